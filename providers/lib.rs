@@ -1,0 +1,26 @@
+//! Vendors' callback protocols, read without any I/O.
+//!
+//! A [`Provider`] is the adapter of one vendor. It recognizes the vendor's request, says what must hold for the sender
+//! to be believed, reads the request into [`Report`]s, and words the answer that the vendor expects. Nothing in this
+//! crate opens a socket or a file, looks at a clock or at the environment: equal input gives equal output.
+//!
+//! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
+//! [`Provider::answer`].
+
+mod model;
+pub mod parse;
+
+pub use model::alert::{
+    Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
+};
+pub use model::answer::{Answer, Outcome};
+pub use model::callback::{Callback, Malformed};
+pub use model::provider::{Provider, Setting, SettingKind, Stamp};
+pub use model::reading::{Effect, Reading, Unreadable};
+pub use model::source::{Secret, Source};
+pub use parse::proof::{Proof, Refusal, verify};
+
+/// Every built-in provider, in alphabetical order of its name.
+pub fn all() -> &'static [&'static dyn Provider] {
+    &[]
+}

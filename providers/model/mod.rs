@@ -1,0 +1,8 @@
+//! What a callback is, what it says, and what a provider has to be able to do.
+
+pub(crate) mod alert;
+pub(crate) mod answer;
+pub(crate) mod callback;
+pub(crate) mod provider;
+pub(crate) mod reading;
+pub(crate) mod source;

@@ -1,0 +1,55 @@
+//! What reading a callback gives.
+
+use super::alert::Report;
+
+/// What a callback says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The alerts in it, in their order.
+    pub reports: Vec<Report>,
+    /// Items of a batch that could not be read; the others pass.
+    pub unreadable: Vec<Unreadable>,
+    /// Something that the server has to do once the sender is believed.
+    pub effect: Option<Effect>,
+    /// Why there is nothing to alert on: a vendor's test message, an event that is no alert.
+    pub ignored: Option<&'static str>,
+}
+
+impl Reading {
+    /// A callback that holds one alert.
+    pub fn one(report: Report) -> Self {
+        Self { reports: vec![report], ..Self::default() }
+    }
+
+    /// A callback that is understood and holds no alert, and why.
+    pub fn ignored(why: &'static str) -> Self {
+        Self { ignored: Some(why), ..Self::default() }
+    }
+}
+
+/// Something to do for a vendor, as data: the server does it, through the guarded client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Fetch this URL once, to confirm a subscription.
+    Confirm {
+        /// The absolute URL, given by the vendor and checked against the provider's host pattern.
+        url: String,
+    },
+}
+
+/// Why a callback could not be read: the place and the problem, for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct Unreadable {
+    /// Where: `body.AlarmTime`, `query.task_status`, `body, line 1 column 17`.
+    pub place: String,
+    /// What is wrong there and what was expected. At most a short excerpt of the value, never a secret.
+    pub problem: String,
+}
+
+impl Unreadable {
+    /// A fault at `place`.
+    pub fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { place: place.into(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,4 @@
+//! The pieces that providers are made of: bodies, times, proofs, word tables.
+
+pub mod body;
+pub mod proof;

@@ -1,0 +1,217 @@
+//! What the operator wrote, checked: a [`Config`] cannot hold an invalid setting.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile_providers::{Provider, Secret, Source};
+use ipnet::IpNet;
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[store]`
+    pub store: Store,
+    /// `[log]`
+    pub log: Log,
+    /// `[providers.*.*]`, in the order of the file.
+    pub feeds: Vec<Feed>,
+    /// `[sinks.*.*]`, in the order of the file.
+    pub sinks: Vec<SinkSpec>,
+    /// `[[routes]]`; none means that every alert goes to every sink.
+    pub routes: Vec<Route>,
+}
+
+/// The listener that vendors call.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where vendors call. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// The largest body taken over the wire. Default 1 MiB.
+    pub body_bytes_max: usize,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a sender may take for its headers. Default 5 s.
+    pub head_timeout: Duration,
+    /// How long a sender may take for its body. Default 10 s.
+    pub body_timeout: Duration,
+    /// Connections at the same time. Default 10,000.
+    pub connections_max: usize,
+    /// How many HTTP worker threads; default the number of cores.
+    pub workers: usize,
+}
+
+/// The listener for operators: page, API, metrics, health.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where. Default `127.0.0.1:8081`.
+    pub listen: SocketAddr,
+    /// The bearer token; required on anything but loopback.
+    pub token: Option<Secret>,
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The SQLite file of `sqlite:PATH`.
+    pub path: PathBuf,
+    /// How long callbacks, alerts and dedup keys are kept. Default 30.
+    pub retention_days: u32,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `json` (default) or `pretty`.
+    pub pretty: bool,
+    /// A filter such as `info` (default) or `campanile=debug`.
+    pub level: String,
+}
+
+/// One configured source with its provider.
+#[derive(Clone)]
+pub struct Feed {
+    /// The adapter.
+    pub provider: Arc<dyn Provider>,
+    /// The settings.
+    pub source: Arc<Source>,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// One configured destination.
+#[derive(Clone, Debug)]
+pub struct SinkSpec {
+    /// The full name, such as `webhook/oncall`.
+    pub name: String,
+    /// The settings of its kind.
+    pub kind: SinkKind,
+    /// When to try, how often, how fast.
+    pub policy: Policy,
+}
+
+/// The settings of a kind of sink.
+#[derive(Clone, Debug)]
+pub enum SinkKind {
+    /// `[sinks.webhook.*]`
+    Webhook(Webhook),
+    /// `[sinks.file.*]`
+    File(File),
+    /// `[sinks.stdout.*]`
+    Stdout(Stdout),
+}
+
+/// An HTTP request for each alert.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where to. A secret, because many receivers know their senders by it alone.
+    pub url: Secret,
+    /// `POST` (default), `PUT` or `PATCH`.
+    pub method: String,
+    /// Signs as Standard Webhooks, `whsec_<base64>`; two while one is being rotated.
+    pub signing_secrets: Vec<Secret>,
+    /// What the body is.
+    pub body: WebhookBody,
+    /// Headers, each a Jinja template (checked at load). Values are secrets until rendered.
+    pub headers: Vec<(String, Secret)>,
+    /// Refuse private addresses also, not just link-local and metadata ones.
+    pub public_only: bool,
+    /// A success word in the answer, such as `errcode == 0`: a Jinja expression over `body` and `status`.
+    pub success: Option<String>,
+    /// Do not verify the receiver's certificate. The operator wrote `dangerous_skip_tls_verification = true`.
+    pub skip_tls_verification: bool,
+    /// A PEM file with the certificate authority to trust beside the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What a webhook's body is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookBody {
+    /// `format = "alert"`: the alert's JSON (default).
+    Alert,
+    /// `format = "cloudevents"`: CloudEvents 1.0, structured mode.
+    CloudEvents,
+    /// `format = "alertmanager"`: Alertmanager's webhook, version 4.
+    Alertmanager,
+    /// `body = "..."`: a Jinja template (checked at load); its `Content-Type` is a header of the operator's or JSON.
+    Template(String),
+}
+
+/// JSON lines in a file.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where. Its folder must exist.
+    pub path: PathBuf,
+    /// A new file is begun when it would become larger. Default 100 MiB.
+    pub rotate_bytes: u64,
+    /// How many old files are kept. Default 10.
+    pub keep: u32,
+    /// Wait for the disk after each line. Default true.
+    pub sync: bool,
+}
+
+/// The screen.
+#[derive(Clone, Debug)]
+pub struct Stdout {
+    /// `text` (one line for people, default) or `json`.
+    pub json: bool,
+}
+
+/// When a sink is tried, how often and how fast.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The whole exchange, body included. Default 15 s, 1 s to 60 s.
+    pub timeout: Duration,
+    /// Waits between tries; the last repeats. Default 1 s, 5 s, 15 s, 30 s, 1 m, 2 m, 5 m, 10 m, 15 m, 30 m.
+    pub retry_schedule: Vec<Duration>,
+    /// Given up after so long. Default 24 h.
+    pub max_age: Duration,
+    /// Sends at the same time. Default 8.
+    pub in_flight_max: usize,
+    /// Sends in any second, minute, day; none means no limit.
+    pub per_second: Option<u32>,
+    /// See `per_second`.
+    pub per_minute: Option<u32>,
+    /// See `per_second`.
+    pub per_day: Option<u32>,
+    /// What does not fit under a limit is rolled into one digest message instead of waiting.
+    pub digest: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let schedule = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1800];
+        Self {
+            timeout: Duration::from_secs(15),
+            retry_schedule: schedule.map(Duration::from_secs).to_vec(),
+            max_age: Duration::from_secs(24 * 3600),
+            in_flight_max: 8,
+            per_second: None,
+            per_minute: None,
+            per_day: None,
+            digest: false,
+        }
+    }
+}
+
+/// One `[[routes]]` table: which alerts go to which sinks. Every route that matches counts.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// A Jinja expression over the alert's fields (checked at load); none matches every alert.
+    pub when: Option<String>,
+    /// Indices into [`Config::sinks`].
+    pub sinks: Vec<usize>,
+}
+
+/// What stands in an environment: injected, so that tests need not change the process's own.
+pub type Environment = BTreeMap<String, String>;

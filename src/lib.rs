@@ -1,0 +1,8 @@
+//! Campanile: one callback endpoint for every monitoring vendor.
+//!
+//! `docs/ARCHITECTURE.md` shows the way through and the code map. [`app::App`] is the only place that knows every part.
+
+pub mod clock;
+pub mod config;
+pub mod sinks;
+pub mod store;
