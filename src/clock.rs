@@ -29,7 +29,10 @@ impl Clock {
     }
 
     /// The time now.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the machine"
+    )]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::Machine => Timestamp::now(),
@@ -53,7 +56,11 @@ impl Clock {
         match &self.0 {
             Kind::Machine => {
                 let wait = due.duration_since(self.now()).unsigned_abs();
-                let wait = if due > self.now() { wait } else { Duration::ZERO };
+                let wait = if due > self.now() {
+                    wait
+                } else {
+                    Duration::ZERO
+                };
                 Box::pin(tokio::time::sleep(wait))
             }
             Kind::Manual(now) => {

@@ -51,18 +51,29 @@ pub struct Malformed(&'static str);
 impl Callback {
     /// The first header of this name (given in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     /// The media type of the body in lower case, without parameters; empty when none is declared.
     pub fn media_type(&self) -> String {
         let declared = self.header("content-type").unwrap_or_default();
-        declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+        declared
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
     }
 
     /// The body as text: inflated under a cap, decoded by the declared charset, UTF-8 where none is declared.
     pub fn text(&self) -> Result<&str, Unreadable> {
-        self.text.get_or_init(|| body::text(self)).as_deref().map_err(Clone::clone)
+        self.text
+            .get_or_init(|| body::text(self))
+            .as_deref()
+            .map_err(Clone::clone)
     }
 
     /// The body as JSON, whatever the `Content-Type` says.
@@ -73,13 +84,19 @@ impl Callback {
 
     /// The decoded parameters: of the query, then of a form body, in their order.
     pub fn params(&self) -> Result<&[(String, String)], Unreadable> {
-        self.params.get_or_init(|| body::params(self)).as_deref().map_err(Clone::clone)
+        self.params
+            .get_or_init(|| body::params(self))
+            .as_deref()
+            .map_err(Clone::clone)
     }
 
     /// The first decoded parameter of this name.
     pub fn param(&self, name: &str) -> Option<&str> {
         let params = self.params().ok()?;
-        params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        params
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
     }
 
     /// Reads a raw HTTP/1.1 request, as fixtures and the store keep it. Lines may end in LF or CRLF; the body is all
@@ -94,7 +111,9 @@ impl Callback {
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let headers = lines.map(|line| {
-            let (name, value) = line.split_once(':').ok_or(Malformed("a header without `:`"))?;
+            let (name, value) = line
+                .split_once(':')
+                .ok_or(Malformed("a header without `:`"))?;
             Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         });
         Ok(Self {
@@ -118,7 +137,10 @@ impl Callback {
             let _infallible = write!(head, "{name}: {value}\r\n");
         }
         head.push_str("\r\n");
-        let mut raw: Vec<u8> = head.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+        let mut raw: Vec<u8> = head
+            .chars()
+            .map(|c| u8::try_from(c).unwrap_or(b'?'))
+            .collect();
         raw.extend_from_slice(&self.body);
         raw
     }
@@ -128,7 +150,14 @@ impl Callback {
     pub fn to_http_without<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Vec<u8> {
         let headers = self.headers.iter().map(|(name, value)| {
             let secret = SECRET_HEADERS.contains(&name.as_str());
-            (name.clone(), if secret { REDACTED.to_owned() } else { value.clone() })
+            (
+                name.clone(),
+                if secret {
+                    REDACTED.to_owned()
+                } else {
+                    value.clone()
+                },
+            )
         });
         let bare = Self {
             method: self.method.clone(),
@@ -163,7 +192,11 @@ impl Clone for Callback {
 }
 
 fn split_head(raw: &[u8]) -> Option<(&[u8], &[u8])> {
-    let find = |gap: &[u8]| raw.windows(gap.len()).position(|w| w == gap).map(|at| (at, gap.len()));
+    let find = |gap: &[u8]| {
+        raw.windows(gap.len())
+            .position(|w| w == gap)
+            .map(|at| (at, gap.len()))
+    };
     let ends = [find(b"\r\n\r\n"), find(b"\n\n")];
     let (at, gap) = ends.into_iter().flatten().min()?;
     Some((raw.get(..at)?, raw.get(at + gap..)?))
@@ -178,7 +211,12 @@ fn written_forms(secret: &str) -> Vec<Cow<'_, str>> {
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let quoted = Value::from(secret).to_string();
     let escaped = quoted.trim_matches('"').to_owned();
-    vec![Cow::Borrowed(secret), encoded.to_string().into(), form.into(), escaped.into()]
+    vec![
+        Cow::Borrowed(secret),
+        encoded.to_string().into(),
+        form.into(),
+        escaped.into(),
+    ]
 }
 
 fn replace(raw: Vec<u8>, secret: &[u8]) -> Vec<u8> {

@@ -18,12 +18,18 @@ pub struct Reading {
 impl Reading {
     /// A callback that holds one alert.
     pub fn one(report: Report) -> Self {
-        Self { reports: vec![report], ..Self::default() }
+        Self {
+            reports: vec![report],
+            ..Self::default()
+        }
     }
 
     /// A callback that is understood and holds no alert, and why.
     pub fn ignored(why: &'static str) -> Self {
-        Self { ignored: Some(why), ..Self::default() }
+        Self {
+            ignored: Some(why),
+            ..Self::default()
+        }
     }
 }
 
@@ -50,6 +56,9 @@ pub struct Unreadable {
 impl Unreadable {
     /// A fault at `place`.
     pub fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { place: place.into(), problem: problem.into() }
+        Self {
+            place: place.into(),
+            problem: problem.into(),
+        }
     }
 }

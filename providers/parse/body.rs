@@ -17,34 +17,55 @@ pub(crate) fn text(call: &Callback) -> Result<String, Unreadable> {
     let encoding = match charset.as_deref() {
         None => encoding_rs::UTF_8,
         Some(label) => encoding_rs::Encoding::for_label(label.as_bytes()).ok_or_else(|| {
-            Unreadable::new("header.content-type", format!("unknown charset `{label:.40}`"))
+            Unreadable::new(
+                "header.content-type",
+                format!("unknown charset `{label:.40}`"),
+            )
         })?,
     };
     if encoding == encoding_rs::UTF_8 {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").map(<[u8]>::to_vec).unwrap_or(bytes);
+        let bytes = bytes
+            .strip_prefix(b"\xEF\xBB\xBF")
+            .map(<[u8]>::to_vec)
+            .unwrap_or(bytes);
         return String::from_utf8(bytes).map_err(|e| {
             let at = e.utf8_error().valid_up_to();
-            Unreadable::new("body", format!("not UTF-8 at byte {at}, and no other charset is declared"))
+            Unreadable::new(
+                "body",
+                format!("not UTF-8 at byte {at}, and no other charset is declared"),
+            )
         });
     }
     encoding
         .decode_without_bom_handling_and_without_replacement(&bytes)
         .map(std::borrow::Cow::into_owned)
-        .ok_or_else(|| Unreadable::new("body", format!("not valid {}, which is declared", encoding.name())))
+        .ok_or_else(|| {
+            Unreadable::new(
+                "body",
+                format!("not valid {}, which is declared", encoding.name()),
+            )
+        })
 }
 
 fn inflated(call: &Callback) -> Result<Vec<u8>, Unreadable> {
-    let coding = call.header("content-encoding").unwrap_or("identity").trim().to_ascii_lowercase();
+    let coding = call
+        .header("content-encoding")
+        .unwrap_or("identity")
+        .trim()
+        .to_ascii_lowercase();
     let mut out = Vec::new();
     let body = call.body.as_slice();
     let read = match coding.as_str() {
         "" | "identity" => return Ok(body.to_vec()),
-        "gzip" | "x-gzip" => {
-            flate2::read::MultiGzDecoder::new(body).take(INFLATED_BYTES_MAX + 1).read_to_end(&mut out)
-        }
-        "deflate" => flate2::read::ZlibDecoder::new(body).take(INFLATED_BYTES_MAX + 1).read_to_end(&mut out),
+        "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body)
+            .take(INFLATED_BYTES_MAX + 1)
+            .read_to_end(&mut out),
+        "deflate" => flate2::read::ZlibDecoder::new(body)
+            .take(INFLATED_BYTES_MAX + 1)
+            .read_to_end(&mut out),
         other => {
-            let problem = format!("`{other:.40}` is not read; send the body plain, gzip or deflate");
+            let problem =
+                format!("`{other:.40}` is not read; send the body plain, gzip or deflate");
             return Err(Unreadable::new("header.content-encoding", problem));
         }
     };
@@ -81,7 +102,11 @@ impl ForPeople for serde_json::Error {
     /// The parser's message without its own copy of the place.
     fn classify_for_people(&self) -> String {
         let message = self.to_string();
-        message.split(" at line ").next().unwrap_or_default().to_owned()
+        message
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -106,8 +131,12 @@ fn serde_urlencoded_strict(encoded: &str) -> Option<Vec<(String, String)>> {
         let bytes: Vec<u8> = percent_encoding::percent_decode_str(&spaced).collect();
         String::from_utf8(bytes).ok()
     };
-    encoded.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((decode(name)?, decode(value)?))
-    }).collect()
+    encoded
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(name)?, decode(value)?))
+        })
+        .collect()
 }

@@ -65,7 +65,9 @@ impl Refusal {
 /// the path, the vendor's own proof; a source with none of them believes nobody unless it is open.
 pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Result<(), Refusal> {
     if !source.allow_from.is_empty() {
-        let allowed = call.peer.is_some_and(|ip| source.allow_from.iter().any(|net| net.contains(&ip)));
+        let allowed = call
+            .peer
+            .is_some_and(|ip| source.allow_from.iter().any(|net| net.contains(&ip)));
         if !allowed {
             return Err(Refusal::Address);
         }
@@ -77,10 +79,16 @@ pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Resu
         secret(call.key.as_deref(), &source.keys)?;
     }
     match provider.proof(call, source) {
-        Proof::Nothing if source.keys.is_empty() && source.allow_from.is_empty() => Err(Refusal::Unprovable),
+        Proof::Nothing if source.keys.is_empty() && source.allow_from.is_empty() => {
+            Err(Refusal::Unprovable)
+        }
         Proof::Nothing => Ok(()),
         Proof::Secret { given, wanted } => secret(given.as_deref(), wanted),
-        Proof::Md5 { given, message, wanted } => md5(given.as_deref(), &message, wanted),
+        Proof::Md5 {
+            given,
+            message,
+            wanted,
+        } => md5(given.as_deref(), &message, wanted),
     }
 }
 
@@ -88,19 +96,26 @@ fn secret(given: Option<&str>, wanted: &[Secret]) -> Result<(), Refusal> {
     let given = given.ok_or(Refusal::Missing)?;
     // Hashes have one length, so that comparing them tells nothing of the length of the secret.
     let hash = |text: &str| Sha256::digest(text.as_bytes());
-    any(wanted, |secret| hash(given).ct_eq(&hash(secret.expose_secret())).into())
+    any(wanted, |secret| {
+        hash(given).ct_eq(&hash(secret.expose_secret())).into()
+    })
 }
 
 fn md5(given: Option<&str>, message: &str, wanted: &[Secret]) -> Result<(), Refusal> {
     let given = hex::decode(given.ok_or(Refusal::Missing)?).map_err(|_| Refusal::Wrong)?;
     any(wanted, |secret| {
-        let digest = Md5::new().chain_update(message).chain_update(secret.expose_secret()).finalize();
+        let digest = Md5::new()
+            .chain_update(message)
+            .chain_update(secret.expose_secret())
+            .finalize();
         digest.as_slice().ct_eq(&given).into()
     })
 }
 
 /// Asks every secret, so that the time does not tell which of two matched.
 fn any(wanted: &[Secret], holds: impl Fn(&Secret) -> bool) -> Result<(), Refusal> {
-    let held = wanted.iter().fold(false, |held, secret| held | holds(secret));
+    let held = wanted
+        .iter()
+        .fold(false, |held, secret| held | holds(secret));
     if held { Ok(()) } else { Err(Refusal::Wrong) }
 }

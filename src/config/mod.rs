@@ -85,7 +85,9 @@ pub struct Feed {
 
 impl std::fmt::Debug for Feed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Feed")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
@@ -194,7 +196,7 @@ impl Default for Policy {
         Self {
             timeout: Duration::from_secs(15),
             retry_schedule: schedule.map(Duration::from_secs).to_vec(),
-            max_age: Duration::from_secs(24 * 3600),
+            max_age: Duration::from_hours(24),
             in_flight_max: 8,
             per_second: None,
             per_minute: None,

@@ -300,7 +300,13 @@ pub trait Store: Send + Sync {
     fn owed(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Owed>>;
 
     /// What is owed to a sink in one lane, in order of acceptance, after a place. May scan the sink's whole backlog.
-    fn owed_in_lane(&self, sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Answer<'_, Vec<Owed>>;
+    fn owed_in_lane(
+        &self,
+        sink: SinkId,
+        lane: Fingerprint,
+        after: Seq,
+        limit: usize,
+    ) -> Answer<'_, Vec<Owed>>;
 
     /// Writes outcomes of tries and what follows from them, all or none. A settlement of a delivery that is gone
     /// (dropped by an operator) changes nothing.
