@@ -4,5 +4,6 @@
 
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod sinks;
 pub mod store;
