@@ -21,12 +21,7 @@ pub(super) const DIGEST_MAX: usize = 1_000;
 const TITLES_MAX: usize = 10;
 
 /// One parcel that stands for all these parcels. None when there are none.
-pub(super) fn parcel(
-    sink: &str,
-    limit: &str,
-    parts: &[Parcel],
-    at: Timestamp,
-) -> Option<Parcel> {
+pub(super) fn parcel(sink: &str, limit: &str, parts: &[Parcel], at: Timestamp) -> Option<Parcel> {
     let attempt = parts.iter().map(|part| part.attempt).max()?;
     let id = id_of(parts);
     let delivery_id = attempt::delivery_id(id, sink);

@@ -118,7 +118,8 @@ pub enum Event {
 }
 
 /// Who paused a sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PausedBy {
     /// An operator asked for it.
     Operator,
@@ -133,6 +134,8 @@ pub struct SinkState {
     pub name: Arc<str>,
     /// What it is doing.
     pub state: Phase,
+    /// Who paused it, while it is paused.
+    pub paused_by: Option<PausedBy>,
     /// Sends that run now.
     pub in_flight: usize,
     /// Deliveries held in memory; the store may hold more.

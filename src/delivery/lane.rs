@@ -332,7 +332,9 @@ impl Lane {
     }
 
     fn knows(&self, seq: Seq) -> bool {
-        self.items.binary_search_by_key(&seq, |item| item.seq).is_ok()
+        self.items
+            .binary_search_by_key(&seq, |item| item.seq)
+            .is_ok()
             || self.claimed.iter().any(|item| item.seq == seq)
     }
 

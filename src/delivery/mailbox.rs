@@ -59,8 +59,13 @@ impl Mailbox {
         locked(&self.mail).forget.extend(forget);
     }
 
+    /// Takes all mail. The order to stop stays, for a worker that is started anew after a fault.
     pub(super) fn take(&self) -> Mail {
-        std::mem::take(&mut locked(&self.mail))
+        let mut mail = locked(&self.mail);
+        let stop_by = mail.stop_by;
+        let taken = std::mem::take(&mut *mail);
+        mail.stop_by = stop_by;
+        taken
     }
 
     pub(super) fn state(&self) -> SinkState {

@@ -176,7 +176,10 @@ impl Delivery {
     /// Every sink, in the order of the config.
     pub fn states(&self) -> Vec<SinkState> {
         let crew = self.crew();
-        crew.running.iter().map(|running| running.mailbox.state()).collect()
+        crew.running
+            .iter()
+            .map(|running| running.mailbox.state())
+            .collect()
     }
 
     /// Sends nothing more to a sink until it is resumed. False when there is no such sink.
@@ -276,9 +279,10 @@ impl Delivery {
         before: Option<JoinHandle<()>>,
         state: Option<SinkState>,
     ) -> Running {
-        let state = state.unwrap_or_else(|| SinkState {
+        let mut state = state.unwrap_or_else(|| SinkState {
             name: outlet.name.clone(),
             state: Phase::Ok,
+            paused_by: None,
             in_flight: 0,
             loaded: 0,
             last_success_at: None,
@@ -286,6 +290,8 @@ impl Delivery {
             last_error_at: None,
             retry_at: None,
         });
+        // A receiver's farewell was for the settings of then; an operator's pause is for the sink.
+        state.paused_by = state.paused_by.filter(|by| *by == PausedBy::Operator);
         let mailbox = Arc::new(Mailbox::new(state));
         Running {
             id: outlet.id,

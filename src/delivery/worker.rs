@@ -53,7 +53,7 @@ pub(super) struct Worker {
     sends: FuturesUnordered<BoxFuture<'static, Tried>>,
     /// The receiver asked for quiet until then.
     hold_until: Option<Timestamp>,
-    paused: bool,
+    paused: Option<PausedBy>,
     stop_by: Option<Timestamp>,
     /// The words of the limit that something waits for.
     held_by: Option<String>,
@@ -89,7 +89,7 @@ impl Worker {
             fetching: None,
             sends: FuturesUnordered::new(),
             hold_until: None,
-            paused: mailbox.state().state == Phase::Paused,
+            paused: mailbox.state().paused_by,
             stop_by: None,
             held_by: None,
             digest_refused: false,
@@ -176,24 +176,29 @@ impl Worker {
 
     fn set_paused(&mut self, pause: bool, now: Timestamp) {
         let sink = self.outlet.name.clone();
-        if pause && !self.paused {
-            let by = PausedBy::Operator;
+        let by = PausedBy::Operator;
+        if pause && self.paused != Some(by) {
             self.tell(Event::Paused { sink, by });
         } else if !pause {
             // An operator who resumes has mended something: look at once whether it helped.
             self.hold_until = None;
             self.breaker.probe_wanted(now);
-            if self.paused {
+            if self.paused.is_some() {
                 self.tell(Event::Resumed { sink });
             }
         }
-        self.paused = pause;
+        self.paused = pause.then_some(by);
     }
 
     /// Claims what may go now and has its bodies read.
     fn dispatch(&mut self, now: Timestamp) {
-        let closed = self.paused || self.hold_until.is_some() || self.stop_by.is_some();
-        let free = self.outlet.policy.in_flight_max.max(1).saturating_sub(self.sends.len());
+        let closed = self.paused.is_some() || self.hold_until.is_some() || self.stop_by.is_some();
+        let free = self
+            .outlet
+            .policy
+            .in_flight_max
+            .max(1)
+            .saturating_sub(self.sends.len());
         let busy = self.fetching.is_some() || free == 0;
         if closed || busy || self.lanes.ready() == 0 || !self.books.lets_send() {
             return;
@@ -212,14 +217,24 @@ impl Worker {
             self.lanes.claim_all(now, digest::DIGEST_MAX)
         } else {
             self.held_by = None;
-            let count = if probe { 1 } else { free.min(self.limits.room(now)) };
-            std::iter::from_fn(|| self.lanes.claim()).take(count).collect()
+            let count = if probe {
+                1
+            } else {
+                free.min(self.limits.room(now))
+            };
+            std::iter::from_fn(|| self.lanes.claim())
+                .take(count)
+                .collect()
         };
         if probe {
             self.breaker.probe_sent();
         }
         self.limits.take(now, if digest { 1 } else { claims.len() });
-        self.fetch(Load { claims, digest, probe });
+        self.fetch(Load {
+            claims,
+            digest,
+            probe,
+        });
     }
 
     fn wants_digest(&self) -> bool {
@@ -242,7 +257,11 @@ impl Worker {
         if self.stop_by.is_some() {
             return self.unclaim(&load, now);
         }
-        let Load { claims, digest, probe } = load;
+        let Load {
+            claims,
+            digest,
+            probe,
+        } = load;
         let mut alerts = alerts.into_iter().peekable();
         let mut ready = Vec::with_capacity(claims.len());
         for claim in claims {
@@ -264,7 +283,14 @@ impl Worker {
         } else {
             for (claim, parcel) in ready {
                 let claims = vec![claim];
-                self.start(parcel, Load { claims, digest, probe });
+                self.start(
+                    parcel,
+                    Load {
+                        claims,
+                        digest,
+                        probe,
+                    },
+                );
             }
         }
     }
@@ -272,7 +298,11 @@ impl Worker {
     fn start_digest(&mut self, ready: Vec<(Claim, Parcel)>, now: Timestamp) {
         let limit = self.held_by.clone().unwrap_or_default();
         let (claims, parts): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-        let load = Load { claims, digest: true, probe: false };
+        let load = Load {
+            claims,
+            digest: true,
+            probe: false,
+        };
         match digest::parcel(&self.outlet.name, &limit, &parts, now) {
             Some(parcel) => self.start(parcel, load),
             None => self.unclaim(&load, now),
@@ -311,7 +341,12 @@ impl Worker {
     }
 
     fn tried(&mut self, tried: Tried) {
-        let Tried { load, result, at, took } = tried;
+        let Tried {
+            load,
+            result,
+            at,
+            took,
+        } = tried;
         // A refused parcel or a farewell shows that the receiver lives.
         let healthy = !matches!(
             result.as_ref().map_err(|failure| failure.class),
@@ -328,7 +363,8 @@ impl Worker {
 
     fn delivered(&mut self, load: Load, delivered: &Delivered, at: Timestamp, took_ms: u32) {
         self.operator_told = false;
-        self.mailbox.publish(|state| state.last_success_at = Some(at));
+        self.mailbox
+            .publish(|state| state.last_success_at = Some(at));
         if load.digest {
             self.tell(Event::Digested {
                 sink: self.outlet.name.clone(),
@@ -363,7 +399,9 @@ impl Worker {
             let ruling = attempt::rule(&failure, &claim.item, &self.outlet.policy, at, chance);
             self.hold_until = self.hold_until.max(ruling.hold_until);
             let event = self.dead_event(&claim, &ruling);
-            let Ruling { verdict, refusals, .. } = ruling;
+            let Ruling {
+                verdict, refusals, ..
+            } = ruling;
             let mut outcome = self.outcome(claim, at, took_ms, failure.code, verdict, event);
             outcome.refusals = refusals;
             self.books.note(outcome);
@@ -376,9 +414,9 @@ impl Worker {
             state.last_error_at = Some(at);
         });
         let sink = self.outlet.name.clone();
-        if failure.class == Class::Gone && !self.paused {
-            self.paused = true;
+        if failure.class == Class::Gone && self.paused.is_none() {
             let by = PausedBy::Receiver;
+            self.paused = Some(by);
             self.tell(Event::Paused { sink, by });
         } else if failure.class == Class::Operator && !self.operator_told {
             self.operator_told = true;
@@ -433,7 +471,9 @@ impl Worker {
             Some(self.books.wake_at()),
         ];
         let coming = times.into_iter().flatten().filter(|at| *at > now);
-        coming.min().unwrap_or_else(|| super::later(now, super::POLL_NET))
+        coming
+            .min()
+            .unwrap_or_else(|| super::later(now, super::POLL_NET))
     }
 
     /// Stopping: in-flight sends may end until the deadline. What is dropped then stays owed, and is sent again after
@@ -459,14 +499,16 @@ impl Worker {
         let next_due = if stuck { self.lanes.next_due() } else { None };
         let retry_at = open.max(held).or(limited).or(next_due);
         let phase = match () {
-            () if self.paused => Phase::Paused,
+            () if self.paused.is_some() => Phase::Paused,
             () if !self.breaker.is_closed() => Phase::Open,
             () if self.lanes.loaded() > 0 && retry_at.is_some() => Phase::Waiting,
             () => Phase::Ok,
         };
         let (in_flight, loaded) = (self.sends.len(), self.lanes.loaded());
+        let paused_by = self.paused;
         self.mailbox.publish(|state: &mut SinkState| {
             state.state = phase;
+            state.paused_by = paused_by;
             state.in_flight = in_flight;
             state.loaded = loaded;
             state.retry_at = retry_at.filter(|_| phase != Phase::Paused && phase != Phase::Ok);

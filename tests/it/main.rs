@@ -1,1 +1,4 @@
-//! t
+//! The integration tests, one binary.
+
+mod delivery;
+mod memory_store;
