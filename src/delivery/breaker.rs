@@ -23,7 +23,7 @@ const OPEN_MAX: Duration = Duration::from_mins(5);
 pub(super) struct Breaker {
     state: State,
     consecutive: u32,
-    recent: VecDeque<Second>,
+    recent: VecDeque<Tally>,
     open_for: Duration,
 }
 
@@ -35,7 +35,7 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Second {
+struct Tally {
     second: i64,
     tries: u32,
     failures: u32,
@@ -130,12 +130,12 @@ impl Breaker {
     fn count(&mut self, now: Timestamp, healthy: bool) {
         self.consecutive = if healthy { 0 } else { self.consecutive + 1 };
         let second = now.as_second();
-        let old = |s: &Second| s.second <= second - WINDOW_SECONDS;
+        let old = |s: &Tally| s.second <= second - WINDOW_SECONDS;
         while self.recent.front().is_some_and(old) {
             self.recent.pop_front();
         }
         if self.recent.back().is_none_or(|s| s.second != second) {
-            self.recent.push_back(Second {
+            self.recent.push_back(Tally {
                 second,
                 tries: 0,
                 failures: 0,

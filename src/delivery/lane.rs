@@ -37,7 +37,7 @@ pub(super) struct Claim {
 /// All lanes of one sink.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: HashMap<Fingerprint, Lane>,
+    all: HashMap<Fingerprint, Lane>,
     /// Lanes whose head can go, oldest head first.
     ready: BTreeSet<(Seq, Fingerprint)>,
     /// Lanes whose head is not due yet.
@@ -72,7 +72,7 @@ enum Place {
 impl Lanes {
     pub(super) fn new(loaded_max: usize) -> Self {
         Self {
-            lanes: HashMap::new(),
+            all: HashMap::new(),
             ready: BTreeSet::new(),
             waiting: BTreeSet::new(),
             dry: BTreeSet::new(),
@@ -86,7 +86,7 @@ impl Lanes {
     /// it must be offered again later.
     pub(super) fn offer(&mut self, owed: &Owed) -> bool {
         let full = self.loaded >= self.loaded_max;
-        if let Some(lane) = self.lanes.get(&owed.fingerprint) {
+        if let Some(lane) = self.all.get(&owed.fingerprint) {
             if !lane.knows(owed.seq) && !lane.is_beyond(owed.seq) {
                 self.insert(owed);
                 if full {
@@ -104,7 +104,7 @@ impl Lanes {
 
     /// Takes the first rows of a lane that had run dry. `whole` when the store holds no more of it.
     pub(super) fn reload(&mut self, fingerprint: Fingerprint, rows: &[Owed], whole: bool) {
-        let Some(lane) = self.lanes.get_mut(&fingerprint) else {
+        let Some(lane) = self.all.get_mut(&fingerprint) else {
             return;
         };
         // The head must come in whatever the room: its predecessor has just made some.
@@ -125,7 +125,7 @@ impl Lanes {
             if due > now {
                 break;
             }
-            let lane = self.lanes.get_mut(&fingerprint);
+            let lane = self.all.get_mut(&fingerprint);
             if let Some(head) = lane.and_then(|lane| lane.items.front_mut()) {
                 head.due_at = None;
             }
@@ -170,7 +170,7 @@ impl Lanes {
 
     /// The claim is delivered or dead, and that is committed: the lane goes on.
     pub(super) fn done(&mut self, claim: &Claim) {
-        let lane = self.lanes.get_mut(&claim.lane);
+        let lane = self.all.get_mut(&claim.lane);
         if lane.and_then(|lane| lane.unclaim(claim.item.seq)).is_some() {
             self.loaded -= 1;
         }
@@ -180,10 +180,10 @@ impl Lanes {
     /// An operator dropped these. What is on its way already goes on.
     pub(super) fn forget(&mut self, seqs: &HashSet<Seq>) {
         let holds = |lane: &Lane| lane.items.iter().any(|item| seqs.contains(&item.seq));
-        let touched = self.lanes.iter().filter(|(_, lane)| holds(lane));
+        let touched = self.all.iter().filter(|(_, lane)| holds(lane));
         let touched: Vec<Fingerprint> = touched.map(|(fingerprint, _)| *fingerprint).collect();
         for fingerprint in touched {
-            if let Some(lane) = self.lanes.get_mut(&fingerprint) {
+            if let Some(lane) = self.all.get_mut(&fingerprint) {
                 let before = lane.items.len();
                 lane.items.retain(|item| !seqs.contains(&item.seq));
                 self.loaded -= before - lane.items.len();
@@ -198,7 +198,7 @@ impl Lanes {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
+        self.all.is_empty()
     }
 
     pub(super) fn loaded(&self) -> usize {
@@ -213,7 +213,7 @@ impl Lanes {
     /// Whether at least so many deliveries stand in lanes that are ready.
     pub(super) fn ready_reaches(&self, count: usize) -> bool {
         let depths = self.ready.iter().map(|(_, fingerprint)| {
-            let lane = self.lanes.get(fingerprint);
+            let lane = self.all.get(fingerprint);
             lane.map_or(0, |lane| lane.items.len())
         });
         // At most `count` lanes are looked at, since each holds at least one.
@@ -231,26 +231,26 @@ impl Lanes {
     }
 
     fn insert(&mut self, owed: &Owed) {
-        let lane = self.lanes.entry(owed.fingerprint).or_insert_with(Lane::new);
+        let lane = self.all.entry(owed.fingerprint).or_insert_with(Lane::new);
         lane.insert(Item::from(owed));
         self.loaded += 1;
         self.seat(owed.fingerprint);
     }
 
     fn head_is_due(&self, lane: Fingerprint, now: Timestamp) -> bool {
-        let head = self.lanes.get(&lane).and_then(|lane| lane.items.front());
+        let head = self.all.get(&lane).and_then(|lane| lane.items.front());
         head.is_some_and(|head| head.due_at.is_none_or(|due| due <= now))
     }
 
     fn claim_head(&mut self, fingerprint: Fingerprint) -> Option<Item> {
-        let lane = self.lanes.get_mut(&fingerprint)?;
+        let lane = self.all.get_mut(&fingerprint)?;
         let item = lane.items.pop_front()?;
         lane.claimed.push(item.clone());
         Some(item)
     }
 
     fn unclaim(&mut self, claim: &Claim, change: impl FnOnce(&mut Item)) {
-        let Some(lane) = self.lanes.get_mut(&claim.lane) else {
+        let Some(lane) = self.all.get_mut(&claim.lane) else {
             return;
         };
         if let Some(mut item) = lane.unclaim(claim.item.seq) {
@@ -261,7 +261,7 @@ impl Lanes {
     }
 
     fn spill_last(&mut self, fingerprint: Fingerprint) {
-        if let Some(lane) = self.lanes.get_mut(&fingerprint) {
+        if let Some(lane) = self.all.get_mut(&fingerprint) {
             self.loaded -= usize::from(lane.items.pop_back().is_some());
             lane.spilled = true;
         }
@@ -271,14 +271,14 @@ impl Lanes {
     /// Drops the followers of one lane, rather of one that cannot go now. False when there are none.
     fn spill_any(&mut self) -> bool {
         let blocked = |lane: &&Fingerprint| {
-            let place = self.lanes.get(lane).map(|lane| lane.place);
+            let place = self.all.get(lane).map(|lane| lane.place);
             !matches!(place, Some(Place::Ready(_)))
         };
         let victim = self.crowded.iter().find(blocked);
         let Some(victim) = victim.or(self.crowded.first()).copied() else {
             return false;
         };
-        if let Some(lane) = self.lanes.get_mut(&victim) {
+        if let Some(lane) = self.all.get_mut(&victim) {
             self.loaded -= lane.items.len() - lane.keep();
             lane.items.truncate(lane.keep());
             lane.items.shrink_to_fit();
@@ -290,7 +290,7 @@ impl Lanes {
 
     /// Puts a lane where it belongs after any change to it.
     fn seat(&mut self, fingerprint: Fingerprint) {
-        let Some(lane) = self.lanes.get_mut(&fingerprint) else {
+        let Some(lane) = self.all.get_mut(&fingerprint) else {
             return;
         };
         let place = lane.belongs();
@@ -315,7 +315,7 @@ impl Lanes {
             self.crowded.remove(&fingerprint);
         }
         if ended {
-            self.lanes.remove(&fingerprint);
+            self.all.remove(&fingerprint);
         }
     }
 }
