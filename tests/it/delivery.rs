@@ -300,7 +300,8 @@ fn the_schedule_is_waited_with_equal_jitter_and_its_last_step_repeats() {
     ];
     assert_eq!(most, table);
     assert_eq!(least, table.map(|step| step / 2.0));
-    assert_eq!(seconds(2, 0.5), 3.75);
+    let between = backoff::jittered(backoff::step(&schedule, 2), 0.5);
+    assert_eq!(between, Duration::from_millis(3_750));
 }
 
 #[test]

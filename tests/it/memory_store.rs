@@ -195,9 +195,9 @@ impl Store for MemoryStore {
             ))));
         }
         let mut tables = self.tables();
-        settlements
-            .iter()
-            .for_each(|settled| tables.settle(settled));
+        for settled in &settlements {
+            tables.settle(settled);
+        }
         now(())
     }
 
