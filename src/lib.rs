@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod pipeline;
+pub mod delivery;
 pub mod sinks;
 pub mod store;
 pub mod template;

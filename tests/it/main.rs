@@ -1,3 +1,12 @@
 //! One binary for all tests that cross a boundary: HTTP, disk, process.
 
 mod store;
+//! The integration tests, one binary.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's own helpers may panic as its body may"
+)]
+
+mod delivery;
+mod memory_store;
