@@ -1,1 +1,6 @@
-//! t
+//! One binary for all integration tests: they share a build and a harness.
+
+mod receiver;
+mod routes;
+mod sinks;
+mod templates;
