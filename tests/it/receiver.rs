@@ -223,10 +223,11 @@ async fn request(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Go
 }
 
 fn answer(status: u16, headers: &[(String, String)], body: &str) -> Vec<u8> {
-    let headers: String = headers
+    let headers: Vec<_> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let headers = headers.concat();
     let length = body.len();
     format!("HTTP/1.1 {status} Word\r\n{headers}content-length: {length}\r\n\r\n{body}")
         .into_bytes()

@@ -15,8 +15,8 @@ fn route(when: Option<&str>, sinks: &[usize]) -> Route {
 }
 
 fn sinks(routes: &[Route], count: usize) -> [Vec<usize>; 2] {
-    let router = Router::compile(routes, count).unwrap();
-    sample_alerts().map(|alert| router.sinks(&alert))
+    let compiled = Router::compile(routes, count).unwrap();
+    sample_alerts().map(|alert| compiled.sinks(&alert))
 }
 
 #[test]
@@ -58,12 +58,12 @@ fn an_alert_that_no_route_matches_goes_nowhere() {
 fn a_condition_that_fails_on_an_alert_lets_it_through_and_is_counted() {
     let slow = "labels|length > 50 and range(60000)|list|length > 0 and title|indent(title) == 'x'";
     let routes = [route(Some(slow), &[0]), route(Some("title > 5"), &[1])];
-    let router = Router::compile(&routes, 2).unwrap();
+    let compiled = Router::compile(&routes, 2).unwrap();
     let [mut alert, _] = sample_alerts();
     for n in 0..100 {
         alert.labels.insert(format!("l{n}"), String::new());
     }
-    let decision = router.decide(&alert);
+    let decision = compiled.decide(&alert);
     assert!(decision.sinks.contains(&0), "{decision:?}");
     assert_eq!(decision.failed, 1);
 }
