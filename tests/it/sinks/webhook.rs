@@ -223,7 +223,6 @@ fn a_rendered_request_shows_the_body_and_hides_every_secret() {
 }
 
 /// Settings that are wrong, each with a webhook that has nothing else wrong.
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn broken() -> Vec<(&'static str, Webhook)> {
     let header = |name: &str, value: &str| vec![(name.to_owned(), Secret::from(value.to_owned()))];
     let template = |text: &str| WebhookBody::Template(text.to_owned());
