@@ -157,7 +157,7 @@ pub fn admit_host(url: &Url, egress: Egress) -> Result<(), Refused> {
 /// What a status means. 2xx is success; the rest is a failure of some class.
 ///
 /// Of the 4xx that design §8 does not name: 409, 421, 423 and 424 tell of a state that passes; 411, 414, 416, 417 and 431
-/// are about this one request; all others (402, 405, 406, 410's like) are for the operator, who loses nothing by waiting.
+/// are about this one request; all others (402, 405, 406 ...) are for the operator, who loses nothing by waiting.
 pub fn classify(status: u16) -> Option<Class> {
     match status {
         200..=299 => None,

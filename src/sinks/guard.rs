@@ -110,8 +110,8 @@ fn embedded(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
         [0, 0, 0, 0, 0, 0 | 0xffff, a, b]
         | [0, 0, 0, 0, 0xffff, 0, a, b]
         | [0x64, 0xff9b, _, _, _, _, a, b]
-        | [_, _, _, _, 0 | 0x200, 0x5efe, a, b] => [Some(join(a, b)), None],
-        [0x2002, a, b, ..] => [Some(join(a, b)), None],
+        | [_, _, _, _, 0 | 0x200, 0x5efe, a, b]
+        | [0x2002, a, b, ..] => [Some(join(a, b)), None],
         [0x2001, 0, a, b, _, _, c, d] => [Some(join(a, b)), Some(join(!c, !d))],
         _ => [None, None],
     }

@@ -84,7 +84,7 @@ enum Body {
     Alert,
     CloudEvents,
     Alertmanager,
-    Template(Template),
+    Template(Box<Template>),
 }
 
 /// A request without its address.
@@ -319,7 +319,8 @@ fn body(body: &WebhookBody) -> Result<Body, BuildError> {
         WebhookBody::Alertmanager => Body::Alertmanager,
         WebhookBody::Template(text) => {
             let compiled = Template::compile(text);
-            Body::Template(compiled.map_err(|mistake| BuildError::in_text("body", mistake))?)
+            let compiled = compiled.map_err(|mistake| BuildError::in_text("body", mistake))?;
+            Body::Template(Box::new(compiled))
         }
     })
 }

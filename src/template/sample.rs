@@ -8,8 +8,8 @@ use serde_json::Number;
 pub fn alerts() -> [Alert; 2] {
     let mut full = report(Status::Firing);
     full.severity = Severity::Critical;
-    full.title = "CPU of \"db-1\" is\nat 97 %\\".to_owned();
-    full.description = "<b>資料庫</b> & 'more'".to_owned();
+    full.title = "CPU of \"db-1\" is\nat 97 %\\".into();
+    full.description = "<b>資料庫</b> & 'more'".into();
     full.resource.kind = Some("uhost".to_owned());
     full.resource.id = Some("uhost-1".to_owned());
     full.resource.name = Some("db-1".to_owned());
@@ -29,7 +29,7 @@ pub fn alerts() -> [Alert; 2] {
     });
     [full, report(Status::Resolved)].map(|report| {
         let mut alert = report.into_alert("ucloud/prod", Timestamp::UNIX_EPOCH);
-        alert.id = "00000000-0000-7000-8000-000000000000".to_owned();
+        alert.id = "00000000-0000-7000-8000-000000000000".into();
         alert
     })
 }
