@@ -61,7 +61,8 @@ proptest! {
         let percent = if lower { lower_hex(&percent) } else { percent };
         let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let json = serde_json::Value::from(secret.as_str()).to_string();
-        let ascii: String = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let ascii: Vec<String> = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let ascii = ascii.concat();
         let mut sent = call(b"POST /x HTTP/1.1\r\n\r\n");
         sent.path = format!("/callback/{percent}");
         sent.query = format!("a={form}&b=1");

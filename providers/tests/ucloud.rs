@@ -56,7 +56,7 @@ fn an_alarm_and_its_recovery_of_one_session_are_two_messages_about_one_problem()
     assert_eq!(firing.fingerprint, resolved.fingerprint);
     assert_eq!(resolved.starts_at, None);
     assert_eq!(
-        resolved.ends_at.map(|at| at.as_second()),
+        resolved.ends_at.map(jiff::Timestamp::as_second),
         Some(1_767_233_100)
     );
 }
