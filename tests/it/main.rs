@@ -1,1 +1,3 @@
-//! t
+//! The tests that drive the public surface, in one program.
+
+mod config;
