@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Environment;
 use super::mistake::{Line, Location, Mistake, Mistakes};
-use super::settings;
+use super::{secret, settings};
 
 /// The start of the name of a variable that is a setting.
 const PREFIX: &str = "CAMPANILE";
@@ -258,15 +258,15 @@ impl Layers {
 
     fn syntax(&mut self, file: usize, error: &toml::de::Error) {
         let said = error.message();
-        let (what, expected) = said.split_once(", expected ").unwrap_or((said, ""));
+        let (what, expected) = said.split_once(", expected ").unwrap_or((said, "nothing"));
+        let expected = match expected {
+            "nothing" => "TOML: text stands in quotes, a name is used once",
+            expected => expected,
+        };
         self.mistakes.push(Mistake {
             message: format!("this is not TOML: {what}"),
             location: self.line(file, error.span().unwrap_or(0..0)),
-            expected: if expected.is_empty() {
-                "TOML".to_owned()
-            } else {
-                expected.to_owned()
-            },
+            expected: expected.to_owned(),
             nearest: None,
         });
     }
@@ -344,13 +344,15 @@ impl Layers {
         Value::new(origin.as_ref(), kind)
     }
 
+    /// Hides what may be a secret. One that was written where the name of a variable belongs is a secret still.
     fn hide(&mut self, file: usize, path: &[String], span: Range<usize>) {
         let path: Vec<_> = path.iter().map(String::as_str).collect();
-        if let Some(text) = self
-            .texts
-            .get_mut(file)
-            .filter(|_| !settings::is_public(&path))
-        {
+        let Some(text) = self.texts.get_mut(file) else {
+            return;
+        };
+        let written = text.text.get(span.clone()).unwrap_or("");
+        let name = secret::is_variable(written.trim_matches(['"', '\'']));
+        if !settings::is_public(&path) || (path.last() == Some(&"env") && !name) {
             text.hidden.push(span);
         }
     }

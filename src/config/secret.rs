@@ -91,10 +91,7 @@ pub(super) fn plain(node: &Node, environment: &Environment) -> Read<Secret> {
 }
 
 fn from_variable(name: &str, environment: &Environment) -> Read<Secret> {
-    let plausible = name
-        .chars()
-        .all(|char| char.is_ascii_alphanumeric() || char == '_');
-    if !plausible {
+    if !is_variable(name) {
         // Somebody may have put the secret itself here.
         return Err(Problem::new("does not name an environment variable")
             .expecting("the name of a variable: letters, digits and `_`"));
@@ -143,4 +140,10 @@ fn weakness(secret: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether an environment variable may be called so.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.chars()
+        .all(|char| char.is_ascii_alphanumeric() || char == '_')
 }
