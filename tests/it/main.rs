@@ -17,3 +17,6 @@ mod receiver;
 mod routes;
 mod sinks;
 mod templates;
+//! The tests that drive the public surface, in one program.
+
+mod config;
