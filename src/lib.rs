@@ -4,5 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod sinks;
 pub mod store;
+pub mod telemetry;
