@@ -50,14 +50,15 @@ pub(super) fn announced(request: &HttpRequest) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
-/// The request, byte for byte.
+/// The request, byte for byte, except for the key in its path: that stands in its own field, and is written nowhere else
+/// in whatever encoding it came.
 pub(super) fn of(request: &HttpRequest, plan: &Plan, key: Option<&str>, body: Vec<u8>) -> Callback {
     let forwarded = request.headers().get_all("x-forwarded-for");
     let forwarded: Vec<_> = forwarded.map(|line| line.to_str().ok()).collect();
     let peer = request.peer_addr().map(|addr| addr.ip());
     let mut call = Callback::default();
     request.method().as_str().clone_into(&mut call.method);
-    request.uri().path().clone_into(&mut call.path);
+    call.path = without_key(request.uri().path(), key);
     request
         .uri()
         .query()
@@ -68,6 +69,12 @@ pub(super) fn of(request: &HttpRequest, plan: &Plan, key: Option<&str>, body: Ve
     call.key = key.map(decoded);
     call.peer = address::caller(peer, forwarded.into_iter(), &plan.trusted_proxies);
     call
+}
+
+fn without_key(path: &str, key: Option<&str>) -> String {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    let before = key.and_then(|key| bare.strip_suffix(key));
+    before.map_or_else(|| path.to_owned(), |before| format!("{before}***"))
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {

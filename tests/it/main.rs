@@ -1,1 +1,5 @@
-//! t
+//! One binary for all integration tests.
+
+mod api;
+mod ingest;
+mod standing;
