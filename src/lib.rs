@@ -9,3 +9,7 @@ pub mod delivery;
 pub mod sinks;
 pub mod store;
 pub mod template;
+pub mod http;
+pub mod sinks;
+pub mod store;
+pub mod telemetry;

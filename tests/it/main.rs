@@ -20,3 +20,8 @@ mod templates;
 //! The tests that drive the public surface, in one program.
 
 mod config;
+//! One binary for all integration tests.
+
+mod api;
+mod ingest;
+mod standing;
