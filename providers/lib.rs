@@ -7,9 +7,11 @@
 //! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
 //! [`Provider::answer`].
 
+mod mapping;
 mod model;
 pub mod parse;
 
+pub use mapping::{Explained, Mapping, MappingMistake, catalog, source_text};
 pub use model::alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
 };

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -38,6 +39,8 @@ pub struct Callback {
     pub key: Option<String>,
     /// Who called, after trusted proxies are taken off; unknown for a fixture.
     pub peer: Option<IpAddr>,
+    /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
+    pub received_at: Option<Timestamp>,
     text: OnceCell<Result<String, Unreadable>>,
     json: OnceCell<Result<Value, Unreadable>>,
     params: OnceCell<Result<Vec<(String, String)>, Unreadable>>,
@@ -186,6 +189,7 @@ impl Clone for Callback {
             body: self.body.clone(),
             key: self.key.clone(),
             peer: self.peer,
+            received_at: self.received_at,
             ..Self::default()
         }
     }
