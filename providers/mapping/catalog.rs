@@ -18,6 +18,6 @@ pub fn catalog() -> &'static [Mapping] {
 }
 
 /// Name and TOML of every built-in mapping, parsed or not.
-pub fn source_text() -> &'static [(&'static str, &'static str)] {
+pub fn catalog_files() -> &'static [(&'static str, &'static str)] {
     FILES
 }

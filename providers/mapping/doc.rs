@@ -17,13 +17,13 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
     let template = form.text(top, "template").unwrap_or_default().trim_end();
     let sources: Vec<_> = form.texts(top, "source").into_iter().map(|(text, _)| format!("- {text}")).collect();
     let name = &mapping.name;
-    let mut page = format!("## What it sends\n\n{}\n\n", or(&sends, "See the sources below."));
+    let mut page = format!("# What it sends\n\n{}\n\n", or(&sends, "See the sources below."));
     page.push_str(&format_point(&point, name, &mapping.proof_kind, template));
     let id = message_id(&mapping.fields.message_id);
     let same = message_id(&mapping.fields.fingerprint);
-    page += &format!("## How it is read\n\n{read}\n\nMessage id: {id}. Fingerprint: {same}.");
+    page += &format!("# How it is read\n\n{read}\n\nMessage id: {id}. Fingerprint: {same}.");
     page += &format!(" Times without a zone are read in {}.\n\n", zone_name(mapping));
-    page += &format!("## What is not kept\n\n{}\n\n", or(&not_kept, "Whatever is not named above."));
+    page += &format!("# What is not kept\n\n{}\n\n", or(&not_kept, "Whatever is not named above."));
     page += &format!("How sure: {}.\n", mapping.confidence);
     if !sources.is_empty() {
         page += &format!("\nSources:\n\n{}\n", sources.join("\n"));
@@ -33,7 +33,7 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
 
 fn format_point(point: &str, name: &str, proof: &str, template: &str) -> String {
     let mut part = format!(
-        "## Point it here\n\n`https://<your host>/callback/{name}/<source>` (with a key: `.../<source>/<key>`). \
+        "# Point it here\n\n`https://<your host>/callback/{name}/<source>` (with a key: `.../<source>/<key>`). \
          It proves itself by: {proof}.\n\n"
     );
     if !point.is_empty() {

@@ -1,6 +1,7 @@
 //! Makes a fixture a fresh message: new ids, new times.
 
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use super::form::{Form, Table};
@@ -36,7 +37,7 @@ impl Set {
     }
 }
 
-/// `template` with `{serial}`, `{hex16}`, `{hex32}`, `{uuid}`, `{unix}`, `{unix_ms}`, `{rfc3339}` and `{%Y-%m-%d}`
+/// `template` with `{serial}`, `{hex16}`, `{hex32}`, `{uuid}`, `{now}`, `{unix}`, `{unix_ms}`, `{rfc3339}` and `{%Y-%m-%d}`
 /// (any `strftime` form, in the vendor's zone) filled in.
 fn filled(template: &str, stamp: &Stamp<'_>, zone: &TimeZone) -> String {
     let mut out = String::new();
@@ -53,19 +54,30 @@ fn filled(template: &str, stamp: &Stamp<'_>, zone: &TimeZone) -> String {
 
 fn value(name: &str, stamp: &Stamp<'_>, zone: &TimeZone) -> String {
     let serial = stamp.serial;
+    let at = moment(stamp);
     match name {
         "serial" => serial.to_string(),
         "hex16" => format!("{serial:016x}"),
         "hex32" => format!("{serial:032x}"),
         "uuid" => format!("{:08x}-0000-4000-8000-{:012x}", serial >> 48, serial & 0xffff_ffff_ffff),
-        "unix" => stamp.at.as_second().to_string(),
-        "unix_ms" => stamp.at.as_millisecond().to_string(),
-        "rfc3339" => stamp.at.to_string(),
+        "now" => stamp.at.as_second().to_string(),
+        "unix" => at.as_second().to_string(),
+        "unix_ms" => at.as_millisecond().to_string(),
+        "rfc3339" => at.to_string(),
         pattern => {
-            let zoned = stamp.at.to_zoned(zone.clone());
+            let zoned = at.to_zoned(zone.clone());
             jiff::fmt::strtime::format(pattern, &zoned).unwrap_or_default()
         }
     }
+}
+
+/// A time of its own for each serial, up to a day before the stamp's: where a vendor's message id holds nothing but a
+/// time, it is the time that makes the message new.
+fn moment(stamp: &Stamp<'_>) -> Timestamp {
+    const DAY: u64 = 86_400;
+    let back = i64::try_from(stamp.serial % DAY).unwrap_or_default();
+    let earlier = stamp.at.checked_sub(SignedDuration::from_secs(back));
+    earlier.unwrap_or(stamp.at)
 }
 
 /// Writes `value` at `place`, if there is something there already.

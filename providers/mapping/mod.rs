@@ -27,7 +27,7 @@ use jiff::tz::TimeZone;
 use minijinja::Value;
 use toml::de::DeTable;
 
-pub use catalog::{catalog, source_text};
+pub use catalog::{catalog, catalog_files};
 pub use explain::Explained;
 pub use form::MappingMistake;
 

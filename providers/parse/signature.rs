@@ -84,9 +84,11 @@ impl SecretForm {
             Self::Text => Some(secret.as_bytes().to_vec()),
             Self::StandardWebhooks if is_ed25519 => Encoding::Base64.decode(secret.strip_prefix("whpk_")?),
             Self::StandardWebhooks if secret.starts_with("whpk_") || secret.starts_with("whsk_") => None,
-            Self::StandardWebhooks => {
-                Encoding::Base64.decode(secret.strip_prefix("whsec_").unwrap_or(secret))
-            }
+            Self::StandardWebhooks => match secret.strip_prefix("whsec_") {
+                Some(encoded) => Encoding::Base64.decode(encoded),
+                // Without its prefix: base64 if it can be that, else the text itself.
+                None => Encoding::Base64.decode(secret).or_else(|| Some(secret.as_bytes().to_vec())),
+            },
         }
     }
 }
