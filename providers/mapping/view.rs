@@ -71,10 +71,11 @@ impl Taking {
             Json::Number(number) => number_value(number),
             Json::String(text) => self.text(text),
             Json::Array(items) => items.iter().map(|item| self.value(item)).collect(),
-            Json::Object(fields) => fields
-                .iter()
-                .map(|(key, value)| (self.key(key), self.value(value)))
-                .collect(),
+            Json::Object(fields) => Value::from_pairs(
+                fields
+                    .iter()
+                    .map(|(key, value)| (self.key(key), self.value(value))),
+            ),
         }
     }
 
@@ -234,8 +235,5 @@ fn headers(call: &Callback, secret: bool) -> Value {
         .rev()
         .filter(|(name, _)| secret || !SECRET_HEADERS.contains(&name.as_str()));
     // The first of a name wins, as in `Callback::header`.
-    shown
-        .map(|(name, value)| (name.as_str(), Value::from(value.as_str())))
-        .collect::<BTreeMap<_, _>>()
-        .into()
+    Value::from_pairs(shown.map(|(name, value)| (name.as_str(), value.as_str())))
 }
