@@ -1,10 +1,37 @@
-//! Lists `fixtures/` for `fixture.rs`, in alphabetical order.
+//! Lists `fixtures/` for `fixture.rs` and `catalog/` for `mapping/catalog.rs`, both in alphabetical order, so that a
+//! vendor is added by adding its files and nothing else.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
+    write("fixtures.rs", &fixtures()?)?;
+    write("catalog.rs", &catalog()?)
+}
+
+fn write(name: &str, list: &str) -> io::Result<()> {
+    let out = env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    fs::write(out.join(name), list)
+}
+
+fn catalog() -> io::Result<String> {
+    println!("cargo::rerun-if-changed=catalog");
+    let mut list = String::from("static FILES: &[(&str, &str)] = &[\n");
+    for file in sorted(Path::new("catalog"))? {
+        if file.extension().is_some_and(|is| is == "toml") {
+            let name = stem(&file);
+            let path = format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/catalog/{name}.toml\")");
+            let _infallible = writeln!(list, "    ({name:?}, include_str!({path})),");
+        }
+    }
+    list.push_str("];\n");
+    Ok(list)
+}
+
+fn fixtures() -> io::Result<String> {
     let root = Path::new("../fixtures");
     let mut list = String::from("static ALL: &[(&str, &[Fixture])] = &[\n");
     for provider in sorted(root)?.iter().filter(|path| path.is_dir()) {
@@ -19,10 +46,7 @@ fn main() -> io::Result<()> {
     }
     list.push_str("];\n");
     println!("cargo::rerun-if-changed={}", root.display());
-    let out = env::var_os("OUT_DIR")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    fs::write(out.join("fixtures.rs"), list)
+    Ok(list)
 }
 
 fn entry(provider: &str, request: &Path) -> String {

@@ -17,6 +17,9 @@ pub const TOKEN: &str = "campanile-fixture-token";
 /// The public half of the proof, where there is one.
 pub const USER: &str = "campanile-fixture-user";
 
+/// When every fixture comes: what they sign as their time is near it.
+pub const RECEIVED_AT: &str = "2026-01-01T00:00:00Z";
+
 /// One case of one provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixture {
@@ -52,6 +55,7 @@ impl Fixture {
         let mut call = Callback::from_http(self.request)?;
         let source = format!("/callback/{}/fixture/", self.provider);
         call.key = call.path.strip_prefix(&source).map(str::to_owned);
+        call.received_at = RECEIVED_AT.parse().ok();
         Ok(call)
     }
 

@@ -9,11 +9,15 @@
 
 pub mod fixture;
 mod jiankong;
+mod mapping;
 mod model;
 pub mod parse;
 mod ucloud;
 
+use std::sync::LazyLock;
+
 pub use fixture::{Fixture, fixtures};
+pub use mapping::{Explained, Mapping, MappingMistake, catalog, catalog_files};
 pub use model::alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
 };
@@ -25,7 +29,16 @@ pub use model::source::{Secret, Source};
 pub use parse::proof::{Proof, Refusal, verify};
 pub use ucloud::demo_list;
 
+/// The vendors whose protocol needs code, in alphabetical order.
+const CODED: &[&dyn Provider] = &[&jiankong::Jiankong, &ucloud::UCloud];
+
 /// Every built-in provider, in alphabetical order of its name.
 pub fn all() -> &'static [&'static dyn Provider] {
-    &[&jiankong::Jiankong, &ucloud::UCloud]
+    static ALL: LazyLock<Vec<&'static dyn Provider>> = LazyLock::new(|| {
+        let mapped = catalog().iter().map(|mapping| mapping as &dyn Provider);
+        let mut all: Vec<_> = CODED.iter().copied().chain(mapped).collect();
+        all.sort_by_key(|provider| provider.name());
+        all
+    });
+    &ALL
 }

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::reading::Unreadable;
@@ -33,6 +34,8 @@ pub struct Callback {
     pub key: Option<String>,
     /// Who called, after trusted proxies are taken off; unknown for a fixture.
     pub peer: Option<IpAddr>,
+    /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
+    pub received_at: Option<Timestamp>,
     text: OnceCell<Result<Text, Unreadable>>,
     json: OnceCell<Result<Value, Unreadable>>,
     params: OnceCell<Result<Vec<(String, String)>, Unreadable>>,
@@ -184,6 +187,7 @@ impl Clone for Callback {
             body: self.body.clone(),
             key: self.key.clone(),
             peer: self.peer,
+            received_at: self.received_at,
             ..Self::default()
         }
     }

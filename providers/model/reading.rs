@@ -1,5 +1,7 @@
 //! What reading a callback gives.
 
+use std::borrow::Cow;
+
 use super::alert::Report;
 
 /// What a callback says.
@@ -12,7 +14,7 @@ pub struct Reading {
     /// Something that the server has to do once the sender is believed.
     pub effect: Option<Effect>,
     /// Why there is nothing to alert on: a vendor's test message, an event that is no alert.
-    pub ignored: Option<&'static str>,
+    pub ignored: Option<Cow<'static, str>>,
 }
 
 impl Reading {
@@ -25,9 +27,9 @@ impl Reading {
     }
 
     /// A callback that is understood and holds no alert, and why.
-    pub fn ignored(why: &'static str) -> Self {
+    pub fn ignored(why: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            ignored: Some(why),
+            ignored: Some(why.into()),
             ..Self::default()
         }
     }

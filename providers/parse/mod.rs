@@ -4,6 +4,7 @@ pub mod body;
 pub mod fields;
 pub mod proof;
 pub mod sentence;
+pub mod signature;
 pub mod table;
 pub mod time;
 pub mod urlencoded;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use md5::{Digest, Md5};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
@@ -10,6 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::model::callback::Callback;
 use crate::model::provider::Provider;
 use crate::model::source::{Secret, Source};
+use crate::parse::signature::{self, Algorithm, SecretForm};
 
 /// What must hold for the sender to be believed.
 #[derive(Clone, Debug)]
@@ -32,6 +34,36 @@ pub enum Proof<'a> {
         /// The secrets.
         wanted: &'a [Secret],
     },
+    /// A keyed hash or a signature over `message`.
+    Signature {
+        /// How it is signed.
+        algorithm: Algorithm,
+        /// The decoded signatures that the call carries; any one may hold.
+        given: Vec<Vec<u8>>,
+        /// What is signed, in pieces.
+        message: Vec<Cow<'a, [u8]>>,
+        /// How a secret becomes a key.
+        secret: SecretForm,
+        /// The secrets, or the vendor's public keys.
+        wanted: &'a [Secret],
+    },
+    /// What is signed says when, and that was not long ago.
+    Recent {
+        /// The time that is signed.
+        at: Option<Timestamp>,
+        /// When the call came. Without it, nothing is recent.
+        now: Option<Timestamp>,
+        /// How many seconds it may be old, or ahead.
+        tolerance: f64,
+    },
+    /// Every one of these holds.
+    All(Vec<Proof<'a>>),
+    /// One of these holds.
+    Any(Vec<Proof<'a>>),
+    /// The call carries no proof.
+    Absent,
+    /// Nothing can hold, and why.
+    Never(&'static str),
 }
 
 /// Why a sender is not believed. The vendor is never told; logs and counters are.
@@ -46,6 +78,9 @@ pub enum Refusal {
     /// It comes from an address outside `allow_from`.
     #[error("address not allowed")]
     Address,
+    /// What it proves was said too long ago, or is said to be of the future.
+    #[error("the proof is not of now")]
+    Stale,
     /// The source has no way to prove anything and is not open.
     #[error("the source has no proof configured")]
     Unprovable,
@@ -56,7 +91,7 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self {
             Self::Missing => 401,
-            Self::Wrong | Self::Address | Self::Unprovable => 403,
+            Self::Wrong | Self::Address | Self::Stale | Self::Unprovable => 403,
         }
     }
 }
@@ -78,18 +113,56 @@ pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Resu
     if !source.keys.is_empty() {
         secret(call.key.as_deref(), &source.keys)?;
     }
-    match provider.proof(call, source) {
-        Proof::Nothing if source.keys.is_empty() && source.allow_from.is_empty() => {
-            Err(Refusal::Unprovable)
-        }
-        Proof::Nothing => Ok(()),
+    let keyed = !source.keys.is_empty() || !source.allow_from.is_empty();
+    holds(&provider.proof(call, source), keyed)
+}
+
+/// Whether `proof` holds. `keyed` says that something else was proven already.
+fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
+    match proof {
+        Proof::Nothing if keyed => Ok(()),
+        Proof::Nothing | Proof::Never(_) => Err(Refusal::Unprovable),
+        Proof::Absent => Err(Refusal::Missing),
         Proof::Secret { given, wanted } => secret(given.as_deref(), wanted),
         Proof::Md5 {
             given,
             message,
             wanted,
-        } => md5(given.as_deref(), &message, wanted),
+        } => md5(given.as_deref(), message, wanted),
+        Proof::Signature { given, .. } if given.is_empty() => Err(Refusal::Missing),
+        Proof::Signature {
+            algorithm,
+            given,
+            message,
+            secret,
+            wanted,
+        } => any(wanted, |wanted| {
+            signature::holds(*algorithm, *secret, wanted, message, given)
+        }),
+        Proof::Recent { at, now, tolerance } => recent(*at, *now, *tolerance),
+        Proof::All(inner) => inner.iter().try_for_each(|proof| holds(proof, keyed)),
+        Proof::Any(inner) => one_of(inner, keyed),
     }
+}
+
+/// Every proof is looked at, so that the time does not tell which one held. A wrong proof is worth more than a missing
+/// one when it comes to saying why none holds.
+fn one_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
+    let seen: Vec<_> = proofs.iter().map(|proof| holds(proof, keyed)).collect();
+    if seen.contains(&Ok(())) {
+        return Ok(());
+    }
+    let worst = seen.into_iter().filter_map(Result::err);
+    Err(worst
+        .max_by_key(|refusal| *refusal != Refusal::Missing)
+        .unwrap_or(Refusal::Unprovable))
+}
+
+fn recent(at: Option<Timestamp>, now: Option<Timestamp>, tolerance: f64) -> Result<(), Refusal> {
+    let at = at.ok_or(Refusal::Missing)?;
+    let now = now.ok_or(Refusal::Stale)?;
+    let apart = now.duration_since(at).as_secs_f64().abs();
+    if apart <= tolerance { Ok(()) } else { Err(Refusal::Stale) }
 }
 
 fn secret(given: Option<&str>, wanted: &[Secret]) -> Result<(), Refusal> {

@@ -1,0 +1,64 @@
+//! The page of a mapping for operators.
+
+use super::Mapping;
+use super::expression::Expression;
+use super::form::{Form, Table};
+
+const KEYS: &[&str] = &["sends", "point", "read", "not_kept"];
+
+/// The page: Markdown with the four headings that every provider has.
+pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> String {
+    let doc = form.table(top, "doc");
+    if let Some(doc) = doc {
+        form.only(doc, KEYS);
+    }
+    let mut said = |key: &str| doc.and_then(|doc| form.text(doc, key)).unwrap_or_default().trim().to_owned();
+    let (sends, point, read, not_kept) = (said("sends"), said("point"), said("read"), said("not_kept"));
+    let template = form.text(top, "template").unwrap_or_default().trim_end();
+    let sources: Vec<_> = form.texts(top, "source").into_iter().map(|(text, _)| format!("- {text}")).collect();
+    let name = &mapping.name;
+    let mut page = format!("# What it sends\n\n{}\n\n", or(&sends, "See the sources below."));
+    page.push_str(&format_point(&point, name, &mapping.proof_kind, template));
+    let id = message_id(&mapping.fields.message_id);
+    let same = message_id(&mapping.fields.fingerprint);
+    page += &format!("# How it is read\n\n{read}\n\nMessage id: {id}. Fingerprint: {same}.");
+    page += &format!(" Times without a zone are read in {}.\n\n", zone_name(mapping));
+    page += &format!("# What is not kept\n\n{}\n\n", or(&not_kept, "Whatever is not named above."));
+    page += &format!("How sure: {}.\n", mapping.confidence);
+    if !sources.is_empty() {
+        page += &format!("\nSources:\n\n{}\n", sources.join("\n"));
+    }
+    page
+}
+
+fn format_point(point: &str, name: &str, proof: &str, template: &str) -> String {
+    let mut part = format!(
+        "# Point it here\n\n`https://<your host>/callback/{name}/<source>` (with a key: `.../<source>/<key>`). \
+         It proves itself by: {proof}.\n\n"
+    );
+    if !point.is_empty() {
+        part += &format!("{point}\n\n");
+    }
+    if !template.is_empty() {
+        part += &format!("Paste this as the body:\n\n```\n{template}\n```\n\n");
+    }
+    part
+}
+
+fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
+}
+
+fn zone_name(mapping: &Mapping) -> String {
+    mapping.zone.iana_name().unwrap_or("UTC").to_owned()
+}
+
+/// `fingerprint + startsAt + status`: the last word of each expression.
+pub(crate) fn message_id(parts: &[Expression]) -> String {
+    let words = parts.iter().map(|part| {
+        let place = part.place("item");
+        let word = place.rsplit(['.', '[']).next().unwrap_or_default();
+        word.trim_matches(['\'', '"', ']']).to_owned()
+    });
+    words.collect::<Vec<_>>().join(" + ")
+}

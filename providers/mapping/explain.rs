@@ -1,0 +1,68 @@
+//! Where every field of an alert came from, for people who write a mapping.
+
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use super::Mapping;
+use super::filters;
+use super::read::with_item;
+use crate::model::callback::Callback;
+use crate::model::reading::Unreadable;
+use crate::model::source::Source;
+
+/// Where one field came from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Explained {
+    /// The field of the alert, such as `metric.value`; with its item's number in a batch: `[2].metric.value`.
+    pub field: String,
+    /// The place in the callback that the expression names first, such as `body.alerts[2].values`.
+    pub place: String,
+    /// The expression of the mapping.
+    pub expression: String,
+    /// What it gave, as text; empty where it gave nothing.
+    pub value: String,
+    /// It gave nothing, so that the field has its default.
+    pub default: bool,
+}
+
+impl Mapping {
+    /// Where every field of every alert in `call` came from.
+    pub fn explain(&self, call: &Callback, source: &Source) -> Result<Vec<Explained>, Unreadable> {
+        let (view, _) = self.view(call, source)?;
+        let (items, list) = self.items(&view)?;
+        let mut explained = Vec::new();
+        for (at, item) in items.iter().enumerate() {
+            let view = with_item(&view, item);
+            let (prefix, place) = if self.each.is_some() {
+                (format!("[{at}]."), format!("{list}[{at}]"))
+            } else {
+                (String::new(), list.clone())
+            };
+            for (field, expression) in self.expressions() {
+                let value = expression.eval(&Arc::clone(&view));
+                let text = value.as_ref().ok().and_then(filters::text);
+                explained.push(Explained {
+                    field: format!("{prefix}{field}"),
+                    place: expression.place(&place),
+                    expression: expression.source.clone(),
+                    default: text.is_none(),
+                    value: text.or_else(|| value.err().map(|e| format!("({e})"))).unwrap_or_default(),
+                });
+            }
+        }
+        Ok(explained)
+    }
+
+    /// Tries one expression on `call`: what it gives for each item, for people who write a mapping.
+    pub fn evaluate(&self, written: &str, call: &Callback, source: &Source) -> Result<Vec<String>, String> {
+        let expression = super::expression::Expression::compile(written, super::names::ITEM)?;
+        let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
+        let (items, _) = self.items(&view).map_err(|e| e.to_string())?;
+        let of = |item: &Value| {
+            let value = expression.eval(&with_item(&view, item))?;
+            Ok(filters::text(&value).unwrap_or_default())
+        };
+        items.iter().map(of).collect()
+    }
+}

@@ -1,0 +1,279 @@
+//! One Jinja expression, compiled once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use super::filters;
+use super::names::Names;
+use super::nearest::nearest;
+use super::view::View;
+
+/// An expression of a mapping.
+///
+/// Most expressions only name a place, such as `item.labels.severity`. Those are walked without the Jinja machine, which
+/// is what makes a mapping about as fast as an adapter written by hand.
+pub(crate) struct Expression {
+    /// As it was written, without its `?`.
+    pub(crate) source: String,
+    /// A `?` stood at its end: what it names may be absent, empty or unreadable.
+    pub(crate) optional: bool,
+    /// What it names.
+    pub(crate) names: Names,
+    run: Run,
+}
+
+enum Run {
+    Path(String, Vec<Step>),
+    Jinja(minijinja::Expression<'static, 'static>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    At(usize),
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.source).finish()
+    }
+}
+
+impl Expression {
+    /// Compiles `written`, which may use `allowed` names.
+    pub(crate) fn compile(written: &str, allowed: &[&str]) -> Result<Self, String> {
+        let trimmed = written.trim();
+        let (source, optional) = match trimmed.strip_suffix('?') {
+            Some(bare) => (bare.trim_end(), true),
+            None => (trimmed, false),
+        };
+        if source.is_empty() {
+            return Err("an expression must stand here, such as \"body.id\"".to_owned());
+        }
+        let compiled = filters::environment()
+            .compile_expression_owned(source.to_owned())
+            .map_err(|e| format!("not a Jinja expression: {}", said(&e)))?;
+        let mut names = Names::default();
+        for name in compiled.undeclared_variables(false) {
+            if !allowed.contains(&name.as_str()) {
+                return Err(unknown("name", &name, allowed));
+            }
+            names = names.with(&name);
+        }
+        check_words(source)?;
+        let run = match path(source) {
+            Some((root, steps)) => Run::Path(root, steps),
+            None => Run::Jinja(compiled),
+        };
+        Ok(Self {
+            source: source.to_owned(),
+            optional,
+            names,
+            run,
+        })
+    }
+
+    /// What it says of `view`. A fault is told in one line.
+    pub(crate) fn eval(&self, view: &Arc<View>) -> Result<Value, String> {
+        match &self.run {
+            Run::Path(root, steps) => Ok(walk(view.get(root).unwrap_or_default(), steps)),
+            Run::Jinja(compiled) => compiled
+                .eval(Value::from_dyn_object(Arc::clone(view)))
+                .map_err(|e| said(&e)),
+        }
+    }
+
+    /// Whether it holds; a fault is no.
+    pub(crate) fn holds(&self, view: &Arc<View>) -> bool {
+        self.eval(view).is_ok_and(|value| value.is_true())
+    }
+
+    /// The place in the callback that it names first, for people: `body.alerts[3].startsAt` where `item` stands for
+    /// `body.alerts[3]`.
+    pub(crate) fn place(&self, item: &str) -> String {
+        let place = first_path(&self.source).unwrap_or(&self.source);
+        match place.strip_prefix("item") {
+            Some(rest) => format!("{item}{rest}"),
+            None => place.to_owned(),
+        }
+    }
+}
+
+/// The engine's message without its own notion of place.
+fn said(error: &minijinja::Error) -> String {
+    let detail = error.detail().map(str::to_owned);
+    detail.unwrap_or_else(|| error.kind().to_string())
+}
+
+fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
+    let hint = nearest(word, known.iter().copied())
+        .map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default();
+    format!("no {kind} `{word}` here{hint} Known: {}", known.join(", "))
+}
+
+/// Looks for filters and tests that do not exist, which the engine finds only when it comes to them.
+fn check_words(source: &str) -> Result<(), String> {
+    let bare = without_strings(source);
+    let tokens: Vec<&str> = tokens(&bare).collect();
+    for pair in tokens.windows(2) {
+        let [before, word] = pair else { continue };
+        let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic());
+        if !is_word {
+            continue;
+        }
+        if *before == "|" && !filters::names().any(|name| name == *word) {
+            let known: Vec<&str> = filters::names().collect();
+            return Err(unknown("filter", word, &known));
+        }
+        if *before == "is" && !filters::TESTS.contains(word) {
+            return Err(unknown("test", word, filters::TESTS));
+        }
+    }
+    Ok(())
+}
+
+/// `source` with the inside of its strings blanked out.
+fn without_strings(source: &str) -> String {
+    let mut quote = None;
+    let mut escaped = false;
+    let bare = source.chars().map(|c| match quote {
+        None if c == '"' || c == '\'' => {
+            quote = Some(c);
+            ' '
+        }
+        None => c,
+        Some(open) => {
+            if c == open && !escaped {
+                quote = None;
+            }
+            escaped = c == '\\' && !escaped;
+            ' '
+        }
+    });
+    bare.collect()
+}
+
+/// Words and single marks.
+fn tokens(source: &str) -> impl Iterator<Item = &str> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut rest = source;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        let first = rest.chars().next()?;
+        let length = if is_word(first) {
+            rest.find(|c: char| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (token, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(token)
+    })
+}
+
+/// The steps of an expression that only names a place; nothing for any other.
+fn path(source: &str) -> Option<(String, Vec<Step>)> {
+    let (path, rest) = leading_path(source)?;
+    rest.is_empty().then_some(path)
+}
+
+/// The path with which `source` begins, and what follows it.
+fn leading_path(source: &str) -> Option<((String, Vec<Step>), &str)> {
+    let (root, mut rest) = word(source);
+    if !super::names::ALL.contains(&root) {
+        return None;
+    }
+    let mut steps = Vec::new();
+    while let Some((step, after)) = step(rest) {
+        steps.push(step);
+        rest = after;
+    }
+    Some(((root.to_owned(), steps), rest))
+}
+
+fn word(source: &str) -> (&str, &str) {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let end = source.find(|c: char| !is_word(c)).unwrap_or(source.len());
+    source.split_at_checked(end).unwrap_or((source, ""))
+}
+
+/// One `.key`, `['key']` or `[0]`.
+fn step(source: &str) -> Option<(Step, &str)> {
+    if let Some(after) = source.strip_prefix('.') {
+        let (key, rest) = word(after);
+        let named = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        // What is followed by `(` is a method, which is the engine's to call.
+        return (named && !rest.starts_with('(')).then(|| (Step::Key(key.to_owned()), rest));
+    }
+    let (inner, rest) = source.strip_prefix('[')?.split_once(']')?;
+    if let Ok(at) = inner.parse() {
+        return Some((Step::At(at), rest));
+    }
+    let quote = inner.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let key = inner.strip_prefix(quote)?.strip_suffix(quote)?;
+    let whole = !key.contains([quote, '\\']);
+    whole.then(|| (Step::Key(key.to_owned()), rest))
+}
+
+fn walk(root: Value, steps: &[Step]) -> Value {
+    steps.iter().fold(root, |value, step| {
+        let next = match step {
+            Step::Key(key) => value.get_attr(key),
+            Step::At(at) => value.get_item_by_index(*at),
+        };
+        next.unwrap_or_default()
+    })
+}
+
+/// The first place that `source` names, such as `body.a.b`, and nothing that stands in a string.
+fn first_path(source: &str) -> Option<&str> {
+    let mut rest = source;
+    let mut quote = None;
+    while let Some(c) = rest.chars().next() {
+        match quote {
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            Some(open) if c == open => quote = None,
+            None if c.is_ascii_alphabetic() => {
+                if let Some((_, after)) = leading_path(rest) {
+                    return rest.get(..rest.len() - after.len());
+                }
+                rest = word(rest).1;
+                continue;
+            }
+            _ => {}
+        }
+        rest = rest.get(c.len_utf8()..)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_for_people_names_the_item_by_its_number() {
+        let place = |source: &str| {
+            Expression::compile(source, super::super::names::ITEM)
+                .expect("compiles")
+                .place("body.alerts[3]")
+        };
+        assert_eq!(place("item.startsAt"), "body.alerts[3].startsAt");
+        assert_eq!(place("'body.x' ~ item['a b'].c|lower"), "body.alerts[3]['a b'].c");
+        assert_eq!(place("(body.a or item.b)"), "body.a");
+    }
+
+    #[test]
+    fn words_that_do_not_exist_are_found_before_any_callback_comes() {
+        let fault = |source: &str| {
+            Expression::compile(source, super::super::names::ITEM).expect_err("is wrong")
+        };
+        assert!(fault("bodi.a").contains("did you mean `body`?"));
+        assert!(fault("body.a|lowr").contains("did you mean `lower`?"));
+        assert!(fault("body.a if false and (body.b is strin) else 1").contains("no test `strin`"));
+        assert!(fault("body.a ~").contains("not a Jinja expression"));
+    }
+}

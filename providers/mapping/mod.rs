@@ -1,0 +1,301 @@
+//! A vendor's protocol as one TOML file.
+//!
+//! A mapping says with Jinja expressions where the fields of an alert stand in the vendor's callback, with word lists
+//! what the vendor's words for status and severity mean, and with one of the declared proofs how the vendor proves
+//! itself. `docs/add-a-vendor.md` teaches the form on a worked example.
+
+mod answers;
+mod catalog;
+mod doc;
+mod duration;
+mod explain;
+mod expression;
+mod fields;
+mod filters;
+mod form;
+mod fresh;
+mod names;
+mod nearest;
+mod prove;
+mod read;
+mod time;
+mod view;
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use minijinja::Value;
+use toml::de::DeTable;
+
+pub use catalog::{catalog, catalog_files};
+pub use explain::Explained;
+pub use form::MappingMistake;
+
+use answers::Answers;
+use expression::Expression;
+use fields::{Fields, SeverityWords, Skip, StatusWords};
+use form::{Form, Table};
+use names::{CALL, Names};
+use prove::ProofForm;
+use view::{Placeholder, Taking, View};
+
+use crate::model::answer::{Answer, Outcome};
+use crate::model::callback::Callback;
+use crate::model::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::model::reading::{Reading, Unreadable};
+use crate::model::source::Source;
+use crate::parse::proof::Proof;
+
+/// The tables and keys of a mapping.
+const KEYS: &[&str] = &[
+    "title", "confidence", "source", "methods", "doc", "template", "recognizes", "time_zone", "lower_keys", "absent",
+    "placeholders", "each", "skip", "proof", "severity", "status", "alert", "tables", "answers", "fresh",
+];
+
+/// The HTTP methods that a vendor may use.
+const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH"];
+
+/// How sure a mapping's author is of the wire format.
+const CONFIDENCE: &[&str] = &["documented", "seen in code", "inferred"];
+
+/// A vendor's protocol, compiled from TOML.
+#[derive(Debug)]
+pub struct Mapping {
+    name: String,
+    text: String,
+    title: String,
+    confidence: String,
+    methods: Vec<&'static str>,
+    doc: String,
+    proof_kind: String,
+    message_id_kind: String,
+    zone: TimeZone,
+    taking: Taking,
+    recognizes: Option<Expression>,
+    each: Option<Expression>,
+    skip: Vec<Skip>,
+    proof: ProofForm,
+    severity: SeverityWords,
+    status: StatusWords,
+    fields: Fields,
+    tables: Value,
+    answers: Answers,
+    fresh: Vec<fresh::Set>,
+    names: Names,
+}
+
+impl Mapping {
+    /// Reads a mapping. `name` is the word in config and URLs. Every mistake is told, each in its place.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Vec<MappingMistake>> {
+        let mut form = Form::new(text);
+        let document = match DeTable::parse(text) {
+            Ok(document) => document,
+            Err(error) => {
+                form.mistake(error.span().map_or(0, |span| span.start), error.message());
+                return Err(form.mistakes);
+            }
+        };
+        let top = Table { name: "", fields: document.get_ref(), at: 0 };
+        let mapping = Self::read(&mut form, top, name, text);
+        match mapping {
+            Some(mapping) if form.mistakes.is_empty() => Ok(mapping),
+            _ => Err(form.mistakes),
+        }
+    }
+
+    /// The TOML from which it was made, to be copied and changed.
+    pub fn source_text(&self) -> &str {
+        &self.text
+    }
+
+    fn read(form: &mut Form<'_>, top: Table<'_>, name: &str, text: &str) -> Option<Self> {
+        form.only(top, KEYS);
+        let title = form.required(top, "title");
+        let confidence = one_of(form, top, "confidence", CONFIDENCE).unwrap_or("inferred");
+        let methods = methods(form, top);
+        let zone = zone(form, top);
+        let taking = taking(form, top);
+        let recognizes = form.expression(top, "recognizes", CALL);
+        let each = form.expression(top, "each", CALL);
+        let skip = form.tables(top, "skip");
+        let skip: Vec<_> = skip.into_iter().filter_map(|t| Skip::read(form, t)).collect();
+        let proof = form.table(top, "proof").map(|t| ProofForm::read(form, t)).unwrap_or_default();
+        let severity = form.table(top, "severity").map(|t| SeverityWords::read(form, t)).unwrap_or_default();
+        let status = required_table(form, top, "status").map(|t| StatusWords::read(form, t));
+        let fields = required_table(form, top, "alert").map(|t| Fields::read(form, t));
+        let tables = form.table(top, "tables").map(|t| fields::tables(form, t)).unwrap_or_default();
+        let answers = form.table(top, "answers").map(|t| Answers::read(form, t)).unwrap_or_default();
+        let fresh = form.table(top, "fresh").map(|t| fresh::read(form, t)).unwrap_or_default();
+        let mut mapping = Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            title: title?.to_owned(),
+            confidence: confidence.to_owned(),
+            methods,
+            doc: String::new(),
+            proof_kind: proof.words(),
+            message_id_kind: String::new(),
+            zone,
+            taking,
+            recognizes,
+            each,
+            skip,
+            proof,
+            severity,
+            status: status?,
+            fields: fields?,
+            tables,
+            answers,
+            fresh,
+            names: Names::default(),
+        };
+        mapping.doc = doc::page(form, top, &mapping);
+        mapping.message_id_kind = doc::message_id(&mapping.fields.message_id);
+        mapping.names = fields::names(mapping.every_expression());
+        Some(mapping)
+    }
+
+    /// The expressions of the alert's fields, each with its field.
+    pub(crate) fn expressions(&self) -> Vec<(String, &Expression)> {
+        let status = self.status.expressions().map(|e| ("status".to_owned(), e));
+        let severity = self.severity.from.iter().map(|e| ("severity".to_owned(), e));
+        status.chain(severity).chain(self.fields.each()).collect()
+    }
+
+    fn every_expression(&self) -> Vec<&Expression> {
+        let fields = self.expressions().into_iter().map(|(_, e)| e);
+        let skips = self.skip.iter().map(|rule| &rule.when);
+        fields.chain(skips).chain(&self.each).collect()
+    }
+}
+
+impl Provider for Mapping {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    fn doc(&self) -> &str {
+        &self.doc
+    }
+
+    fn methods(&self) -> &[&'static str] {
+        &self.methods
+    }
+
+    fn settings(&self) -> &[Setting] {
+        const SETTINGS: &[Setting] = &[
+            Setting {
+                name: "token",
+                kind: SettingKind::Token,
+                doc: "The secret by which the vendor proves itself; a list of two while one is being rotated.",
+            },
+            Setting {
+                name: "user",
+                kind: SettingKind::User,
+                doc: "The user name that goes with `token`, where the vendor sends one.",
+            },
+        ];
+        if self.proof.takes_token() { SETTINGS } else { &[] }
+    }
+
+    fn proof_kind(&self) -> &str {
+        &self.proof_kind
+    }
+
+    fn message_id_kind(&self) -> &str {
+        &self.message_id_kind
+    }
+
+    fn confidence(&self) -> &str {
+        &self.confidence
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        let Some(recognizes) = &self.recognizes else {
+            return false;
+        };
+        if !self.methods.iter().any(|method| *method == call.method) {
+            return false;
+        }
+        // What cannot be read as the mapping would read it is not this vendor's.
+        let view = View::of(call, &self.taking, recognizes.names);
+        view.is_ok_and(|view| recognizes.holds(&Arc::new(view)))
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        self.proof.of(call, source, &self.taking)
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
+        self.reading(call, source)
+    }
+
+    fn answer(&self, call: &Callback, outcome: &Outcome<'_>) -> Answer {
+        self.answers.of(call, outcome, &self.taking)
+    }
+
+    fn refresh(&self, mut call: Callback, stamp: &Stamp<'_>) -> Callback {
+        for set in &self.fresh {
+            set.apply(&mut call, stamp, &self.zone);
+        }
+        if let Some(token) = stamp.token {
+            self.proof.sign(&mut call, token, &self.taking);
+        }
+        call
+    }
+}
+
+fn one_of<'t>(form: &mut Form<'_>, top: Table<'t>, key: &str, known: &[&str]) -> Option<&'t str> {
+    let said = form.required(top, key)?;
+    if !known.contains(&said) {
+        let at = top.get(key).map_or(top.at, |node| node.span().start);
+        form.mistake(at, format!("`{key}` must be one of: {}", known.join(", ")));
+    }
+    Some(said)
+}
+
+fn required_table<'t>(form: &mut Form<'_>, top: Table<'t>, key: &'t str) -> Option<Table<'t>> {
+    if top.get(key).is_none() {
+        form.missing(top, key);
+    }
+    form.table(top, key)
+}
+
+fn methods(form: &mut Form<'_>, top: Table<'_>) -> Vec<&'static str> {
+    let mut methods = Vec::new();
+    for (word, at) in form.texts(top, "methods") {
+        match METHODS.iter().find(|known| **known == word) {
+            Some(method) => methods.push(*method),
+            None => form.mistake(at, format!("`methods` must be of: {}", METHODS.join(", "))),
+        }
+    }
+    if methods.is_empty() { vec!["POST"] } else { methods }
+}
+
+fn zone(form: &mut Form<'_>, top: Table<'_>) -> TimeZone {
+    let Some(name) = form.text(top, "time_zone") else {
+        return TimeZone::UTC;
+    };
+    TimeZone::get(name).unwrap_or_else(|_| {
+        let at = top.get("time_zone").map_or(top.at, |node| node.span().start);
+        form.mistake(at, format!("`{name}` is no time zone; write one such as Asia/Shanghai or UTC"));
+        TimeZone::UTC
+    })
+}
+
+fn taking(form: &mut Form<'_>, top: Table<'_>) -> Taking {
+    let absent = form.texts(top, "absent").into_iter().map(|(word, _)| word.to_owned());
+    let absent = absent.collect();
+    let mut placeholders = Vec::new();
+    for (written, at) in form.texts(top, "placeholders") {
+        match Placeholder::parse(written) {
+            Some(placeholder) => placeholders.push(placeholder),
+            None => form.mistake(at, "a placeholder is written with an X for its name, such as {X}, $X or *X*"),
+        }
+    }
+    Taking { lower_keys: form.flag(top, "lower_keys"), absent, placeholders }
+}
