@@ -200,7 +200,10 @@ fn feed<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Built<Feed> {
 
 fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) -> Built<()> {
     let environment = table.check.environment;
-    for setting in provider.settings() {
+    // A name that all sources have means for each what it means for all.
+    let common = |name| SOURCE.iter().any(|setting| setting.name == name);
+    let own = provider.settings().iter();
+    for setting in own.filter(|setting| !common(setting.name)) {
         match setting.kind {
             SettingKind::Token => {
                 let tokens =
