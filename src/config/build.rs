@@ -15,6 +15,11 @@ use super::{
     Webhook, WebhookBody,
 };
 
+/// A value cannot be built because of a mistake that is told already.
+struct Mistaken;
+
+type Built<T> = Result<T, Mistaken>;
+
 /// One table on its way into a type.
 #[derive(Clone, Copy)]
 struct Table<'a> {
@@ -49,15 +54,18 @@ impl Parts {
             settings,
         };
         Self {
-            server: server(section("server", SERVER)),
-            admin: admin(section("admin", ADMIN)),
-            store: store(section("store", STORE)),
-            log: log(section("log", LOG)),
-            feeds: sources.iter().map(|named| feed(check, named)).collect(),
-            sinks: sinks.iter().map(|named| sink(check, named)).collect(),
+            server: server(section("server", SERVER)).ok(),
+            admin: admin(section("admin", ADMIN)).ok(),
+            store: store(section("store", STORE)).ok(),
+            log: log(section("log", LOG)).ok(),
+            feeds: sources
+                .iter()
+                .map(|named| feed(check, named).ok())
+                .collect(),
+            sinks: sinks.iter().map(|named| sink(check, named).ok()).collect(),
             routes: routes
                 .iter()
-                .map(|node| route(check, node, sinks))
+                .map(|node| route(check, node, sinks).ok())
                 .collect(),
         }
     }
@@ -85,45 +93,45 @@ pub(super) fn never_believes(feed: &Feed) -> bool {
 
 impl Table<'_> {
     /// The setting or its default.
-    fn get<T>(&self, name: &str, read: impl Fn(&Node) -> Read<T>) -> Option<T> {
-        self.check.read(self.node, self.settings, name, read)
+    fn get<T>(&self, name: &str, read: impl Fn(&Node) -> Read<T>) -> Built<T> {
+        super::check::read(self.node, self.settings, name, read).ok_or(Mistaken)
     }
 
     /// The setting of which there may be none. The outer none is a mistake.
-    fn maybe<T>(&self, name: &str, read: impl Fn(&Node) -> Read<T>) -> Option<Option<T>> {
+    fn maybe<T>(&self, name: &str, read: impl Fn(&Node) -> Read<T>) -> Built<Option<T>> {
         match self.node.and_then(|node| node.get(name)) {
-            Some(node) => read(node).ok().map(Some),
-            None => Some(self.get(name, read)),
+            Some(node) => read(node).map(Some).map_err(|_| Mistaken),
+            None => Ok(self.get(name, read).ok()),
         }
     }
 
-    fn whole<N: TryFrom<u64>>(&self, name: &str) -> Option<N> {
+    fn whole<N: TryFrom<u64>>(&self, name: &str) -> Built<N> {
         let whole = self.get(name, |node| values::whole(node, 0, u64::MAX));
-        whole.and_then(|whole| N::try_from(whole).ok())
+        N::try_from(whole?).map_err(|_| Mistaken)
     }
 
-    fn limit(&self, name: &str) -> Option<Option<u32>> {
+    fn limit(&self, name: &str) -> Built<Option<u32>> {
         let limit = self.maybe(name, |node| values::whole(node, 0, u64::from(u32::MAX)))?;
-        Some(limit.and_then(|limit| u32::try_from(limit).ok()))
+        Ok(limit.and_then(|limit| u32::try_from(limit).ok()))
     }
 
-    fn duration(&self, name: &str) -> Option<std::time::Duration> {
+    fn duration(&self, name: &str) -> Built<std::time::Duration> {
         self.get(name, |node| values::duration(node, 0, u64::from(u32::MAX)))
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    fn text(&self, name: &str) -> Built<String> {
         self.get(name, values::filled)
     }
 
-    fn texts(&self, name: &str) -> Option<Option<String>> {
+    fn texts(&self, name: &str) -> Built<Option<String>> {
         self.maybe(name, values::filled)
     }
 }
 
-fn server(table: Table<'_>) -> Option<Server> {
+fn server(table: Table<'_>) -> Built<Server> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = table.maybe("workers", |node| values::whole(node, 1, 1024))?;
-    Some(Server {
+    Ok(Server {
         listen: table.get("listen", values::address)?,
         body_bytes_max: table.whole("body_bytes_max")?,
         trusted_proxies: table.get("trusted_proxies", values::networks)?,
@@ -136,31 +144,33 @@ fn server(table: Table<'_>) -> Option<Server> {
     })
 }
 
-fn admin(table: Table<'_>) -> Option<Admin> {
+fn admin(table: Table<'_>) -> Built<Admin> {
     let environment = table.check.environment;
-    Some(Admin {
+    Ok(Admin {
         listen: table.get("listen", values::address)?,
         token: table.maybe("token", |node| super::secret::strong(node, environment))?,
     })
 }
 
-fn store(table: Table<'_>) -> Option<Store> {
-    Some(Store {
+fn store(table: Table<'_>) -> Built<Store> {
+    Ok(Store {
         path: table.get("url", values::store_path)?,
         retention_days: table.whole("retention_days")?,
     })
 }
 
-fn log(table: Table<'_>) -> Option<Log> {
-    Some(Log {
+fn log(table: Table<'_>) -> Built<Log> {
+    Ok(Log {
         pretty: table.text("format")? == "pretty",
         level: table.text("level")?,
     })
 }
 
-fn feed<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Option<Feed> {
+fn feed<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Built<Feed> {
     let mut all = check.vocabulary.providers.iter();
-    let provider = Arc::clone(all.find(|provider| provider.name() == named.kind)?);
+    let provider = all
+        .find(|provider| provider.name() == named.kind)
+        .ok_or(Mistaken)?;
     let table = Table {
         check,
         node: Some(named.table),
@@ -181,16 +191,19 @@ fn feed<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Option<Feed> {
         labels: table.get("labels", values::labels)?,
         ..Source::default()
     };
-    own_settings(&mut source, table, &*provider)?;
-    Some(Feed {
-        provider,
+    own_settings(&mut source, table, &**provider)?;
+    Ok(Feed {
+        provider: Arc::clone(provider),
         source: Arc::new(source),
     })
 }
 
-fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) -> Option<()> {
+fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) -> Built<()> {
     let environment = table.check.environment;
-    for setting in provider.settings() {
+    // A name that all sources have means for each what it means for all.
+    let common = |name| SOURCE.iter().any(|setting| setting.name == name);
+    let own = provider.settings().iter();
+    for setting in own.filter(|setting| !common(setting.name)) {
         match setting.kind {
             SettingKind::Token => {
                 let tokens =
@@ -203,16 +216,16 @@ fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) 
             }
         }
     }
-    Some(())
+    Ok(())
 }
 
-fn sink<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Option<SinkSpec> {
+fn sink<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Built<SinkSpec> {
     let of = |settings| Table {
         check,
         node: Some(named.table),
         settings,
     };
-    Some(SinkSpec {
+    Ok(SinkSpec {
         name: named.full(),
         kind: match named.kind {
             "webhook" => SinkKind::Webhook(webhook(of(WEBHOOK))?),
@@ -225,12 +238,12 @@ fn sink<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Option<SinkSpec> {
     })
 }
 
-fn webhook(table: Table<'_>) -> Option<Webhook> {
+fn webhook(table: Table<'_>) -> Built<Webhook> {
     let environment = table.check.environment;
     let signing = table.maybe("signing_secret", |node| {
         values::signing_secrets(node, environment)
     })?;
-    Some(Webhook {
+    Ok(Webhook {
         url: table.get("url", |node| values::url(node, environment))?,
         method: table.text("method")?,
         signing_secrets: signing.unwrap_or_default(),
@@ -248,8 +261,8 @@ fn webhook(table: Table<'_>) -> Option<Webhook> {
     })
 }
 
-fn file(table: Table<'_>) -> Option<File> {
-    Some(File {
+fn file(table: Table<'_>) -> Built<File> {
+    Ok(File {
         path: table.text("path")?.into(),
         rotate_bytes: table.whole("rotate_bytes")?,
         keep: table.whole("keep")?,
@@ -257,8 +270,8 @@ fn file(table: Table<'_>) -> Option<File> {
     })
 }
 
-fn policy(table: Table<'_>) -> Option<Policy> {
-    Some(Policy {
+fn policy(table: Table<'_>) -> Built<Policy> {
+    Ok(Policy {
         timeout: table.duration("timeout")?,
         retry_schedule: table.get("retry_schedule", values::schedule)?,
         max_age: table.duration("max_age")?,
@@ -270,7 +283,7 @@ fn policy(table: Table<'_>) -> Option<Policy> {
     })
 }
 
-fn route<'a>(check: &'a Check<'a>, node: &'a Node, sinks: &[Named<'a>]) -> Option<Route> {
+fn route<'a>(check: &'a Check<'a>, node: &'a Node, sinks: &[Named<'a>]) -> Built<Route> {
     let table = Table {
         check,
         node: Some(node),
@@ -281,8 +294,12 @@ fn route<'a>(check: &'a Check<'a>, node: &'a Node, sinks: &[Named<'a>]) -> Optio
         let name = values::text(name).ok()?;
         sinks.iter().position(|sink| sink.full() == name)
     };
-    Some(Route {
+    Ok(Route {
         when: table.texts("when")?,
-        sinks: wanted.iter().map(index).collect::<Option<_>>()?,
+        sinks: wanted
+            .iter()
+            .map(index)
+            .collect::<Option<_>>()
+            .ok_or(Mistaken)?,
     })
 }

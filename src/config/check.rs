@@ -151,7 +151,7 @@ impl<'a> Check<'a> {
             _ => return,
         };
         if let (Err(mistake), Written::Text(text)) = (checked, &node.value) {
-            self.expression(setting, node, text, mistake);
+            self.expression(setting, node, text, &mistake);
         }
     }
 
@@ -160,7 +160,7 @@ impl<'a> Check<'a> {
         setting: &Setting,
         node: &Node,
         text: &str,
-        mistake: ExpressionMistake,
+        mistake: &ExpressionMistake,
     ) {
         let place = self
             .layers
@@ -431,21 +431,20 @@ impl<'a> Check<'a> {
         };
         self.add(&named.table.place, true, message, expected, None);
     }
+}
 
-    /// Reads a setting, or its default. None when it is neither written nor has a default, or is a mistake.
-    pub(super) fn read<T>(
-        &self,
-        table: Option<&Node>,
-        settings: &[Setting],
-        name: &str,
-        read: impl Fn(&Node) -> Read<T>,
-    ) -> Option<T> {
-        if let Some(node) = table.and_then(|table| table.get(name)) {
-            return read(node).ok();
-        }
-        let setting = settings.iter().find(|setting| setting.name == name)?;
-        read(&Node::default(setting.default?)?).ok()
+/// Reads a setting, or its default. None when it is neither written nor has a default, or is a mistake.
+pub(super) fn read<T>(
+    table: Option<&Node>,
+    settings: &[Setting],
+    name: &str,
+    read: impl Fn(&Node) -> Read<T>,
+) -> Option<T> {
+    if let Some(node) = table.and_then(|table| table.get(name)) {
+        return read(node).ok();
     }
+    let setting = settings.iter().find(|setting| setting.name == name)?;
+    read(&Node::default(setting.default?)?).ok()
 }
 
 /// A table `[root.kind.name]`.

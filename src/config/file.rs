@@ -23,7 +23,7 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// One file as it was read.
 struct Text {
     name: String,
-    text: String,
+    content: String,
     /// What must not be shown of it.
     hidden: Vec<Range<usize>>,
 }
@@ -68,7 +68,7 @@ pub(super) struct Layers {
     texts: Vec<Text>,
     places: Vec<Place>,
     tables: HashMap<Vec<String>, usize>,
-    layers: Vec<Layer>,
+    stack: Vec<Layer>,
     routes: Vec<Value>,
     pub(super) mistakes: Vec<Mistake>,
     /// A file could not be read whole: what seems to be missing may stand in it.
@@ -113,7 +113,7 @@ impl Layers {
     /// One tree of all layers.
     pub(super) fn tree(&mut self) -> Node {
         let mut builder = config::Config::builder();
-        for layer in std::mem::take(&mut self.layers) {
+        for layer in std::mem::take(&mut self.stack) {
             builder = builder.add_source(layer);
         }
         // No source of ours fails, and there are no defaults whose paths could be wrong.
@@ -145,7 +145,7 @@ impl Layers {
 
     fn line(&self, file: usize, span: Range<usize>) -> Location {
         match self.texts.get(file) {
-            Some(text) => Location::Line(Line::of(&text.name, &text.text, span, &text.hidden)),
+            Some(text) => Location::Line(Line::of(&text.name, &text.content, span, &text.hidden)),
             None => Location::Path {
                 file: String::new(),
             },
@@ -160,7 +160,7 @@ impl Layers {
         let written = self
             .texts
             .get(*file)
-            .and_then(|file| file.text.get(value.clone()));
+            .and_then(|file| file.content.get(value.clone()));
         let Some(start) = written.and_then(|written| written.find(text)) else {
             return place.clone();
         };
@@ -241,13 +241,13 @@ impl Layers {
         };
         self.texts.push(Text {
             name: path.display().to_string(),
-            text: text.clone(),
+            content: text.clone(),
             hidden,
         });
         if errors.is_empty() {
             let mut map = self.table(file, &mut Vec::new(), table.get_ref());
             self.gather_routes(&mut map);
-            self.layers.push(Layer(map));
+            self.stack.push(Layer(map));
             return;
         }
         self.incomplete = true;
@@ -350,7 +350,7 @@ impl Layers {
         let Some(text) = self.texts.get_mut(file) else {
             return;
         };
-        let written = text.text.get(span.clone()).unwrap_or("");
+        let written = text.content.get(span.clone()).unwrap_or("");
         let name = secret::is_variable(written.trim_matches(['"', '\'']));
         if !settings::is_public(&path) || (path.last() == Some(&"env") && !name) {
             text.hidden.push(span);
@@ -405,7 +405,7 @@ impl Layers {
             *value = Value::new(Some(&number), value.kind.clone());
         }
         if !map.is_empty() {
-            self.layers.push(Layer(map));
+            self.stack.push(Layer(map));
         }
     }
 

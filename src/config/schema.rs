@@ -19,22 +19,22 @@ pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
         let doc = format!("Sources of {}.", provider.title());
         providers.insert(
             provider.name().to_owned(),
-            named(&doc, object("A source.", &all)),
+            named(&doc, &object("A source.", &all)),
         );
     }
     let mut sinks = Map::new();
     for (kind, doc, own) in settings::SINKS {
         let all = [*own, settings::POLICY].concat();
-        sinks.insert((*kind).to_owned(), named(doc, object(doc, &all)));
+        sinks.insert((*kind).to_owned(), named(doc, &object(doc, &all)));
     }
-    top.insert("providers".to_owned(), closed("Who may call.", providers));
-    top.insert("sinks".to_owned(), closed("Where alerts go.", sinks));
+    top.insert("providers".to_owned(), closed("Who may call.", &providers));
+    top.insert("sinks".to_owned(), closed("Where alerts go.", &sinks));
     let route = object("Which alerts go to which sinks.", settings::ROUTE);
     top.insert(
         "routes".to_owned(),
         json!({ "type": "array", "items": route }),
     );
-    let mut schema = closed("A configuration of Campanile.", top);
+    let mut schema = closed("A configuration of Campanile.", &top);
     if let Some(schema) = schema.as_object_mut() {
         let dialect = json!("http://json-schema.org/draft-07/schema#");
         schema.shift_insert(0, "$schema".to_owned(), dialect);
@@ -123,11 +123,11 @@ fn comment(text: &mut String, doc: &str) {
     text.push('\n');
 }
 
-fn closed(doc: &str, properties: Map<String, Value>) -> Value {
+fn closed(doc: &str, properties: &Map<String, Value>) -> Value {
     json!({ "description": doc, "type": "object", "additionalProperties": false, "properties": properties })
 }
 
-fn named(doc: &str, table: Value) -> Value {
+fn named(doc: &str, table: &Value) -> Value {
     json!({
         "description": doc,
         "type": "object",
@@ -140,7 +140,7 @@ fn object(doc: &str, settings: &[Setting]) -> Value {
     let properties = settings
         .iter()
         .map(|setting| (setting.name.to_owned(), property(setting)));
-    let mut object = closed(doc, properties.collect());
+    let mut object = closed(doc, &properties.collect());
     let required: Vec<_> = settings
         .iter()
         .filter(|setting| setting.required)

@@ -17,22 +17,22 @@ const STEPS_MAX: usize = 100;
 /// runtime; the watching ends when the receiver is dropped.
 ///
 /// Folders are watched, not files: editors and Kubernetes put a new file in the place of the old one.
-pub fn changes(paths: Vec<PathBuf>) -> notify::Result<mpsc::Receiver<()>> {
+pub fn changes(paths: &[PathBuf]) -> notify::Result<mpsc::Receiver<()>> {
     let (raw, mut events) = mpsc::channel(1);
-    let watched = Watched::new(&paths);
+    let watched = Watched::new(paths);
     let folders = watched.folders.clone();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+    let mut notifier = notify::recommended_watcher(move |event: notify::Result<Event>| {
         // A full channel already tells of a change.
         if event.is_ok_and(|event| watched.concerns(&event)) {
             let _full = raw.try_send(()).is_err();
         }
     })?;
     for folder in &folders {
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        notifier.watch(folder, RecursiveMode::NonRecursive)?;
     }
     let (told, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let _watcher = watcher;
+        let _kept = notifier;
         loop {
             let event = tokio::select! {
                 event = events.recv() => event,

@@ -51,7 +51,7 @@ impl Provider for Fake {
         self.name
     }
 
-    fn doc(&self) -> &str {
+    fn doc(&self) -> &'static str {
         ""
     }
 
@@ -59,15 +59,15 @@ impl Provider for Fake {
         self.settings
     }
 
-    fn proof_kind(&self) -> &str {
+    fn proof_kind(&self) -> &'static str {
         "path key"
     }
 
-    fn message_id_kind(&self) -> &str {
+    fn message_id_kind(&self) -> &'static str {
         "id"
     }
 
-    fn confidence(&self) -> &str {
+    fn confidence(&self) -> &'static str {
         "documented"
     }
 
@@ -122,9 +122,9 @@ fn load_files(
     files: &[(&str, &str)],
     variables: &[(&str, &str)],
 ) -> (TempDir, Result<Config, Mistakes>) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::write(folder.path().join(name), text).expect("a file");
     }
     let loaded = config::load_with(
         &[folder.path().to_owned()],
@@ -887,7 +887,7 @@ async fn a_changed_file_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("campanile.toml");
     std::fs::write(&file, "").unwrap();
-    let mut changes = config::watch::changes(vec![file.clone()]).unwrap();
+    let mut changes = config::watch::changes(std::slice::from_ref(&file)).unwrap();
     std::fs::write(folder.path().join("other.toml"), "").unwrap();
     // An editor puts a new file in the place of the old one.
     std::fs::write(folder.path().join("new"), "[log]").unwrap();
