@@ -52,9 +52,12 @@ pub(crate) struct Api {
 impl Api {
     /// Finds the gateway. What is written on the command line wins over the config.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, Failure> {
-        let mut token = gateway.token.clone().map(SecretString::from);
-        let mut url = gateway.url.clone();
+        // A variable that is set to nothing is as good as none.
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let mut token = given(&gateway.token).map(SecretString::from);
+        let mut url = given(&gateway.url);
         if let Some(path) = &gateway.config
+            && !path.as_os_str().is_empty()
             && (url.is_none() || token.is_none())
         {
             let admin = setup::load(std::slice::from_ref(path))?.admin;

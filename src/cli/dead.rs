@@ -112,7 +112,7 @@ impl What {
                 table::detail(terminal, &letter)
             }
             Self::Retry { chosen, json } => {
-                let body = chosen.body("sink", chosen.by().sink.as_deref());
+                let body = chosen.body("sink", chosen.by().sink.as_deref())?;
                 let answer = api.post(&["dead", "retry"], &body).await?;
                 if json {
                     return terminal.json(&answer);
@@ -121,7 +121,7 @@ impl What {
                 terminal.line(format_args!("{letters} will be sent again"))
             }
             Self::Drop { chosen, yes, json } => {
-                let body = chosen.body("sink", chosen.by().sink.as_deref());
+                let body = chosen.body("sink", chosen.by().sink.as_deref())?;
                 let (path, sure) = (["dead", "drop"], yes || chosen.is_one());
                 let noun = "dead letter";
                 let answer = listing::drop_chosen(api, &path, &body, sure, noun, terminal).await?;

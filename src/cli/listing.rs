@@ -86,11 +86,9 @@ impl List<'_> {
 
 /// Which items something is done to. `B` chooses by a name; its flag has the id `by`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which ones")]
 pub(crate) struct Chosen<B: Args> {
     /// These, by their numbers in the list.
-    #[arg(value_name = "ID", required_unless_present_any = ["by", "all"])]
-    #[arg(conflicts_with_all = ["by", "all"])]
+    #[arg(value_name = "ID", conflicts_with_all = ["by", "all"])]
     ids: Vec<i64>,
     #[command(flatten)]
     by: B,
@@ -101,11 +99,14 @@ pub(crate) struct Chosen<B: Args> {
 
 impl<B: Args> Chosen<B> {
     /// The choice as the API takes it: by ids, by `name`, or all.
-    pub(crate) fn body(&self, name: &str, value: Option<&str>) -> Value {
+    pub(crate) fn body(&self, name: &str, value: Option<&str>) -> Result<Value, Failure> {
         match value {
-            Some(value) => json!({name: value}),
-            None if self.all => json!({"all": true}),
-            None => json!({"ids": self.ids}),
+            Some(value) => Ok(json!({name: value})),
+            None if self.all => Ok(json!({"all": true})),
+            None if !self.ids.is_empty() => Ok(json!({"ids": self.ids})),
+            None => Err(Failure::usage("which ones?").hint(format!(
+                "give their numbers from the list, or --{name}, or --all"
+            ))),
         }
     }
 

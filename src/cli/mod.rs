@@ -63,7 +63,6 @@ Exit codes: 0 done, 1 it failed, 2 the command line or the config is wrong.";
 /// has it.
 #[derive(Debug, Parser)]
 #[command(name = "campanile", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

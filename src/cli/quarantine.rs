@@ -117,12 +117,12 @@ impl What {
                 table::detail(terminal, &callback)
             }
             Self::Retry { chosen, json } => {
-                let body = chosen.body("source", chosen.by().source.as_deref());
+                let body = chosen.body("source", chosen.by().source.as_deref())?;
                 let answer = api.post(&["quarantine", "retry"], &body).await?;
                 released(&answer, json, terminal)
             }
             Self::Drop { chosen, yes, json } => {
-                let body = chosen.body("source", chosen.by().source.as_deref());
+                let body = chosen.body("source", chosen.by().source.as_deref())?;
                 let (path, sure) = (["quarantine", "drop"], yes || chosen.is_one());
                 let noun = "quarantined callback";
                 let answer = listing::drop_chosen(api, &path, &body, sure, noun, terminal).await?;

@@ -1,1 +1,3 @@
-//! t
+//! The whole, driven from outside.
+
+mod cli;
