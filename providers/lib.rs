@@ -7,9 +7,13 @@
 //! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
 //! [`Provider::answer`].
 
+pub mod fixture;
+mod jiankong;
 mod model;
 pub mod parse;
+mod ucloud;
 
+pub use fixture::{Fixture, fixtures};
 pub use model::alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
 };
@@ -19,8 +23,9 @@ pub use model::provider::{Provider, Setting, SettingKind, Stamp};
 pub use model::reading::{Effect, Reading, Unreadable};
 pub use model::source::{Secret, Source};
 pub use parse::proof::{Proof, Refusal, verify};
+pub use ucloud::demo_list;
 
 /// Every built-in provider, in alphabetical order of its name.
 pub fn all() -> &'static [&'static dyn Provider] {
-    &[]
+    &[&jiankong::Jiankong, &ucloud::UCloud]
 }

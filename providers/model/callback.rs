@@ -1,22 +1,17 @@
 //! One HTTP request from a vendor, kept byte for byte.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::reading::Unreadable;
+use super::redact::{self, REDACTED};
 use super::source::Secret;
-use crate::parse::body;
+use crate::parse::body::{self, Text};
 
 /// Request headers that can carry a secret of any kind; their values are never kept.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
-
-/// What stands where a secret stood.
-const REDACTED: &str = "***";
 
 /// One HTTP request from a vendor.
 ///
@@ -38,7 +33,7 @@ pub struct Callback {
     pub key: Option<String>,
     /// Who called, after trusted proxies are taken off; unknown for a fixture.
     pub peer: Option<IpAddr>,
-    text: OnceCell<Result<String, Unreadable>>,
+    text: OnceCell<Result<Text, Unreadable>>,
     json: OnceCell<Result<Value, Unreadable>>,
     params: OnceCell<Result<Vec<(String, String)>, Unreadable>>,
 }
@@ -70,10 +65,8 @@ impl Callback {
 
     /// The body as text: inflated under a cap, decoded by the declared charset, UTF-8 where none is declared.
     pub fn text(&self) -> Result<&str, Unreadable> {
-        self.text
-            .get_or_init(|| body::text(self))
-            .as_deref()
-            .map_err(Clone::clone)
+        let text = self.text.get_or_init(|| body::text(self));
+        text.as_ref().map_err(Clone::clone)?.of(&self.body)
     }
 
     /// The body as JSON, whatever the `Content-Type` says.
@@ -82,7 +75,8 @@ impl Callback {
         parsed.as_ref().map_err(Clone::clone)
     }
 
-    /// The decoded parameters: of the query, then of a form body, in their order.
+    /// The decoded parameters: of the query, then of a form body, in their order. A body is a form when it is declared
+    /// as one, or declared as nothing and does not look like JSON or XML.
     pub fn params(&self) -> Result<&[(String, String)], Unreadable> {
         self.params
             .get_or_init(|| body::params(self))
@@ -99,6 +93,21 @@ impl Callback {
             .map(|(_, v)| v.as_str())
     }
 
+    /// The same request with this body, as plain UTF-8.
+    #[must_use]
+    pub fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
+        let mut call = self.clone();
+        call.body = body.into();
+        call.headers
+            .retain(|(name, _)| !matches!(name.as_str(), "content-encoding" | "content-length"));
+        for (name, value) in &mut call.headers {
+            if name == "content-type" && body::charset(value).is_some() {
+                *value = self.media_type();
+            }
+        }
+        call
+    }
+
     /// Reads a raw HTTP/1.1 request, as fixtures and the store keep it. Lines may end in LF or CRLF; the body is all
     /// that follows the empty line, whatever `Content-Length` says.
     pub fn from_http(raw: &[u8]) -> Result<Self, Malformed> {
@@ -106,21 +115,16 @@ impl Callback {
         let head: String = head.iter().map(|&b| char::from(b)).collect();
         let mut lines = head.lines();
         let mut words = lines.next().unwrap_or_default().split(' ');
-        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        let mut word = || words.next().filter(|word| !word.is_empty());
+        let (Some(method), Some(target)) = (word(), word()) else {
             return Err(Malformed("the first line is not `METHOD /path HTTP/1.1`"));
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let headers = lines.map(|line| {
-            let (name, value) = line
-                .split_once(':')
-                .ok_or(Malformed("a header without `:`"))?;
-            Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
-        });
         Ok(Self {
             method: method.to_ascii_uppercase(),
             path: path.to_owned(),
             query: query.to_owned(),
-            headers: headers.collect::<Result<_, Malformed>>()?,
+            headers: lines.map(header_line).collect::<Result<_, _>>()?,
             body: body.to_vec(),
             ..Self::default()
         })
@@ -128,50 +132,44 @@ impl Callback {
 
     /// The request as raw HTTP/1.1, the inverse of [`Self::from_http`].
     pub fn to_http(&self) -> Vec<u8> {
-        let mut head = format!("{} {}", self.method, self.path);
-        if !self.query.is_empty() {
-            let _infallible = write!(head, "?{}", self.query);
-        }
-        head.push_str(" HTTP/1.1\r\n");
-        for (name, value) in &self.headers {
-            let _infallible = write!(head, "{name}: {value}\r\n");
-        }
-        head.push_str("\r\n");
-        let mut raw: Vec<u8> = head
-            .chars()
-            .map(|c| u8::try_from(c).unwrap_or(b'?'))
-            .collect();
+        let mut raw = self.head(|_, value| value);
+        raw.extend_from_slice(b"\r\n");
         raw.extend_from_slice(&self.body);
         raw
     }
 
     /// The raw request with every one of `secrets` taken out, for the store. Headers that exist to carry secrets lose
-    /// their values whole.
+    /// their values whole. A compressed body is kept inflated, because a secret cannot be seen in it otherwise.
     pub fn to_http_without<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Vec<u8> {
-        let headers = self.headers.iter().map(|(name, value)| {
-            let secret = SECRET_HEADERS.contains(&name.as_str());
-            (
-                name.clone(),
-                if secret {
-                    REDACTED.to_owned()
-                } else {
-                    value.clone()
-                },
-            )
+        let inflated = body::inflated(self).ok().filter(|_| body::is_coded(self));
+        let mut raw = self.head(|name, value| match name {
+            name if SECRET_HEADERS.contains(&name) => REDACTED,
+            "content-encoding" if inflated.is_some() => "identity",
+            _ => value,
         });
-        let bare = Self {
-            method: self.method.clone(),
-            path: self.path.clone(),
-            query: self.query.clone(),
-            headers: headers.collect(),
-            body: self.body.clone(),
-            ..Self::default()
-        };
-        secrets.into_iter().fold(bare.to_http(), |raw, secret| {
-            written_forms(secret.expose_secret())
-                .iter()
-                .fold(raw, |raw, form| replace(raw, form.as_bytes()))
-        })
+        raw.extend_from_slice(b"\r\n");
+        raw.extend_from_slice(inflated.as_deref().unwrap_or(&self.body));
+        secrets.into_iter().fold(raw, redact::without)
+    }
+
+    /// The request line and the headers, each value as `kept` has it.
+    fn head<'a>(&'a self, kept: impl Fn(&'a str, &'a str) -> &'a str) -> Vec<u8> {
+        let mut head = Vec::with_capacity(1024 + self.body.len());
+        latin1(&mut head, &self.method);
+        head.push(b' ');
+        latin1(&mut head, &self.path);
+        if !self.query.is_empty() {
+            head.push(b'?');
+            latin1(&mut head, &self.query);
+        }
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        for (name, value) in &self.headers {
+            latin1(&mut head, name);
+            head.extend_from_slice(b": ");
+            latin1(&mut head, kept(name, value));
+            head.extend_from_slice(b"\r\n");
+        }
+        head
     }
 }
 
@@ -191,46 +189,32 @@ impl Clone for Callback {
     }
 }
 
+fn latin1(out: &mut Vec<u8>, text: &str) {
+    if text.is_ascii() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend(text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')));
+    }
+}
+
+/// Only what HTTP calls white space is taken off, so that a value in Latin-1 keeps its no-break spaces.
+fn header_line(line: &str) -> Result<(String, String), Malformed> {
+    let (name, value) = line
+        .split_once(':')
+        .ok_or(Malformed("a header without `:`"))?;
+    let blank = [' ', '\t', '\r'];
+    let name = name.trim_matches(blank).to_ascii_lowercase();
+    Ok((name, value.trim_matches(blank).to_owned()))
+}
+
+/// The bytes before and after the first empty line.
 fn split_head(raw: &[u8]) -> Option<(&[u8], &[u8])> {
-    let find = |gap: &[u8]| {
-        raw.windows(gap.len())
-            .position(|w| w == gap)
-            .map(|at| (at, gap.len()))
-    };
-    let ends = [find(b"\r\n\r\n"), find(b"\n\n")];
-    let (at, gap) = ends.into_iter().flatten().min()?;
-    Some((raw.get(..at)?, raw.get(at + gap..)?))
-}
-
-/// The ways in which a secret can stand in a request: as it is, percent-encoded, and escaped in JSON.
-fn written_forms(secret: &str) -> Vec<Cow<'_, str>> {
-    if secret.is_empty() {
-        return Vec::new();
-    }
-    let encoded = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC);
-    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    let quoted = Value::from(secret).to_string();
-    let escaped = quoted.trim_matches('"').to_owned();
-    vec![
-        Cow::Borrowed(secret),
-        encoded.to_string().into(),
-        form.into(),
-        escaped.into(),
-    ]
-}
-
-fn replace(raw: Vec<u8>, secret: &[u8]) -> Vec<u8> {
-    let mut rest = raw.as_slice();
-    let mut out = Vec::new();
-    while let Some(at) = rest.windows(secret.len()).position(|w| w == secret) {
-        let (before, from) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(REDACTED.as_bytes());
-        rest = from.split_at(secret.len()).1;
-    }
-    if out.is_empty() {
-        return raw;
-    }
-    out.extend_from_slice(rest);
-    out
+    let line_ends = raw.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    line_ends.into_iter().find_map(|(at, _)| {
+        let (head, rest) = raw.split_at(at + 1);
+        let body = rest
+            .strip_prefix(b"\r\n")
+            .or_else(|| rest.strip_prefix(b"\n"))?;
+        Some((head, body))
+    })
 }

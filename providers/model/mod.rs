@@ -3,6 +3,8 @@
 pub(crate) mod alert;
 pub(crate) mod answer;
 pub(crate) mod callback;
+pub(crate) mod page;
 pub(crate) mod provider;
 pub(crate) mod reading;
+pub(crate) mod redact;
 pub(crate) mod source;

@@ -1,62 +1,117 @@
 //! From the bytes of a body to text, JSON or parameters, each step under a limit.
 
+use std::borrow::Cow;
 use std::io::Read;
 
+use encoding_rs::Encoding;
 use serde_json::Value;
 
+use super::urlencoded;
 use crate::model::callback::Callback;
 use crate::model::reading::Unreadable;
 
 /// An inflated body larger than this is refused: eight times the largest body that is taken over the wire.
 pub const INFLATED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// The body of `call` as text.
-pub(crate) fn text(call: &Callback) -> Result<String, Unreadable> {
-    let bytes = inflated(call)?;
-    let charset = charset(call);
-    let encoding = match charset.as_deref() {
-        None => encoding_rs::UTF_8,
-        Some(label) => encoding_rs::Encoding::for_label(label.as_bytes()).ok_or_else(|| {
-            Unreadable::new(
-                "header.content-type",
-                format!("unknown charset `{label:.40}`"),
-            )
-        })?,
-    };
-    if encoding == encoding_rs::UTF_8 {
-        let bytes = bytes
-            .strip_prefix(b"\xEF\xBB\xBF")
-            .map(<[u8]>::to_vec)
-            .unwrap_or(bytes);
-        return String::from_utf8(bytes).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
-            Unreadable::new(
-                "body",
-                format!("not UTF-8 at byte {at}, and no other charset is declared"),
-            )
-        });
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The text of a body: the bytes themselves where they are UTF-8, as nearly always, or what they decode to.
+#[derive(Debug)]
+pub(crate) enum Text {
+    /// The body from this byte on; a byte order mark stands before it.
+    Plain(usize),
+    /// Inflated or decoded.
+    Decoded(String),
+}
+
+impl Text {
+    /// The text, of the body that it was made from.
+    ///
+    /// Looking again whether a body is UTF-8 costs less than a copy of it.
+    pub(crate) fn of<'a>(&'a self, body: &'a [u8]) -> Result<&'a str, Unreadable> {
+        match self {
+            Self::Plain(from) => utf8(body.get(*from..).unwrap_or_default()),
+            Self::Decoded(text) => Ok(text),
+        }
     }
+}
+
+/// The body of `call` as text.
+pub(crate) fn text(call: &Callback) -> Result<Text, Unreadable> {
+    let bytes = inflated(call)?;
+    let encoding = encoding(call)?;
+    if encoding != encoding_rs::UTF_8 {
+        return decoded(encoding, &bytes).map(Text::Decoded);
+    }
+    let mark = if bytes.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    };
+    let text = utf8(bytes.get(mark..).unwrap_or_default())?;
+    Ok(match bytes {
+        Cow::Borrowed(_) => Text::Plain(mark),
+        Cow::Owned(_) => Text::Decoded(text.to_owned()),
+    })
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Unreadable> {
+    std::str::from_utf8(bytes).map_err(|e| {
+        let at = e.valid_up_to();
+        let problem = format!("not UTF-8 at byte {at}, and no other charset is declared");
+        Unreadable::new("body", problem)
+    })
+}
+
+fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Result<String, Unreadable> {
     encoding
-        .decode_without_bom_handling_and_without_replacement(&bytes)
-        .map(std::borrow::Cow::into_owned)
+        .decode_without_bom_handling_and_without_replacement(bytes)
+        .map(Cow::into_owned)
         .ok_or_else(|| {
-            Unreadable::new(
-                "body",
-                format!("not valid {}, which is declared", encoding.name()),
-            )
+            let problem = format!("not valid {}, which is declared", encoding.name());
+            Unreadable::new("body", problem)
         })
 }
 
-fn inflated(call: &Callback) -> Result<Vec<u8>, Unreadable> {
-    let coding = call
-        .header("content-encoding")
-        .unwrap_or("identity")
-        .trim()
-        .to_ascii_lowercase();
-    let mut out = Vec::new();
+/// The charset that is declared; UTF-8 where none is.
+pub(crate) fn encoding(call: &Callback) -> Result<&'static Encoding, Unreadable> {
+    let Some(label) = call.header("content-type").and_then(charset) else {
+        return Ok(encoding_rs::UTF_8);
+    };
+    Encoding::for_label(label.as_bytes()).ok_or_else(|| {
+        let problem = format!("unknown charset `{label:.40}`");
+        Unreadable::new("header.content-type", problem)
+    })
+}
+
+/// The charset parameter of a `Content-Type`.
+pub(crate) fn charset(content_type: &str) -> Option<&str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then_some(value)
+    })
+}
+
+fn coding(call: &Callback) -> &str {
+    call.header("content-encoding").unwrap_or_default().trim()
+}
+
+/// Whether the body is compressed, or said to be.
+pub(crate) fn is_coded(call: &Callback) -> bool {
+    let coding = coding(call);
+    !(coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+}
+
+/// The body, inflated under a cap.
+pub(crate) fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Unreadable> {
+    if !is_coded(call) {
+        return Ok(Cow::Borrowed(&call.body));
+    }
+    let coding = coding(call).to_ascii_lowercase();
     let body = call.body.as_slice();
+    let mut out = Vec::new();
     let read = match coding.as_str() {
-        "" | "identity" => return Ok(body.to_vec()),
         "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body)
             .take(INFLATED_BYTES_MAX + 1)
             .read_to_end(&mut out),
@@ -74,69 +129,129 @@ fn inflated(call: &Callback) -> Result<Vec<u8>, Unreadable> {
         let problem = format!("inflates to more than {INFLATED_BYTES_MAX} bytes");
         return Err(Unreadable::new("body", problem));
     }
-    Ok(out)
+    Ok(Cow::Owned(out))
 }
 
-fn charset(call: &Callback) -> Option<String> {
-    let declared = call.header("content-type")?;
-    declared.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then(|| value.to_owned())
-    })
-}
-
-/// `text` as JSON. Depth is limited by the parser (128).
+/// `text` as JSON. Depth is limited by the parser (128). An integer that no 64 bits hold becomes a string of its
+/// digits, where the parser alone would round it.
 pub(crate) fn json(text: &str) -> Result<Value, Unreadable> {
-    serde_json::from_str(text).map_err(|e| {
+    serde_json::from_str(&wide_integers_quoted(text)).map_err(|e| {
         let place = format!("body, line {} column {}", e.line(), e.column());
-        Unreadable::new(place, format!("not JSON: {}", e.classify_for_people()))
+        Unreadable::new(place, format!("not JSON: {}", without_place(&e)))
     })
 }
 
-trait ForPeople {
-    fn classify_for_people(&self) -> String;
+/// The parser's message without its own copy of the place.
+fn without_place(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let problem = message.split(" at line ").next().unwrap_or_default();
+    problem.to_owned()
 }
 
-impl ForPeople for serde_json::Error {
-    /// The parser's message without its own copy of the place.
-    fn classify_for_people(&self) -> String {
-        let message = self.to_string();
-        message
-            .split(" at line ")
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+/// The fewest digits of an integer that can be too wide for 64 bits (`-9223372036854775809`).
+const WIDE_DIGITS_MIN: usize = 19;
+
+fn wide_integers_quoted(text: &str) -> Cow<'_, str> {
+    // Most bodies end here: one pass without a branch on the data.
+    let mut run = 0;
+    let longest = text.bytes().fold(0, |longest: usize, byte| {
+        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
+        longest.max(run)
+    });
+    if longest < WIDE_DIGITS_MIN {
+        return Cow::Borrowed(text);
     }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(token) = token(rest) {
+        let (head, tail) = rest.split_at(token);
+        if is_wide_integer(head) {
+            out.extend(["\"", head, "\""]);
+        } else {
+            out.push_str(head);
+        }
+        rest = tail;
+    }
+    Cow::Owned(out)
+}
+
+/// The length of the first token of `text` as far as needed here: a string, a number, or the run of anything else.
+fn token(text: &str) -> Option<usize> {
+    let is_number = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
+    let bytes = text.as_bytes();
+    let first = *bytes.first()?;
+    let until = |stop: &dyn Fn(u8) -> bool| bytes.iter().position(|b| stop(*b));
+    let length = match first {
+        b'"' => {
+            let mut escaped = false;
+            let close = bytes.iter().skip(1).position(|&b| {
+                let closes = b == b'"' && !escaped;
+                escaped = b == b'\\' && !escaped;
+                closes
+            });
+            close.map(|at| at + 2)
+        }
+        b'-' | b'0'..=b'9' => until(&|b| !is_number(b)),
+        _ => until(&|b| matches!(b, b'"' | b'-' | b'0'..=b'9')),
+    };
+    Some(length.unwrap_or(bytes.len()))
+}
+
+fn is_wide_integer(token: &str) -> bool {
+    let digits = token.strip_prefix('-').unwrap_or(token);
+    // JSON knows no leading zero; such a token is left for the parser to refuse.
+    digits.len() >= WIDE_DIGITS_MIN
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && !digits.starts_with('0')
+        && token.parse::<u64>().is_err()
+        && token.parse::<i64>().is_err()
 }
 
 /// The decoded parameters of the query and of a form body.
 pub(crate) fn params(call: &Callback) -> Result<Vec<(String, String)>, Unreadable> {
-    let mut params = pairs("query", &call.query)?;
-    if call.media_type() == "application/x-www-form-urlencoded" {
-        params.extend(pairs("body", call.text()?)?);
+    let mut params = pairs("query", call.query.as_bytes(), encoding_rs::UTF_8)?;
+    if is_form(call) {
+        let encoding = encoding(call)?;
+        if encoding.is_ascii_compatible() {
+            params.extend(pairs("body", &inflated(call)?, encoding)?);
+        } else {
+            let text = call.text()?;
+            params.extend(pairs("body", text.as_bytes(), encoding_rs::UTF_8)?);
+        }
     }
     Ok(params)
 }
 
-fn pairs(place: &str, encoded: &str) -> Result<Vec<(String, String)>, Unreadable> {
-    serde_urlencoded_strict(encoded)
-        .ok_or_else(|| Unreadable::new(place, "percent-encoded bytes that are not UTF-8"))
+fn is_form(call: &Callback) -> bool {
+    let declared = call.header("content-type").unwrap_or_default().trim();
+    if declared.is_empty() {
+        let first = call.body.iter().find(|b| !b.is_ascii_whitespace());
+        return first.is_some_and(|b| !matches!(b, b'{' | b'[' | b'<'));
+    }
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// Parameters, or nothing when one is not UTF-8 once decoded: a replaced byte could hide a forged value.
-fn serde_urlencoded_strict(encoded: &str) -> Option<Vec<(String, String)>> {
-    let decode = |part: &str| {
-        let spaced = part.replace('+', " ");
-        let bytes: Vec<u8> = percent_encoding::percent_decode_str(&spaced).collect();
-        String::from_utf8(bytes).ok()
+/// Parameters whose bytes are in `encoding` once percent-decoded. One that is not makes all unreadable: a replaced byte
+/// could hide a forged value.
+fn pairs(
+    place: &str,
+    encoded: &[u8],
+    encoding: &'static Encoding,
+) -> Result<Vec<(String, String)>, Unreadable> {
+    let text = |part: &[u8]| {
+        urlencoded::decoded(part, encoding).ok_or_else(|| {
+            let problem = format!("percent-encoded bytes that are not {}", encoding.name());
+            Unreadable::new(place, problem)
+        })
     };
     encoded
-        .split('&')
+        .split(|b| *b == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name)?, decode(value)?))
+            let equals = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(equals);
+            Ok((text(name)?, text(value.get(1..).unwrap_or_default())?))
         })
         .collect()
 }

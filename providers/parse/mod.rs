@@ -1,4 +1,9 @@
-//! The pieces that providers are made of: bodies, times, proofs, word tables.
+//! The pieces that providers are made of: bodies, fields, times, proofs, word tables.
 
 pub mod body;
+pub mod fields;
 pub mod proof;
+pub mod sentence;
+pub mod table;
+pub mod time;
+pub mod urlencoded;

@@ -1,0 +1,53 @@
+//! Lists `fixtures/` for `fixture.rs`, in alphabetical order.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let root = Path::new("../fixtures");
+    let mut list = String::from("static ALL: &[(&str, &[Fixture])] = &[\n");
+    for provider in sorted(root)?.iter().filter(|path| path.is_dir()) {
+        let name = stem(provider);
+        let _infallible = writeln!(list, "    ({name:?}, &[");
+        for request in sorted(provider)? {
+            if request.extension().is_some_and(|is| is == "http") {
+                list.push_str(&entry(&name, &request));
+            }
+        }
+        list.push_str("    ]),\n");
+    }
+    list.push_str("];\n");
+    println!("cargo::rerun-if-changed={}", root.display());
+    let out = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+    fs::write(out.join("fixtures.rs"), list)
+}
+
+fn entry(provider: &str, request: &Path) -> String {
+    let case = stem(request);
+    let at = |kind: &str| {
+        format!("concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/../fixtures/{provider}/{case}.{kind}\")")
+    };
+    let expected = if request.with_extension("json").exists() {
+        format!("include_str!({})", at("json"))
+    } else {
+        String::from("\"\"")
+    };
+    let request = format!("include_bytes!({})", at("http"));
+    format!(
+        "        Fixture {{ provider: {provider:?}, case: {case:?}, request: {request}, expected: {expected} }},\n"
+    )
+}
+
+fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn stem(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
+}

@@ -1,0 +1,75 @@
+//! The fixtures: one raw request and what must come of it, compiled in.
+//!
+//! The same files feed the laws, the end-to-end tests, the benches and `campanile send`. The build script lists the
+//! folder `fixtures/`, so that a new file there is all that a new case needs.
+
+use secrecy::ExposeSecret;
+
+use crate::model::callback::{Callback, Malformed};
+use crate::model::source::{Secret, Source};
+
+/// The secret at the end of the path of fixtures whose proof is the path key.
+pub const KEY: &str = "campanile-fixture-key";
+
+/// The secret of fixtures that the vendor signs.
+pub const TOKEN: &str = "campanile-fixture-token";
+
+/// The public half of the proof, where there is one.
+pub const USER: &str = "campanile-fixture-user";
+
+/// One case of one provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixture {
+    /// The provider's name.
+    pub provider: &'static str,
+    /// What it shows, such as `firing`.
+    pub case: &'static str,
+    /// The raw HTTP request.
+    pub request: &'static [u8],
+    /// What must come of it, as JSON: a list of alerts, or `{"refused": 403}`, `{"unreadable": {"place": "..."}}`,
+    /// `{"ignored": "..."}`. Empty while nobody has written it.
+    pub expected: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/fixtures.rs"));
+
+/// The fixtures of a provider, in alphabetical order of their cases; none for an unknown one.
+pub fn fixtures(provider: &str) -> &'static [Fixture] {
+    ALL.binary_search_by_key(&provider, |(name, _)| name)
+        .ok()
+        .and_then(|at| ALL.get(at))
+        .map_or(&[], |(_, fixtures)| fixtures)
+}
+
+/// The providers that have fixtures, in alphabetical order.
+pub fn providers_with_fixtures() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(name, _)| *name)
+}
+
+impl Fixture {
+    /// The request as the server hands it to a provider: the secret at the end of the path is taken as its key.
+    pub fn callback(&self) -> Result<Callback, Malformed> {
+        let mut call = Callback::from_http(self.request)?;
+        let source = format!("/callback/{}/fixture/", self.provider);
+        call.key = call.path.strip_prefix(&source).map(str::to_owned);
+        Ok(call)
+    }
+
+    /// A source that believes the fixtures of this provider. It asks for a path key if any of them has the right one.
+    pub fn source(&self) -> Source {
+        let key = Secret::from(KEY);
+        let has_key = |fixture: &Self| {
+            let call = fixture.callback().ok();
+            call.and_then(|call| call.key)
+                .is_some_and(|given| given == key.expose_secret())
+        };
+        let keyed = fixtures(self.provider).iter().any(has_key);
+        Source {
+            name: format!("{}/fixture", self.provider),
+            keys: if keyed { vec![key] } else { Vec::new() },
+            tokens: vec![Secret::from(TOKEN)],
+            user: Some(USER.to_owned()),
+            ..Source::default()
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Taking a secret out of a raw request, however it is written there.
+//!
+//! A secret can stand plain, percent-encoded in either case, with `+` for a blank, escaped in JSON, or in a mixture of
+//! them: encoders differ in what they leave alone. So the search goes sign by sign and takes any writing of each.
+
+use secrecy::ExposeSecret;
+
+use super::source::Secret;
+
+/// What stands where a secret stood.
+pub(crate) const REDACTED: &str = "***";
+
+/// `raw` with `secret` taken out.
+pub(crate) fn without(raw: Vec<u8>, secret: &Secret) -> Vec<u8> {
+    let secret = secret.expose_secret();
+    let Some(&first) = secret.as_bytes().first() else {
+        return raw;
+    };
+    // Nearly all positions fail here, and nearly all requests hold no secret beyond their path and token.
+    let may_begin = |byte: u8| byte == first || matches!(byte, b'%' | b'\\' | b'+');
+    let mut out = Vec::new();
+    let mut kept = 0;
+    let mut at = 0;
+    while let Some(step) = raw.iter().skip(at).position(|b| may_begin(*b)) {
+        at += step;
+        let Some(length) = written_length(raw.get(at..).unwrap_or_default(), secret) else {
+            at += 1;
+            continue;
+        };
+        out.extend_from_slice(raw.get(kept..at).unwrap_or_default());
+        out.extend_from_slice(REDACTED.as_bytes());
+        at += length;
+        kept = at;
+    }
+    if kept == 0 {
+        return raw;
+    }
+    out.extend_from_slice(raw.get(kept..).unwrap_or_default());
+    out
+}
+
+/// How many bytes at the start of `raw` are a writing of `secret`.
+fn written_length(raw: &[u8], secret: &str) -> Option<usize> {
+    let mut rest = raw;
+    for sign in secret.chars() {
+        rest = json_escape(rest, sign).or_else(|| encoded(rest, sign))?;
+    }
+    Some(raw.len() - rest.len())
+}
+
+/// What follows `sign`, written byte by byte: plain, percent-encoded, or `+` for a blank.
+fn encoded(raw: &[u8], sign: char) -> Option<&[u8]> {
+    let mut buffer = [0; 4];
+    let bytes = sign.encode_utf8(&mut buffer).bytes();
+    bytes.into_iter().try_fold(raw, |rest, byte| match rest {
+        [given, rest @ ..] if *given == byte => Some(rest),
+        [b'+', rest @ ..] if byte == b' ' => Some(rest),
+        [b'%', hex @ ..] => {
+            let (digits, rest) = hex.split_at_checked(2)?;
+            (hex::decode(digits).ok()? == [byte]).then_some(rest)
+        }
+        _ => None,
+    })
+}
+
+/// What follows `sign`, written as JSON may escape it.
+fn json_escape(raw: &[u8], sign: char) -> Option<&[u8]> {
+    let escaped = raw.strip_prefix(b"\\")?;
+    if let ('"' | '\\' | '/', [given, rest @ ..]) = (sign, escaped)
+        && char::from(*given) == sign
+    {
+        return Some(rest);
+    }
+    let mut units = [0; 2];
+    sign.encode_utf16(&mut units)
+        .iter()
+        .try_fold(raw, |rest, unit| {
+            let (digits, rest) = rest.strip_prefix(b"\\u")?.split_at_checked(4)?;
+            (hex::decode(digits).ok()? == unit.to_be_bytes()).then_some(rest)
+        })
+}
