@@ -5,5 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod pipeline;
 pub mod sinks;
 pub mod store;
+pub mod template;
