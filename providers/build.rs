@@ -19,7 +19,9 @@ fn main() -> io::Result<()> {
     }
     list.push_str("];\n");
     println!("cargo::rerun-if-changed={}", root.display());
-    let out = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+    let out = env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     fs::write(out.join("fixtures.rs"), list)
 }
 

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::catalog;
 use super::failure::Failure;
-use super::seam;
 use crate::config::{Config, Feed, SinkSpec};
-use crate::sinks::Parcel;
+use crate::pipeline::route::Router;
+use crate::sinks::{self, Parcel};
 
 /// How the callback would end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -117,10 +117,11 @@ pub(crate) fn forecast(
         }
         Err(fault) => (Reading::default(), vec![fault]),
     };
+    let router = router(config)?;
     let alerts = reading.reports.into_iter().map(|report| {
         let mut alert = report.into_alert(&source.name, now);
         alert.id = Uuid::nil().to_string();
-        fate(config, alert, now)
+        fate(config, &router, alert, now)
     });
     Ok(Forecast {
         source: source.name.clone(),
@@ -134,6 +135,13 @@ pub(crate) fn forecast(
         alerts: alerts.collect::<Result<_, _>>()?,
         faults: faults.into_iter().map(Fault::from).collect(),
         confirms: reading.effect.map(|Effect::Confirm { url }| url),
+    })
+}
+
+fn router(config: &Config) -> Result<Router, Failure> {
+    Router::compile(&config.routes, config.sinks.len()).map_err(|mistakes| {
+        let wrong: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Failure::usage(wrong.join("\n"))
     })
 }
 
@@ -165,9 +173,9 @@ fn outcome(verdict: Verdict, refusal: Option<campanile_providers::Refusal>) -> O
     }
 }
 
-fn fate(config: &Config, alert: Alert, now: Timestamp) -> Result<Fate, Failure> {
+fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Result<Fate, Failure> {
     let json = serde_json::to_vec(&alert).map_err(std::io::Error::other)?;
-    let goes_to = seam::route(config, &alert).map_err(Failure::failed)?;
+    let goes_to = router.sinks(&alert);
     let parcel = Parcel {
         delivery_id: Uuid::nil().to_string(),
         alert: Arc::new(alert),
@@ -184,7 +192,7 @@ fn fate(config: &Config, alert: Alert, now: Timestamp) -> Result<Fate, Failure> 
 }
 
 fn render(spec: &SinkSpec, parcel: &Parcel) -> Rendered {
-    let built = seam::build(spec);
+    let built = sinks::build(spec).map_err(|mistake| mistake.to_string());
     let rendered = built.and_then(|sink| sink.render(parcel).map_err(|failure| failure.cause));
     let (request, error) = match rendered {
         Ok(request) => (Some(request), None),

@@ -1,13 +1,12 @@
 //! Playing a vendor: which fixture, made fresh, and where it goes.
 
-use campanile_providers::{Callback, Provider, Secret, Stamp};
+use campanile_providers::{Callback, Fixture, Provider, Secret, Stamp, fixtures};
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request};
 use url::Url;
 
 use super::failure::Failure;
-use super::seam::{self, Fixture};
 
 /// Headers that belong to the connection, not to the message.
 const OF_THE_CONNECTION: [&str; 5] = [
@@ -113,7 +112,7 @@ pub(crate) fn choose(
     case: Option<&str>,
     get: bool,
 ) -> Result<&'static Fixture, Failure> {
-    let all = seam::fixtures(provider.name());
+    let all = fixtures(provider.name());
     let wanted = case.unwrap_or("firing");
     let is_get = |fixture: &&Fixture| !get || fixture.request.starts_with(b"GET ");
     let able = || all.iter().filter(is_get);

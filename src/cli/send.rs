@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use campanile_providers::Secret;
+use campanile_providers::{Secret, fixtures};
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -15,7 +15,6 @@ use super::api::{base, client, root_cause};
 use super::catalog;
 use super::failure::Failure;
 use super::play::{self, Play};
-use super::seam;
 use super::table::{self, Column};
 use super::tally::{Heard, Tally, milliseconds};
 use super::terminal::{Terminal, harmless, style_of};
@@ -98,7 +97,7 @@ impl Send {
     }
 
     fn list_cases(&self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let cases = seam::fixtures(&self.provider).iter().map(|fixture| {
+        let cases = fixtures(&self.provider).iter().map(|fixture| {
             let method = fixture.request.split(|b| *b == b' ').next();
             let method = String::from_utf8_lossy(method.unwrap_or_default());
             json!({"case": fixture.case, "method": method})
