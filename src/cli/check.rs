@@ -4,12 +4,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::seam;
 use super::setup::{self, Files, count};
 use super::table::{self, Column};
 use super::terminal::Terminal;
 use crate::clock::Clock;
-use crate::config::{Config, Feed, Route};
+use crate::config::{self, Config, Feed, Route};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +29,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        match seam::load(&self.files.config, &setup::environment()) {
+        match config::load(&self.files.config, &setup::environment()) {
             Ok(config) if self.json => terminal.json(&summary(&config)),
             Ok(config) => show(terminal, &config),
             Err(mistakes) => {
@@ -38,7 +37,7 @@ impl Check {
                     terminal.json(&json!({"ok": false, "mistakes": mistakes.to_json()}))?;
                 } else {
                     terminal.line(&mistakes)?;
-                    terminal.say(count(mistakes.len(), "mistake"))?;
+                    terminal.say(count(mistakes.iter().count(), "mistake"))?;
                 }
                 Err(Failure::Said(2))
             }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::seam;
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment};
 
 pub(crate) const RUN_EXAMPLES: &str = "\
 Examples:
@@ -33,8 +33,8 @@ impl Files {
 
 /// The config, or every mistake in it.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Config, Failure> {
-    seam::load(paths, &environment()).map_err(|mistakes| {
-        let found = count(mistakes.len(), "mistake");
+    config::load(paths, &environment()).map_err(|mistakes| {
+        let found = count(mistakes.iter().count(), "mistake");
         Failure::usage(format!("the config has {found}:\n{mistakes}"))
     })
 }

@@ -1,3 +1,4 @@
-//! The whole, driven from outside.
+//! The tests that drive the public surface, in one program.
 
 mod cli;
+mod config;
