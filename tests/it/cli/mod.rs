@@ -2,6 +2,7 @@
 
 mod gateway;
 mod peer;
+mod trial;
 mod vendor;
 
 use std::process::{Command, Output, Stdio};
