@@ -68,7 +68,7 @@ impl Providers {
 pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
     let all = campanile_providers::all();
     let found = all.iter().find(|provider| provider.name() == name);
-    let names = || all.iter().map(|provider| provider.name());
+    let names = || all.iter().copied().map(Provider::name);
     let unknown = || unknown("vendor", name, names(), "campanile providers list");
     found.copied().ok_or_else(unknown)
 }

@@ -1,5 +1,10 @@
 //! What an operator types and reads: the real program, run as he runs it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world has failed"
+)]
+
 mod gateway;
 mod peer;
 mod trial;
