@@ -1,2 +1,5 @@
-//! The program.
-fn main() {}
+//! The program: everything is in [`campanile::cli`].
+
+fn main() -> std::process::ExitCode {
+    campanile::cli::main()
+}
