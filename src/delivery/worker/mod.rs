@@ -7,27 +7,30 @@
 //! task is the lease. With several replicas, [`Worker::new`] is where a shard's lease would come in, and
 //! [`Store::settle`] where its number would be checked.
 
+mod outcome;
+mod telling;
+
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use tokio::sync::oneshot;
 
-use super::attempt::{self, Load, Ruling, Tried};
-use super::books::{Books, Done, Outcome};
-use super::breaker::{Admits, Breaker, Change};
-use super::event::{Event, Observer, PausedBy, Phase, SinkState};
+use super::attempt::{self, Load, Tried};
+use super::books::{Books, Done};
+use super::breaker::{Admits, Breaker};
+use super::event::{Event, Observer, PausedBy};
 use super::lane::{Claim, Lanes};
 use super::limit::Limits;
 use super::mailbox::Mailbox;
 use super::{Outlet, Tuning, digest};
 use crate::clock::Clock;
-use crate::sinks::{Class, Delivered, Failure, Parcel};
-use crate::store::{Error, Seq, Settlement, Store, StoredAlert, Verdict};
+use crate::sinks::Parcel;
+use crate::store::{Error, Store, StoredAlert};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
@@ -325,141 +328,6 @@ impl Worker {
         }
     }
 
-    /// The row stands, but its alert cannot be sent by anyone: a dead letter, so that the lane goes on.
-    fn lost(&mut self, claim: Claim, error: String, now: Timestamp) {
-        let class = "lost";
-        let event = Event::Dead {
-            sink: self.outlet.name.clone(),
-            seq: claim.item.seq,
-            attempts: claim.item.attempts,
-            class,
-            cause: error.clone(),
-        };
-        let verdict = Verdict::Dead { class, error };
-        let outcome = self.outcome(claim, now, 0, None, verdict, Some(event));
-        self.books.note(outcome);
-    }
-
-    fn tried(&mut self, tried: Tried) {
-        let Tried {
-            load,
-            result,
-            at,
-            took,
-        } = tried;
-        // A refused parcel or a farewell shows that the receiver lives.
-        let healthy = !matches!(
-            result.as_ref().map_err(|failure| failure.class),
-            Err(Class::Transient | Class::Operator)
-        );
-        let change = self.breaker.record(at, healthy, load.probe);
-        self.tell_breaker(change, &result);
-        let took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-        match result {
-            Ok(delivered) => self.delivered(load, &delivered, at, took_ms),
-            Err(failure) => self.failed(load, &failure, at, took_ms),
-        }
-    }
-
-    fn delivered(&mut self, load: Load, delivered: &Delivered, at: Timestamp, took_ms: u32) {
-        self.operator_told = false;
-        self.mailbox
-            .publish(|state| state.last_success_at = Some(at));
-        if load.digest {
-            self.tell(Event::Digested {
-                sink: self.outlet.name.clone(),
-                count: load.claims.len(),
-            });
-        }
-        for claim in load.claims {
-            let event = Event::Delivered {
-                sink: self.outlet.name.clone(),
-                seq: claim.item.seq,
-                attempt: claim.item.attempts.saturating_add(1),
-                took: std::time::Duration::from_millis(took_ms.into()),
-            };
-            let (code, event) = (delivered.code, Some(event));
-            let outcome = self.outcome(claim, at, took_ms, code, Verdict::Delivered, event);
-            self.books.note(outcome);
-        }
-    }
-
-    fn failed(&mut self, load: Load, failure: &Failure, at: Timestamp, took_ms: u32) {
-        self.note_failure(failure, at);
-        let mut failure = failure.clone();
-        if load.digest && failure.class == Class::Poison {
-            // The digest is refused, not the alerts in it: each gets its own chance.
-            self.digest_refused = true;
-            failure.class = Class::Transient;
-        }
-        // One draw for all, so that the parts of a digest come due together.
-        let chance = self.chance.random();
-        for claim in load.claims {
-            self.tell_failed(claim.item.seq, claim.item.attempts + 1, &failure, took_ms);
-            let ruling = attempt::rule(&failure, &claim.item, &self.outlet.policy, at, chance);
-            self.hold_until = self.hold_until.max(ruling.hold_until);
-            let event = self.dead_event(&claim, &ruling);
-            let Ruling {
-                verdict, refusals, ..
-            } = ruling;
-            let mut outcome = self.outcome(claim, at, took_ms, failure.code, verdict, event);
-            outcome.refusals = refusals;
-            self.books.note(outcome);
-        }
-    }
-
-    fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
-        self.mailbox.publish(|state| {
-            state.last_error = Some(failure.cause.clone());
-            state.last_error_at = Some(at);
-        });
-        let sink = self.outlet.name.clone();
-        if failure.class == Class::Gone && self.paused.is_none() {
-            let by = PausedBy::Receiver;
-            self.paused = Some(by);
-            self.tell(Event::Paused { sink, by });
-        } else if failure.class == Class::Operator && !self.operator_told {
-            self.operator_told = true;
-            let (code, cause) = (failure.code, failure.cause.clone());
-            self.tell(Event::OperatorNeeded { sink, code, cause });
-        }
-    }
-
-    fn outcome(
-        &self,
-        claim: Claim,
-        at: Timestamp,
-        took_ms: u32,
-        code: Option<u16>,
-        verdict: Verdict,
-        event: Option<Event>,
-    ) -> Outcome {
-        let settlement = Settlement {
-            sink: self.outlet.id,
-            seq: claim.item.seq,
-            at,
-            took_ms,
-            attempt: claim.item.attempts.saturating_add(1),
-            code,
-            verdict,
-        };
-        Outcome {
-            refusals: claim.item.refusals,
-            claim,
-            settlement,
-            event,
-        }
-    }
-
-    fn settled(&mut self, outcomes: Vec<Outcome>) {
-        for outcome in outcomes {
-            outcome.apply(&mut self.lanes);
-            if let Some(event) = outcome.event {
-                self.tell(event);
-            }
-        }
-    }
-
     /// The next time at which something changes by itself. Always after `now`, or the worker would spin.
     fn wake_at(&mut self, now: Timestamp) -> Timestamp {
         let times = [
@@ -489,87 +357,6 @@ impl Worker {
         }
         let settled = self.books.unsettled() == 0 || late && self.books.retry_at().is_some();
         self.sends.is_empty() && self.fetching.is_none() && settled
-    }
-
-    fn publish(&mut self, now: Timestamp) {
-        let limited = self.limits.blocked(now).map(|(until, _)| until);
-        let open = self.breaker.open_until();
-        let held = self.hold_until.or(self.books.retry_at());
-        let stuck = self.lanes.ready() == 0 && self.lanes.loaded() > 0 && self.sends.is_empty();
-        let next_due = if stuck { self.lanes.next_due() } else { None };
-        let retry_at = open.max(held).or(limited).or(next_due);
-        let phase = match () {
-            () if self.paused.is_some() => Phase::Paused,
-            () if !self.breaker.is_closed() => Phase::Open,
-            () if self.lanes.loaded() > 0 && retry_at.is_some() => Phase::Waiting,
-            () => Phase::Ok,
-        };
-        let (in_flight, loaded) = (self.sends.len(), self.lanes.loaded());
-        let paused_by = self.paused;
-        self.mailbox.publish(|state: &mut SinkState| {
-            state.state = phase;
-            state.paused_by = paused_by;
-            state.in_flight = in_flight;
-            state.loaded = loaded;
-            state.retry_at = retry_at.filter(|_| phase != Phase::Paused && phase != Phase::Ok);
-        });
-        let still = self.sends.is_empty() && self.fetching.is_none();
-        if still && self.books.is_quiet(&self.lanes) {
-            for waiter in self.idle.drain(..) {
-                // Whoever asked may have gone.
-                let _gone = waiter.send(());
-            }
-        }
-    }
-
-    fn tell_breaker(&self, change: Option<Change>, result: &Result<Delivered, Failure>) {
-        let sink = self.outlet.name.clone();
-        match change {
-            Some(Change::Opened(until)) => {
-                let cause = result.as_ref().err().map(|failure| failure.cause.clone());
-                let cause = cause.unwrap_or_default();
-                self.tell(Event::BreakerOpened { sink, until, cause });
-            }
-            Some(Change::Closed) => self.tell(Event::BreakerClosed { sink }),
-            None => {}
-        }
-    }
-
-    fn tell_failed(&self, seq: Seq, attempt: u32, failure: &Failure, took_ms: u32) {
-        self.tell(Event::Failed {
-            sink: self.outlet.name.clone(),
-            seq,
-            attempt,
-            class: failure.class,
-            code: failure.code,
-            cause: failure.cause.clone(),
-            took: std::time::Duration::from_millis(took_ms.into()),
-        });
-    }
-
-    fn dead_event(&self, claim: &Claim, ruling: &Ruling) -> Option<Event> {
-        let Verdict::Dead { class, error } = &ruling.verdict else {
-            return None;
-        };
-        Some(Event::Dead {
-            sink: self.outlet.name.clone(),
-            seq: claim.item.seq,
-            attempts: claim.item.attempts.saturating_add(1),
-            class,
-            cause: error.clone(),
-        })
-    }
-
-    fn store_failed(&self, error: &Error) {
-        self.tell(Event::StoreFailed {
-            sink: self.outlet.name.clone(),
-            unsettled: self.books.unsettled(),
-            cause: error.to_string(),
-        });
-    }
-
-    fn tell(&self, event: Event) {
-        self.around.events.observe(event);
     }
 }
 
