@@ -15,7 +15,6 @@ mod forecast;
 mod listing;
 mod play;
 mod quarantine;
-mod seam;
 mod send;
 mod setup;
 mod sinks;

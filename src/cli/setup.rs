@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::failure::Failure;
-use super::seam;
+use crate::app;
 use crate::config::{self, Config, Environment};
 
 pub(crate) const RUN_EXAMPLES: &str = "\
@@ -27,7 +27,8 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let config = load(&self.config)?;
-        seam::run(&self.config, config)
+        app::run(&self.config, &environment(), config)
+            .map_err(|error| Failure::failed(error.to_string()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether the Jinja in a configuration can be compiled: the seam to the language itself.
 
-use minijinja::Environment;
+use crate::template;
 
 /// Something that knows the language of conditions and templates.
 pub trait Expressions {
@@ -25,51 +25,26 @@ pub struct ExpressionMistake {
     pub message: String,
 }
 
-/// Checks the syntax and nothing else.
+/// The language of this program: what is accepted here runs later.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Syntax;
+pub struct Language;
 
-impl Expressions for Syntax {
+impl Expressions for Language {
     fn check_condition(&self, text: &str) -> Result<(), ExpressionMistake> {
-        let environment = Environment::new();
-        let compiled = environment.compile_expression(text);
-        compiled
-            .map(|_| ())
-            .map_err(|error| ExpressionMistake::from_error(&error, text))
+        template::Condition::compile(text).map(drop).map_err(Into::into)
     }
 
     fn check_template(&self, text: &str) -> Result<(), ExpressionMistake> {
-        let environment = Environment::new();
-        let compiled = environment.template_from_str(text);
-        compiled
-            .map(|_| ())
-            .map_err(|error| ExpressionMistake::from_error(&error, text))
+        template::Template::compile(text).map(drop).map_err(Into::into)
     }
 
     fn check_success(&self, text: &str) -> Result<(), ExpressionMistake> {
-        self.check_condition(text)
+        template::Success::compile(text).map(drop).map_err(Into::into)
     }
 }
 
-impl ExpressionMistake {
-    /// The place and the words of a `minijinja` error over `text`.
-    pub fn from_error(error: &minijinja::Error, text: &str) -> Self {
-        let before = error.range().and_then(|range| text.get(..range.start));
-        let line = before.map_or_else(
-            || error.line().unwrap_or(1),
-            |before| before.matches('\n').count() + 1,
-        );
-        let column = before.map_or(0, |before| {
-            before.chars().rev().take_while(|c| *c != '\n').count() + 1
-        });
-        let message = error.detail().map_or_else(
-            || error.kind().to_string(),
-            |detail| format!("{}: {detail}", error.kind()),
-        );
-        Self {
-            line,
-            column,
-            message,
-        }
+impl From<template::Mistake> for ExpressionMistake {
+    fn from(mistake: template::Mistake) -> Self {
+        Self { line: mistake.line, column: mistake.column, message: mistake.message }
     }
 }

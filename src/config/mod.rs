@@ -24,7 +24,7 @@ use std::time::Duration;
 use campanile_providers::{Provider, Secret, Source};
 use ipnet::IpNet;
 
-pub use expressions::{ExpressionMistake, Expressions, Syntax};
+pub use expressions::{ExpressionMistake, Expressions, Language};
 pub use mistake::{Line, Location, Mistake, Mistakes};
 
 /// What a configuration may speak of beside the settings of this module.
@@ -43,7 +43,7 @@ impl Vocabulary<'_> {
             providers: providers
                 .map(|&provider| Arc::new(provider) as Arc<dyn Provider>)
                 .collect(),
-            expressions: &Syntax,
+            expressions: &Language,
         }
     }
 

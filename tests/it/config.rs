@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::config::{
-    self, Config, Environment, Location, Mistake, Mistakes, Policy, SinkKind, Syntax, Vocabulary,
+    self, Config, Environment, Location, Mistake, Mistakes, Policy, SinkKind, Language, Vocabulary,
     WebhookBody, schema,
 };
 use campanile_providers::{
@@ -106,7 +106,7 @@ impl Provider for Fake {
 fn vocabulary() -> Vocabulary<'static> {
     Vocabulary {
         providers: vec![Arc::new(JIANKONG), Arc::new(UCLOUD)],
-        expressions: &Syntax,
+        expressions: &Language,
     }
 }
 
