@@ -25,16 +25,17 @@ async fn an_accepted_callback_is_stored_whole_and_its_sinks_are_told() {
     let gateway = Standing::with(vec![source("a")]);
     let reply = gateway.post("/callback/probe/a", &probe("1")).await;
     assert_eq!(reply.status, 200);
-    let rows = gateway.store.rows();
-    let (stored, ..) = &rows.alerts[0];
-    assert_eq!(reply.json()["id"], stored.id.to_string());
-    let raw = String::from_utf8(rows.entries[0].callback.clone()).unwrap();
-    assert!(
-        raw.starts_with("POST /callback/probe/a HTTP/1.1\r\n"),
-        "{raw}"
-    );
-    assert!(raw.ends_with(&probe("1").to_string()), "{raw}");
-    drop(rows);
+    {
+        let rows = gateway.store.rows();
+        let (stored, ..) = &rows.alerts[0];
+        assert_eq!(reply.json()["id"], stored.id.to_string());
+        let raw = String::from_utf8(rows.entries[0].callback.clone()).unwrap();
+        assert!(
+            raw.starts_with("POST /callback/probe/a HTTP/1.1\r\n"),
+            "{raw}"
+        );
+        assert!(raw.ends_with(&probe("1").to_string()), "{raw}");
+    }
     assert_eq!(*gateway.workers.poked.lock().unwrap(), [(1, vec![1])]);
     assert!((gateway.metric(&format!("{OUTCOMES}\"accepted\"}}")).await - 1.0).abs() < 0.1);
 }
@@ -257,11 +258,8 @@ async fn a_slow_head_and_a_slow_body_get_408() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_headers_get_431_and_a_long_uri_414() {
     let gateway = Standing::with(vec![source("a")]);
-    let many = |count: usize| {
-        (0..count)
-            .map(|i| format!("x-{i}: 1\r\n"))
-            .collect::<String>()
-    };
+    let many =
+        |count: usize| (0..count).fold(String::new(), |all, i| all + &format!("x-{i}: 1\r\n"));
     for head in [
         many(70),
         many(200),
