@@ -137,6 +137,27 @@ async fn no_secret_reaches_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_body_is_kept_inflated_without_its_secrets() {
+    let mut guarded = source("a");
+    guarded.open = false;
+    guarded.tokens = vec![Secret::from("the-secret-token")];
+    let gateway = Standing::with(vec![guarded]);
+    let body = b"{\"probe\":\"1\",\"token\":\"the-secret-token\",\"title\":\"\xb8\xdf\"}";
+    let head = "content-encoding: gzip\r\ncontent-type: application/json; charset=gbk\r\n";
+    let reply = gateway
+        .send(post("/callback/probe/a", head, &gzip(body)))
+        .await;
+    assert_eq!(reply.status, 200);
+    let kept = gateway.store.rows().entries[0].callback.clone();
+    let kept = campanile_providers::Callback::from_http(&kept).unwrap();
+    let read = kept.json().unwrap();
+    assert_eq!(
+        (&read["title"], &read["token"]),
+        (&json!("高"), &json!("***"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_hears_nothing_of_why() {
     let mut guarded = keyed("a", "the-secret-key");
     guarded.tokens = vec![Secret::from("the-secret-token")];
