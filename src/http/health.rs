@@ -23,9 +23,8 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(gateway: web::Data<Gateway>) -> HttpResponse {
-    let problem = match problem(&gateway).await {
-        None => return alive().await,
-        Some(problem) => problem,
+    let Some(problem) = problem(&gateway).await else {
+        return alive().await;
     };
     HttpResponse::ServiceUnavailable()
         .content_type("text/plain; charset=utf-8")

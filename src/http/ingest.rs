@@ -69,7 +69,7 @@ impl<'v> Visit<'v> {
         request: &HttpRequest,
         mut payload: web::Payload,
     ) -> HttpResponse {
-        if let Err(turned_away) = self.check_head(door, target, request) {
+        if let Some(turned_away) = self.check_head(door, target, request) {
             return turned_away;
         }
         let announced = callback::announced(request);
@@ -93,30 +93,32 @@ impl<'v> Visit<'v> {
         }
     }
 
-    /// What can be said before the body is read.
+    /// The answer, where one can be given before the body is read.
     fn check_head(
         self,
         door: Door<'v>,
         target: Target<'_>,
         request: &HttpRequest,
-    ) -> Result<(), HttpResponse> {
+    ) -> Option<HttpResponse> {
         let turn = |reason| {
             let call = callback::of(request, self.plan, target.key(), Vec::new());
             self.end((door.only(), Ending::Rejected(reason)), &call)
         };
-        callback::check_head(request).map_err(|oversize| turn(oversize.into()))?;
+        if let Err(oversize) = callback::check_head(request) {
+            return Some(turn(oversize.into()));
+        }
         let methods = match target {
             Target::DemoGet { .. } => vec!["GET"],
             _ => door.methods(self.plan),
         };
         if methods.contains(&request.method().as_str()) {
-            return Ok(());
+            return None;
         }
         let response = match *request.method() {
             Method::OPTIONS => HttpResponse::NoContent().finish(),
             _ => turn(Reason::Method),
         };
-        Err(ending::allow(response, &methods.join(", ")))
+        Some(ending::allow(response, &methods.join(", ")))
     }
 
     /// A callback of a believed sender.

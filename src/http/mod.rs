@@ -122,7 +122,7 @@ pub trait SinkControl: Send + Sync {
 pub struct SinkState {
     /// The full name, such as `webhook/oncall`.
     pub name: String,
-    /// One word: `ok`, `failing`, `open`, `paused`.
+    /// One word: `ok`, `waiting`, `open`, `paused`.
     pub state: String,
     /// Sends under way.
     pub in_flight: usize,

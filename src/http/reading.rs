@@ -125,7 +125,27 @@ fn json(alert: &Alert) -> Vec<u8> {
 /// The raw request without anything that proves who sent it.
 fn raw(inlet: &Inlet, call: &Callback) -> Vec<u8> {
     let source = inlet.source();
-    call.to_http_without(source.keys.iter().chain(&source.tokens))
+    let secrets = source.keys.iter().chain(&source.tokens);
+    match inflated(call) {
+        Some(plain) => plain.to_http_without(secrets),
+        None => call.to_http_without(secrets),
+    }
+}
+
+/// A compressed body is kept inflated: inside it no secret could be found. One that cannot be inflated stays as it came.
+fn inflated(call: &Callback) -> Option<Callback> {
+    call.header("content-encoding")?;
+    let body = call.text().ok()?.as_bytes().to_vec();
+    let mut plain = call.clone();
+    plain.body = body;
+    plain.headers.retain(|(name, _)| name != "content-encoding");
+    for (name, value) in &mut plain.headers {
+        // The text is UTF-8 now, whatever it was before.
+        if name == "content-type" && value.to_ascii_lowercase().contains("charset") {
+            *value = call.media_type();
+        }
+    }
+    Some(plain)
 }
 
 fn told(unreadable: Unreadable) -> Fault {

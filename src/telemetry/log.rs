@@ -181,7 +181,7 @@ mod tests {
             (&lines).write_all(format!("{i}\n").as_bytes()).unwrap();
         }
         drop(logs);
-        let want: String = (0..100).map(|i| format!("{i}\n")).collect();
+        let want = (0..100).fold(String::new(), |want, i| want + &format!("{i}\n"));
         assert_eq!(
             String::from_utf8(seen.0.lock().unwrap().clone()).unwrap(),
             want

@@ -201,7 +201,9 @@ impl Metrics {
         // The only refusal is an empty list of bounds.
         let builder = builder.set_buckets(SECONDS).unwrap_or_default();
         let recorder = builder.build_recorder();
-        ALL.iter().for_each(|metric| describe(&recorder, metric));
+        for metric in ALL {
+            describe(&recorder, metric);
+        }
         let handle = recorder.handle();
         Self {
             recorder,

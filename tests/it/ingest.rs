@@ -25,16 +25,17 @@ async fn an_accepted_callback_is_stored_whole_and_its_sinks_are_told() {
     let gateway = Standing::with(vec![source("a")]);
     let reply = gateway.post("/callback/probe/a", &probe("1")).await;
     assert_eq!(reply.status, 200);
-    let rows = gateway.store.rows();
-    let (stored, ..) = &rows.alerts[0];
-    assert_eq!(reply.json()["id"], stored.id.to_string());
-    let raw = String::from_utf8(rows.entries[0].callback.clone()).unwrap();
-    assert!(
-        raw.starts_with("POST /callback/probe/a HTTP/1.1\r\n"),
-        "{raw}"
-    );
-    assert!(raw.ends_with(&probe("1").to_string()), "{raw}");
-    drop(rows);
+    {
+        let rows = gateway.store.rows();
+        let (stored, ..) = &rows.alerts[0];
+        assert_eq!(reply.json()["id"], stored.id.to_string());
+        let raw = String::from_utf8(rows.entries[0].callback.clone()).unwrap();
+        assert!(
+            raw.starts_with("POST /callback/probe/a HTTP/1.1\r\n"),
+            "{raw}"
+        );
+        assert!(raw.ends_with(&probe("1").to_string()), "{raw}");
+    }
     assert_eq!(*gateway.workers.poked.lock().unwrap(), [(1, vec![1])]);
     assert!((gateway.metric(&format!("{OUTCOMES}\"accepted\"}}")).await - 1.0).abs() < 0.1);
 }
@@ -133,6 +134,27 @@ async fn no_secret_reaches_the_store() {
     for secret in ["the-secret", "the%2Dsecret", "c2VjcmV0"] {
         assert!(!kept.contains(secret), "{kept}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_body_is_kept_inflated_without_its_secrets() {
+    let mut guarded = source("a");
+    guarded.open = false;
+    guarded.tokens = vec![Secret::from("the-secret-token")];
+    let gateway = Standing::with(vec![guarded]);
+    let body = b"{\"probe\":\"1\",\"token\":\"the-secret-token\",\"title\":\"\xb8\xdf\"}";
+    let head = "content-encoding: gzip\r\ncontent-type: application/json; charset=gbk\r\n";
+    let reply = gateway
+        .send(post("/callback/probe/a", head, &gzip(body)))
+        .await;
+    assert_eq!(reply.status, 200);
+    let kept = gateway.store.rows().entries[0].callback.clone();
+    let kept = campanile_providers::Callback::from_http(&kept).unwrap();
+    let read = kept.json().unwrap();
+    assert_eq!(
+        (&read["title"], &read["token"]),
+        (&json!("高"), &json!("***"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,11 +279,8 @@ async fn a_slow_head_and_a_slow_body_get_408() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_headers_get_431_and_a_long_uri_414() {
     let gateway = Standing::with(vec![source("a")]);
-    let many = |count: usize| {
-        (0..count)
-            .map(|i| format!("x-{i}: 1\r\n"))
-            .collect::<String>()
-    };
+    let many =
+        |count: usize| (0..count).fold(String::new(), |all, i| all + &format!("x-{i}: 1\r\n"));
     for head in [
         many(70),
         many(200),

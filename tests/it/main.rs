@@ -1,5 +1,6 @@
 //! One binary for all tests that cross a boundary: HTTP, disk, process.
 
+//! One binary for all integration tests.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;

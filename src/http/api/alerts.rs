@@ -45,7 +45,7 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
         }
         alert
     });
-    Ok(list(items.collect(), next))
+    Ok(list(&items.collect::<Vec<_>>(), &next))
 }
 
 async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {

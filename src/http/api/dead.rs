@@ -34,7 +34,7 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
     let items = rows
         .iter()
         .map(|row| shown(row, ids.get(&row.seq).map(String::as_str), &names));
-    Ok(list(items.collect(), next))
+    Ok(list(&items.collect::<Vec<_>>(), &next))
 }
 
 async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {

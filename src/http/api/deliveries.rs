@@ -36,8 +36,8 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
         shown(row, id, &names)
     });
     Ok(list(
-        items.collect(),
-        json!(next.map(|place| place.to_string())),
+        &items.collect::<Vec<_>>(),
+        &json!(next.map(|place| place.to_string())),
     ))
 }
 

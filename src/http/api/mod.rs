@@ -67,7 +67,7 @@ async fn welcome() -> HttpResponse {
         .body(page)
 }
 
-fn list(items: Vec<Value>, next: Value) -> HttpResponse {
+fn list(items: &[Value], next: &Value) -> HttpResponse {
     HttpResponse::Ok().json(json!({"items": items, "next": next}))
 }
 

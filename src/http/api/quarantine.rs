@@ -29,7 +29,7 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
     };
     let rows = gateway.store.quarantine(one_more).await?;
     let (rows, next) = page(rows, limit, |row| row.id);
-    Ok(list(rows.iter().map(shown).collect(), next))
+    Ok(list(&rows.iter().map(shown).collect::<Vec<_>>(), &next))
 }
 
 async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {

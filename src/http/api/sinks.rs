@@ -17,13 +17,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// The configured sinks in the order of the file, then those that once were.
 async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let stats = gateway.store.stats().await?;
+    let kept = gateway.store.stats().await?;
     let known = gateway.store.known_sinks().await?;
     let states = gateway.sinks.states();
     let id = |name: &str| known.iter().find(|k| k.1 == name).map(|k| k.0);
     let configured = states
         .iter()
-        .map(|state| shown(state, true, &counts(&stats, id(&state.name))));
+        .map(|state| shown(state, true, &counts(&kept, id(&state.name))));
     let gone = known
         .iter()
         .filter(|(_, name)| states.iter().all(|state| state.name != *name));
@@ -33,9 +33,12 @@ async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
             state: "not configured".to_owned(),
             ..SinkState::default()
         };
-        shown(&state, false, &counts(&stats, Some(*id)))
+        shown(&state, false, &counts(&kept, Some(*id)))
     });
-    Ok(list(configured.chain(gone).collect(), Value::Null))
+    Ok(list(
+        &configured.chain(gone).collect::<Vec<_>>(),
+        &Value::Null,
+    ))
 }
 
 struct Counts {
@@ -43,14 +46,14 @@ struct Counts {
     dead: u64,
 }
 
-fn counts(stats: &Stats, id: Option<SinkId>) -> Counts {
+fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
     let of = |rows: &[(SinkId, u64)]| {
         let row = rows.iter().find(|row| Some(row.0) == id);
         row.map_or(0, |row| row.1)
     };
     Counts {
-        owed: of(&stats.owed),
-        dead: of(&stats.dead),
+        owed: of(&kept.owed),
+        dead: of(&kept.dead),
     }
 }
 

@@ -12,7 +12,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let plan = gateway.plan();
-    Ok(list(plan.inlets.iter().map(shown).collect(), Value::Null))
+    let sources: Vec<Value> = plan.inlets.iter().map(shown).collect();
+    Ok(list(&sources, &Value::Null))
 }
 
 fn shown(inlet: &Inlet) -> Value {

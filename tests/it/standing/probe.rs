@@ -50,10 +50,12 @@ impl Provider for Probe {
         if body.get("test").is_some() {
             return Ok(Reading::ignored("a test message"));
         }
-        let mut reading = Reading::default();
-        reading.effect = body.get("confirm").map(|_| Effect::Confirm {
-            url: "https://example.com/".into(),
-        });
+        let mut reading = Reading {
+            effect: body.get("confirm").map(|_| Effect::Confirm {
+                url: "https://example.com/".into(),
+            }),
+            ..Reading::default()
+        };
         match body.get("items").and_then(Value::as_array) {
             None => reading.reports.push(report(body)?),
             Some(items) => {
@@ -90,7 +92,7 @@ fn report(body: &Value) -> Result<Report, Unreadable> {
     };
     let status = text("status").parse().unwrap_or(Status::Firing);
     let mut report = Report::new(id, Fingerprint::of("probe", [text("problem")]), status);
-    report.title = text("title").to_owned();
+    report.title = text("title").into();
     report.severity = text("severity").parse().unwrap_or(Severity::Unknown);
     if !text("severity").is_empty() {
         report
