@@ -262,7 +262,10 @@ mod tests {
                 .place("body.alerts[3]")
         };
         assert_eq!(place("item.startsAt"), "body.alerts[3].startsAt");
-        assert_eq!(place("'body.x' ~ item['a b'].c|lower"), "body.alerts[3]['a b'].c");
+        assert_eq!(
+            place("'body.x' ~ item['a b'].c|lower"),
+            "body.alerts[3]['a b'].c"
+        );
         assert_eq!(place("(body.a or item.b)"), "body.a");
     }
 

@@ -25,7 +25,12 @@ pub(super) fn start(
     retention_days: u32,
 ) -> Vec<JoinHandle<()>> {
     vec![
-        tokio::spawn(show(Arc::clone(store), delivery.clone(), Arc::clone(metrics), clock.clone())),
+        tokio::spawn(show(
+            Arc::clone(store),
+            delivery.clone(),
+            Arc::clone(metrics),
+            clock.clone(),
+        )),
         tokio::spawn(prune(Arc::clone(store), clock.clone(), retention_days)),
     ]
 }

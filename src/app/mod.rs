@@ -55,8 +55,12 @@ pub enum Error {
 
 fn listen_advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => "Another program has this port: stop it, or choose another port.",
-        std::io::ErrorKind::PermissionDenied => "Ports under 1024 need a privilege: choose a higher one.",
+        std::io::ErrorKind::AddrInUse => {
+            "Another program has this port: stop it, or choose another port."
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "Ports under 1024 need a privilege: choose a higher one."
+        }
         std::io::ErrorKind::AddrNotAvailable => "This machine does not have this address.",
         _ => "Look at the address in the config.",
     }
@@ -101,11 +105,28 @@ impl App {
             plan,
         ));
         let listeners = vec![
-            serve(public, |listener| http::public(Arc::clone(&gateway), listener, &config.server))?,
-            serve(admin, |listener| http::admin(Arc::clone(&gateway), listener))?,
+            serve(public, |listener| {
+                http::public(Arc::clone(&gateway), listener, &config.server)
+            })?,
+            serve(admin, |listener| {
+                http::admin(Arc::clone(&gateway), listener)
+            })?,
         ];
-        let duties = duties::start(&store, &delivery, &metrics, &clock, config.store.retention_days);
-        Ok(Self { gateway, delivery, store, listeners, duties, config: Mutex::new(config) })
+        let duties = duties::start(
+            &store,
+            &delivery,
+            &metrics,
+            &clock,
+            config.store.retention_days,
+        );
+        Ok(Self {
+            gateway,
+            delivery,
+            store,
+            listeners,
+            duties,
+            config: Mutex::new(config),
+        })
     }
 
     /// Where vendors call.
@@ -130,7 +151,11 @@ impl App {
 
     /// Takes a new configuration whole, or leaves the old one whole.
     pub async fn reload(&self, new: Config) -> Result<(), Error> {
-        let fixed = self.config.lock().unwrap_or_else(PoisonError::into_inner).diff_needs_restart(&new);
+        let fixed = self
+            .config
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .diff_needs_restart(&new);
         if !fixed.is_empty() {
             return Err(Error::NeedsRestart(fixed));
         }
@@ -147,8 +172,11 @@ impl App {
     pub async fn stop(self) {
         self.gateway.stopping();
         self.duties.iter().for_each(JoinHandle::abort);
-        let (public, admin): (Vec<_>, Vec<_>) =
-            self.listeners.into_iter().enumerate().partition(|(number, _)| *number == 0);
+        let (public, admin): (Vec<_>, Vec<_>) = self
+            .listeners
+            .into_iter()
+            .enumerate()
+            .partition(|(number, _)| *number == 0);
         let close = async |listeners: Vec<(usize, Listener)>| {
             for (_, listener) in listeners {
                 listener.handle.stop(true).await;
@@ -166,7 +194,12 @@ impl App {
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let failed = |error| Error::Listen { address, error };
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None).map_err(failed)?;
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        None,
+    )
+    .map_err(failed)?;
     // A gateway that was just stopped leaves connections behind; its address is free all the same.
     socket.set_reuse_address(true).map_err(failed)?;
     socket.bind(&address.into()).map_err(failed)?;
@@ -179,10 +212,17 @@ fn serve(
     listener: TcpListener,
     server: impl FnOnce(TcpListener) -> std::io::Result<actix_web::dev::Server>,
 ) -> Result<Listener, Error> {
-    let failed = |error| Error::Listen { address: SocketAddr::from(([0, 0, 0, 0], 0)), error };
+    let failed = |error| Error::Listen {
+        address: SocketAddr::from(([0, 0, 0, 0], 0)),
+        error,
+    };
     let address = listener.local_addr().map_err(failed)?;
     let server = server(listener).map_err(|error| Error::Listen { address, error })?;
-    Ok(Listener { address, handle: server.handle(), serving: tokio::spawn(server) })
+    Ok(Listener {
+        address,
+        handle: server.handle(),
+        serving: tokio::spawn(server),
+    })
 }
 
 /// How long the duties of the house wait between two rounds.

@@ -28,8 +28,16 @@ pub(super) async fn outlets(config: &Config, store: &dyn Store) -> Result<Vec<Ou
     let names = config.sinks.iter().map(|spec| spec.name.clone()).collect();
     let ids = store.sink_ids(names).await?;
     let built = config.sinks.iter().zip(ids).map(|(spec, id)| {
-        let sink = crate::sinks::build(spec).map_err(|error| Error::Sink { name: spec.name.clone(), error })?;
-        Ok(Outlet { id, name: spec.name.as_str().into(), policy: spec.policy.clone(), sink })
+        let sink = crate::sinks::build(spec).map_err(|error| Error::Sink {
+            name: spec.name.clone(),
+            error,
+        })?;
+        Ok(Outlet {
+            id,
+            name: spec.name.as_str().into(),
+            policy: spec.policy.clone(),
+            sink,
+        })
     });
     built.collect()
 }
@@ -44,7 +52,11 @@ pub(super) fn plan(config: &Config, outlets: &[Outlet], metrics: &Metrics) -> Re
             let routes = decision.failed;
             tracing::warn!(routes, source = %alert.source, "conditions failed on an alert; it took their routes");
         }
-        decision.sinks.iter().filter_map(|sink| ids.get(*sink).copied()).collect()
+        decision
+            .sinks
+            .iter()
+            .filter_map(|sink| ids.get(*sink).copied())
+            .collect()
     };
     Ok(Plan::new(config, Arc::new(routes), metrics))
 }
@@ -52,7 +64,12 @@ pub(super) fn plan(config: &Config, outlets: &[Outlet], metrics: &Metrics) -> Re
 /// What the listeners ask of other parts.
 pub(super) fn hooks(clock: Clock) -> Hooks {
     Hooks {
-        identify: |source, report| (dedup::key(source, &report.message_id), dedup::content(report)),
+        identify: |source, report| {
+            (
+                dedup::key(source, &report.message_id),
+                dedup::content(report),
+            )
+        },
         effect: Arc::new(move |effect| {
             tokio::spawn(carry_out(effect, clock.clone()));
         }),
@@ -63,18 +80,36 @@ pub(super) fn hooks(clock: Clock) -> Hooks {
 /// Does for a vendor what its protocol asks for, through the guarded client and to public addresses only.
 async fn carry_out(effect: Effect, clock: Clock) {
     let Effect::Confirm { url } = effect;
-    let settings = Settings { egress: Egress::PublicOnly, timeout: EFFECT_TIMEOUT, ca_file: None, skip_tls_verification: false };
+    let settings = Settings {
+        egress: Egress::PublicOnly,
+        timeout: EFFECT_TIMEOUT,
+        ca_file: None,
+        skip_tls_verification: false,
+    };
     let outcome = match (Client::new(settings), reqwest::Url::parse(&url)) {
         (Ok(client), Ok(url)) => {
-            let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new(), at: clock.now() };
-            client.exchange(request).await.map(|answer| answer.status).map_err(|failure| failure.cause)
+            let request = Request {
+                method: Method::GET,
+                url,
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+                at: clock.now(),
+            };
+            client
+                .exchange(request)
+                .await
+                .map(|answer| answer.status)
+                .map_err(|failure| failure.cause)
         }
         (Err(error), _) => Err(error.to_string()),
         (_, Err(error)) => Err(error.to_string()),
     };
     match outcome {
         Ok(status) => tracing::info!(status, "a vendor's subscription was confirmed"),
-        Err(cause) => tracing::error!(cause, "a vendor's subscription could not be confirmed; have the vendor send it again"),
+        Err(cause) => tracing::error!(
+            cause,
+            "a vendor's subscription could not be confirmed; have the vendor send it again"
+        ),
     }
 }
 

@@ -62,7 +62,9 @@ async fn serve(
 
 /// Says on the standard output where it listens: the first thing that anyone who starts it wants to know.
 fn greet(app: &App, sources: &str) {
-    let shown = |address: Option<std::net::SocketAddr>| address.map_or_else(String::new, |a| format!("http://{a}"));
+    let shown = |address: Option<std::net::SocketAddr>| {
+        address.map_or_else(String::new, |a| format!("http://{a}"))
+    };
     let (public, admin) = (shown(app.public_address()), shown(app.admin_address()));
     tracing::info!(public, admin, "listening");
     let text = format!("listening on {public} for vendors, on {admin} for operators\n{sources}");
@@ -73,8 +75,15 @@ fn greet(app: &App, sources: &str) {
 /// One line for each source with the path that its vendor calls. Keys are not shown.
 fn sources(config: &Config) -> String {
     let line = |feed: &config::Feed| {
-        let key = if feed.source.keys.is_empty() { "" } else { "/<key>" };
-        format!("  {:<24} /callback/{}{key}\n", feed.source.name, feed.source.name)
+        let key = if feed.source.keys.is_empty() {
+            ""
+        } else {
+            "/<key>"
+        };
+        format!(
+            "  {:<24} /callback/{}{key}\n",
+            feed.source.name, feed.source.name
+        )
     };
     config.feeds.iter().map(line).collect()
 }
@@ -86,7 +95,9 @@ async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) {
     };
     match outcome {
         Ok(()) => tracing::info!("the config was read again and is in force"),
-        Err(why) => tracing::error!("the config was read again and is NOT in force; the old one stays. {why}"),
+        Err(why) => tracing::error!(
+            "the config was read again and is NOT in force; the old one stays. {why}"
+        ),
     }
 }
 

@@ -146,8 +146,8 @@ fn router(config: &Config) -> Result<Router, Failure> {
 }
 
 fn ending(reading: &Reading) -> (Verdict, Option<String>) {
-    match (reading.ignored, reading.unreadable.first()) {
-        (Some(why), _) => (Verdict::Ignored, Some(why.to_owned())),
+    match (reading.ignored.clone(), reading.unreadable.first()) {
+        (Some(why), _) => (Verdict::Ignored, Some(why.into_owned())),
         (None, Some(fault)) if reading.reports.is_empty() => {
             (Verdict::Quarantined, Some(fault.to_string()))
         }

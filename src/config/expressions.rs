@@ -31,20 +31,30 @@ pub struct Language;
 
 impl Expressions for Language {
     fn check_condition(&self, text: &str) -> Result<(), ExpressionMistake> {
-        template::Condition::compile(text).map(drop).map_err(Into::into)
+        template::Condition::compile(text)
+            .map(drop)
+            .map_err(Into::into)
     }
 
     fn check_template(&self, text: &str) -> Result<(), ExpressionMistake> {
-        template::Template::compile(text).map(drop).map_err(Into::into)
+        template::Template::compile(text)
+            .map(drop)
+            .map_err(Into::into)
     }
 
     fn check_success(&self, text: &str) -> Result<(), ExpressionMistake> {
-        template::Success::compile(text).map(drop).map_err(Into::into)
+        template::Success::compile(text)
+            .map(drop)
+            .map_err(Into::into)
     }
 }
 
 impl From<template::Mistake> for ExpressionMistake {
     fn from(mistake: template::Mistake) -> Self {
-        Self { line: mistake.line, column: mistake.column, message: mistake.message }
+        Self {
+            line: mistake.line,
+            column: mistake.column,
+            message: mistake.message,
+        }
     }
 }

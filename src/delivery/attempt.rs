@@ -7,13 +7,12 @@ use std::time::Duration;
 use campanile_providers::Alert;
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::lane::{Claim, Item};
 use super::{backoff, later};
 use crate::clock::Clock;
 use crate::config::Policy;
+use crate::pipeline::dedup;
 use crate::sinks::{Class, Delivered, Failure, Parcel, Sink};
 use crate::store::{StoredAlert, Verdict};
 
@@ -50,16 +49,6 @@ pub(super) struct Ruling {
     pub(super) hold_until: Option<Timestamp>,
 }
 
-/// The delivery's id: the same on every try. The seam to `pipeline::dedup::delivery_id`.
-pub(super) fn delivery_id(alert: Uuid, sink: &str) -> String {
-    let hash = Sha256::new()
-        .chain_update(alert.as_bytes())
-        .chain_update(sink)
-        .finalize();
-    let hex = hex::encode(hash);
-    format!("dlv_{}", hex.get(..32).unwrap_or(&hex))
-}
-
 /// The parcel of one alert, or why the stored alert is of no use.
 pub(super) fn parcel(
     stored: StoredAlert,
@@ -70,7 +59,7 @@ pub(super) fn parcel(
     let alert: Alert = serde_json::from_slice(&stored.json)
         .map_err(|e| format!("the stored alert cannot be read: {e}"))?;
     Ok(Parcel {
-        delivery_id: delivery_id(stored.id, sink),
+        delivery_id: dedup::delivery_id(stored.id, sink),
         alert: Arc::new(alert),
         json: stored.json.into(),
         attempt: item.attempts.saturating_add(1),

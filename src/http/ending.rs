@@ -138,6 +138,7 @@ impl Ending {
             Self::Refused(Refusal::Missing) => "no_proof",
             Self::Refused(Refusal::Wrong) => "wrong_proof",
             Self::Refused(Refusal::Address) => "address",
+            Self::Refused(Refusal::Stale) => "stale_proof",
             Self::Refused(Refusal::Unprovable) => "unprovable",
             Self::Rejected(reason) => reason.facts().1,
             Self::Accepted(_) | Self::Duplicate | Self::Quarantined => "",

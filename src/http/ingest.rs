@@ -79,7 +79,8 @@ impl<'v> Visit<'v> {
             Ok(body) => (body, None),
             Err(unread) => (Vec::new(), Some(unread)),
         };
-        let call = callback::of(request, self.plan, target.key(), body);
+        let mut call = callback::of(request, self.plan, target.key(), body);
+        call.received_at = Some(self.gateway.clock.now());
         if let Some(unread) = unread {
             return self.end((door.only(), Ending::Rejected(unread.into())), &call);
         }

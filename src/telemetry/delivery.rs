@@ -16,7 +16,10 @@ pub struct DeliveryLog {
 impl DeliveryLog {
     /// A log that counts in `metrics`.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, meters: Mutex::default() }
+        Self {
+            metrics,
+            meters: Mutex::default(),
+        }
     }
 
     fn meters(&self, sink: &Arc<str>) -> Arc<SinkMeters> {
@@ -54,14 +57,33 @@ impl Observer for DeliveryLog {
 /// One line for each event. What an operator must do something about is a warning or an error.
 fn tell(event: Event) {
     match event {
-        Event::Delivered { sink, seq, attempt, took } => {
+        Event::Delivered {
+            sink,
+            seq,
+            attempt,
+            took,
+        } => {
             let took_ms = took.as_millis();
             tracing::debug!(%sink, seq, attempt, took_ms, "delivered");
         }
-        Event::Failed { sink, seq, attempt, class, code, cause, .. } => {
+        Event::Failed {
+            sink,
+            seq,
+            attempt,
+            class,
+            code,
+            cause,
+            ..
+        } => {
             tracing::info!(%sink, seq, attempt, ?class, code, cause, "a try failed; it will be tried again");
         }
-        Event::Dead { sink, seq, attempts, class, cause } => {
+        Event::Dead {
+            sink,
+            seq,
+            attempts,
+            class,
+            cause,
+        } => {
             tracing::error!(%sink, seq, attempts, class, cause, "given up: see `campanile dead list`");
         }
         Event::Digested { sink, count } => {
@@ -71,15 +93,25 @@ fn tell(event: Event) {
             tracing::warn!(%sink, %until, cause, "the sink fails: nothing is sent to it until a probe goes through");
         }
         Event::BreakerClosed { sink } => tracing::info!(%sink, "the sink works again"),
-        Event::Paused { sink, by: PausedBy::Operator } => tracing::info!(%sink, "paused by an operator"),
-        Event::Paused { sink, by: PausedBy::Receiver } => {
+        Event::Paused {
+            sink,
+            by: PausedBy::Operator,
+        } => tracing::info!(%sink, "paused by an operator"),
+        Event::Paused {
+            sink,
+            by: PausedBy::Receiver,
+        } => {
             tracing::error!(%sink, "the receiver wants no more (410): paused until `campanile sinks resume`");
         }
         Event::Resumed { sink } => tracing::info!(%sink, "sent to again"),
         Event::OperatorNeeded { sink, code, cause } => {
             tracing::error!(%sink, code, cause, "the sink needs an operator: look at its address and its secret");
         }
-        Event::StoreFailed { sink, unsettled, cause } => {
+        Event::StoreFailed {
+            sink,
+            unsettled,
+            cause,
+        } => {
             tracing::error!(%sink, unsettled, cause, "the store does not answer; outcomes wait to be written");
         }
         Event::WorkerRestarted { sink } => {

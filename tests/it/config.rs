@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::config::{
-    self, Config, Environment, Location, Mistake, Mistakes, Policy, SinkKind, Language, Vocabulary,
+    self, Config, Environment, Language, Location, Mistake, Mistakes, Policy, SinkKind, Vocabulary,
     WebhookBody, schema,
 };
 use campanile_providers::{

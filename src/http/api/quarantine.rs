@@ -110,7 +110,9 @@ fn read_again(gateway: &Gateway, plan: &Plan, row: &QuarantineRow) -> Result<Ent
             format!("`{}` is not configured any more", row.source),
         )
     })?;
-    let call = Callback::from_http(&row.callback).map_err(|e| fault("callback", e.to_string()))?;
+    let mut call =
+        Callback::from_http(&row.callback).map_err(|e| fault("callback", e.to_string()))?;
+    call.received_at = Some(row.received_at);
     let (entry, _effect) = reading::entry(gateway, plan, inlet, &call, row.received_at);
     Ok(entry)
 }
