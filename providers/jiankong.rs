@@ -116,7 +116,11 @@ impl Provider for Jiankong {
         let said = Said::of(call).ok();
         let given = said.and_then(|said| said.value("token"));
         let message = said.map_or_else(String::new, |said| said.signed());
-        Proof::Md5 { given, message, wanted: &source.tokens }
+        Proof::Md5 {
+            given,
+            message,
+            wanted: &source.tokens,
+        }
     }
 
     fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
@@ -132,18 +136,26 @@ impl Provider for Jiankong {
         let fingerprint = Fingerprint::of(self.name(), identity);
 
         let mut report = Report::new(said.required("msg_id")?, fingerprint, status);
-        report.raw.insert("status".to_owned(), status_word.into_owned());
+        report
+            .raw
+            .insert("status".to_owned(), status_word.into_owned());
         let (severity, word) = said.severity(&task_type, source);
         report.severity = severity;
-        report.raw.extend(word.map(|word| ("severity".to_owned(), word)));
-        report.starts_at = said.text("fault_time").and_then(|text| time::at(time::seconds(&text)?));
+        report
+            .raw
+            .extend(word.map(|word| ("severity".to_owned(), word)));
+        report.starts_at = said
+            .text("fault_time")
+            .and_then(|text| time::at(time::seconds(&text)?));
         report.description = said.content().into_owned();
         report.metric = metric;
         report.resource = said.resource();
         report.title = title(&report.resource, &task_id);
         for name in ["message_type", "server_id", "task_summary", "task_type"] {
             let value = said.text(name).map(Cow::into_owned);
-            report.labels.extend(value.map(|value| (name.to_owned(), value)));
+            report
+                .labels
+                .extend(value.map(|value| (name.to_owned(), value)));
         }
         Ok(Reading::one(report))
     }
@@ -166,7 +178,9 @@ impl Provider for Jiankong {
             "fault_time" => Some(stamp.at.as_second().to_string()),
             "token" => stamp.token.map(|token| {
                 let said = Said::of(&call).ok();
-                let task_id = said.and_then(|said| said.value("task_id")).unwrap_or_default();
+                let task_id = said
+                    .and_then(|said| said.value("task_id"))
+                    .unwrap_or_default();
                 let at = stamp.at.as_second();
                 let message = format!("{}{task_id}{at}{}", stamp.serial, token.expose_secret());
                 hex::encode(Md5::digest(message))

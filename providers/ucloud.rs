@@ -40,9 +40,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::model::alert::{
-    Alert, Fingerprint, Metric, Report, Resource, Severity, Status,
-};
+use crate::model::alert::{Alert, Fingerprint, Metric, Report, Resource, Severity, Status};
 use crate::model::answer::{Answer, Outcome};
 use crate::model::callback::Callback;
 use crate::model::page::page;
@@ -134,15 +132,23 @@ impl Provider for UCloud {
         report.metric = metric(fields, &content);
         report.title = title(&report, &content);
         report.description = content.into_owned();
-        for (label, name) in [("zone", "Zone"), ("strategy", "StrategyId"), ("duration", "Duration")] {
+        for (label, name) in [
+            ("zone", "Zone"),
+            ("strategy", "StrategyId"),
+            ("duration", "Duration"),
+        ] {
             let value = fields.text(name).map(Cow::into_owned);
-            report.labels.extend(value.map(|value| (label.to_owned(), value)));
+            report
+                .labels
+                .extend(value.map(|value| (label.to_owned(), value)));
         }
         Ok(Reading::one(report))
     }
 
     fn answer(&self, call: &Callback, outcome: &Outcome<'_>) -> Answer {
-        let session = Fields::of(call).ok().and_then(|fields| fields.value("SessionID"));
+        let session = Fields::of(call)
+            .ok()
+            .and_then(|fields| fields.value("SessionID"));
         let session = session.map_or_else(String::new, |session| match session {
             Value::String(theirs) => theirs.clone(),
             other => other.to_string(),
@@ -204,14 +210,22 @@ impl Times {
         if recovery > 0 {
             // The recovery is certain; an unreadable beginning does not change that.
             let alarm = fields.seconds("AlarmTime").unwrap_or_default();
-            return Ok(Self { status: Status::Resolved, alarm, recovery });
+            return Ok(Self {
+                status: Status::Resolved,
+                alarm,
+                recovery,
+            });
         }
         let alarm = fields.seconds("AlarmTime")?;
         if alarm == 0 {
             let problem = "neither this nor RecoveryTime is above zero, so it is no alert";
             return Err(Unreadable::new("body.AlarmTime", problem));
         }
-        Ok(Self { status: Status::Firing, alarm, recovery })
+        Ok(Self {
+            status: Status::Firing,
+            alarm,
+            recovery,
+        })
     }
 }
 
@@ -233,7 +247,12 @@ fn resource(problem: &[Cow<'_, str>; 4]) -> Resource {
         let given = !part.is_empty();
         given.then(|| part.clone().into_owned())
     });
-    Resource { kind, id, region, ..Resource::default() }
+    Resource {
+        kind,
+        id,
+        region,
+        ..Resource::default()
+    }
 }
 
 fn metric(fields: Fields<'_>, content: &str) -> Metric {

@@ -112,8 +112,7 @@ impl<'a> Said<'a> {
             "1" => Ok((Status::Firing, word)),
             other if other == over => Ok((Status::Resolved, word)),
             other => {
-                let problem =
-                    format!("`{other:.40}` is neither 1 (firing) nor {over} (resolved)");
+                let problem = format!("`{other:.40}` is neither 1 (firing) nor {over} (resolved)");
                 Err(Unreadable::new(self.place(name), problem))
             }
         }

@@ -43,7 +43,9 @@ impl Answers {
         let wording = match outcome {
             Outcome::Accepted { .. } | Outcome::Quarantined => self.accepted.as_ref(),
             Outcome::Duplicate => self.duplicate.as_ref().or(self.accepted.as_ref()),
-            Outcome::Refused { .. } | Outcome::Rejected { .. } | Outcome::Unavailable => self.rejected.as_ref(),
+            Outcome::Refused { .. } | Outcome::Rejected { .. } | Outcome::Unavailable => {
+                self.rejected.as_ref()
+            }
         };
         // A vendor's own status is for success only: a failure has to stay one.
         let status = match outcome {
@@ -74,17 +76,31 @@ fn wording(form: &mut Form<'_>, table: Table<'_>, key: &'static str) -> Option<W
     let inner = form.table(table, key)?;
     form.only(inner, &["status", "body"]);
     let status = inner.get("status").and_then(|node| {
-        let status = node.get_ref().as_integer().and_then(|i| i.as_str().parse().ok());
+        let status = node
+            .get_ref()
+            .as_integer()
+            .and_then(|i| i.as_str().parse().ok());
         let status = status.filter(|status| (200..300).contains(status));
         if status.is_none() {
-            form.mistake(node.span().start, "`status` must be a number from 200 to 299");
+            form.mistake(
+                node.span().start,
+                "`status` must be a number from 200 to 299",
+            );
         }
         status
     });
-    Some(Wording { status, body: form.expression(inner, "body", ANSWER) })
+    Some(Wording {
+        status,
+        body: form.expression(inner, "body", ANSWER),
+    })
 }
 
-fn said(body: &Expression, call: &Callback, outcome: &Outcome<'_>, taking: &Taking) -> Option<Value> {
+fn said(
+    body: &Expression,
+    call: &Callback,
+    outcome: &Outcome<'_>,
+    taking: &Taking,
+) -> Option<Value> {
     let mut view = View::of(call, taking, names([body])).unwrap_or_default();
     if let Outcome::Accepted { id } = outcome {
         view.id = Value::from(*id);

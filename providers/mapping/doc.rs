@@ -12,18 +12,37 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
     if let Some(doc) = doc {
         form.only(doc, KEYS);
     }
-    let mut said = |key: &str| doc.and_then(|doc| form.text(doc, key)).unwrap_or_default().trim().to_owned();
-    let (sends, point, read, not_kept) = (said("sends"), said("point"), said("read"), said("not_kept"));
+    let mut said = |key: &str| {
+        doc.and_then(|doc| form.text(doc, key))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let (sends, point, read, not_kept) =
+        (said("sends"), said("point"), said("read"), said("not_kept"));
     let template = form.text(top, "template").unwrap_or_default().trim_end();
-    let sources: Vec<_> = form.texts(top, "source").into_iter().map(|(text, _)| format!("- {text}")).collect();
+    let sources: Vec<_> = form
+        .texts(top, "source")
+        .into_iter()
+        .map(|(text, _)| format!("- {text}"))
+        .collect();
     let name = &mapping.name;
-    let mut page = format!("# What it sends\n\n{}\n\n", or(&sends, "See the sources below."));
+    let mut page = format!(
+        "# What it sends\n\n{}\n\n",
+        or(&sends, "See the sources below.")
+    );
     page.push_str(&format_point(&point, name, &mapping.proof_kind, template));
     let id = message_id(&mapping.fields.message_id);
     let same = message_id(&mapping.fields.fingerprint);
     page += &format!("# How it is read\n\n{read}\n\nMessage id: {id}. Fingerprint: {same}.");
-    page += &format!(" Times without a zone are read in {}.\n\n", zone_name(mapping));
-    page += &format!("# What is not kept\n\n{}\n\n", or(&not_kept, "Whatever is not named above."));
+    page += &format!(
+        " Times without a zone are read in {}.\n\n",
+        zone_name(mapping)
+    );
+    page += &format!(
+        "# What is not kept\n\n{}\n\n",
+        or(&not_kept, "Whatever is not named above.")
+    );
     page += &format!("How sure: {}.\n", mapping.confidence);
     if !sources.is_empty() {
         page += &format!("\nSources:\n\n{}\n", sources.join("\n"));

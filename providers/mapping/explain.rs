@@ -34,11 +34,11 @@ impl Mapping {
         let mut explained = Vec::new();
         for (at, item) in items.iter().enumerate() {
             let view = with_item(&view, item);
-            let (prefix, place) = if self.each.is_some() {
-                (format!("[{at}]."), format!("{list}[{at}]"))
-            } else {
-                (String::new(), list.clone())
-            };
+            let place = self.place(&list, at);
+            let prefix = self
+                .each
+                .as_ref()
+                .map_or_else(String::new, |_| format!("[{at}]."));
             for (field, expression) in self.expressions() {
                 let value = expression.eval(&Arc::clone(&view));
                 let text = value.as_ref().ok().and_then(filters::text);
@@ -47,7 +47,9 @@ impl Mapping {
                     place: expression.place(&place),
                     expression: expression.source.clone(),
                     default: text.is_none(),
-                    value: text.or_else(|| value.err().map(|e| format!("({e})"))).unwrap_or_default(),
+                    value: text
+                        .or_else(|| value.err().map(|e| format!("({e})")))
+                        .unwrap_or_default(),
                 });
             }
         }
@@ -55,7 +57,12 @@ impl Mapping {
     }
 
     /// Tries one expression on `call`: what it gives for each item, for people who write a mapping.
-    pub fn evaluate(&self, written: &str, call: &Callback, source: &Source) -> Result<Vec<String>, String> {
+    pub fn evaluate(
+        &self,
+        written: &str,
+        call: &Callback,
+        source: &Source,
+    ) -> Result<Vec<String>, String> {
         let expression = super::expression::Expression::compile(written, super::names::ITEM)?;
         let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
         let (items, _) = self.items(&view).map_err(|e| e.to_string())?;

@@ -31,9 +31,21 @@ const METRIC: [&str; 5] = ["name", "value", "comparator", "threshold", "unit"];
 
 impl Fields {
     pub(crate) fn read(form: &mut Form<'_>, table: Table<'_>) -> Self {
-        form.only(table, &[
-            "message_id", "fingerprint", "title", "description", "resource", "metric", "starts_at", "ends_at", "labels", "links",
-        ]);
+        form.only(
+            table,
+            &[
+                "message_id",
+                "fingerprint",
+                "title",
+                "description",
+                "resource",
+                "metric",
+                "starts_at",
+                "ends_at",
+                "labels",
+                "links",
+            ],
+        );
         for key in ["message_id", "fingerprint"] {
             if table.get(key).is_none() {
                 form.missing(table, key);
@@ -65,12 +77,32 @@ impl Fields {
         ];
         let mut all = listed("message_id", &self.message_id);
         all.extend(listed("fingerprint", &self.fingerprint));
-        all.extend(single.into_iter().filter_map(|(name, e)| Some((name.to_owned(), e.as_ref()?))));
-        all.extend(self.resource.iter().map(|(part, e)| (format!("resource.{part}"), e)));
-        all.extend(self.metric.iter().map(|(part, e)| (format!("metric.{part}"), e)));
+        all.extend(
+            single
+                .into_iter()
+                .filter_map(|(name, e)| Some((name.to_owned(), e.as_ref()?))),
+        );
+        all.extend(
+            self.resource
+                .iter()
+                .map(|(part, e)| (format!("resource.{part}"), e)),
+        );
+        all.extend(
+            self.metric
+                .iter()
+                .map(|(part, e)| (format!("metric.{part}"), e)),
+        );
         all.extend(listed("labels", &self.label_maps));
-        all.extend(self.labels.iter().map(|(name, e)| (format!("labels.{name}"), e)));
-        all.extend(self.links.iter().map(|(title, e)| (format!("links.{title}"), e)));
+        all.extend(
+            self.labels
+                .iter()
+                .map(|(name, e)| (format!("labels.{name}"), e)),
+        );
+        all.extend(
+            self.links
+                .iter()
+                .map(|(title, e)| (format!("links.{title}"), e)),
+        );
         all.into_iter()
     }
 }
@@ -79,7 +111,12 @@ fn listed<'e>(name: &str, expressions: &'e [Expression]) -> Vec<(String, &'e Exp
     expressions.iter().map(|e| (name.to_owned(), e)).collect()
 }
 
-fn parts(form: &mut Form<'_>, table: Table<'_>, key: &'static str, known: &[&'static str]) -> Vec<(&'static str, Expression)> {
+fn parts(
+    form: &mut Form<'_>,
+    table: Table<'_>,
+    key: &'static str,
+    known: &[&'static str],
+) -> Vec<(&'static str, Expression)> {
     let Some(inner) = form.table(table, key) else {
         return Vec::new();
     };
@@ -103,7 +140,11 @@ fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(Strin
         return Default::default();
     };
     let maps = form.expressions(inner, "*", ITEM);
-    let names: Vec<&str> = inner.entries().map(|(name, _, _)| name).filter(|name| *name != "*").collect();
+    let names: Vec<&str> = inner
+        .entries()
+        .map(|(name, _, _)| name)
+        .filter(|name| *name != "*")
+        .collect();
     let named = names
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), form.expression(inner, name, ITEM)?)));
@@ -131,12 +172,19 @@ pub(crate) struct SeverityWords {
 
 impl SeverityWords {
     pub(crate) fn read(form: &mut Form<'_>, table: Table<'_>) -> Self {
-        form.only(table, &["from", "critical", "error", "warning", "info", "unknown"]);
+        form.only(
+            table,
+            &["from", "critical", "error", "warning", "info", "unknown"],
+        );
         let from = form.required_expression(table, "from", ITEM);
         let mut words = Vec::new();
         for severity in Severity::ALL {
             let listed = form.texts(table, severity.as_str());
-            words.extend(listed.into_iter().map(|(word, _)| (word.to_lowercase(), *severity)));
+            words.extend(
+                listed
+                    .into_iter()
+                    .map(|(word, _)| (word.to_lowercase(), *severity)),
+            );
         }
         Self { from, words }
     }
@@ -211,9 +259,15 @@ fn when(form: &mut Form<'_>, table: Table<'_>, key: &str) -> When {
     };
     if node.get_ref().is_array() {
         let words = form.texts(table, key);
-        return When::Words(words.into_iter().map(|(word, _)| word.to_lowercase()).collect());
+        return When::Words(
+            words
+                .into_iter()
+                .map(|(word, _)| word.to_lowercase())
+                .collect(),
+        );
     }
-    form.expression(table, key, ITEM).map_or(When::Never, When::Holds)
+    form.expression(table, key, ITEM)
+        .map_or(When::Never, When::Holds)
 }
 
 /// One line of `skip`.
@@ -241,7 +295,10 @@ pub(crate) fn tables(form: &mut Form<'_>, table: Table<'_>) -> Value {
         let pairs = words
             .into_iter()
             .filter_map(|word| Some((word.to_owned(), form.text(inner, word)?.to_owned())));
-        Some((name.to_owned(), Value::from_pairs(pairs.collect::<Vec<_>>())))
+        Some((
+            name.to_owned(),
+            Value::from_pairs(pairs.collect::<Vec<_>>()),
+        ))
     });
     Value::from_pairs(tables.collect::<Vec<_>>())
 }
@@ -250,5 +307,7 @@ pub(crate) fn tables(form: &mut Form<'_>, table: Table<'_>) -> Value {
 pub(crate) fn names<'e>(expressions: impl IntoIterator<Item = &'e Expression>) -> Names {
     expressions
         .into_iter()
-        .fold(Names::default(), |names, expression| names.and(expression.names))
+        .fold(Names::default(), |names, expression| {
+            names.and(expression.names)
+        })
 }

@@ -22,21 +22,77 @@ pub(crate) const ZONE: &str = " zone";
 
 /// Filters of Jinja itself that a mapping may use.
 const JINJA_FILTERS: &[&str] = &[
-    "abs", "bool", "default", "d", "first", "float", "int", "items", "join", "last", "length", "list", "lower", "map",
-    "max", "min", "reject", "rejectattr", "replace", "round", "select", "selectattr", "sort", "split", "string",
-    "title", "tojson", "trim", "unique", "upper",
+    "abs",
+    "bool",
+    "default",
+    "d",
+    "first",
+    "float",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "split",
+    "string",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
 ];
 
 /// Filters of our own.
 const OWN_FILTERS: &[&str] = &[
-    "after", "base64decode", "before", "between", "bucket", "duration", "json", "lookup", "md5", "number", "pairs",
-    "sha256", "tagmap", "time", "unix", "urldecode",
+    "after",
+    "base64decode",
+    "before",
+    "between",
+    "bucket",
+    "duration",
+    "json",
+    "lookup",
+    "md5",
+    "number",
+    "pairs",
+    "sha256",
+    "tagmap",
+    "time",
+    "unix",
+    "urldecode",
 ];
 
 /// Tests of Jinja that a mapping may use after `is`.
 pub(crate) const TESTS: &[&str] = &[
-    "containing", "defined", "endingwith", "false", "float", "in", "integer", "iterable", "mapping", "none", "number",
-    "sequence", "startingwith", "string", "true", "undefined", "not",
+    "containing",
+    "defined",
+    "endingwith",
+    "false",
+    "float",
+    "in",
+    "integer",
+    "iterable",
+    "mapping",
+    "none",
+    "number",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "not",
 ];
 
 /// Every filter that a mapping may use.
@@ -105,11 +161,16 @@ pub(crate) fn moment(value: &Value, zone: &TimeZone) -> Moment {
 
 fn zone_of(state: &State<'_, '_>, named: Option<&str>) -> Result<TimeZone, Error> {
     if let Some(name) = named {
-        return TimeZone::get(name)
-            .map_err(|_| fault(format!("`{name}` is no time zone; write one such as Asia/Shanghai")));
+        return TimeZone::get(name).map_err(|_| {
+            fault(format!(
+                "`{name}` is no time zone; write one such as Asia/Shanghai"
+            ))
+        });
     }
     let zone = state.lookup(ZONE);
-    let zone = zone.as_ref().and_then(|zone| zone.downcast_object_ref::<Zone>());
+    let zone = zone
+        .as_ref()
+        .and_then(|zone| zone.downcast_object_ref::<Zone>());
     Ok(zone.map_or(TimeZone::UTC, |zone| zone.0.clone()))
 }
 
@@ -117,7 +178,12 @@ fn fault(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-fn time(state: &State<'_, '_>, value: &Value, zone: Option<&str>, kwargs: Kwargs) -> Result<Value, Error> {
+fn time(
+    state: &State<'_, '_>,
+    value: &Value,
+    zone: Option<&str>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
     let zone = zone_of(state, zone.or(kwargs.get("zone")?))?;
     let moment = match kwargs.get::<Option<&str>>("format")? {
         Some(format) => time::parse_as(value.as_str().unwrap_or_default(), format, &zone),
@@ -143,8 +209,15 @@ fn unix(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 fn bucket(state: &State<'_, '_>, value: &Value, length: &str) -> Result<Value, Error> {
     let length = super::duration::seconds(length)
         .filter(|length| *length >= 1.0)
-        .ok_or_else(|| fault(format!("`{length}` is no length of time; write one such as 10m")))?;
-    #[expect(clippy::cast_possible_truncation, reason = "a length of time in whole seconds")]
+        .ok_or_else(|| {
+            fault(format!(
+                "`{length}` is no length of time; write one such as 10m"
+            ))
+        })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a length of time in whole seconds"
+    )]
     let length = length as i64;
     match moment(value, &zone_of(state, None)?) {
         Moment::At(at) => Ok(Value::from(at.as_second().div_euclid(length) * length)),

@@ -39,7 +39,10 @@ pub(crate) struct Table<'t> {
 
 impl<'s> Form<'s> {
     pub(crate) fn new(source: &'s str) -> Self {
-        Self { source, mistakes: Vec::new() }
+        Self {
+            source,
+            mistakes: Vec::new(),
+        }
     }
 
     /// Notes a mistake at byte `at`.
@@ -65,7 +68,11 @@ impl<'s> Form<'s> {
             if known.contains(&word) {
                 continue;
             }
-            let place = if table.name.is_empty() { "a mapping" } else { table.name };
+            let place = if table.name.is_empty() {
+                "a mapping"
+            } else {
+                table.name
+            };
             let hint = nearest(word, known.iter().copied())
                 .map(|near| format!("did you mean `{near}`? "))
                 .unwrap_or_default();
@@ -168,7 +175,11 @@ impl<'s> Form<'s> {
 
     fn as_table<'t>(&self, node: &'t Node<'t>, name: &'t str) -> Option<Table<'t>> {
         let fields = node.get_ref().as_table()?;
-        Some(Table { name, fields, at: node.span().start })
+        Some(Table {
+            name,
+            fields,
+            at: node.span().start,
+        })
     }
 
     /// The expression under `key`.
@@ -211,7 +222,12 @@ impl<'s> Form<'s> {
     }
 
     /// Compiles `text`, which stands at `at`.
-    pub(crate) fn compiled(&mut self, text: &str, at: usize, allowed: &[&str]) -> Option<Expression> {
+    pub(crate) fn compiled(
+        &mut self,
+        text: &str,
+        at: usize,
+        allowed: &[&str],
+    ) -> Option<Expression> {
         match Expression::compile(text, allowed) {
             Ok(expression) => Some(expression),
             Err(message) => {

@@ -24,7 +24,10 @@ pub(crate) fn read(form: &mut Form<'_>, table: Table<'_>) -> Vec<Set> {
             form.mistake(at, "a place begins with body, query., form. or headers., such as \"body.alerts[].startsAt\"");
         }
         if let Some(template) = form.text(table, place) {
-            sets.push(Set { place: place.to_owned(), template: template.to_owned() });
+            sets.push(Set {
+                place: place.to_owned(),
+                template: template.to_owned(),
+            });
         }
     }
     sets
@@ -59,7 +62,11 @@ fn value(name: &str, stamp: &Stamp<'_>, zone: &TimeZone) -> String {
         "serial" => serial.to_string(),
         "hex16" => format!("{serial:016x}"),
         "hex32" => format!("{serial:032x}"),
-        "uuid" => format!("{:08x}-0000-4000-8000-{:012x}", serial >> 48, serial & 0xffff_ffff_ffff),
+        "uuid" => format!(
+            "{:08x}-0000-4000-8000-{:012x}",
+            serial >> 48,
+            serial & 0xffff_ffff_ffff
+        ),
         "now" => stamp.at.as_second().to_string(),
         "unix" => at.as_second().to_string(),
         "unix_ms" => at.as_millisecond().to_string(),
@@ -138,7 +145,9 @@ fn put_json(json: &mut Json, path: &str, value: &str) {
             _ => Json::from(value),
         };
     } else if let Some((inner, rest)) = path.strip_prefix('[').and_then(|p| p.split_once(']')) {
-        let Some(items) = json.as_array_mut() else { return };
+        let Some(items) = json.as_array_mut() else {
+            return;
+        };
         match inner.parse::<usize>() {
             Ok(at) => {
                 if let Some(item) = items.get_mut(at) {

@@ -48,8 +48,26 @@ use crate::parse::proof::Proof;
 
 /// The tables and keys of a mapping.
 const KEYS: &[&str] = &[
-    "title", "confidence", "source", "methods", "doc", "template", "recognizes", "time_zone", "lower_keys", "absent",
-    "placeholders", "each", "skip", "proof", "severity", "status", "alert", "tables", "answers", "fresh",
+    "title",
+    "confidence",
+    "source",
+    "methods",
+    "doc",
+    "template",
+    "recognizes",
+    "time_zone",
+    "lower_keys",
+    "absent",
+    "placeholders",
+    "each",
+    "skip",
+    "proof",
+    "severity",
+    "status",
+    "alert",
+    "tables",
+    "answers",
+    "fresh",
 ];
 
 /// The HTTP methods that a vendor may use.
@@ -95,7 +113,11 @@ impl Mapping {
                 return Err(form.mistakes);
             }
         };
-        let top = Table { name: "", fields: document.get_ref(), at: 0 };
+        let top = Table {
+            name: "",
+            fields: document.get_ref(),
+            at: 0,
+        };
         let mapping = Self::read(&mut form, top, name, text);
         match mapping {
             Some(mapping) if form.mistakes.is_empty() => Ok(mapping),
@@ -118,14 +140,32 @@ impl Mapping {
         let recognizes = form.expression(top, "recognizes", CALL);
         let each = form.expression(top, "each", CALL);
         let skip = form.tables(top, "skip");
-        let skip: Vec<_> = skip.into_iter().filter_map(|t| Skip::read(form, t)).collect();
-        let proof = form.table(top, "proof").map(|t| ProofForm::read(form, t)).unwrap_or_default();
-        let severity = form.table(top, "severity").map(|t| SeverityWords::read(form, t)).unwrap_or_default();
+        let skip: Vec<_> = skip
+            .into_iter()
+            .filter_map(|t| Skip::read(form, t))
+            .collect();
+        let proof = form
+            .table(top, "proof")
+            .map(|t| ProofForm::read(form, t))
+            .unwrap_or_default();
+        let severity = form
+            .table(top, "severity")
+            .map(|t| SeverityWords::read(form, t))
+            .unwrap_or_default();
         let status = required_table(form, top, "status").map(|t| StatusWords::read(form, t));
         let fields = required_table(form, top, "alert").map(|t| Fields::read(form, t));
-        let tables = form.table(top, "tables").map(|t| fields::tables(form, t)).unwrap_or_default();
-        let answers = form.table(top, "answers").map(|t| Answers::read(form, t)).unwrap_or_default();
-        let fresh = form.table(top, "fresh").map(|t| fresh::read(form, t)).unwrap_or_default();
+        let tables = form
+            .table(top, "tables")
+            .map(|t| fields::tables(form, t))
+            .unwrap_or_default();
+        let answers = form
+            .table(top, "answers")
+            .map(|t| Answers::read(form, t))
+            .unwrap_or_default();
+        let fresh = form
+            .table(top, "fresh")
+            .map(|t| fresh::read(form, t))
+            .unwrap_or_default();
         let mut mapping = Self {
             name: name.to_owned(),
             text: text.to_owned(),
@@ -158,7 +198,11 @@ impl Mapping {
     /// The expressions of the alert's fields, each with its field.
     pub(crate) fn expressions(&self) -> Vec<(String, &Expression)> {
         let status = self.status.expressions().map(|e| ("status".to_owned(), e));
-        let severity = self.severity.from.iter().map(|e| ("severity".to_owned(), e));
+        let severity = self
+            .severity
+            .from
+            .iter()
+            .map(|e| ("severity".to_owned(), e));
         status.chain(severity).chain(self.fields.each()).collect()
     }
 
@@ -199,7 +243,11 @@ impl Provider for Mapping {
                 doc: "The user name that goes with `token`, where the vendor sends one.",
             },
         ];
-        if self.proof.takes_token() { SETTINGS } else { &[] }
+        if self.proof.takes_token() {
+            SETTINGS
+        } else {
+            &[]
+        }
     }
 
     fn proof_kind(&self) -> &str {
@@ -273,7 +321,11 @@ fn methods(form: &mut Form<'_>, top: Table<'_>) -> Vec<&'static str> {
             None => form.mistake(at, format!("`methods` must be of: {}", METHODS.join(", "))),
         }
     }
-    if methods.is_empty() { vec!["POST"] } else { methods }
+    if methods.is_empty() {
+        vec!["POST"]
+    } else {
+        methods
+    }
 }
 
 fn zone(form: &mut Form<'_>, top: Table<'_>) -> TimeZone {
@@ -281,21 +333,36 @@ fn zone(form: &mut Form<'_>, top: Table<'_>) -> TimeZone {
         return TimeZone::UTC;
     };
     TimeZone::get(name).unwrap_or_else(|_| {
-        let at = top.get("time_zone").map_or(top.at, |node| node.span().start);
-        form.mistake(at, format!("`{name}` is no time zone; write one such as Asia/Shanghai or UTC"));
+        let at = top
+            .get("time_zone")
+            .map_or(top.at, |node| node.span().start);
+        form.mistake(
+            at,
+            format!("`{name}` is no time zone; write one such as Asia/Shanghai or UTC"),
+        );
         TimeZone::UTC
     })
 }
 
 fn taking(form: &mut Form<'_>, top: Table<'_>) -> Taking {
-    let absent = form.texts(top, "absent").into_iter().map(|(word, _)| word.to_owned());
+    let absent = form
+        .texts(top, "absent")
+        .into_iter()
+        .map(|(word, _)| word.to_owned());
     let absent = absent.collect();
     let mut placeholders = Vec::new();
     for (written, at) in form.texts(top, "placeholders") {
         match Placeholder::parse(written) {
             Some(placeholder) => placeholders.push(placeholder),
-            None => form.mistake(at, "a placeholder is written with an X for its name, such as {X}, $X or *X*"),
+            None => form.mistake(
+                at,
+                "a placeholder is written with an X for its name, such as {X}, $X or *X*",
+            ),
         }
     }
-    Taking { lower_keys: form.flag(top, "lower_keys"), absent, placeholders }
+    Taking {
+        lower_keys: form.flag(top, "lower_keys"),
+        absent,
+        placeholders,
+    }
 }

@@ -2,11 +2,14 @@
 
 /// Every name. Which of them an expression may use depends on where it stands.
 pub(crate) const ALL: &[&str] = &[
-    "body", "text", "query", "form", "headers", "method", "path", "received", "item", "tables", "id", "reason",
+    "body", "text", "query", "form", "headers", "method", "path", "received", "item", "tables",
+    "id", "reason",
 ];
 
 /// What most expressions see.
-pub(crate) const CALL: &[&str] = &["body", "text", "query", "form", "headers", "method", "received", "tables"];
+pub(crate) const CALL: &[&str] = &[
+    "body", "text", "query", "form", "headers", "method", "received", "tables",
+];
 
 /// What the expressions of a field see.
 pub(crate) const ITEM: &[&str] = &[

@@ -18,7 +18,9 @@ use crate::model::source::{Secret, Source};
 use crate::parse::proof::Proof;
 use crate::parse::signature::{self, Algorithm, Encoding, SecretForm};
 
-const KINDS: &[&str] = &["key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519"];
+const KINDS: &[&str] = &[
+    "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519",
+];
 
 /// The vendor's proof as the mapping declares it.
 #[derive(Debug)]
@@ -30,7 +32,10 @@ pub(crate) enum Declared {
     /// HTTP Basic: the source's `user`, if it has one, and a secret as the password.
     Basic,
     /// The MD5 of a message followed by the secret.
-    Md5 { from: Expression, message: Vec<Part> },
+    Md5 {
+        from: Expression,
+        message: Vec<Part>,
+    },
     /// A signature over a message.
     Signature(Box<Signature>),
     /// One of them holds.
@@ -79,7 +84,11 @@ pub(crate) struct ProofForm {
 
 impl Default for ProofForm {
     fn default() -> Self {
-        Self { declared: Declared::Key, required: false, names: Names::default() }
+        Self {
+            declared: Declared::Key,
+            required: false,
+            names: Names::default(),
+        }
     }
 }
 
@@ -90,11 +99,20 @@ impl ProofForm {
         let declared = read(form, table, &["required"]).unwrap_or(Declared::Key);
         let mut names = Names::default();
         declared.each_expression(&mut |expression| names = names.and(expression.names));
-        Self { declared, required, names }
+        Self {
+            declared,
+            required,
+            names,
+        }
     }
 
     /// What must hold for `call`. A source without tokens has to be protected by a key in the path or by addresses.
-    pub(crate) fn of<'a>(&self, call: &'a Callback, source: &'a Source, taking: &Taking) -> Proof<'a> {
+    pub(crate) fn of<'a>(
+        &self,
+        call: &'a Callback,
+        source: &'a Source,
+        taking: &Taking,
+    ) -> Proof<'a> {
         if source.tokens.is_empty() {
             return match (&self.declared, self.required) {
                 (Declared::Key, _) | (_, false) => Proof::Nothing,
@@ -130,11 +148,18 @@ fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Option<Declared
         if table.get(word).is_some() {
             form.only(table, &[&[word], also].concat());
             let inner = form.tables(table, word);
-            let inner: Vec<_> = inner.into_iter().filter_map(|t| read(form, t, &[])).collect();
+            let inner: Vec<_> = inner
+                .into_iter()
+                .filter_map(|t| read(form, t, &[]))
+                .collect();
             if inner.is_empty() {
                 form.mistake(table.at, format!("`{word}` must list at least one proof"));
             }
-            return Some(if all { Declared::All(inner) } else { Declared::Any(inner) });
+            return Some(if all {
+                Declared::All(inner)
+            } else {
+                Declared::Any(inner)
+            });
         }
     }
     let kind = form.required(table, "kind")?;
@@ -160,11 +185,17 @@ fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Option<Declared
         }
         "query" => {
             only(&["name"]);
-            Some(secret(Place::Query(form.required(table, "name")?.to_owned()), ""))
+            Some(secret(
+                Place::Query(form.required(table, "name")?.to_owned()),
+                "",
+            ))
         }
         "field" => {
             only(&["from"]);
-            Some(secret(Place::Field(form.required_expression(table, "from", PROOF)?), ""))
+            Some(secret(
+                Place::Field(form.required_expression(table, "from", PROOF)?),
+                "",
+            ))
         }
         "md5" => {
             only(&["from", "message"]);
@@ -174,7 +205,16 @@ fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Option<Declared
         }
         "hmac" | "ed25519" => {
             only(&[
-                "algorithm", "header", "query", "from", "encoding", "prefixes", "secret", "message", "timestamp", "tolerance",
+                "algorithm",
+                "header",
+                "query",
+                "from",
+                "encoding",
+                "prefixes",
+                "secret",
+                "message",
+                "timestamp",
+                "tolerance",
             ]);
             signature_of(form, table, kind)
         }
@@ -184,7 +224,10 @@ fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Option<Declared
                 .unwrap_or_default();
             form.mistake(
                 table.get("kind").map_or(table.at, |node| node.span().start),
-                format!("no proof of kind `{other}`{near} Known: {}", KINDS.join(", ")),
+                format!(
+                    "no proof of kind `{other}`{near} Known: {}",
+                    KINDS.join(", ")
+                ),
             );
             None
         }
@@ -192,7 +235,10 @@ fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Option<Declared
 }
 
 fn secret(place: Place, prefix: &str) -> Declared {
-    Declared::Secret { place, prefix: prefix.to_owned() }
+    Declared::Secret {
+        place,
+        prefix: prefix.to_owned(),
+    }
 }
 
 fn signature_of(form: &mut Form<'_>, table: Table<'_>, kind: &str) -> Option<Declared> {
@@ -202,28 +248,49 @@ fn signature_of(form: &mut Form<'_>, table: Table<'_>, kind: &str) -> Option<Dec
         Place::Query(name.to_owned())
     } else {
         if table.get("from").is_none() {
-            form.mistake(table.at, "say where the signature stands: `header`, `query` or `from`");
+            form.mistake(
+                table.at,
+                "say where the signature stands: `header`, `query` or `from`",
+            );
         }
         Place::Field(form.expression(table, "from", PROOF)?)
     };
     let algorithm = match kind {
         "ed25519" => Algorithm::Ed25519,
-        _ => word(form, table, "algorithm", "sha256", &[
-            ("sha1", Algorithm::HmacSha1),
-            ("sha256", Algorithm::HmacSha256),
-            ("sha512", Algorithm::HmacSha512),
-        ])?,
+        _ => word(
+            form,
+            table,
+            "algorithm",
+            "sha256",
+            &[
+                ("sha1", Algorithm::HmacSha1),
+                ("sha256", Algorithm::HmacSha256),
+                ("sha512", Algorithm::HmacSha512),
+            ],
+        )?,
     };
-    let encoding = word(form, table, "encoding", "hex", &[
-        ("hex", Encoding::Hex),
-        ("base64", Encoding::Base64),
-    ])?;
-    let secret = word(form, table, "secret", "text", &[
-        ("text", SecretForm::Text),
-        ("whsec", SecretForm::StandardWebhooks),
-    ])?;
+    let encoding = word(
+        form,
+        table,
+        "encoding",
+        "hex",
+        &[("hex", Encoding::Hex), ("base64", Encoding::Base64)],
+    )?;
+    let secret = word(
+        form,
+        table,
+        "secret",
+        "text",
+        &[
+            ("text", SecretForm::Text),
+            ("whsec", SecretForm::StandardWebhooks),
+        ],
+    )?;
     let prefixes = form.texts(table, "prefixes");
-    let prefixes = prefixes.into_iter().map(|(prefix, _)| prefix.to_owned()).collect();
+    let prefixes = prefixes
+        .into_iter()
+        .map(|(prefix, _)| prefix.to_owned())
+        .collect();
     let timestamp = form.expression(table, "timestamp", PROOF);
     let message = parts(form, table, form_text(table, "timestamp"))?;
     let tolerance = match (form.text(table, "tolerance"), timestamp) {
@@ -231,17 +298,29 @@ fn signature_of(form: &mut Form<'_>, table: Table<'_>, kind: &str) -> Option<Dec
         (Some(text), Some(timestamp)) => match super::duration::seconds(text) {
             Some(seconds) => Some((timestamp, seconds)),
             None => {
-                form.mistake(table.at, format!("`tolerance = \"{text}\"` is no length of time; write one such as 5m"));
+                form.mistake(
+                    table.at,
+                    format!("`tolerance = \"{text}\"` is no length of time; write one such as 5m"),
+                );
                 None
             }
         },
         (Some(_), None) => {
-            form.mistake(table.at, "`tolerance` needs `timestamp`, an expression for the time that is signed");
+            form.mistake(
+                table.at,
+                "`tolerance` needs `timestamp`, an expression for the time that is signed",
+            );
             None
         }
     };
     Some(Declared::Signature(Box::new(Signature {
-        place, algorithm, encoding, secret, prefixes, message, tolerance,
+        place,
+        algorithm,
+        encoding,
+        secret,
+        prefixes,
+        message,
+        tolerance,
     })))
 }
 
@@ -250,13 +329,25 @@ fn form_text<'t>(table: Table<'t>, key: &str) -> Option<&'t str> {
 }
 
 /// One of a few words under `key`.
-fn word<T: Copy>(form: &mut Form<'_>, table: Table<'_>, key: &str, default: &str, known: &[(&str, T)]) -> Option<T> {
+fn word<T: Copy>(
+    form: &mut Form<'_>,
+    table: Table<'_>,
+    key: &str,
+    default: &str,
+    known: &[(&str, T)],
+) -> Option<T> {
     let said = form.text(table, key).unwrap_or(default);
-    let found = known.iter().find(|(word, _)| *word == said).map(|(_, value)| *value);
+    let found = known
+        .iter()
+        .find(|(word, _)| *word == said)
+        .map(|(_, value)| *value);
     if found.is_none() {
         let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
         let at = table.get(key).map_or(table.at, |node| node.span().start);
-        form.mistake(at, format!("`{key}` must be one of {}, not `{said}`", words.join(", ")));
+        form.mistake(
+            at,
+            format!("`{key}` must be one of {}, not `{said}`", words.join(", ")),
+        );
     }
     found
 }
@@ -264,7 +355,9 @@ fn word<T: Copy>(form: &mut Form<'_>, table: Table<'_>, key: &str, default: &str
 /// The pieces of `message = "{timestamp}.{body}"`; the raw body where nothing is said.
 fn parts(form: &mut Form<'_>, table: Table<'_>, timestamp: Option<&str>) -> Option<Vec<Part>> {
     let text = form.text(table, "message").unwrap_or("{body}");
-    let at = table.get("message").map_or(table.at, |node| node.span().start);
+    let at = table
+        .get("message")
+        .map_or(table.at, |node| node.span().start);
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -328,9 +421,18 @@ impl Declared {
         match self {
             Self::Key => "path key".to_owned(),
             Self::Secret { prefix, .. } if prefix == "Bearer " => "bearer token".to_owned(),
-            Self::Secret { place: Place::Header(name), .. } => format!("header {name}"),
-            Self::Secret { place: Place::Query(name), .. } => format!("query {name}"),
-            Self::Secret { place: Place::Field(from), .. } => from.source.clone(),
+            Self::Secret {
+                place: Place::Header(name),
+                ..
+            } => format!("header {name}"),
+            Self::Secret {
+                place: Place::Query(name),
+                ..
+            } => format!("query {name}"),
+            Self::Secret {
+                place: Place::Field(from),
+                ..
+            } => from.source.clone(),
             Self::Basic => "basic".to_owned(),
             Self::Md5 { .. } => "MD5 token".to_owned(),
             Self::Signature(signature) => signature.algorithm.name().to_owned(),
@@ -346,17 +448,28 @@ impl Declared {
             Self::Secret { place, prefix } => {
                 let given = place.given(view);
                 let bare = given.and_then(|given| strip(&given, prefix).map(str::to_owned));
-                Proof::Secret { given: bare.map(Cow::Owned), wanted: &source.tokens }
+                Proof::Secret {
+                    given: bare.map(Cow::Owned),
+                    wanted: &source.tokens,
+                }
             }
             Self::Basic => basic(call, source),
             Self::Md5 { from, message } => Proof::Md5 {
-                given: from.eval(view).ok().and_then(|v| filters::text(&v)).map(Cow::Owned),
+                given: from
+                    .eval(view)
+                    .ok()
+                    .and_then(|v| filters::text(&v))
+                    .map(Cow::Owned),
                 message: text_of(message, call, source.user.as_deref(), view),
                 wanted: &source.tokens,
             },
             Self::Signature(signature) => signature.of(call, source, view),
-            Self::Any(inner) => Proof::Any(inner.iter().map(|one| one.of(call, source, view)).collect()),
-            Self::All(inner) => Proof::All(inner.iter().map(|one| one.of(call, source, view)).collect()),
+            Self::Any(inner) => {
+                Proof::Any(inner.iter().map(|one| one.of(call, source, view)).collect())
+            }
+            Self::All(inner) => {
+                Proof::All(inner.iter().map(|one| one.of(call, source, view)).collect())
+            }
         }
     }
 
@@ -489,20 +602,34 @@ impl Signature {
 
     /// The decoded signatures that the call carries, several while the vendor's secret is rotated.
     fn candidates(&self, given: &str) -> Vec<Vec<u8>> {
-        let pieces = given.split([',', ' ']).map(str::trim).filter(|p| !p.is_empty());
+        let pieces = given
+            .split([',', ' '])
+            .map(str::trim)
+            .filter(|p| !p.is_empty());
         // `v1,<base64>` is one piece whose prefix ends in the separator.
         let joined = self.prefixes.iter().any(|prefix| prefix.ends_with(','));
-        let pieces: Vec<&str> = if joined { given.split_whitespace().collect() } else { pieces.collect() };
+        let pieces: Vec<&str> = if joined {
+            given.split_whitespace().collect()
+        } else {
+            pieces.collect()
+        };
         let bare = pieces.into_iter().filter_map(|piece| {
             if self.prefixes.is_empty() {
                 return Some(piece);
             }
-            self.prefixes.iter().find_map(|prefix| piece.strip_prefix(prefix.as_str()))
+            self.prefixes
+                .iter()
+                .find_map(|prefix| piece.strip_prefix(prefix.as_str()))
         });
         bare.filter_map(|text| self.encoding.decode(text)).collect()
     }
 
-    fn message<'a>(&self, call: &'a Callback, user: Option<&str>, view: &Arc<View>) -> Option<Vec<Cow<'a, [u8]>>> {
+    fn message<'a>(
+        &self,
+        call: &'a Callback,
+        user: Option<&str>,
+        view: &Arc<View>,
+    ) -> Option<Vec<Cow<'a, [u8]>>> {
         self.message
             .iter()
             .map(|part| match part {

@@ -56,16 +56,17 @@ impl Mapping {
         for (at, item) in items.iter().enumerate() {
             if at >= ITEMS_MAX {
                 let problem = format!("holds more than {ITEMS_MAX} alerts; the rest is not read");
-                reading.unreadable.push(Unreadable::new(list.clone(), problem));
+                reading
+                    .unreadable
+                    .push(Unreadable::new(list.clone(), problem));
                 break;
             }
-            let place = if self.each.is_some() { format!("{list}[{at}]") } else { list.clone() };
             let scene = Scene {
                 mapping: self,
                 source,
                 view: with_item(&view, item),
                 zone: zone.clone(),
-                place,
+                place: self.place(&list, at),
             };
             match scene.read() {
                 Ok(Item::Alert(report)) => reading.reports.push(*report),
@@ -85,19 +86,40 @@ impl Mapping {
     }
 
     /// What the expressions see of `call`, and the zone of its zone-less times.
-    pub(crate) fn view(&self, call: &Callback, source: &Source) -> Result<(View, TimeZone), Unreadable> {
-        let zone = source.time_zone.clone().unwrap_or_else(|| self.zone.clone());
+    pub(crate) fn view(
+        &self,
+        call: &Callback,
+        source: &Source,
+    ) -> Result<(View, TimeZone), Unreadable> {
+        let zone = source
+            .time_zone
+            .clone()
+            .unwrap_or_else(|| self.zone.clone());
         let mut view = View::of(call, &self.taking, self.names)?.in_zone(zone.clone());
         view.tables = self.tables.clone();
         Ok((view, zone))
     }
 
+    /// What item `at` is called for people. A list that the mapping itself put together has no place in the callback.
+    pub(crate) fn place(&self, list: &str, at: usize) -> String {
+        match &self.each {
+            None => list.to_owned(),
+            Some(each) if each.is_place() => format!("{list}[{at}]"),
+            Some(_) => format!("item {}", at + 1),
+        }
+    }
+
     fn skipped(&self, view: &View, per_item: bool) -> Option<String> {
-        let rules = self.skip.iter().filter(|rule| rule.when.names.has("item") == per_item);
+        let rules = self
+            .skip
+            .iter()
+            .filter(|rule| rule.when.names.has("item") == per_item);
         let mut rules = rules.peekable();
         rules.peek()?;
         let view = Arc::new(view.clone());
-        rules.find(|rule| rule.when.holds(&view)).map(|rule| rule.why.clone())
+        rules
+            .find(|rule| rule.when.holds(&view))
+            .map(|rule| rule.why.clone())
     }
 
     /// The items, and what their list is called for people.
@@ -115,10 +137,14 @@ impl Mapping {
                 Ok((items, place))
             }
             ValueKind::Map => Ok((vec![list], place)),
-            ValueKind::Undefined | ValueKind::None => {
-                Err(Unreadable::new(place, "is absent; a list of alerts is expected here"))
-            }
-            _ => Err(Unreadable::new(place, "is not a list; a list of alerts is expected here")),
+            ValueKind::Undefined | ValueKind::None => Err(Unreadable::new(
+                place,
+                "is absent; a list of alerts is expected here",
+            )),
+            _ => Err(Unreadable::new(
+                place,
+                "is not a list; a list of alerts is expected here",
+            )),
         }
     }
 }
@@ -137,7 +163,9 @@ impl Scene<'_> {
         let status_word = self.status_word()?;
         let Some(status) = self.status(status_word.as_deref())? else {
             let word = status_word.unwrap_or_default();
-            return Ok(Item::Ignored(format!("the status `{word:.40}` is no alert")));
+            return Ok(Item::Ignored(format!(
+                "the status `{word:.40}` is no alert"
+            )));
         };
         let fields = &self.mapping.fields;
         let identity = self.parts(&fields.fingerprint)?;
@@ -154,7 +182,9 @@ impl Scene<'_> {
                 report.raw.insert(name.to_owned(), word);
             }
         }
-        report.description = self.optional_text(fields.description.as_ref())?.unwrap_or_default();
+        report.description = self
+            .optional_text(fields.description.as_ref())?
+            .unwrap_or_default();
         report.resource = self.resource()?;
         report.metric = self.metric()?;
         report.title = self.title(&report)?;
@@ -189,7 +219,10 @@ impl Scene<'_> {
             None if expression.optional => Ok(String::new()),
             None => Err(Unreadable::new(
                 expression.place(&self.place),
-                format!("is absent or empty, and `{}` names the alert", expression.source),
+                format!(
+                    "is absent or empty, and `{}` names the alert",
+                    expression.source
+                ),
             )),
         };
         expressions.iter().map(part).collect()
@@ -225,10 +258,13 @@ impl Scene<'_> {
             .expressions()
             .last()
             .map_or_else(|| self.place.clone(), |from| from.place(&self.place));
-        Err(Unreadable::new(place, match word {
-            Some(word) => format!("the status `{word:.40}` is not known"),
-            None => "says neither that the problem is on nor that it is over".to_owned(),
-        }))
+        Err(Unreadable::new(
+            place,
+            match word {
+                Some(word) => format!("the status `{word:.40}` is not known"),
+                None => "says neither that the problem is on nor that it is over".to_owned(),
+            },
+        ))
     }
 
     fn severity(&self, word: Option<&str>) -> Severity {
@@ -279,7 +315,9 @@ impl Scene<'_> {
             match *part {
                 "name" => metric.name = filters::text(&value),
                 "value" => metric.value = number(&value),
-                "comparator" => metric.comparator = filters::text(&value).and_then(|word| comparator(&word)),
+                "comparator" => {
+                    metric.comparator = filters::text(&value).and_then(|word| comparator(&word))
+                }
                 "threshold" => metric.threshold = number(&value),
                 _ => metric.unit = filters::text(&value),
             }
@@ -330,7 +368,10 @@ impl Scene<'_> {
         for (title, expression) in &self.mapping.fields.links {
             let url = self.text(expression)?;
             let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
-            links.extend(url.map(|url| Link { title: title.clone(), url }));
+            links.extend(url.map(|url| Link {
+                title: title.clone(),
+                url,
+            }));
         }
         Ok(links)
     }
@@ -350,7 +391,10 @@ fn message_id(parts: &[String]) -> String {
     let id = match parts {
         [one] => one.clone(),
         _ => {
-            let escaped: Vec<_> = parts.iter().map(|part| part.replace('%', "%25").replace('/', "%2F")).collect();
+            let escaped: Vec<_> = parts
+                .iter()
+                .map(|part| part.replace('%', "%25").replace('/', "%2F"))
+                .collect();
             escaped.join("/")
         }
     };
@@ -362,7 +406,9 @@ fn message_id(parts: &[String]) -> String {
 
 fn number(value: &Value) -> Option<serde_json::Number> {
     let value = filters::number(value)?;
-    let whole = i64::try_from(value.clone()).ok().filter(|_| value.is_integer());
+    let whole = i64::try_from(value.clone())
+        .ok()
+        .filter(|_| value.is_integer());
     if let Some(whole) = whole {
         return Some(whole.into());
     }
@@ -376,10 +422,15 @@ fn comparator(word: &str) -> Option<String> {
         .filter(|c| !matches!(c, ' ' | '_' | '-'))
         .flat_map(char::to_lowercase)
         .collect();
-    let bare = bare.replace("threshold", "").replace("than", "").replace("to", "");
+    let bare = bare
+        .replace("threshold", "")
+        .replace("than", "")
+        .replace("to", "");
     let sign = match bare.as_str() {
         "<" | "lt" | "less" | "lower" | "below" | "under" => "<",
-        "<=" | "=<" | "≤" | "lte" | "le" | "lessorequal" | "loweror equal" | "belowor equal" => "<=",
+        "<=" | "=<" | "≤" | "lte" | "le" | "lessorequal" | "loweror equal" | "belowor equal" => {
+            "<="
+        }
         ">" | "gt" | "greater" | "above" | "over" | "higher" => ">",
         ">=" | "=>" | "≥" | "gte" | "ge" | "greaterorequal" | "higherorequal" => ">=",
         "=" | "==" | "eq" | "equal" | "equals" => "==",

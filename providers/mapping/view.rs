@@ -60,7 +60,11 @@ impl Taking {
     fn text(&self, text: &str) -> Value {
         let absent = self.absent.iter().any(|word| word == text)
             || self.placeholders.iter().any(|form| form.is(text));
-        if absent { Value::UNDEFINED } else { Value::from(text) }
+        if absent {
+            Value::UNDEFINED
+        } else {
+            Value::from(text)
+        }
     }
 
     /// JSON as a value. `null` is undefined: an absent field and one that is null are the same here.
@@ -90,7 +94,11 @@ impl Taking {
     fn params<'p>(&self, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Value {
         let mut map = BTreeMap::new();
         for (name, value) in pairs {
-            let key = if self.lower_keys { name.to_lowercase() } else { name.to_owned() };
+            let key = if self.lower_keys {
+                name.to_lowercase()
+            } else {
+                name.to_owned()
+            };
             map.entry(key).or_insert_with(|| self.text(value));
         }
         Value::from(map)

@@ -162,7 +162,11 @@ fn recent(at: Option<Timestamp>, now: Option<Timestamp>, tolerance: f64) -> Resu
     let at = at.ok_or(Refusal::Missing)?;
     let now = now.ok_or(Refusal::Stale)?;
     let apart = now.duration_since(at).as_secs_f64().abs();
-    if apart <= tolerance { Ok(()) } else { Err(Refusal::Stale) }
+    if apart <= tolerance {
+        Ok(())
+    } else {
+        Err(Refusal::Stale)
+    }
 }
 
 fn secret(given: Option<&str>, wanted: &[Secret]) -> Result<(), Refusal> {

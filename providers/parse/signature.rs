@@ -82,12 +82,20 @@ impl SecretForm {
         match self {
             Self::Text if is_ed25519 => Encoding::Base64.decode(secret),
             Self::Text => Some(secret.as_bytes().to_vec()),
-            Self::StandardWebhooks if is_ed25519 => Encoding::Base64.decode(secret.strip_prefix("whpk_")?),
-            Self::StandardWebhooks if secret.starts_with("whpk_") || secret.starts_with("whsk_") => None,
+            Self::StandardWebhooks if is_ed25519 => {
+                Encoding::Base64.decode(secret.strip_prefix("whpk_")?)
+            }
+            Self::StandardWebhooks
+                if secret.starts_with("whpk_") || secret.starts_with("whsk_") =>
+            {
+                None
+            }
             Self::StandardWebhooks => match secret.strip_prefix("whsec_") {
                 Some(encoded) => Encoding::Base64.decode(encoded),
                 // Without its prefix: base64 if it can be that, else the text itself.
-                None => Encoding::Base64.decode(secret).or_else(|| Some(secret.as_bytes().to_vec())),
+                None => Encoding::Base64
+                    .decode(secret)
+                    .or_else(|| Some(secret.as_bytes().to_vec())),
             },
         }
     }
@@ -105,12 +113,20 @@ pub(crate) fn holds(
         return false;
     };
     let one = |signature: &Vec<u8>| match algorithm {
-        Algorithm::HmacSha1 => hmac::<Hmac<Sha1>>(&key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok()),
-        Algorithm::HmacSha256 => hmac::<Hmac<Sha256>>(&key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok()),
-        Algorithm::HmacSha512 => hmac::<Hmac<Sha512>>(&key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok()),
-        Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, &key).verify(&message.concat(), signature).is_ok(),
+        Algorithm::HmacSha1 => {
+            hmac::<Hmac<Sha1>>(&key, message).is_some_and(|mac| mac.verify_slice(signature).is_ok())
+        }
+        Algorithm::HmacSha256 => hmac::<Hmac<Sha256>>(&key, message)
+            .is_some_and(|mac| mac.verify_slice(signature).is_ok()),
+        Algorithm::HmacSha512 => hmac::<Hmac<Sha512>>(&key, message)
+            .is_some_and(|mac| mac.verify_slice(signature).is_ok()),
+        Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, &key)
+            .verify(&message.concat(), signature)
+            .is_ok(),
     };
-    given.iter().fold(false, |held, signature| held | one(signature))
+    given
+        .iter()
+        .fold(false, |held, signature| held | one(signature))
 }
 
 /// The signature of `message` under `secret`.
@@ -129,8 +145,12 @@ pub(crate) fn sign(
     }
     let key = form.key(algorithm, secret)?;
     match algorithm {
-        Algorithm::HmacSha1 => hmac::<Hmac<Sha1>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec()),
-        Algorithm::HmacSha512 => hmac::<Hmac<Sha512>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec()),
+        Algorithm::HmacSha1 => {
+            hmac::<Hmac<Sha1>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec())
+        }
+        Algorithm::HmacSha512 => {
+            hmac::<Hmac<Sha512>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec())
+        }
         _ => hmac::<Hmac<Sha256>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec()),
     }
 }

@@ -59,7 +59,9 @@ fn alerting() -> impl Iterator<Item = (&'static dyn Provider, &'static Fixture, 
 }
 
 fn callback(fixture: &Fixture) -> Callback {
-    fixture.callback().unwrap_or_else(|e| panic!("{}: {e}", name(fixture)))
+    fixture
+        .callback()
+        .unwrap_or_else(|e| panic!("{}: {e}", name(fixture)))
 }
 
 fn name(fixture: &Fixture) -> String {
@@ -98,7 +100,10 @@ fn observed(provider: &dyn Provider, fixture: &Fixture) -> Value {
     if reading.unreadable.is_empty() {
         return alerts;
     }
-    let places = reading.unreadable.iter().map(|fault| json!({ "place": fault.place }));
+    let places = reading
+        .unreadable
+        .iter()
+        .map(|fault| json!({ "place": fault.place }));
     json!({ "alerts": alerts, "unreadable": places.collect::<Value>() })
 }
 
@@ -114,10 +119,14 @@ fn every_fixture_gives_exactly_the_json_beside_it() {
             let file = format!("{}/{}.json", fixture.provider, fixture.case);
             fs::write(folder().join(file), text + "\n").expect("a writable fixture");
         } else if observed != expected {
-            wrong.push(format!("{}.json\n  is: {observed}\n  expected: {expected}", name(fixture)));
+            wrong.push(format!(
+                "{}.json\n  is: {observed}\n  expected: {expected}",
+                name(fixture)
+            ));
         }
     }
-    let hint = "if this is what it should be, run again with UPDATE_FIXTURES=1 and look at the diff";
+    let hint =
+        "if this is what it should be, run again with UPDATE_FIXTURES=1 and look at the diff";
     assert!(wrong.is_empty(), "{}\n{hint}", wrong.join("\n"));
 }
 
@@ -130,14 +139,19 @@ fn the_compiled_fixtures_are_the_files_on_disk() {
         }
     }
     let file = |fixture: &Fixture, kind: &str| {
-        folder().join(fixture.provider).join(format!("{}.{kind}", fixture.case))
+        folder()
+            .join(fixture.provider)
+            .join(format!("{}.{kind}", fixture.case))
     };
     let compiled: BTreeSet<PathBuf> = fixture::providers_with_fixtures()
         .flat_map(fixtures)
         .flat_map(|fixture| [file(fixture, "http"), file(fixture, "json")])
         .collect();
     let odd: Vec<_> = on_disk.symmetric_difference(&compiled).collect();
-    assert!(odd.is_empty(), "each case is one .http and one .json; without its other half: {odd:?}");
+    assert!(
+        odd.is_empty(),
+        "each case is one .http and one .json; without its other half: {odd:?}"
+    );
 }
 
 #[test]
@@ -152,7 +166,11 @@ fn every_provider_has_a_firing_and_a_refused_fixture() {
     for provider in all() {
         let cases: Vec<&str> = fixtures(provider.name()).iter().map(|f| f.case).collect();
         for needed in ["firing", "refused"] {
-            assert!(cases.contains(&needed), "{} has no `{needed}`", provider.name());
+            assert!(
+                cases.contains(&needed),
+                "{} has no `{needed}`",
+                provider.name()
+            );
         }
     }
 }
@@ -165,10 +183,18 @@ fn the_list_of_providers_is_alphabetical() {
 
 #[test]
 fn every_page_has_its_four_headings_in_order() {
-    let wanted = ["# What it sends", "# Point it here", "# How it is read", "# What is not kept"];
+    let wanted = [
+        "# What it sends",
+        "# Point it here",
+        "# How it is read",
+        "# What is not kept",
+    ];
     for provider in all() {
-        let headings: Vec<&str> =
-            provider.doc().lines().filter(|line| line.starts_with("# ")).collect();
+        let headings: Vec<&str> = provider
+            .doc()
+            .lines()
+            .filter(|line| line.starts_with("# "))
+            .collect();
         assert_eq!(headings, wanted, "{}", provider.name());
     }
 }
@@ -176,7 +202,11 @@ fn every_page_has_its_four_headings_in_order() {
 #[test]
 fn a_problem_keeps_its_fingerprint_from_firing_to_resolved() {
     let prints = |reading: &Reading| -> BTreeSet<String> {
-        reading.reports.iter().map(|r| r.fingerprint.to_string()).collect()
+        reading
+            .reports
+            .iter()
+            .map(|r| r.fingerprint.to_string())
+            .collect()
     };
     let read: Vec<_> = alerting().collect();
     for (provider, fixture, firing) in &read {
@@ -184,9 +214,17 @@ fn a_problem_keeps_its_fingerprint_from_firing_to_resolved() {
             continue;
         };
         let resolved = format!("{stem}resolved");
-        let mut others = read.iter().filter(|(p, f, _)| p.name() == provider.name() && f.case == resolved);
+        let mut others = read
+            .iter()
+            .filter(|(p, f, _)| p.name() == provider.name() && f.case == resolved);
         if let Some((_, other, resolved)) = others.next() {
-            assert_eq!(prints(firing), prints(resolved), "{} and {}", name(fixture), name(other));
+            assert_eq!(
+                prints(firing),
+                prints(resolved),
+                "{} and {}",
+                name(fixture),
+                name(other)
+            );
         }
     }
 }
@@ -199,8 +237,13 @@ fn about_another(provider: &dyn Provider, fixture: &Fixture, reading: &Reading) 
     let resource = &reading.reports.first().expect("a report").resource;
     let raw = fixture.request.to_vec();
     let named = [&resource.id, &resource.name].into_iter().flatten();
-    let changed = named.map(|word| replaced(&raw, word, &another(word))).find(|new| *new != raw);
-    let needed = format!("{}: write a case `other`, about another resource", name(fixture));
+    let changed = named
+        .map(|word| replaced(&raw, word, &another(word)))
+        .find(|new| *new != raw);
+    let needed = format!(
+        "{}: write a case `other`, about another resource",
+        name(fixture)
+    );
     Callback::from_http(&changed.expect(&needed)).expect("a request")
 }
 
@@ -250,13 +293,22 @@ fn a_word_that_nobody_mapped_is_unknown_and_kept() {
     for (provider, fixture, reading) in alerting() {
         let words = reading.reports.iter().filter_map(|r| r.raw.get("severity"));
         for word in words {
-            let quoted = replaced(fixture.request, &format!("\"{word}\""), &format!("\"{WORD}\""));
+            let quoted = replaced(
+                fixture.request,
+                &format!("\"{word}\""),
+                &format!("\"{WORD}\""),
+            );
             let call = Callback::from_http(&quoted).expect("a request");
             let read = provider.read(&call, &fixture.source()).unwrap_or_default();
             for report in read.reports {
                 let strange = report.raw.get("severity").is_some_and(|kept| kept == WORD);
                 let unknown = report.severity == Severity::Unknown;
-                assert!(unknown || !strange, "{}: {:?}", name(fixture), report.severity);
+                assert!(
+                    unknown || !strange,
+                    "{}: {:?}",
+                    name(fixture),
+                    report.severity
+                );
             }
         }
     }
@@ -267,9 +319,21 @@ fn the_wrong_secret_is_refused() {
     let wrong = || vec![Secret::from("campanile-another-secret")];
     for (provider, fixture, _) in alerting() {
         let right = fixture.source();
-        let keys = if right.keys.is_empty() { Vec::new() } else { wrong() };
-        let source = Source { keys, tokens: wrong(), ..right };
-        assert!(verify(provider, &callback(fixture), &source).is_err(), "{}", name(fixture));
+        let keys = if right.keys.is_empty() {
+            Vec::new()
+        } else {
+            wrong()
+        };
+        let source = Source {
+            keys,
+            tokens: wrong(),
+            ..right
+        };
+        assert!(
+            verify(provider, &callback(fixture), &source).is_err(),
+            "{}",
+            name(fixture)
+        );
     }
 }
 
@@ -277,7 +341,11 @@ fn the_wrong_secret_is_refused() {
 fn a_source_without_any_proof_believes_nobody() {
     for (provider, fixture) in cases() {
         let source = Source::default();
-        assert!(verify(provider, &callback(fixture), &source).is_err(), "{}", name(fixture));
+        assert!(
+            verify(provider, &callback(fixture), &source).is_err(),
+            "{}",
+            name(fixture)
+        );
     }
 }
 
@@ -287,7 +355,12 @@ fn reading_twice_gives_the_same() {
         let (call, source) = (callback(fixture), fixture.source());
         let first = provider.read(&call, &source);
         assert_eq!(first, provider.read(&call, &source), "{}", name(fixture));
-        assert_eq!(first, provider.read(&call.clone(), &source), "{}", name(fixture));
+        assert_eq!(
+            first,
+            provider.read(&call.clone(), &source),
+            "{}",
+            name(fixture)
+        );
     }
 }
 
@@ -295,8 +368,11 @@ fn reading_twice_gives_the_same() {
 fn each_request_is_recognized_by_its_own_provider_and_by_no_other() {
     for (provider, fixture, _) in alerting() {
         let call = callback(fixture);
-        let takers: Vec<&str> =
-            all().iter().filter(|p| p.recognizes(&call)).map(|p| p.name()).collect();
+        let takers: Vec<&str> = all()
+            .iter()
+            .filter(|p| p.recognizes(&call))
+            .map(|p| p.name())
+            .collect();
         assert_eq!(takers, [provider.name()], "{}", name(fixture));
     }
 }
@@ -308,7 +384,11 @@ fn a_refreshed_fixture_is_believed_and_is_a_new_message_about_the_same() {
     for (provider, fixture, old) in alerting() {
         let source = fixture.source();
         let fresh = |serial| {
-            let stamp = Stamp { serial, at, token: Some(&token) };
+            let stamp = Stamp {
+                serial,
+                at,
+                token: Some(&token),
+            };
             let sent = provider.refresh(callback(fixture), &stamp).to_http();
             let mut call = Callback::from_http(&sent).expect("a request");
             call.key = callback(fixture).key;
@@ -318,14 +398,32 @@ fn a_refreshed_fixture_is_believed_and_is_a_new_message_about_the_same() {
             read.unwrap_or_else(|e| panic!("{} refreshed: {e}", name(fixture)))
         };
         let ids = |reading: &Reading| -> BTreeSet<String> {
-            reading.reports.iter().map(|r| r.message_id.clone()).collect()
+            reading
+                .reports
+                .iter()
+                .map(|r| r.message_id.clone())
+                .collect()
         };
         let said = |reading: &Reading| -> Vec<_> {
-            reading.reports.iter().map(|r| (r.fingerprint, r.status)).collect()
+            reading
+                .reports
+                .iter()
+                .map(|r| (r.fingerprint, r.status))
+                .collect()
         };
         let (one, two) = (fresh(7_000_001), fresh(7_000_002));
-        assert!(ids(&one).is_disjoint(&ids(&two)), "{}: {:?}", name(fixture), ids(&one));
-        assert!(ids(&one).is_disjoint(&ids(&old)), "{}: {:?}", name(fixture), ids(&one));
+        assert!(
+            ids(&one).is_disjoint(&ids(&two)),
+            "{}: {:?}",
+            name(fixture),
+            ids(&one)
+        );
+        assert!(
+            ids(&one).is_disjoint(&ids(&old)),
+            "{}: {:?}",
+            name(fixture),
+            ids(&one)
+        );
         assert_eq!(said(&one), said(&old), "{}", name(fixture));
     }
 }
