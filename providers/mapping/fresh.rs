@@ -128,8 +128,12 @@ fn set_body(call: &mut Callback, body: Vec<u8>) {
     *call = fresh;
 }
 
-/// `encoded` parameters with that of `name` replaced.
+/// `encoded` parameters with that of `name` replaced. What has no such parameter, such as a body that is no form, stays
+/// as it is.
 fn replaced(encoded: &str, name: &str, value: &str) -> String {
+    if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name) {
+        return encoded.to_owned();
+    }
     let mut out = form_urlencoded::Serializer::new(String::new());
     for (known, old) in form_urlencoded::parse(encoded.as_bytes()) {
         out.append_pair(&known, if known == name { value } else { &old });
