@@ -95,7 +95,8 @@ pub(crate) fn put(call: &mut Callback, place: &str, value: &str) {
         let body = String::from_utf8_lossy(&call.body).into_owned();
         let outer = name.split_once('.').map_or(name, |(outer, _)| outer);
         // A vendor may send a form today and JSON tomorrow: a body without the parameter is left as it is.
-        if form_urlencoded::parse(body.as_bytes()).any(|(known, _)| known == outer || known == name) {
+        if form_urlencoded::parse(body.as_bytes()).any(|(known, _)| known == outer || known == name)
+        {
             set_body(call, replaced(&body, name, value).into_bytes());
         }
     } else if let Some(name) = place.strip_prefix("headers.") {
