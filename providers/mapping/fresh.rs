@@ -93,12 +93,7 @@ pub(crate) fn put(call: &mut Callback, place: &str, value: &str) {
         put_query(call, name, value);
     } else if let Some(name) = place.strip_prefix("form.") {
         let body = String::from_utf8_lossy(&call.body).into_owned();
-        let outer = name.split_once('.').map_or(name, |(outer, _)| outer);
-        // A vendor may send a form today and JSON tomorrow: a body without the parameter is left as it is.
-        if form_urlencoded::parse(body.as_bytes()).any(|(known, _)| known == outer || known == name)
-        {
-            set_body(call, replaced(&body, name, value).into_bytes());
-        }
+        set_body(call, replaced(&body, name, value).into_bytes());
     } else if let Some(name) = place.strip_prefix("headers.") {
         if let Some((_, header)) = call.headers.iter_mut().find(|(known, _)| known == name) {
             value.clone_into(header);
@@ -133,9 +128,13 @@ fn set_body(call: &mut Callback, body: Vec<u8>) {
     *call = fresh;
 }
 
-/// `encoded` parameters with that of `name` replaced. `name.a.b` is a place in the JSON text of a parameter.
+/// `encoded` parameters with that of `name` replaced. `name.a.b` is a place in the JSON text of a parameter. What has no
+/// such parameter, such as a body that is no form, stays as it is.
 fn replaced(encoded: &str, name: &str, value: &str) -> String {
     let (outer, inner) = name.split_once('.').unwrap_or((name, ""));
+    if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name || known == outer) {
+        return encoded.to_owned();
+    }
     let mut out = form_urlencoded::Serializer::new(String::new());
     for (known, old) in form_urlencoded::parse(encoded.as_bytes()) {
         let mut new = old.into_owned();
