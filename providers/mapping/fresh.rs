@@ -132,7 +132,8 @@ fn set_body(call: &mut Callback, body: Vec<u8>) {
 /// such parameter, such as a body that is no form, stays as it is.
 fn replaced(encoded: &str, name: &str, value: &str) -> String {
     let (outer, inner) = name.split_once('.').unwrap_or((name, ""));
-    if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name || known == outer) {
+    if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name || known == outer)
+    {
         return encoded.to_owned();
     }
     let mut out = form_urlencoded::Serializer::new(String::new());
