@@ -316,7 +316,7 @@ impl Scene<'_> {
                 "name" => metric.name = filters::text(&value),
                 "value" => metric.value = number(&value),
                 "comparator" => {
-                    metric.comparator = filters::text(&value).and_then(|word| comparator(&word))
+                    metric.comparator = filters::text(&value).and_then(|word| comparator(&word));
                 }
                 "threshold" => metric.threshold = number(&value),
                 _ => metric.unit = filters::text(&value),
@@ -388,15 +388,12 @@ fn keep(report: &mut Report, name: Option<String>, value: Option<String>) {
 /// The parts in one text. With more than one, `/` joins them, and a `/` in a part is escaped, so that no two lists of
 /// parts give the same id.
 fn message_id(parts: &[String]) -> String {
-    let id = match parts {
-        [one] => one.clone(),
-        _ => {
-            let escaped: Vec<_> = parts
-                .iter()
-                .map(|part| part.replace('%', "%25").replace('/', "%2F"))
-                .collect();
-            escaped.join("/")
-        }
+    let id = if let [one] = parts {
+        one.clone()
+    } else {
+        let escape = |part: &String| part.replace('%', "%25").replace('/', "%2F");
+        let escaped: Vec<_> = parts.iter().map(escape).collect();
+        escaped.join("/")
     };
     if id.len() <= MESSAGE_ID_BYTES_MAX {
         return id;
