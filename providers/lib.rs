@@ -37,7 +37,7 @@ pub fn all() -> &'static [&'static dyn Provider] {
     static ALL: LazyLock<Vec<&'static dyn Provider>> = LazyLock::new(|| {
         let mapped = catalog().iter().map(|mapping| mapping as &dyn Provider);
         let mut all: Vec<_> = CODED.iter().copied().chain(mapped).collect();
-        all.sort_by_key(|provider| provider.name());
+        all.sort_by(|one, other| (**one).name().cmp((**other).name()));
         all
     });
     &ALL

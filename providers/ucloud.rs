@@ -1,6 +1,6 @@
 //! # What it sends
 //!
-//! UCloud (UMon, CloudWatch, the UNDT dial tests, and the clouds that are built on it under other names) sends one
+//! UCloud (its `UMon`, its CloudWatch, the UNDT dial tests, and the clouds that are built on it under other names) sends one
 //! `POST` an alarm and one a recovery, each a JSON object with `SessionID`, `Region`, `ResourceType`, `ResourceId`,
 //! `MetricName`, `AlarmTime` and `RecoveryTime`; newer senders add `Content`, and CloudWatch (2026) adds `Zone`, `value`,
 //! `ValueUnit`, `Duration`, `StrategyId` and `Level`. It signs nothing. What is not answered as it expects is sent

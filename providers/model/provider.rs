@@ -89,3 +89,58 @@ pub trait Provider: Send + Sync {
     /// A fixture of this vendor made into a fresh message, correctly signed.
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback;
 }
+
+/// A built-in provider is a `&'static` one; behind an `Arc` it stands beside those of the operator.
+impl<P: Provider + ?Sized> Provider for &P {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn title(&self) -> &str {
+        (**self).title()
+    }
+
+    fn doc(&self) -> &str {
+        (**self).doc()
+    }
+
+    fn methods(&self) -> &[&'static str] {
+        (**self).methods()
+    }
+
+    fn settings(&self) -> &[Setting] {
+        (**self).settings()
+    }
+
+    fn proof_kind(&self) -> &str {
+        (**self).proof_kind()
+    }
+
+    fn message_id_kind(&self) -> &str {
+        (**self).message_id_kind()
+    }
+
+    fn confidence(&self) -> &str {
+        (**self).confidence()
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        (**self).recognizes(call)
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        (**self).proof(call, source)
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
+        (**self).read(call, source)
+    }
+
+    fn answer(&self, call: &Callback, outcome: &Outcome<'_>) -> Answer {
+        (**self).answer(call, outcome)
+    }
+
+    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
+        (**self).refresh(call, stamp)
+    }
+}

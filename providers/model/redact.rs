@@ -39,13 +39,13 @@ pub(crate) fn without(raw: Vec<u8>, secret: &Secret) -> Vec<u8> {
     out
 }
 
-/// How many bytes at the start of `raw` are a writing of `secret`.
+/// How many bytes at the start of `raw` are a writing of `secret`: the longer one of it as it is, for a secret with `%25`
+/// in it, and of it encoded, for one that ends in a backslash.
 fn written_length(raw: &[u8], secret: &str) -> Option<usize> {
-    let mut rest = raw;
-    for sign in secret.chars() {
-        rest = json_escape(rest, sign).or_else(|| encoded(rest, sign))?;
-    }
-    Some(raw.len() - rest.len())
+    let plain = raw.starts_with(secret.as_bytes()).then_some(secret.len());
+    let step = |rest, sign| json_escape(rest, sign).or_else(|| encoded(rest, sign));
+    let rest = secret.chars().try_fold(raw, step);
+    plain.max(rest.map(|rest| raw.len() - rest.len()))
 }
 
 /// What follows `sign`, written byte by byte: plain, percent-encoded, or `+` for a blank.
@@ -53,12 +53,13 @@ fn encoded(raw: &[u8], sign: char) -> Option<&[u8]> {
     let mut buffer = [0; 4];
     let bytes = sign.encode_utf8(&mut buffer).bytes();
     bytes.into_iter().try_fold(raw, |rest, byte| match rest {
-        [given, rest @ ..] if *given == byte => Some(rest),
-        [b'+', rest @ ..] if byte == b' ' => Some(rest),
-        [b'%', hex @ ..] => {
-            let (digits, rest) = hex.split_at_checked(2)?;
-            (hex::decode(digits).ok()? == [byte]).then_some(rest)
+        [b'%', high, low, rest @ ..]
+            if hex::decode([*high, *low]).is_ok_and(|code| code == [byte]) =>
+        {
+            Some(rest)
         }
+        [b'+', rest @ ..] if byte == b' ' => Some(rest),
+        [given, rest @ ..] if *given == byte => Some(rest),
         _ => None,
     })
 }

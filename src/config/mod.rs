@@ -1,4 +1,19 @@
 //! What the operator wrote, checked: a [`Config`] cannot hold an invalid setting.
+//!
+//! [`load`] reads files and environment (`file`), holds them against the table of `settings` (`check`, `values`,
+//! `secret`) and makes the types of this page of them (`build`), or tells every [`Mistake`] at once.
+
+mod build;
+mod check;
+mod expressions;
+mod file;
+mod mistake;
+mod reload;
+pub mod schema;
+mod secret;
+mod settings;
+mod values;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,6 +23,60 @@ use std::time::Duration;
 
 use campanile_providers::{Provider, Secret, Source};
 use ipnet::IpNet;
+
+pub use expressions::{ExpressionMistake, Expressions, Language};
+pub use mistake::{Line, Location, Mistake, Mistakes};
+
+/// What a configuration may speak of beside the settings of this module.
+pub struct Vocabulary<'a> {
+    /// The providers that a source may use.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// The language of conditions and templates.
+    pub expressions: &'a dyn Expressions,
+}
+
+impl Vocabulary<'_> {
+    /// The providers and the language that are built in.
+    pub fn built_in() -> Self {
+        let providers = campanile_providers::all().iter();
+        Self {
+            providers: providers
+                .map(|&provider| Arc::new(provider) as Arc<dyn Provider>)
+                .collect(),
+            expressions: &Language,
+        }
+    }
+
+    /// What a source of this provider takes beside what all sources take.
+    fn settings_of(&self, provider: &str) -> Vec<settings::Setting> {
+        let mut all = self.providers.iter();
+        let found = all.find(|known| known.name() == provider);
+        let own = found.map_or(&[][..], |provider| provider.settings());
+        let common = |name| settings::SOURCE.iter().any(|setting| setting.name == name);
+        own.iter()
+            .filter(|own| !common(own.name))
+            .map(settings::of_provider)
+            .collect()
+    }
+}
+
+/// Reads a configuration: files, folders of them in name order, and the environment over them.
+pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mistakes> {
+    load_with(paths, environment, &Vocabulary::built_in())
+}
+
+/// The same with other providers or another language.
+pub fn load_with(
+    paths: &[PathBuf],
+    environment: &Environment,
+    vocabulary: &Vocabulary<'_>,
+) -> Result<Config, Mistakes> {
+    let mut layers = file::Layers::read(paths, environment);
+    let tree = layers.tree();
+    let mut check = check::Check::new(layers, environment, vocabulary);
+    let config = check.whole(&tree);
+    check.layers.verdict(config)
+}
 
 /// A whole configuration.
 #[derive(Clone, Debug)]

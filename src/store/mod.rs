@@ -3,12 +3,14 @@
 //! One trait, batch-shaped. No method returns before its effect is durable: a returned `Ok` survives `kill -9` and,
 //! with the store's own durable setting, a power loss.
 
+pub mod sqlite;
+
 use std::sync::Arc;
 
 use campanile_providers::{Fingerprint, Severity, Status};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The place of an alert in the order of acceptance. Grows by one with each alert; never reused.
@@ -55,7 +57,7 @@ pub struct NewAlert {
 }
 
 /// Why something could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Where: `body.AlarmTime`.
     pub place: String,

@@ -1,0 +1,133 @@
+//! `campanile providers` and the offline half of `campanile sinks`: what is built in.
+
+use campanile_providers::Provider;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::table::{self, Column};
+use super::terminal::Terminal;
+use crate::clock::Clock;
+use crate::sinks;
+
+pub(crate) const PROVIDER_EXAMPLES: &str = "\
+Examples:
+  campanile providers list
+  campanile providers show ucloud        (what it sends, where to paste the URL in its console, how it is read)";
+
+/// The command line of `campanile providers`.
+#[derive(Debug, Args)]
+pub(crate) struct Providers {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Every vendor, with how it calls, how it proves itself and how sure we are of its protocol.
+    List {
+        /// Print JSON: a list of objects with name, title, method, proof, `message_id` and confidence.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The page of one vendor.
+    Show {
+        /// Its word in the config, such as ucloud.
+        name: String,
+    },
+}
+
+const PROVIDERS: &[Column] = &[
+    Column::new("NAME", "/name"),
+    Column::new("TITLE", "/title").squeeze(),
+    Column::new("METHOD", "/method"),
+    Column::new("PROOF", "/proof").squeeze(),
+    Column::new("MESSAGE ID", "/message_id").squeeze(),
+    Column::new("CONFIDENCE", "/confidence").optional(),
+];
+
+const KINDS: &[Column] = &[
+    Column::new("KIND", "/name"),
+    Column::new("WHAT IT IS", "/summary").squeeze(),
+];
+
+impl Providers {
+    pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
+        match self.what {
+            What::List { json } => {
+                let all = campanile_providers::all().iter();
+                let items: Vec<Value> = all.map(|p| facts(*p)).collect();
+                list(json, PROVIDERS, &items, terminal)
+            }
+            What::Show { name } => terminal.line(provider(&name)?.doc().trim()),
+        }
+    }
+}
+
+/// The provider of this name, or the nearest names.
+pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
+    let all = campanile_providers::all();
+    let found = all.iter().find(|provider| provider.name() == name);
+    let names = || all.iter().copied().map(Provider::name);
+    let unknown = || unknown("vendor", name, names(), "campanile providers list");
+    found.copied().ok_or_else(unknown)
+}
+
+fn facts(provider: &dyn Provider) -> Value {
+    json!({
+        "name": provider.name(),
+        "title": provider.title(),
+        "method": provider.methods().join(", "),
+        "proof": provider.proof_kind(),
+        "message_id": provider.message_id_kind(),
+        "confidence": provider.confidence(),
+    })
+}
+
+pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+    let kinds = sinks::kinds();
+    let items = kinds
+        .iter()
+        .map(|kind| json!({"name": kind.name, "summary": kind.summary}));
+    let items: Vec<Value> = items.collect();
+    list(json, KINDS, &items, terminal)
+}
+
+pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
+    let kinds = sinks::kinds();
+    let names = || kinds.iter().map(|kind| kind.name);
+    let found = kinds.iter().find(|kind| kind.name == name);
+    let kind =
+        found.ok_or_else(|| unknown("kind of sink", name, names(), "campanile sinks list"))?;
+    terminal.line(kind.page.trim())
+}
+
+fn list(
+    json: bool,
+    columns: &[Column],
+    items: &[Value],
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    if json {
+        return terminal.json(&items);
+    }
+    table::show(terminal, columns, items, Clock::machine().now())
+}
+
+/// Says what there is none of, and what was perhaps meant.
+pub(crate) fn unknown<'a>(
+    noun: &str,
+    word: &str,
+    known: impl Iterator<Item = &'a str>,
+    lister: &str,
+) -> Failure {
+    let near = known
+        .map(|name| (strsim::osa_distance(word, name), name))
+        .filter(|(distance, _)| *distance <= 2)
+        .min();
+    let failure = Failure::usage(format!("there is no {noun} `{word}`"));
+    match near {
+        Some((_, name)) => failure.hint(format!("did you mean `{name}`?")),
+        None => failure.hint(format!("`{lister}` shows what there is")),
+    }
+}

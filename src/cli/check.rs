@@ -1,0 +1,139 @@
+//! `campanile check`: every mistake in the config, or what it means.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::setup::{self, Files, count};
+use super::table::{self, Column};
+use super::terminal::Terminal;
+use crate::clock::Clock;
+use crate::config::{self, Config, Feed, Route};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  campanile check --config campanile.toml
+  campanile check --config /etc/campanile/ --json
+
+Prints `ok` and what the config means, or every mistake at once and exit code 2. Starts nothing.";
+
+/// The command line of `campanile check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    files: Files,
+    /// Print JSON: {"ok":true, "sources", "sinks", "routes"} or {"ok":false, "mistakes"}.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
+        match config::load(&self.files.config, &setup::environment()) {
+            Ok(config) if self.json => terminal.json(&summary(&config)),
+            Ok(config) => show(terminal, &config),
+            Err(mistakes) => {
+                if self.json {
+                    terminal.json(&json!({"ok": false, "mistakes": mistakes.to_json()}))?;
+                } else {
+                    terminal.line(&mistakes)?;
+                    terminal.say(count(mistakes.iter().count(), "mistake"))?;
+                }
+                Err(Failure::Said(2))
+            }
+        }
+    }
+}
+
+fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
+    let [sources, sinks, routes] = [config.feeds.len(), config.sinks.len(), config.routes.len()];
+    terminal.line(format_args!(
+        "ok: {}, {}, {}",
+        count(sources, "source"),
+        count(sinks, "sink"),
+        count(routes, "route")
+    ))?;
+    let summary = summary(config);
+    let now = Clock::machine().now();
+    for (part, columns) in [("sources", SOURCES), ("sinks", SINKS), ("routes", ROUTES)] {
+        let items = summary.get(part).and_then(Value::as_array);
+        if let Some(items) = items.filter(|items| !items.is_empty()) {
+            terminal.line("")?;
+            table::show(terminal, columns, items, now)?;
+        }
+    }
+    Ok(())
+}
+
+const SOURCES: &[Column] = &[
+    Column::new("SOURCE", "/name"),
+    Column::new("METHODS", "/methods"),
+    Column::new("VENDOR CALLS", "/callback"),
+    Column::new("PROOF", "/proof").squeeze(),
+];
+
+const SINKS: &[Column] = &[Column::new("SINK", "/name")];
+
+const ROUTES: &[Column] = &[
+    Column::new("ROUTE", "/when").or("always").squeeze(),
+    Column::new("GOES TO", "/sinks").squeeze(),
+];
+
+fn summary(config: &Config) -> Value {
+    let sinks: Vec<Value> = config
+        .sinks
+        .iter()
+        .map(|s| json!({"name": s.name}))
+        .collect();
+    let routes: Vec<Value> = config.routes.iter().map(|r| route(config, r)).collect();
+    json!({
+        "ok": true,
+        "sources": config.feeds.iter().map(source).collect::<Vec<_>>(),
+        "sinks": sinks,
+        "routes": routes,
+    })
+}
+
+fn source(feed: &Feed) -> Value {
+    json!({
+        "name": feed.source.name,
+        "methods": feed.provider.methods(),
+        "callback": callback_path(feed),
+        "proof": proofs(feed),
+    })
+}
+
+/// Where the vendor calls. A key is shown as a place to fill in: it is a secret.
+pub(crate) fn callback_path(feed: &Feed) -> String {
+    let key = if feed.source.keys.is_empty() {
+        ""
+    } else {
+        "/<key>"
+    };
+    format!("/callback/{}{key}", feed.source.name)
+}
+
+/// All that has to hold for a caller of this source to be believed.
+fn proofs(feed: &Feed) -> String {
+    let source = &feed.source;
+    if source.open {
+        return "none (open)".to_owned();
+    }
+    let mut proofs = Vec::new();
+    if !source.keys.is_empty() {
+        proofs.push("path key");
+    }
+    if !source.tokens.is_empty() {
+        proofs.push(feed.provider.proof_kind());
+    }
+    if !source.allow_from.is_empty() {
+        proofs.push("address");
+    }
+    proofs.join(" and ")
+}
+
+fn route(config: &Config, route: &Route) -> Value {
+    let names = route.sinks.iter().filter_map(|at| config.sinks.get(*at));
+    let names: Vec<&str> = names.map(|sink| sink.name.as_str()).collect();
+    json!({"when": route.when, "sinks": names})
+}

@@ -1,0 +1,54 @@
+//! The config on the command line, and `campanile run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::failure::Failure;
+use crate::app;
+use crate::config::{self, Config, Environment};
+
+pub(crate) const RUN_EXAMPLES: &str = "\
+Examples:
+  campanile run --config campanile.toml
+  campanile run --config /etc/campanile/         (all *.toml there, in name order)
+  CAMPANILE__SERVER__LISTEN=0.0.0.0:8080 campanile run --config campanile.toml
+
+See also: `campanile check` tells whether it will start.";
+
+/// Where the config is.
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// A TOML file, or a folder of them; later ones win over earlier ones.
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true, env = "CAMPANILE_CONFIG")]
+    pub(crate) config: Vec<PathBuf>,
+}
+
+impl Files {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let config = load(&self.config)?;
+        app::run(&self.config, &environment(), config)
+            .map_err(|error| Failure::failed(error.to_string()))
+    }
+}
+
+/// The config, or every mistake in it.
+pub(crate) fn load(paths: &[PathBuf]) -> Result<Config, Failure> {
+    config::load(paths, &environment()).map_err(|mistakes| {
+        let found = count(mistakes.iter().count(), "mistake");
+        Failure::usage(format!("the config has {found}:\n{mistakes}"))
+    })
+}
+
+/// The environment of this process. A name or value that is no Unicode can be no setting of ours.
+pub(crate) fn environment() -> Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// `1 alert`, `2 alerts`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

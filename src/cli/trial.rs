@@ -1,0 +1,157 @@
+//! `campanile try`: what would happen to a request. Nothing is stored or sent.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use campanile_providers::Callback;
+use clap::Args;
+
+use super::failure::Failure;
+use super::forecast::{self, Fate, Forecast, Verdict};
+use super::setup::{self, count};
+use super::terminal::{Terminal, harmless, style_of};
+use crate::clock::Clock;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  campanile try --config campanile.toml request.http
+  campanile try --config campanile.toml --source ucloud/prod --believe request.http
+  campanile quarantine show 3 --json | jq -r .callback | campanile try --config campanile.toml --believe -
+
+A request file is the request as it goes over the wire:
+  POST /callback/ucloud/prod/KEY HTTP/1.1
+  Content-Type: application/json
+
+  {\"SessionID\":\"s-1\",\"AlarmTime\":1700000000,\"RecoveryTime\":0}
+
+Exit code 1 if the request would be refused, rejected or quarantined.";
+
+/// The largest request that is read. A gateway's own limit is usually far below.
+const REQUEST_BYTES_MAX: u64 = 64 << 20;
+
+/// The command line of `campanile try`.
+#[derive(Debug, Args)]
+pub(crate) struct Trial {
+    /// The config: a TOML file, or a folder of them; may be given more than once.
+    #[arg(long, value_name = "PATH", required = true, env = "CAMPANILE_CONFIG")]
+    config: Vec<PathBuf>,
+    /// The raw request; - reads it from stdin.
+    #[arg(value_name = "FILE.http")]
+    file: PathBuf,
+    /// The source that is to take it, such as ucloud/prod [default: the one that the path names]
+    #[arg(long, value_name = "PROVIDER/NAME")]
+    source: Option<String>,
+    /// The address that the call is to come from, for sources with `allow_from`.
+    #[arg(long, value_name = "IP")]
+    from: Option<IpAddr>,
+    /// Go on as if the sender were believed, whatever the request proves.
+    #[arg(long)]
+    believe: bool,
+    /// Print JSON: source, verdict, reason, answer, alerts with their sinks, faults.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Trial {
+    pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
+        let config = setup::load(&self.config)?;
+        let raw = read(&self.file)?;
+        let mut call = Callback::from_http(&raw).map_err(|error| {
+            Failure::usage(format!("{}: {error}", self.file.display()))
+                .hint("`campanile try --help` shows what a request file looks like")
+        })?;
+        call.peer = self.from;
+        let feed = forecast::locate(&config, &mut call, self.source.as_deref())?;
+        let now = Clock::machine().now();
+        let forecast = forecast::forecast(&config, feed, &call, self.believe, now)?;
+        if self.json {
+            terminal.json(&forecast)?;
+        } else {
+            show(terminal, &forecast)?;
+        }
+        match forecast.verdict {
+            Verdict::Accepted | Verdict::Ignored => Ok(()),
+            Verdict::Quarantined | Verdict::Refused | Verdict::Rejected => Err(Failure::Said(1)),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let cannot = |error: io::Error| {
+        Failure::usage(format!("cannot read {}: {error}", path.display()))
+            .hint("the file holds a raw request; `-` reads it from stdin")
+    };
+    let from: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(cannot)?)
+    };
+    let mut raw = Vec::new();
+    from.take(REQUEST_BYTES_MAX)
+        .read_to_end(&mut raw)
+        .map_err(cannot)?;
+    Ok(raw)
+}
+
+fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
+    let word = match forecast.verdict {
+        Verdict::Accepted => "accepted",
+        Verdict::Ignored => "ignored",
+        Verdict::Quarantined => "quarantined",
+        Verdict::Refused => "refused",
+        Verdict::Rejected => "rejected",
+    };
+    let verdict = terminal.paint(style_of(word), word);
+    let reason = forecast.reason.as_ref().map(|reason| format!(": {reason}"));
+    terminal.line(format_args!("source   {}", forecast.source))?;
+    let reason = harmless(&reason.unwrap_or_default());
+    terminal.line(format_args!("verdict  {verdict}{reason}"))?;
+    let answer = &forecast.answer;
+    terminal.line(format_args!(
+        "answer   {} {}",
+        answer.status,
+        harmless(&answer.body)
+    ))?;
+    for fault in &forecast.faults {
+        let (place, problem) = (harmless(&fault.place), harmless(&fault.problem));
+        terminal.line(format_args!("fault    {place}: {problem}"))?;
+    }
+    if let Some(url) = &forecast.confirms {
+        terminal.line(format_args!("fetches  {}", harmless(url)))?;
+    }
+    for (index, fate) in forecast.alerts.iter().enumerate() {
+        terminal.line("")?;
+        terminal.title(&format!("alert {} of {}", index + 1, forecast.alerts.len()))?;
+        show_fate(terminal, fate)?;
+    }
+    terminal.say(match forecast.verdict {
+        Verdict::Refused | Verdict::Rejected => {
+            "nothing was stored or sent; --believe goes on as if the sender were believed"
+        }
+        _ => "nothing was stored or sent",
+    })
+}
+
+fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {
+    terminal.json(&fate.alert)?;
+    terminal.line("")?;
+    if fate.sinks.is_empty() {
+        return terminal.line("goes to nobody: no route matches it");
+    }
+    terminal.line(format_args!("goes to {}", count(fate.sinks.len(), "sink")))?;
+    for sink in &fate.sinks {
+        terminal.line("")?;
+        terminal.title(&sink.name)?;
+        let failed = sink
+            .error
+            .as_ref()
+            .map(|error| format!("would fail: {error}"));
+        let text = sink.request.clone().or(failed).unwrap_or_default();
+        for line in text.lines() {
+            terminal.line(format_args!("  {}", harmless(line)))?;
+        }
+    }
+    Ok(())
+}

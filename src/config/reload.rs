@@ -1,0 +1,31 @@
+//! What can change while the gateway runs, and what cannot.
+
+use super::Config;
+
+impl Config {
+    /// The settings that differ in `new` and that a running gateway cannot change: with any of them, nothing of `new`
+    /// is taken, and the operator is told to restart.
+    pub fn diff_needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let (server, other) = (&self.server, &new.server);
+        let differs = [
+            ("server.listen", server.listen != other.listen),
+            (
+                "server.head_timeout",
+                server.head_timeout != other.head_timeout,
+            ),
+            (
+                "server.connections_max",
+                server.connections_max != other.connections_max,
+            ),
+            ("server.workers", server.workers != other.workers),
+            ("admin.listen", self.admin.listen != new.admin.listen),
+            ("store.url", self.store.path != new.store.path),
+            ("log.format", self.log.pretty != new.log.pretty),
+        ];
+        differs
+            .into_iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(name, _)| name)
+            .collect()
+    }
+}

@@ -1,0 +1,208 @@
+//! `config/schema.json` and `config/full.toml`, written from the table of settings.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::Vocabulary;
+use super::settings::{self, Kind, Setting};
+
+/// The JSON Schema of a configuration file: editors complete and check by it.
+pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
+    let mut top = Map::new();
+    for (name, doc, settings) in settings::SECTIONS {
+        top.insert((*name).to_owned(), object(doc, settings));
+    }
+    let mut providers = Map::new();
+    for provider in &vocabulary.providers {
+        let all = [settings::SOURCE, &vocabulary.settings_of(provider.name())].concat();
+        let doc = format!("Sources of {}.", provider.title());
+        providers.insert(
+            provider.name().to_owned(),
+            named(&doc, &object("A source.", &all)),
+        );
+    }
+    let mut sinks = Map::new();
+    for (kind, doc, own) in settings::SINKS {
+        let all = [*own, settings::POLICY].concat();
+        sinks.insert((*kind).to_owned(), named(doc, &object(doc, &all)));
+    }
+    top.insert("providers".to_owned(), closed("Who may call.", &providers));
+    top.insert("sinks".to_owned(), closed("Where alerts go.", &sinks));
+    let route = object("Which alerts go to which sinks.", settings::ROUTE);
+    top.insert(
+        "routes".to_owned(),
+        json!({ "type": "array", "items": route }),
+    );
+    let mut schema = closed("A configuration of Campanile.", &top);
+    if let Some(schema) = schema.as_object_mut() {
+        let dialect = json!("http://json-schema.org/draft-07/schema#");
+        schema.shift_insert(0, "$schema".to_owned(), dialect);
+    }
+    schema
+}
+
+/// A configuration with every setting, its default and why.
+pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
+    let mut text = String::from(
+        "# Every setting of Campanile with its default. What is commented out has no default: it shows an example.\n\
+         # Written by the tests from src/config/settings.rs; config/minimal.toml is the one to begin with.\n",
+    );
+    for (name, doc, settings) in settings::SECTIONS {
+        section(&mut text, doc, &format!("[{name}]"), &[settings], &[]);
+    }
+    for provider in &vocabulary.providers {
+        let name = provider.name();
+        let doc = format!(
+            "{}, called at /callback/{name}/example. Proof: {}.",
+            provider.title(),
+            provider.proof_kind()
+        );
+        let own = vocabulary.settings_of(name);
+        let live: Vec<_> = own
+            .iter()
+            .filter(|setting| setting.kind == Kind::Secrets)
+            .map(|setting| setting.name)
+            .collect();
+        let live = if live.is_empty() { vec!["key"] } else { live };
+        section(
+            &mut text,
+            &doc,
+            &format!("[providers.{name}.example]"),
+            &[&own, settings::SOURCE],
+            &live,
+        );
+    }
+    for (kind, doc, own) in settings::SINKS {
+        section(
+            &mut text,
+            doc,
+            &format!("[sinks.{kind}.example]"),
+            &[own, settings::POLICY],
+            &[],
+        );
+    }
+    let doc = "Which alerts go to which sinks. Without any route, every alert goes to every sink.";
+    section(&mut text, doc, "[[routes]]", &[settings::ROUTE], &[]);
+    text
+}
+
+fn section(text: &mut String, doc: &str, header: &str, settings: &[&[Setting]], live: &[&str]) {
+    let put = |text: &mut String, line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    put(text, "");
+    comment(text, doc);
+    put(text, header);
+    for setting in settings.concat() {
+        comment(text, setting.doc);
+        let active = setting.default.is_some() || setting.required || live.contains(&setting.name);
+        let mark = if active { "" } else { "# " };
+        put(
+            text,
+            &format!("{mark}{} = {}", setting.name, setting.example),
+        );
+    }
+}
+
+/// A comment, broken at 118 columns.
+fn comment(text: &mut String, doc: &str) {
+    let mut column = usize::MAX;
+    for word in doc.split_whitespace() {
+        if column.saturating_add(word.len() + 1) > 118 {
+            let newline = if column == usize::MAX { "" } else { "\n" };
+            text.push_str(newline);
+            text.push('#');
+            column = 1;
+        }
+        text.push(' ');
+        text.push_str(word);
+        column += word.len() + 1;
+    }
+    text.push('\n');
+}
+
+fn closed(doc: &str, properties: &Map<String, Value>) -> Value {
+    json!({ "description": doc, "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn named(doc: &str, table: &Value) -> Value {
+    json!({
+        "description": doc,
+        "type": "object",
+        "propertyNames": { "pattern": "^[a-z0-9_-]{1,64}$" },
+        "additionalProperties": table,
+    })
+}
+
+fn object(doc: &str, settings: &[Setting]) -> Value {
+    let properties = settings
+        .iter()
+        .map(|setting| (setting.name.to_owned(), property(setting)));
+    let mut object = closed(doc, &properties.collect());
+    let required: Vec<_> = settings
+        .iter()
+        .filter(|setting| setting.required)
+        .map(|setting| setting.name)
+        .collect();
+    if let (Some(object), false) = (object.as_object_mut(), required.is_empty()) {
+        object.insert("required".to_owned(), json!(required));
+    }
+    object
+}
+
+fn property(setting: &Setting) -> Value {
+    let mut schema = of_kind(setting.kind);
+    if let Some(schema) = schema.as_object_mut() {
+        let mut doc = setting.doc.to_owned();
+        if let Some(default) = setting.default {
+            // Beside the machine's own form: editors show the description only.
+            let _always = write!(doc, " Default: {default}");
+        }
+        schema.insert("description".to_owned(), json!(doc));
+        let default = setting.default.and_then(|default| {
+            let table: toml::Table = format!("it = {default}").parse().ok()?;
+            serde_json::to_value(table.get("it")?).ok()
+        });
+        schema.extend(default.map(|default| ("default".to_owned(), default)));
+    }
+    schema
+}
+
+fn of_kind(kind: Kind) -> Value {
+    let duration = json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h)" });
+    let of = |items: Value| json!({ "type": "object", "additionalProperties": items });
+    match kind {
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Whole(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
+        Kind::Duration(..) => duration,
+        Kind::Schedule => {
+            json!({ "type": "array", "items": duration, "minItems": 1, "maxItems": 64 })
+        }
+        Kind::Word(words) => json!({ "enum": words }),
+        Kind::Networks => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Sinks => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+        Kind::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
+        Kind::Secret | Kind::Url => secret(),
+        Kind::Secrets | Kind::SigningSecrets => {
+            json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })
+        }
+        Kind::Labels => of(json!({ "type": "string" })),
+        Kind::Severities => of(of_kind(settings::SEVERITY)),
+        Kind::Headers => of(secret()),
+        _ => json!({ "type": "string", "minLength": 1 }),
+    }
+}
+
+fn secret() -> Value {
+    let table = |word: &str| {
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": [word],
+            "properties": { word: { "type": "string" }, "dangerous_weak": { "type": "boolean" } },
+        })
+    };
+    json!({ "anyOf": [{ "type": "string" }, table("env"), table("file"), table("value")] })
+}

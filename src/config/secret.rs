@@ -1,0 +1,149 @@
+//! Secrets: literal, from the environment, or from a file. What is told of a mistake never holds one.
+
+use std::io::Read as _;
+
+use campanile_providers::Secret;
+use secrecy::ExposeSecret;
+
+use super::Environment;
+use super::file::{Node, Written};
+use super::mistake::{nearest, one_of};
+use super::values::{Problem, Read, filled, flag};
+
+/// A secret shorter than this can be guessed.
+const CHARACTERS_MIN: usize = 8;
+/// The largest file that is read as a secret.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// What people write when they mean to change it later, without its punctuation.
+const GUESSED: &[&str] = &[
+    "changeme",
+    "changeit",
+    "changethis",
+    "default",
+    "example",
+    "letmein",
+    "passw0rd",
+    "password",
+    "password1",
+    "password123",
+    "placeholder",
+    "qwerty123",
+    "replaceme",
+    "secret",
+    "secret123",
+    "secretkey",
+    "supersecret",
+    "testtest",
+    "topsecret",
+    "todo",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "yourkey",
+    "yoursecret",
+    "yourtoken",
+];
+/// What a table may hold.
+const WORDS: &[&str] = &["env", "file", "value", "dangerous_weak"];
+
+/// A secret that is hard to guess, unless the operator wrote that a weak one is wanted.
+pub(super) fn strong(node: &Node, environment: &Environment) -> Read<Secret> {
+    let secret = plain(node, environment)?;
+    let wanted = match node.get("dangerous_weak") {
+        Some(flag_node) => flag(flag_node)?,
+        None => false,
+    };
+    match weakness(secret.expose_secret()) {
+        Some(weakness) if !wanted => Err(Problem::new(weakness).expecting(format!(
+            "at least {CHARACTERS_MIN} characters that nobody guesses (`openssl rand -hex 16` makes some), or \
+             {{ value = \"...\", dangerous_weak = true }} to take a weak one; `env` and `file` take the same word"
+        ))),
+        _ => Ok(secret),
+    }
+}
+
+/// A secret however weak: a URL, a header.
+pub(super) fn plain(node: &Node, environment: &Environment) -> Read<Secret> {
+    let entries = match &node.value {
+        Written::Text(text) => return Ok(text.clone().into()),
+        Written::Table(entries) => entries,
+        _ => return Err(Problem::new("is not a secret").at(node)),
+    };
+    if let Some((key, item)) = entries
+        .iter()
+        .find(|(key, _)| !WORDS.contains(&key.as_str()))
+    {
+        return Err(Problem::new("has an unknown word")
+            .at(item)
+            .expecting(one_of(WORDS.iter().copied()))
+            .near(nearest(key, WORDS.iter().copied())));
+    }
+    match (node.get("env"), node.get("file"), node.get("value")) {
+        (Some(name), None, None) => from_variable(&filled(name)?, environment),
+        (None, Some(path), None) => from_file(&filled(path)?),
+        (None, None, Some(value)) => match &value.value {
+            Written::Text(text) => Ok(text.clone().into()),
+            _ => Err(Problem::new("is not text").at(value)),
+        },
+        _ => Err(Problem::new("does not say where the secret is")
+            .expecting("one of `env`, `file` and `value`")),
+    }
+}
+
+fn from_variable(name: &str, environment: &Environment) -> Read<Secret> {
+    if !is_variable(name) {
+        // Somebody may have put the secret itself here.
+        return Err(Problem::new("does not name an environment variable")
+            .expecting("the name of a variable: letters, digits and `_`"));
+    }
+    match environment.get(name) {
+        Some(text) => Ok(text.clone().into()),
+        None => Err(Problem::new(format!(
+            "needs the environment variable {name}, which is not set"
+        ))
+        .expecting(format!("{name} in the environment of Campanile"))),
+    }
+}
+
+fn from_file(path: &str) -> Read<Secret> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(read) if read as u64 <= FILE_BYTES_MAX => Ok(text.trim_end_matches(['\r', '\n']).into()),
+        Ok(_) => Err(Problem::new(format!(
+            "needs the file {path}, which is larger than 64 KiB"
+        ))
+        .expecting("a file that holds the secret and nothing else")),
+        Err(error) => Err(Problem::new(format!(
+            "needs the file {path}, which cannot be read: {error}"
+        ))
+        .expecting("a file that holds the secret and that this user may read")),
+    }
+}
+
+fn weakness(secret: &str) -> Option<&'static str> {
+    let bare: String = secret
+        .chars()
+        .filter(|char| char.is_alphanumeric())
+        .collect();
+    let mut chars = secret.chars();
+    let first = chars.next();
+    if secret.trim().is_empty() {
+        Some("is empty")
+    } else if GUESSED.contains(&bare.to_lowercase().as_str()) {
+        Some("is a word that everybody guesses")
+    } else if secret.chars().count() < CHARACTERS_MIN {
+        Some("is too short")
+    } else if chars.all(|char| Some(char) == first) {
+        Some("is one character again and again")
+    } else {
+        None
+    }
+}
+
+/// Whether an environment variable may be called so.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.chars()
+        .all(|char| char.is_ascii_alphanumeric() || char == '_')
+}

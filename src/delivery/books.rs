@@ -1,0 +1,241 @@
+//! One sink's dealings with the store: what is owed comes in by pages, outcomes go out by batches.
+//!
+//! Only one of these runs at a time. A page that was read before a settlement committed could otherwise show a
+//! delivery as owed that is done, and it would be sent again, perhaps after its resolved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile_providers::Fingerprint;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::event::Event;
+use super::lane::{Claim, Lanes};
+use super::later;
+use crate::store::{Error, Owed, Seq, Settlement, SinkId, Store, Verdict};
+
+/// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when nothing is owed.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// The first wait after the store failed; doubles
+const STORE_WAIT_MIN: Duration = Duration::from_millis(250);
+/// up to here.
+const STORE_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// More outcomes than this wait for no commit: a crash then sends no more than these twice.
+const UNSETTLED_MAX: usize = 256;
+
+/// The outcome of one delivery, on its way into the store.
+pub(super) struct Outcome {
+    pub(super) claim: Claim,
+    pub(super) refusals: u32,
+    pub(super) settlement: Settlement,
+    /// Told once it is committed.
+    pub(super) event: Option<Event>,
+}
+
+/// What the store answered.
+pub(super) enum Done {
+    Settled(Result<(), Error>),
+    Page(Seq, Result<Vec<Owed>, Error>),
+    Lane(Fingerprint, Result<Vec<Owed>, Error>),
+}
+
+/// The books of one sink.
+pub(super) struct Books {
+    store: Arc<dyn Store>,
+    sink: SinkId,
+    page: usize,
+    /// What runs now.
+    pub(super) running: Option<BoxFuture<'static, Done>>,
+    /// Outcomes that wait.
+    waiting: Vec<Outcome>,
+    /// Outcomes that are being committed, or wait for the store to recover.
+    settling: Vec<Outcome>,
+    /// Settlements and loads take turns, so that neither starves.
+    load_next: bool,
+    cursor: Seq,
+    /// There may be more behind the cursor, or before it from this place on.
+    look: Option<Seq>,
+    poll_at: Timestamp,
+    failures: u32,
+    retry_at: Option<Timestamp>,
+}
+
+impl Books {
+    pub(super) fn new(store: Arc<dyn Store>, sink: SinkId, page: usize, now: Timestamp) -> Self {
+        Self {
+            store,
+            sink,
+            page,
+            running: None,
+            waiting: Vec::new(),
+            settling: Vec::new(),
+            load_next: false,
+            cursor: 0,
+            look: Some(1),
+            poll_at: later(now, POLL_EVERY),
+            failures: 0,
+            retry_at: None,
+        }
+    }
+
+    pub(super) fn look_from(&mut self, seq: Seq) {
+        self.look = Some(self.look.map_or(seq, |other| other.min(seq)));
+    }
+
+    pub(super) fn note(&mut self, outcome: Outcome) {
+        self.waiting.push(outcome);
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.waiting.len() + self.settling.len()
+    }
+
+    /// Whether more may be sent: not while the store fails, or what is sent could not be written down.
+    pub(super) fn lets_send(&self) -> bool {
+        let settle_fails = self.failures > 0 && !self.settling.is_empty();
+        self.retry_at.is_none() && !settle_fails && self.unsettled() < UNSETTLED_MAX
+    }
+
+    /// When it wants to be asked again without anything having happened.
+    pub(super) fn wake_at(&self) -> Timestamp {
+        self.retry_at.unwrap_or(self.poll_at)
+    }
+
+    /// When the store is tried again after a failure.
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    /// Whether nothing runs and nothing could be begun now.
+    pub(super) fn is_quiet(&self, lanes: &Lanes) -> bool {
+        let stuck = self.retry_at.is_some();
+        self.running.is_none() && (stuck || self.unsettled() == 0 && !self.wants_load(lanes))
+    }
+
+    /// Begins what is most wanted, if nothing runs. `load` is false while stopping.
+    pub(super) fn begin(&mut self, now: Timestamp, lanes: &Lanes, load: bool) {
+        if self.poll_at <= now {
+            self.poll_at = later(now, POLL_EVERY);
+            self.look_from(self.cursor + 1);
+        }
+        if self.running.is_some() || self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        self.retry_at = None;
+        let load = load && self.wants_load(lanes);
+        if self.unsettled() > 0 && !(self.load_next && load && self.settling.is_empty()) {
+            self.settle();
+        } else if load {
+            self.load(lanes);
+        }
+    }
+
+    /// The store answered. Gives the outcomes that are now committed.
+    pub(super) fn finish(
+        &mut self,
+        done: Done,
+        lanes: &mut Lanes,
+        now: Timestamp,
+    ) -> Result<Vec<Outcome>, Error> {
+        let result = match done {
+            Done::Settled(result) => result.map(|()| {
+                self.load_next = true;
+                std::mem::take(&mut self.settling)
+            }),
+            Done::Page(after, result) => {
+                if result.is_err() {
+                    self.look_from(after + 1);
+                }
+                result.map(|rows| self.take_page(&rows, lanes))
+            }
+            Done::Lane(lane, result) => result.map(|rows| {
+                lanes.reload(lane, &rows, rows.len() < self.page);
+                Vec::new()
+            }),
+        };
+        match &result {
+            Ok(_) => self.failures = 0,
+            Err(_) => self.failed(now),
+        }
+        result
+    }
+
+    /// The store failed: it is left alone for a while.
+    pub(super) fn failed(&mut self, now: Timestamp) {
+        let doubled = STORE_WAIT_MIN.saturating_mul(1_u32 << self.failures.min(10));
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = Some(later(now, doubled.min(STORE_WAIT_MAX)));
+    }
+
+    /// The store gave what the worker itself asked for.
+    pub(super) fn recovered(&mut self) {
+        if self.settling.is_empty() {
+            self.failures = 0;
+        }
+    }
+
+    /// Enough that can go is enough: the rest stays in the store until it is wanted.
+    fn wants_load(&self, lanes: &Lanes) -> bool {
+        let look = self.look.is_some() && lanes.ready() < self.page && lanes.has_room();
+        look || lanes.dry().is_some()
+    }
+
+    fn settle(&mut self) {
+        // After a failure the same batch goes again; what came since then waits for the next.
+        if self.settling.is_empty() {
+            self.settling = std::mem::take(&mut self.waiting);
+        }
+        let settlements = self.settling.iter().map(|o| o.settlement.clone()).collect();
+        let store = self.store.clone();
+        self.running = Some(Box::pin(async move {
+            Done::Settled(store.settle(settlements).await)
+        }));
+    }
+
+    fn load(&mut self, lanes: &Lanes) {
+        self.load_next = false;
+        let (store, sink, page) = (self.store.clone(), self.sink, self.page);
+        if let Some(lane) = lanes.dry() {
+            self.running = Some(Box::pin(async move {
+                Done::Lane(lane, store.owed_in_lane(sink, lane, 0, page).await)
+            }));
+            return;
+        }
+        let from = self.look.take().unwrap_or(1);
+        // With nothing in memory a look from the start costs nothing, and finds what no poke told of.
+        let from = if lanes.is_empty() { 1 } else { from };
+        self.cursor = self.cursor.min(from.saturating_sub(1));
+        let after = self.cursor;
+        self.running = Some(Box::pin(async move {
+            Done::Page(after, store.owed(sink, after, page).await)
+        }));
+    }
+
+    fn take_page(&mut self, rows: &[Owed], lanes: &mut Lanes) -> Vec<Outcome> {
+        for row in rows {
+            if !lanes.offer(row) {
+                self.look_from(row.seq);
+                return Vec::new();
+            }
+            self.cursor = row.seq;
+        }
+        if rows.len() >= self.page {
+            self.look_from(self.cursor + 1);
+        }
+        Vec::new()
+    }
+}
+
+impl Outcome {
+    /// Puts the lane where this outcome leaves it. Only after its commit: a follower that was sent before it would,
+    /// after a crash, be followed by its head once more, and a firing would come after its resolved.
+    pub(super) fn apply(&self, lanes: &mut Lanes) {
+        match self.settlement.verdict {
+            Verdict::Delivered | Verdict::Dead { .. } => lanes.done(&self.claim),
+            Verdict::Again { due_at, .. } => lanes.again(&self.claim, due_at, self.refusals),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Stops calling a sink that fails, so that an outage uses up nobody's tries.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::later;
+
+/// Opens after so many failures in a row,
+const CONSECUTIVE_MAX: u32 = 5;
+/// or when half of at least so many tries
+const TRIES_MIN: u32 = 20;
+/// in so many seconds failed.
+const WINDOW_SECONDS: i64 = 60;
+/// How long it stays open the first time; each failed probe doubles it
+const OPEN_MIN: Duration = Duration::from_secs(10);
+/// up to here, so that a mended sink is found within minutes.
+const OPEN_MAX: Duration = Duration::from_mins(5);
+
+/// The breaker of one sink.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    state: State,
+    consecutive: u32,
+    recent: VecDeque<Tally>,
+    open_for: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Closed,
+    Open { until: Timestamp },
+    Probing,
+}
+
+#[derive(Debug)]
+struct Tally {
+    second: i64,
+    tries: u32,
+    failures: u32,
+}
+
+/// What may be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admits {
+    /// Everything.
+    All,
+    /// One delivery, to see whether the sink lives.
+    Probe,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a recorded try did to the breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It opened, or a probe failed and it stays open.
+    Opened(Timestamp),
+    /// The sink lives.
+    Closed,
+}
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Closed,
+            consecutive: 0,
+            recent: VecDeque::new(),
+            open_for: OPEN_MIN,
+        }
+    }
+
+    pub(super) fn admits(&self, now: Timestamp) -> Admits {
+        match self.state {
+            State::Closed => Admits::All,
+            State::Open { until } if until <= now => Admits::Probe,
+            State::Open { .. } | State::Probing => Admits::Nothing,
+        }
+    }
+
+    /// When the next probe may go, while it is open.
+    pub(super) fn open_until(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Open { until } => Some(until),
+            State::Closed | State::Probing => None,
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    pub(super) fn probe_sent(&mut self) {
+        self.state = State::Probing;
+    }
+
+    /// The probe came to nothing before it was sent, or an operator asks for one: one may go at once.
+    pub(super) fn probe_wanted(&mut self, now: Timestamp) {
+        if !self.is_closed() {
+            self.state = State::Open { until: now };
+        }
+    }
+
+    /// Takes note of a try. While open only the probe counts: what was sent before says nothing about now.
+    pub(super) fn record(&mut self, now: Timestamp, healthy: bool, probe: bool) -> Option<Change> {
+        match (self.state, probe) {
+            (State::Closed, _) => {
+                self.count(now, healthy);
+                self.trips().then(|| self.open(now))
+            }
+            (_, true) if healthy => {
+                *self = Self::new();
+                Some(Change::Closed)
+            }
+            (_, true) => {
+                self.open_for = self.open_for.saturating_mul(2).min(OPEN_MAX);
+                Some(self.open(now))
+            }
+            (_, false) => None,
+        }
+    }
+
+    fn open(&mut self, now: Timestamp) -> Change {
+        let until = later(now, self.open_for);
+        self.state = State::Open { until };
+        Change::Opened(until)
+    }
+
+    fn count(&mut self, now: Timestamp, healthy: bool) {
+        self.consecutive = if healthy { 0 } else { self.consecutive + 1 };
+        let second = now.as_second();
+        let old = |s: &Tally| s.second <= second - WINDOW_SECONDS;
+        while self.recent.front().is_some_and(old) {
+            self.recent.pop_front();
+        }
+        if self.recent.back().is_none_or(|s| s.second != second) {
+            self.recent.push_back(Tally {
+                second,
+                tries: 0,
+                failures: 0,
+            });
+        }
+        if let Some(last) = self.recent.back_mut() {
+            last.tries += 1;
+            last.failures += u32::from(!healthy);
+        }
+    }
+
+    fn trips(&self) -> bool {
+        let tries: u32 = self.recent.iter().map(|s| s.tries).sum();
+        let failures: u32 = self.recent.iter().map(|s| s.failures).sum();
+        self.consecutive >= CONSECUTIVE_MAX || (tries >= TRIES_MIN && failures * 2 >= tries)
+    }
+}

@@ -1,0 +1,106 @@
+//! How many sends fit: so many in any second, minute and day.
+//!
+//! Windows slide. Their memory is fixed: sends close together are counted as one span, and a span leaves the window
+//! when its last send does, so that the limit is never exceeded. A restart forgets what was sent before it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::later;
+use crate::config::Policy;
+
+/// A window is cut into so many spans at the most.
+const SPANS: u32 = 60;
+
+/// All limits of one sink.
+#[derive(Debug)]
+pub(super) struct Limits(Vec<Limit>);
+
+#[derive(Debug)]
+struct Limit {
+    unit: &'static str,
+    window: Duration,
+    max: u32,
+    spans: VecDeque<Span>,
+}
+
+#[derive(Debug)]
+struct Span {
+    first: Timestamp,
+    last: Timestamp,
+    count: u32,
+}
+
+impl Limits {
+    pub(super) fn new(policy: &Policy) -> Self {
+        let all = [
+            ("second", Duration::from_secs(1), policy.per_second),
+            ("minute", Duration::from_mins(1), policy.per_minute),
+            ("day", Duration::from_hours(24), policy.per_day),
+        ];
+        let set = |(unit, window, max): (&'static str, Duration, Option<u32>)| {
+            Some(Limit {
+                unit,
+                window,
+                max: max?.max(1),
+                spans: VecDeque::new(),
+            })
+        };
+        Self(all.into_iter().filter_map(set).collect())
+    }
+
+    /// How many sends fit now.
+    pub(super) fn room(&mut self, now: Timestamp) -> usize {
+        let rooms = self.0.iter_mut().map(|limit| limit.room(now));
+        rooms.min().unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn take(&mut self, now: Timestamp, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        for limit in &mut self.0 {
+            limit.take(now, count);
+        }
+    }
+
+    /// When something fits again, and the words of the limit that is in the way.
+    pub(super) fn blocked(&mut self, now: Timestamp) -> Option<(Timestamp, String)> {
+        let full = self.0.iter_mut().filter_map(|limit| {
+            let until = (limit.room(now) == 0).then(|| limit.free_at())??;
+            Some((until, format!("{} a {}", limit.max, limit.unit)))
+        });
+        full.max_by_key(|(until, _)| *until)
+    }
+}
+
+impl Limit {
+    fn room(&mut self, now: Timestamp) -> usize {
+        while self.free_at().is_some_and(|at| at <= now) {
+            self.spans.pop_front();
+        }
+        let used: u32 = self.spans.iter().map(|span| span.count).sum();
+        usize::try_from(self.max.saturating_sub(used)).unwrap_or(usize::MAX)
+    }
+
+    /// When the oldest span leaves the window.
+    fn free_at(&self) -> Option<Timestamp> {
+        let oldest = self.spans.front()?;
+        Some(later(oldest.last, self.window))
+    }
+
+    fn take(&mut self, now: Timestamp, count: u32) {
+        let width = self.window / SPANS;
+        match self.spans.back_mut() {
+            Some(span) if now < later(span.first, width) => {
+                span.last = now;
+                span.count = span.count.saturating_add(count);
+            }
+            _ => self.spans.push_back(Span {
+                first: now,
+                last: now,
+                count,
+            }),
+        }
+    }
+}

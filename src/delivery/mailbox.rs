@@ -1,0 +1,83 @@
+//! What passes between the handle and one sink's worker: wishes in, state out.
+//!
+//! Wishes are folded together, so that a mailbox stays small however often it is poked.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, oneshot};
+
+use super::event::SinkState;
+use crate::store::Seq;
+
+/// Shared by the handle and the worker of one sink.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    mail: Mutex<Mail>,
+    state: Mutex<SinkState>,
+    /// Rings when there is mail. A ring while nobody listens is kept, so none is lost.
+    pub(super) bell: Notify,
+}
+
+/// Everything that was wished for since the worker last looked.
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    /// Look into the store, from this place on.
+    pub(super) look: Option<Seq>,
+    /// True to pause, false to resume; the last word counts.
+    pub(super) pause: Option<bool>,
+    /// No new sends; what is in flight may last until then.
+    pub(super) stop_by: Option<Timestamp>,
+    /// Dropped by an operator.
+    pub(super) forget: HashSet<Seq>,
+    /// Want to know when nothing is in flight and nothing is due.
+    pub(super) idle: Vec<oneshot::Sender<()>>,
+}
+
+impl Mailbox {
+    pub(super) fn new(state: SinkState) -> Self {
+        Self {
+            mail: Mutex::default(),
+            state: Mutex::new(state),
+            bell: Notify::new(),
+        }
+    }
+
+    pub(super) fn wish(&self, change: impl FnOnce(&mut Mail)) {
+        change(&mut locked(&self.mail));
+        self.bell.notify_one();
+    }
+
+    /// Look into the store from `seq` on.
+    pub(super) fn poke(&self, seq: Seq) {
+        self.wish(|mail| mail.look = Some(mail.look.map_or(seq, |other| other.min(seq))));
+    }
+
+    /// Puts a wish back without ringing: the worker looks again by itself.
+    pub(super) fn defer(&self, forget: HashSet<Seq>) {
+        locked(&self.mail).forget.extend(forget);
+    }
+
+    /// Takes all mail. The order to stop stays, for a worker that is started anew after a fault.
+    pub(super) fn take(&self) -> Mail {
+        let mut mail = locked(&self.mail);
+        let stop_by = mail.stop_by;
+        let taken = std::mem::take(&mut *mail);
+        mail.stop_by = stop_by;
+        taken
+    }
+
+    pub(super) fn state(&self) -> SinkState {
+        locked(&self.state).clone()
+    }
+
+    pub(super) fn publish(&self, change: impl FnOnce(&mut SinkState)) {
+        change(&mut locked(&self.state));
+    }
+}
+
+/// A panic elsewhere leaves nothing half-changed here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,334 @@
+//! Hands out what is owed: every sink gets every alert that is owed to it, in order inside a lane, until it has it.
+//!
+//! ```text
+//!  Delivery ──mailbox──▶ Worker (one task a sink) ──▶ Lanes    who goes next
+//!   handle ◀──state────                           ──▶ Books    pages in, settlements out
+//!                                                 ──▶ attempt  one try and what follows from it
+//! ```
+//!
+//! The promise is at least once: an outcome is written after the send, so that a crash between the two sends again,
+//! under the same delivery id. A lane's next delivery starts only after the outcome of the one before is committed.
+//!
+//! Kept in memory only, and forgotten by a restart: pauses, the breaker, what was sent under a limit. A restart tries
+//! again; the receiver then says once more what it wants.
+
+mod attempt;
+pub mod backoff;
+mod books;
+mod breaker;
+mod digest;
+mod event;
+mod lane;
+mod limit;
+mod mailbox;
+mod worker;
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use event::{Event, Observer, PausedBy, Phase, SinkState};
+
+use crate::clock::Clock;
+use crate::config::Policy;
+use crate::sinks::Sink;
+use crate::store::{Seq, SinkId, Store};
+use mailbox::Mailbox;
+use worker::{Surroundings, Worker};
+
+/// How long in-flight sends may last when the gateway stops or a sink is replaced. Under the 30 s that container
+/// runtimes give before they kill.
+pub const STOP_GRACE: Duration = Duration::from_secs(25);
+
+/// Deliveries held in memory for one sink.
+const LOADED_MAX: usize = 100_000;
+
+/// Rows read from the store at once.
+const PAGE: usize = 1_000;
+
+/// How long a worker waits that has nothing at all to wait for, and before it is started anew after a fault.
+const POLL_NET: Duration = Duration::from_secs(1);
+
+/// One configured sink, ready to be sent to.
+#[derive(Clone)]
+pub struct Outlet {
+    /// The store's number of it.
+    pub id: SinkId,
+    /// The full name, such as `webhook/oncall`.
+    pub name: Arc<str>,
+    /// When to try, how often, how fast.
+    pub policy: Policy,
+    /// The sink.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// Bounds that tests set lower, and the seed of the jitter.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Deliveries held in memory for one sink.
+    pub loaded_max: usize,
+    /// Rows read from the store at once.
+    pub page: usize,
+    /// Where the jitter starts from.
+    pub seed: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            loaded_max: LOADED_MAX,
+            page: PAGE,
+            seed: rand::random(),
+        }
+    }
+}
+
+/// The handle on all deliveries. Cheap to clone.
+#[derive(Clone)]
+pub struct Delivery(Arc<Inner>);
+
+struct Inner {
+    around: Surroundings,
+    crew: Mutex<Crew>,
+}
+
+#[derive(Default)]
+struct Crew {
+    running: Vec<Running>,
+    /// Workers of sinks that are gone from the config and still finish what is in flight.
+    leaving: HashMap<SinkId, JoinHandle<()>>,
+    stopped: bool,
+}
+
+struct Running {
+    id: SinkId,
+    sink: Arc<dyn Sink>,
+    mailbox: Arc<Mailbox>,
+    task: JoinHandle<()>,
+}
+
+impl Delivery {
+    /// Starts one worker a sink. Must be called inside a Tokio runtime.
+    pub fn start(
+        store: Arc<dyn Store>,
+        sinks: Vec<Outlet>,
+        clock: Clock,
+        events: Arc<dyn Observer>,
+    ) -> Self {
+        Self::start_tuned(store, sinks, clock, events, Tuning::default())
+    }
+
+    /// [`Self::start`] with other bounds.
+    pub fn start_tuned(
+        store: Arc<dyn Store>,
+        sinks: Vec<Outlet>,
+        clock: Clock,
+        events: Arc<dyn Observer>,
+        tuning: Tuning,
+    ) -> Self {
+        let around = Surroundings {
+            store,
+            clock,
+            events,
+            tuning,
+        };
+        let delivery = Self(Arc::new(Inner {
+            around,
+            crew: Mutex::default(),
+        }));
+        delivery.replace(sinks);
+        delivery
+    }
+
+    /// Says that these are owed to a sink now: after a commit, and after an operator's retry (whose places are old).
+    /// Only a hint; a lost one costs a second.
+    pub fn poke(&self, sink: SinkId, seqs: &[Seq]) {
+        let Some(lowest) = seqs.iter().copied().min() else {
+            return;
+        };
+        let crew = self.crew();
+        for running in crew.running.iter().filter(|running| running.id == sink) {
+            running.mailbox.poke(lowest);
+        }
+    }
+
+    /// Has every sink looked after from the start of what is owed to it.
+    pub fn poke_all(&self) {
+        for running in &self.crew().running {
+            running.mailbox.poke(1);
+        }
+    }
+
+    /// Says that an operator dropped these from the store: they are not sent, unless they are on their way.
+    pub fn forget(&self, sink: SinkId, seqs: &[Seq]) {
+        let crew = self.crew();
+        for running in crew.running.iter().filter(|running| running.id == sink) {
+            running.mailbox.wish(|mail| mail.forget.extend(seqs));
+        }
+    }
+
+    /// Every sink, in the order of the config.
+    pub fn states(&self) -> Vec<SinkState> {
+        let crew = self.crew();
+        crew.running
+            .iter()
+            .map(|running| running.mailbox.state())
+            .collect()
+    }
+
+    /// Sends nothing more to a sink until it is resumed. False when there is no such sink.
+    pub fn pause(&self, name: &str) -> bool {
+        self.set_paused(name, true)
+    }
+
+    /// Sends to a sink again, whoever paused it, and at once. False when there is no such sink.
+    pub fn resume(&self, name: &str) -> bool {
+        self.set_paused(name, false)
+    }
+
+    /// Takes over another set of sinks. One that is the same object goes on untouched. Of the others the old worker
+    /// ends what is in flight first, and the new one starts after it, so that a sink never has two. An operator's
+    /// pause is kept: it ends when the operator says so.
+    pub fn replace(&self, sinks: Vec<Outlet>) {
+        let mut crew = self.crew();
+        if crew.stopped {
+            return;
+        }
+        let mut before = std::mem::take(&mut crew.running);
+        let deadline = later(self.0.around.clock.now(), STOP_GRACE);
+        for outlet in sinks {
+            let old = before.iter().position(|running| running.id == outlet.id);
+            let old = old.map(|at| before.remove(at));
+            let running = match old {
+                Some(old) if Arc::ptr_eq(&old.sink, &outlet.sink) => old,
+                Some(old) => {
+                    old.mailbox.wish(|mail| mail.stop_by = Some(deadline));
+                    self.hire(outlet, Some(old.task), Some(old.mailbox.state()))
+                }
+                None => {
+                    let leaving = crew.leaving.remove(&outlet.id);
+                    self.hire(outlet, leaving, None)
+                }
+            };
+            crew.running.push(running);
+        }
+        crew.leaving.retain(|_, task| !task.is_finished());
+        for old in before {
+            old.mailbox.wish(|mail| mail.stop_by = Some(deadline));
+            crew.leaving.insert(old.id, old.task);
+        }
+    }
+
+    /// Begins no more sends, gives those in flight this long to end, settles every outcome, and ends all workers.
+    pub async fn stop(&self, grace: Duration) {
+        let deadline = later(self.0.around.clock.now(), grace);
+        let tasks: Vec<JoinHandle<()>> = {
+            let mut crew = self.crew();
+            crew.stopped = true;
+            for running in &crew.running {
+                running.mailbox.wish(|mail| mail.stop_by = Some(deadline));
+            }
+            let leaving: Vec<_> = crew.leaving.drain().map(|(_, task)| task).collect();
+            let running = crew.running.drain(..).map(|running| running.task);
+            running.chain(leaving).collect()
+        };
+        for task in tasks {
+            // A worker's own faults are caught and told by its task.
+            let _ended = task.await;
+        }
+    }
+
+    /// Has every sink look at the store, and waits until nothing is in flight and nothing is due now.
+    pub async fn idle(&self) {
+        let waiting: Vec<oneshot::Receiver<()>> = {
+            let crew = self.crew();
+            let ask = |running: &Running| {
+                let (told, waiter) = oneshot::channel();
+                running.mailbox.poke(1);
+                running.mailbox.wish(|mail| mail.idle.push(told));
+                waiter
+            };
+            crew.running.iter().map(ask).collect()
+        };
+        for waiter in waiting {
+            // A worker that has ended is idle.
+            let _ended = waiter.await;
+        }
+    }
+
+    fn set_paused(&self, name: &str, pause: bool) -> bool {
+        let crew = self.crew();
+        let named = |running: &&Running| *running.mailbox.state().name == *name;
+        let Some(running) = crew.running.iter().find(named) else {
+            return false;
+        };
+        running.mailbox.wish(|mail| mail.pause = Some(pause));
+        true
+    }
+
+    /// Starts the worker of a sink after the one before it, if any, has ended.
+    fn hire(
+        &self,
+        outlet: Outlet,
+        before: Option<JoinHandle<()>>,
+        state: Option<SinkState>,
+    ) -> Running {
+        let mut state = state.unwrap_or_else(|| SinkState {
+            name: outlet.name.clone(),
+            state: Phase::Ok,
+            paused_by: None,
+            in_flight: 0,
+            loaded: 0,
+            last_success_at: None,
+            last_error: None,
+            last_error_at: None,
+            retry_at: None,
+        });
+        // A receiver's farewell was for the settings of then; an operator's pause is for the sink.
+        state.paused_by = state.paused_by.filter(|by| *by == PausedBy::Operator);
+        let mailbox = Arc::new(Mailbox::new(state));
+        Running {
+            id: outlet.id,
+            sink: outlet.sink.clone(),
+            mailbox: mailbox.clone(),
+            task: tokio::spawn(work(outlet, self.0.around.clone(), mailbox, before)),
+        }
+    }
+
+    fn crew(&self) -> MutexGuard<'_, Crew> {
+        // A panic elsewhere leaves no half-made crew.
+        self.0.crew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A sink's worker, started anew from the store should it ever break off: no sink is switched off in silence.
+async fn work(
+    outlet: Outlet,
+    around: Surroundings,
+    mailbox: Arc<Mailbox>,
+    before: Option<JoinHandle<()>>,
+) {
+    if let Some(before) = before {
+        let _ended = before.await;
+    }
+    loop {
+        let worker = Worker::new(outlet.clone(), around.clone(), mailbox.clone());
+        if AssertUnwindSafe(worker.run()).catch_unwind().await.is_ok() {
+            return;
+        }
+        let sink = outlet.name.clone();
+        around.events.observe(Event::WorkerRestarted { sink });
+        around.clock.sleep(POLL_NET).await;
+    }
+}
+
+/// This much later, or the end of time.
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}

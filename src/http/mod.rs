@@ -1,0 +1,263 @@
+//! The two listeners: the public one that vendors call, and the one for operators.
+//!
+//! A [`Gateway`] lives as long as the process and holds what both need; a [`Plan`] is what one configuration says, and is
+//! replaced whole on reload. What the other parts do is handed in as [`Hooks`] and [`SinkControl`], so that this module
+//! knows no worker and no sink.
+
+pub mod address;
+pub mod api;
+mod body;
+mod callback;
+mod demo;
+mod ending;
+mod error;
+mod health;
+mod ingest;
+mod reading;
+mod shared;
+mod target;
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use campanile_providers::{Alert, Effect, Report, Secret, Source};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::config::{self, Feed};
+use crate::store::{DedupKey, Seq, SinkId, Store};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::SourceMeters;
+
+/// A connection on which nothing is asked for so long is closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Requests that are under way get so long when the listener stops.
+const STOP_SECONDS: u64 = 15;
+
+/// Operators' connections at the same time.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// How often histograms are folded.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What both listeners need, for the life of the process.
+pub struct Gateway {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The workers, as far as operators may steer them.
+    pub sinks: Arc<dyn SinkControl>,
+    /// What other parts do.
+    pub hooks: Hooks,
+    plan: RwLock<Arc<Plan>>,
+    stopping: AtomicBool,
+}
+
+/// What other parts of the program do for this one.
+#[derive(Clone)]
+pub struct Hooks {
+    /// Names a source's message: its dedup key, and a hash over what it says.
+    pub identify: fn(&str, &Report) -> (DedupKey, u64),
+    /// Does something for a vendor, later and elsewhere. Must not block.
+    pub effect: Arc<dyn Fn(Effect) + Send + Sync>,
+    /// What UCloud's demo server lists.
+    pub demo_list: fn(&[Alert]) -> serde_json::Value,
+}
+
+/// Says which sinks an alert is owed to, by number.
+pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
+
+/// What one configuration says.
+pub struct Plan {
+    inlets: Vec<Inlet>,
+    by_name: HashMap<String, usize>,
+    routes: Routes,
+    trusted_proxies: Vec<IpNet>,
+    body_bytes_max: usize,
+    body_timeout: Duration,
+    admin_token: Option<Secret>,
+}
+
+/// One source, ready to be called.
+struct Inlet {
+    feed: Feed,
+    name: Arc<str>,
+    meters: Arc<SourceMeters>,
+}
+
+impl Inlet {
+    fn source(&self) -> &Source {
+        &self.feed.source
+    }
+}
+
+/// The workers, as far as operators may steer them.
+pub trait SinkControl: Send + Sync {
+    /// The configured sinks, in the order of the file.
+    fn states(&self) -> Vec<SinkState>;
+    /// This sink is owed these alerts now. Must not block.
+    fn poke(&self, sink: SinkId, seqs: &[Seq]);
+    /// An operator dropped these deliveries. Must not block.
+    fn forget(&self, sink: SinkId, seqs: &[Seq]);
+    /// Sends nothing to this sink until told otherwise. False when it is not configured.
+    fn pause(&self, name: &str) -> bool;
+    /// Sends again. False when it is not configured.
+    fn resume(&self, name: &str) -> bool;
+}
+
+/// How one configured sink is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SinkState {
+    /// The full name, such as `webhook/oncall`.
+    pub name: String,
+    /// One word: `ok`, `waiting`, `open`, `paused`.
+    pub state: String,
+    /// Sends under way.
+    pub in_flight: usize,
+    /// When it last took something.
+    pub last_success_at: Option<Timestamp>,
+    /// What went wrong last, without secrets.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Timestamp>,
+    /// It is left alone until then.
+    pub retry_at: Option<Timestamp>,
+}
+
+impl Plan {
+    /// What `config` says, with routes that give sinks' numbers.
+    pub fn new(config: &config::Config, routes: Routes, metrics: &Metrics) -> Self {
+        let inlets: Vec<Inlet> = config
+            .feeds
+            .iter()
+            .map(|feed| Inlet {
+                feed: feed.clone(),
+                name: feed.source.name.as_str().into(),
+                meters: metrics.source(&feed.source.name),
+            })
+            .collect();
+        let names = inlets.iter().enumerate();
+        Self {
+            by_name: names
+                .map(|(i, inlet)| (inlet.name.to_string(), i))
+                .collect(),
+            inlets,
+            routes,
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            body_bytes_max: config.server.body_bytes_max,
+            body_timeout: config.server.body_timeout,
+            admin_token: config.admin.token.clone(),
+        }
+    }
+
+    fn inlet(&self, name: &str) -> Option<&Inlet> {
+        self.inlets.get(*self.by_name.get(name)?)
+    }
+}
+
+impl Gateway {
+    /// A gateway that follows `plan`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        sinks: Arc<dyn SinkControl>,
+        hooks: Hooks,
+        plan: Plan,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            metrics,
+            sinks,
+            hooks,
+            plan: RwLock::new(Arc::new(plan)),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Follows another plan from the next request on; those under way end by the old one.
+    pub fn follow(&self, plan: Plan) {
+        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
+    }
+
+    /// Says that the process is about to stop: `/readyz` is false from now on.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Serves vendors on `listener` until the server's handle is told to stop.
+pub fn public(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    server: &config::Server,
+) -> std::io::Result<Server> {
+    let data = web::Data::from(gateway);
+    let factory = move || {
+        App::new()
+            .app_data(data.clone())
+            .default_service(web::to(ingest::serve))
+    };
+    let workers = server.workers.max(1);
+    let running = HttpServer::new(factory)
+        .workers(workers)
+        .max_connections(server.connections_max.div_ceil(workers))
+        .client_request_timeout(server.head_timeout)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(running.run())
+}
+
+/// Serves operators on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
+pub fn admin(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Server> {
+    tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
+    let data = web::Data::from(gateway);
+    let factory = move || {
+        App::new()
+            .app_data(data.clone())
+            .wrap(from_fn(api::auth::bearer))
+            .configure(health::routes)
+            .configure(api::routes)
+            .default_service(web::to(api::nothing_here))
+    };
+    let running = HttpServer::new(factory)
+        .workers(1)
+        .max_connections(ADMIN_CONNECTIONS_MAX)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(running.run())
+}
+
+/// Folds histograms now and then, until the metrics are gone.
+async fn upkeep(metrics: std::sync::Weak<Metrics>) {
+    while let Some(metrics) = metrics.upgrade() {
+        metrics.upkeep();
+        drop(metrics);
+        tokio::time::sleep(UPKEEP_EVERY).await;
+    }
+}

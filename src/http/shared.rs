@@ -1,0 +1,109 @@
+//! Who is believed: by one source, by any that recognizes the request, or by those that stand in for UCloud's demo.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use campanile_providers::{Callback, Refusal, verify};
+
+use super::ending::{Ending, Reason};
+use super::{Inlet, Plan};
+
+/// Who might take the request that came to a path.
+#[derive(Clone, Copy)]
+pub(super) enum Door<'p> {
+    /// The one that the path names.
+    One(&'p Inlet),
+    /// Any that recognizes it.
+    Any,
+    /// Those with `demo_paths`.
+    Demo,
+}
+
+/// A request that nobody takes, with the source in whose form it is answered.
+pub(super) type Turned<'p> = (Option<&'p Inlet>, Ending);
+
+impl<'p> Door<'p> {
+    /// The source that answers whatever happens, where there is only one.
+    pub(super) fn only(self) -> Option<&'p Inlet> {
+        match self {
+            Self::One(inlet) => Some(inlet),
+            Self::Any | Self::Demo => None,
+        }
+    }
+
+    /// The methods that are taken, as `Allow` names them.
+    pub(super) fn methods(self, plan: &'p Plan) -> Vec<&'p str> {
+        match self {
+            Self::One(inlet) => inlet.feed.provider.methods().to_vec(),
+            Self::Demo => vec!["POST"],
+            Self::Any => {
+                let all = plan.inlets.iter();
+                let mut all: Vec<_> = all
+                    .flat_map(|i| i.feed.provider.methods())
+                    .copied()
+                    .collect();
+                all.sort_unstable();
+                all.dedup();
+                all
+            }
+        }
+    }
+
+    /// The first source that believes the sender.
+    pub(super) fn admit(self, plan: &'p Plan, call: &Callback) -> Result<&'p Inlet, Turned<'p>> {
+        match self {
+            Self::One(inlet) => check(inlet, call)
+                .map(|()| inlet)
+                .map_err(|ending| (Some(inlet), ending)),
+            Self::Any => {
+                let known = plan.inlets.iter().filter(|inlet| recognizes(inlet, call));
+                first_believer(known, call)
+            }
+            Self::Demo => first_believer(demo_inlets(plan), call),
+        }
+    }
+}
+
+/// The sources that stand in for UCloud's demo server.
+pub(super) fn demo_inlets(plan: &Plan) -> impl Iterator<Item = &Inlet> {
+    plan.inlets.iter().filter(|inlet| inlet.source().demo_paths)
+}
+
+/// The first that believes; else the answer is that of the first that was asked.
+pub(super) fn first_believer<'p>(
+    inlets: impl Iterator<Item = &'p Inlet>,
+    call: &Callback,
+) -> Result<&'p Inlet, Turned<'p>> {
+    let mut turned = (None, Ending::Rejected(Reason::Unrecognized));
+    for inlet in inlets {
+        match check(inlet, call) {
+            Ok(()) => return Ok(inlet),
+            Err(ending) if turned.0.is_none() => turned = (Some(inlet), ending),
+            Err(_) => {}
+        }
+    }
+    Err(turned)
+}
+
+fn recognizes(inlet: &Inlet, call: &Callback) -> bool {
+    let provider = &inlet.feed.provider;
+    let spoken = provider.methods().contains(&call.method.as_str());
+    spoken && catch_unwind(AssertUnwindSafe(|| provider.recognizes(call))).unwrap_or(false)
+}
+
+/// Whether the source believes the sender. Where it cannot because the proof lies in a body that is not readable, that is
+/// said instead.
+pub(super) fn check(inlet: &Inlet, call: &Callback) -> Result<(), Ending> {
+    let source = inlet.source();
+    let held = catch_unwind(AssertUnwindSafe(|| {
+        verify(&*inlet.feed.provider, call, source)
+    }));
+    let refusal = match held.unwrap_or(Err(Refusal::Wrong)) {
+        Ok(()) => return Ok(()),
+        Err(refusal) => refusal,
+    };
+    let key_missing = !source.keys.is_empty() && call.key.is_none();
+    if refusal == Refusal::Missing && !key_missing && call.text().is_err() {
+        return Err(Ending::Rejected(Reason::Unreadable));
+    }
+    Err(Ending::Refused(refusal))
+}

@@ -1,0 +1,74 @@
+//! How raw requests and alert bodies are kept: compressed, with a first byte that says how.
+
+use std::cell::RefCell;
+
+use zstd::bulk::{Compressor, Decompressor};
+
+/// The bytes as they are.
+const PLAIN: u8 = 0;
+/// Zstandard, level 1, with [`DICTIONARY_1`].
+const ZSTD_1: u8 = 1;
+
+/// What requests and alerts have in common. A dictionary that was released is never changed: rows need it to be read.
+const DICTIONARY_1: &[u8] = include_bytes!("dictionary-1.txt");
+
+/// More than any row can inflate to: the largest body plus its headers.
+const PLAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
+        RefCell::new(Compressor::with_dictionary(1, DICTIONARY_1).ok());
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> =
+        RefCell::new(Decompressor::with_dictionary(DICTIONARY_1).ok());
+}
+
+/// `plain` as it is kept.
+pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
+    let compressed = COMPRESSOR.with_borrow_mut(|compressor| {
+        let mut out = Vec::with_capacity(zstd::zstd_safe::compress_bound(plain.len()) + 1);
+        out.push(ZSTD_1);
+        let body = compressor.as_mut()?.compress(plain).ok()?;
+        out.extend_from_slice(&body);
+        Some(out)
+    });
+    match compressed {
+        Some(packed) if packed.len() <= plain.len() => packed,
+        _ => [&[PLAIN], plain].concat(),
+    }
+}
+
+/// The bytes that were packed, or nothing when they are damaged.
+pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    match packed.split_first()? {
+        (&PLAIN, plain) => Some(plain.to_vec()),
+        (&ZSTD_1, body) => {
+            let size = zstd::zstd_safe::get_frame_content_size(body)
+                .ok()
+                .flatten()?;
+            let size = usize::try_from(size)
+                .ok()
+                .filter(|&size| size <= PLAIN_BYTES_MAX)?;
+            DECOMPRESSOR.with_borrow_mut(|d| d.as_mut()?.decompress(body, size).ok())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_was_packed_comes_back(bytes: Vec<u8>) {
+            prop_assert_eq!(unpack(&pack(&bytes)), Some(bytes));
+        }
+
+        #[test]
+        fn damaged_rows_are_refused_without_a_panic(bytes: Vec<u8>) {
+            let _read = unpack(&bytes);
+        }
+    }
+}

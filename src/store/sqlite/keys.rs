@@ -1,0 +1,543 @@
+//! Which messages have been seen, at a cost that does not grow with how many there were.
+//!
+//! Message ids are random words, and a b-tree keyed by random words dirties one page for each of them: ten million
+//! kept alerts make such a store ten times slower. So keys are kept as a log-structured tree does it. New keys are held
+//! in memory (`hot`). A full `hot` becomes a sorted `run` that is appended to the end of one table, a few rows with each
+//! later commit, so that no commit waits for it. What a crash takes from memory is read back from the newest alerts.
+//!
+//! Looking a key up asks `hot`, the run being written, and then one Bloom filter for each epoch of sixteen runs. Only
+//! where a filter says "perhaps" is the table asked. Keys are 128 bits of SHA-256: no two messages share one by chance.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::{DedupKey, Seq};
+
+/// Keys in one run. At about 40 bytes each, two such sets (`hot` and `frozen`) are what the store holds in memory.
+const RUN_KEYS: usize = 65_536;
+/// Runs that share one filter.
+const EPOCH_RUNS: i64 = 16;
+/// Rows of the run being written that go with a commit, whatever it brought; twice the commit's own come on top.
+const ROWS_PER_COMMIT: usize = 64;
+
+/// A hasher for keys that are hashes already.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+}
+
+/// One seen key with the hash of what its message said.
+type Seen = HashMap<DedupKey, u64, BuildHasherDefault<FirstBytes>>;
+
+/// A full `hot` on its way to the table.
+struct Frozen {
+    run: i64,
+    keys: Seen,
+    sorted: Vec<DedupKey>,
+    last_seq: Seq,
+    newest_ms: i64,
+    /// Rows that are committed, and rows that are in the open transaction.
+    written: usize,
+    writing: usize,
+}
+
+/// The keys of one store.
+pub(super) struct Keys {
+    hot: Seen,
+    /// Keys of the open transaction, to be taken back when it fails.
+    uncommitted: Vec<DedupKey>,
+    frozen: Option<Frozen>,
+    /// Runs that are whole, oldest first, by epoch.
+    epochs: Vec<Epoch>,
+    next_run: i64,
+    newest_ms: i64,
+    run_size: usize,
+}
+
+struct Epoch {
+    number: i64,
+    runs: Vec<i64>,
+    filter: Filter,
+}
+
+impl Keys {
+    /// Reads what is kept, and the newest keys from the alerts themselves.
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        Self::load_with(connection, RUN_KEYS)
+    }
+
+    fn load_with(connection: &Connection, run_size: usize) -> rusqlite::Result<Self> {
+        let mut runs: Vec<(i64, Seq)> = Vec::new();
+        let mut select = connection.prepare("SELECT run, last_seq FROM dedup_run ORDER BY run")?;
+        for row in select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
+            runs.push(row?);
+        }
+        let last_seq = runs.last().map_or(0, |(_, seq)| *seq);
+        let next_run = runs.last().map_or(0, |(run, _)| run + 1);
+        // A run that was being written when the process died is begun anew.
+        connection.execute("DELETE FROM dedup WHERE run >= ?1", [next_run])?;
+        let mut keys = Self {
+            hot: Seen::default(),
+            uncommitted: Vec::new(),
+            frozen: None,
+            epochs: Vec::new(),
+            next_run,
+            newest_ms: 0,
+            run_size,
+        };
+        for (run, _) in runs {
+            keys.epoch_of(run).runs.push(run);
+        }
+        for epoch in &mut keys.epochs {
+            epoch.filter = load_filter(connection, epoch)?;
+        }
+        let mut select =
+            connection.prepare("SELECT key, content, received_ms FROM alert WHERE seq > ?1")?;
+        let mut rows = select.query([last_seq])?;
+        while let Some(row) = rows.next()? {
+            keys.hot
+                .insert(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+            keys.newest_ms = keys.newest_ms.max(row.get(2)?);
+        }
+        Ok(keys)
+    }
+
+    /// What the message of this key said, when it is known.
+    pub(super) fn get(
+        &self,
+        connection: &Connection,
+        key: &DedupKey,
+    ) -> rusqlite::Result<Option<u64>> {
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.keys.get(key));
+        if let Some(content) = self.hot.get(key).or_else(frozen) {
+            return Ok(Some(*content));
+        }
+        let perhaps = self
+            .epochs
+            .iter()
+            .rev()
+            .filter(|epoch| epoch.filter.may_hold(key));
+        for run in perhaps.flat_map(|epoch| epoch.runs.iter().rev()) {
+            let content = connection
+                .prepare_cached("SELECT content FROM dedup WHERE run = ?1 AND key = ?2")?
+                .query_row(params![run, key], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if let Some(content) = content {
+                return Ok(Some(content.cast_unsigned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers a key of the open transaction.
+    pub(super) fn insert(&mut self, key: DedupKey, content: u64, received: Timestamp) {
+        self.hot.insert(key, content);
+        self.uncommitted.push(key);
+        self.newest_ms = self.newest_ms.max(received.as_millisecond());
+    }
+
+    /// Writes some rows of the run that is on its way, in the open transaction.
+    pub(super) fn write_some(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(frozen) = &mut self.frozen else {
+            return Ok(());
+        };
+        let rows = ROWS_PER_COMMIT + 2 * self.uncommitted.len();
+        let until = (frozen.written + rows).min(frozen.sorted.len());
+        let mut insert = connection.prepare_cached("INSERT INTO dedup VALUES (?1, ?2, ?3)")?;
+        for key in frozen.sorted.get(frozen.written..until).unwrap_or_default() {
+            let content = frozen.keys.get(key).copied().unwrap_or_default();
+            insert.execute(params![frozen.run, key, content.cast_signed()])?;
+        }
+        frozen.writing = until - frozen.written;
+        if until == frozen.sorted.len() {
+            register(connection, frozen)?;
+            self.save_filter(connection)?;
+        }
+        Ok(())
+    }
+
+    /// The open transaction is durable. A full `hot` is put on its way; a run that is whole answers from the table.
+    pub(super) fn committed(&mut self, last_seq: Seq) {
+        self.uncommitted.clear();
+        if let Some(mut frozen) = self.frozen.take() {
+            frozen.written += frozen.writing;
+            frozen.writing = 0;
+            if frozen.written == frozen.sorted.len() {
+                self.adopt(&frozen);
+            } else {
+                self.frozen = Some(frozen);
+            }
+        }
+        if self.frozen.is_none() && self.hot.len() >= self.run_size {
+            self.freeze(last_seq);
+        }
+    }
+
+    /// The open transaction is gone, and what it brought with it.
+    pub(super) fn rolled_back(&mut self) {
+        for key in self.uncommitted.drain(..) {
+            self.hot.remove(&key);
+        }
+        if let Some(frozen) = &mut self.frozen {
+            frozen.writing = 0;
+        }
+    }
+
+    /// Removes one small step of the runs in which nothing is newer than `before_ms`. True while there is more.
+    pub(super) fn prune(
+        &mut self,
+        connection: &Connection,
+        before_ms: i64,
+        rows: i64,
+    ) -> rusqlite::Result<bool> {
+        let oldest = connection
+            .prepare_cached("SELECT run FROM dedup_run WHERE newest_ms < ?1 ORDER BY run LIMIT 1")?
+            .query_row([before_ms], |row| row.get::<_, i64>(0))
+            .optional()?;
+        let Some(run) = oldest else { return Ok(false) };
+        let removed = connection
+            .prepare_cached(
+                "DELETE FROM dedup WHERE run = ?1 AND key IN (SELECT key FROM dedup WHERE run = ?1 LIMIT ?2)",
+            )?
+            .execute([run, rows])?;
+        if removed == 0 {
+            connection.execute("DELETE FROM dedup_run WHERE run = ?1", [run])?;
+            let epoch = self.epoch_of(run);
+            epoch.runs.retain(|r| *r != run);
+            if epoch.runs.is_empty() && epoch.number < run_epoch(self.next_run) {
+                let number = run_epoch(run);
+                connection.execute("DELETE FROM dedup_filter WHERE epoch = ?1", [number])?;
+                self.epochs.retain(|epoch| epoch.number != number);
+            }
+        }
+        Ok(true)
+    }
+
+    fn freeze(&mut self, last_seq: Seq) {
+        let keys = std::mem::take(&mut self.hot);
+        let mut sorted: Vec<DedupKey> = keys.keys().copied().collect();
+        sorted.sort_unstable();
+        let run = self.next_run;
+        self.next_run += 1;
+        let newest_ms = self.newest_ms;
+        self.frozen = Some(Frozen {
+            run,
+            keys,
+            sorted,
+            last_seq,
+            newest_ms,
+            written: 0,
+            writing: 0,
+        });
+    }
+
+    fn adopt(&mut self, frozen: &Frozen) {
+        let epoch = self.epoch_of(frozen.run);
+        epoch.runs.push(frozen.run);
+        frozen
+            .sorted
+            .iter()
+            .for_each(|key| epoch.filter.insert(key));
+    }
+
+    fn epoch_of(&mut self, run: i64) -> &mut Epoch {
+        let number = run_epoch(run);
+        let at = self
+            .epochs
+            .iter()
+            .position(|epoch| epoch.number == number)
+            .unwrap_or_else(|| {
+                let keys = self.run_size * usize::try_from(EPOCH_RUNS).unwrap_or(1);
+                self.epochs.push(Epoch {
+                    number,
+                    runs: Vec::new(),
+                    filter: Filter::for_keys(keys),
+                });
+                self.epochs.len() - 1
+            });
+        &mut self.epochs[at]
+    }
+
+    /// Keeps the filter of an epoch with its last run, so that a start need not read a million keys.
+    fn save_filter(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(frozen) = self.frozen.take() else {
+            return Ok(());
+        };
+        if (frozen.run + 1) % EPOCH_RUNS == 0 {
+            let epoch = self.epoch_of(frozen.run);
+            // A rolled back transaction leaves bits behind, which costs a look at the table and nothing else.
+            frozen
+                .sorted
+                .iter()
+                .for_each(|key| epoch.filter.insert(key));
+            let bits = epoch.filter.to_bytes();
+            connection.execute(
+                "INSERT OR REPLACE INTO dedup_filter VALUES (?1, ?2)",
+                params![epoch.number, bits],
+            )?;
+        }
+        self.frozen = Some(frozen);
+        Ok(())
+    }
+}
+
+fn run_epoch(run: i64) -> i64 {
+    run.div_euclid(EPOCH_RUNS)
+}
+
+fn register(connection: &Connection, frozen: &Frozen) -> rusqlite::Result<()> {
+    let keys = i64::try_from(frozen.sorted.len()).unwrap_or(i64::MAX);
+    connection.execute(
+        "INSERT INTO dedup_run VALUES (?1, ?2, ?3, ?4)",
+        params![frozen.run, frozen.last_seq, frozen.newest_ms, keys],
+    )?;
+    Ok(())
+}
+
+fn load_filter(connection: &Connection, epoch: &Epoch) -> rusqlite::Result<Filter> {
+    let saved = connection
+        .query_row(
+            "SELECT bits FROM dedup_filter WHERE epoch = ?1",
+            [epoch.number],
+            |row| row.get::<_, Vec<u8>>(0),
+        )
+        .optional()?;
+    let mut filter = epoch.filter.clone();
+    if saved.is_some_and(|bytes| filter.fill(&bytes)) {
+        return Ok(filter);
+    }
+    let mut select = connection.prepare("SELECT key FROM dedup WHERE run = ?1")?;
+    for run in &epoch.runs {
+        let mut rows = select.query([run])?;
+        while let Some(row) = rows.next()? {
+            filter.insert(&row.get(0)?);
+        }
+    }
+    Ok(filter)
+}
+
+/// A Bloom filter in blocks of 512 bits, so that a look touches one cache line. At sixteen bits a key about one look in
+/// seven hundred says "perhaps" of a key that was never there.
+#[derive(Clone)]
+struct Filter(Vec<[u64; 8]>);
+
+impl Filter {
+    const BITS_PER_KEY: usize = 16;
+    const BLOCK_BITS: usize = 512;
+    const PROBES: u32 = 7;
+
+    fn for_keys(keys: usize) -> Self {
+        Self(vec![
+            [0; 8];
+            (keys * Self::BITS_PER_KEY / Self::BLOCK_BITS).max(1)
+        ])
+    }
+
+    fn insert(&mut self, key: &DedupKey) {
+        let (block, bits) = self.place(key);
+        if let Some(block) = self.0.get_mut(block) {
+            for (word, mask) in Self::probes(bits) {
+                block[word] |= mask;
+            }
+        }
+    }
+
+    fn may_hold(&self, key: &DedupKey) -> bool {
+        let (block, bits) = self.place(key);
+        self.0
+            .get(block)
+            .is_some_and(|block| Self::probes(bits).all(|(word, mask)| block[word] & mask != 0))
+    }
+
+    /// The key is a hash: its first half chooses the block, its second the bits.
+    fn place(&self, key: &DedupKey) -> (usize, u64) {
+        let half = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap_or_default());
+        let (first, second) = key.split_at(8);
+        let block = (u128::from(half(first)) * self.0.len() as u128) >> 64;
+        (usize::try_from(block).unwrap_or(0), half(second))
+    }
+
+    fn probes(bits: u64) -> impl Iterator<Item = (usize, u64)> {
+        (0..Self::PROBES).map(move |probe| {
+            let nine = (bits >> (9 * probe)) & 0x1ff;
+            (usize::try_from(nine >> 6).unwrap_or(0), 1 << (nine & 0x3f))
+        })
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0
+            .iter()
+            .flatten()
+            .flat_map(|word| word.to_le_bytes())
+            .collect()
+    }
+
+    /// Takes saved bits over. False when they are of another size.
+    fn fill(&mut self, bytes: &[u8]) -> bool {
+        let (words, rest) = bytes.as_chunks::<8>();
+        if words.len() != self.0.len() * 8 || !rest.is_empty() {
+            return false;
+        }
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        self.0
+            .iter_mut()
+            .flatten()
+            .zip(words)
+            .for_each(|(to, from)| *to = from);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    const RUN: usize = 8;
+
+    fn key(n: u32) -> DedupKey {
+        Sha256::digest(n.to_be_bytes())
+            .first_chunk()
+            .copied()
+            .unwrap()
+    }
+
+    /// A store in miniature: keys beside the alerts that they are read back from.
+    struct Store {
+        connection: Connection,
+        keys: Keys,
+        seq: Seq,
+        committed_seq: Seq,
+    }
+
+    impl Store {
+        fn new() -> Self {
+            let mut connection = Connection::open_in_memory().unwrap();
+            schema::migrate(&mut connection, "memory").unwrap();
+            let keys = Keys::load_with(&connection, RUN).unwrap();
+            Self {
+                connection,
+                keys,
+                seq: 0,
+                committed_seq: 0,
+            }
+        }
+
+        fn batch(&mut self, numbers: &[u32], commit: bool) {
+            self.connection.execute_batch("BEGIN").unwrap();
+            for n in numbers {
+                if self.keys.get(&self.connection, &key(*n)).unwrap().is_some() {
+                    continue;
+                }
+                self.seq += 1;
+                self.keys.insert(
+                    key(*n),
+                    u64::from(*n),
+                    Timestamp::from_millisecond(self.seq).unwrap(),
+                );
+                self.connection
+                    .execute(
+                        "INSERT INTO alert VALUES (?1, 0, 0, ?1, 0, 0, 0, x'', NULL, ?2, ?3, x'')",
+                        params![self.seq, key(*n), i64::from(*n)],
+                    )
+                    .unwrap();
+            }
+            if commit {
+                self.keys.write_some(&self.connection).unwrap();
+                self.connection.execute_batch("COMMIT").unwrap();
+                self.committed_seq = self.seq;
+                self.keys.committed(self.seq);
+            } else {
+                self.connection.execute_batch("ROLLBACK").unwrap();
+                self.seq = self.committed_seq;
+                self.keys.rolled_back();
+            }
+        }
+
+        /// What a crash leaves: the file.
+        fn restart(&mut self) {
+            self.keys = Keys::load_with(&self.connection, RUN).unwrap();
+        }
+
+        fn seen(&self, n: u32) -> Option<u64> {
+            self.keys.get(&self.connection, &key(n)).unwrap()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Batch(Vec<u32>),
+        Failed(Vec<u32>),
+        Restart,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let numbers = || proptest::collection::vec(0..400_u32, 0..40);
+        prop_oneof![6 => numbers().prop_map(Step::Batch), 1 => numbers().prop_map(Step::Failed), 1 => Just(Step::Restart)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_key_is_known_exactly_when_its_transaction_was_committed(
+            steps in proptest::collection::vec(step(), 1..60),
+        ) {
+            let mut store = Store::new();
+            let mut model: HashMap<u32, u64> = HashMap::new();
+            for step in steps {
+                match step {
+                    Step::Batch(numbers) => {
+                        store.batch(&numbers, true);
+                        model.extend(numbers.iter().map(|n| (*n, u64::from(*n))));
+                    }
+                    Step::Failed(numbers) => store.batch(&numbers, false),
+                    Step::Restart => store.restart(),
+                }
+                for n in 0..400 {
+                    prop_assert_eq!(store.seen(n), model.get(&n).copied(), "key {}", n);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_pruned_runs_are_forgotten_and_others_are_not() {
+        let mut store = Store::new();
+        for n in 0..200 {
+            store.batch(&[n], true);
+        }
+        let runs = || "SELECT count(*) FROM dedup_run";
+        let before: i64 = store
+            .connection
+            .query_row(runs(), [], |row| row.get(0))
+            .unwrap();
+        while store.keys.prune(&store.connection, 100, 3).unwrap() {}
+        let after: i64 = store
+            .connection
+            .query_row(runs(), [], |row| row.get(0))
+            .unwrap();
+        assert!(after < before, "{after} runs of {before} are left");
+        assert_eq!(store.seen(0), None);
+        assert_eq!(store.seen(150), Some(150));
+        store.restart();
+        assert_eq!(store.seen(150), Some(150));
+    }
+}

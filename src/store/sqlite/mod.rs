@@ -1,0 +1,327 @@
+//! The embedded store: one SQLite file, one writer thread, group commit.
+//!
+//! One process owns the file (a lock beside it says so). That ownership is the lease on every lane: what another
+//! process could be sending, nobody sends.
+
+mod codec;
+mod keys;
+mod prune;
+mod read;
+mod schema;
+mod session;
+mod settle;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use campanile_providers::Fingerprint;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use self::read::Readers;
+use self::session::{Packed, Session};
+use self::writer::{Task, Work};
+use super::{
+    Answer, Appended, AttemptRow, DeadRow, DeliveryRow, Entry, Error, Filter, Owed, QuarantineRow,
+    Seq, Settlement, SinkId, Stats, Store, StoredAlert,
+};
+
+/// An open file with its writer and readers.
+pub struct Sqlite {
+    readers: Readers,
+    writer: Mutex<Option<Writer>>,
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
+}
+
+struct Writer {
+    thread: JoinHandle<()>,
+    /// Held until the writer has closed the file.
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens or makes the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Open`] with what to do about it: another process has the file, it is damaged, another program's or a
+    /// newer Campanile's, its folder is missing or not writable.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        session::check_version().map_err(Error::Open)?;
+        let name = path.display().to_string();
+        let lock = lock(path)?;
+        let fault = |e: rusqlite::Error| {
+            Error::Open(format!("cannot open {name}: {e}. {}", schema::advice(&e)))
+        };
+        let mut connection = session::connect(path).map_err(fault)?;
+        schema::migrate(&mut connection, &name)?;
+        let session = Session::load(connection).map_err(fault)?;
+        let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
+        let at = path.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer::run(session, &at, works))
+            .map_err(|e| Error::Open(format!("cannot start the writer thread: {e}")))?;
+        Ok(Self {
+            readers: Readers::new(path.to_owned()),
+            writer: Mutex::new(Some(Writer {
+                thread,
+                _lock: lock,
+            })),
+            queue: Mutex::new(Some(queue)),
+        })
+    }
+
+    fn queue(&self) -> Result<mpsc::Sender<Box<dyn Work>>, Error> {
+        let queue = self
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        queue.ok_or_else(|| Error::Stopped("it is closed".to_owned()))
+    }
+
+    /// Writes and waits for the commit. Vendors are told to come again when the queue is full; others wait for room.
+    async fn write<T: Send + 'static>(
+        &self,
+        wait_for_room: bool,
+        write: impl FnMut(&mut Session) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let stopped = || Error::Stopped("its writer is gone".to_owned());
+        let (task, answer) = Task::new(write);
+        let queue = self.queue()?;
+        let task: Box<dyn Work> = Box::new(task);
+        if wait_for_room {
+            queue.send(task).await.map_err(|_| stopped())?;
+        } else {
+            queue.try_send(task).map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => stopped(),
+            })?;
+        }
+        drop(queue);
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+impl Drop for Sqlite {
+    /// Ends the writer before the lock is given back.
+    fn drop(&mut self) {
+        drop(
+            self.queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            // A writer that panicked has nothing left to close.
+            let _panicked = writer.thread.join();
+        }
+    }
+}
+
+/// Takes the lock beside the file, so that two gateways never share one.
+fn lock(path: &Path) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let shown = path.display();
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(|e| {
+        Error::Open(format!(
+            "cannot make {}: {e}. Its folder must exist, and the user that runs Campanile must be allowed to write there.",
+            name.display()
+        ))
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Open(format!(
+            "{shown} is in use by another Campanile. Stop that one first, or name another file in [store] url."
+        ))),
+        Err(std::fs::TryLockError::Error(e)) => Err(Error::Open(format!(
+            "cannot lock {}: {e}. SQLite needs a local disk, not a network file system.",
+            name.display()
+        ))),
+    }
+}
+
+impl Store for Sqlite {
+    fn append(&self, entry: Entry) -> Answer<'_, Appended> {
+        let packed = Packed::new(entry);
+        Box::pin(self.write(false, move |session| session.append(&packed)))
+    }
+
+    fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
+        Box::pin(self.write(true, move |session| {
+            names
+                .iter()
+                .map(|name| session.name_id("sink", name))
+                .collect()
+        }))
+    }
+
+    fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {
+        Box::pin(self.readers.look(read::known_sinks))
+    }
+
+    fn owed(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Owed>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::owed(c, sink, after, limit)),
+        )
+    }
+
+    fn owed_in_lane(
+        &self,
+        sink: SinkId,
+        lane: Fingerprint,
+        after: Seq,
+        limit: usize,
+    ) -> Answer<'_, Vec<Owed>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::owed_in_lane(c, sink, lane, after, limit)),
+        )
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
+        Box::pin(self.write(true, move |session| {
+            settlements
+                .iter()
+                .try_for_each(|settlement| settle::settle(session, settlement))
+        }))
+    }
+
+    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alerts_at(c, &seqs)))
+    }
+
+    fn alert(&self, id: Uuid) -> Answer<'_, Option<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alert(c, id)))
+    }
+
+    fn alerts(&self, filter: Filter) -> Answer<'_, Vec<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
+    }
+
+    fn deliveries(&self, filter: Filter) -> Answer<'_, Vec<DeliveryRow>> {
+        Box::pin(self.readers.look(move |c| read::deliveries(c, &filter)))
+    }
+
+    fn deliveries_of(&self, seq: Seq) -> Answer<'_, Vec<DeliveryRow>> {
+        Box::pin(self.readers.look(move |c| read::deliveries_of(c, seq)))
+    }
+
+    fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>> {
+        Box::pin(self.readers.look(move |c| read::attempts_of(c, seq)))
+    }
+
+    fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(self.readers.look(move |c| read::callback_of(c, seq)))
+    }
+
+    fn dead(&self, filter: Filter) -> Answer<'_, Vec<DeadRow>> {
+        Box::pin(self.readers.look(move |c| read::dead(c, &filter)))
+    }
+
+    fn redrive(&self, dead: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>> {
+        Box::pin(self.write(true, move |session| settle::redrive(session, &dead, now)))
+    }
+
+    fn drop_dead(&self, dead: Vec<i64>) -> Answer<'_, u64> {
+        Box::pin(self.write(true, move |session| {
+            settle::drop_rows(session, "dead", &dead)
+        }))
+    }
+
+    fn owe(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool> {
+        Box::pin(self.write(true, move |session| settle::owe(session, seq, sink, now)))
+    }
+
+    fn drop_owed(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool> {
+        Box::pin(self.write(true, move |session| {
+            let sql = "DELETE FROM delivery WHERE sink = ?1 AND seq = ?2";
+            Ok(session
+                .connection
+                .prepare_cached(sql)?
+                .execute([sink, seq])?
+                > 0)
+        }))
+    }
+
+    fn quarantine(&self, filter: Filter) -> Answer<'_, Vec<QuarantineRow>> {
+        Box::pin(self.readers.look(move |c| read::quarantine(c, &filter)))
+    }
+
+    fn quarantined(&self, id: i64) -> Answer<'_, Option<QuarantineRow>> {
+        Box::pin(self.readers.look(move |c| read::quarantined(c, id)))
+    }
+
+    fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended> {
+        let packed = Packed::new(entry);
+        Box::pin(self.write(true, move |session| settle::release(session, id, &packed)))
+    }
+
+    fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64> {
+        Box::pin(self.write(true, move |session| {
+            settle::drop_rows(session, "quarantine", &ids)
+        }))
+    }
+
+    fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::latest_of(c, &source, limit)),
+        )
+    }
+
+    fn prune(&self, before: Timestamp) -> Answer<'_, bool> {
+        Box::pin(self.write(true, move |session| {
+            prune::step(session, before.as_millisecond())
+        }))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        Box::pin(self.readers.look(read::stats))
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        Box::pin(self.write(true, |session| {
+            let sql = "UPDATE meta SET value = value + 1 WHERE name = 'probe'";
+            session
+                .connection
+                .prepare_cached(sql)?
+                .execute([])
+                .map(|_| ())
+        }))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            drop(
+                self.queue
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+            self.readers.close();
+            let writer = self
+                .writer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            let Some(writer) = writer else { return Ok(()) };
+            tokio::task::spawn_blocking(move || writer.thread.join())
+                .await
+                .map_err(|e| Error::Stopped(e.to_string()))?
+                .map_err(|_| Error::Stopped("its writer died".to_owned()))
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! The writer thread: what comes at the same time shares one transaction and one sync.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+use tokio::sync::{mpsc, oneshot};
+
+use super::session::{self, Session};
+use crate::store::Error;
+
+/// Works that may wait for the writer; a callback that finds the queue full is answered 503 at once.
+pub(super) const QUEUE_MAX: usize = 4096;
+
+/// Works that share a transaction. Larger batches gain little and make the first of them wait.
+const BATCH_MAX: usize = 256;
+
+/// Something to be written: applied inside a transaction, answered after its commit. It may be applied again when the
+/// transaction that it shared failed for another's fault.
+pub(super) trait Work: Send {
+    /// Writes, in the open transaction.
+    fn apply(&mut self, session: &mut Session) -> rusqlite::Result<()>;
+    /// Tells the caller how it ended.
+    fn finish(self: Box<Self>, outcome: Result<(), Error>);
+}
+
+/// A work made of a closure.
+pub(super) struct Task<T, F> {
+    write: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Task<T, F> {
+    pub(super) fn new(write: F) -> (Self, oneshot::Receiver<Result<T, Error>>) {
+        let (reply, answer) = oneshot::channel();
+        (
+            Self {
+                write,
+                result: None,
+                reply,
+            },
+            answer,
+        )
+    }
+}
+
+impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Task<T, F> {
+    fn apply(&mut self, session: &mut Session) -> rusqlite::Result<()> {
+        self.result = Some((self.write)(session)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), Error>) {
+        let Self { result, reply, .. } = *self;
+        let nothing = || Error::Commit("the work was not applied".to_owned());
+        // A caller that went away has lost the answer, not the commit.
+        let _gone = reply.send(outcome.and_then(|()| result.ok_or_else(nothing)));
+    }
+}
+
+/// Runs until every sender is gone, then closes the connection, which empties the log into the file.
+pub(super) fn run(mut session: Session, path: &Path, mut queue: mpsc::Receiver<Box<dyn Work>>) {
+    let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
+    while let Some(first) = queue.blocking_recv() {
+        batch.push(first);
+        while batch.len() < BATCH_MAX {
+            match queue.try_recv() {
+                Ok(next) => batch.push(next),
+                Err(_) => break,
+            }
+        }
+        session = write(session, path, &mut batch);
+    }
+}
+
+fn write(mut session: Session, path: &Path, batch: &mut Vec<Box<dyn Work>>) -> Session {
+    let error = match transaction(&mut session, batch) {
+        Ok(()) => {
+            batch.drain(..).for_each(|work| work.finish(Ok(())));
+            return session;
+        }
+        Err(error) => error,
+    };
+    if !is_of_the_machine(&error) && batch.len() > 1 {
+        // One of them cannot be written: each gets a transaction of its own, so that it harms no other.
+        for work in batch.drain(..) {
+            session = write(session, path, &mut vec![work]);
+        }
+        return session;
+    }
+    tracing::error!(error = %error, works = batch.len(), "a commit failed; the callbacks in it are answered 503");
+    batch
+        .drain(..)
+        .for_each(|work| work.finish(Err(Error::Commit(error.to_string()))));
+    if is_of_the_machine(&error) {
+        reopen(session, path)
+    } else {
+        session
+    }
+}
+
+fn transaction(session: &mut Session, batch: &mut [Box<dyn Work>]) -> rusqlite::Result<()> {
+    let written = (|| {
+        session.begin()?;
+        batch.iter_mut().try_for_each(|work| work.apply(session))?;
+        session.commit()
+    })();
+    if written.is_err() {
+        session.roll_back();
+    }
+    written
+}
+
+/// Whether the fault lies with disk, memory or file, and not with what was to be written.
+fn is_of_the_machine(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::PermissionDenied
+                | ErrorCode::FileLockingProtocolFailed
+        )
+    )
+}
+
+/// After a failed write or sync nothing that this connection believes can be trusted: the file says what is true.
+fn reopen(session: Session, path: &Path) -> Session {
+    let fresh = session::connect(path).and_then(Session::load);
+    match fresh {
+        Ok(fresh) => fresh,
+        Err(error) => {
+            tracing::error!(error = %error, "the store cannot be opened again; it will be tried with the next callback");
+            session
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Counters, gauges and histograms, in a recorder that belongs to one gateway and not to the process.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use metrics::{
+    Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SharedString, Unit,
+};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+/// What kind of metric it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations by size.
+    Histogram,
+}
+
+/// One metric, as documented.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it says, for operators.
+    pub help: &'static str,
+}
+
+const fn metric(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Described {
+    Described {
+        name,
+        kind,
+        labels,
+        help,
+    }
+}
+
+const CALLBACKS: &str = "campanile_callbacks_total";
+const REFUSED: &str = "campanile_refused_total";
+const CONFLICTS: &str = "campanile_conflicts_total";
+const UNROUTED: &str = "campanile_unrouted_total";
+const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
+const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
+const DELIVERIES: &str = "campanile_deliveries_total";
+const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
+const OWED: &str = "campanile_owed";
+const DEAD: &str = "campanile_dead";
+const SINK_STATE: &str = "campanile_sink_state";
+const ALERTS: &str = "campanile_alerts";
+const QUARANTINED: &str = "campanile_quarantined";
+const STORE_BYTES: &str = "campanile_store_bytes";
+const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
+
+/// Every metric there is.
+#[rustfmt::skip]
+pub const ALL: &[Described] = &[
+    metric(CALLBACKS, Kind::Counter, &["source", "outcome"], "Callbacks by how they ended: accepted, duplicate, quarantined or rejected."),
+    metric(REFUSED, Kind::Counter, &["source", "reason"], "Rejected callbacks by reason; source is - where none was named."),
+    metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates that said something else than the original did."),
+    metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that no route matched."),
+    metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts whose word for severity nobody has mapped."),
+    metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
+    metric(DELIVERIES, Kind::Counter, &["sink", "verdict"], "Tries by what followed: delivered, again or dead."),
+    metric(DELIVERY_SECONDS, Kind::Histogram, &["sink"], "Seconds that a try took."),
+    metric(OWED, Kind::Gauge, &["sink"], "Deliveries that are owed."),
+    metric(DEAD, Kind::Gauge, &["sink"], "Dead letters that wait for an operator."),
+    metric(SINK_STATE, Kind::Gauge, &["sink", "state"], "1 for the state that a sink is in, 0 for those it was in before."),
+    metric(ALERTS, Kind::Gauge, &[], "Alerts kept."),
+    metric(QUARANTINED, Kind::Gauge, &[], "Quarantined callbacks that wait for an operator."),
+    metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
+    metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
+];
+
+/// Bounds of the histograms, in seconds.
+const SECONDS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
+
+/// The source label where no source was named.
+pub const NO_SOURCE: &str = "-";
+
+/// A counter that can also be read, for the API.
+#[derive(Clone)]
+pub struct Tally {
+    count: Arc<AtomicU64>,
+    exported: Counter,
+}
+
+impl Tally {
+    fn new(exported: Counter) -> Self {
+        let count = Arc::default();
+        Self { count, exported }
+    }
+
+    /// Adds one.
+    pub fn add(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.exported.increment(1);
+    }
+
+    /// How many there were since the start.
+    pub fn get(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+/// What is counted of one source.
+pub struct SourceMeters {
+    /// Callbacks that brought something new, or were understood and held no alert.
+    pub accepted: Tally,
+    /// Callbacks of which every alert was known.
+    pub duplicates: Tally,
+    /// Alerts that were known under their id, but said something else.
+    pub conflicts: Tally,
+    /// Callbacks that could not be read.
+    pub quarantined: Tally,
+    /// Callbacks that were not taken.
+    pub rejected: Tally,
+    /// Alerts that no route matched.
+    pub unrouted: Counter,
+    /// Alerts with an unmapped word for severity.
+    pub unknown_words: Counter,
+    /// Head to answer.
+    pub seconds: Histogram,
+    last_ms: AtomicI64,
+}
+
+impl SourceMeters {
+    fn new(metrics: &Metrics, source: &str) -> Self {
+        let ended = |outcome: &'static str| {
+            Tally::new(metrics.counter(CALLBACKS, &[("source", source), ("outcome", outcome)]))
+        };
+        let of = [("source", source)];
+        Self {
+            accepted: ended("accepted"),
+            duplicates: ended("duplicate"),
+            quarantined: ended("quarantined"),
+            rejected: ended("rejected"),
+            conflicts: Tally::new(metrics.counter(CONFLICTS, &of)),
+            unrouted: metrics.counter(UNROUTED, &of),
+            unknown_words: metrics.counter(UNKNOWN_WORDS, &of),
+            seconds: metrics.histogram(CALLBACK_SECONDS, &of),
+            last_ms: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Notes that a believed callback came.
+    pub fn seen(&self, at: Timestamp) {
+        self.last_ms.store(at.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// When the last believed callback came.
+    pub fn last_callback_at(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.last_ms.load(Ordering::Relaxed)).ok()
+    }
+}
+
+/// What is counted of one sink.
+pub struct SinkMeters {
+    /// Tries that were taken.
+    pub delivered: Counter,
+    /// Tries that are tried again.
+    pub again: Counter,
+    /// Tries after which it was given up.
+    pub dead: Counter,
+    /// How long tries took.
+    pub seconds: Histogram,
+}
+
+/// All metrics of one gateway.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    sources: Mutex<BTreeMap<String, Arc<SourceMeters>>>,
+    states: Mutex<BTreeMap<(String, String), Gauge>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics that count from nothing.
+    pub fn new() -> Self {
+        let builder = PrometheusBuilder::new();
+        // The only refusal is an empty list of bounds.
+        let builder = builder.set_buckets(SECONDS).unwrap_or_default();
+        let recorder = builder.build_recorder();
+        for metric in ALL {
+            describe(&recorder, metric);
+        }
+        let handle = recorder.handle();
+        Self {
+            recorder,
+            handle,
+            sources: Mutex::default(),
+            states: Mutex::default(),
+        }
+    }
+
+    /// What is counted of this source. The same name has the same counters, also after a reload.
+    pub fn source(&self, name: &str) -> Arc<SourceMeters> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = sources.get(name) {
+            return Arc::clone(known);
+        }
+        let meters = Arc::new(SourceMeters::new(self, name));
+        sources.insert(name.to_owned(), Arc::clone(&meters));
+        meters
+    }
+
+    /// Counts a callback that was not taken, by reason.
+    pub fn refuse(&self, source: &str, reason: &'static str) {
+        self.counter(REFUSED, &[("source", source), ("reason", reason)])
+            .increment(1);
+    }
+
+    /// What is counted of this sink.
+    pub fn sink(&self, name: &str) -> SinkMeters {
+        let ended = |verdict| self.counter(DELIVERIES, &[("sink", name), ("verdict", verdict)]);
+        SinkMeters {
+            delivered: ended("delivered"),
+            again: ended("again"),
+            dead: ended("dead"),
+            seconds: self.histogram(DELIVERY_SECONDS, &[("sink", name)]),
+        }
+    }
+
+    /// Counts log lines that were dropped.
+    pub fn log_dropped(&self) -> Counter {
+        self.counter(LOG_DROPPED, &[])
+    }
+
+    /// Shows what waits at one sink.
+    pub fn waiting(&self, sink: &str, owed: u64, dead: u64) {
+        self.gauge(OWED, &[("sink", sink)]).set(float(owed));
+        self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
+    }
+
+    /// Shows how full the store is.
+    pub fn stored(&self, alerts: u64, quarantined: u64, bytes: u64) {
+        self.gauge(ALERTS, &[]).set(float(alerts));
+        self.gauge(QUARANTINED, &[]).set(float(quarantined));
+        self.gauge(STORE_BYTES, &[]).set(float(bytes));
+    }
+
+    /// Shows the state of one sink, and that it has left the others.
+    pub fn sink_state(&self, sink: &str, state: &str) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (sink.to_owned(), state.to_owned());
+        states
+            .entry(now.clone())
+            .or_insert_with(|| self.gauge(SINK_STATE, &[("sink", sink), ("state", state)]));
+        for (of, gauge) in states.iter().filter(|((name, _), _)| name == sink) {
+            gauge.set(if *of == now { 1.0 } else { 0.0 });
+        }
+    }
+
+    /// Everything as Prometheus text.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds observations into their histograms. Without it they pile up where nobody scrapes.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        self.recorder
+            .register_counter(&key(name, labels), &METADATA)
+    }
+
+    fn gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
+        self.recorder.register_gauge(&key(name, labels), &METADATA)
+    }
+
+    fn histogram(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
+        self.recorder
+            .register_histogram(&key(name, labels), &METADATA)
+    }
+}
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
+    let labels = labels
+        .iter()
+        .map(|(name, value)| Label::new(*name, (*value).to_owned()));
+    Key::from_parts(name, labels.collect::<Vec<_>>())
+}
+
+fn describe(recorder: &PrometheusRecorder, metric: &Described) {
+    let (name, help) = (metric.name.into(), SharedString::from(metric.help));
+    match metric.kind {
+        Kind::Counter => recorder.describe_counter(name, None, help),
+        Kind::Gauge => recorder.describe_gauge(name, None, help),
+        Kind::Histogram => recorder.describe_histogram(name, Some(Unit::Seconds), help),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus knows no other number"
+)]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_that_is_counted_is_in_the_table_with_its_labels() {
+        let metrics = Metrics::new();
+        let source = metrics.source("ucloud/prod");
+        source.accepted.add();
+        source.conflicts.add();
+        source.unrouted.increment(1);
+        source.unknown_words.increment(1);
+        source.seconds.record(0.002);
+        metrics.refuse("-", "not_found");
+        let sink = metrics.sink("webhook/oncall");
+        sink.delivered.increment(1);
+        sink.seconds.record(0.1);
+        metrics.log_dropped().increment(1);
+        metrics.waiting("webhook/oncall", 3, 1);
+        metrics.stored(5, 1, 4096);
+        metrics.sink_state("webhook/oncall", "open");
+        let text = metrics.render();
+        for metric in ALL {
+            assert!(
+                text.contains(&format!("# HELP {} {}", metric.name, metric.help)),
+                "{}",
+                metric.name
+            );
+            let label = |l: &&str| {
+                text.lines()
+                    .any(|line| line.starts_with(metric.name) && line.contains(&format!("{l}=\"")))
+            };
+            assert!(metric.labels.iter().all(label), "{}", metric.name);
+        }
+        assert!(
+            text.contains(
+                "campanile_callbacks_total{source=\"ucloud/prod\",outcome=\"accepted\"} 1"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("campanile_callback_seconds_bucket"));
+    }
+
+    #[test]
+    fn a_sink_is_in_one_state_at_a_time() {
+        let metrics = Metrics::new();
+        metrics.sink_state("webhook/oncall", "ok");
+        metrics.sink_state("webhook/oncall", "paused");
+        let text = metrics.render();
+        assert!(text.contains("state=\"ok\"} 0"), "{text}");
+        assert!(text.contains("state=\"paused\"} 1"), "{text}");
+    }
+}

@@ -1,0 +1,269 @@
+//! Commands that talk to a running gateway, against its API as it is documented.
+
+use serde_json::{Value, json};
+
+use super::Run;
+use super::peer::{Asked, Peer};
+
+const ID: &str = "0190a3c5-7e1d-7c3a-9f00-0000000000aa";
+
+/// Runs a command against a gateway that gives these answers, and returns what it was asked.
+fn ask(args: &[&str], answers: &[(u16, Value)]) -> (Run, Vec<Asked>) {
+    let texts: Vec<(u16, String)> = answers.iter().map(|(c, v)| (*c, v.to_string())).collect();
+    let texts: Vec<(u16, &str)> = texts.iter().map(|(c, t)| (*c, t.as_str())).collect();
+    let peer = Peer::answering(&texts);
+    let mut all = args.to_vec();
+    all.extend(["--url", &peer.url, "--token", "let-me-in-please"]);
+    let run = Run::of(&all);
+    let (asked, _) = peer.asked();
+    (run, asked)
+}
+
+fn alert(title: &str) -> Value {
+    json!({
+        "id": ID, "source": "ucloud/prod", "status": "firing", "severity": "critical",
+        "title": title, "received_at": "2026-01-01T00:00:00Z", "episode": 1,
+    })
+}
+
+fn body(asked: &[Asked]) -> Value {
+    serde_json::from_str(&asked[0].body).unwrap()
+}
+
+#[test]
+fn a_list_asks_with_its_filters_and_the_token_and_shows_a_table() {
+    let page = json!({"items": [alert("load is high")], "next": null});
+    let args = [
+        "alerts",
+        "list",
+        "--source",
+        "ucloud/prod",
+        "--status",
+        "firing",
+        "--limit",
+        "5",
+    ];
+    let (run, asked) = ask(&args, &[(200, page)]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let line = "GET /api/v1/alerts?source=ucloud%2Fprod&status=firing&limit=5 HTTP/1.1";
+    assert_eq!(asked[0].line(), line);
+    assert_eq!(
+        asked[0].header("authorization"),
+        Some("Bearer let-me-in-please")
+    );
+    for words in ["STATUS", "firing", "critical", "load is high", ID] {
+        run.says(words);
+    }
+    assert!(
+        !run.out.contains('\u{1b}'),
+        "no colours where nobody sees them"
+    );
+}
+
+#[test]
+fn since_takes_a_length_of_time() {
+    let page = json!({"items": [], "next": null});
+    let (run, asked) = ask(&["alerts", "list", "--since", "2h"], &[(200, page)]);
+    let line = asked[0].line();
+    let (_, since) = line.split_once("since=").unwrap();
+    let since = since.trim_end_matches(" HTTP/1.1").replace("%3A", ":");
+    let since: jiff::Timestamp = since.parse().unwrap();
+    let now = campanile::clock::Clock::machine().now();
+    let seconds = now.duration_since(since).as_secs();
+    assert!((7_200..7_260).contains(&seconds), "{seconds}");
+    assert_eq!(run.out, "", "nothing to show is no data");
+    run.says("no alerts");
+}
+
+#[test]
+fn a_page_says_how_to_get_the_next_one() {
+    let page = json!({"items": [alert("a")], "next": "c-17"});
+    let args = [
+        "alerts",
+        "list",
+        "--severity",
+        "critical",
+        "--before",
+        "c-9",
+    ];
+    let (run, asked) = ask(&args, &[(200, page)]);
+    assert!(asked[0].line().contains("severity=critical&before=c-9"));
+    run.says("campanile alerts list --severity critical --before c-17");
+    assert!(!run.out.contains("c-17"), "words do not go where data goes");
+}
+
+#[test]
+fn json_is_the_apis_own() {
+    let page = json!({"items": [alert("過載")], "next": "c-17"});
+    let (run, _) = ask(&["alerts", "list", "--json"], &[(200, page.clone())]);
+    assert_eq!(run.json(), page);
+}
+
+#[test]
+fn columns_stay_straight_under_chinese_titles() {
+    let short = alert("磁碟已滿：請儘快處理");
+    let long = alert("disk is full, please act soon");
+    let page = json!({"items": [short, long], "next": null});
+    let (run, _) = ask(&["alerts", "list"], &[(200, page)]);
+    let columns: Vec<usize> = run
+        .out
+        .lines()
+        .skip(1)
+        .map(|line| unicode_width::UnicodeWidthStr::width(line.split(ID).next().unwrap()))
+        .collect();
+    assert_eq!(columns.len(), 2);
+    assert_eq!(columns[0], columns[1], "{}", run.out);
+}
+
+#[test]
+fn a_title_cannot_command_the_terminal() {
+    let page = json!({"items": [alert("\u{1b}[2Jgone\u{202e}\nnext")], "next": null});
+    let (run, _) = ask(&["alerts", "list"], &[(200, page)]);
+    assert!(!run.out.contains('\u{1b}') && !run.out.contains('\u{202e}'));
+    assert_eq!(run.out.lines().count(), 2, "{}", run.out);
+}
+
+#[test]
+fn an_alert_is_shown_with_its_deliveries_and_tries() {
+    let answer = json!({
+        "alert": alert("load is high"),
+        "episode": 4,
+        "deliveries": [{"sink": "webhook/oncall", "attempts": 3, "due_at": null, "last_error": "answered 503"}],
+        "attempts": [{"sink": "webhook/oncall", "at": "2026-01-01T00:00:01Z", "took_ms": 12,
+            "attempt": 1, "code": 503, "verdict": "again"}],
+        "callback": "POST /callback/ucloud/prod/*** HTTP/1.1\r\n\r\n{}",
+    });
+    let (run, asked) = ask(&["alerts", "show", ID], &[(200, answer)]);
+    assert_eq!(asked[0].line(), format!("GET /api/v1/alerts/{ID} HTTP/1.1"));
+    for words in [
+        "load is high",
+        "OWED TO",
+        "answered 503",
+        "VERDICT",
+        "again",
+        "POST /callback/ucloud/prod/***",
+    ] {
+        run.says(words);
+    }
+}
+
+#[test]
+fn retry_says_to_whom_an_alert_is_owed_again() {
+    let args = [
+        "alerts",
+        "retry",
+        ID,
+        "--sink",
+        "webhook/oncall",
+        "--sink",
+        "file/log",
+    ];
+    let answer = json!({"owed": ["webhook/oncall", "file/log"]});
+    let (run, asked) = ask(&args, &[(200, answer)]);
+    assert_eq!(
+        asked[0].line(),
+        format!("POST /api/v1/alerts/{ID}/retry HTTP/1.1")
+    );
+    assert_eq!(
+        body(&asked),
+        json!({"sinks": ["webhook/oncall", "file/log"]})
+    );
+    assert_eq!(asked[0].header("content-type"), Some("application/json"));
+    run.says("owed again to webhook/oncall, file/log");
+}
+
+#[test]
+fn dead_letters_are_chosen_by_number_by_sink_or_all() {
+    for (choice, wanted) in [
+        (&["17", "18"][..], json!({"ids": [17, 18]})),
+        (
+            &["--sink", "webhook/oncall"],
+            json!({"sink": "webhook/oncall"}),
+        ),
+        (&["--all"], json!({"all": true})),
+    ] {
+        let args = [&["dead", "retry"], choice].concat();
+        let (run, asked) = ask(&args, &[(200, json!({"count": 2}))]);
+        assert_eq!(asked[0].line(), "POST /api/v1/dead/retry HTTP/1.1");
+        assert_eq!(body(&asked), wanted);
+        run.says("2 dead letters will be sent again");
+    }
+}
+
+#[test]
+fn one_is_dropped_at_once_and_more_only_after_a_yes() {
+    let (one, asked) = ask(&["dead", "drop", "17"], &[(200, json!({"count": 1}))]);
+    assert_eq!(body(&asked), json!({"ids": [17]}));
+    one.says("1 dead letter dropped");
+    // Nobody is there to say yes, and nothing listens: it must not even ask the gateway.
+    let many = Run::of(&["dead", "drop", "--all", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(many.code, 2);
+    many.says("--yes");
+    let (sure, asked) = ask(
+        &["dead", "drop", "--all", "--yes"],
+        &[(200, json!({"count": 9}))],
+    );
+    assert_eq!(body(&asked), json!({"all": true}));
+    sure.says("9 dead letters dropped");
+}
+
+#[test]
+fn quarantine_retry_fails_while_something_is_still_unreadable() {
+    let fault = json!({"place": "body.AlarmTime", "problem": "not a number"});
+    let still = json!({"released": 2, "still_unreadable": [{"id": 3, "faults": [fault]}]});
+    let args = ["quarantine", "retry", "--source", "ucloud/prod"];
+    let (run, asked) = ask(&args, &[(200, still)]);
+    assert_eq!(body(&asked), json!({"source": "ucloud/prod"}));
+    assert_eq!(run.code, 1);
+    run.says("2 callbacks read and accepted");
+    run.says("body.AlarmTime");
+    let all = json!({"released": 3, "still_unreadable": []});
+    assert_eq!(
+        ask(&["quarantine", "retry", "--all"], &[(200, all)]).0.code,
+        0
+    );
+}
+
+#[test]
+fn a_delivery_is_dropped_by_alert_and_sink() {
+    let args = ["deliveries", "drop", ID, "--sink", "webhook/oncall"];
+    let (run, asked) = ask(&args, &[(200, json!({"dropped": true}))]);
+    let line = format!("DELETE /api/v1/deliveries/{ID}?sink=webhook%2Foncall HTTP/1.1");
+    assert_eq!(asked[0].line(), line);
+    assert_eq!(run.code, 0);
+}
+
+#[test]
+fn sinks_are_shown_paused_and_resumed() {
+    let sink = json!({"name": "webhook/oncall", "kind": "webhook", "configured": true, "state": "paused",
+        "owed": 7, "dead": 1, "in_flight": 0, "last_success_at": null, "last_error": "answered 410"});
+    let (run, _) = ask(&["sinks", "status"], &[(200, json!({"items": [sink]}))]);
+    for words in ["webhook/oncall", "paused", "never", "answered 410"] {
+        run.says(words);
+    }
+    for verb in ["pause", "resume"] {
+        let (run, asked) = ask(&["sinks", verb, "webhook/oncall"], &[(200, json!({}))]);
+        let line = format!("POST /api/v1/sinks/webhook/oncall/{verb} HTTP/1.1");
+        assert_eq!(asked[0].line(), line);
+        assert_eq!(run.code, 0);
+    }
+}
+
+#[test]
+fn the_gateways_own_words_of_refusal_are_shown_and_the_token_is_not() {
+    let refusal = json!({"error": {"code": "unauthorized", "message": "a bearer token is needed"}});
+    let (run, _) = ask(&["dead", "list"], &[(401, refusal)]);
+    assert_eq!(run.code, 1);
+    run.says("a bearer token is needed");
+    run.says("--token");
+    assert!(!run.err.contains("let-me-in-please"));
+}
+
+#[test]
+fn an_answer_that_is_not_the_apis_is_named_as_such() {
+    let peer = Peer::answering(&[(404, "<html>not here</html>")]);
+    let run = Run::of(&["alerts", "list", "--url", &peer.url]);
+    assert_eq!(run.code, 1);
+    run.says("not as Campanile's API does");
+    run.says("usually port 8081");
+}

@@ -1,0 +1,206 @@
+//! What an operator types and reads: the real program, run as he runs it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world has failed"
+)]
+
+mod gateway;
+mod peer;
+mod trial;
+mod vendor;
+
+use std::process::{Command, Output, Stdio};
+
+use peer::free_port;
+
+/// The program with these arguments, and nothing of ours in its environment.
+fn campanile(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
+    command.args(args).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CAMPANILE") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// What a run came to.
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    fn of(args: &[&str]) -> Self {
+        Self::from(campanile(args).output().unwrap())
+    }
+
+    /// The answer as data.
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
+    }
+
+    fn says(&self, words: &str) -> bool {
+        let said = format!("{}{}", self.out, self.err);
+        assert!(said.contains(words), "`{words}` is not in:\n{said}");
+        true
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn help_leads_a_newcomer_from_config_to_a_first_alert() {
+    let help = Run::of(&["--help"]);
+    assert_eq!(help.code, 0);
+    for words in [
+        "One callback endpoint for every monitoring vendor",
+        "campanile check --config campanile.toml",
+        "campanile run --config campanile.toml",
+        "campanile send ucloud --to http://127.0.0.1:8080/callback/ucloud/prod/KEY",
+        "campanile dead list",
+        "campanile quarantine list",
+        "Exit codes: 0 done, 1 it failed, 2",
+    ] {
+        help.says(words);
+    }
+}
+
+#[test]
+fn every_command_shows_an_example_of_itself() {
+    for command in [
+        "run",
+        "check",
+        "send",
+        "try",
+        "alerts",
+        "deliveries",
+        "dead",
+        "quarantine",
+        "providers",
+        "sinks",
+        "completions",
+    ] {
+        let help = Run::of(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{command}");
+        help.says("Examples:");
+        help.says(&format!("campanile {command} "));
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_two_and_names_the_way_out() {
+    for (args, words) in [
+        (&["chekc"][..], "similar subcommand exists: 'check'"),
+        (&["run"], "--config <PATH>"),
+        (&["send", "ucloud"], "--to <URL>"),
+        (
+            &["dead", "retry"],
+            "give their numbers from the list, or --sink, or --all",
+        ),
+        (&["dead", "drop", "1", "--all"], "cannot be used with"),
+        (
+            &["quarantine", "drop", "--all", "--source", "a/b"],
+            "cannot be used with",
+        ),
+        (
+            &["alerts", "list", "--since", "yesterday"],
+            "write how long ago",
+        ),
+        (
+            &["alerts", "list", "--severity", "high"],
+            "critical, error, warning, info, unknown",
+        ),
+        (
+            &["sinks", "pause", "oncall"],
+            "write the full name, such as webhook/oncall",
+        ),
+        (
+            &["dead", "list", "--url", "127.0.0.1:8081"],
+            "write it like http://127.0.0.1:8081",
+        ),
+        (
+            &["providers", "show", "nosuchvendor"],
+            "campanile providers list",
+        ),
+        (
+            &["check", "--config", "/nowhere/campanile.toml"],
+            "/nowhere/campanile.toml",
+        ),
+    ] {
+        let run = Run::of(args);
+        assert_eq!(run.code, 2, "{args:?}: {}{}", run.out, run.err);
+        run.says(words);
+    }
+}
+
+#[test]
+fn completions_know_the_commands_in_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = Run::of(&["completions", shell]);
+        assert_eq!(script.code, 0);
+        for command in ["quarantine", "send", "providers"] {
+            script.says(command);
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_is_data_for_programs() {
+    let providers = Run::of(&["providers", "list", "--json"]).json();
+    for provider in providers.as_array().unwrap() {
+        let facts = provider.as_object().unwrap();
+        let names: Vec<&str> = facts.keys().map(String::as_str).collect();
+        let wanted = [
+            "name",
+            "title",
+            "method",
+            "proof",
+            "message_id",
+            "confidence",
+        ];
+        assert_eq!(names, wanted);
+        assert!(
+            facts
+                .values()
+                .all(|fact| fact.as_str().is_some_and(|f| !f.is_empty()))
+        );
+    }
+    assert!(Run::of(&["sinks", "list", "--json"]).json().is_array());
+}
+
+#[test]
+fn an_unreachable_gateway_is_a_failure_with_a_hint() {
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let run = Run::of(&["dead", "list", "--url", &url]);
+    assert_eq!(run.code, 1);
+    run.says("cannot reach");
+    run.says("Connection refused");
+    run.says("is the gateway running?");
+    assert_eq!(run.out, "", "words do not go where data goes");
+}
+
+#[test]
+fn a_reader_who_has_enough_ends_the_program_quietly() {
+    let mut child = campanile(&["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Closed before anything is read, as by `| head -0`.
+    drop(child.stdout.take());
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+}

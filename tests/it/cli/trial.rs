@@ -1,0 +1,114 @@
+//! `campanile check` and `campanile try`: what a config means, found out before anything runs.
+
+use std::fs;
+
+use super::Run;
+
+const CONFIG: &str = r#"
+[providers.ucloud.prod]
+key = "ucloud-path-key"
+
+[sinks.stdout.screen]
+
+[[routes]]
+when = "status == 'firing'"
+sinks = ["stdout/screen"]
+"#;
+
+const FIRING: &str = "POST /callback/ucloud/prod/ucloud-path-key HTTP/1.1\n\n\
+    {\"SessionID\":\"s-1\",\"Region\":\"hk\",\"ResourceType\":\"uhost\",\"ResourceId\":\"u-1\",\
+    \"MetricName\":\"load\",\"AlarmTime\":1700000000,\"RecoveryTime\":0}";
+
+/// Tries a request against a config, both in files of their own.
+fn attempt(request: &str, more: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, file) = (folder.path().join("c.toml"), folder.path().join("r.http"));
+    fs::write(&config, CONFIG).unwrap();
+    fs::write(&file, request).unwrap();
+    let (config, file) = (config.to_str().unwrap(), file.to_str().unwrap());
+    Run::of(&[&["try", "--config", config, file], more].concat())
+}
+
+#[test]
+fn a_right_config_is_summed_up_without_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, CONFIG).unwrap();
+    let run = Run::of(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    run.says("ok: 1 source, 1 sink, 1 route");
+    run.says("/callback/ucloud/prod/<key>");
+    run.says("status == 'firing'");
+    assert!(!run.out.contains("ucloud-path-key"));
+}
+
+#[test]
+fn every_mistake_of_a_config_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "[serverr]\n\n[store]\nretention_days = \"ten\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    let run = Run::of(&["check", "--config", config]);
+    assert_eq!(run.code, 2);
+    run.says("serverr");
+    run.says("retention_days");
+    let told = Run::of(&["check", "--json", "--config", config]);
+    assert_eq!(told.code, 2);
+    assert_eq!(told.json()["ok"], false);
+    assert!(told.json()["mistakes"].as_array().unwrap().len() >= 2);
+}
+
+#[test]
+fn a_believed_request_shows_its_alert_and_where_it_goes() {
+    let run = attempt(FIRING, &["--json"]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    let forecast = run.json();
+    assert_eq!(forecast["source"], "ucloud/prod");
+    assert_eq!(forecast["verdict"], "accepted");
+    assert_eq!(forecast["answer"]["status"], 200);
+    let fate = &forecast["alerts"][0];
+    assert_eq!(fate["alert"]["status"], "firing");
+    assert_eq!(fate["sinks"][0]["name"], "stdout/screen");
+    assert!(fate["sinks"][0]["request"].is_string(), "{fate}");
+    attempt(FIRING, &[]).says("nothing was stored or sent");
+}
+
+#[test]
+fn an_alert_that_no_route_takes_goes_to_nobody() {
+    let resolved = FIRING.replace("\"RecoveryTime\":0", "\"RecoveryTime\":1700000060");
+    let run = attempt(&resolved, &[]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    run.says("goes to nobody");
+}
+
+#[test]
+fn a_wrong_key_is_refused_unless_the_operator_believes_it() {
+    let wrong = FIRING.replace("ucloud-path-key", "guess");
+    let refused = attempt(&wrong, &["--json"]);
+    assert_eq!(refused.code, 1);
+    assert_eq!(refused.json()["verdict"], "refused");
+    assert_eq!(refused.json()["answer"]["status"], 403);
+    assert_eq!(refused.json()["alerts"], serde_json::json!([]));
+    let believed = attempt(&wrong, &["--json", "--believe"]);
+    assert_eq!(believed.code, 0);
+    assert_eq!(believed.json()["alerts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_is_quarantined_with_its_place() {
+    let unreadable = FIRING.replace("\"AlarmTime\":1700000000", "\"AlarmTime\":0");
+    let run = attempt(&unreadable, &["--json"]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.json()["verdict"], "quarantined");
+    assert!(run.json()["faults"][0]["place"].is_string());
+}
+
+#[test]
+fn a_path_that_leads_nowhere_needs_the_source_named() {
+    let elsewhere = FIRING.replace("/callback/ucloud/prod/ucloud-path-key", "/elsewhere");
+    let lost = attempt(&elsewhere, &[]);
+    assert_eq!(lost.code, 2);
+    lost.says("--source ucloud/prod");
+    let named = attempt(&elsewhere, &["--source", "ucloud/prod", "--believe"]);
+    assert_eq!(named.code, 0, "{}", named.err);
+}

@@ -1,0 +1,169 @@
+//! The client: what an answer means, and that a bad receiver costs neither time nor memory.
+
+use std::time::{Duration, Instant};
+
+use campanile::sinks::{Class, Failure};
+
+use super::{assert_no_secret, parcel, sink, webhook};
+use crate::receiver::{Play, Receiver};
+
+async fn failure(receiver: &Receiver) -> Failure {
+    let sink = sink(webhook(&receiver.url("/c4nary?token=c4nary")));
+    let failure = sink.send(&parcel()).await.unwrap_err();
+    assert_no_secret(&format!("{failure} {failure:?}"));
+    failure
+}
+
+#[tokio::test]
+async fn each_status_is_a_success_or_a_failure_of_its_class() {
+    let classes = [
+        (None, &[200, 201, 202, 204, 299][..]),
+        (
+            Some(Class::Transient),
+            &[408, 409, 423, 425, 429, 500, 502, 503, 504, 529],
+        ),
+        (
+            Some(Class::Operator),
+            &[
+                300, 301, 302, 304, 307, 308, 401, 402, 403, 404, 405, 407, 451,
+            ],
+        ),
+        (Some(Class::Poison), &[400, 413, 415, 422, 431]),
+        (Some(Class::Gone), &[410]),
+    ];
+    let receiver = Receiver::start([]).await;
+    let sink = sink(webhook(&receiver.url("/c4nary")));
+    for (class, statuses) in classes {
+        for &status in statuses {
+            receiver.now_plays([Play::status(status)]);
+            match (sink.send(&parcel()).await, class) {
+                (Ok(delivered), None) => assert_eq!(delivered.code, Some(status)),
+                (Err(failure), Some(class)) => {
+                    assert_eq!((failure.class, failure.code), (class, Some(status)));
+                    assert!(failure.cause.contains(&status.to_string()), "{failure}");
+                    assert_no_secret(&failure.cause);
+                }
+                (outcome, _) => panic!("{status}: {outcome:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_its_target_hears_nothing() {
+    let target = Receiver::start([]).await;
+    for status in [301, 302, 303, 307, 308] {
+        let from = Receiver::start([Play::with(status, "location", &target.url("/"))]).await;
+        let failure = failure(&from).await;
+        assert_eq!(failure.class, Class::Operator);
+        assert!(failure.cause.contains("redirects are not followed"));
+    }
+    assert_eq!(target.connections(), 0);
+}
+
+#[tokio::test]
+async fn retry_after_is_read_as_seconds_or_as_a_date_and_garbage_is_ignored() {
+    let at = parcel().at;
+    let date = |seconds: i64| {
+        let at = at + jiff::SignedDuration::from_secs(seconds);
+        httpdate::fmt_http_date(at.into())
+    };
+    let ten_years = 10 * 365 * 24 * 3600;
+    for (value, expected) in [
+        ("120".to_owned(), Some(120)),
+        ("0".to_owned(), Some(0)),
+        (ten_years.to_string(), Some(ten_years)),
+        (date(90), Some(90)),
+        (date(-90), None),
+        ("-5".to_owned(), None),
+        ("1.5".to_owned(), None),
+        ("soon".to_owned(), None),
+        (String::new(), None),
+        ("99999999999999999999999".to_owned(), None),
+    ] {
+        let receiver = Receiver::start([Play::with(429, "retry-after", &value)]).await;
+        let failure = failure(&receiver).await;
+        assert_eq!(
+            failure.retry_after,
+            expected.map(Duration::from_secs),
+            "{value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_or_never_comes_ends_at_the_timeout() {
+    for play in [Play::Drip, Play::Silence] {
+        let receiver = Receiver::start([play.clone()]).await;
+        let begun = Instant::now();
+        let failure = failure(&receiver).await;
+        assert_eq!(failure.class, Class::Transient);
+        assert!(failure.cause.contains("1.5 s"), "{failure}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{play:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_and_the_status_counts() {
+    let receiver = Receiver::start([Play::Endless]).await;
+    let sink = sink(webhook(&receiver.url("/")));
+    let begun = Instant::now();
+    assert_eq!(sink.send(&parcel()).await.unwrap().code, Some(200));
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "it waited for the end"
+    );
+}
+
+#[tokio::test]
+async fn a_broken_or_refused_connection_is_transient() {
+    for play in [Play::Reset, Play::ResetInBody] {
+        let receiver = Receiver::start([play]).await;
+        assert_eq!(failure(&receiver).await.class, Class::Transient);
+    }
+    let nobody = Receiver::start([]).await;
+    let sink = sink(webhook(&nobody.url("/c4nary")));
+    drop(nobody);
+    tokio::task::yield_now().await;
+    let failure = sink.send(&parcel()).await.unwrap_err();
+    assert_eq!(failure.class, Class::Transient);
+    assert_no_secret(&format!("{failure:?}"));
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_and_a_port_without_tls_are_transient() {
+    let receiver = Receiver::start([]).await;
+    let plain = receiver.url("/c4nary").replace("http://", "https://");
+    for url in ["http://no-such-host.invalid/c4nary", &plain] {
+        let failure = sink(webhook(url)).send(&parcel()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Transient, "{failure}");
+        assert_no_secret(&format!("{failure:?}"));
+    }
+}
+
+#[tokio::test]
+async fn connections_are_kept_and_one_that_the_receiver_closed_loses_nothing() {
+    let receiver = Receiver::start([]).await;
+    let sink = sink(webhook(&receiver.url("/")));
+    for _ in 0..5 {
+        sink.send(&parcel()).await.unwrap();
+    }
+    assert_eq!(receiver.connections(), 1);
+    receiver.now_plays([Play::AnswerAndClose(200)]);
+    for _ in 0..5 {
+        sink.send(&parcel()).await.unwrap();
+    }
+    // Each parcel came once: the pool noticed, or sent again only what the receiver had not begun.
+    assert_eq!(receiver.got().len(), 10);
+}
+
+#[tokio::test]
+async fn a_dropped_send_ends_at_once() {
+    let receiver = Receiver::start([Play::Silence]).await;
+    let sink = sink(webhook(&receiver.url("/")));
+    let parcel = parcel();
+    tokio::select! {
+        outcome = sink.send(&parcel) => panic!("{outcome:?}"),
+        got = receiver.got_at_least(1) => assert_eq!(got.len(), 1),
+    }
+}

@@ -1,0 +1,90 @@
+//! Sinks over real sockets and files: what is sent, what an answer means, and what is never said.
+
+mod files;
+mod guard;
+mod http;
+mod screen;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
+use campanile::sinks::{BuildError, Parcel, Sink, build, kinds};
+use campanile::template::sample_alerts;
+use campanile_providers::Secret;
+use jiff::Timestamp;
+
+/// Its parts must never be seen: every test of an error or a rendered request looks for them.
+const CANARIES: &[&str] = &["c4nary", "whsec_", "Yw4naryc4naryc4naryc4naryAAA"];
+
+fn parcel() -> Parcel {
+    let [alert, _] = sample_alerts();
+    parcel_of(alert)
+}
+
+fn parcel_of(alert: campanile_providers::Alert) -> Parcel {
+    Parcel {
+        delivery_id: "dlv_0123456789abcdef0123456789abcdef".to_owned(),
+        json: serde_json::to_vec(&alert).unwrap().into(),
+        alert: Arc::new(alert),
+        attempt: 1,
+        redriven: false,
+        at: "2026-11-21T07:00:00Z".parse::<Timestamp>().unwrap(),
+    }
+}
+
+fn webhook(url: &str) -> Webhook {
+    Webhook {
+        url: Secret::from(url.to_owned()),
+        method: "POST".to_owned(),
+        signing_secrets: Vec::new(),
+        body: WebhookBody::Alert,
+        headers: Vec::new(),
+        public_only: false,
+        success: None,
+        skip_tls_verification: false,
+        ca_file: None,
+    }
+}
+
+fn spec(kind: SinkKind) -> SinkSpec {
+    SinkSpec {
+        name: "webhook/oncall".to_owned(),
+        kind,
+        policy: Policy {
+            timeout: Duration::from_millis(1500),
+            ..Policy::default()
+        },
+    }
+}
+
+fn try_build(webhook: Webhook) -> Result<Arc<dyn Sink>, BuildError> {
+    build(&spec(SinkKind::Webhook(webhook)))
+}
+
+fn sink(webhook: Webhook) -> Arc<dyn Sink> {
+    try_build(webhook).unwrap()
+}
+
+fn assert_no_secret(text: &str) {
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "{canary} is in: {text}");
+    }
+}
+
+#[test]
+fn every_kind_of_sink_has_a_page_with_the_four_headings() {
+    let names: Vec<_> = kinds().iter().map(|kind| kind.name).collect();
+    assert!(names.is_sorted(), "{names:?}");
+    for kind in kinds() {
+        for heading in ["What it does", "Set it up", "What is sent", "When it fails"] {
+            assert!(
+                kind.page.contains(&format!("\n## {heading}\n")),
+                "{} {heading}",
+                kind.name
+            );
+        }
+        assert!(kind.page.contains(&format!("[sinks.{}.", kind.name)));
+    }
+}

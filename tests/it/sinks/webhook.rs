@@ -1,0 +1,336 @@
+//! What a webhook sends: bodies, headers, signatures; and what it refuses to be.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use campanile::config::{Webhook, WebhookBody};
+use campanile::sinks::{Class, Parcel};
+use campanile::template::sample_alerts;
+use campanile_providers::Secret;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::json;
+use sha2::Sha256;
+
+use super::{assert_no_secret, parcel, parcel_of, sink, try_build, webhook};
+use crate::receiver::{Got, Play, Receiver};
+
+const KEY: &str = "Yw4naryc4naryc4naryc4naryAAA";
+
+async fn sent(change: impl FnOnce(&mut Webhook), parcel: &Parcel) -> Got {
+    let receiver = Receiver::start([]).await;
+    let mut webhook = webhook(&receiver.url("/hook?key=c4nary"));
+    change(&mut webhook);
+    sink(webhook).send(parcel).await.unwrap();
+    receiver.got().remove(0)
+}
+
+#[tokio::test]
+async fn an_alert_is_sent_as_the_bytes_that_the_api_shows() {
+    let parcel = parcel();
+    let got = sent(|_| {}, &parcel).await;
+    assert_eq!(
+        (got.method.as_str(), got.target.as_str()),
+        ("POST", "/hook?key=c4nary")
+    );
+    assert_eq!(got.body, *parcel.json);
+    assert_eq!(got.header("content-type"), Some("application/json"));
+    assert_eq!(got.header("webhook-id"), Some(parcel.delivery_id.as_str()));
+    for absent in [
+        "webhook-signature",
+        "campanile-redriven",
+        "referer",
+        "cookie",
+        "accept-encoding",
+    ] {
+        assert_eq!(got.header(absent), None, "{absent}");
+    }
+    assert_eq!(
+        sent(|w| w.method = "PUT".to_owned(), &parcel).await.method,
+        "PUT"
+    );
+}
+
+#[tokio::test]
+async fn what_an_operator_sends_again_is_marked_and_keeps_its_id() {
+    let again = Parcel {
+        redriven: true,
+        attempt: 7,
+        ..parcel()
+    };
+    let got = sent(|_| {}, &again).await;
+    assert_eq!(got.header("campanile-redriven"), Some("true"));
+    assert_eq!(
+        got.header("webhook-id"),
+        Some(parcel().delivery_id.as_str())
+    );
+}
+
+#[tokio::test]
+async fn each_secret_signs_id_time_and_the_exact_bytes() {
+    let second = BASE64_STANDARD.encode([9; 32]);
+    let secrets = [KEY, &second].map(|key| Secret::from(format!("whsec_{key}")));
+    let got = sent(|w| w.signing_secrets = secrets.to_vec(), &parcel()).await;
+    let timestamp = got.header("webhook-timestamp").unwrap();
+    assert_eq!(timestamp, parcel().at.as_second().to_string());
+    let expected = [KEY, &second].map(|key| {
+        let key = BASE64_STANDARD.decode(key).unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(format!("{}.{timestamp}.", got.header("webhook-id").unwrap()).as_bytes());
+        mac.update(&got.body);
+        format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
+    });
+    assert_eq!(
+        got.header("webhook-signature"),
+        Some(expected.join(" ").as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_signature_is_that_of_the_standards_own_example() {
+    // From the Standard Webhooks specification's reference libraries.
+    let parcel = Parcel {
+        delivery_id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(),
+        json: br#"{"test": 2432232314}"#.as_slice().into(),
+        at: jiff::Timestamp::from_second(1_614_265_330).unwrap(),
+        ..parcel()
+    };
+    let secret = Secret::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
+    let got = sent(|w| w.signing_secrets = vec![secret], &parcel).await;
+    let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+    assert_eq!(got.header("webhook-signature"), Some(signature));
+}
+
+#[tokio::test]
+async fn cloudevents_are_structured_and_hold_the_whole_alert() {
+    let parcel = parcel();
+    let got = sent(|w| w.body = WebhookBody::CloudEvents, &parcel).await;
+    let media = got.header("content-type").unwrap();
+    assert!(media.starts_with("application/cloudevents+json"), "{media}");
+    let event = got.json();
+    assert_eq!(event["specversion"], "1.0");
+    assert_eq!(event["id"], parcel.alert.id);
+    assert_eq!(event["source"], "/campanile/ucloud/prod");
+    assert_eq!(event["type"], "campanile.alert.firing");
+    assert_eq!(event["subject"], parcel.alert.fingerprint.to_string());
+    assert_eq!(event["time"], "1970-01-01T00:00:00Z");
+    let alert: serde_json::Value = serde_json::from_slice(&parcel.json).unwrap();
+    assert_eq!(event["data"], alert);
+}
+
+#[tokio::test]
+async fn alertmanager_bodies_pair_firing_and_resolved() {
+    let [firing, mut resolved] = sample_alerts();
+    resolved.metric.name = firing.metric.name.clone();
+    let mut bodies = Vec::new();
+    for alert in [firing, resolved] {
+        let got = sent(|w| w.body = WebhookBody::Alertmanager, &parcel_of(alert)).await;
+        bodies.push(got.json());
+    }
+    let [firing, resolved] = <[_; 2]>::try_from(bodies).unwrap();
+    assert_eq!(firing["version"], "4");
+    assert_eq!(firing["receiver"], "webhook/oncall");
+    assert_eq!(firing["groupKey"], resolved["groupKey"]);
+    assert_eq!(firing["groupLabels"], json!({"alertname": "cpu_usage"}));
+    assert_eq!(firing["groupLabels"], resolved["groupLabels"]);
+    let (on, off) = (&firing["alerts"][0], &resolved["alerts"][0]);
+    assert_eq!(on["fingerprint"], off["fingerprint"]);
+    assert_eq!(
+        (&on["status"], &off["status"]),
+        (&json!("firing"), &json!("resolved"))
+    );
+    assert_eq!(on["endsAt"], "0001-01-01T00:00:00Z");
+    assert_eq!(on["startsAt"], "1970-01-01T00:00:00Z");
+    assert_eq!(off["endsAt"], "1970-01-01T00:00:00Z");
+    assert_eq!(on["labels"]["team"], "db");
+    assert_eq!(on["labels"]["severity"], "critical");
+    assert_eq!(on["annotations"]["value"], "97");
+    assert_eq!(on["generatorURL"], "https://console.example.com/?a=1&b=2");
+}
+
+#[tokio::test]
+async fn a_template_makes_body_and_headers_and_json_stays_json() {
+    let got = sent(
+        |w| {
+            let body = r#"{"text": {{ title|tojson }}, "team": {{ labels.team|tojson }}}"#;
+            w.body = WebhookBody::Template(body.to_owned());
+            let value = Secret::from("Bearer c4nary {{ severity }}".to_owned());
+            w.headers = vec![("Authorization".to_owned(), value)];
+        },
+        &parcel(),
+    )
+    .await;
+    assert_eq!(
+        got.json(),
+        json!({"text": parcel().alert.title, "team": "db"})
+    );
+    assert_eq!(got.header("authorization"), Some("Bearer c4nary critical"));
+    assert_eq!(got.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn an_alert_cannot_add_a_header_of_its_own() {
+    let receiver = Receiver::start([]).await;
+    let value = Secret::from("{{ labels.note }}".to_owned());
+    let sink = sink(Webhook {
+        headers: vec![("X-Note".to_owned(), value)],
+        ..webhook(&receiver.url("/"))
+    });
+    let mut evil = parcel().alert.as_ref().clone();
+    evil.labels
+        .insert("note".to_owned(), "a\r\nX-Evil: 1".to_owned());
+    let failure = sink.send(&parcel_of(evil)).await.unwrap_err();
+    assert_eq!(failure.class, Class::Poison);
+    assert!(failure.cause.contains("`x-note`"), "{failure}");
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[tokio::test]
+async fn with_a_success_word_a_2xx_alone_is_not_success() {
+    let receiver = Receiver::start([
+        Play::body(r#"{"errcode":0}"#),
+        Play::body(r#"{"errcode":93000,"errmsg":"c4nary"}"#),
+        Play::body("oops"),
+    ])
+    .await;
+    let sink = sink(Webhook {
+        success: Some("body.errcode == 0".to_owned()),
+        ..webhook(&receiver.url("/"))
+    });
+    sink.send(&parcel()).await.unwrap();
+    for _ in 0..2 {
+        let failure = sink.send(&parcel()).await.unwrap_err();
+        assert_eq!((failure.class, failure.code), (Class::Transient, Some(200)));
+        assert_no_secret(&format!("{failure:?}"));
+    }
+}
+
+#[test]
+fn a_rendered_request_shows_the_body_and_hides_every_secret() {
+    let value = Secret::from("Bearer c4nary".to_owned());
+    let sink = sink(Webhook {
+        signing_secrets: vec![Secret::from(format!("whsec_{KEY}"))],
+        headers: vec![("X-Api-Key".to_owned(), value)],
+        ..webhook("https://me:c4nary@oncall.example.com:8443/c4nary/x?key=c4nary#c4nary")
+    });
+    let request = sink.render(&parcel()).unwrap();
+    assert!(
+        request.starts_with("POST https://oncall.example.com:8443/***\n"),
+        "{request}"
+    );
+    assert!(request.contains("x-api-key: ***\n"), "{request}");
+    assert!(request.contains("webhook-id: dlv_0123"), "{request}");
+    assert!(request.contains("\n\n{\"id\":"), "{request}");
+    assert_no_secret(&request);
+}
+
+/// Settings that are wrong, each with a webhook that has nothing else wrong.
+fn broken() -> Vec<(&'static str, Webhook)> {
+    let header = |name: &str, value: &str| vec![(name.to_owned(), Secret::from(value.to_owned()))];
+    let template = |text: &str| WebhookBody::Template(text.to_owned());
+    let good = || webhook("https://example.com/c4nary");
+    vec![
+        ("url", webhook("c4nary")),
+        ("url", webhook("ftp://example.com/c4nary")),
+        (
+            "method",
+            Webhook {
+                method: "GET".to_owned(),
+                ..good()
+            },
+        ),
+        (
+            "signing_secret",
+            Webhook {
+                signing_secrets: vec!["c4nary".into()],
+                ..good()
+            },
+        ),
+        (
+            "signing_secret",
+            Webhook {
+                signing_secrets: vec!["whsec_c4nary!".into()],
+                ..good()
+            },
+        ),
+        (
+            "signing_secret",
+            Webhook {
+                signing_secrets: vec!["whsec_AAAA".into()],
+                ..good()
+            },
+        ),
+        (
+            "success",
+            Webhook {
+                success: Some("body.x =".to_owned()),
+                ..good()
+            },
+        ),
+        (
+            "body",
+            Webhook {
+                body: template("{{ tilte }}"),
+                ..good()
+            },
+        ),
+        (
+            "body",
+            Webhook {
+                body: template(r#"{"text": "{{ title }}"}"#),
+                ..good()
+            },
+        ),
+        (
+            "headers.webhook-id",
+            Webhook {
+                headers: header("webhook-id", "1"),
+                ..good()
+            },
+        ),
+        (
+            "headers.a b",
+            Webhook {
+                headers: header("a b", "1"),
+                ..good()
+            },
+        ),
+        (
+            "headers.x",
+            Webhook {
+                headers: header("x", "c4nary {{ nosuch }}"),
+                ..good()
+            },
+        ),
+        (
+            "headers.x",
+            Webhook {
+                headers: header("x", "{{ title }}"),
+                ..good()
+            },
+        ),
+        (
+            "ca_file",
+            Webhook {
+                ca_file: Some("/nonexistent.pem".into()),
+                ..good()
+            },
+        ),
+        (
+            "ca_file",
+            Webhook {
+                ca_file: Some("Cargo.toml".into()),
+                ..good()
+            },
+        ),
+    ]
+}
+
+#[test]
+fn a_webhook_that_cannot_work_is_refused_with_the_setting_that_is_wrong() {
+    for (setting, webhook) in broken() {
+        let Err(error) = try_build(webhook.clone()) else {
+            panic!("{setting} passes: {webhook:?}");
+        };
+        assert_eq!(error.setting, setting, "{error}");
+        assert_no_secret(&error.to_string().replace("written `whsec_`", ""));
+    }
+}

@@ -1,0 +1,242 @@
+//! A gateway's two listeners, standing on a store in memory and a vendor made for tests.
+
+mod memory;
+mod probe;
+mod wire;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use campanile::clock::Clock;
+use campanile::config::{self, Feed};
+use campanile::http::{self, Gateway, Hooks, Plan, Routes, SinkControl, SinkState};
+use campanile::store::{Seq, SinkId, Store};
+use campanile::telemetry::Metrics;
+use campanile_providers::{Alert, Report, Secret, Source, Status};
+use serde_json::{Value, json};
+
+pub(crate) use memory::{Memory, Mood};
+pub(crate) use probe::Probe;
+pub(crate) use wire::{Reply, Wire};
+
+/// The sink to which tests' alerts go.
+pub(crate) const SINK: &str = "webhook/oncall";
+
+/// The operator's token where a test has one.
+pub(crate) const TOKEN: &str = "operators-token";
+
+/// Everything that a test holds.
+pub(crate) struct Standing {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) store: Arc<Memory>,
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) effects: Arc<Mutex<Vec<String>>>,
+    handles: Vec<ServerHandle>,
+}
+
+/// Notes what delivery is told.
+#[derive(Default)]
+pub(crate) struct Workers {
+    pub(crate) poked: Mutex<Vec<(SinkId, Vec<Seq>)>>,
+    pub(crate) forgotten: Mutex<Vec<(SinkId, Vec<Seq>)>>,
+    paused: Mutex<bool>,
+}
+
+impl SinkControl for Workers {
+    fn states(&self) -> Vec<SinkState> {
+        let state = if *self.paused.lock().unwrap() {
+            "paused"
+        } else {
+            "ok"
+        };
+        vec![SinkState {
+            name: SINK.into(),
+            state: state.into(),
+            in_flight: 1,
+            ..SinkState::default()
+        }]
+    }
+    fn poke(&self, sink: SinkId, seqs: &[Seq]) {
+        self.poked.lock().unwrap().push((sink, seqs.to_vec()));
+    }
+    fn forget(&self, sink: SinkId, seqs: &[Seq]) {
+        self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
+    }
+    fn pause(&self, name: &str) -> bool {
+        *self.paused.lock().unwrap() |= name == SINK;
+        name == SINK
+    }
+    fn resume(&self, name: &str) -> bool {
+        *self.paused.lock().unwrap() &= name != SINK;
+        name == SINK
+    }
+}
+
+/// An open source of the test vendor.
+pub(crate) fn source(name: &str) -> Source {
+    Source {
+        name: format!("probe/{name}"),
+        open: true,
+        ..Source::default()
+    }
+}
+
+/// A source of the test vendor with a key in the path.
+pub(crate) fn keyed(name: &str, key: &str) -> Source {
+    Source {
+        name: format!("probe/{name}"),
+        keys: vec![Secret::from(key)],
+        ..Source::default()
+    }
+}
+
+/// A configuration with these sources and short times.
+pub(crate) fn config(sources: Vec<Source>) -> config::Config {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let feed = |source| Feed {
+        provider: Arc::new(Probe),
+        source: Arc::new(source),
+    };
+    config::Config {
+        server: config::Server {
+            listen: any,
+            body_bytes_max: 64 * 1024,
+            trusted_proxies: vec![],
+            head_timeout: Duration::from_millis(500),
+            body_timeout: Duration::from_millis(500),
+            connections_max: 100,
+            workers: 1,
+        },
+        admin: config::Admin {
+            listen: any,
+            token: Some(Secret::from(TOKEN)),
+        },
+        store: config::Store {
+            path: "unused".into(),
+            retention_days: 30,
+        },
+        log: config::Log {
+            pretty: false,
+            level: "info".into(),
+        },
+        feeds: sources.into_iter().map(feed).collect(),
+        sinks: vec![],
+        routes: vec![],
+    }
+}
+
+impl Standing {
+    /// A gateway with these sources.
+    pub(crate) fn with(sources: Vec<Source>) -> Self {
+        Self::of(&config(sources))
+    }
+
+    /// A gateway with this configuration.
+    pub(crate) fn of(config: &config::Config) -> Self {
+        let store = Arc::new(Memory::default());
+        let workers = Arc::new(Workers::default());
+        let metrics = Arc::new(Metrics::new());
+        let effects: Arc<Mutex<Vec<String>>> = Arc::default();
+        let seen = Arc::clone(&effects);
+        let hooks = Hooks {
+            identify,
+            effect: Arc::new(move |effect| seen.lock().unwrap().push(format!("{effect:?}"))),
+            demo_list: |alerts| json!({"Result": alerts.len(), "RetCode": 0}),
+        };
+        let plan = Plan::new(config, routes(&store), &metrics);
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            Clock::machine(),
+            metrics,
+            Arc::clone(&workers) as Arc<dyn SinkControl>,
+            hooks,
+            plan,
+        ));
+        let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (outside, inside) = (listener(), listener());
+        let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
+        let servers = [
+            http::public(Arc::clone(&gateway), outside, &config.server).unwrap(),
+            http::admin(Arc::clone(&gateway), inside).unwrap(),
+        ];
+        let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
+        for server in servers {
+            tokio::spawn(server);
+        }
+        Self {
+            public,
+            admin,
+            store,
+            workers,
+            gateway,
+            effects,
+            handles,
+        }
+    }
+
+    /// Sends a request to the public listener on a connection of its own.
+    pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
+        Wire::to(self.public).await.send(raw).await
+    }
+
+    /// Posts JSON to a path of the public listener.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(wire::post(
+            path,
+            "content-type: application/json\r\n",
+            body.to_string().as_bytes(),
+        ))
+        .await
+    }
+
+    /// Asks the API as an operator.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Reply {
+        let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n");
+        let raw = wire::request(method, path, &head, body.as_bytes());
+        Wire::to(self.admin).await.send(raw).await
+    }
+
+    /// The value of a metric, by its whole name with labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.ask("GET", "/metrics", "").await.body;
+        let found = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        found.unwrap_or(0.0)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        for handle in &self.handles {
+            drop(handle.stop(false));
+        }
+    }
+}
+
+/// Every alert goes to the one sink, except those that say where not.
+fn routes(store: &Arc<Memory>) -> Routes {
+    let sink = store.sink(SINK);
+    Arc::new(move |alert: &Alert| {
+        if alert.title == "unrouted" {
+            vec![]
+        } else {
+            vec![sink]
+        }
+    })
+}
+
+fn identify(source: &str, report: &Report) -> ([u8; 16], u64) {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut id = DefaultHasher::new();
+    (source, &report.message_id).hash(&mut id);
+    let mut said = DefaultHasher::new();
+    (&report.title, report.status == Status::Firing).hash(&mut said);
+    (u128::from(id.finish()).to_be_bytes(), said.finish())
+}
+
+pub(crate) use wire::{post, request};

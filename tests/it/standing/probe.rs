@@ -1,0 +1,103 @@
+//! A vendor made for tests: JSON with `probe`, which is the message id.
+
+use campanile_providers::{
+    Answer, Callback, Effect, Fingerprint, Outcome, Proof, Provider, Reading, Report, Severity,
+    Source, Stamp, Status, Unreadable,
+};
+use serde_json::{Value, json};
+
+pub(crate) struct Probe;
+
+impl Provider for Probe {
+    fn name(&self) -> &'static str {
+        "probe"
+    }
+    fn title(&self) -> &'static str {
+        "Probe"
+    }
+    fn doc(&self) -> &'static str {
+        ""
+    }
+    fn methods(&self) -> &[&'static str] {
+        &["POST", "PUT"]
+    }
+    fn proof_kind(&self) -> &'static str {
+        "token in the body"
+    }
+    fn message_id_kind(&self) -> &'static str {
+        "probe"
+    }
+    fn confidence(&self) -> &'static str {
+        "documented"
+    }
+    fn recognizes(&self, call: &Callback) -> bool {
+        call.json().is_ok_and(|body| body.get("probe").is_some())
+    }
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        if source.tokens.is_empty() {
+            return Proof::Nothing;
+        }
+        let body = call.json().ok();
+        let given = body.and_then(|body| body.get("token")?.as_str());
+        Proof::Secret {
+            given: given.map(Into::into),
+            wanted: &source.tokens,
+        }
+    }
+    fn read(&self, call: &Callback, _: &Source) -> Result<Reading, Unreadable> {
+        let body = call.json()?;
+        assert!(body.get("panic").is_none(), "asked to");
+        if body.get("test").is_some() {
+            return Ok(Reading::ignored("a test message"));
+        }
+        let mut reading = Reading {
+            effect: body.get("confirm").map(|_| Effect::Confirm {
+                url: "https://example.com/".into(),
+            }),
+            ..Reading::default()
+        };
+        match body.get("items").and_then(Value::as_array) {
+            None => reading.reports.push(report(body)?),
+            Some(items) => {
+                for item in items {
+                    match report(item) {
+                        Ok(report) => reading.reports.push(report),
+                        Err(fault) => reading.unreadable.push(fault),
+                    }
+                }
+            }
+        }
+        Ok(reading)
+    }
+    fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
+        let id = match outcome {
+            Outcome::Accepted { id } => *id,
+            _ => "",
+        };
+        let ret = if outcome.status() == 200 { 0 } else { -1 };
+        Answer::json(
+            outcome.status(),
+            &json!({"ret": ret, "say": outcome.sentence(), "id": id}),
+        )
+    }
+    fn refresh(&self, call: Callback, _: &Stamp<'_>) -> Callback {
+        call
+    }
+}
+
+fn report(body: &Value) -> Result<Report, Unreadable> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let Some(id) = body.get("probe").and_then(Value::as_str) else {
+        return Err(Unreadable::new("body.probe", "is missing"));
+    };
+    let status = text("status").parse().unwrap_or(Status::Firing);
+    let mut report = Report::new(id, Fingerprint::of("probe", [text("problem")]), status);
+    report.title = text("title").into();
+    report.severity = text("severity").parse().unwrap_or(Severity::Unknown);
+    if !text("severity").is_empty() {
+        report
+            .raw
+            .insert("severity".into(), text("severity").to_owned());
+    }
+    Ok(report)
+}
