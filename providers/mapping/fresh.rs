@@ -161,12 +161,6 @@ fn put_json(json: &mut Json, path: &str, value: &str) {
         };
     } else if let Json::String(text) = json {
         put_in_text(text, path, value);
-    } else if let Json::String(text) = json {
-        // JSON inside a string is reached as if it were not wrapped.
-        if let Ok(mut inner) = serde_json::from_str(text) {
-            put_json(&mut inner, path, value);
-            *text = inner.to_string();
-        }
     } else if let Some((inner, rest)) = path.strip_prefix('[').and_then(|p| p.split_once(']')) {
         let Some(items) = json.as_array_mut() else {
             return;
