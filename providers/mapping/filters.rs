@@ -178,6 +178,10 @@ fn fault(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the engine hands keyword arguments over by value"
+)]
 fn time(
     state: &State<'_, '_>,
     value: &Value,

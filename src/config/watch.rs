@@ -1,11 +1,9 @@
 //! Tells when a file of the configuration has changed.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{Event, EventKind, RecursiveMode, Watcher};
+use notify::{Event, PollWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 /// Editors write in several steps: a change is told when nothing more came for so long.
@@ -13,22 +11,28 @@ const QUIET: Duration = Duration::from_millis(300);
 /// At most so many steps are waited for, so that a file that is written without end is told of as well.
 const STEPS_MAX: usize = 100;
 
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// One `()` for each change of a file or of a folder's files, after the writing ended. Must be called within a tokio
 /// runtime; the watching ends when the receiver is dropped.
 ///
-/// Folders are watched, not files: editors and Kubernetes put a new file in the place of the old one.
+/// Files are looked at now and then, not subscribed to: editors and Kubernetes put a new file in the place of the old one,
+/// and a database that stands beside the config would wake a subscriber with every commit.
 pub fn changes(paths: &[PathBuf]) -> notify::Result<mpsc::Receiver<()>> {
     let (raw, mut events) = mpsc::channel(1);
-    let watched = Watched::new(paths);
-    let folders = watched.folders.clone();
-    let mut notifier = notify::recommended_watcher(move |event: notify::Result<Event>| {
+    let settings = notify::Config::default().with_poll_interval(LOOK_EVERY);
+    let named = paths.to_vec();
+    let seen = move |event: notify::Result<Event>| {
+        let ours = |path: &PathBuf| is_config(path) || named.contains(path);
         // A full channel already tells of a change.
-        if event.is_ok_and(|event| watched.concerns(&event)) {
+        if event.is_ok_and(|event| event.paths.iter().any(ours)) {
             let _full = raw.try_send(()).is_err();
         }
-    })?;
-    for folder in &folders {
-        notifier.watch(folder, RecursiveMode::NonRecursive)?;
+    };
+    let mut notifier = PollWatcher::new(seen, settings)?;
+    for path in paths {
+        notifier.watch(path, RecursiveMode::NonRecursive)?;
     }
     let (told, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -58,50 +62,7 @@ async fn settle(events: &mut mpsc::Receiver<()>) {
     }
 }
 
-/// What is looked at.
-struct Watched {
-    folders: BTreeSet<PathBuf>,
-    /// The names of single files; Kubernetes swaps the link `..data` beside them.
-    names: BTreeSet<OsString>,
-    whole_folder: bool,
-}
-
-impl Watched {
-    fn new(paths: &[PathBuf]) -> Self {
-        let mut watched = Self {
-            folders: BTreeSet::new(),
-            names: [OsString::from("..data")].into(),
-            whole_folder: false,
-        };
-        for path in paths {
-            if path.is_dir() {
-                watched.whole_folder = true;
-                watched.folders.insert(path.clone());
-            } else {
-                let parent = path
-                    .parent()
-                    .filter(|parent| !parent.as_os_str().is_empty());
-                watched
-                    .folders
-                    .insert(parent.unwrap_or(Path::new(".")).to_owned());
-                watched
-                    .names
-                    .extend(path.file_name().map(ToOwned::to_owned));
-            }
-        }
-        watched
-    }
-
-    fn concerns(&self, event: &Event) -> bool {
-        let written = !matches!(event.kind, EventKind::Access(_));
-        written && event.paths.iter().any(|path| self.is_ours(path))
-    }
-
-    fn is_ours(&self, path: &Path) -> bool {
-        let toml = path.extension().is_some_and(|end| end == "toml");
-        (self.whole_folder && toml)
-            || path
-                .file_name()
-                .is_some_and(|name| self.names.contains(name))
-    }
+/// In a folder only these are configuration; a single file is, whatever it is called.
+fn is_config(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "toml")
 }
