@@ -1,68 +1,80 @@
 //! Tells when a file of the configuration has changed.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use notify::{Event, PollWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Editors write in several steps: a change is told when nothing more came for so long.
-const QUIET: Duration = Duration::from_millis(300);
-/// At most so many steps are waited for, so that a file that is written without end is told of as well.
-const STEPS_MAX: usize = 100;
-
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the files are looked at. A change is told when two looks in a row saw the same, because editors write in
+/// several steps.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// One `()` for each change of a file or of a folder's files, after the writing ended. Must be called within a tokio
 /// runtime; the watching ends when the receiver is dropped.
 ///
 /// Files are looked at now and then, not subscribed to: editors and Kubernetes put a new file in the place of the old one,
 /// and a database that stands beside the config would wake a subscriber with every commit.
-pub fn changes(paths: &[PathBuf]) -> notify::Result<mpsc::Receiver<()>> {
-    let (raw, mut events) = mpsc::channel(1);
-    let settings = notify::Config::default().with_poll_interval(LOOK_EVERY);
-    let named = paths.to_vec();
-    let seen = move |event: notify::Result<Event>| {
-        let ours = |path: &PathBuf| is_config(path) || named.contains(path);
-        // A full channel already tells of a change.
-        if event.is_ok_and(|event| event.paths.iter().any(ours)) {
-            let _full = raw.try_send(()).is_err();
-        }
-    };
-    let mut notifier = PollWatcher::new(seen, settings)?;
-    for path in paths {
-        notifier.watch(path, RecursiveMode::NonRecursive)?;
-    }
+pub fn changes(paths: &[PathBuf]) -> mpsc::Receiver<()> {
     let (told, receiver) = mpsc::channel(1);
+    let paths = paths.to_vec();
+    let mut seen = look(&paths);
     tokio::spawn(async move {
-        let _kept = notifier;
-        loop {
-            let event = tokio::select! {
-                event = events.recv() => event,
-                () = told.closed() => None,
-            };
-            if event.is_none() {
-                return;
+        let mut unsettled = false;
+        while !told.is_closed() {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = look(&paths);
+            if now != seen {
+                seen = now;
+                unsettled = true;
+            } else if unsettled {
+                unsettled = false;
+                // A full channel: the receiver has not looked at the change before, and will see both.
+                let _full = told.try_send(()).is_err();
             }
-            settle(&mut events).await;
-            // A full channel: the receiver has not looked at the change before, and will see both.
-            let _full = told.try_send(()).is_err();
         }
     });
-    Ok(receiver)
+    receiver
 }
 
-async fn settle(events: &mut mpsc::Receiver<()>) {
-    for _ in 0..STEPS_MAX {
-        let more = tokio::time::timeout(QUIET, events.recv()).await;
-        if !matches!(more, Ok(Some(()))) {
-            return;
+/// What tells one state of a file from another.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    path: PathBuf,
+    inode: u64,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+fn look(paths: &[PathBuf]) -> Vec<Seen> {
+    let files = paths.iter().flat_map(|path| {
+        if path.is_dir() {
+            tables(path)
+        } else {
+            vec![path.clone()]
         }
-    }
+    });
+    let mut seen: Vec<Seen> = files.filter_map(state).collect();
+    seen.sort();
+    seen
 }
 
-/// In a folder only these are configuration; a single file is, whatever it is called.
-fn is_config(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end == "toml")
+/// The files of a folder that are configuration.
+fn tables(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .collect()
+}
+
+/// Links are followed: Kubernetes swaps the folder behind one.
+fn state(path: PathBuf) -> Option<Seen> {
+    let facts = std::fs::metadata(&path).ok()?;
+    Some(Seen {
+        path,
+        inode: facts.ino(),
+        bytes: facts.len(),
+        modified: facts.modified().ok(),
+    })
 }
