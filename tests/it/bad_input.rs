@@ -1,8 +1,9 @@
 //! Bad input and what it gets, in the words of the real vendors. What needs no vendor stands in `ingest`.
 
+use campanile::config::Config;
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, named, raw};
+use crate::gateway::{Gateway, IDLE_SINK, named, raw};
 use crate::standing::{Reply, post, request};
 
 const UCLOUD: &str = "/callback/ucloud/fixture/campanile-fixture-key";
@@ -11,10 +12,9 @@ const JIANKONG: &str = "/callback/jiankong/fixture";
 /// The sources of the fixtures, with a small limit for bodies.
 async fn gateway() -> Gateway {
     let settings = "[providers.ucloud.fixture]\nkey = \"campanile-fixture-key\"\n\
-                    [providers.jiankong.fixture]\ntoken = \"campanile-fixture-token\"\n\
-                    [sinks.stdout.screen]\n\
-                    [[routes]]\nwhen = \"false\"\nsinks = [\"stdout/screen\"]\n";
-    Gateway::start_with(settings, |config| config.server.body_bytes_max = 64 * 1024).await
+                    [providers.jiankong.fixture]\ntoken = \"campanile-fixture-token\"\n";
+    let small = |config: &mut Config| config.server.body_bytes_max = 64 * 1024;
+    Gateway::start_with(&(settings.to_owned() + IDLE_SINK), small).await
 }
 
 /// What UCloud is told of a failure.

@@ -21,6 +21,10 @@ pub(crate) struct Gateway {
     folder: Option<TempDir>,
 }
 
+/// A sink that gets nothing, for tests that look at the store alone.
+pub(crate) const IDLE_SINK: &str =
+    "[sinks.stdout.screen]\n[[routes]]\nwhen = \"false\"\nsinks = [\"stdout/screen\"]\n";
+
 /// What stands before the settings of every test: free ports, and everything kept in its folder.
 pub(crate) fn preamble(folder: &Path) -> String {
     let file = folder.join("campanile.db");

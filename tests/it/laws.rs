@@ -8,7 +8,7 @@ use campanile_providers::fixture::KEY;
 use campanile_providers::{Callback, Fixture, Outcome, Provider, all, fixtures};
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, raw};
+use crate::gateway::{Gateway, IDLE_SINK, raw};
 use crate::standing::Reply;
 
 type Case = (&'static dyn Provider, &'static Fixture);
@@ -36,12 +36,10 @@ async fn gateway() -> Gateway {
             source: Arc::new(source.unwrap()),
         }
     };
-    let sink = "[sinks.stdout.screen]\n[providers.ucloud.fixture]\nopen = true\n";
-    let routes = "[[routes]]\nwhen = \"false\"\nsinks = [\"stdout/screen\"]\n";
     let every = |config: &mut campanile::config::Config| {
         config.feeds = all().iter().map(feed).collect();
     };
-    Gateway::start_with(&format!("{sink}{routes}"), every).await
+    Gateway::start_with(IDLE_SINK, every).await
 }
 
 fn expected(fixture: &Fixture) -> Value {

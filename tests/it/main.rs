@@ -10,7 +10,7 @@ mod delivery;
 mod gateway;
 mod ingest;
 mod laws;
-mod memory_store;
+mod moody;
 mod operations;
 mod process;
 mod receiver;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, IDLE_SINK};
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, post, request};
 
@@ -154,9 +154,8 @@ async fn jiankong_refuses_a_wrong_token_and_counts_a_known_id_with_other_words()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_published_client_of_ucloud_is_served_as_by_its_own_demo_server() {
-    let demo = "[providers.ucloud.demo]\nopen = true\ndemo_paths = true\n\
-                [sinks.stdout.screen]\n";
-    let gateway = Gateway::start(demo).await;
+    let demo = "[providers.ucloud.demo]\nopen = true\ndemo_paths = true\n";
+    let gateway = Gateway::start(&(demo.to_owned() + IDLE_SINK)).await;
     // The client sets a header of a name that does not exist, and so no Content-Type at all.
     let head = "user-agent: Go-http-client/1.1\r\ncontext-type: application/json\r\n";
     let body = alarm("07a89fb8", 0).to_string();
