@@ -93,7 +93,7 @@ async fn what_is_over_a_limit_or_not_served_says_so_in_the_vendors_form() {
     assert_eq!(reply.header("allow"), "POST");
     let reply = gateway.send(request("PUT", JIANKONG, "", b"")).await;
     assert_eq!((reply.status, reply.header("allow")), (405, "GET, POST"));
-    let many: String = (0..70).map(|i| format!("x-{i}: 1\r\n")).collect();
+    let many = "x-one: 1\r\n".repeat(70);
     let reply = gateway.send(post(JIANKONG, &many, b"")).await;
     let wanted = (431, "the headers are too large or too many");
     assert_eq!((reply.status, reply.body.as_str()), wanted);

@@ -150,14 +150,15 @@ pub(crate) fn named(name: &str) -> &'static Fixture {
 pub(crate) fn raw(call: &Callback, path: &str) -> Vec<u8> {
     let query = if call.query.is_empty() { "" } else { "?" };
     let target = format!("{path}{query}{}", call.query);
-    let mut head = format!("{} {target} HTTP/1.1\r\n", call.method);
     let framing = ["content-length", "transfer-encoding"];
-    for (name, value) in &call.headers {
-        if !framing.contains(&name.to_ascii_lowercase().as_str()) {
-            head += &format!("{name}: {value}\r\n");
-        }
-    }
-    let mut raw = format!("{head}content-length: {}\r\n\r\n", call.body.len()).into_bytes();
+    let kept = call.headers.iter();
+    let kept = kept.filter(|(name, _)| !framing.contains(&name.to_ascii_lowercase().as_str()));
+    let head: Vec<_> = kept
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let (method, head, length) = (&call.method, head.concat(), call.body.len());
+    let head = format!("{method} {target} HTTP/1.1\r\n{head}content-length: {length}\r\n\r\n");
+    let mut raw = head.into_bytes();
     raw.extend_from_slice(&call.body);
     raw
 }

@@ -99,7 +99,9 @@ async fn faults(gateway: &Gateway, case: Case, call: &Callback, reply: &Reply) -
     same("alerts", &json!(alerts), &json!(alerts_of(&expected)));
     let path = format!("/api/v1/quarantine?source={source}");
     let quarantined = gateway.list(&path).await;
-    let places = quarantined.iter().flat_map(|row| row["faults"].as_array());
+    let places = quarantined
+        .iter()
+        .filter_map(|row| row["faults"].as_array());
     let places: Value = places.flatten().map(|f| f["place"].clone()).collect();
     let unreadable = match &expected["unreadable"] {
         Value::Array(items) => items.iter().map(|item| item["place"].clone()).collect(),

@@ -129,7 +129,7 @@ impl Receiver {
     /// Waits until what it got satisfies a condition.
     pub(crate) async fn until(&self, enough: impl FnMut(&Vec<Got>) -> bool) {
         let mut got = self.stage.got.subscribe();
-        let waited = tokio::time::timeout(Duration::from_secs(60), got.wait_for(enough)).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), got.wait_for(enough)).await;
         assert!(waited.is_ok(), "what is owed does not come");
     }
 

@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, IDLE_SINK};
-use crate::receiver::{Play, Receiver};
+use crate::receiver::{Got, Play, Receiver};
 use crate::standing::{Reply, post, request};
 
 const TOKEN: &str = "our-own-callback-token";
@@ -88,7 +88,7 @@ async fn ucloud_hears_success_three_times_and_the_receiver_hears_each_of_two_ale
         }
     }
     gateway.deliver_everything().await;
-    let got: Vec<Value> = receiver.got().iter().map(|got| got.json()).collect();
+    let got: Vec<Value> = receiver.got().iter().map(Got::json).collect();
     let stored = gateway.list("/api/v1/alerts").await;
     let statuses: Vec<_> = got.iter().map(|alert| &alert["status"]).collect();
     assert_eq!(statuses, ["firing", "resolved"]);
@@ -111,7 +111,7 @@ async fn the_documented_examples_of_jiankong_come_out_readable() {
         assert_eq!((status, id.len()), (200, 36));
     }
     gateway.deliver_everything().await;
-    let got: Vec<Value> = receiver.got().iter().map(|got| got.json()).collect();
+    let got: Vec<Value> = receiver.got().iter().map(Got::json).collect();
     for (alert, status, starts_at) in [
         (&got[0], "firing", "2010-04-20T12:41:42Z"),
         (&got[1], "resolved", "2014-09-04T03:59:00Z"),
@@ -205,7 +205,7 @@ async fn a_sink_that_was_down_for_an_hour_gets_all_in_order_and_the_other_never_
     let taken = down.got().split_off(tries);
     assert_eq!(taken.len(), 30, "all, and none twice");
     for problem in 0..5 {
-        let lane = taken.iter().map(|got| got.json());
+        let lane = taken.iter().map(Got::json);
         let of = |alert: &Value| alert["resource"]["id"] == format!("uhost-{problem}");
         let lane: Vec<_> = lane.filter(of).collect();
         let ids: Vec<_> = lane.iter().map(|a| a["id"].to_string()).collect();
