@@ -6,7 +6,6 @@ use minijinja::Value;
 
 use super::Mapping;
 use super::filters;
-use super::read::with_item;
 use crate::model::callback::Callback;
 use crate::model::reading::Unreadable;
 use crate::model::source::Source;
@@ -33,7 +32,7 @@ impl Mapping {
         let (items, list) = self.items(&view)?;
         let mut explained = Vec::new();
         for (at, item) in items.iter().enumerate() {
-            let view = with_item(&view, item);
+            let view = self.with_item(&view, item);
             let place = self.place(&list, at);
             let prefix = self
                 .each
@@ -67,7 +66,7 @@ impl Mapping {
         let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
         let (items, _) = self.items(&view).map_err(|e| e.to_string())?;
         let of = |item: &Value| {
-            let value = expression.eval(&with_item(&view, item))?;
+            let value = expression.eval(&self.with_item(&view, item))?;
             Ok(filters::text(&value).unwrap_or_default())
         };
         items.iter().map(of).collect()

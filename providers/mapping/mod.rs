@@ -35,7 +35,7 @@ use answers::Answers;
 use expression::Expression;
 use fields::{Fields, SeverityWords, Skip, StatusWords};
 use form::{Form, Table};
-use names::{CALL, Names};
+use names::{CALL, FACTS, Names};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 
@@ -60,6 +60,7 @@ const KEYS: &[&str] = &[
     "absent",
     "placeholders",
     "each",
+    "facts",
     "skip",
     "proof",
     "severity",
@@ -91,6 +92,8 @@ pub struct Mapping {
     taking: Taking,
     recognizes: Option<Expression>,
     each: Option<Expression>,
+    /// What several fields are made of: evaluated once an item.
+    facts: Option<Expression>,
     skip: Vec<Skip>,
     proof: ProofForm,
     severity: SeverityWords,
@@ -139,6 +142,7 @@ impl Mapping {
         let taking = taking(form, top);
         let recognizes = form.expression(top, "recognizes", CALL);
         let each = form.expression(top, "each", CALL);
+        let facts = form.expression(top, "facts", FACTS);
         let skip = form.tables(top, "skip");
         let skip: Vec<_> = skip
             .into_iter()
@@ -179,6 +183,7 @@ impl Mapping {
             taking,
             recognizes,
             each,
+            facts,
             skip,
             proof,
             severity,
@@ -209,7 +214,11 @@ impl Mapping {
     fn every_expression(&self) -> Vec<&Expression> {
         let fields = self.expressions().into_iter().map(|(_, e)| e);
         let skips = self.skip.iter().map(|rule| &rule.when);
-        fields.chain(skips).chain(&self.each).collect()
+        fields
+            .chain(skips)
+            .chain(&self.each)
+            .chain(&self.facts)
+            .collect()
     }
 }
 
