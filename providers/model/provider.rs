@@ -60,6 +60,19 @@ pub trait Provider: Send + Sync {
         &["POST"]
     }
 
+    /// Paths that this protocol's senders put behind the address that they are given, such as `/api/v2/alerts`. They are
+    /// served on their own too, for senders that are given nothing but a host: the first source that believes the
+    /// sender takes it.
+    fn paths(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// Headers of the answer to `OPTIONS` where the protocol asks for consent by it; none refuses. Asked only when the
+    /// proof holds.
+    fn handshake(&self, _call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        None
+    }
+
     /// Settings that a source takes beside those that all sources take.
     fn settings(&self) -> &[Setting] {
         &[]
@@ -106,6 +119,14 @@ impl<P: Provider + ?Sized> Provider for &P {
 
     fn methods(&self) -> &[&'static str] {
         (**self).methods()
+    }
+
+    fn paths(&self) -> &[&'static str] {
+        (**self).paths()
+    }
+
+    fn handshake(&self, call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        (**self).handshake(call)
     }
 
     fn settings(&self) -> &[Setting] {

@@ -11,6 +11,7 @@ mod callback;
 mod demo;
 mod ending;
 mod error;
+mod handshake;
 mod health;
 mod ingest;
 mod reading;
@@ -83,6 +84,8 @@ pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
 pub struct Plan {
     inlets: Vec<Inlet>,
     by_name: HashMap<String, usize>,
+    /// The paths of the sources' own protocols.
+    own_paths: Vec<&'static str>,
     routes: Routes,
     trusted_proxies: Vec<IpNet>,
     body_bytes_max: usize,
@@ -100,6 +103,11 @@ struct Inlet {
 impl Inlet {
     fn source(&self) -> &Source {
         &self.feed.source
+    }
+
+    /// Whether its protocol's senders use this path.
+    fn has_path(&self, path: &str) -> bool {
+        self.feed.provider.paths().contains(&path)
     }
 }
 
@@ -149,7 +157,12 @@ impl Plan {
             })
             .collect();
         let names = inlets.iter().enumerate();
+        let paths = inlets.iter().flat_map(|inlet| inlet.feed.provider.paths());
+        let mut own_paths: Vec<&'static str> = paths.copied().collect();
+        own_paths.sort_unstable();
+        own_paths.dedup();
         Self {
+            own_paths,
             by_name: names
                 .map(|(i, inlet)| (inlet.name.to_string(), i))
                 .collect(),
