@@ -7,10 +7,13 @@
 //! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
 //! [`Provider::answer`].
 
+mod alertmanager_api;
+mod cloudevents;
 pub mod fixture;
 mod jiankong;
 mod mapping;
 mod model;
+mod pagerduty_events;
 pub mod parse;
 mod ucloud;
 
@@ -30,7 +33,13 @@ pub use parse::proof::{Proof, Refusal, verify};
 pub use ucloud::demo_list;
 
 /// The vendors whose protocol needs code, in alphabetical order.
-const CODED: &[&dyn Provider] = &[&jiankong::Jiankong, &ucloud::UCloud];
+const CODED: &[&dyn Provider] = &[
+    &alertmanager_api::AlertmanagerApi,
+    &cloudevents::CloudEvents,
+    &jiankong::Jiankong,
+    &pagerduty_events::PagerDutyEvents,
+    &ucloud::UCloud,
+];
 
 /// Every built-in provider, in alphabetical order of its name.
 pub fn all() -> &'static [&'static dyn Provider] {

@@ -1,5 +1,6 @@
 //! The pieces that providers are made of: bodies, fields, times, proofs, word tables.
 
+pub(crate) mod authorization;
 pub mod body;
 pub mod fields;
 pub mod proof;
