@@ -9,8 +9,8 @@
 //!
 //! Subscribe `https://<gateway>/callback/cloudevents/<name>`, with the source's `token` as a Bearer token or as the
 //! query's `access_token`; or give the source a `key` and put it behind the address. A sender that asks for consent
-//! first (`OPTIONS` with `WebHook-Request-Origin`, as Azure Event Grid does) gets it, at any rate, if key and address
-//! are right and no wrong token is given; a sender that asks to be called back instead is not.
+//! first (`OPTIONS` with `WebHook-Request-Origin`, as Azure Event Grid does) gets it, for any rate, if it proves itself as
+//! for an event; a source with a `key` or `allow_from` does not ask for the token then.
 //!
 //! # How it is read
 //!
