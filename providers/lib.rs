@@ -9,6 +9,7 @@
 
 mod alertmanager_api;
 mod cloudevents;
+mod cloudwatch;
 pub mod fixture;
 mod jiankong;
 mod mapping;
@@ -29,6 +30,7 @@ pub use model::callback::{Callback, Malformed};
 pub use model::provider::{Provider, Setting, SettingKind, Stamp};
 pub use model::reading::{Effect, Reading, Unreadable};
 pub use model::source::{Secret, Source};
+pub use parse::certificate::{Certified, Hash};
 pub use parse::proof::{Proof, Refusal, verify};
 pub use ucloud::demo_list;
 
@@ -36,6 +38,7 @@ pub use ucloud::demo_list;
 const CODED: &[&dyn Provider] = &[
     &alertmanager_api::AlertmanagerApi,
     &cloudevents::CloudEvents,
+    &cloudwatch::CloudWatch,
     &jiankong::Jiankong,
     &pagerduty_events::PagerDutyEvents,
     &ucloud::UCloud,

@@ -15,6 +15,8 @@ pub enum SettingKind {
     Token,
     /// Text. Goes to [`Source::user`].
     User,
+    /// A list of texts. Goes to [`Source::topics`].
+    Topics,
     /// `true` or `false`. Goes to [`Source::demo_paths`].
     DemoPaths,
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod authorization;
 pub mod body;
+pub mod certificate;
 pub mod fields;
 pub mod proof;
 pub mod sentence;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_providers::Callback;
+use campanile_providers::{Callback, Proof, Refusal};
 use tracing::Instrument;
 
 use super::ending::{self, Ending, Reason};
@@ -93,10 +93,27 @@ impl<'v> Visit<'v> {
             let listed = demo::list(self.gateway, self.plan, &call).await;
             return listed.unwrap_or_else(|turned| self.end(turned, &call));
         }
-        match door.admit(self.plan, &call) {
+        let mut admitted = door.admit(self.plan, &call);
+        if let Err((Some(inlet), Ending::Refused(Refusal::Uncertified))) = admitted {
+            let Some(certificate) = self.certificate(inlet, &call).await else {
+                let late = Ending::Rejected(Reason::Certificate);
+                return self.end((Some(inlet), late), &call);
+            };
+            call.certificate = Some(certificate);
+            admitted = door.admit(self.plan, &call);
+        }
+        match admitted {
             Ok(inlet) => self.welcome(inlet, &call).await,
             Err(turned) => self.end(turned, &call),
         }
+    }
+
+    /// The certificate that the proof of `inlet` asks for.
+    async fn certificate(self, inlet: &Inlet, call: &Callback) -> Option<Arc<[u8]>> {
+        let Proof::Certified(certified) = inlet.feed.provider.proof(call, inlet.source()) else {
+            return None;
+        };
+        (self.gateway.certificates)(certified.url).await
     }
 
     /// The answer, where one can be given before the body is read.

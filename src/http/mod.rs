@@ -28,6 +28,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use campanile_providers::{Alert, Effect, Report, Secret, Source};
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -62,6 +63,7 @@ pub struct Gateway {
     pub sinks: Arc<dyn SinkControl>,
     /// What other parts do.
     pub hooks: Hooks,
+    certificates: Certificates,
     plan: RwLock<Arc<Plan>>,
     stopping: AtomicBool,
 }
@@ -76,6 +78,9 @@ pub struct Hooks {
     /// What UCloud's demo server lists.
     pub demo_list: fn(&[Alert]) -> serde_json::Value,
 }
+
+/// Fetches the certificate at an address that a provider has found to be its vendor's. None when it cannot be had.
+pub type Certificates = Arc<dyn Fn(String) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
 
 /// Says which sinks an alert is owed to, by number.
 pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
@@ -196,9 +201,17 @@ impl Gateway {
             metrics,
             sinks,
             hooks,
+            certificates: Arc::new(|_| Box::pin(std::future::ready(None))),
             plan: RwLock::new(Arc::new(plan)),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// The same gateway, with a way to get vendors' certificates. Without one, what needs a certificate is put off.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// Follows another plan from the next request on; those under way end by the old one.

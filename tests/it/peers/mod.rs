@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod clients;
+mod topics;
 
 use std::path::PathBuf;
 use std::process::Stdio;
