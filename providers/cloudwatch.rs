@@ -32,21 +32,19 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::fixture;
 use crate::model::alert::{Fingerprint, Report, Status};
 use crate::model::answer::{Answer, Outcome};
 use crate::model::callback::Callback;
 use crate::model::page::page;
 use crate::model::provider::{Provider, Setting, SettingKind, Stamp};
-use crate::model::reading::{Effect, Reading, Unreadable};
+use crate::model::reading::{Reading, Unreadable};
 use crate::model::source::Source;
-use crate::parse::certificate::{Certified, Hash};
-use crate::parse::fields::{number, scalar};
+use crate::parse::certificate::Hash;
+use crate::parse::fields::number;
 use crate::parse::proof::Proof;
+use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
 use crate::parse::{body, time};
 
 /// The adapter.
@@ -57,26 +55,37 @@ static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("cloudwatch.r
 
 const NAME: &str = "cloudwatch";
 
-/// What is signed of a notification, in the order in which it is.
-const SIGNED: &[&str] = &[
-    "Message",
-    "MessageId",
-    "Subject",
-    "Timestamp",
-    "TopicArn",
-    "Type",
-];
-
-/// What is signed of a request to confirm.
-const SIGNED_TO_CONFIRM: &[&str] = &[
-    "Message",
-    "MessageId",
-    "SubscribeURL",
-    "Timestamp",
-    "Token",
-    "TopicArn",
-    "Type",
-];
+const ENVELOPE: Envelope = Envelope {
+    kind: "Type",
+    topic: "TopicArn",
+    signature: "Signature",
+    certificate: "SigningCertURL",
+    subscribe: "SubscribeURL",
+    signed: &[
+        "Message",
+        "MessageId",
+        "Subject",
+        "Timestamp",
+        "TopicArn",
+        "Type",
+    ],
+    signed_to_confirm: &[
+        "Message",
+        "MessageId",
+        "SubscribeURL",
+        "Timestamp",
+        "Token",
+        "TopicArn",
+        "Type",
+    ],
+    hash: |envelope| match text(envelope, "SignatureVersion").as_deref() {
+        Some("1") => Some(Hash::Sha1),
+        Some("2") => Some(Hash::Sha256),
+        _ => None,
+    },
+    serves_certificates: |url| is_at_aws(url) && url.strip_suffix(".pem").is_some(),
+    confirms: is_at_aws,
+};
 
 const COMPARATORS: &[(&str, &str)] = &[
     ("GreaterThanThreshold", ">"),
@@ -84,8 +93,6 @@ const COMPARATORS: &[(&str, &str)] = &[
     ("LessThanThreshold", "<"),
     ("LessThanOrEqualToThreshold", "<="),
 ];
-
-type Object = Map<String, Value>;
 
 impl Provider for CloudWatch {
     fn name(&self) -> &'static str {
@@ -121,7 +128,7 @@ impl Provider for CloudWatch {
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
-        let has = |name: &str| envelope(call).is_ok_and(|envelope| text(envelope, name).is_some());
+        let has = |name: &str| object(call).is_ok_and(|envelope| text(envelope, name).is_some());
         call.method == "POST"
             && ["Type", "MessageId", "TopicArn", "SigningCertURL"]
                 .into_iter()
@@ -129,17 +136,14 @@ impl Provider for CloudWatch {
     }
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
-        if source.topics.is_empty() {
-            return Proof::Never("no topic is listed");
-        }
-        envelope(call).map_or(Proof::Absent, |envelope| proof(envelope, call, source))
+        ENVELOPE.proof(call, source)
     }
 
     fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
-        let envelope = envelope(call)?;
+        let envelope = object(call)?;
         match text(envelope, "Type").as_deref() {
             Some("Notification") => notification(envelope, source),
-            Some("SubscriptionConfirmation") => confirmation(envelope, source),
+            Some("SubscriptionConfirmation") => ENVELOPE.confirmation(envelope, source),
             Some("UnsubscribeConfirmation") => {
                 Ok(Reading::ignored("the subscription was taken back"))
             }
@@ -154,9 +158,8 @@ impl Provider for CloudWatch {
         Answer::text(outcome.status(), outcome.sentence())
     }
 
-    /// Signed with the key of the fixtures: no gateway that asks AWS for the certificate believes it.
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let Ok(mut envelope) = envelope(&call).cloned() else {
+        let Ok(mut envelope) = object(&call).cloned() else {
             return call;
         };
         let (high, low) = (stamp.serial >> 48, stamp.serial & 0xffff_ffff_ffff);
@@ -173,98 +176,18 @@ impl Provider for CloudWatch {
             );
         }
         envelope.insert("SignatureVersion".to_owned(), json!("2"));
-        let signature = fixture::sign(&signed(&envelope)).unwrap_or_default();
-        envelope.insert("Signature".to_owned(), json!(STANDARD.encode(signature)));
-        call.with_body(Value::Object(envelope).to_string())
+        ENVELOPE.sealed(&call, envelope)
     }
 }
 
-fn envelope(call: &Callback) -> Result<&Object, Unreadable> {
-    let body = call.json()?.as_object();
-    body.ok_or_else(|| Unreadable::new("body", "JSON, but not an object"))
-}
-
-fn text(object: &Object, name: &str) -> Option<String> {
-    scalar(object.get(name)?).map(std::borrow::Cow::into_owned)
-}
-
-fn is_listed(envelope: &Object, source: &Source) -> bool {
-    let topic = envelope.get("TopicArn").and_then(Value::as_str);
-    topic.is_some_and(|topic| source.topics.iter().any(|listed| listed == topic))
-}
-
-fn proof<'a>(envelope: &Object, call: &Callback, source: &Source) -> Proof<'a> {
-    let given = text(envelope, "Signature").zip(text(envelope, "SigningCertURL"));
-    let Some((signature, url)) = given else {
-        return Proof::Absent;
-    };
-    let hash = match text(envelope, "SignatureVersion").as_deref() {
-        Some("1") => Hash::Sha1,
-        Some("2") => Hash::Sha256,
-        _ => return Proof::Never("no version of the signature that is known"),
-    };
-    if !is_listed(envelope, source) {
-        return Proof::Never("the topic is not listed");
-    }
-    if !is_at_aws(&url) || url.strip_suffix(".pem").is_none() {
-        return Proof::Never("the certificate is not at AWS");
-    }
-    let Ok(signature) = STANDARD.decode(signature) else {
-        return Proof::Never("the signature is not base64");
-    };
-    Proof::Certified(Certified {
-        url,
-        certificate: call.certificate.clone(),
-        now: call.received_at,
-        hash,
-        message: signed(envelope).into_bytes(),
-        signature,
-    })
-}
-
-/// Each field that is signed and there: its name and its value, each with a line's end.
-fn signed(envelope: &Object) -> String {
-    let is_notification = text(envelope, "Type").is_some_and(|kind| kind == "Notification");
-    let names = if is_notification {
-        SIGNED
-    } else {
-        SIGNED_TO_CONFIRM
-    };
-    let line = |name: &&str| {
-        let value = envelope.get(*name)?.as_str()?;
-        Some(format!("{name}\n{value}\n"))
-    };
-    names.iter().filter_map(line).collect()
-}
-
-/// `https://sns.<region>.amazonaws.com/...`, with nothing in it that a URL parser could read otherwise.
+/// `https://sns.<region>.amazonaws.com/...`, or `.com.cn`.
 fn is_at_aws(url: &str) -> bool {
-    let Some((host, path)) = url
-        .strip_prefix("https://sns.")
-        .and_then(|u| u.split_once('/'))
-    else {
-        return false;
-    };
+    let host = https_host(url).unwrap_or_default();
     let bare = host.strip_suffix(".cn").unwrap_or(host);
-    let region = bare.strip_suffix(".amazonaws.com").unwrap_or_default();
-    let is_region = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#' | b'@');
-    region.len() >= 3 && region.bytes().all(is_region) && path.bytes().all(is_plain)
-}
-
-fn confirmation(envelope: &Object, source: &Source) -> Result<Reading, Unreadable> {
-    let refused = |problem| Err(Unreadable::new("body.SubscribeURL", problem));
-    // An open source asks for no signature: anyone could have it confirm anything.
-    if source.open || !is_listed(envelope, source) {
-        return refused("not confirmed: only a signed request for a listed topic is");
-    }
-    match text(envelope, "SubscribeURL") {
-        Some(url) if is_at_aws(&url) => Ok(Reading {
-            effect: Some(Effect::Confirm { url }),
-            ..Reading::default()
-        }),
-        _ => refused("missing, or not at AWS"),
-    }
+    let region = bare
+        .strip_prefix("sns.")
+        .and_then(|rest| rest.strip_suffix(".amazonaws.com"));
+    region.is_some_and(is_region)
 }
 
 fn notification(envelope: &Object, source: &Source) -> Result<Reading, Unreadable> {

@@ -22,6 +22,9 @@ pub const USER: &str = "campanile-fixture-user";
 /// The topic of fixtures that come by one.
 pub const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:campanile";
 
+/// The same at Huawei.
+pub const TOPIC_URN: &str = "urn:smn:cn-north-4:00000000000000000000000000000000:campanile";
+
 /// The certificate with which fixtures are signed, in PEM. Nobody serves it: a gateway that asks the vendor for his
 /// never believes it.
 pub const CERTIFICATE: &[u8] = include_bytes!("fixture/signer.pem");
@@ -101,7 +104,7 @@ impl Fixture {
             keys: if keyed { vec![key] } else { Vec::new() },
             tokens: vec![Secret::from(TOKEN)],
             user: Some(USER.to_owned()),
-            topics: vec![TOPIC.to_owned()],
+            topics: vec![TOPIC.to_owned(), TOPIC_URN.to_owned()],
             ..Source::default()
         }
     }

@@ -11,6 +11,7 @@ mod alertmanager_api;
 mod cloudevents;
 mod cloudwatch;
 pub mod fixture;
+mod huawei_smn;
 mod jiankong;
 mod mapping;
 mod model;
@@ -39,6 +40,7 @@ const CODED: &[&dyn Provider] = &[
     &alertmanager_api::AlertmanagerApi,
     &cloudevents::CloudEvents,
     &cloudwatch::CloudWatch,
+    &huawei_smn::HuaweiSmn,
     &jiankong::Jiankong,
     &pagerduty_events::PagerDutyEvents,
     &ucloud::UCloud,

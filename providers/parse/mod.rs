@@ -9,4 +9,5 @@ pub mod sentence;
 pub mod signature;
 pub mod table;
 pub mod time;
+pub(crate) mod topic;
 pub mod urlencoded;
