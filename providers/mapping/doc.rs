@@ -27,49 +27,45 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
         .map(|(text, _)| format!("- {text}"))
         .collect();
     let name = &mapping.name;
-    let mut page = format!(
-        "# What it sends\n\n{}\n\n",
-        or(&sends, "See the sources below.")
-    );
-    page.push_str(&format_point(&point, name, &mapping.proof_kind, template));
     let id = message_id(&mapping.fields.message_id);
     let same = message_id(&mapping.fields.fingerprint);
-    page += &format!("# How it is read\n\n{read}\n\nMessage id: {id}. Fingerprint: {same}.");
-    page += &format!(
-        " Times without a zone are read in {}.\n\n",
-        zone_name(mapping)
+    let zone = mapping.zone.iana_name().unwrap_or("UTC");
+    let confidence = &mapping.confidence;
+    let not_kept = or(&not_kept, "Whatever is not named above.");
+    let read = format!(
+        "{read}\n\nMessage id: {id}. Fingerprint: {same}. Times without a zone are read in {zone}."
     );
-    page += &format!(
-        "# What is not kept\n\n{}\n\n",
-        or(&not_kept, "Whatever is not named above.")
-    );
-    page += &format!("How sure: {}.\n", mapping.confidence);
+    let mut parts = vec![
+        format!(
+            "# What it sends\n\n{}",
+            or(&sends, "See the sources below.")
+        ),
+        format_point(&point, name, &mapping.proof_kind, template),
+        format!("# How it is read\n\n{}", read.trim_start()),
+        format!("# What is not kept\n\n{not_kept}\n\nHow sure: {confidence}."),
+    ];
     if !sources.is_empty() {
-        page += &format!("\nSources:\n\n{}\n", sources.join("\n"));
+        parts.push(format!("Sources:\n\n{}", sources.join("\n")));
     }
-    page
+    parts.join("\n\n") + "\n"
 }
 
 fn format_point(point: &str, name: &str, proof: &str, template: &str) -> String {
-    let mut part = format!(
+    let mut parts = vec![format!(
         "# Point it here\n\n`https://<your host>/callback/{name}/<source>` (with a key: `.../<source>/<key>`). \
-         It proves itself by: {proof}.\n\n"
-    );
+         It proves itself by: {proof}."
+    )];
     if !point.is_empty() {
-        part += &format!("{point}\n\n");
+        parts.push(point.to_owned());
     }
     if !template.is_empty() {
-        part += &format!("Paste this as the body:\n\n```\n{template}\n```\n\n");
+        parts.push(format!("Paste this there:\n\n```\n{template}\n```"));
     }
-    part
+    parts.join("\n\n")
 }
 
 fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
-}
-
-fn zone_name(mapping: &Mapping) -> String {
-    mapping.zone.iana_name().unwrap_or("UTC").to_owned()
 }
 
 /// `fingerprint + startsAt + status`: the last word of each expression.

@@ -34,11 +34,11 @@ impl Mapping {
         let mut explained = Vec::new();
         for (at, item) in items.iter().enumerate() {
             let view = with_item(&view, item);
-            let (prefix, place) = if self.each.is_some() {
-                (format!("[{at}]."), format!("{list}[{at}]"))
-            } else {
-                (String::new(), list.clone())
-            };
+            let place = self.place(&list, at);
+            let prefix = self
+                .each
+                .as_ref()
+                .map_or_else(String::new, |_| format!("[{at}]."));
             for (field, expression) in self.expressions() {
                 let value = expression.eval(&Arc::clone(&view));
                 let text = value.as_ref().ok().and_then(filters::text);

@@ -90,6 +90,11 @@ impl Expression {
         self.eval(view).is_ok_and(|value| value.is_true())
     }
 
+    /// Whether it only names a place.
+    pub(crate) fn is_place(&self) -> bool {
+        matches!(self.run, Run::Path(..))
+    }
+
     /// The place in the callback that it names first, for people: `body.alerts[3].startsAt` where `item` stands for
     /// `body.alerts[3]`.
     pub(crate) fn place(&self, item: &str) -> String {

@@ -145,10 +145,10 @@ fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(Strin
         .map(|(name, _, _)| name)
         .filter(|name| *name != "*")
         .collect();
-    let named = names
+    let single = names
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), form.expression(inner, name, ITEM)?)));
-    (maps, named.collect())
+    (maps, single.collect())
 }
 
 /// `[alert.links]`: a title and an expression for the URL.

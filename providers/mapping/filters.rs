@@ -76,7 +76,6 @@ const OWN_FILTERS: &[&str] = &[
 
 /// Tests of Jinja that a mapping may use after `is`.
 pub(crate) const TESTS: &[&str] = &[
-    "containing",
     "defined",
     "endingwith",
     "false",
@@ -178,6 +177,10 @@ fn fault(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the engine hands keyword arguments over by value"
+)]
 fn time(
     state: &State<'_, '_>,
     value: &Value,

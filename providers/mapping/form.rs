@@ -148,7 +148,7 @@ impl<'s> Form<'s> {
     /// The table under `key`.
     pub(crate) fn table<'t>(&mut self, table: Table<'t>, key: &'t str) -> Option<Table<'t>> {
         let node = table.get(key)?;
-        let inner = self.as_table(node, key);
+        let inner = Self::as_table(node, key);
         if inner.is_none() {
             self.wanted(node.span(), table, key, "a table");
         }
@@ -165,7 +165,7 @@ impl<'s> Form<'s> {
         };
         let mut tables = Vec::new();
         for item in list {
-            match self.as_table(item, key) {
+            match Self::as_table(item, key) {
                 Some(inner) => tables.push(inner),
                 None => self.wanted(item.span(), table, key, "a list of tables"),
             }
@@ -173,7 +173,7 @@ impl<'s> Form<'s> {
         tables
     }
 
-    fn as_table<'t>(&self, node: &'t Node<'t>, name: &'t str) -> Option<Table<'t>> {
+    fn as_table<'t>(node: &'t Node<'t>, name: &'t str) -> Option<Table<'t>> {
         let fields = node.get_ref().as_table()?;
         Some(Table {
             name,

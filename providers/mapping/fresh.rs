@@ -128,22 +128,44 @@ fn set_body(call: &mut Callback, body: Vec<u8>) {
     *call = fresh;
 }
 
-/// `encoded` parameters with that of `name` replaced.
+/// `encoded` parameters with that of `name` replaced. `name.a.b` is a place in the JSON text of a parameter. What has no
+/// such parameter, such as a body that is no form, stays as it is.
 fn replaced(encoded: &str, name: &str, value: &str) -> String {
+    let (outer, inner) = name.split_once('.').unwrap_or((name, ""));
+    if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name || known == outer)
+    {
+        return encoded.to_owned();
+    }
     let mut out = form_urlencoded::Serializer::new(String::new());
     for (known, old) in form_urlencoded::parse(encoded.as_bytes()) {
-        out.append_pair(&known, if known == name { value } else { &old });
+        let mut new = old.into_owned();
+        if known == name {
+            value.clone_into(&mut new);
+        } else if known == outer {
+            put_in_text(&mut new, inner, value);
+        }
+        out.append_pair(&known, &new);
     }
     out.finish()
 }
 
-/// Walks `.a.b`, `[0]` and `[]` (every item) and writes what is there anew, in the type that it has.
+/// Walks on in the JSON that is written as a text.
+fn put_in_text(text: &mut String, path: &str, value: &str) {
+    if let Ok(mut json) = serde_json::from_str(text) {
+        put_json(&mut json, path, value);
+        *text = json.to_string();
+    }
+}
+
+/// Walks `.a.b`, `[0]` and `[]` (every item), also through JSON in texts, and writes what is there anew, in the type that it has.
 fn put_json(json: &mut Json, path: &str, value: &str) {
     if path.is_empty() {
         *json = match (&*json, serde_json::from_str::<serde_json::Number>(value)) {
             (Json::Number(_), Ok(number)) => Json::Number(number),
             _ => Json::from(value),
         };
+    } else if let Json::String(text) = json {
+        put_in_text(text, path, value);
     } else if let Some((inner, rest)) = path.strip_prefix('[').and_then(|p| p.split_once(']')) {
         let Some(items) = json.as_array_mut() else {
             return;

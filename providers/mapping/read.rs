@@ -61,17 +61,12 @@ impl Mapping {
                     .push(Unreadable::new(list.clone(), problem));
                 break;
             }
-            let place = if self.each.is_some() {
-                format!("{list}[{at}]")
-            } else {
-                list.clone()
-            };
             let scene = Scene {
                 mapping: self,
                 source,
                 view: with_item(&view, item),
                 zone: zone.clone(),
-                place,
+                place: self.place(&list, at),
             };
             match scene.read() {
                 Ok(Item::Alert(report)) => reading.reports.push(*report),
@@ -103,6 +98,15 @@ impl Mapping {
         let mut view = View::of(call, &self.taking, self.names)?.in_zone(zone.clone());
         view.tables = self.tables.clone();
         Ok((view, zone))
+    }
+
+    /// What item `at` is called for people. A list that the mapping itself put together has no place in the callback.
+    pub(crate) fn place(&self, list: &str, at: usize) -> String {
+        match &self.each {
+            None => list.to_owned(),
+            Some(each) if each.is_place() => format!("{list}[{at}]"),
+            Some(_) => format!("item {}", at + 1),
+        }
     }
 
     fn skipped(&self, view: &View, per_item: bool) -> Option<String> {
@@ -312,7 +316,7 @@ impl Scene<'_> {
                 "name" => metric.name = filters::text(&value),
                 "value" => metric.value = number(&value),
                 "comparator" => {
-                    metric.comparator = filters::text(&value).and_then(|word| comparator(&word))
+                    metric.comparator = filters::text(&value).and_then(|word| comparator(&word));
                 }
                 "threshold" => metric.threshold = number(&value),
                 _ => metric.unit = filters::text(&value),
@@ -384,15 +388,12 @@ fn keep(report: &mut Report, name: Option<String>, value: Option<String>) {
 /// The parts in one text. With more than one, `/` joins them, and a `/` in a part is escaped, so that no two lists of
 /// parts give the same id.
 fn message_id(parts: &[String]) -> String {
-    let id = match parts {
-        [one] => one.clone(),
-        _ => {
-            let escaped: Vec<_> = parts
-                .iter()
-                .map(|part| part.replace('%', "%25").replace('/', "%2F"))
-                .collect();
-            escaped.join("/")
-        }
+    let id = if let [one] = parts {
+        one.clone()
+    } else {
+        let escape = |part: &String| part.replace('%', "%25").replace('/', "%2F");
+        let escaped: Vec<_> = parts.iter().map(escape).collect();
+        escaped.join("/")
     };
     if id.len() <= MESSAGE_ID_BYTES_MAX {
         return id;

@@ -148,8 +148,8 @@ fn textual(text: &str, zone: &TimeZone) -> Option<Moment> {
         return Some(Moment::Never);
     }
     let timestamp = match offset(rest.0.trim())? {
-        Some(offset) => offset.to_timestamp(local).ok()?,
-        None => instant(local, zone)?,
+        Zone::Said(offset) => offset.to_timestamp(local).ok()?,
+        Zone::Unsaid => instant(local, zone)?,
     };
     Some(at(timestamp))
 }
@@ -183,11 +183,17 @@ fn fraction_nanos(digits: &str) -> Option<u32> {
     nine.parse().ok()
 }
 
-/// The offset that `text` names; `Some(None)` when it names none, `None` when it is something else.
-fn offset(text: &str) -> Option<Option<Offset>> {
+/// What stands after a time.
+enum Zone {
+    Unsaid,
+    Said(Offset),
+}
+
+/// The zone that `text` names, if it can be one.
+fn offset(text: &str) -> Option<Zone> {
     let bare = text.trim_start_matches('(').trim_end_matches(')');
     if bare.is_empty() {
-        return Some(None);
+        return Some(Zone::Unsaid);
     }
     // Go writes `+0000 UTC`; the offset says it all.
     let first = bare.split(' ').next().unwrap_or_default();
@@ -196,11 +202,11 @@ fn offset(text: &str) -> Option<Option<Offset>> {
         .or_else(|| first.strip_prefix("GMT"))
         .unwrap_or(first);
     if signed.is_empty() || signed.eq_ignore_ascii_case("z") {
-        return Some(Some(Offset::UTC));
+        return Some(Zone::Said(Offset::UTC));
     }
     if first == "CST" {
         // China's own name for UTC+8; the American one does not occur in vendors' payloads that we know.
-        return Offset::from_hours(8).ok().map(Some);
+        return Offset::from_hours(8).ok().map(Zone::Said);
     }
     let sign = match signed.chars().next()? {
         '+' => 1,
@@ -216,7 +222,7 @@ fn offset(text: &str) -> Option<Option<Offset>> {
         }
         _ => return None,
     };
-    Offset::from_seconds(sign * seconds).ok().map(Some)
+    Offset::from_seconds(sign * seconds).ok().map(Zone::Said)
 }
 
 /// What is left of a text.

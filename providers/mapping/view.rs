@@ -167,6 +167,8 @@ impl View {
 
     /// The same for a proof, which sees every header, and never fails: what cannot be read is absent.
     pub(crate) fn for_proof(call: &Callback, taking: &Taking, names: Names) -> Self {
+        // A proof may name a parameter without an expression.
+        let names = names.with("query");
         let parts = ["body", "text", "query", "form"].map(|part| {
             let only = names.only(part);
             Self::of(call, taking, only).unwrap_or_default()
@@ -229,7 +231,7 @@ impl Object for View {
 /// Whether the body is to be read as JSON. A form is not, where the mapping reads forms; nor is an empty body.
 fn holds_json(call: &Callback, names: Names) -> bool {
     let is_form = call.media_type() == "application/x-www-form-urlencoded";
-    !call.body.is_empty() && !(is_form && names.has("form"))
+    !(call.body.is_empty() || is_form && names.has("form"))
 }
 
 fn query_pairs(call: &Callback) -> Vec<(std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)> {

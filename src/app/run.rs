@@ -47,7 +47,7 @@ async fn serve(
     metrics: Arc<Metrics>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let mut changes = watch(paths);
+    let mut changes = config::watch::changes(paths);
     let greeting = sources(&config);
     let app = App::start(config, Clock::machine(), metrics).await?;
     greet(&app, &greeting);
@@ -101,12 +101,6 @@ async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) {
     }
 }
 
-fn watch(paths: &[PathBuf]) -> Option<mpsc::Receiver<()>> {
-    config::watch::changes(paths)
-        .inspect_err(|error| tracing::warn!(error = %error, "changes of the config are not seen; send SIGHUP after one"))
-        .ok()
-}
-
 /// What the operator wants.
 enum Wish {
     Reload,
@@ -128,18 +122,12 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self, changes: &mut Option<mpsc::Receiver<()>>) -> Wish {
-        let changed = async {
-            match changes {
-                Some(changes) => changes.recv().await,
-                None => None,
-            }
-        };
+    async fn next(&mut self, changes: &mut mpsc::Receiver<()>) -> Wish {
         tokio::select! {
             _ = self.terminate.recv() => Wish::Stop,
             _ = self.interrupt.recv() => Wish::Stop,
             _ = self.hangup.recv() => Wish::Reload,
-            Some(()) = changed => Wish::Reload,
+            Some(()) = changes.recv() => Wish::Reload,
         }
     }
 }

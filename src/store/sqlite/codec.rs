@@ -6,7 +6,7 @@ use zstd::bulk::{Compressor, Decompressor};
 
 /// The bytes as they are.
 const PLAIN: u8 = 0;
-/// Zstandard, level 1, with [`DICTIONARY_1`].
+/// Zstandard with [`DICTIONARY_1`].
 const ZSTD_1: u8 = 1;
 
 /// What requests and alerts have in common. A dictionary that was released is never changed: rows need it to be read.
@@ -15,9 +15,12 @@ const DICTIONARY_1: &[u8] = include_bytes!("dictionary-1.txt");
 /// More than any row can inflate to: the largest body plus its headers.
 const PLAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// The negative levels leave the entropy stage of literals out: a sixth of the time of level 1 for a sixth more bytes.
+const LEVEL: i32 = -7;
+
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
-        RefCell::new(Compressor::with_dictionary(1, DICTIONARY_1).ok());
+        RefCell::new(Compressor::with_dictionary(LEVEL, DICTIONARY_1).ok());
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> =
         RefCell::new(Decompressor::with_dictionary(DICTIONARY_1).ok());
 }
@@ -25,10 +28,11 @@ thread_local! {
 /// `plain` as it is kept.
 pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
     let compressed = COMPRESSOR.with_borrow_mut(|compressor| {
-        let mut out = Vec::with_capacity(zstd::zstd_safe::compress_bound(plain.len()) + 1);
-        out.push(ZSTD_1);
-        let body = compressor.as_mut()?.compress(plain).ok()?;
-        out.extend_from_slice(&body);
+        let mut out = vec![0; zstd::zstd_safe::compress_bound(plain.len()) + 1];
+        let (kind, body) = out.split_first_mut()?;
+        *kind = ZSTD_1;
+        let size = compressor.as_mut()?.compress_to_buffer(plain, body).ok()?;
+        out.truncate(size + 1);
         Some(out)
     });
     match compressed {

@@ -455,7 +455,7 @@ mod tests {
                 );
                 self.connection
                     .execute(
-                        "INSERT INTO alert VALUES (?1, 0, 0, ?1, 0, 0, 0, x'', NULL, ?2, ?3, x'')",
+                        "INSERT INTO alert VALUES (?1, 0, 0, ?1, 0, 0, 0, x'', NULL, ?2, ?3, 0, 0)",
                         params![self.seq, key(*n), i64::from(*n)],
                     )
                     .unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use campanile_providers::Fingerprint;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::codec;
@@ -104,44 +104,83 @@ fn time(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
 }
 
-const ALERT: &str = "SELECT seq, id, episode, body FROM alert";
+fn size(kept: i64) -> usize {
+    usize::try_from(kept).unwrap_or(0)
+}
 
-fn stored_alert(row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
-    let id = Uuid::from_bytes(row.get(1)?);
-    let episode = row
-        .get::<_, Option<[u8; 16]>>(2)?
-        .map_or(id, Uuid::from_bytes);
-    let body = codec::unpack(row.get_ref(3)?.as_blob()?);
-    let body = body.ok_or(rusqlite::Error::InvalidColumnType(
-        3,
-        "body".to_owned(),
-        rusqlite::types::Type::Blob,
-    ))?;
-    let rest = body.strip_prefix(b"{").unwrap_or_default();
-    let json = [format!("{{\"id\":\"{id}\",").as_bytes(), rest].concat();
-    Ok(StoredAlert {
-        seq: row.get(0)?,
-        id,
-        episode,
-        json,
-    })
+const ALERT: &str =
+    "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
+
+/// What callbacks pack, the last one remembered: the alerts of one callback are read one after the other.
+struct Unpacker<'c> {
+    select: CachedStatement<'c>,
+    last: Option<(i64, Vec<u8>)>,
+}
+
+impl<'c> Unpacker<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let select = connection.prepare_cached("SELECT packed FROM callback WHERE id = ?1")?;
+        Ok(Self { select, last: None })
+    }
+
+    fn unpack(&mut self, callback: i64) -> rusqlite::Result<&[u8]> {
+        if self.last.as_ref().is_none_or(|(id, _)| *id != callback) {
+            let packed = self.select.query_row([callback], |row| {
+                Ok(codec::unpack(row.get_ref(0)?.as_blob()?))
+            })?;
+            let damaged = rusqlite::Error::InvalidColumnType(
+                0,
+                "packed".to_owned(),
+                rusqlite::types::Type::Blob,
+            );
+            self.last = Some((callback, packed.ok_or(damaged)?));
+        }
+        Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
+    }
+
+    /// The alert of a row of [`ALERT`], whole.
+    fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
+        let id = Uuid::from_bytes(row.get(1)?);
+        let episode = row
+            .get::<_, Option<[u8; 16]>>(2)?
+            .map_or(id, Uuid::from_bytes);
+        let (at, bytes) = (size(row.get(4)?), size(row.get(5)?));
+        let plain = self.unpack(row.get(3)?)?;
+        let body = plain
+            .get(at..at + bytes)
+            .and_then(|body| body.strip_prefix(b"{"))
+            .unwrap_or_default();
+        let json = [format!("{{\"id\":\"{id}\",").as_bytes(), body].concat();
+        Ok(StoredAlert {
+            seq: row.get(0)?,
+            id,
+            episode,
+            json,
+        })
+    }
 }
 
 pub(super) fn alerts_at(
     connection: &Connection,
     seqs: &[Seq],
 ) -> rusqlite::Result<Vec<StoredAlert>> {
-    let mut select = connection.prepare_cached(&format!("{ALERT} WHERE seq = ?1"))?;
-    let found = seqs
-        .iter()
-        .map(|seq| select.query_row([seq], stored_alert).optional());
+    let mut unpacker = Unpacker::new(connection)?;
+    let mut select = connection.prepare_cached(&format!("{ALERT} WHERE a.seq = ?1"))?;
+    let found = seqs.iter().map(|seq| {
+        select
+            .query_row([seq], |row| unpacker.alert(row))
+            .optional()
+    });
     found.filter_map(Result::transpose).collect()
 }
 
 pub(super) fn alert(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<StoredAlert>> {
+    let mut unpacker = Unpacker::new(connection)?;
     connection
-        .prepare_cached(&format!("{ALERT} WHERE seq = ?1 AND id = ?2"))?
-        .query_row(params![seq_of(id), id.as_bytes()], stored_alert)
+        .prepare_cached(&format!("{ALERT} WHERE a.seq = ?1 AND a.id = ?2"))?
+        .query_row(params![seq_of(id), id.as_bytes()], |row| {
+            unpacker.alert(row)
+        })
         .optional()
 }
 
@@ -172,6 +211,7 @@ pub(super) fn alerts(
          AND (?5 IS NULL OR severity = ?5) AND (?6 IS NULL OR fingerprint = ?6) AND (?7 IS NULL OR received_ms >= ?7)
          ORDER BY seq DESC LIMIT ?8"
     ))?;
+    let mut unpacker = Unpacker::new(connection)?;
     let since = filter.since.map(Timestamp::as_millisecond);
     let mut found = Vec::new();
     while before > lowest && found.len() < filter.limit as usize {
@@ -188,7 +228,7 @@ pub(super) fn alerts(
                 since,
                 room
             ],
-            stored_alert,
+            |row| unpacker.alert(row),
         )?;
         for row in rows {
             found.push(row?);
@@ -343,13 +383,15 @@ pub(super) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result
 }
 
 pub(super) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
-    let raw: Option<Vec<u8>> = connection
-        .prepare_cached(
-            "SELECT c.raw FROM alert a JOIN callback c ON c.id = a.callback WHERE a.seq = ?1",
-        )?
-        .query_row([seq], |row| row.get(0))
+    let found: Option<(usize, Vec<u8>)> = connection
+        .prepare_cached("SELECT c.raw_bytes, c.packed FROM alert a JOIN callback c ON c.id = a.callback WHERE a.seq = ?1")?
+        .query_row([seq], |row| Ok((size(row.get(0)?), row.get(1)?)))
         .optional()?;
-    Ok(raw.and_then(|raw| codec::unpack(&raw)))
+    Ok(found.and_then(|(raw_bytes, packed)| {
+        let mut plain = codec::unpack(&packed)?;
+        plain.truncate(raw_bytes);
+        Some(plain)
+    }))
 }
 
 pub(super) fn dead(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<DeadRow>> {

@@ -22,17 +22,19 @@ const STEP_1: &str = "
     CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
     CREATE TABLE sink (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
-    -- One request of a vendor. Its alerts stand at first_seq and the following places.
+    -- One request of a vendor. Its alerts stand at first_seq and the following places. `packed` is the raw request and
+    -- then the JSON of each alert, compressed as one: they say the same things, so that together they are half as long.
     CREATE TABLE callback (
         id INTEGER PRIMARY KEY, source INTEGER NOT NULL, received_ms INTEGER NOT NULL,
-        first_seq INTEGER NOT NULL, alerts INTEGER NOT NULL, raw BLOB NOT NULL
+        first_seq INTEGER NOT NULL, alerts INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, packed BLOB NOT NULL
     );
 
-    -- One alert. What is filtered on stands before the body, so that a scan need not read it.
+    -- One alert. Its JSON is what stands at body_at in what its callback packs.
     CREATE TABLE alert (
         seq INTEGER PRIMARY KEY, callback INTEGER NOT NULL, source INTEGER NOT NULL, received_ms INTEGER NOT NULL,
         status INTEGER NOT NULL, severity INTEGER NOT NULL, fingerprint INTEGER NOT NULL,
-        id BLOB NOT NULL, episode BLOB, key BLOB NOT NULL, content INTEGER NOT NULL, body BLOB NOT NULL
+        id BLOB NOT NULL, episode BLOB, key BLOB NOT NULL, content INTEGER NOT NULL,
+        body_at INTEGER NOT NULL, body_bytes INTEGER NOT NULL
     );
 
     -- Problems that are firing: which alert opened the episode.

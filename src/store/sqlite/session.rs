@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::codec;
 use super::keys::Keys;
+use super::prune::Pruned;
 use super::read;
 use crate::store::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
 
@@ -32,7 +33,7 @@ pub(super) struct Session {
     sources: HashMap<String, i64>,
     /// The episode of a problem that is firing; none for one that is known not to.
     problems: HashMap<Problem, Option<Uuid>>,
-    pub(super) prune_after: Seq,
+    pub(super) pruned: Pruned,
 }
 
 /// The numbers that grow with each row.
@@ -99,7 +100,7 @@ impl Session {
             id_random: u16::try_from(id_random).unwrap_or(0),
             sources: HashMap::new(),
             problems: HashMap::new(),
-            prune_after: 0,
+            pruned: Pruned::default(),
             connection,
         })
     }
@@ -140,55 +141,61 @@ impl Session {
         let first_seq = self.numbers.seq + 1;
         let callback = self.numbers.callback + 1;
         let mut appended = Appended::default();
-        for (alert, body) in entry.entry.alerts.iter().zip(&entry.bodies) {
-            appended
-                .alerts
-                .push(self.append_alert(alert, body, source, callback, entry)?);
+        let mut body_at = entry.entry.callback.len();
+        for alert in &entry.entry.alerts {
+            let received_at = entry.entry.received_at;
+            let place = Place {
+                source,
+                callback,
+                received_at,
+                body_at,
+            };
+            appended.alerts.push(self.append_alert(alert, place)?);
+            body_at += alert.body.len();
         }
         let new = self.numbers.seq + 1 - first_seq;
         if new > 0 || entry.entry.alerts.is_empty() && entry.entry.faults.is_empty() {
             self.numbers.callback = callback;
             self.connection
-                .prepare_cached("INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+                .prepare_cached("INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
                 .execute(params![
                     callback,
                     source,
                     received_ms,
                     first_seq,
                     new,
-                    entry.raw
+                    number(entry.entry.callback.len()),
+                    entry.packed
                 ])?;
         }
         if !entry.entry.faults.is_empty() {
             let faults = serde_json::to_string(&entry.entry.faults).unwrap_or_default();
             self.connection
                 .prepare_cached("INSERT INTO quarantine (source, received_ms, faults, raw) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![source, received_ms, faults, entry.raw])?;
+                .execute(params![source, received_ms, faults, codec::pack(&entry.entry.callback)])?;
             appended.quarantine = Some(self.connection.last_insert_rowid());
         }
         Ok(appended)
     }
 
-    fn append_alert(
-        &mut self,
-        alert: &NewAlert,
-        body: &[u8],
-        source: i64,
-        callback: i64,
-        entry: &Packed,
-    ) -> rusqlite::Result<Appending> {
+    fn append_alert(&mut self, alert: &NewAlert, place: Place) -> rusqlite::Result<Appending> {
+        let Place {
+            source,
+            callback,
+            received_at,
+            body_at,
+        } = place;
         if let Some(content) = self.keys.get(&self.connection, &alert.key)? {
             return Ok(Appending::Duplicate {
                 conflict: content != alert.content,
             });
         }
-        let received_at = entry.entry.received_at;
         let (seq, id) = self.next_id(received_at);
         let episode = self.episode((source, alert.fingerprint), alert.status, id)?;
         self.keys.insert(alert.key, alert.content, received_at);
         self.connection
             .prepare_cached(
-                "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
                 seq,
@@ -202,7 +209,8 @@ impl Session {
                 (episode != id).then(|| *episode.as_bytes()),
                 alert.key,
                 alert.content.cast_signed(),
-                body,
+                number(body_at),
+                number(alert.body.len()),
             ])?;
         for sink in &alert.sinks {
             self.insert_owed(*sink, seq, alert.fingerprint, received_at, false)?;
@@ -301,22 +309,43 @@ impl Session {
     }
 }
 
+/// Where an alert belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    source: i64,
+    callback: i64,
+    received_at: Timestamp,
+    /// Where its JSON begins in what the callback packs.
+    body_at: usize,
+}
+
+fn number(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
 /// An entry with its bytes compressed, which is done before the writer sees it.
 pub(super) struct Packed {
     pub(super) entry: Entry,
-    raw: Vec<u8>,
-    bodies: Vec<Vec<u8>>,
+    packed: Vec<u8>,
 }
 
 impl Packed {
     pub(super) fn new(entry: Entry) -> Self {
-        let raw = codec::pack(&entry.callback);
         let bodies = entry
             .alerts
             .iter()
-            .map(|alert| codec::pack(&alert.body))
-            .collect();
-        Self { entry, raw, bodies }
+            .map(|alert| alert.body.len())
+            .sum::<usize>();
+        let mut plain = Vec::with_capacity(entry.callback.len() + bodies);
+        plain.extend_from_slice(&entry.callback);
+        entry
+            .alerts
+            .iter()
+            .for_each(|alert| plain.extend_from_slice(&alert.body));
+        Self {
+            packed: codec::pack(&plain),
+            entry,
+        }
     }
 }
 
