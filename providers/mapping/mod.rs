@@ -18,7 +18,7 @@ mod names;
 mod nearest;
 mod prove;
 mod read;
-mod time;
+pub(crate) mod time;
 mod view;
 
 use std::sync::Arc;

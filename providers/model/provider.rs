@@ -15,6 +15,8 @@ pub enum SettingKind {
     Token,
     /// Text. Goes to [`Source::user`].
     User,
+    /// A list of texts. Goes to [`Source::topics`].
+    Topics,
     /// `true` or `false`. Goes to [`Source::demo_paths`].
     DemoPaths,
 }
@@ -58,6 +60,19 @@ pub trait Provider: Send + Sync {
     /// The HTTP methods that the vendor uses.
     fn methods(&self) -> &[&'static str] {
         &["POST"]
+    }
+
+    /// Paths that this protocol's senders put behind the address that they are given, such as `/api/v2/alerts`. They are
+    /// served on their own too, for senders that are given nothing but a host: the first source that believes the
+    /// sender takes it.
+    fn paths(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// Headers of the answer to `OPTIONS` where the protocol asks for consent by it; none refuses. Asked only when the
+    /// proof holds.
+    fn handshake(&self, _call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        None
     }
 
     /// Settings that a source takes beside those that all sources take.
@@ -106,6 +121,14 @@ impl<P: Provider + ?Sized> Provider for &P {
 
     fn methods(&self) -> &[&'static str] {
         (**self).methods()
+    }
+
+    fn paths(&self) -> &[&'static str] {
+        (**self).paths()
+    }
+
+    fn handshake(&self, call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        (**self).handshake(call)
     }
 
     fn settings(&self) -> &[Setting] {

@@ -65,6 +65,7 @@ impl Trial {
         call.peer = self.from;
         let feed = forecast::locate(&config, &mut call, self.source.as_deref())?;
         let now = Clock::machine().now();
+        call.received_at = Some(now);
         let forecast = forecast::forecast(&config, feed, &call, self.believe, now)?;
         if self.json {
             terminal.json(&forecast)?;

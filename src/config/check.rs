@@ -394,12 +394,13 @@ impl<'a> Check<'a> {
     /// A source must have some way to know its vendor.
     fn proof(&mut self, feed: &super::Feed, named: &Named<'_>) {
         let source = &feed.source;
-        let secrets = !source.keys.is_empty() || !source.tokens.is_empty();
+        let secrets =
+            !source.keys.is_empty() || !source.tokens.is_empty() || !source.topics.is_empty();
         let name = named.full();
         let own = self.vocabulary.settings_of(named.kind);
         let own = own
             .iter()
-            .filter(|setting| setting.kind == Kind::Secrets)
+            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
             .map(|setting| setting.name);
         let words = one_of(
             own.clone()
@@ -422,7 +423,7 @@ impl<'a> Check<'a> {
             let missing = one_of(own.collect::<std::collections::BTreeSet<_>>());
             (
                 format!(
-                    "`{name}` could never believe a call: its provider asks for a secret that is not set"
+                    "`{name}` could never believe a call: its provider asks for something that is not set"
                 ),
                 missing,
             )

@@ -61,7 +61,7 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
         let own = vocabulary.settings_of(name);
         let live: Vec<_> = own
             .iter()
-            .filter(|setting| setting.kind == Kind::Secrets)
+            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
             .map(|setting| setting.name)
             .collect();
         let live = if live.is_empty() { vec!["key"] } else { live };
@@ -182,7 +182,9 @@ fn of_kind(kind: Kind) -> Value {
         }
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Networks => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Sinks => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+        Kind::Sinks | Kind::Texts => {
+            json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
+        }
         Kind::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
         Kind::Secret | Kind::Url => secret(),
         Kind::Secrets | Kind::SigningSecrets => {

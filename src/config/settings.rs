@@ -54,6 +54,8 @@ pub(super) enum Kind {
     Success,
     /// A list of full names of sinks.
     Sinks,
+    /// A list of texts.
+    Texts,
 }
 
 /// One setting.
@@ -449,6 +451,11 @@ pub(super) fn of_provider(setting: &ProviderSetting) -> Setting {
     let (kind, default, example) = match setting.kind {
         SettingKind::Token => (Kind::Secrets, None, r#"{ env = "SOURCE_TOKEN" }"#),
         SettingKind::User => (Kind::Text, None, r#""campanile""#),
+        SettingKind::Topics => (
+            Kind::Texts,
+            None,
+            r#"["arn:aws:sns:eu-west-1:111122223333:alarms"]"#,
+        ),
         SettingKind::DemoPaths => (Kind::Flag, Some("false"), "false"),
     };
     Setting {
@@ -529,6 +536,7 @@ impl Kind {
             Self::Template => "a Jinja template",
             Self::Condition => "a Jinja expression, such as \"severity == 'critical'\"",
             Self::Success => "a Jinja expression over `status` and `body`",
+            Self::Texts => "a list of texts that are not empty",
             Self::Sinks => "a list of sinks, such as [\"webhook/oncall\"]",
         };
         text.to_owned()

@@ -13,6 +13,7 @@ mod laws;
 mod moody;
 mod operations;
 mod process;
+mod peers;
 mod receiver;
 mod routes;
 mod secrets;

@@ -136,6 +136,14 @@ impl Standing {
 
     /// A gateway with this configuration.
     pub(crate) async fn of(config: &config::Config) -> Self {
+        Self::of_with(config, |gateway| gateway).await
+    }
+
+    /// A gateway with this configuration and something more.
+    pub(crate) async fn of_with(
+        config: &config::Config,
+        more: impl FnOnce(Gateway) -> Gateway,
+    ) -> Self {
         let store = Arc::new(Moody::new());
         let workers = Arc::new(Workers::default());
         let metrics = Arc::new(Metrics::new());
@@ -147,14 +155,14 @@ impl Standing {
             demo_list: |alerts| json!({"Result": alerts.len(), "RetCode": 0}),
         };
         let plan = Plan::new(config, routes(store.sink(SINK).await), &metrics);
-        let gateway = Arc::new(Gateway::new(
+        let gateway = Arc::new(more(Gateway::new(
             Arc::clone(&store) as Arc<dyn Store>,
             Clock::machine(),
             metrics,
             Arc::clone(&workers) as Arc<dyn SinkControl>,
             hooks,
             plan,
-        ));
+        )));
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (outside, inside) = (listener(), listener());
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
