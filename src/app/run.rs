@@ -102,7 +102,8 @@ async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) {
 }
 
 fn watch(paths: &[PathBuf]) -> Option<mpsc::Receiver<()>> {
-    config::watch::changes(paths)
+    let watched = [paths, &config::mapping_files(paths)].concat();
+    config::watch::changes(&watched)
         .inspect_err(|error| tracing::warn!(error = %error, "changes of the config are not seen; send SIGHUP after one"))
         .ok()
 }
