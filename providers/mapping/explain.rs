@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use super::Mapping;
+use super::expression::Expression;
 use super::filters;
 use super::read::with_item;
 use crate::model::callback::Callback;
@@ -29,7 +30,7 @@ impl Mapping {
                 let text = value.as_ref().ok().and_then(filters::text);
                 explained.push(Explained {
                     field: format!("{prefix}{field}"),
-                    place: expression.place(&place),
+                    place: origin(expression, &place),
                     expression: expression.source.clone(),
                     default: text.is_none(),
                     value: text
@@ -48,7 +49,7 @@ impl Mapping {
         call: &Callback,
         source: &Source,
     ) -> Result<Vec<String>, String> {
-        let expression = super::expression::Expression::compile(written, super::names::ITEM)?;
+        let expression = Expression::compile(written, super::names::ITEM)?;
         let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
         let (items, _) = self.items(&view).map_err(|e| e.to_string())?;
         let of = |item: &Value| {
@@ -57,4 +58,16 @@ impl Mapping {
         };
         items.iter().map(of).collect()
     }
+}
+
+/// The place that an expression names first; a constant names none.
+fn origin(expression: &Expression, item: &str) -> String {
+    let written = expression.source.trim();
+    let inner = written
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    if inner.is_some_and(|text| !text.contains('\'')) {
+        return "the mapping".to_owned();
+    }
+    expression.place(item)
 }

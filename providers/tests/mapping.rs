@@ -108,7 +108,7 @@ fn every_mistake_is_told_in_its_place_with_the_nearest_word() {
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     for (place, word) in [
         ("line 1, column 1:", "did you mean `title`?"),
-        ("line 1, column 1:", "`title` is missing in the file"),
+        ("line 1, column 1:", "`title` is missing in the mapping"),
         ("line 2, column 14:", "must be one of: documented"),
         ("line 3, column 12:", "GET, POST"),
         ("line 4, column 13:", "no time zone"),

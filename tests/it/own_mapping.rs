@@ -6,6 +6,8 @@ use campanile::config::{self, Config, Environment, Location, Mistake, Mistakes};
 use campanile_providers::Callback;
 use tempfile::TempDir;
 
+use crate::cli::Run;
+
 /// A vendor that nobody else knows, in 20 lines.
 pub(crate) const ACME: &str = r#"
 title = "Acme"
@@ -190,4 +192,68 @@ fn one_name_cannot_be_two_mappings() {
     ));
     assert_eq!(place(&mistake).0, "b.toml");
     assert!(mistake.expected.contains("a.toml:1"), "{mistake}");
+}
+
+/// `campanile try` on a folder with a config that knows Acme, with more arguments.
+fn attempt(request: &[u8], more: &[&str]) -> Run {
+    let config = format!("[mappings.acme]{ACME}{SOURCE}[providers.ucloud.prod]\nopen = true\n");
+    let (folder, _) = load(&[("campanile.toml", &config)]);
+    let file = folder.path().join("r.http");
+    std::fs::write(&file, request).unwrap();
+    let config = folder.path().join("campanile.toml");
+    let args = [
+        "try",
+        "--config",
+        config.to_str().unwrap(),
+        file.to_str().unwrap(),
+    ];
+    Run::of(&[&args, more].concat())
+}
+
+#[test]
+fn try_says_where_each_field_came_from() {
+    let told = attempt(CALL, &["--explain", "--json"]).json();
+    assert_eq!(told["explained"]["read_by"], "mapping");
+    let fields = told["explained"]["fields"].as_array().unwrap();
+    let of = |name: &str| {
+        fields
+            .iter()
+            .find(|f| f["field"] == format!("[0].{name}"))
+            .unwrap()
+    };
+    assert_eq!(of("severity")["place"], "body.checks[0].prio");
+    assert_eq!(of("severity")["value"], "P1");
+    assert_eq!(of("title")["expression"], "item.host ~ ': ' ~ item.info");
+    assert_eq!(of("title")["default"], false);
+    let shown = attempt(CALL, &["--explain"]);
+    shown.says("where each field came from");
+    shown.says("body.checks[0].prio");
+    assert_eq!(
+        attempt(CALL, &["--json"]).json()["explained"],
+        serde_json::Value::Null
+    );
+}
+
+#[test]
+fn try_says_that_a_vendor_is_read_by_code() {
+    let ucloud = b"POST /callback/ucloud/prod HTTP/1.1\n\n{\"SessionID\":\"s-1\",\"AlarmTime\":1700000000,\"RecoveryTime\":0}";
+    let run = attempt(ucloud, &["--explain"]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    run.says("ucloud is read by code");
+}
+
+#[test]
+fn a_shown_mapping_can_be_saved_and_used_as_it_is() {
+    let shown = Run::of(&["providers", "show", "zabbix"]);
+    let config =
+        "[mappings.zabbix]\nfile = \"zabbix.toml\"\n[providers.zabbix.prod]\nopen = true\n";
+    let files = [
+        ("campanile.toml", config),
+        ("zabbix.toml", shown.out.as_str()),
+    ];
+    let (_folder, loaded) = load(&files);
+    let loaded = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.feeds[0].provider.title(), "Zabbix");
+    Run::of(&["providers", "show", "zabbix", "--page"]).says("# How it is read");
+    Run::of(&["providers", "show", "ucloud"]).says("# How it is read");
 }
