@@ -1,1 +1,262 @@
-//! t
+//! The shape of the tree: who may import whom, what every file has, and that the pages name what is there.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Which modules of `src/` a module may import. Those of the first line are for everybody: they hold what was
+/// configured, the time and the expression language, and no machinery.
+const FOR_EVERYBODY: &[&str] = &["clock", "config", "template"];
+const ARROWS: &[(&str, &[&str])] = &[
+    ("clock", &[]),
+    ("config", &[]),
+    ("template", &[]),
+    ("pipeline", &[]),
+    ("store", &["pipeline"]),
+    ("sinks", &[]),
+    ("delivery", &["store", "sinks", "pipeline"]),
+    ("telemetry", &["delivery"]),
+    ("http", &["pipeline", "store", "telemetry"]),
+    (
+        "app",
+        &[
+            "delivery",
+            "http",
+            "pipeline",
+            "sinks",
+            "store",
+            "telemetry",
+        ],
+    ),
+    ("cli", &["app", "pipeline", "sinks"]),
+];
+
+/// A file longer than this is to be split by noun; tests in it count.
+const LINES_MAX: usize = 600;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below `folder` with this ending, in order.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|is| is == ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<PathBuf> {
+    ["src", "providers", "tests", "benches"]
+        .iter()
+        .flat_map(|folder| files(folder, "rs"))
+        .collect()
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// The top-level module of `src/` that a file belongs to.
+fn module(path: &Path) -> String {
+    let inside = path.strip_prefix(root().join("src")).unwrap();
+    inside
+        .iter()
+        .next()
+        .unwrap()
+        .to_string_lossy()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+/// The top-level modules that a file names as `crate::module`.
+fn imports(text: &str) -> BTreeSet<String> {
+    let named = text.split("crate::").skip(1);
+    named
+        .map(|rest| {
+            rest.chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect()
+        })
+        .collect()
+}
+
+fn check(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn modules_import_only_what_the_architecture_allows() {
+    let mut faults = Vec::new();
+    for path in files("src", "rs") {
+        let of = module(&path);
+        if ["main", "lib"].contains(&of.as_str()) {
+            continue;
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == of) else {
+            faults.push(format!(
+                "{}: the module `{of}` has no line in ARROWS",
+                shown(&path)
+            ));
+            continue;
+        };
+        for import in imports(&text(&path)) {
+            let known = ARROWS.iter().any(|(name, _)| *name == import);
+            let may =
+                import == of || FOR_EVERYBODY.contains(&&*import) || allowed.contains(&&*import);
+            if known && !may {
+                faults.push(format!(
+                    "{}: `{of}` must not import `{import}`",
+                    shown(&path)
+                ));
+            }
+        }
+    }
+    check(&faults);
+}
+
+#[test]
+fn providers_and_pipeline_do_no_input_or_output_and_ask_no_clock() {
+    const BANNED: &[&str] = &[
+        "async ",
+        "tokio",
+        "std::fs",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::env::var",
+        "Instant::now",
+        "SystemTime",
+        "Timestamp::now",
+        "Zoned::now",
+        "reqwest",
+        "println!",
+        "thread::",
+    ];
+    let mut faults = Vec::new();
+    let tests_and_build = |path: &PathBuf| {
+        path.ends_with("build.rs") || path.starts_with(root().join("providers/tests"))
+    };
+    let pure = files("providers", "rs")
+        .into_iter()
+        .chain(files("src/pipeline", "rs"));
+    for path in pure.filter(|path| !tests_and_build(path)) {
+        for (number, line) in text(&path).lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            for banned in BANNED.iter().filter(|banned| code.contains(**banned)) {
+                faults.push(format!(
+                    "{}:{}: `{banned}` in code that must be pure",
+                    shown(&path),
+                    number + 1
+                ));
+            }
+        }
+    }
+    check(&faults);
+}
+
+#[test]
+fn every_module_opens_with_what_it_is_for() {
+    let bare = sources()
+        .into_iter()
+        .filter(|path| !text(path).starts_with("//!"));
+    check(
+        &bare
+            .map(|path| format!("{}: the first line is no `//!`", shown(&path)))
+            .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn no_file_of_the_program_is_too_long_to_be_read() {
+    let long = files("src", "rs")
+        .into_iter()
+        .chain(files("providers", "rs"));
+    let long = long
+        .map(|path| (text(&path).lines().count(), path))
+        .filter(|(lines, _)| *lines > LINES_MAX);
+    check(
+        &long
+            .map(|(lines, path)| format!("{}: {lines} lines; split it by noun", shown(&path)))
+            .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn no_file_is_named_for_nothing_in_particular() {
+    const EMPTY: &[&str] = &[
+        "util", "utils", "common", "helpers", "helper", "manager", "misc", "imp",
+    ];
+    let named = sources()
+        .into_iter()
+        .filter(|path| EMPTY.contains(&&*path.file_stem().unwrap().to_string_lossy()));
+    check(
+        &named
+            .map(|path| format!("{}: name it for what is in it", shown(&path)))
+            .collect::<Vec<_>>(),
+    );
+}
+
+/// Paths in backticks that begin with a folder of ours.
+fn paths_named_in(page: &str) -> impl Iterator<Item = &str> {
+    const FOLDERS: &[&str] = &[
+        "src/",
+        "providers/",
+        "docs/",
+        "config/",
+        "tests/",
+        "benches/",
+        "fixtures/",
+        "scripts/",
+    ];
+    let quoted = page.split('`').skip(1).step_by(2);
+    quoted.filter(|path| {
+        FOLDERS.iter().any(|folder| path.starts_with(folder))
+            && !path.contains(['<', '*', ' ', '{'])
+    })
+}
+
+#[test]
+fn pages_name_only_paths_that_are_there() {
+    let mut faults = Vec::new();
+    let readme = ["README.md", "CHANGELOG.md"].map(|name| root().join(name));
+    for path in files("docs", "md").into_iter().chain(readme) {
+        for named in paths_named_in(&text(&path)) {
+            if !root().join(named.split(':').next().unwrap()).exists() {
+                faults.push(format!(
+                    "{}: names `{named}`, which is not there",
+                    shown(&path)
+                ));
+            }
+        }
+    }
+    check(&faults);
+}
+
+#[test]
+fn every_law_here_sees_a_breach() {
+    assert!(imports("use crate::store::Seq;\nlet x = crate::http::Y;").contains("http"));
+    assert_eq!(
+        paths_named_in("see `src/nowhere.rs` and `src/<name>.rs`").collect::<Vec<_>>(),
+        ["src/nowhere.rs"]
+    );
+    assert_eq!(module(&root().join("src/store/mod.rs")), "store");
+    assert_eq!(module(&root().join("src/clock.rs")), "clock");
+}

@@ -76,7 +76,6 @@ const OWN_FILTERS: &[&str] = &[
 
 /// Tests of Jinja that a mapping may use after `is`.
 pub(crate) const TESTS: &[&str] = &[
-    "containing",
     "defined",
     "endingwith",
     "false",

@@ -128,9 +128,14 @@ fn set_body(call: &mut Callback, body: Vec<u8>) {
     *call = fresh;
 }
 
-/// `encoded` parameters with that of `name` replaced. `name.a.b` is a place in the JSON text of a parameter.
+/// `encoded` parameters with that of `name` replaced. `name.a.b` is a place in the JSON text of a parameter. What has no
+/// such parameter, such as a body that is no form, stays as it is.
 fn replaced(encoded: &str, name: &str, value: &str) -> String {
     let (outer, inner) = name.split_once('.').unwrap_or((name, ""));
+    if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name || known == outer)
+    {
+        return encoded.to_owned();
+    }
     let mut out = form_urlencoded::Serializer::new(String::new());
     for (known, old) in form_urlencoded::parse(encoded.as_bytes()) {
         let mut new = old.into_owned();

@@ -134,11 +134,38 @@ pub(crate) fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Unreadable> {
 
 /// `text` as JSON. Depth is limited by the parser (128). An integer that no 64 bits hold becomes a string of its
 /// digits, where the parser alone would round it.
+///
+/// Templates of vendors put texts into JSON as they are, line breaks and tabs included. A body that is no JSON for that
+/// reason alone is read all the same.
 pub(crate) fn json(text: &str) -> Result<Value, Unreadable> {
-    serde_json::from_str(&wide_integers_quoted(text)).map_err(|e| {
-        let place = format!("body, line {} column {}", e.line(), e.column());
-        Unreadable::new(place, format!("not JSON: {}", without_place(&e)))
+    let text = wide_integers_quoted(text);
+    serde_json::from_str(&text).or_else(|e| {
+        let mended = controls_escaped(&text).and_then(|mended| serde_json::from_str(&mended).ok());
+        mended.ok_or_else(|| {
+            let place = format!("body, line {} column {}", e.line(), e.column());
+            Unreadable::new(place, format!("not JSON: {}", without_place(&e)))
+        })
     })
+}
+
+/// `text` with the control characters inside its strings escaped; nothing when there are none.
+fn controls_escaped(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(token) = token(rest) {
+        let (head, tail) = rest.split_at(token);
+        if head.starts_with('"') {
+            out.extend(head.chars().map(|c| match c {
+                '\n' => Cow::Borrowed("\\n"),
+                c if c.is_ascii_control() => Cow::Owned(format!("\\u{:04x}", u32::from(c))),
+                c => Cow::Owned(c.to_string()),
+            }));
+        } else {
+            out.push_str(head);
+        }
+        rest = tail;
+    }
+    (out.len() != text.len()).then_some(out)
 }
 
 /// The parser's message without its own copy of the place.

@@ -49,8 +49,8 @@ pub(super) fn plan(config: &Config, outlets: &[Outlet], metrics: &Metrics) -> Re
     let routes = move |alert: &Alert| {
         let decision = router.decide(alert);
         if decision.failed > 0 {
-            let routes = decision.failed;
-            tracing::warn!(routes, source = %alert.source, "conditions failed on an alert; it took their routes");
+            let failed = decision.failed;
+            tracing::warn!(failed, source = %alert.source, "conditions failed on an alert; it took their routes");
         }
         decision
             .sinks

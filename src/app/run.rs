@@ -47,7 +47,8 @@ async fn serve(
     metrics: Arc<Metrics>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let mut changes = watch(paths);
+    let watched = [paths, &config::mapping_files(paths)].concat();
+    let mut changes = config::watch::changes(&watched);
     let greeting = sources(&config);
     let app = App::start(config, Clock::machine(), metrics).await?;
     greet(&app, &greeting);
@@ -101,13 +102,6 @@ async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) {
     }
 }
 
-fn watch(paths: &[PathBuf]) -> Option<mpsc::Receiver<()>> {
-    let watched = [paths, &config::mapping_files(paths)].concat();
-    config::watch::changes(&watched)
-        .inspect_err(|error| tracing::warn!(error = %error, "changes of the config are not seen; send SIGHUP after one"))
-        .ok()
-}
-
 /// What the operator wants.
 enum Wish {
     Reload,
@@ -129,18 +123,12 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self, changes: &mut Option<mpsc::Receiver<()>>) -> Wish {
-        let changed = async {
-            match changes {
-                Some(changes) => changes.recv().await,
-                None => None,
-            }
-        };
+    async fn next(&mut self, changes: &mut mpsc::Receiver<()>) -> Wish {
         tokio::select! {
             _ = self.terminate.recv() => Wish::Stop,
             _ = self.interrupt.recv() => Wish::Stop,
             _ = self.hangup.recv() => Wish::Reload,
-            Some(()) = changed => Wish::Reload,
+            Some(()) = changes.recv() => Wish::Reload,
         }
     }
 }

@@ -49,9 +49,16 @@ impl Mailbox {
         self.bell.notify_one();
     }
 
-    /// Look into the store from `seq` on.
+    /// Look into the store from `seq` on. Rings once until the worker has looked: under load most pokes find a ring that
+    /// is still to be heard, and waking a thread costs more than all else that a poke does.
     pub(super) fn poke(&self, seq: Seq) {
-        self.wish(|mail| mail.look = Some(mail.look.map_or(seq, |other| other.min(seq))));
+        let mut mail = locked(&self.mail);
+        let known = mail.look;
+        mail.look = Some(known.map_or(seq, |other| other.min(seq)));
+        drop(mail);
+        if known.is_none() {
+            self.bell.notify_one();
+        }
     }
 
     /// Puts a wish back without ringing: the worker looks again by itself.
@@ -59,11 +66,15 @@ impl Mailbox {
         locked(&self.mail).forget.extend(forget);
     }
 
-    /// Takes all mail. The order to stop stays, for a worker that is started anew after a fault.
-    pub(super) fn take(&self) -> Mail {
+    /// Takes all mail. The order to stop stays, for a worker that is started anew after a fault; so does the wish to look
+    /// for a worker that could not send what it would see (not `hungry`), and further pokes need not wake it.
+    pub(super) fn take(&self, hungry: bool) -> Mail {
         let mut mail = locked(&self.mail);
+        let look = mail.look.filter(|_| !hungry);
         let stop_by = mail.stop_by;
-        let taken = std::mem::take(&mut *mail);
+        let mut taken = std::mem::take(&mut *mail);
+        taken.look = taken.look.filter(|_| hungry);
+        mail.look = look;
         mail.stop_by = stop_by;
         taken
     }

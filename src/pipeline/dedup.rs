@@ -7,7 +7,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::store::DedupKey;
+/// Names a message: the first 128 bits of a SHA-256 over source and message id.
+pub type DedupKey = [u8; 16];
 
 /// The dedup key of a vendor's message: two callbacks with one key are one.
 pub fn key(source: &str, message_id: &str) -> DedupKey {

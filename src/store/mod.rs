@@ -19,8 +19,7 @@ pub type Seq = i64;
 /// The store's number of a sink's full name. The same name has the same number for the life of the store.
 pub type SinkId = i64;
 
-/// The dedup key: the first 128 bits of a SHA-256 over source and message id.
-pub type DedupKey = [u8; 16];
+pub use crate::pipeline::dedup::DedupKey;
 
 /// One verified callback and what it means, ready to be committed.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Log lines, JSON or pretty, written by one thread so that a slow terminal never slows a callback.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -46,11 +46,14 @@ pub struct Logs {
 /// Starts logging to the standard error, for the whole process. `dropped` counts lines that did not fit the queue.
 pub fn init(log: &config::Log, dropped: metrics::Counter) -> Result<Logs, Error> {
     let (logs, lines) = start(io::stderr(), dropped).map_err(Error::Thread)?;
-    let filter = EnvFilter::try_new(&log.level).map_err(|e| Error::Level {
+    // The HTTP library's own start-up lines say nothing that ours does not.
+    let level = format!("actix_server=warn,{}", log.level);
+    let filter = EnvFilter::try_new(level).map_err(|e| Error::Level {
         level: log.level.clone(),
         problem: e.to_string(),
     })?;
     let builder = tracing_subscriber::fmt()
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .with_writer(lines);
     let installed = if log.pretty {

@@ -156,7 +156,7 @@ impl Worker {
 
     fn read_mail(&mut self, now: Timestamp) {
         // While a page is being read, a delivery dropped meanwhile may still be on it: that wish waits.
-        let mut mail = self.mailbox.take();
+        let mut mail = self.mailbox.take(self.is_hungry(now));
         if !mail.forget.is_empty() {
             if self.books.running.is_none() {
                 self.lanes.forget(&mail.forget);
@@ -175,6 +175,14 @@ impl Worker {
             self.stop_by = Some(self.stop_by.map_or(by, |other| other.min(by)));
         }
         self.idle.extend(mail.idle);
+    }
+
+    /// Whether it could send more than what it has seen.
+    fn is_hungry(&self, now: Timestamp) -> bool {
+        let plenty = self.lanes.ready() >= self.around.tuning.page;
+        let held = self.hold_until.is_some_and(|until| until > now);
+        let open = self.breaker.admits(now) == Admits::Nothing;
+        !(plenty || held || open || self.paused.is_some())
     }
 
     fn set_paused(&mut self, pause: bool, now: Timestamp) {
