@@ -69,7 +69,7 @@ impl OwedTo {
 }
 
 /// What the provider reads. It is given strangers' bytes, so that a fault in it must not take the worker down.
-fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Unreadable> {
+pub(super) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Unreadable> {
     let read = AssertUnwindSafe(|| inlet.feed.provider.read(call, inlet.source()));
     let reading = catch_unwind(read).unwrap_or_else(|_panic| {
         tracing::error!(
@@ -101,10 +101,7 @@ fn new_alert(
     }
     // Before the operator's labels, so that changing those does not make a vendor's repetition a conflict.
     let (key, content) = (gateway.hooks.identify)(&inlet.name, &report);
-    for (name, value) in &inlet.source().labels {
-        let label = report.labels.entry(name.clone());
-        label.or_insert_with(|| value.clone());
-    }
+    label(inlet, &mut report);
     let alert = report.into_alert(&inlet.name, received_at);
     NewAlert {
         key,
@@ -114,6 +111,14 @@ fn new_alert(
         severity: alert.severity,
         sinks: (plan.routes)(&alert),
         body: json(&alert),
+    }
+}
+
+/// Adds the operator's labels.
+pub(super) fn label(inlet: &Inlet, report: &mut Report) {
+    for (name, value) in &inlet.source().labels {
+        let label = report.labels.entry(name.clone());
+        label.or_insert_with(|| value.clone());
     }
 }
 
@@ -148,7 +153,7 @@ fn inflated(call: &Callback) -> Option<Callback> {
     Some(plain)
 }
 
-fn told(unreadable: Unreadable) -> Fault {
+pub(super) fn told(unreadable: Unreadable) -> Fault {
     let Unreadable { place, problem } = unreadable;
     Fault { place, problem }
 }

@@ -11,6 +11,7 @@ mod ingest;
 mod memory_store;
 mod own_mapping;
 mod receiver;
+mod renormalize;
 mod routes;
 mod sinks;
 mod standing;

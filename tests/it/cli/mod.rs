@@ -89,6 +89,7 @@ fn every_command_shows_an_example_of_itself() {
         "deliveries",
         "dead",
         "quarantine",
+        "renormalize",
         "providers",
         "sinks",
         "completions",
