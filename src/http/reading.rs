@@ -96,8 +96,11 @@ fn new_alert(
     mut report: Report,
     received_at: Timestamp,
 ) -> NewAlert {
-    if report.severity == Severity::Unknown && report.raw.contains_key("severity") {
+    if report.severity == Severity::Unknown
+        && let Some(word) = report.raw.get("severity")
+    {
         inlet.meters.unknown_words.increment(1);
+        inlet.meters.drift.unknown_word(word);
     }
     // Before the operator's labels, so that changing those does not make a vendor's repetition a conflict.
     let (key, content) = (gateway.hooks.identify)(&inlet.name, &report);
@@ -123,7 +126,7 @@ pub(super) fn label(inlet: &Inlet, report: &mut Report) {
 }
 
 /// The alert as JSON. Maps with text for keys always serialize.
-fn json(alert: &Alert) -> Vec<u8> {
+pub(super) fn json(alert: &Alert) -> Vec<u8> {
     serde_json::to_vec(alert).unwrap_or_default()
 }
 

@@ -7,6 +7,7 @@ mod api;
 mod cli;
 mod config;
 mod delivery;
+mod drift;
 mod ingest;
 mod memory_store;
 mod own_mapping;
