@@ -357,12 +357,19 @@ fn an_answer_is_json_from_a_map_and_a_failure_stays_one() {
 #[test]
 fn the_worked_example_of_the_page_reads_as_the_page_says() {
     let page = include_str!("../../docs/add-a-vendor.md");
-    let block = |kind: &str| {
-        let (_, rest) = page.split_once(&format!("```{kind}\n")).expect("a block");
+    let block = |after: &str, kind: &str| {
+        let (_, rest) = page.split_once(after).expect("a heading");
+        let (_, rest) = rest.split_once(&format!("```{kind}\n")).expect("a block");
         rest.split_once("```").expect("its end").0.to_owned()
     };
-    let mapping = Mapping::parse("lighthouse", &block("toml")).expect("no mistakes");
-    let call = Callback::from_http(block("http").trim_end().as_bytes()).expect("a request");
+    let at = ["mappings", "lighthouse"];
+    let first = block("## 2.", "toml");
+    Mapping::parse_at("lighthouse", &first, &at).expect("no mistakes in the first step");
+    let whole = block("## 3.", "toml");
+    assert!(whole.lines().count() <= 25, "the page promises a short one");
+    let mapping = Mapping::parse_at("lighthouse", &whole, &at).expect("no mistakes");
+    let call = block("## 1.", "http");
+    let call = Callback::from_http(call.trim_end().as_bytes()).expect("a request");
     let source = source(&["the-token-of-the-source"]);
     assert!(mapping.recognizes(&call));
     assert_eq!(verify(&mapping, &call, &source), Ok(()));

@@ -163,7 +163,7 @@ impl Drift {
     /// Looks at a believed callback, or lets it pass. Gives the changes of which operators are to be told now.
     pub fn look(&self, call: &Callback, now: Timestamp) -> Option<Vec<Change>> {
         let before = self.callbacks.fetch_add(1, Ordering::Relaxed);
-        if before >= LEARNING && before % SAMPLE != 0 {
+        if before >= LEARNING && !before.is_multiple_of(SAMPLE) {
             return None;
         }
         let mut shape = self.shape();
@@ -255,7 +255,7 @@ impl Shape {
                 for (key, value) in fields {
                     let key = if own { "*" } else { key };
                     walk.below("", ".", key, |walk| {
-                        self.walk(walk, value, depth + 1, quiet)
+                        self.walk(walk, value, depth + 1, quiet);
                     });
                 }
             }
