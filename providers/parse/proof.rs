@@ -66,6 +66,22 @@ pub enum Proof<'a> {
     Never(&'static str),
 }
 
+impl Proof<'_> {
+    /// Digests in the call that may be as good as the secret that they are made of: some vendors send the same one
+    /// with every message. They are not to be kept.
+    pub fn digests(&self) -> Vec<Secret> {
+        match self {
+            Self::Md5 {
+                given: Some(given), ..
+            } => vec![Secret::from(given.as_ref())],
+            Self::All(proofs) | Self::Any(proofs) => {
+                proofs.iter().flat_map(Self::digests).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Why a sender is not believed. The vendor is never told; logs and counters are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

@@ -133,7 +133,8 @@ pub(super) fn json(alert: &Alert) -> Vec<u8> {
 /// The raw request without anything that proves who sent it.
 fn raw(inlet: &Inlet, call: &Callback) -> Vec<u8> {
     let source = inlet.source();
-    let secrets = source.keys.iter().chain(&source.tokens);
+    let digests = inlet.feed.provider.proof(call, source).digests();
+    let secrets = source.keys.iter().chain(&source.tokens).chain(&digests);
     match inflated(call) {
         Some(plain) => plain.to_http_without(secrets),
         None => call.to_http_without(secrets),
