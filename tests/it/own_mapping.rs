@@ -1,12 +1,18 @@
 //! An operator's own vendor: a mapping in his config.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use campanile::app::App;
+use campanile::clock::Clock;
 use campanile::config::{self, Config, Environment, Location, Mistake, Mistakes};
+use campanile::store::Filter;
+use campanile::telemetry::Metrics;
 use campanile_providers::Callback;
 use tempfile::TempDir;
 
 use crate::cli::Run;
+use crate::standing::Wire;
 
 /// A vendor that nobody else knows, in 20 lines.
 pub(crate) const ACME: &str = r#"
@@ -256,4 +262,64 @@ fn a_shown_mapping_can_be_saved_and_used_as_it_is() {
     assert_eq!(loaded.feeds[0].provider.title(), "Zabbix");
     Run::of(&["providers", "show", "zabbix", "--page"]).says("# How it is read");
     Run::of(&["providers", "show", "ucloud"]).says("# How it is read");
+}
+
+/// Posts a check of this run to a gateway, and gives the title of the alert that came of it.
+async fn title_of(app: &App, run: &str) -> String {
+    let call = String::from_utf8(CALL.to_vec())
+        .unwrap()
+        .replace("r-1", run);
+    let (head, body) = call.split_once("\n\n").unwrap();
+    let head = head.replace('\n', "\r\n");
+    let raw = format!(
+        "{head}\r\nhost: x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let reply = Wire::to(app.public_address().unwrap())
+        .await
+        .send(raw)
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let newest = Filter {
+        limit: 1,
+        ..Filter::default()
+    };
+    let newest = app.store().alerts(newest).await.unwrap();
+    let alert: serde_json::Value = serde_json::from_slice(&newest[0].json).unwrap();
+    alert["title"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_takes_a_changed_mapping_whole_or_not_at_all() {
+    let own = "[mappings.acme]\nfile = \"vendors/acme.toml\"\n";
+    let standing = "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("campanile.toml");
+    let store = folder.path().join("campanile.db");
+    let store = format!("[store]\nurl = \"sqlite:{}\"\n", store.display());
+    std::fs::write(&path, [own, SOURCE, standing, &store].concat()).unwrap();
+    let mapping = folder.path().join("vendors/acme.toml");
+    std::fs::create_dir(mapping.parent().unwrap()).unwrap();
+    let read = |text: &str| {
+        std::fs::write(&mapping, text).unwrap();
+        config::load(std::slice::from_ref(&path), &Environment::new())
+    };
+    let app = App::start(
+        read(ACME).unwrap(),
+        Clock::machine(),
+        Arc::new(Metrics::new()),
+    )
+    .await
+    .unwrap();
+    assert_eq!(title_of(&app, "r-1").await, "web-1: no answer");
+    assert!(
+        read("title = 1").is_err(),
+        "a broken file leaves the old mapping in force"
+    );
+    assert_eq!(title_of(&app, "r-2").await, "web-1: no answer");
+    app.reload(read(&ACME.replace("': '", "' says '")).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(title_of(&app, "r-3").await, "web-1 says no answer");
+    app.stop().await;
 }
