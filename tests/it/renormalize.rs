@@ -87,6 +87,24 @@ async fn each_field_that_would_differ_is_told_with_old_and_new() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alert_whose_message_id_changes_is_found_by_its_problem() {
+    let after = BEFORE.replace(
+        "[\"item.run\", \"item.state\"]",
+        "[\"item.state\", \"item.run\"]",
+    );
+    let gateway = changed(&after).await;
+    let told = ask(&gateway, json!({"source": "probe/a"})).await;
+    let ids = |run: &str| json!([{"field": "message_id", "old": format!("{run}/DOWN"), "new": format!("DOWN/{run}")}]);
+    let fields: Vec<&Value> = told["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| &item["fields"])
+        .collect();
+    assert_eq!(fields, [&ids("3"), &ids("2"), &ids("1")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_would_not_be_read_any_more_is_told_with_its_place() {
     let gateway = changed(&BEFORE.replace("item.run", "item.serial")).await;
     let told = ask(&gateway, json!({"source": "probe/a", "limit": 1})).await;
