@@ -1,19 +1,27 @@
 //! One binary for all tests that cross a boundary: HTTP, disk, process.
-
-//! One binary for all integration tests.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod bad_input;
 mod cli;
 mod config;
+mod crash;
 mod delivery;
 mod drift;
 mod ingest;
 mod memory_store;
 mod own_mapping;
+mod gateway;
+mod ingest;
+mod laws;
+mod moody;
+mod operations;
+mod process;
 mod receiver;
 mod renormalize;
 mod routes;
+mod secrets;
+mod seeds;
 mod sinks;
 mod standing;
 mod store;
