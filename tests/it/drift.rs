@@ -129,7 +129,7 @@ fn a_flood_of_keys_fills_no_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_payload_raises_one_alert_of_campaniles_own() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let post = async |from: usize, to: usize, more: Value| {
         for i in from..to {
             let mut body = json!({"probe": i.to_string(), "problem": "disk", "status": "firing"});

@@ -33,7 +33,7 @@ fn mapped(text: &str) -> Config {
 
 /// A gateway that took two callbacks with three alerts and then follows another mapping.
 async fn changed(to: &str) -> Standing {
-    let gateway = Standing::of(&mapped(BEFORE));
+    let gateway = Standing::of(&mapped(BEFORE)).await;
     let check =
         |run: &str, host: &str| json!({"run": run, "host": host, "state": "DOWN", "prio": "P1"});
     for checks in [
