@@ -22,14 +22,14 @@ mod ucloud;
 use std::sync::LazyLock;
 
 pub use fixture::{Fixture, fixtures};
-pub use mapping::{Explained, Mapping, MappingMistake, catalog, catalog_files};
+pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
 pub use model::alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
 };
 pub use model::answer::{Answer, Outcome};
 pub use model::callback::{Callback, Malformed};
 pub use model::provider::{Provider, Setting, SettingKind, Stamp};
-pub use model::reading::{Effect, Reading, Unreadable};
+pub use model::reading::{Effect, Explained, Reading, Unreadable};
 pub use model::source::{Secret, Source};
 pub use parse::certificate::{Certified, Hash};
 pub use parse::proof::{Proof, Refusal, verify};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Outcome};
 use super::callback::Callback;
-use super::reading::{Reading, Unreadable};
+use super::reading::{Explained, Reading, Unreadable};
 use super::source::{Secret, Source};
 use crate::parse::proof::Proof;
 
@@ -103,6 +103,20 @@ pub trait Provider: Send + Sync {
 
     /// A fixture of this vendor made into a fresh message, correctly signed.
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback;
+
+    /// Where every field of every alert came from. Nothing where a vendor is read by code.
+    fn explained(
+        &self,
+        _call: &Callback,
+        _source: &Source,
+    ) -> Option<Result<Vec<Explained>, Unreadable>> {
+        None
+    }
+
+    /// The TOML of a vendor that is a mapping, to be copied and changed.
+    fn toml(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A built-in provider is a `&'static` one; behind an `Arc` it stands beside those of the operator.
@@ -165,5 +179,17 @@ impl<P: Provider + ?Sized> Provider for &P {
 
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
         (**self).refresh(call, stamp)
+    }
+
+    fn explained(
+        &self,
+        call: &Callback,
+        source: &Source,
+    ) -> Option<Result<Vec<Explained>, Unreadable>> {
+        (**self).explained(call, source)
+    }
+
+    fn toml(&self) -> Option<&str> {
+        (**self).toml()
     }
 }

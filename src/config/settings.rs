@@ -134,6 +134,7 @@ pub(super) const TOP: &[&str] = &[
     "admin",
     "store",
     "log",
+    "mappings",
     "providers",
     "sinks",
     "routes",
@@ -272,6 +273,22 @@ pub(super) const SOURCE: &[Setting] = &[
         Kind::Labels,
         "{}",
         "Labels added to each alert of this source, such as { team = \"db\" }.",
+    ),
+];
+
+/// What a source of a mapping takes beside that, as its proof may ask for.
+pub(super) const OF_MAPPINGS: &[Setting] = &[
+    optional(
+        "token",
+        Kind::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The secret by which the vendor proves itself; a list of two while one is being rotated.",
+    ),
+    optional(
+        "user",
+        Kind::Text,
+        r#""campanile""#,
+        "The user name that goes with `token`, where the vendor sends one.",
     ),
 ];
 

@@ -14,7 +14,7 @@ use super::ending::{self, Ending, Reason};
 use super::reading::OwedTo;
 use super::shared::{Door, Turned, demo_inlets};
 use super::target::Target;
-use super::{Gateway, Inlet, Plan, body, callback, demo, handshake, reading};
+use super::{Gateway, Inlet, Plan, body, callback, demo, drift, handshake, reading};
 use crate::store::{self, Appended, Appending, Entry};
 
 /// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next try is then
@@ -153,6 +153,7 @@ impl<'v> Visit<'v> {
         let now = self.gateway.clock.now();
         inlet.meters.seen(now);
         let (entry, effect) = reading::entry(self.gateway, self.plan, inlet, call, now);
+        drift::watch(self.gateway, self.plan, inlet, call, now);
         let faulty = !entry.faults.is_empty();
         match commit(self.gateway, entry).await {
             Ok((appended, owed)) => {

@@ -9,6 +9,7 @@ pub mod api;
 mod body;
 mod callback;
 mod demo;
+mod drift;
 mod ending;
 mod error;
 mod handshake;
