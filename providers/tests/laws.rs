@@ -156,7 +156,7 @@ fn the_compiled_fixtures_are_the_files_on_disk() {
 
 #[test]
 fn every_folder_of_fixtures_belongs_to_a_provider() {
-    let known: BTreeSet<&str> = all().iter().map(|provider| provider.name()).collect();
+    let known: BTreeSet<&str> = all().iter().map(Provider::name).collect();
     let folders: BTreeSet<&str> = fixture::providers_with_fixtures().collect();
     assert_eq!(folders, known);
 }
@@ -177,7 +177,7 @@ fn every_provider_has_a_firing_and_a_refused_fixture() {
 
 #[test]
 fn the_list_of_providers_is_alphabetical() {
-    let names: Vec<&str> = all().iter().map(|provider| provider.name()).collect();
+    let names: Vec<&str> = all().iter().map(Provider::name).collect();
     assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
 }
 
@@ -371,7 +371,7 @@ fn each_request_is_recognized_by_its_own_provider_and_by_no_other() {
         let takers: Vec<&str> = all()
             .iter()
             .filter(|p| p.recognizes(&call))
-            .map(|p| p.name())
+            .map(Provider::name)
             .collect();
         assert_eq!(takers, [provider.name()], "{}", name(fixture));
     }

@@ -30,6 +30,8 @@ pub(super) enum Ending {
     Quarantined,
     /// The sender is not believed.
     Refused(Refusal),
+    /// Sources of more than one vendor know it and believe its sender: whose it is cannot be said. These are their names.
+    Ambiguous(String),
     /// It was not taken for another reason.
     Rejected(Reason),
 }
@@ -130,7 +132,7 @@ impl Ending {
             Self::Accepted(_) => "accepted",
             Self::Duplicate => "duplicate",
             Self::Quarantined => "quarantined",
-            Self::Refused(_) | Self::Rejected(_) => "rejected",
+            Self::Refused(_) | Self::Ambiguous(_) | Self::Rejected(_) => "rejected",
         }
     }
 
@@ -143,18 +145,23 @@ impl Ending {
             Self::Refused(Refusal::Stale) => "stale_proof",
             Self::Refused(Refusal::Uncertified) => "uncertified",
             Self::Refused(Refusal::Unprovable) => "unprovable",
+            Self::Ambiguous(_) => "ambiguous",
             Self::Rejected(reason) => reason.facts().1,
             Self::Accepted(_) | Self::Duplicate | Self::Quarantined => "",
         }
     }
 
-    fn outcome<'i>(&self, id: &'i str) -> Outcome<'i> {
+    fn outcome<'i>(&'i self, id: &'i str) -> Outcome<'i> {
         match self {
             Self::Accepted(_) => Outcome::Accepted { id },
             Self::Duplicate => Outcome::Duplicate,
             Self::Quarantined => Outcome::Quarantined,
             Self::Refused(refusal) => Outcome::Refused {
                 status: refusal.status(),
+            },
+            Self::Ambiguous(told) => Outcome::Rejected {
+                status: 400,
+                reason: told,
             },
             Self::Rejected(reason) if reason.is_unavailable() => Outcome::Unavailable,
             Self::Rejected(reason) => Outcome::Rejected {
@@ -201,7 +208,7 @@ fn count(meters: &SourceMeters, ending: &Ending) {
         Ending::Accepted(_) => meters.accepted.add(),
         Ending::Duplicate => meters.duplicates.add(),
         Ending::Quarantined => meters.quarantined.add(),
-        Ending::Refused(_) | Ending::Rejected(_) => meters.rejected.add(),
+        Ending::Refused(_) | Ending::Ambiguous(_) | Ending::Rejected(_) => meters.rejected.add(),
     }
 }
 
@@ -210,6 +217,10 @@ fn count(meters: &SourceMeters, ending: &Ending) {
 fn log(source: &str, ending: &Ending, took_ms: f64) {
     let outcome = ending.word();
     match ending {
+        // Only who is believed can cause this one, and the operator has to choose.
+        Ending::Ambiguous(told) => {
+            tracing::warn!(source, outcome, told, took_ms, "callback not taken")
+        }
         Ending::Refused(_) | Ending::Rejected(_) => {
             let reason = ending.reason();
             tracing::debug!(source, outcome, reason, took_ms, "callback not taken");

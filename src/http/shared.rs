@@ -48,14 +48,35 @@ impl<'p> Door<'p> {
             Self::One(inlet) => check(inlet, call)
                 .map(|()| inlet)
                 .map_err(|ending| (Some(inlet), ending)),
-            Self::Any => {
-                let known = plan.inlets.iter().filter(|inlet| recognizes(inlet, call));
-                first_believer(known, call)
-            }
+            Self::Any => any(plan, call),
             Self::Demo => first_believer(demo_inlets(plan), call),
             Self::Own(path) => first_believer(own_inlets(plan, path), call),
         }
     }
+}
+
+/// The first source that knows the request and believes its sender, unless one of another vendor does so too.
+fn any<'p>(plan: &'p Plan, call: &Callback) -> Result<&'p Inlet, Turned<'p>> {
+    let known: Vec<&Inlet> = plan
+        .inlets
+        .iter()
+        .filter(|inlet| recognizes(inlet, call))
+        .collect();
+    let first = first_believer(known.iter().copied(), call)?;
+    let vendor = |inlet: &Inlet| inlet.feed.provider.name().to_owned();
+    let others = known
+        .iter()
+        .filter(|inlet| vendor(inlet) != vendor(first) && check(inlet, call).is_ok());
+    let names: Vec<&str> = others.map(|inlet| &*inlet.name).collect();
+    if names.is_empty() {
+        return Ok(first);
+    }
+    let told = format!(
+        "this may be for {} or {}: call /callback/<one of them>",
+        first.name,
+        names.join(" or ")
+    );
+    Err((None, Ending::Ambiguous(told)))
 }
 
 /// The methods of these sources, each once.

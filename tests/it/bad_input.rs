@@ -149,3 +149,40 @@ async fn gbk_gzip_and_numbers_in_quotes_are_read_and_a_bomb_is_not_inflated() {
     assert!(!garbled, "{said:?}");
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_vendors_take_for_theirs_is_refused_with_both_named() {
+    let vendor = |name: &str| {
+        format!(
+            "[mappings.{name}]\ntitle = '{name}'\nconfidence = 'documented'\nrecognizes = 'body.check'\n\
+             status = {{ default = 'firing' }}\nalert.message_id = ['body.check']\n\
+             alert.fingerprint = ['body.check']\n[providers.{name}.prod]\nkey = 'one-key-for-both'\n"
+        )
+    };
+    let settings = vendor("acme") + &vendor("apex") + IDLE_SINK;
+    let gateway = Gateway::start(&settings).await;
+    let reply = gateway
+        .post("/callback/one-key-for-both", &json!({"check": "c1"}))
+        .await;
+    assert_eq!(reply.status, 400, "{reply:?}");
+    assert!(
+        reply.body.contains("acme/prod") && reply.body.contains("apex/prod"),
+        "{reply:?}"
+    );
+    let stranger = gateway
+        .post("/callback/another-key", &json!({"check": "c1"}))
+        .await;
+    assert_eq!(stranger.status, 403, "{stranger:?}");
+    assert!(
+        !stranger.body.contains("acme"),
+        "a stranger learns no names: {stranger:?}"
+    );
+    let own = gateway
+        .post(
+            "/callback/acme/prod/one-key-for-both",
+            &json!({"check": "c1"}),
+        )
+        .await;
+    assert_eq!(own.status, 200, "{own:?}");
+    gateway.stop().await;
+}
