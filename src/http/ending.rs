@@ -219,7 +219,7 @@ fn log(source: &str, ending: &Ending, took_ms: f64) {
     match ending {
         // Only who is believed can cause this one, and the operator has to choose.
         Ending::Ambiguous(told) => {
-            tracing::warn!(source, outcome, told, took_ms, "callback not taken")
+            tracing::warn!(source, outcome, told, took_ms, "callback not taken");
         }
         Ending::Refused(_) | Ending::Rejected(_) => {
             let reason = ending.reason();
