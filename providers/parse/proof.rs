@@ -71,8 +71,12 @@ impl Proof<'_> {
     /// with every message. They are not to be kept.
     pub fn digests(&self) -> Vec<Secret> {
         match self {
-            Self::Md5 { given: Some(given), .. } => vec![Secret::from(given.as_ref())],
-            Self::All(proofs) | Self::Any(proofs) => proofs.iter().flat_map(Self::digests).collect(),
+            Self::Md5 {
+                given: Some(given), ..
+            } => vec![Secret::from(given.as_ref())],
+            Self::All(proofs) | Self::Any(proofs) => {
+                proofs.iter().flat_map(Self::digests).collect()
+            }
             _ => Vec::new(),
         }
     }

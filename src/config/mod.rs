@@ -8,6 +8,7 @@ mod check;
 mod expressions;
 mod file;
 mod mistake;
+pub mod page;
 mod reload;
 pub mod schema;
 mod secret;

@@ -9,6 +9,7 @@ mod config;
 mod delivery;
 mod ingest;
 mod memory_store;
+mod pages;
 mod receiver;
 mod routes;
 mod sinks;
