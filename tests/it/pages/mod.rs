@@ -2,6 +2,7 @@
 
 mod commands;
 mod metrics;
+mod operations;
 mod vendor;
 
 use std::collections::BTreeMap;
