@@ -3,6 +3,7 @@
 mod commands;
 mod metrics;
 mod operations;
+mod translations;
 mod vendor;
 
 use std::collections::BTreeMap;
