@@ -16,15 +16,13 @@ fn read(name: &str) -> String {
 }
 
 /// Every metric of ours in a rule, with what stands behind its name.
-fn metrics_in(rules: &str) -> Vec<(&str, &str)> {
-    let starts = rules
-        .match_indices("campanile_")
-        .map(|(at, _)| &rules[at..]);
-    let word = |text: &str| {
+fn metrics_in(rule: &str) -> Vec<(&str, &str)> {
+    let split = |(at, _)| {
+        let text: &str = &rule[at..];
         let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_');
-        end.unwrap_or(text.len())
+        text.split_at(end.unwrap_or(text.len()))
     };
-    starts.map(|text| text.split_at(word(text))).collect()
+    rule.match_indices("campanile_").map(split).collect()
 }
 
 fn described(name: &str) -> Option<&'static Described> {

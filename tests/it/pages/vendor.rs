@@ -128,9 +128,7 @@ fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
     });
     let word = match provider.confidence() {
         "documented" => "Documented: the vendor describes what it sends.",
-        "seen in code" => {
-            "Seen in code that sends or reads it; the vendor does not describe it in full."
-        }
+        "seen in code" => "Seen in code that sends or reads it.",
         "inferred" => "Inferred from examples; the vendor does not describe it.",
         other => other,
     };
@@ -187,7 +185,8 @@ fn trying(provider: &dyn Provider) -> String {
 
 /// What came of a case.
 enum Came {
-    Alerts(Vec<Value>),
+    /// Alerts, and how many items of the batch could not be read.
+    Alerts(Vec<Value>, usize),
     Other(String),
 }
 
@@ -208,7 +207,7 @@ fn came(provider: &dyn Provider, fixture: &Fixture) -> Came {
         Ok(reading) => match (reading.ignored, reading.effect) {
             (Some(why), _) => Came::Other(format!("answered as success, no alert: {why}")),
             (_, Some(_)) => Came::Other("a handshake, which Campanile answers".to_owned()),
-            _ => Came::Alerts(alerts(&expected)),
+            _ => Came::Alerts(alerts(&expected), reading.unreadable.len()),
         },
     }
 }
@@ -233,13 +232,22 @@ fn cases(provider: &dyn Provider) -> String {
     for fixture in fixtures(provider.name()) {
         let what = match came(provider, fixture) {
             Came::Other(words) => words,
-            Came::Alerts(alerts) => alerts.iter().map(line).collect::<Vec<_>>().join("; "),
+            Came::Alerts(alerts, unreadable) => lines(&alerts, unreadable),
         };
         writeln!(text, "| `{}` | {} |", fixture.case, cell(&what)).unwrap();
     }
     let name = provider.name();
     writeln!(text, "\nThe requests and alerts are in `fixtures/{name}/`; `campanile send {name} --case CASE` sends one.").unwrap();
     text.trim_end().to_owned()
+}
+
+/// All that came of a batch, in a few words.
+fn lines(alerts: &[Value], unreadable: usize) -> String {
+    let mut lines: Vec<_> = alerts.iter().map(line).collect();
+    if unreadable > 0 {
+        lines.push(format!("{unreadable} of the batch kept in quarantine"));
+    }
+    lines.join("; ")
 }
 
 /// An alert in a few words.
@@ -259,7 +267,7 @@ fn example(provider: &dyn Provider) -> Option<String> {
     let firing = all.iter().find(|fixture| fixture.case == "firing");
     let mut candidates = firing.into_iter().chain(all);
     let (fixture, alert) = candidates.find_map(|fixture| match came(provider, fixture) {
-        Came::Alerts(alerts) => alerts.into_iter().next().map(|alert| (fixture, alert)),
+        Came::Alerts(alerts, _) => alerts.into_iter().next().map(|alert| (fixture, alert)),
         Came::Other(_) => None,
     })?;
     let request = fenced("http", &laid_out(fixture));
