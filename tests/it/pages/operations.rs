@@ -15,14 +15,21 @@ fn read(name: &str) -> String {
     fs::read_to_string(docs().join(name)).unwrap()
 }
 
-/// Every metric of ours in a rule, with what stands behind its name.
-fn metrics_in(rule: &str) -> Vec<(&str, &str)> {
-    let split = |(at, _)| {
-        let text: &str = &rule[at..];
-        let end = text.find(|c: char| !c.is_ascii_lowercase() && c != '_');
-        text.split_at(end.unwrap_or(text.len()))
+/// Every metric of ours in a rule, with the matchers behind its name.
+fn metrics_in(rule: &str) -> Vec<(String, &str)> {
+    let metric = |rest: &'_ str| {
+        let word = rest
+            .chars()
+            .take_while(|c| c.is_ascii_lowercase() || *c == '_');
+        format!("campanile_{}", word.collect::<String>())
     };
-    rule.match_indices("campanile_").map(split).collect()
+    let matchers = |rest| {
+        let braced = str::trim_start_matches(rest, |c: char| c.is_ascii_lowercase() || c == '_');
+        let inside = braced.strip_prefix('{').and_then(|it| it.split_once('}'));
+        inside.map_or("", |(matchers, _)| matchers)
+    };
+    let rests = rule.split("campanile_").skip(1);
+    rests.map(|rest| (metric(rest), matchers(rest))).collect()
 }
 
 fn described(name: &str) -> Option<&'static Described> {
@@ -41,12 +48,9 @@ fn rules_name_only_metrics_and_labels_that_there_are() {
     let exprs = rules.lines().filter(|line| line.contains("expr:"));
     let named: Vec<_> = exprs.flat_map(metrics_in).collect();
     assert!(named.len() > 10, "{named:?}");
-    for (name, behind) in named {
-        let metric = described(name).unwrap_or_else(|| panic!("there is no metric {name}"));
-        let Some((matchers, _)) = behind.strip_prefix('{').and_then(|it| it.split_once('}')) else {
-            continue;
-        };
-        for matcher in matchers.split(',') {
+    for (name, matchers) in named {
+        let metric = described(&name).unwrap_or_else(|| panic!("there is no metric {name}"));
+        for matcher in matchers.split(',').filter(|matcher| !matcher.is_empty()) {
             let label = matcher.split(['=', '!']).next().unwrap().trim();
             assert!(
                 metric.labels.contains(&label),
