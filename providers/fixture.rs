@@ -3,6 +3,8 @@
 //! The same files feed the laws, the end-to-end tests, the benches and `campanile send`. The build script lists the
 //! folder `fixtures/`, so that a new file there is all that a new case needs.
 
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::ExposeSecret;
 
 use crate::model::callback::{Callback, Malformed};
@@ -16,6 +18,34 @@ pub const TOKEN: &str = "campanile-fixture-token";
 
 /// The public half of the proof, where there is one.
 pub const USER: &str = "campanile-fixture-user";
+
+/// The topic of fixtures that come by one.
+pub const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:campanile";
+
+/// The same at Huawei.
+pub const TOPIC_URN: &str = "urn:smn:cn-north-4:00000000000000000000000000000000:campanile";
+
+/// The certificate with which fixtures are signed, in PEM. Nobody serves it: a gateway that asks the vendor for his
+/// never believes it.
+pub const CERTIFICATE: &[u8] = include_bytes!("fixture/signer.pem");
+
+const SIGNER: &[u8] = include_bytes!("fixture/signer.pk8");
+
+/// Signs as the fixtures are signed, with RSA and SHA-256.
+pub(crate) fn sign(message: &str) -> Option<Vec<u8>> {
+    let signer = RsaKeyPair::from_pkcs8(SIGNER).ok()?;
+    let mut signature = vec![0; signer.public().modulus_len()];
+    let random = SystemRandom::new();
+    signer
+        .sign(
+            &RSA_PKCS1_SHA256,
+            &random,
+            message.as_bytes(),
+            &mut signature,
+        )
+        .ok()?;
+    Some(signature)
+}
 
 /// When every fixture comes: what they sign as their time is near it.
 pub const RECEIVED_AT: &str = "2026-01-01T00:00:00Z";
@@ -56,6 +86,7 @@ impl Fixture {
         let source = format!("/callback/{}/fixture/", self.provider);
         call.key = call.path.strip_prefix(&source).map(str::to_owned);
         call.received_at = RECEIVED_AT.parse().ok();
+        call.certificate = Some(CERTIFICATE.into());
         Ok(call)
     }
 
@@ -73,6 +104,7 @@ impl Fixture {
             keys: if keyed { vec![key] } else { Vec::new() },
             tokens: vec![Secret::from(TOKEN)],
             user: Some(USER.to_owned()),
+            topics: vec![TOPIC.to_owned(), TOPIC_URN.to_owned()],
             ..Source::default()
         }
     }

@@ -7,30 +7,44 @@
 //! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
 //! [`Provider::answer`].
 
+mod alertmanager_api;
+mod cloudevents;
+mod cloudwatch;
 pub mod fixture;
+mod huawei_smn;
 mod jiankong;
 mod mapping;
 mod model;
+mod pagerduty_events;
 pub mod parse;
 mod ucloud;
 
 use std::sync::LazyLock;
 
 pub use fixture::{Fixture, fixtures};
-pub use mapping::{Explained, Mapping, MappingMistake, catalog, catalog_files};
+pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
 pub use model::alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
 };
 pub use model::answer::{Answer, Outcome};
 pub use model::callback::{Callback, Malformed};
 pub use model::provider::{Provider, Setting, SettingKind, Stamp};
-pub use model::reading::{Effect, Reading, Unreadable};
+pub use model::reading::{Effect, Explained, Reading, Unreadable};
 pub use model::source::{Secret, Source};
+pub use parse::certificate::{Certified, Hash};
 pub use parse::proof::{Proof, Refusal, verify};
 pub use ucloud::demo_list;
 
 /// The vendors whose protocol needs code, in alphabetical order.
-const CODED: &[&dyn Provider] = &[&jiankong::Jiankong, &ucloud::UCloud];
+const CODED: &[&dyn Provider] = &[
+    &alertmanager_api::AlertmanagerApi,
+    &cloudevents::CloudEvents,
+    &cloudwatch::CloudWatch,
+    &huawei_smn::HuaweiSmn,
+    &jiankong::Jiankong,
+    &pagerduty_events::PagerDutyEvents,
+    &ucloud::UCloud,
+];
 
 /// Every built-in provider, in alphabetical order of its name.
 pub fn all() -> &'static [&'static dyn Provider] {

@@ -2,21 +2,10 @@
 
 pub(crate) mod load;
 pub(crate) mod server;
-
-use std::io::Write;
+pub(crate) mod words;
 
 use load::Measured;
-
-/// Prints one line, and goes on when nobody reads.
-pub(crate) fn print(line: &str) {
-    let _unread = writeln!(std::io::stdout(), "{line}");
-}
-
-/// The middle one of some figures.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-}
+pub(crate) use words::{median, print};
 
 /// Prints the median of each ratio within a round, with its spread.
 pub(crate) fn summary(rounds: &[(Measured, Measured)]) {

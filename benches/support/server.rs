@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -19,6 +20,33 @@ pub(crate) struct Server {
     _folder: Option<tempfile::TempDir>,
 }
 
+/// What the gateway delivers to meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sinks {
+    /// Two that are down: every alert is owed to both.
+    TwoDown,
+    /// One file, which takes every alert: the same cores also deliver.
+    File,
+}
+
+impl Sinks {
+    fn config(self, folder: &Path) -> String {
+        match self {
+            // Port 9 is `discard`; nothing listens there.
+            Self::TwoDown => "[sinks.webhook.one]\nurl = 'http://127.0.0.1:9/'\n\
+                              [sinks.webhook.two]\nurl = 'http://127.0.0.1:9/'\n"
+                .to_owned(),
+            Self::File => {
+                let path = folder.join("alerts.jsonl");
+                format!(
+                    "[sinks.file.one]\npath = '{}'\nsync = false\n",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
 /// What a process has used so far.
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
@@ -32,17 +60,17 @@ impl Server {
         Self::start(Command::new(program).arg(BARE), None)
     }
 
-    /// The gateway, with an empty store and one sink.
-    pub(crate) fn gateway() -> Self {
+    /// The gateway, with an empty store and these sinks.
+    pub(crate) fn gateway(sinks: Sinks) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let config = folder.path().join("campanile.toml");
         let store = folder.path().join("campanile.db");
         let text = format!(
             "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[store]\nurl = 'sqlite:{}'\n\
              [log]\nlevel = 'warn'\n[providers.ucloud.bench]\nkey = '{KEY}'\n[providers.jiankong.bench]\n\
-             token = '{TOKEN}'\n[sinks.file.null]\npath = '{}'\nsync = false\n",
+             token = '{TOKEN}'\n{}",
             store.display(),
-            folder.path().join("alerts.jsonl").display(),
+            sinks.config(folder.path()),
         );
         std::fs::write(&config, text).expect("a temporary file can be written");
         let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));

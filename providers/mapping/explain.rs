@@ -5,26 +5,11 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use super::Mapping;
+use super::expression::Expression;
 use super::filters;
-use super::read::with_item;
 use crate::model::callback::Callback;
-use crate::model::reading::Unreadable;
+use crate::model::reading::{Explained, Unreadable};
 use crate::model::source::Source;
-
-/// Where one field came from.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Explained {
-    /// The field of the alert, such as `metric.value`; with its item's number in a batch: `[2].metric.value`.
-    pub field: String,
-    /// The place in the callback that the expression names first, such as `body.alerts[2].values`.
-    pub place: String,
-    /// The expression of the mapping.
-    pub expression: String,
-    /// What it gave, as text; empty where it gave nothing.
-    pub value: String,
-    /// It gave nothing, so that the field has its default.
-    pub default: bool,
-}
 
 impl Mapping {
     /// Where every field of every alert in `call` came from.
@@ -33,7 +18,7 @@ impl Mapping {
         let (items, list) = self.items(&view)?;
         let mut explained = Vec::new();
         for (at, item) in items.iter().enumerate() {
-            let view = with_item(&view, item);
+            let view = self.with_item(&view, item);
             let place = self.place(&list, at);
             let prefix = self
                 .each
@@ -44,7 +29,7 @@ impl Mapping {
                 let text = value.as_ref().ok().and_then(filters::text);
                 explained.push(Explained {
                     field: format!("{prefix}{field}"),
-                    place: expression.place(&place),
+                    place: origin(expression, &place),
                     expression: expression.source.clone(),
                     default: text.is_none(),
                     value: text
@@ -63,13 +48,25 @@ impl Mapping {
         call: &Callback,
         source: &Source,
     ) -> Result<Vec<String>, String> {
-        let expression = super::expression::Expression::compile(written, super::names::ITEM)?;
+        let expression = Expression::compile(written, super::names::ITEM)?;
         let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
         let (items, _) = self.items(&view).map_err(|e| e.to_string())?;
         let of = |item: &Value| {
-            let value = expression.eval(&with_item(&view, item))?;
+            let value = expression.eval(&self.with_item(&view, item))?;
             Ok(filters::text(&value).unwrap_or_default())
         };
         items.iter().map(of).collect()
     }
+}
+
+/// The place that an expression names first; a constant names none.
+fn origin(expression: &Expression, item: &str) -> String {
+    let written = expression.source.trim();
+    let inner = written
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    if inner.is_some_and(|text| !text.contains('\'')) {
+        return "the mapping".to_owned();
+    }
+    expression.place(item)
 }

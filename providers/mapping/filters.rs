@@ -139,7 +139,9 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => None,
         ValueKind::String => value.as_str().filter(|s| !s.is_empty()).map(str::to_owned),
-        ValueKind::Number | ValueKind::Bool => Some(value.to_string()),
+        ValueKind::Number => Some(value.to_string()),
+        // The words of JSON, not of Jinja (`True`).
+        ValueKind::Bool => Some(value.is_true().to_string()),
         _ => serde_json::to_string(value).ok(),
     }
 }

@@ -10,14 +10,29 @@ use super::nearest::nearest;
 
 /// Something wrong in the TOML of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {message}")]
+#[error("line {line}, column {column}: {}", self.sentence())]
 pub struct MappingMistake {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong and what was expected.
+    /// What is wrong.
     pub message: String,
+    /// What was expected, where `message` does not say it already.
+    pub expected: Option<String>,
+    /// The valid word that is nearest to the one written.
+    pub nearest: Option<String>,
+}
+
+impl MappingMistake {
+    /// All of it but the place.
+    fn sentence(&self) -> String {
+        let near = self.nearest.as_ref();
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let expected = self.expected.as_ref();
+        let expected = expected.map_or_else(String::new, |words| format!(" Expected {words}"));
+        format!("{}{near}{expected}", self.message)
+    }
 }
 
 /// A value with its place.
@@ -53,6 +68,8 @@ impl<'s> Form<'s> {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
             message: message.into(),
+            expected: None,
+            nearest: None,
         });
     }
 
@@ -73,14 +90,14 @@ impl<'s> Form<'s> {
             } else {
                 table.name
             };
-            let hint = nearest(word, known.iter().copied())
-                .map(|near| format!("did you mean `{near}`? "))
-                .unwrap_or_default();
-            let known = known.join(", ");
             self.mistake(
                 key.span().start,
-                format!("`{word}` is not known in {place}; {hint}Known: {known}"),
+                format!("`{word}` is not known in {place}"),
             );
+            if let Some(mistake) = self.mistakes.last_mut() {
+                mistake.expected = Some(format!("one of: {}", known.join(", ")));
+                mistake.nearest = nearest(word, known.iter().copied()).map(str::to_owned);
+            }
         }
     }
 
@@ -105,7 +122,7 @@ impl<'s> Form<'s> {
     /// Notes that `key` must be there.
     pub(crate) fn missing(&mut self, table: Table<'_>, key: &str) {
         let place = match table.name {
-            "" => "the file".to_owned(),
+            "" => "the mapping".to_owned(),
             name => format!("[{name}]"),
         };
         self.mistake(table.at, format!("`{key}` is missing in {place}"));

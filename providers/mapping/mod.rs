@@ -18,7 +18,7 @@ mod names;
 mod nearest;
 mod prove;
 mod read;
-mod time;
+pub(crate) mod time;
 mod view;
 
 use std::sync::Arc;
@@ -28,21 +28,20 @@ use minijinja::Value;
 use toml::de::DeTable;
 
 pub use catalog::{catalog, catalog_files};
-pub use explain::Explained;
 pub use form::MappingMistake;
 
 use answers::Answers;
 use expression::Expression;
 use fields::{Fields, SeverityWords, Skip, StatusWords};
 use form::{Form, Table};
-use names::{CALL, Names};
+use names::{CALL, FACTS, Names};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 
 use crate::model::answer::{Answer, Outcome};
 use crate::model::callback::Callback;
 use crate::model::provider::{Provider, Setting, SettingKind, Stamp};
-use crate::model::reading::{Reading, Unreadable};
+use crate::model::reading::{Explained, Reading, Unreadable};
 use crate::model::source::Source;
 use crate::parse::proof::Proof;
 
@@ -60,6 +59,7 @@ const KEYS: &[&str] = &[
     "absent",
     "placeholders",
     "each",
+    "facts",
     "skip",
     "proof",
     "severity",
@@ -91,6 +91,8 @@ pub struct Mapping {
     taking: Taking,
     recognizes: Option<Expression>,
     each: Option<Expression>,
+    /// What several fields are made of: evaluated once an item.
+    facts: Option<Expression>,
     skip: Vec<Skip>,
     proof: ProofForm,
     severity: SeverityWords,
@@ -105,6 +107,12 @@ pub struct Mapping {
 impl Mapping {
     /// Reads a mapping. `name` is the word in config and URLs. Every mistake is told, each in its place.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<MappingMistake>> {
+        Self::parse_at(name, text, &[])
+    }
+
+    /// Reads a mapping that stands in a table of a larger text, such as `["mappings", "acme"]` of a config. Places of
+    /// mistakes are those of the whole text.
+    pub fn parse_at(name: &str, text: &str, path: &[&str]) -> Result<Self, Vec<MappingMistake>> {
         let mut form = Form::new(text);
         let document = match DeTable::parse(text) {
             Ok(document) => document,
@@ -113,12 +121,22 @@ impl Mapping {
                 return Err(form.mistakes);
             }
         };
-        let top = Table {
+        let mut top = Table {
             name: "",
             fields: document.get_ref(),
             at: 0,
         };
-        let mapping = Self::read(&mut form, top, name, text);
+        for key in path {
+            if top.get(key).is_none() {
+                form.missing(top, key);
+            }
+            match form.table(top, key) {
+                Some(inner) => top = Table { name: "", ..inner },
+                None => return Err(form.mistakes),
+            }
+        }
+        let own = own_text(text, path);
+        let mapping = Self::read(&mut form, top, name, own.as_deref().unwrap_or(text));
         match mapping {
             Some(mapping) if form.mistakes.is_empty() => Ok(mapping),
             _ => Err(form.mistakes),
@@ -139,6 +157,7 @@ impl Mapping {
         let taking = taking(form, top);
         let recognizes = form.expression(top, "recognizes", CALL);
         let each = form.expression(top, "each", CALL);
+        let facts = form.expression(top, "facts", FACTS);
         let skip = form.tables(top, "skip");
         let skip: Vec<_> = skip
             .into_iter()
@@ -179,6 +198,7 @@ impl Mapping {
             taking,
             recognizes,
             each,
+            facts,
             skip,
             proof,
             severity,
@@ -209,7 +229,11 @@ impl Mapping {
     fn every_expression(&self) -> Vec<&Expression> {
         let fields = self.expressions().into_iter().map(|(_, e)| e);
         let skips = self.skip.iter().map(|rule| &rule.when);
-        fields.chain(skips).chain(&self.each).collect()
+        fields
+            .chain(skips)
+            .chain(&self.each)
+            .chain(&self.facts)
+            .collect()
     }
 }
 
@@ -286,6 +310,18 @@ impl Provider for Mapping {
         self.answers.of(call, outcome, &self.taking)
     }
 
+    fn explained(
+        &self,
+        call: &Callback,
+        source: &Source,
+    ) -> Option<Result<Vec<Explained>, Unreadable>> {
+        Some(self.explain(call, source))
+    }
+
+    fn toml(&self) -> Option<&str> {
+        Some(&self.text)
+    }
+
     fn refresh(&self, mut call: Callback, stamp: &Stamp<'_>) -> Callback {
         for set in &self.fresh {
             set.apply(&mut call, stamp, &self.zone);
@@ -295,6 +331,17 @@ impl Provider for Mapping {
         }
         call
     }
+}
+
+/// The table at `path` as a text of its own; nothing where it is the whole text.
+fn own_text(text: &str, path: &[&str]) -> Option<String> {
+    path.first()?;
+    let whole: toml::Table = text.parse().ok()?;
+    let mut table = &whole;
+    for key in path {
+        table = table.get(*key)?.as_table()?;
+    }
+    toml::to_string_pretty(table).ok()
 }
 
 fn one_of<'t>(form: &mut Form<'_>, top: Table<'t>, key: &str, known: &[&str]) -> Option<&'t str> {

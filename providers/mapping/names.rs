@@ -3,7 +3,7 @@
 /// Every name. Which of them an expression may use depends on where it stands.
 pub(crate) const ALL: &[&str] = &[
     "body", "text", "query", "form", "headers", "method", "path", "received", "item", "tables",
-    "id", "reason",
+    "id", "reason", "facts",
 ];
 
 /// What most expressions see.
@@ -13,6 +13,11 @@ pub(crate) const CALL: &[&str] = &[
 
 /// What the expressions of a field see.
 pub(crate) const ITEM: &[&str] = &[
+    "item", "facts", "body", "text", "query", "form", "headers", "method", "received", "tables",
+];
+
+/// What the expression that gives the facts sees.
+pub(crate) const FACTS: &[&str] = &[
     "item", "body", "text", "query", "form", "headers", "method", "received", "tables",
 ];
 

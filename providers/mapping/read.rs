@@ -64,7 +64,7 @@ impl Mapping {
             let scene = Scene {
                 mapping: self,
                 source,
-                view: with_item(&view, item),
+                view: self.with_item(&view, item),
                 zone: zone.clone(),
                 place: self.place(&list, at),
             };
@@ -109,6 +109,19 @@ impl Mapping {
         }
     }
 
+    /// The view of one item, with the facts that the mapping draws from it. Facts that cannot be drawn are absent, as a
+    /// field is that is missing; what is made of them and required then names its place.
+    pub(crate) fn with_item(&self, view: &View, item: &Value) -> Arc<View> {
+        let mut view = view.clone();
+        view.item = item.clone();
+        let mut view = Arc::new(view);
+        if let Some(facts) = &self.facts {
+            let drawn = facts.eval(&view).unwrap_or_default();
+            Arc::make_mut(&mut view).facts = drawn;
+        }
+        view
+    }
+
     fn skipped(&self, view: &View, per_item: bool) -> Option<String> {
         let rules = self
             .skip
@@ -147,12 +160,6 @@ impl Mapping {
             )),
         }
     }
-}
-
-pub(crate) fn with_item(view: &View, item: &Value) -> Arc<View> {
-    let mut view = view.clone();
-    view.item = item.clone();
-    Arc::new(view)
 }
 
 impl Scene<'_> {

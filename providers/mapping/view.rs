@@ -130,6 +130,7 @@ pub(crate) struct View {
     pub(crate) path: Value,
     pub(crate) received: Value,
     pub(crate) item: Value,
+    pub(crate) facts: Value,
     pub(crate) tables: Value,
     pub(crate) id: Value,
     pub(crate) reason: Value,
@@ -197,6 +198,7 @@ impl View {
         let value = match name {
             "body" => &self.body,
             "item" => &self.item,
+            "facts" => &self.facts,
             "text" => &self.text,
             "query" => &self.query,
             "form" => &self.form,

@@ -194,6 +194,18 @@ pub struct Link {
     pub url: String,
 }
 
+impl Link {
+    /// A link to a page of the web; nothing where `url` is none, because people will click on it.
+    pub(crate) fn web(title: impl Into<String>, url: &str) -> Option<Self> {
+        let (scheme, rest) = url.trim().split_once("://")?;
+        let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+        (is_web && !rest.is_empty()).then(|| Self {
+            title: title.into(),
+            url: url.trim().to_owned(),
+        })
+    }
+}
+
 /// One alert as the vendor told it: all that can be known without a clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {

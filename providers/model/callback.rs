@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub struct Callback {
     pub peer: Option<IpAddr>,
     /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
     pub received_at: Option<Timestamp>,
+    /// The certificate that a proof named, in PEM, once the server has fetched it.
+    pub certificate: Option<Arc<[u8]>>,
     text: OnceCell<Result<Text, Unreadable>>,
     json: OnceCell<Result<Value, Unreadable>>,
     params: OnceCell<Result<Vec<(String, String)>, Unreadable>>,
@@ -188,6 +191,7 @@ impl Clone for Callback {
             key: self.key.clone(),
             peer: self.peer,
             received_at: self.received_at,
+            certificate: self.certificate.clone(),
             ..Self::default()
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Outcome};
 use super::callback::Callback;
-use super::reading::{Reading, Unreadable};
+use super::reading::{Explained, Reading, Unreadable};
 use super::source::{Secret, Source};
 use crate::parse::proof::Proof;
 
@@ -15,6 +15,8 @@ pub enum SettingKind {
     Token,
     /// Text. Goes to [`Source::user`].
     User,
+    /// A list of texts. Goes to [`Source::topics`].
+    Topics,
     /// `true` or `false`. Goes to [`Source::demo_paths`].
     DemoPaths,
 }
@@ -60,6 +62,19 @@ pub trait Provider: Send + Sync {
         &["POST"]
     }
 
+    /// Paths that this protocol's senders put behind the address that they are given, such as `/api/v2/alerts`. They are
+    /// served on their own too, for senders that are given nothing but a host: the first source that believes the
+    /// sender takes it.
+    fn paths(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// Headers of the answer to `OPTIONS` where the protocol asks for consent by it; none refuses. Asked only when the
+    /// proof holds.
+    fn handshake(&self, _call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        None
+    }
+
     /// Settings that a source takes beside those that all sources take.
     fn settings(&self) -> &[Setting] {
         &[]
@@ -88,6 +103,20 @@ pub trait Provider: Send + Sync {
 
     /// A fixture of this vendor made into a fresh message, correctly signed.
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback;
+
+    /// Where every field of every alert came from. Nothing where a vendor is read by code.
+    fn explained(
+        &self,
+        _call: &Callback,
+        _source: &Source,
+    ) -> Option<Result<Vec<Explained>, Unreadable>> {
+        None
+    }
+
+    /// The TOML of a vendor that is a mapping, to be copied and changed.
+    fn toml(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A built-in provider is a `&'static` one; behind an `Arc` it stands beside those of the operator.
@@ -106,6 +135,14 @@ impl<P: Provider + ?Sized> Provider for &P {
 
     fn methods(&self) -> &[&'static str] {
         (**self).methods()
+    }
+
+    fn paths(&self) -> &[&'static str] {
+        (**self).paths()
+    }
+
+    fn handshake(&self, call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        (**self).handshake(call)
     }
 
     fn settings(&self) -> &[Setting] {
@@ -142,5 +179,17 @@ impl<P: Provider + ?Sized> Provider for &P {
 
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
         (**self).refresh(call, stamp)
+    }
+
+    fn explained(
+        &self,
+        call: &Callback,
+        source: &Source,
+    ) -> Option<Result<Vec<Explained>, Unreadable>> {
+        (**self).explained(call, source)
+    }
+
+    fn toml(&self) -> Option<&str> {
+        (**self).toml()
     }
 }

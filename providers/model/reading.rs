@@ -64,3 +64,18 @@ impl Unreadable {
         }
     }
 }
+
+/// Where one field came from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Explained {
+    /// The field of the alert, such as `metric.value`; with its item's number in a batch: `[2].metric.value`.
+    pub field: String,
+    /// The place in the callback that the expression names first, such as `body.alerts[2].values`.
+    pub place: String,
+    /// The expression of the mapping.
+    pub expression: String,
+    /// What it gave, as text; empty where it gave nothing.
+    pub value: String,
+    /// It gave nothing, so that the field has its default.
+    pub default: bool,
+}

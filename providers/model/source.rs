@@ -33,6 +33,8 @@ pub struct Source {
     pub time_zone: Option<TimeZone>,
     /// Labels added to each alert of this source.
     pub labels: BTreeMap<String, String>,
+    /// The vendor's topics that are believed, where its messages come by topics.
+    pub topics: Vec<String>,
     /// Also answer on the paths of UCloud's demo server.
     pub demo_paths: bool,
 }

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::model::callback::Callback;
 use crate::model::provider::Provider;
 use crate::model::source::{Secret, Source};
+use crate::parse::certificate::Certified;
 use crate::parse::signature::{self, Algorithm, SecretForm};
 
 /// What must hold for the sender to be believed.
@@ -56,6 +57,8 @@ pub enum Proof<'a> {
         /// How many seconds it may be old, or ahead.
         tolerance: f64,
     },
+    /// A signature whose key stands in a certificate that the server has to fetch.
+    Certified(Certified),
     /// Every one of these holds.
     All(Vec<Proof<'a>>),
     /// One of these holds.
@@ -97,6 +100,9 @@ pub enum Refusal {
     /// What it proves was said too long ago, or is said to be of the future.
     #[error("the proof is not of now")]
     Stale,
+    /// It may be right, but the certificate that tells is not at hand.
+    #[error("the certificate is not at hand")]
+    Uncertified,
     /// The source has no way to prove anything and is not open.
     #[error("the source has no proof configured")]
     Unprovable,
@@ -107,7 +113,7 @@ impl Refusal {
     pub fn status(self) -> u16 {
         match self {
             Self::Missing => 401,
-            Self::Wrong | Self::Address | Self::Stale | Self::Unprovable => 403,
+            Self::Wrong | Self::Address | Self::Stale | Self::Uncertified | Self::Unprovable => 403,
         }
     }
 }
@@ -155,6 +161,7 @@ fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
         } => any(wanted, |wanted| {
             signature::holds(*algorithm, *secret, wanted, message, given)
         }),
+        Proof::Certified(certified) => certified.holds(),
         Proof::Recent { at, now, tolerance } => recent(*at, *now, *tolerance),
         Proof::All(inner) => inner.iter().try_for_each(|proof| holds(proof, keyed)),
         Proof::Any(inner) => one_of(inner, keyed),

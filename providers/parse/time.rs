@@ -1,6 +1,13 @@
 //! Times as vendors write them.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::fields;
+use crate::mapping::time::{Moment, parse};
+use crate::model::callback::Callback;
+use crate::model::reading::Unreadable;
 
 /// Unix seconds: a whole number from 0 to the end of the year 9999, perhaps written with a fraction of zero.
 ///
@@ -20,4 +27,27 @@ pub fn at(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds)
         .ok()
         .filter(|_| seconds != 0)
+}
+
+/// The time in a field, in any usual form; none where it is absent, null, empty, zero or in the year 1. Without a zone
+/// of its own it is UTC.
+pub(crate) fn moment(value: Option<&Value>, place: &str) -> Result<Option<Timestamp>, Unreadable> {
+    let Some(text) = value.and_then(fields::scalar) else {
+        return Ok(None);
+    };
+    match parse(&text, &TimeZone::UTC) {
+        Moment::At(at) => Ok(Some(at)),
+        Moment::Never => Ok(None),
+        Moment::Unreadable => Err(Unreadable::new(
+            place,
+            format!("`{text:.40}` is not a time"),
+        )),
+    }
+}
+
+/// The span of so many seconds in which the call came: it stands in message ids where the vendor gives no time, so that
+/// a retry is a duplicate and a later episode is not.
+pub(crate) fn span(call: &Callback, seconds: i64) -> String {
+    let received = call.received_at.map_or(0, Timestamp::as_second);
+    format!("span{}", received.div_euclid(seconds))
 }

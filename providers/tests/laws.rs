@@ -393,6 +393,7 @@ fn a_refreshed_fixture_is_believed_and_is_a_new_message_about_the_same() {
             let mut call = Callback::from_http(&sent).expect("a request");
             call.key = callback(fixture).key;
             call.received_at = Some(at);
+            call.certificate = callback(fixture).certificate;
             let believed = verify(provider, &call, &source);
             believed.unwrap_or_else(|e| panic!("{} refreshed: {e}", name(fixture)));
             let read = provider.read(&call, &source);

@@ -108,7 +108,7 @@ fn every_mistake_is_told_in_its_place_with_the_nearest_word() {
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     for (place, word) in [
         ("line 1, column 1:", "did you mean `title`?"),
-        ("line 1, column 1:", "`title` is missing in the file"),
+        ("line 1, column 1:", "`title` is missing in the mapping"),
         ("line 2, column 14:", "must be one of: documented"),
         ("line 3, column 12:", "GET, POST"),
         ("line 4, column 13:", "no time zone"),
@@ -357,12 +357,19 @@ fn an_answer_is_json_from_a_map_and_a_failure_stays_one() {
 #[test]
 fn the_worked_example_of_the_page_reads_as_the_page_says() {
     let page = include_str!("../../docs/add-a-vendor.md");
-    let block = |kind: &str| {
-        let (_, rest) = page.split_once(&format!("```{kind}\n")).expect("a block");
+    let block = |after: &str, kind: &str| {
+        let (_, rest) = page.split_once(after).expect("a heading");
+        let (_, rest) = rest.split_once(&format!("```{kind}\n")).expect("a block");
         rest.split_once("```").expect("its end").0.to_owned()
     };
-    let mapping = Mapping::parse("lighthouse", &block("toml")).expect("no mistakes");
-    let call = Callback::from_http(block("http").trim_end().as_bytes()).expect("a request");
+    let at = ["mappings", "lighthouse"];
+    let first = block("## 2.", "toml");
+    Mapping::parse_at("lighthouse", &first, &at).expect("no mistakes in the first step");
+    let whole = block("## 3.", "toml");
+    assert!(whole.lines().count() <= 25, "the page promises a short one");
+    let mapping = Mapping::parse_at("lighthouse", &whole, &at).expect("no mistakes");
+    let call = block("## 1.", "http");
+    let call = Callback::from_http(call.trim_end().as_bytes()).expect("a request");
     let source = source(&["the-token-of-the-source"]);
     assert!(mapping.recognizes(&call));
     assert_eq!(verify(&mapping, &call, &source), Ok(()));

@@ -1,5 +1,6 @@
 //! Builds the gateway from a configuration, and takes it down again. The only place that knows every part.
 
+mod certificates;
 mod duties;
 mod plan;
 mod run;
@@ -96,14 +97,15 @@ impl App {
         let plan = plan::plan(&config, &outlets, &metrics)?;
         let observer = Arc::new(DeliveryLog::new(Arc::clone(&metrics)));
         let delivery = Delivery::start(Arc::clone(&store), outlets, clock.clone(), observer);
-        let gateway = Arc::new(Gateway::new(
+        let gateway = Gateway::new(
             Arc::clone(&store),
             clock.clone(),
             Arc::clone(&metrics),
             Arc::new(plan::Workers(delivery.clone())),
             plan::hooks(clock.clone()),
             plan,
-        ));
+        );
+        let gateway = Arc::new(gateway.with_certificates(certificates::fetched(clock.clone())));
         let listeners = vec![
             serve(public, |listener| {
                 http::public(Arc::clone(&gateway), listener, &config.server)

@@ -46,7 +46,7 @@ pub(super) async fn outlets(config: &Config, store: &dyn Store) -> Result<Vec<Ou
 pub(super) fn plan(config: &Config, outlets: &[Outlet], metrics: &Metrics) -> Result<Plan, Error> {
     let router = Router::compile(&config.routes, outlets.len()).map_err(Error::Routes)?;
     let ids: Vec<SinkId> = outlets.iter().map(|outlet| outlet.id).collect();
-    let routes = move |alert: &Alert| {
+    let decide = move |alert: &Alert| {
         let decision = router.decide(alert);
         if decision.failed > 0 {
             let failed = decision.failed;
@@ -58,7 +58,7 @@ pub(super) fn plan(config: &Config, outlets: &[Outlet], metrics: &Metrics) -> Re
             .filter_map(|sink| ids.get(*sink).copied())
             .collect()
     };
-    Ok(Plan::new(config, Arc::new(routes), metrics))
+    Ok(Plan::new(config, Arc::new(decide), metrics))
 }
 
 /// What the listeners ask of other parts.

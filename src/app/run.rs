@@ -47,7 +47,8 @@ async fn serve(
     metrics: Arc<Metrics>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let mut changes = config::watch::changes(paths);
+    let watched = [paths, &config::mapping_files(paths)].concat();
+    let mut changes = config::watch::changes(&watched);
     let greeting = sources(&config);
     let app = App::start(config, Clock::machine(), metrics).await?;
     greet(&app, &greeting);

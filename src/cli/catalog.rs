@@ -13,7 +13,9 @@ use crate::sinks;
 pub(crate) const PROVIDER_EXAMPLES: &str = "\
 Examples:
   campanile providers list
-  campanile providers show ucloud        (what it sends, where to paste the URL in its console, how it is read)";
+  campanile providers show ucloud --page (what it sends, where to paste the URL in its console, how it is read)
+  campanile providers show zabbix > zabbix.toml
+                                         (its mapping, to be changed; `[mappings.zabbix] file = \"zabbix.toml\"` uses it)";
 
 /// The command line of `campanile providers`.
 #[derive(Debug, Args)]
@@ -30,10 +32,14 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// The page of one vendor.
+    /// The mapping of one vendor: a TOML file that can be copied, changed and used. For a vendor that is read by code,
+    /// its page.
     Show {
-        /// Its word in the config, such as ucloud.
+        /// Its word in the config, such as zabbix.
         name: String,
+        /// Print the page for people instead: what it sends, where to point it, how it is read.
+        #[arg(long)]
+        page: bool,
     },
 }
 
@@ -59,7 +65,11 @@ impl Providers {
                 let items: Vec<Value> = all.map(|p| facts(*p)).collect();
                 list(json, PROVIDERS, &items, terminal)
             }
-            What::Show { name } => terminal.line(provider(&name)?.doc().trim()),
+            What::Show { name, page } => {
+                let provider = provider(&name)?;
+                let mapping = provider.toml().filter(|_| !page);
+                terminal.line(mapping.unwrap_or(provider.doc()).trim())
+            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use campanile_providers::{Alert, Callback, Effect, Outcome, Reading, Unreadable, verify};
+use campanile_providers::{
+    Alert, Callback, Effect, Explained, Outcome, Reading, Unreadable, verify,
+};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -47,6 +49,31 @@ pub(crate) struct Forecast {
     pub(crate) faults: Vec<Fault>,
     /// A URL that the server would fetch to confirm a subscription.
     pub(crate) confirms: Option<String>,
+    /// Where each field came from. None where nobody asked, or nothing is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) explained: Option<Origin>,
+}
+
+/// Where the fields of the alerts came from.
+#[derive(Debug, Serialize)]
+#[serde(tag = "read_by", rename_all = "lowercase")]
+pub(crate) enum Origin {
+    /// The vendor is a mapping: field by field.
+    Mapping {
+        /// In the order of the mapping.
+        fields: Vec<Explained>,
+    },
+    /// The vendor's protocol needs code.
+    Code,
+}
+
+/// What is asked beside the request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// Go on as if the sender were believed.
+    pub(crate) believe: bool,
+    /// Say where each field came from.
+    pub(crate) explain: bool,
 }
 
 /// What the vendor would be told.
@@ -92,11 +119,11 @@ pub(crate) fn forecast(
     config: &Config,
     feed: &Feed,
     call: &Callback,
-    believe: bool,
+    asked: Asked,
     now: Timestamp,
 ) -> Result<Forecast, Failure> {
     let (provider, source) = (&*feed.provider, &*feed.source);
-    let proven = if believe {
+    let proven = if asked.believe {
         Ok(())
     } else {
         verify(provider, call, source)
@@ -109,6 +136,7 @@ pub(crate) fn forecast(
         (Err(refusal), Err(fault)) => (Verdict::Rejected, Some(format!("{refusal}; {fault}"))),
     };
     let answer = provider.answer(call, &outcome(verdict, proven.err()));
+    let explained = (asked.explain && proven.is_ok()).then(|| origin(feed, call));
     let (reading, faults) = match read {
         _ if proven.is_err() => (Reading::default(), Vec::new()),
         Ok(reading) => {
@@ -135,7 +163,18 @@ pub(crate) fn forecast(
         alerts: alerts.collect::<Result<_, _>>()?,
         faults: faults.into_iter().map(Fault::from).collect(),
         confirms: reading.effect.map(|Effect::Confirm { url }| url),
+        explained,
     })
+}
+
+/// Where the fields came from. Of a callback that cannot be read at all there are none: its fault says why.
+fn origin(feed: &Feed, call: &Callback) -> Origin {
+    match feed.provider.explained(call, &feed.source) {
+        Some(fields) => Origin::Mapping {
+            fields: fields.unwrap_or_default(),
+        },
+        None => Origin::Code,
+    }
 }
 
 fn router(config: &Config) -> Result<Router, Failure> {

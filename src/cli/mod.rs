@@ -15,6 +15,7 @@ mod forecast;
 mod listing;
 mod play;
 mod quarantine;
+mod renormalize;
 mod send;
 mod setup;
 mod sinks;
@@ -96,6 +97,9 @@ enum Command {
     /// Callbacks that could not be read: look at them, read them again after a fix, or drop them.
     #[command(after_help = quarantine::EXAMPLES)]
     Quarantine(quarantine::Quarantine),
+    /// See what the present mapping would say of callbacks that a running gateway has stored. Changes nothing.
+    #[command(after_help = renormalize::EXAMPLES)]
+    Renormalize(renormalize::Renormalize),
     /// The vendors that are built in.
     #[command(after_help = catalog::PROVIDER_EXAMPLES)]
     Providers(catalog::Providers),
@@ -118,6 +122,7 @@ impl Command {
             Self::Deliveries(deliveries) => deliveries.run(terminal),
             Self::Dead(dead) => dead.run(terminal),
             Self::Quarantine(quarantine) => quarantine.run(terminal),
+            Self::Renormalize(renormalize) => renormalize.run(terminal),
             Self::Providers(providers) => providers.run(terminal),
             Self::Sinks(sinks) => sinks.run(terminal),
             Self::Completions(completions) => completions.run(terminal, Cli::command()),

@@ -9,8 +9,9 @@ use campanile_providers::Callback;
 use clap::Args;
 
 use super::failure::Failure;
-use super::forecast::{self, Fate, Forecast, Verdict};
+use super::forecast::{self, Asked, Fate, Forecast, Origin, Verdict};
 use super::setup::{self, count};
+use super::table::{self, Column};
 use super::terminal::{Terminal, harmless, style_of};
 use crate::clock::Clock;
 
@@ -18,6 +19,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile try --config campanile.toml request.http
   campanile try --config campanile.toml --source ucloud/prod --believe request.http
+  campanile try --config campanile.toml --explain request.http
   campanile quarantine show 3 --json | jq -r .callback | campanile try --config campanile.toml --believe -
 
 A request file is the request as it goes over the wire:
@@ -49,6 +51,9 @@ pub(crate) struct Trial {
     /// Go on as if the sender were believed, whatever the request proves.
     #[arg(long)]
     believe: bool,
+    /// Say of each field of the alerts where it came from: the place in the request, the expression, what it gave.
+    #[arg(long)]
+    explain: bool,
     /// Print JSON: source, verdict, reason, answer, alerts with their sinks, faults.
     #[arg(long)]
     json: bool,
@@ -65,7 +70,12 @@ impl Trial {
         call.peer = self.from;
         let feed = forecast::locate(&config, &mut call, self.source.as_deref())?;
         let now = Clock::machine().now();
-        let forecast = forecast::forecast(&config, feed, &call, self.believe, now)?;
+        call.received_at = Some(now);
+        let asked = Asked {
+            believe: self.believe,
+            explain: self.explain,
+        };
+        let forecast = forecast::forecast(&config, feed, &call, asked, now)?;
         if self.json {
             terminal.json(&forecast)?;
         } else {
@@ -126,12 +136,46 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
         terminal.title(&format!("alert {} of {}", index + 1, forecast.alerts.len()))?;
         show_fate(terminal, fate)?;
     }
+    if let Some(origin) = &forecast.explained {
+        show_origin(terminal, forecast, origin)?;
+    }
     terminal.say(match forecast.verdict {
         Verdict::Refused | Verdict::Rejected => {
             "nothing was stored or sent; --believe goes on as if the sender were believed"
         }
         _ => "nothing was stored or sent",
     })
+}
+
+const ORIGIN: &[Column] = &[
+    Column::new("FIELD", "/field"),
+    Column::new("GAVE", "/value")
+        .or("(nothing: the default)")
+        .squeeze(),
+    Column::new("FROM", "/place").squeeze(),
+    Column::new("EXPRESSION", "/expression").squeeze(),
+];
+
+fn show_origin(
+    terminal: &mut Terminal,
+    forecast: &Forecast,
+    origin: &Origin,
+) -> Result<(), Failure> {
+    terminal.line("")?;
+    terminal.title("where each field came from")?;
+    let fields = match origin {
+        Origin::Mapping { fields } => fields,
+        Origin::Code => {
+            let vendor = forecast.source.split('/').next().unwrap_or_default();
+            let words = format_args!(
+                "{vendor} is read by code: `campanile providers show {vendor}` says how"
+            );
+            return terminal.line(words);
+        }
+    };
+    let rows = fields.iter().map(serde_json::to_value);
+    let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(io::Error::other)?;
+    table::show(terminal, ORIGIN, &rows, Clock::machine().now())
 }
 
 fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {

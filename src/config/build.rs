@@ -88,7 +88,8 @@ impl Parts {
 pub(super) fn never_believes(feed: &Feed) -> bool {
     let call = Callback::default();
     let proof = feed.provider.proof(&call, &feed.source);
-    matches!(proof, Proof::Secret { wanted, .. } | Proof::Md5 { wanted, .. } if wanted.is_empty())
+    matches!(proof, Proof::Never(_))
+        || matches!(proof, Proof::Secret { wanted, .. } | Proof::Md5 { wanted, .. } if wanted.is_empty())
 }
 
 impl Table<'_> {
@@ -211,12 +212,21 @@ fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) 
                 source.tokens.extend(tokens.unwrap_or_default());
             }
             SettingKind::User => source.user = table.texts(setting.name)?,
+            SettingKind::Topics => source.topics = topics(table, setting.name)?,
             SettingKind::DemoPaths => {
                 source.demo_paths = table.maybe(setting.name, values::flag)?.unwrap_or(false);
             }
         }
     }
     Ok(())
+}
+
+fn topics(table: Table<'_>, name: &str) -> Built<Vec<String>> {
+    let topics = table.maybe(name, values::names)?.unwrap_or_default();
+    Ok(topics
+        .iter()
+        .filter_map(|topic| values::text(topic).ok().map(str::to_owned))
+        .collect())
 }
 
 fn sink<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Built<SinkSpec> {

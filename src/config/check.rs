@@ -15,6 +15,8 @@ pub(super) struct Check<'a> {
     pub(super) layers: Layers,
     pub(super) environment: &'a Environment,
     pub(super) vocabulary: &'a Vocabulary<'a>,
+    /// Providers of the operator's that could not be read. What stands in their sources cannot be judged.
+    mistaken: Vec<String>,
 }
 
 impl<'a> Check<'a> {
@@ -22,17 +24,23 @@ impl<'a> Check<'a> {
         layers: Layers,
         environment: &'a Environment,
         vocabulary: &'a Vocabulary<'a>,
+        mistaken: Vec<String>,
     ) -> Self {
         Self {
             layers,
             environment,
             vocabulary,
+            mistaken,
         }
     }
 
     /// The whole configuration. None when there are mistakes; then all of them are in `layers`.
     pub(super) fn whole(&mut self, tree: &Node) -> Option<Config> {
         self.words(tree, settings::TOP, "section");
+        if let Some(mappings) = tree.get(super::mappings::SECTION) {
+            let message = "a mapping cannot be made of variables".to_owned();
+            self.wrong(&mappings.place, message, "`[mappings.NAME]` in a file");
+        }
         for (name, _, settings) in settings::SECTIONS {
             if let Some(table) = tree.get(name) {
                 self.table(table, name, &[settings]);
@@ -241,19 +249,13 @@ impl<'a> Check<'a> {
             self.add(&table.place, true, message, expected, None);
             return false;
         }
-        let sound = name.len() <= NAME_CHARACTERS_MAX
-            && !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+        let sound = is_name(name);
         if !sound {
-            let expected =
-                format!("1 to {NAME_CHARACTERS_MAX} of: lower-case letters, digits, `-` and `_`");
             self.add(
                 &table.place,
                 true,
                 format!("`{name}` cannot be a name"),
-                expected,
+                names_expected(),
                 None,
             );
         }
@@ -267,7 +269,11 @@ impl<'a> Check<'a> {
             .iter()
             .map(|provider| provider.name())
             .collect();
+        let mistaken = self.mistaken.clone();
+        let named = mistaken.iter().map(String::as_str).chain(kinds);
+        let kinds: Vec<_> = named.collect();
         let mut sources = self.named(tree, "providers", &kinds, "provider");
+        sources.retain(|source| !mistaken.iter().any(|name| name == source.kind));
         for source in &mut sources {
             let own: Vec<_> = vocabulary.settings_of(source.kind);
             let before = self.layers.mistakes.len();
@@ -394,12 +400,13 @@ impl<'a> Check<'a> {
     /// A source must have some way to know its vendor.
     fn proof(&mut self, feed: &super::Feed, named: &Named<'_>) {
         let source = &feed.source;
-        let secrets = !source.keys.is_empty() || !source.tokens.is_empty();
+        let secrets =
+            !source.keys.is_empty() || !source.tokens.is_empty() || !source.topics.is_empty();
         let name = named.full();
         let own = self.vocabulary.settings_of(named.kind);
         let own = own
             .iter()
-            .filter(|setting| setting.kind == Kind::Secrets)
+            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
             .map(|setting| setting.name);
         let words = one_of(
             own.clone()
@@ -422,7 +429,7 @@ impl<'a> Check<'a> {
             let missing = one_of(own.collect::<std::collections::BTreeSet<_>>());
             (
                 format!(
-                    "`{name}` could never believe a call: its provider asks for a secret that is not set"
+                    "`{name}` could never believe a call: its provider asks for something that is not set"
                 ),
                 missing,
             )
@@ -431,6 +438,17 @@ impl<'a> Check<'a> {
         };
         self.add(&named.table.place, true, message, expected, None);
     }
+}
+
+/// Whether this can be the name of a source, a sink or a mapping.
+pub(super) fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    !name.is_empty() && name.len() <= NAME_CHARACTERS_MAX && name.chars().all(fits)
+}
+
+/// What a name may be.
+pub(super) fn names_expected() -> String {
+    format!("1 to {NAME_CHARACTERS_MAX} of: lower-case letters, digits, `-` and `_`")
 }
 
 /// Reads a setting, or its default. None when it is neither written nor has a default, or is a mistake.

@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Environment;
+use super::mappings::{self, OwnMapping};
 use super::mistake::{Line, Location, Mistake, Mistakes};
 use super::{secret, settings};
 
@@ -70,6 +71,7 @@ pub(super) struct Layers {
     tables: HashMap<Vec<String>, usize>,
     stack: Vec<Layer>,
     routes: Vec<Value>,
+    pub(super) mappings: Vec<OwnMapping>,
     pub(super) mistakes: Vec<Mistake>,
     /// A file could not be read whole: what seems to be missing may stand in it.
     pub(super) incomplete: bool,
@@ -143,7 +145,7 @@ impl Layers {
         }
     }
 
-    fn line(&self, file: usize, span: Range<usize>) -> Location {
+    pub(super) fn line(&self, file: usize, span: Range<usize>) -> Location {
         match self.texts.get(file) {
             Some(text) => Location::Line(Line::of(&text.name, &text.content, span, &text.hidden)),
             None => Location::Path {
@@ -225,6 +227,34 @@ impl Layers {
         });
     }
 
+    /// Another file that a setting names; its number.
+    pub(super) fn add_text(&mut self, path: &Path) -> std::io::Result<(usize, String)> {
+        let content = read_text(path)?;
+        let hidden = match content.parse::<toml::Table>() {
+            Ok(_) => Vec::new(),
+            Err(_) => doubtful(&content),
+        };
+        self.texts.push(Text {
+            name: path.display().to_string(),
+            content: content.clone(),
+            hidden,
+        });
+        Ok((self.texts.len() - 1, content))
+    }
+
+    /// Name and content of a file.
+    pub(super) fn text(&self, file: usize) -> (&str, &str) {
+        let text = self.texts.get(file);
+        text.map_or(("", ""), |text| (&text.name, &text.content))
+    }
+
+    /// Never shows this part of a file.
+    pub(super) fn conceal(&mut self, file: usize, span: Range<usize>) {
+        if let Some(text) = self.texts.get_mut(file) {
+            text.hidden.push(span);
+        }
+    }
+
     fn add_file(&mut self, path: &Path) {
         let text = match read_text(path) {
             Ok(text) => text,
@@ -245,6 +275,7 @@ impl Layers {
             hidden,
         });
         if errors.is_empty() {
+            self.note_mappings(file, table.get_ref());
             let mut map = self.table(file, &mut Vec::new(), table.get_ref());
             self.gather_routes(&mut map);
             self.stack.push(Layer(map));
@@ -291,6 +322,10 @@ impl Layers {
     ) -> Map<String, Value> {
         let mut map = Map::new();
         for (key, value) in table {
+            // A mapping is read from the text, with places that are finer than those of settings.
+            if path.is_empty() && key.get_ref().as_ref() == mappings::SECTION {
+                continue;
+            }
             path.push(key.get_ref().to_string());
             let value = self.value(file, path, key.span(), value);
             path.pop();

@@ -206,10 +206,17 @@ pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),
+        // Only the catalogue is so long.
+        many if many.len() > WORDS_SHOWN_MAX => {
+            format!("one of the {} of `campanile providers list`", many.len())
+        }
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
+
+/// A longer list of words is not read by anyone.
+const WORDS_SHOWN_MAX: usize = 30;
 
 /// Columns on the screen: a Chinese character takes two.
 fn columns(text: &str) -> usize {

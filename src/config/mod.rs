@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod expressions;
 mod file;
+mod mappings;
 mod mistake;
 pub mod page;
 mod reload;
@@ -48,6 +49,21 @@ impl Vocabulary<'_> {
         }
     }
 
+    /// The same, with an operator's own providers in the place of those of the same name.
+    fn with(&self, own: Vec<Arc<dyn Provider>>) -> Self {
+        let is_own = |known: &&Arc<dyn Provider>| own.iter().any(|own| own.name() == known.name());
+        let others: Vec<_> = self
+            .providers
+            .iter()
+            .filter(|p| !is_own(p))
+            .cloned()
+            .collect();
+        Self {
+            providers: own.into_iter().chain(others).collect(),
+            expressions: self.expressions,
+        }
+    }
+
     /// What a source of this provider takes beside what all sources take.
     fn settings_of(&self, provider: &str) -> Vec<settings::Setting> {
         let mut all = self.providers.iter();
@@ -66,6 +82,11 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mist
     load_with(paths, environment, &Vocabulary::built_in())
 }
 
+/// The files with mappings that a configuration names: what they hold counts as the configuration does.
+pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
+    file::Layers::read(paths, &Environment::new()).mapping_files()
+}
+
 /// The same with other providers or another language.
 pub fn load_with(
     paths: &[PathBuf],
@@ -74,7 +95,9 @@ pub fn load_with(
 ) -> Result<Config, Mistakes> {
     let mut layers = file::Layers::read(paths, environment);
     let tree = layers.tree();
-    let mut check = check::Check::new(layers, environment, vocabulary);
+    let own = layers.own_mappings();
+    let vocabulary = vocabulary.with(own.providers);
+    let mut check = check::Check::new(layers, environment, &vocabulary, own.mistaken);
     let config = check.whole(&tree);
     check.layers.verdict(config)
 }

@@ -7,6 +7,25 @@ use serde_json::{Map, Value, json};
 use super::Vocabulary;
 use super::settings::{self, Kind, Setting};
 
+/// What a mapping is for.
+const MAPPINGS: &str = "Vendors of your own. A mapping says where the fields of an alert stand in a vendor's callback; \
+    docs/add-a-vendor.md teaches it. It may also stand in a file of its own, file = \"acme.toml\", from the folder of this \
+    file. One of the name of a built-in vendor wins over it.";
+
+/// A mapping for `full.toml`.
+const EXAMPLE_MAPPING: &str = r#"[mappings.acme]
+title = "Acme"
+confidence = "documented"
+each = "body.checks"
+proof = { kind = "header", name = "X-Acme-Token" }
+status = { from = "item.state", firing = ["DOWN"], resolved = ["UP"] }
+severity = { from = "item.prio", critical = ["P1"], warning = ["P2"] }
+[mappings.acme.alert]
+message_id = ["item.run", "item.state"]
+fingerprint = ["item.check", "item.host"]
+title = "item.host ~ ': ' ~ item.info"
+"#;
+
 /// The JSON Schema of a configuration file: editors complete and check by it.
 pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
     let mut top = Map::new();
@@ -22,12 +41,19 @@ pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
             named(&doc, &object("A source.", &all)),
         );
     }
+    let mut providers = closed("Who may call.", &providers);
+    if let Some(providers) = providers.as_object_mut() {
+        let all = [settings::SOURCE, settings::OF_MAPPINGS].concat();
+        let own = named("Sources of a mapping of yours.", &object("A source.", &all));
+        providers.insert("additionalProperties".to_owned(), own);
+    }
     let mut sinks = Map::new();
     for (kind, doc, own) in settings::SINKS {
         let all = [*own, settings::POLICY].concat();
         sinks.insert((*kind).to_owned(), named(doc, &object(doc, &all)));
     }
-    top.insert("providers".to_owned(), closed("Who may call.", &providers));
+    top.insert("mappings".to_owned(), mappings());
+    top.insert("providers".to_owned(), providers);
     top.insert("sinks".to_owned(), closed("Where alerts go.", &sinks));
     let route = object("Which alerts go to which sinks.", settings::ROUTE);
     top.insert(
@@ -61,7 +87,7 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
         let own = vocabulary.settings_of(name);
         let live: Vec<_> = own
             .iter()
-            .filter(|setting| setting.kind == Kind::Secrets)
+            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
             .map(|setting| setting.name)
             .collect();
         let live = if live.is_empty() { vec!["key"] } else { live };
@@ -73,6 +99,12 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
             &live,
         );
     }
+    text.push('\n');
+    comment(&mut text, MAPPINGS);
+    text.push_str(EXAMPLE_MAPPING);
+    let all = [settings::OF_MAPPINGS, settings::SOURCE];
+    let doc = "Acme, a vendor of your own: it is what `[mappings.acme]` says.";
+    section(&mut text, doc, "[providers.acme.example]", &all, &["token"]);
     for (kind, doc, own) in settings::SINKS {
         section(
             &mut text,
@@ -170,6 +202,51 @@ fn property(setting: &Setting) -> Value {
     schema
 }
 
+/// A vendor of the operator's. The gateway checks what stands in it; here only the outline is told.
+fn mappings() -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let several = json!({ "anyOf": [text, { "type": "array", "items": text }] });
+    let table = json!({ "type": "object" });
+    let file = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["file"],
+        "properties": { "file": text },
+    });
+    let inline = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["title", "confidence", "status", "alert"],
+        "properties": {
+            "title": text,
+            "confidence": { "enum": ["documented", "seen in code", "inferred"] },
+            "source": several,
+            "methods": several,
+            "recognizes": text,
+            "time_zone": text,
+            "lower_keys": { "type": "boolean" },
+            "absent": several,
+            "placeholders": several,
+            "each": text,
+            "skip": {},
+            "template": text,
+            "doc": table,
+            "proof": table,
+            "status": table,
+            "severity": table,
+            "alert": table,
+            "tables": table,
+            "answers": table,
+            "fresh": table,
+        },
+    });
+    json!({
+        "description": MAPPINGS,
+        "type": "object",
+        "additionalProperties": { "anyOf": [file, inline] },
+    })
+}
+
 fn of_kind(kind: Kind) -> Value {
     let duration = json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h)" });
     let of = |items: Value| json!({ "type": "object", "additionalProperties": items });
@@ -182,7 +259,9 @@ fn of_kind(kind: Kind) -> Value {
         }
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Networks => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Sinks => json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+        Kind::Sinks | Kind::Texts => {
+            json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
+        }
         Kind::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
         Kind::Secret | Kind::Url => secret(),
         Kind::Secrets | Kind::SigningSecrets => {

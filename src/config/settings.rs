@@ -54,6 +54,8 @@ pub(super) enum Kind {
     Success,
     /// A list of full names of sinks.
     Sinks,
+    /// A list of texts.
+    Texts,
 }
 
 /// One setting.
@@ -132,6 +134,7 @@ pub(super) const TOP: &[&str] = &[
     "admin",
     "store",
     "log",
+    "mappings",
     "providers",
     "sinks",
     "routes",
@@ -270,6 +273,22 @@ pub(super) const SOURCE: &[Setting] = &[
         Kind::Labels,
         "{}",
         "Labels added to each alert of this source, such as { team = \"db\" }.",
+    ),
+];
+
+/// What a source of a mapping takes beside that, as its proof may ask for.
+pub(super) const OF_MAPPINGS: &[Setting] = &[
+    optional(
+        "token",
+        Kind::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The secret by which the vendor proves itself; a list of two while one is being rotated.",
+    ),
+    optional(
+        "user",
+        Kind::Text,
+        r#""campanile""#,
+        "The user name that goes with `token`, where the vendor sends one.",
     ),
 ];
 
@@ -449,6 +468,11 @@ pub(super) fn of_provider(setting: &ProviderSetting) -> Setting {
     let (kind, default, example) = match setting.kind {
         SettingKind::Token => (Kind::Secrets, None, r#"{ env = "SOURCE_TOKEN" }"#),
         SettingKind::User => (Kind::Text, None, r#""campanile""#),
+        SettingKind::Topics => (
+            Kind::Texts,
+            None,
+            r#"["arn:aws:sns:eu-west-1:111122223333:alarms"]"#,
+        ),
         SettingKind::DemoPaths => (Kind::Flag, Some("false"), "false"),
     };
     Setting {
@@ -529,6 +553,7 @@ impl Kind {
             Self::Template => "a Jinja template",
             Self::Condition => "a Jinja expression, such as \"severity == 'critical'\"",
             Self::Success => "a Jinja expression over `status` and `body`",
+            Self::Texts => "a list of texts that are not empty",
             Self::Sinks => "a list of sinks, such as [\"webhook/oncall\"]",
         };
         text.to_owned()

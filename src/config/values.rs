@@ -362,6 +362,6 @@ pub(super) fn check(kind: Kind, node: &Node, environment: &Environment) -> Read<
         Kind::Labels => labels(node).map(drop),
         Kind::Severities => severities(node).map(drop),
         Kind::Headers => headers(node, environment).map(drop),
-        Kind::Sinks => names(node).map(drop),
+        Kind::Sinks | Kind::Texts => names(node).map(drop),
     }
 }

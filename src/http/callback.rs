@@ -5,6 +5,7 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use campanile_providers::Callback;
 use percent_encoding::percent_decode_str;
 
+use super::target::Target;
 use super::{Plan, address};
 
 /// Headers in one request; more get a 431.
@@ -52,13 +53,18 @@ pub(super) fn announced(request: &HttpRequest) -> Option<u64> {
 
 /// The request, byte for byte, except for the key in its path: that stands in its own field, and is written nowhere else
 /// in whatever encoding it came.
-pub(super) fn of(request: &HttpRequest, plan: &Plan, key: Option<&str>, body: Vec<u8>) -> Callback {
+pub(super) fn of(
+    request: &HttpRequest,
+    plan: &Plan,
+    target: Target<'_>,
+    body: Vec<u8>,
+) -> Callback {
     let forwarded = request.headers().get_all("x-forwarded-for");
     let forwarded: Vec<_> = forwarded.map(|line| line.to_str().ok()).collect();
     let peer = request.peer_addr().map(|addr| addr.ip());
     let mut call = Callback::default();
     request.method().as_str().clone_into(&mut call.method);
-    call.path = without_key(request.uri().path(), key);
+    call.path = without_key(request.uri().path(), target);
     request
         .uri()
         .query()
@@ -66,15 +72,18 @@ pub(super) fn of(request: &HttpRequest, plan: &Plan, key: Option<&str>, body: Ve
         .clone_into(&mut call.query);
     call.headers = headers(request.headers());
     call.body = body;
-    call.key = key.map(decoded);
+    call.key = target.key().map(decoded);
     call.peer = address::caller(peer, forwarded.into_iter(), &plan.trusted_proxies);
     call
 }
 
-fn without_key(path: &str, key: Option<&str>) -> String {
+fn without_key(path: &str, target: Target<'_>) -> String {
+    let behind = target.behind().unwrap_or_default();
     let bare = path.strip_suffix('/').unwrap_or(path);
-    let before = key.and_then(|key| bare.strip_suffix(key));
-    before.map_or_else(|| path.to_owned(), |before| format!("{before}***"))
+    let before = bare
+        .strip_suffix(behind)
+        .and_then(|bare| bare.strip_suffix(target.key()?));
+    before.map_or_else(|| path.to_owned(), |before| format!("{before}***{behind}"))
 }
 
 fn headers(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_providers::Callback;
+use campanile_providers::{Callback, Proof, Refusal};
 use tracing::Instrument;
 
 use super::ending::{self, Ending, Reason};
 use super::reading::OwedTo;
 use super::shared::{Door, Turned, demo_inlets};
 use super::target::Target;
-use super::{Gateway, Inlet, Plan, body, callback, demo, reading};
+use super::{Gateway, Inlet, Plan, body, callback, demo, drift, handshake, reading};
 use crate::store::{self, Appended, Appending, Entry};
 
 /// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next try is then
@@ -33,7 +33,7 @@ pub(super) async fn serve(
         plan: &plan,
         started: Instant::now(),
     };
-    let target = Target::of(request.uri().path());
+    let target = Target::of(request.uri().path(), &plan.own_paths);
     match visit.door(target) {
         Some(door) => visit.enter(door, target, &request, payload).await,
         None => visit.end(
@@ -55,7 +55,12 @@ impl<'v> Visit<'v> {
     fn door(self, target: Target<'_>) -> Option<Door<'v>> {
         let demo = || demo_inlets(self.plan).next().map(|_| Door::Demo);
         match target {
-            Target::Source { name, .. } => self.plan.inlet(name).map(Door::One),
+            Target::Source { name, behind, .. } => {
+                let inlet = self.plan.inlet(name);
+                let served = |inlet: &&Inlet| behind.is_none_or(|path| inlet.has_path(path));
+                inlet.filter(served).map(Door::One)
+            }
+            Target::Own { path } => Some(Door::Own(path)),
             Target::Shared { .. } => Some(Door::Any),
             Target::DemoAdd { .. } | Target::DemoGet { .. } => demo(),
             Target::Unknown => None,
@@ -79,7 +84,7 @@ impl<'v> Visit<'v> {
             Ok(body) => (body, None),
             Err(unread) => (Vec::new(), Some(unread)),
         };
-        let mut call = callback::of(request, self.plan, target.key(), body);
+        let mut call = callback::of(request, self.plan, target, body);
         call.received_at = Some(self.gateway.clock.now());
         if let Some(unread) = unread {
             return self.end((door.only(), Ending::Rejected(unread.into())), &call);
@@ -88,10 +93,27 @@ impl<'v> Visit<'v> {
             let listed = demo::list(self.gateway, self.plan, &call).await;
             return listed.unwrap_or_else(|turned| self.end(turned, &call));
         }
-        match door.admit(self.plan, &call) {
+        let mut admitted = door.admit(self.plan, &call);
+        if let Err((Some(inlet), Ending::Refused(Refusal::Uncertified))) = admitted {
+            let Some(certificate) = self.certificate(inlet, &call).await else {
+                let late = Ending::Rejected(Reason::Certificate);
+                return self.end((Some(inlet), late), &call);
+            };
+            call.certificate = Some(certificate);
+            admitted = door.admit(self.plan, &call);
+        }
+        match admitted {
             Ok(inlet) => self.welcome(inlet, &call).await,
             Err(turned) => self.end(turned, &call),
         }
+    }
+
+    /// The certificate that the proof of `inlet` asks for.
+    async fn certificate(self, inlet: &Inlet, call: &Callback) -> Option<Arc<[u8]>> {
+        let Proof::Certified(certified) = inlet.feed.provider.proof(call, inlet.source()) else {
+            return None;
+        };
+        (self.gateway.certificates)(certified.url).await
     }
 
     /// The answer, where one can be given before the body is read.
@@ -101,10 +123,8 @@ impl<'v> Visit<'v> {
         target: Target<'_>,
         request: &HttpRequest,
     ) -> Option<HttpResponse> {
-        let turn = |reason| {
-            let call = callback::of(request, self.plan, target.key(), Vec::new());
-            self.end((door.only(), Ending::Rejected(reason)), &call)
-        };
+        let bodiless = || callback::of(request, self.plan, target, Vec::new());
+        let turn = |reason| self.end((door.only(), Ending::Rejected(reason)), &bodiless());
         if let Err(oversize) = callback::check_head(request) {
             return Some(turn(oversize.into()));
         }
@@ -116,7 +136,7 @@ impl<'v> Visit<'v> {
             return None;
         }
         let response = match *request.method() {
-            Method::OPTIONS => HttpResponse::NoContent().finish(),
+            Method::OPTIONS => handshake::answer(door.only(), &bodiless()),
             _ => turn(Reason::Method),
         };
         Some(ending::allow(response, &methods.join(", ")))
@@ -133,6 +153,7 @@ impl<'v> Visit<'v> {
         let now = self.gateway.clock.now();
         inlet.meters.seen(now);
         let (entry, effect) = reading::entry(self.gateway, self.plan, inlet, call, now);
+        drift::watch(self.gateway, self.plan, inlet, call, now);
         let faulty = !entry.faults.is_empty();
         match commit(self.gateway, entry).await {
             Ok((appended, owed)) => {

@@ -9,8 +9,10 @@ pub mod api;
 mod body;
 mod callback;
 mod demo;
+mod drift;
 mod ending;
 mod error;
+mod handshake;
 mod health;
 mod ingest;
 mod reading;
@@ -27,6 +29,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use campanile_providers::{Alert, Effect, Report, Secret, Source};
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -61,6 +64,7 @@ pub struct Gateway {
     pub sinks: Arc<dyn SinkControl>,
     /// What other parts do.
     pub hooks: Hooks,
+    certificates: Certificates,
     plan: RwLock<Arc<Plan>>,
     stopping: AtomicBool,
 }
@@ -76,6 +80,9 @@ pub struct Hooks {
     pub demo_list: fn(&[Alert]) -> serde_json::Value,
 }
 
+/// Fetches the certificate at an address that a provider has found to be its vendor's. None when it cannot be had.
+pub type Certificates = Arc<dyn Fn(String) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
+
 /// Says which sinks an alert is owed to, by number.
 pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
 
@@ -83,6 +90,8 @@ pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
 pub struct Plan {
     inlets: Vec<Inlet>,
     by_name: HashMap<String, usize>,
+    /// The paths of the sources' own protocols.
+    own_paths: Vec<&'static str>,
     routes: Routes,
     trusted_proxies: Vec<IpNet>,
     body_bytes_max: usize,
@@ -100,6 +109,11 @@ struct Inlet {
 impl Inlet {
     fn source(&self) -> &Source {
         &self.feed.source
+    }
+
+    /// Whether its protocol's senders use this path.
+    fn has_path(&self, path: &str) -> bool {
+        self.feed.provider.paths().contains(&path)
     }
 }
 
@@ -149,7 +163,12 @@ impl Plan {
             })
             .collect();
         let names = inlets.iter().enumerate();
+        let paths = inlets.iter().flat_map(|inlet| inlet.feed.provider.paths());
+        let mut own_paths: Vec<&'static str> = paths.copied().collect();
+        own_paths.sort_unstable();
+        own_paths.dedup();
         Self {
+            own_paths,
             by_name: names
                 .map(|(i, inlet)| (inlet.name.to_string(), i))
                 .collect(),
@@ -183,9 +202,17 @@ impl Gateway {
             metrics,
             sinks,
             hooks,
+            certificates: Arc::new(|_| Box::pin(std::future::ready(None))),
             plan: RwLock::new(Arc::new(plan)),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// The same gateway, with a way to get vendors' certificates. Without one, what needs a certificate is put off.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// Follows another plan from the next request on; those under way end by the old one.

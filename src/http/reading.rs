@@ -69,7 +69,7 @@ impl OwedTo {
 }
 
 /// What the provider reads. It is given strangers' bytes, so that a fault in it must not take the worker down.
-fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Unreadable> {
+pub(super) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Unreadable> {
     let read = AssertUnwindSafe(|| inlet.feed.provider.read(call, inlet.source()));
     let reading = catch_unwind(read).unwrap_or_else(|_panic| {
         tracing::error!(
@@ -96,15 +96,15 @@ fn new_alert(
     mut report: Report,
     received_at: Timestamp,
 ) -> NewAlert {
-    if report.severity == Severity::Unknown && report.raw.contains_key("severity") {
+    if report.severity == Severity::Unknown
+        && let Some(word) = report.raw.get("severity")
+    {
         inlet.meters.unknown_words.increment(1);
+        inlet.meters.drift.unknown_word(word);
     }
     // Before the operator's labels, so that changing those does not make a vendor's repetition a conflict.
     let (key, content) = (gateway.hooks.identify)(&inlet.name, &report);
-    for (name, value) in &inlet.source().labels {
-        let label = report.labels.entry(name.clone());
-        label.or_insert_with(|| value.clone());
-    }
+    label(inlet, &mut report);
     let alert = report.into_alert(&inlet.name, received_at);
     NewAlert {
         key,
@@ -117,8 +117,16 @@ fn new_alert(
     }
 }
 
+/// Adds the operator's labels.
+pub(super) fn label(inlet: &Inlet, report: &mut Report) {
+    for (name, value) in &inlet.source().labels {
+        let label = report.labels.entry(name.clone());
+        label.or_insert_with(|| value.clone());
+    }
+}
+
 /// The alert as JSON. Maps with text for keys always serialize.
-fn json(alert: &Alert) -> Vec<u8> {
+pub(super) fn json(alert: &Alert) -> Vec<u8> {
     serde_json::to_vec(alert).unwrap_or_default()
 }
 
@@ -149,7 +157,7 @@ fn inflated(call: &Callback) -> Option<Callback> {
     Some(plain)
 }
 
-fn told(unreadable: Unreadable) -> Fault {
+pub(super) fn told(unreadable: Unreadable) -> Fault {
     let Unreadable { place, problem } = unreadable;
     Fault { place, problem }
 }

@@ -16,6 +16,8 @@ pub(super) enum Door<'p> {
     Any,
     /// Those with `demo_paths`.
     Demo,
+    /// Those whose protocol has this path.
+    Own(&'static str),
 }
 
 /// A request that nobody takes, with the source in whose form it is answered.
@@ -26,7 +28,7 @@ impl<'p> Door<'p> {
     pub(super) fn only(self) -> Option<&'p Inlet> {
         match self {
             Self::One(inlet) => Some(inlet),
-            Self::Any | Self::Demo => None,
+            Self::Any | Self::Demo | Self::Own(_) => None,
         }
     }
 
@@ -35,16 +37,8 @@ impl<'p> Door<'p> {
         match self {
             Self::One(inlet) => inlet.feed.provider.methods().to_vec(),
             Self::Demo => vec!["POST"],
-            Self::Any => {
-                let all = plan.inlets.iter();
-                let mut all: Vec<_> = all
-                    .flat_map(|i| i.feed.provider.methods())
-                    .copied()
-                    .collect();
-                all.sort_unstable();
-                all.dedup();
-                all
-            }
+            Self::Any => methods(plan.inlets.iter()),
+            Self::Own(path) => methods(own_inlets(plan, path)),
         }
     }
 
@@ -59,8 +53,24 @@ impl<'p> Door<'p> {
                 first_believer(known, call)
             }
             Self::Demo => first_believer(demo_inlets(plan), call),
+            Self::Own(path) => first_believer(own_inlets(plan, path), call),
         }
     }
+}
+
+/// The methods of these sources, each once.
+fn methods<'p>(inlets: impl Iterator<Item = &'p Inlet>) -> Vec<&'p str> {
+    let all = inlets.flat_map(|inlet| inlet.feed.provider.methods());
+    let mut all: Vec<_> = all.copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The sources whose protocol has this path.
+fn own_inlets<'p>(plan: &'p Plan, path: &'static str) -> impl Iterator<Item = &'p Inlet> {
+    let inlets = plan.inlets.iter();
+    inlets.filter(move |inlet| inlet.has_path(path))
 }
 
 /// The sources that stand in for UCloud's demo server.

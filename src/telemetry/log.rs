@@ -4,8 +4,12 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config;
 
@@ -57,17 +61,21 @@ pub fn init(log: &config::Log, dropped: metrics::Counter) -> Result<Logs, Error>
         .with_env_filter(filter)
         .with_writer(lines);
     let installed = if log.pretty {
-        builder.compact().try_init()
+        let pretty = builder.compact().finish();
+        pretty.with(filter_fn(is_discreet)).try_init()
     } else {
-        builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init()
+        let json = builder.json().flatten_event(true);
+        let json = json.with_current_span(true).with_span_list(false).finish();
+        json.with(filter_fn(is_discreet)).try_init()
     };
     installed.map_err(|_| Error::Twice)?;
     Ok(logs)
+}
+
+/// What libraries say in detail may hold URLs and headers, and with them secrets: of those only the larger events are
+/// logged, whatever the level.
+fn is_discreet(event: &Metadata<'_>) -> bool {
+    event.target().starts_with("campanile") || *event.level() <= Level::INFO
 }
 
 /// Starts a writer of lines to `out`.

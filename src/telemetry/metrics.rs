@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::drift::{self, Drift};
 use jiff::Timestamp;
 use metrics::{
     Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SharedString, Unit,
@@ -53,6 +54,7 @@ const REFUSED: &str = "campanile_refused_total";
 const CONFLICTS: &str = "campanile_conflicts_total";
 const UNROUTED: &str = "campanile_unrouted_total";
 const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
+const DRIFT: &str = "campanile_drift_total";
 const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
 const DELIVERIES: &str = "campanile_deliveries_total";
 const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
@@ -72,6 +74,7 @@ pub const ALL: &[Described] = &[
     metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates that said something else than the original did."),
     metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that no route matched."),
     metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts whose word for severity nobody has mapped."),
+    metric(DRIFT, Kind::Counter, &["source", "kind"], "Changes of a vendor's payload after the first callbacks: keys that are new or gone, types that changed."),
     metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
     metric(DELIVERIES, Kind::Counter, &["sink", "verdict"], "Tries by what followed: delivered, again or dead."),
     metric(DELIVERY_SECONDS, Kind::Histogram, &["sink"], "Seconds that a try took."),
@@ -133,6 +136,8 @@ pub struct SourceMeters {
     pub unrouted: Counter,
     /// Alerts with an unmapped word for severity.
     pub unknown_words: Counter,
+    /// How the payloads change.
+    pub drift: Drift,
     /// Head to answer.
     pub seconds: Histogram,
     last_ms: AtomicI64,
@@ -143,6 +148,8 @@ impl SourceMeters {
         let ended = |outcome: &'static str| {
             Tally::new(metrics.counter(CALLBACKS, &[("source", source), ("outcome", outcome)]))
         };
+        let drift =
+            |kind| Tally::new(metrics.counter(DRIFT, &[("source", source), ("kind", kind)]));
         let of = [("source", source)];
         Self {
             accepted: ended("accepted"),
@@ -152,6 +159,11 @@ impl SourceMeters {
             conflicts: Tally::new(metrics.counter(CONFLICTS, &of)),
             unrouted: metrics.counter(UNROUTED, &of),
             unknown_words: metrics.counter(UNKNOWN_WORDS, &of),
+            drift: Drift::new(drift::Tallies {
+                new: drift("new"),
+                gone: drift("gone"),
+                types: drift("type"),
+            }),
             seconds: metrics.histogram(CALLBACK_SECONDS, &of),
             last_ms: AtomicI64::new(i64::MIN),
         }

@@ -1,11 +1,15 @@
 //! What operators see and do.
 
+use campanile::http::Plan;
+use campanile::store::Verdict;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::standing::{Mood, SINK, Standing, Wire, keyed, request, source};
+use crate::moody::Mood;
+use crate::standing::{SINK, Standing, Wire, config, keyed, request, source};
 
 async fn standing(count: usize) -> Standing {
-    let gateway = Standing::with(vec![source("a"), keyed("b", "the-secret-key")]);
+    let gateway = Standing::with(vec![source("a"), keyed("b", "the-secret-key")]).await;
     for i in 1..=count {
         let status = if i % 2 == 0 { "resolved" } else { "firing" };
         let body = json!({"probe": i.to_string(), "problem": "disk", "status": status, "severity": "error"});
@@ -100,7 +104,10 @@ async fn alerts_are_listed_page_by_page_and_filtered() {
         .await
         .json();
     assert_eq!(field(&resolved, "message_id"), ["4", "2"]);
-    assert_eq!(resolved["items"][0]["episode"], resolved["items"][0]["id"]);
+    let firing = gateway.ask("GET", "/api/v1/alerts?status=firing", "").await;
+    let firing = firing.json();
+    assert_eq!(field(&firing, "message_id"), ["5", "3", "1"]);
+    assert_eq!(resolved["items"][0]["episode"], firing["items"][1]["id"]);
     let later = gateway
         .ask("GET", "/api/v1/alerts?since=2999-01-01T00:00:00Z", "")
         .await
@@ -190,7 +197,12 @@ async fn a_wrong_parameter_is_named_with_what_is_allowed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_is_shown_with_all_that_became_of_it_and_owed_again() {
     let gateway = standing(1).await;
-    let id = gateway.store.rows().alerts[0].0.id.to_string();
+    let again = Verdict::Again {
+        due_at: Timestamp::MAX,
+        error: "500 Internal Server Error".into(),
+    };
+    gateway.store.settle_all(&again).await;
+    let id = gateway.store.all_alerts().await[0].id.to_string();
     let path = format!("/api/v1/alerts/{id}");
     let shown = gateway.ask("GET", &path, "").await.json();
     assert_eq!(shown["alert"]["id"], id);
@@ -245,7 +257,11 @@ async fn an_alert_is_shown_with_all_that_became_of_it_and_owed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_shown_sent_again_and_dropped() {
     let gateway = standing(3).await;
-    gateway.store.kill_all();
+    let dead = Verdict::Dead {
+        class: "poison",
+        error: "400 Bad Request".into(),
+    };
+    gateway.store.settle_all(&dead).await;
     let list = gateway.ask("GET", "/api/v1/dead?limit=2", "").await.json();
     assert_eq!(field(&list, "id"), ["3", "2"]);
     assert_eq!(
@@ -313,15 +329,13 @@ async fn quarantine_is_read_again_and_what_is_broken_still_stays() {
         (&still["released"], &still["still_unreadable"][0]["id"]),
         (&json!(0), &json!(1))
     );
-    // What the provider can read now, as if it had been mended.
-    let mended = b"POST / HTTP/1.1\r\n\r\n{\"probe\":\"7\"}".to_vec();
-    gateway
-        .store
-        .rows()
-        .quarantine
-        .get_mut(&1)
-        .unwrap()
-        .callback = mended;
+    let mut mended = source("a");
+    mended.user = Some("no".into());
+    let sink = gateway.store.sink(SINK).await;
+    let metrics = &gateway.gateway.metrics;
+    let routes = std::sync::Arc::new(move |_: &_| vec![sink]);
+    let plan = Plan::new(&config(vec![mended]), routes, metrics);
+    gateway.gateway.follow(plan);
     let by_source = json!({"source": "probe/a"}).to_string();
     let done = gateway
         .ask("POST", "/api/v1/quarantine/retry", &by_source)
@@ -341,7 +355,7 @@ async fn quarantine_is_read_again_and_what_is_broken_still_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sinks_are_paused_and_resumed_and_sources_counted() {
     let gateway = standing(2).await;
-    gateway.store.sink("file/old");
+    gateway.store.sink("file/old").await;
     let sinks = gateway.ask("GET", "/api/v1/sinks", "").await.json();
     assert_eq!(field(&sinks, "name"), [SINK, "file/old"]);
     assert_eq!(field(&sinks, "configured"), ["true", "false"]);

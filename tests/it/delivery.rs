@@ -18,15 +18,14 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use tokio::sync::Semaphore;
 
-use crate::memory_store::MemoryStore;
+use crate::moody::Moody;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The store under test. Only the test of failing settlements needs the memory store itself.
 fn store() -> Arc<dyn Store> {
-    Arc::new(MemoryStore::default())
+    Arc::new(Moody::new())
 }
 
 /// One send as the receiver saw it.
@@ -631,10 +630,10 @@ async fn what_does_not_end_within_the_grace_stays_owed() {
 
 #[tokio::test]
 async fn an_outcome_that_cannot_be_written_is_kept_and_never_sent_again() {
-    let memory = Arc::new(MemoryStore::default());
-    memory.failing_settles.store(4, Ordering::SeqCst);
+    let moody = Arc::new(Moody::new());
+    moody.failing_settles.store(4, Ordering::SeqCst);
     let sink = Scripted::takes_all();
-    let rig = Rig::with(memory, &[(sink.clone(), policy())], tuning()).await;
+    let rig = Rig::with(moody, &[(sink.clone(), policy())], tuning()).await;
     rig.accept("firing", 1).await;
     rig.accept("resolved", 1).await;
     rig.delivery.idle().await;
@@ -692,22 +691,34 @@ async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
 
 #[tokio::test]
 async fn a_delivery_dropped_by_an_operator_is_not_sent() {
-    let sink = Scripted::takes_all();
+    let sink = Scripted::new(|_| Err(fails(Class::Transient)));
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
-    rig.delivery.pause("test/0");
+    rig.accept("waits", 1).await;
+    rig.delivery.idle().await;
     let seq = rig.accept("dropped", 1).await;
     rig.accept("kept", 1).await;
     rig.delivery.idle().await;
-    assert_eq!(
-        (rig.state(0).state, rig.state(0).loaded),
-        (Phase::Paused, 2)
-    );
+    assert_eq!(rig.state(0).loaded, 3);
     let id = rig.outlets[0].id;
     assert!(rig.store.drop_owed(seq, id).await.unwrap());
     rig.delivery.forget(id, &[seq]);
+    sink.now_does(|_| Ok(()));
+    rig.pass(MINUTE, SECOND).await;
+    assert_eq!(sink.messages(), ["waits", "waits", "kept"]);
+}
+
+#[tokio::test]
+async fn a_paused_sink_gets_nothing_until_it_is_resumed() {
+    let sink = Scripted::takes_all();
+    let rig = Rig::new(&[(sink.clone(), policy())]).await;
+    rig.delivery.pause("test/0");
+    rig.accept("waits", 1).await;
+    rig.pass(MINUTE, SECOND).await;
+    assert_eq!(rig.state(0).state, Phase::Paused);
+    assert!(sink.messages().is_empty());
     rig.delivery.resume("test/0");
     rig.delivery.idle().await;
-    assert_eq!(sink.messages(), ["kept"]);
+    assert_eq!(sink.messages(), ["waits"]);
 }
 
 #[tokio::test]

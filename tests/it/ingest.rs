@@ -5,7 +5,8 @@ use std::io::Write as _;
 use campanile_providers::{Secret, Source};
 use serde_json::{Value, json};
 
-use crate::standing::{Mood, SINK, Standing, Wire, config, keyed, post, request, source};
+use crate::moody::Mood;
+use crate::standing::{SINK, Standing, Wire, config, keyed, post, request, source};
 
 fn probe(id: &str) -> Value {
     json!({"probe": id, "problem": "disk", "status": "firing", "severity": "error", "title": "full"})
@@ -22,27 +23,23 @@ const REFUSED: &str = "campanile_refused_total{source=\"probe/a\",reason=";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_callback_is_stored_whole_and_its_sinks_are_told() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let reply = gateway.post("/callback/probe/a", &probe("1")).await;
     assert_eq!(reply.status, 200);
-    {
-        let rows = gateway.store.rows();
-        let (stored, ..) = &rows.alerts[0];
-        assert_eq!(reply.json()["id"], stored.id.to_string());
-        let raw = String::from_utf8(rows.entries[0].callback.clone()).unwrap();
-        assert!(
-            raw.starts_with("POST /callback/probe/a HTTP/1.1\r\n"),
-            "{raw}"
-        );
-        assert!(raw.ends_with(&probe("1").to_string()), "{raw}");
-    }
+    assert_eq!(reply.json()["id"], gateway.store.first_alert().await["id"]);
+    let raw = String::from_utf8(gateway.store.first_callback().await).unwrap();
+    assert!(
+        raw.starts_with("POST /callback/probe/a HTTP/1.1\r\n"),
+        "{raw}"
+    );
+    assert!(raw.ends_with(&probe("1").to_string()), "{raw}");
     assert_eq!(*gateway.workers.poked.lock().unwrap(), [(1, vec![1])]);
     assert!((gateway.metric(&format!("{OUTCOMES}\"accepted\"}}")).await - 1.0).abs() < 0.1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_callback_ends_as_exactly_one_of_four() {
-    let gateway = Standing::with(vec![keyed("a", "the-secret-key")]);
+    let gateway = Standing::with(vec![keyed("a", "the-secret-key")]).await;
     let path = "/callback/probe/a/the-secret-key";
     let changed = json!({"probe": "1", "title": "something else"});
     let broken = json!({"no": "probe"});
@@ -98,12 +95,8 @@ async fn every_callback_ends_as_exactly_one_of_four() {
             .await;
         assert!((counted - count).abs() < 0.1, "{name}: {counted}");
     }
-    let rows = gateway.store.rows();
-    let places: Vec<_> = rows
-        .quarantine
-        .values()
-        .map(|row| row.faults[0].place.clone())
-        .collect();
+    let rows = gateway.store.all_quarantined().await;
+    let places: Vec<_> = rows.iter().map(|row| &row.faults[0].place).collect();
     assert_eq!(
         places,
         ["body.probe", "provider", "body.probe", "body.probe"]
@@ -115,7 +108,7 @@ async fn every_callback_ends_as_exactly_one_of_four() {
 async fn no_secret_reaches_the_store() {
     let mut guarded = keyed("a", "the-secret-key");
     guarded.tokens = vec![Secret::from("the-secret-token")];
-    let gateway = Standing::with(vec![guarded]);
+    let gateway = Standing::with(vec![guarded]).await;
     let mut body = probe("1");
     body["token"] = json!("the-secret-token");
     let head = "authorization: Basic c2VjcmV0\r\ncontent-type: application/json\r\n";
@@ -125,8 +118,7 @@ async fn no_secret_reaches_the_store() {
         body.to_string().as_bytes(),
     );
     assert_eq!(gateway.send(raw).await.status, 200);
-    let rows = gateway.store.rows();
-    let kept = String::from_utf8(rows.entries[0].callback.clone()).unwrap();
+    let kept = String::from_utf8(gateway.store.first_callback().await).unwrap();
     assert!(
         kept.starts_with("POST /callback/probe/a/*** HTTP/1.1\r\n"),
         "{kept}"
@@ -141,14 +133,14 @@ async fn a_compressed_body_is_kept_inflated_without_its_secrets() {
     let mut guarded = source("a");
     guarded.open = false;
     guarded.tokens = vec![Secret::from("the-secret-token")];
-    let gateway = Standing::with(vec![guarded]);
+    let gateway = Standing::with(vec![guarded]).await;
     let body = b"{\"probe\":\"1\",\"token\":\"the-secret-token\",\"title\":\"\xb8\xdf\"}";
     let head = "content-encoding: gzip\r\ncontent-type: application/json; charset=gbk\r\n";
     let reply = gateway
         .send(post("/callback/probe/a", head, &gzip(body)))
         .await;
     assert_eq!(reply.status, 200);
-    let kept = gateway.store.rows().entries[0].callback.clone();
+    let kept = gateway.store.first_callback().await;
     let kept = campanile_providers::Callback::from_http(&kept).unwrap();
     let read = kept.json().unwrap();
     assert_eq!(
@@ -161,7 +153,7 @@ async fn a_compressed_body_is_kept_inflated_without_its_secrets() {
 async fn a_stranger_hears_nothing_of_why() {
     let mut guarded = keyed("a", "the-secret-key");
     guarded.tokens = vec![Secret::from("the-secret-token")];
-    let gateway = Standing::with(vec![guarded]);
+    let gateway = Standing::with(vec![guarded]).await;
     let path = "/callback/probe/a/the-secret-key";
     let mut forged = probe("1");
     forged["token"] = json!("wrong");
@@ -183,7 +175,7 @@ async fn a_stranger_hears_nothing_of_why() {
         .send(post(path, "content-encoding: gzip\r\n", &bomb))
         .await;
     assert_eq!(reply.status, 400);
-    assert_eq!(gateway.store.rows().entries.len(), 0);
+    assert!(gateway.store.is_empty().await);
     for (reason, count) in [("no_proof", 2.0), ("wrong_proof", 2.0), ("unreadable", 1.0)] {
         let counted = gateway.metric(&format!("{REFUSED}\"{reason}\"}}")).await;
         assert!((counted - count).abs() < 0.1, "{reason}: {counted}");
@@ -192,7 +184,7 @@ async fn a_stranger_hears_nothing_of_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_and_methods_that_are_not_served_say_so() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     for path in [
         "/",
         "/callback/probe/b",
@@ -236,7 +228,7 @@ async fn paths_and_methods_that_are_not_served_say_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_gets_413_announced_or_not() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let large = vec![b' '; 100 * 1024];
     let reply = gateway.send(post("/callback/probe/a", "", &large)).await;
     assert_eq!((reply.status, reply.header("connection")), (413, "close"));
@@ -262,7 +254,7 @@ async fn a_body_over_the_limit_gets_413_announced_or_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_head_and_a_slow_body_get_408() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let mut wire = Wire::to(gateway.public).await;
     wire.write("POST /callback/probe/a HTT").await;
     assert_eq!(wire.read().await.status, 408);
@@ -273,12 +265,12 @@ async fn a_slow_head_and_a_slow_body_get_408() {
     let reply = wire.read().await;
     assert_eq!((reply.status, reply.header("connection")), (408, "close"));
     assert!(wire.is_closed().await);
-    assert_eq!(gateway.store.rows().entries.len(), 0);
+    assert!(gateway.store.is_empty().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_headers_get_431_and_a_long_uri_414() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let many =
         |count: usize| (0..count).fold(String::new(), |all, i| all + &format!("x-{i}: 1\r\n"));
     for head in [
@@ -292,12 +284,12 @@ async fn too_many_headers_get_431_and_a_long_uri_414() {
     }
     let long = format!("/callback/probe/a?{}", "x".repeat(20_000));
     assert_eq!(gateway.send(post(&long, "", b"{}")).await.status, 414);
-    assert_eq!(gateway.store.rows().entries.len(), 0);
+    assert!(gateway.store.is_empty().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_callbacks_are_answered_in_order() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let mut wire = Wire::to(gateway.public).await;
     let mut raw = Vec::new();
     for body in [probe("1"), probe("2"), probe("1")] {
@@ -313,7 +305,7 @@ async fn pipelined_callbacks_are_answered_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_inflated_and_decoded_as_declared_and_else_quarantined() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     let gzipped = gzip(probe("1").to_string().as_bytes());
     let gbk = b"{\"probe\":\"2\",\"title\":\"\xb8\xdf\"}";
     let bomb = gzip(&vec![b' '; 9 * 1024 * 1024]);
@@ -344,14 +336,14 @@ async fn bodies_are_inflated_and_decoded_as_declared_and_else_quarantined() {
             "{head}"
         );
     }
-    let rows = gateway.store.rows();
-    let second: Value = serde_json::from_slice(&rows.alerts[1].0.json).unwrap();
+    let alerts = gateway.store.all_alerts().await;
+    let second: Value = serde_json::from_slice(&alerts[1].json).unwrap();
     assert_eq!(second["title"], "高");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_commit_gets_503_with_retry_after() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     for mood in [Mood::Busy, Mood::Failing] {
         gateway.store.set(mood);
         let reply = gateway.post("/callback/probe/a", &probe("1")).await;
@@ -370,7 +362,7 @@ async fn a_store_that_cannot_commit_gets_503_with_retry_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_takes_too_long_still_counts_when_it_is_done() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     gateway.store.set(Mood::Stuck);
     let reply = gateway.post("/callback/probe/a", &probe("1")).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, "5"));
@@ -384,10 +376,10 @@ async fn a_commit_that_takes_too_long_still_counts_when_it_is_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bare_path_finds_the_source_that_believes() {
-    let gateway = Standing::with(vec![keyed("a", "first-key"), keyed("b", "second-key")]);
+    let gateway = Standing::with(vec![keyed("a", "first-key"), keyed("b", "second-key")]).await;
     let reply = gateway.post("/callback/second-key", &probe("1")).await;
     assert_eq!(reply.status, 200);
-    assert_eq!(&*gateway.store.rows().entries[0].source, "probe/b");
+    assert_eq!(gateway.store.first_alert().await["source"], "probe/b");
     assert_eq!(
         gateway
             .post("/callback/third-key", &probe("2"))
@@ -411,9 +403,9 @@ async fn demo_paths_are_served_for_those_who_may() {
         demo_paths: true,
         ..source("a")
     };
-    let gateway = Standing::with(vec![source("other"), open]);
+    let gateway = Standing::with(vec![source("other"), open]).await;
     assert_eq!(gateway.post("/add", &probe("1")).await.status, 200);
-    assert_eq!(&*gateway.store.rows().entries[0].source, "probe/a");
+    assert_eq!(gateway.store.first_alert().await["source"], "probe/a");
     let list = gateway.send(request("GET", "/get", "", b"")).await;
     assert_eq!(
         (list.status, list.json()),
@@ -431,7 +423,7 @@ async fn demo_paths_are_served_for_those_who_may() {
         demo_paths: true,
         ..keyed("a", "the-secret-key")
     };
-    let gateway = Standing::with(vec![guarded]);
+    let gateway = Standing::with(vec![guarded]).await;
     assert_eq!(gateway.post("/add", &probe("1")).await.status, 401);
     assert_eq!(
         gateway
@@ -461,7 +453,7 @@ async fn the_address_is_that_of_the_caller_behind_trusted_proxies_only() {
     let mut trusting = config(vec![guarded]);
     let body = probe("1").to_string();
     let send = |head: &'static str| post("/callback/probe/a", head, body.as_bytes());
-    let doubting = Standing::of(&trusting);
+    let doubting = Standing::of(&trusting).await;
     assert_eq!(
         doubting
             .send(send("x-forwarded-for: 203.0.113.9\r\n"))
@@ -470,7 +462,7 @@ async fn the_address_is_that_of_the_caller_behind_trusted_proxies_only() {
         403
     );
     trusting.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
-    let gateway = Standing::of(&trusting);
+    let gateway = Standing::of(&trusting).await;
     for (head, status) in [
         ("x-forwarded-for: 203.0.113.9\r\n", 200),
         ("x-forwarded-for: 203.0.113.9, 198.51.100.1\r\n", 403),
@@ -491,9 +483,9 @@ async fn the_address_is_that_of_the_caller_behind_trusted_proxies_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_followed_and_keeps_its_counters() {
-    let gateway = Standing::with(vec![source("a")]);
+    let gateway = Standing::with(vec![source("a")]).await;
     gateway.post("/callback/probe/a", &probe("1")).await;
-    let sink = gateway.store.sink(SINK);
+    let sink = gateway.store.sink(SINK).await;
     let changed = config(vec![source("a"), source("b")]);
     let metrics = &gateway.gateway.metrics;
     let plan =

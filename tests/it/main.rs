@@ -1,17 +1,28 @@
 //! One binary for all tests that cross a boundary: HTTP, disk, process.
-
-//! One binary for all integration tests.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
+mod bad_input;
 mod cli;
 mod config;
+mod crash;
 mod delivery;
+mod drift;
+mod gateway;
 mod ingest;
 mod memory_store;
 mod pages;
+mod laws;
+mod moody;
+mod operations;
+mod own_mapping;
+mod peers;
+mod process;
 mod receiver;
+mod renormalize;
 mod routes;
+mod secrets;
+mod seeds;
 mod sinks;
 mod standing;
 mod store;

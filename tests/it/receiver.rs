@@ -126,6 +126,13 @@ impl Receiver {
         got.expect("the requests come in time").unwrap().clone()
     }
 
+    /// Waits until what it got satisfies a condition.
+    pub(crate) async fn until(&self, enough: impl FnMut(&Vec<Got>) -> bool) {
+        let mut got = self.stage.got.subscribe();
+        let waited = tokio::time::timeout(Duration::from_mins(1), got.wait_for(enough)).await;
+        assert!(waited.is_ok(), "what is owed does not come");
+    }
+
     /// How many connections were made to it.
     pub(crate) fn connections(&self) -> usize {
         *self.stage.connections.borrow()

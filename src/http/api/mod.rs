@@ -9,6 +9,7 @@ mod deliveries;
 mod openapi;
 mod quarantine;
 mod query;
+mod renormalize;
 mod sinks;
 mod sources;
 
@@ -34,6 +35,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(deliveries::routes)
         .configure(dead::routes)
         .configure(quarantine::routes)
+        .configure(renormalize::routes)
         .configure(sinks::routes)
         .configure(sources::routes)
         .configure(openapi::routes)

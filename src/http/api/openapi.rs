@@ -28,6 +28,7 @@ const OPERATIONS: &[Operation] = &[
     ("get", "/api/v1/quarantine/{id}", "One of them with its raw request.", &[]),
     ("post", "/api/v1/quarantine/retry", "Reads them again: {\"ids\":[...]}, {\"source\":...} or {\"all\":true}.", &[]),
     ("post", "/api/v1/quarantine/drop", "Drops them for good.", &[]),
+    ("post", "/api/v1/renormalize", "What the present mapping would say of stored callbacks, field by field: {\"source\":...,\"since\":...,\"limit\":...,\"before\":...}. Changes nothing.", &[]),
     ("get", "/api/v1/sinks", "Sinks and how they are doing.", &[]),
     ("post", "/api/v1/sinks/{kind}/{name}/pause", "Sends nothing to a sink until it is resumed.", &[]),
     ("post", "/api/v1/sinks/{kind}/{name}/resume", "Sends to a paused sink again.", &[]),

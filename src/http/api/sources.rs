@@ -29,6 +29,7 @@ fn shown(inlet: &Inlet) -> Value {
         "quarantined": meters.quarantined.get(),
         "refused": meters.rejected.get(),
         "last_callback_at": meters.last_callback_at(),
+        "drift": meters.drift.seen(),
     })
 }
 

@@ -1,12 +1,17 @@
 //! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
 
-use rusqlite::params;
-
 use super::session::Session;
 use crate::store::Seq;
 
 /// Rows that one step may remove or pass over.
 const STEP_ROWS: i64 = 500;
+
+/// How far the present round has come.
+#[derive(Default)]
+pub(super) struct Pruned {
+    alert: Seq,
+    callback: i64,
+}
 
 /// One step. True while there is more to do. Alerts that are owed or dead letters stay, with their callbacks.
 pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
@@ -14,7 +19,7 @@ pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bo
     {
         return Ok(true);
     }
-    session.prune_after = 0;
+    session.pruned = Pruned::default();
     let Session {
         keys, connection, ..
     } = session;
@@ -36,24 +41,33 @@ fn letters(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
     Ok(removed > 0)
 }
 
+/// Looks at the next rows by place, and is done at the first that is young: rows come in the order of their age, so that
+/// no step reads more than it may, however many are kept.
 fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let connection = &session.connection;
-    let old: Vec<(Seq, bool)> = connection
+    let next: Vec<(Seq, i64, bool)> = connection
         .prepare_cached(
-            "SELECT seq, EXISTS (SELECT 1 FROM sink s JOIN delivery d ON d.sink = s.id AND d.seq = a.seq)
+            "SELECT seq, received_ms,
+                    EXISTS (SELECT 1 FROM sink s JOIN delivery d ON d.sink = s.id AND d.seq = a.seq)
                       OR EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
-             FROM alert a WHERE seq > ?1 AND received_ms < ?2 ORDER BY seq LIMIT ?3",
+             FROM alert a WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?
-        .query_map(params![session.prune_after, before_ms, STEP_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([session.pruned.alert, STEP_ROWS], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
-    let Some((last, _)) = old.last().copied() else {
+    let old: Vec<_> = next
+        .into_iter()
+        .take_while(|(_, received_ms, _)| *received_ms < before_ms)
+        .collect();
+    let Some((last, ..)) = old.last().copied() else {
         return Ok(false);
     };
     // The highest place is kept aside, so that it is never given again when every alert is gone.
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta SELECT 'last_seq', max(seq) FROM alert")?
         .execute([])?;
-    for (seq, _) in old.iter().filter(|(_, wanted)| !wanted) {
+    for (seq, ..) in old.iter().filter(|(.., wanted)| !wanted) {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
             .execute([seq])?;
@@ -61,19 +75,32 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
             .prepare_cached("DELETE FROM alert WHERE seq = ?1")?
             .execute([seq])?;
     }
-    session.prune_after = last;
+    session.pruned.alert = last;
     Ok(true)
 }
 
-fn callbacks(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
-    let removed = session
-        .connection
+fn callbacks(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
+    let connection = &session.connection;
+    let next: Vec<(i64, i64, bool)> = connection
         .prepare_cached(
-            "DELETE FROM callback WHERE id IN (
-                 SELECT id FROM callback c WHERE received_ms < ?1 AND NOT EXISTS (
-                     SELECT 1 FROM alert WHERE seq >= c.first_seq AND seq < c.first_seq + c.alerts)
-                 ORDER BY id LIMIT ?2)",
+            "SELECT id, received_ms,
+                    EXISTS (SELECT 1 FROM alert WHERE seq >= c.first_seq AND seq < c.first_seq + c.alerts)
+             FROM callback c WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?
-        .execute([before_ms, STEP_ROWS])?;
-    Ok(removed > 0)
+        .query_map([session.pruned.callback, STEP_ROWS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let old: Vec<_> = next
+        .into_iter()
+        .take_while(|(_, received_ms, _)| *received_ms < before_ms)
+        .collect();
+    let Some((last, ..)) = old.last().copied() else {
+        return Ok(false);
+    };
+    for (id, ..) in old.iter().filter(|(.., wanted)| !wanted) {
+        connection
+            .prepare_cached("DELETE FROM callback WHERE id = ?1")?
+            .execute([id])?;
+    }
+    session.pruned.callback = last;
+    Ok(true)
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::codec;
 use super::keys::Keys;
+use super::prune::Pruned;
 use super::read;
 use crate::store::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
 
@@ -32,7 +33,7 @@ pub(super) struct Session {
     sources: HashMap<String, i64>,
     /// The episode of a problem that is firing; none for one that is known not to.
     problems: HashMap<Problem, Option<Uuid>>,
-    pub(super) prune_after: Seq,
+    pub(super) pruned: Pruned,
 }
 
 /// The numbers that grow with each row.
@@ -99,7 +100,7 @@ impl Session {
             id_random: u16::try_from(id_random).unwrap_or(0),
             sources: HashMap::new(),
             problems: HashMap::new(),
-            prune_after: 0,
+            pruned: Pruned::default(),
             connection,
         })
     }

@@ -63,13 +63,20 @@ pub(super) fn run(mut session: Session, path: &Path, mut queue: mpsc::Receiver<B
     let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
-        while batch.len() < BATCH_MAX {
-            match queue.try_recv() {
-                Ok(next) => batch.push(next),
-                Err(_) => break,
-            }
-        }
+        gather(&mut batch, &mut queue);
+        // Whoever is about to hand something in may do so now: a commit costs the same for one as for many.
+        std::thread::yield_now();
+        gather(&mut batch, &mut queue);
         session = write(session, path, &mut batch);
+    }
+}
+
+fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Work>>) {
+    while batch.len() < BATCH_MAX {
+        match queue.try_recv() {
+            Ok(next) => batch.push(next),
+            Err(_) => break,
+        }
     }
 }
 

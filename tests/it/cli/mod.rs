@@ -27,24 +27,24 @@ fn campanile(args: &[&str]) -> Command {
 }
 
 /// What a run came to.
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run {
-    fn of(args: &[&str]) -> Self {
+    pub(crate) fn of(args: &[&str]) -> Self {
         Self::from(campanile(args).output().unwrap())
     }
 
     /// The answer as data.
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
     }
 
-    fn says(&self, words: &str) -> bool {
+    pub(crate) fn says(&self, words: &str) -> bool {
         let said = format!("{}{}", self.out, self.err);
         assert!(said.contains(words), "`{words}` is not in:\n{said}");
         true
@@ -89,6 +89,7 @@ fn every_command_shows_an_example_of_itself() {
         "deliveries",
         "dead",
         "quarantine",
+        "renormalize",
         "providers",
         "sinks",
         "completions",

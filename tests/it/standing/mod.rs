@@ -1,6 +1,5 @@
-//! A gateway's two listeners, standing on a store in memory and a vendor made for tests.
+//! A gateway's two listeners, standing on a store that a test can make fail, and a vendor made for tests.
 
-mod memory;
 mod probe;
 mod wire;
 
@@ -17,7 +16,7 @@ use campanile::telemetry::Metrics;
 use campanile_providers::{Alert, Report, Secret, Source, Status};
 use serde_json::{Value, json};
 
-pub(crate) use memory::{Memory, Mood};
+use crate::moody::Moody;
 pub(crate) use probe::Probe;
 pub(crate) use wire::{Reply, Wire};
 
@@ -31,7 +30,7 @@ pub(crate) const TOKEN: &str = "operators-token";
 pub(crate) struct Standing {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
-    pub(crate) store: Arc<Memory>,
+    pub(crate) store: Arc<Moody>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) effects: Arc<Mutex<Vec<String>>>,
@@ -131,13 +130,21 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
 
 impl Standing {
     /// A gateway with these sources.
-    pub(crate) fn with(sources: Vec<Source>) -> Self {
-        Self::of(&config(sources))
+    pub(crate) async fn with(sources: Vec<Source>) -> Self {
+        Self::of(&config(sources)).await
     }
 
     /// A gateway with this configuration.
-    pub(crate) fn of(config: &config::Config) -> Self {
-        let store = Arc::new(Memory::default());
+    pub(crate) async fn of(config: &config::Config) -> Self {
+        Self::of_with(config, |gateway| gateway).await
+    }
+
+    /// A gateway with this configuration and something more.
+    pub(crate) async fn of_with(
+        config: &config::Config,
+        more: impl FnOnce(Gateway) -> Gateway,
+    ) -> Self {
+        let store = Arc::new(Moody::new());
         let workers = Arc::new(Workers::default());
         let metrics = Arc::new(Metrics::new());
         let effects: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -147,15 +154,15 @@ impl Standing {
             effect: Arc::new(move |effect| seen.lock().unwrap().push(format!("{effect:?}"))),
             demo_list: |alerts| json!({"Result": alerts.len(), "RetCode": 0}),
         };
-        let plan = Plan::new(config, routes(&store), &metrics);
-        let gateway = Arc::new(Gateway::new(
+        let plan = Plan::new(config, routes(store.sink(SINK).await), &metrics);
+        let gateway = Arc::new(more(Gateway::new(
             Arc::clone(&store) as Arc<dyn Store>,
             Clock::machine(),
             metrics,
             Arc::clone(&workers) as Arc<dyn SinkControl>,
             hooks,
             plan,
-        ));
+        )));
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (outside, inside) = (listener(), listener());
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
@@ -219,8 +226,7 @@ impl Drop for Standing {
 }
 
 /// Every alert goes to the one sink, except those that say where not.
-fn routes(store: &Arc<Memory>) -> Routes {
-    let sink = store.sink(SINK);
+fn routes(sink: SinkId) -> Routes {
     Arc::new(move |alert: &Alert| {
         if alert.title == "unrouted" {
             vec![]

@@ -1,4 +1,5 @@
-//! A vendor made for tests: JSON with `probe`, which is the message id.
+//! A vendor made for tests: JSON with `probe`, which is the message id. A source with a `user` reads it from the field of
+//! that name instead.
 
 use campanile_providers::{
     Answer, Callback, Effect, Fingerprint, Outcome, Proof, Provider, Reading, Report, Severity,
@@ -44,7 +45,7 @@ impl Provider for Probe {
             wanted: &source.tokens,
         }
     }
-    fn read(&self, call: &Callback, _: &Source) -> Result<Reading, Unreadable> {
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
         let body = call.json()?;
         assert!(body.get("panic").is_none(), "asked to");
         if body.get("test").is_some() {
@@ -56,11 +57,12 @@ impl Provider for Probe {
             }),
             ..Reading::default()
         };
+        let name = source.user.as_deref().unwrap_or("probe");
         match body.get("items").and_then(Value::as_array) {
-            None => reading.reports.push(report(body)?),
+            None => reading.reports.push(report(body, name)?),
             Some(items) => {
                 for item in items {
-                    match report(item) {
+                    match report(item, name) {
                         Ok(report) => reading.reports.push(report),
                         Err(fault) => reading.unreadable.push(fault),
                     }
@@ -85,10 +87,10 @@ impl Provider for Probe {
     }
 }
 
-fn report(body: &Value) -> Result<Report, Unreadable> {
+fn report(body: &Value, name: &str) -> Result<Report, Unreadable> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    let Some(id) = body.get("probe").and_then(Value::as_str) else {
-        return Err(Unreadable::new("body.probe", "is missing"));
+    let Some(id) = body.get(name).and_then(Value::as_str) else {
+        return Err(Unreadable::new(format!("body.{name}"), "is missing"));
     };
     let status = text("status").parse().unwrap_or(Status::Firing);
     let mut report = Report::new(id, Fingerprint::of("probe", [text("problem")]), status);

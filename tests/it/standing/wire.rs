@@ -54,11 +54,16 @@ pub(crate) fn post(path: &str, head: &str, body: &[u8]) -> Vec<u8> {
 
 impl Wire {
     pub(crate) async fn to(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).await.unwrap();
-        Self {
+        Self::try_to(addr).await.expect("somebody listens")
+    }
+
+    /// None where nobody listens.
+    pub(crate) async fn try_to(addr: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(addr).await.ok()?;
+        Some(Self {
             stream,
             unread: Vec::new(),
-        }
+        })
     }
 
     /// Writes; a server that has closed already is not an error, its answer is still read.
@@ -74,20 +79,25 @@ impl Wire {
 
     /// The next answer.
     pub(crate) async fn read(&mut self) -> Reply {
+        let reply = self.read_unless_closed().await;
+        let unread = String::from_utf8_lossy(&self.unread);
+        reply.unwrap_or_else(|| panic!("closed without an answer: {unread:?}"))
+    }
+
+    /// The next answer; none when the server is gone.
+    pub(crate) async fn read_unless_closed(&mut self) -> Option<Reply> {
         let reply = tokio::time::timeout(PATIENCE, self.next()).await;
         reply.expect("an answer in time")
     }
 
-    async fn next(&mut self) -> Reply {
+    async fn next(&mut self) -> Option<Reply> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
                 break at;
             }
-            assert!(
-                self.more().await,
-                "closed without an answer: {:?}",
-                String::from_utf8_lossy(&self.unread)
-            );
+            if !self.more().await {
+                return None;
+            }
         };
         let head = String::from_utf8(self.unread.drain(..end + 4).collect()).unwrap();
         let mut lines = head.lines();
@@ -110,11 +120,11 @@ impl Wire {
         while self.unread.len() < length && self.more().await {}
         let length = length.min(self.unread.len());
         let body = String::from_utf8(self.unread.drain(..length).collect()).unwrap();
-        Reply {
+        Some(Reply {
             status,
             headers,
             body,
-        }
+        })
     }
 
     async fn more(&mut self) -> bool {

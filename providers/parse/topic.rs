@@ -1,0 +1,153 @@
+//! Messages that a cloud hands on from a topic: an envelope, signed with RSA, and a request to confirm the subscription.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::certificate::{Certified, Hash};
+use super::fields::scalar;
+use super::proof::Proof;
+use crate::fixture;
+use crate::model::callback::Callback;
+use crate::model::reading::{Effect, Reading, Unreadable};
+use crate::model::source::Source;
+
+/// A JSON object.
+pub(crate) type Object = Map<String, Value>;
+
+/// How one cloud writes its envelope.
+pub(crate) struct Envelope {
+    /// The field that says what kind of message it is.
+    pub(crate) kind: &'static str,
+    /// The field with the topic.
+    pub(crate) topic: &'static str,
+    /// The field with the signature.
+    pub(crate) signature: &'static str,
+    /// The field with the address of the certificate.
+    pub(crate) certificate: &'static str,
+    /// The field with the address that confirms.
+    pub(crate) subscribe: &'static str,
+    /// What is signed of a notification, in the order in which it is.
+    pub(crate) signed: &'static [&'static str],
+    /// What is signed of a request to confirm.
+    pub(crate) signed_to_confirm: &'static [&'static str],
+    /// How it was hashed, if that is known.
+    pub(crate) hash: fn(&Object) -> Option<Hash>,
+    /// Whether a certificate may be fetched from there.
+    pub(crate) serves_certificates: fn(&str) -> bool,
+    /// Whether a subscription may be confirmed there.
+    pub(crate) confirms: fn(&str) -> bool,
+}
+
+/// The body as an object.
+pub(crate) fn object(call: &Callback) -> Result<&Object, Unreadable> {
+    let body = call.json()?.as_object();
+    body.ok_or_else(|| Unreadable::new("body", "JSON, but not an object"))
+}
+
+/// The text or number in a field.
+pub(crate) fn text(object: &Object, name: &str) -> Option<String> {
+    scalar(object.get(name)?).map(std::borrow::Cow::into_owned)
+}
+
+impl Envelope {
+    /// What must hold: a listed topic, and its cloud's signature.
+    pub(crate) fn proof<'a>(&self, call: &Callback, source: &Source) -> Proof<'a> {
+        if source.topics.is_empty() {
+            return Proof::Never("no topic is listed");
+        }
+        let Ok(envelope) = object(call) else {
+            return Proof::Absent;
+        };
+        let given = text(envelope, self.signature).zip(text(envelope, self.certificate));
+        let Some((signature, url)) = given else {
+            return Proof::Absent;
+        };
+        let Some(hash) = (self.hash)(envelope) else {
+            return Proof::Never("no version of the signature that is known");
+        };
+        if !self.is_listed(envelope, source) {
+            return Proof::Never("the topic is not listed");
+        }
+        if !(self.serves_certificates)(&url) {
+            return Proof::Never("the certificate is not at its cloud");
+        }
+        let Ok(signature) = STANDARD.decode(signature) else {
+            return Proof::Never("the signature is not base64");
+        };
+        Proof::Certified(Certified {
+            url,
+            certificate: call.certificate.clone(),
+            now: call.received_at,
+            hash,
+            message: self.message(envelope).into_bytes(),
+            signature,
+        })
+    }
+
+    fn is_listed(&self, envelope: &Object, source: &Source) -> bool {
+        let topic = envelope.get(self.topic).and_then(Value::as_str);
+        topic.is_some_and(|topic| source.topics.iter().any(|listed| listed == topic))
+    }
+
+    /// What is signed: the name and the value of each field that is there, each with a line's end. A subject that is
+    /// empty counts as none.
+    fn message(&self, envelope: &Object) -> String {
+        let is_notification = text(envelope, self.kind).is_some_and(|kind| kind == "Notification");
+        let names = if is_notification {
+            self.signed
+        } else {
+            self.signed_to_confirm
+        };
+        let line = |name: &&str| {
+            let value = envelope.get(*name)?.as_str()?;
+            let is_none = value.is_empty() && name.eq_ignore_ascii_case("subject");
+            (!is_none).then(|| format!("{name}\n{value}\n"))
+        };
+        names.iter().filter_map(line).collect()
+    }
+
+    /// The confirmation that the cloud asks for.
+    pub(crate) fn confirmation(
+        &self,
+        envelope: &Object,
+        source: &Source,
+    ) -> Result<Reading, Unreadable> {
+        let refused = |problem| Err(Unreadable::new(format!("body.{}", self.subscribe), problem));
+        // An open source asks for no signature: anyone could have it confirm anything.
+        if source.open || !self.is_listed(envelope, source) {
+            return refused("not confirmed: only a signed request for a listed topic is");
+        }
+        match text(envelope, self.subscribe) {
+            Some(url) if (self.confirms)(&url) => Ok(Reading {
+                effect: Some(Effect::Confirm { url }),
+                ..Reading::default()
+            }),
+            _ => refused("missing, or not at its cloud"),
+        }
+    }
+
+    /// `call` with this envelope, signed with the key of the fixtures: no gateway that asks the cloud for its
+    /// certificate believes it.
+    pub(crate) fn sealed(&self, call: &Callback, mut envelope: Object) -> Callback {
+        let signature = fixture::sign(&self.message(&envelope)).unwrap_or_default();
+        let signature = STANDARD.encode(signature);
+        envelope.insert(self.signature.to_owned(), Value::String(signature));
+        call.with_body(Value::Object(envelope).to_string())
+    }
+}
+
+/// The host of an `https` address without a port, if nothing in the address could be read otherwise by another parser.
+pub(crate) fn https_host(url: &str) -> Option<&str> {
+    let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#' | b'@');
+    let rest = url.strip_prefix("https://")?;
+    let (host, _) = rest.split_once('/').filter(|_| url.bytes().all(is_plain))?;
+    let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    host.bytes().all(is_host).then_some(host)
+}
+
+/// Whether this is one label of a host's name, as regions are.
+pub(crate) fn is_region(label: &str) -> bool {
+    let is_sign = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    label.len() >= 3 && label.bytes().all(is_sign)
+}

@@ -1,0 +1,164 @@
+//! The whole gateway inside a test: real listeners, a real database file, and a clock that the test moves.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile::app::App;
+use campanile::clock::Clock;
+use campanile::config::{self, Config, Environment};
+use campanile::telemetry::Metrics;
+use campanile_providers::{Callback, Fixture, fixture, fixtures};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::standing::{Reply, Wire, post, request};
+
+/// A running gateway with a folder of its own. End it with [`Gateway::stop`].
+pub(crate) struct Gateway {
+    app: Option<App>,
+    clock: Clock,
+    folder: Option<TempDir>,
+}
+
+/// A sink that gets nothing, for tests that look at the store alone.
+pub(crate) const IDLE_SINK: &str =
+    "[sinks.stdout.screen]\n[[routes]]\nwhen = \"false\"\nsinks = [\"stdout/screen\"]\n";
+
+/// What stands before the settings of every test: free ports, and everything kept in its folder.
+pub(crate) fn preamble(folder: &Path) -> String {
+    let file = folder.join("campanile.db");
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n\
+         [store]\nurl = \"sqlite:{}\"\n",
+        file.display()
+    )
+}
+
+impl Gateway {
+    /// Starts with these settings beside those of [`preamble`].
+    pub(crate) async fn start(settings: &str) -> Self {
+        Self::start_with(settings, |_| ()).await
+    }
+
+    /// Starts with these settings, changed in a way that no file could say.
+    pub(crate) async fn start_with(settings: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("campanile.toml");
+        std::fs::write(&file, preamble(folder.path()) + settings).unwrap();
+        let config = config::load(&[file], &Environment::new());
+        let mut config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        change(&mut config);
+        let clock = Clock::manual(fixture::RECEIVED_AT.parse().unwrap());
+        let app = App::start(config, clock.clone(), Arc::new(Metrics::new())).await;
+        Self {
+            app: Some(app.unwrap()),
+            clock,
+            folder: Some(folder),
+        }
+    }
+
+    fn app(&self) -> &App {
+        self.app.as_ref().unwrap()
+    }
+
+    /// Sends these bytes to the public listener on a connection of their own.
+    pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
+        Wire::to(self.app().public_address().unwrap())
+            .await
+            .send(raw)
+            .await
+    }
+
+    /// Posts JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        let head = "content-type: application/json\r\n";
+        self.send(post(path, head, body.to_string().as_bytes()))
+            .await
+    }
+
+    /// Sends a fixture, such as `ucloud/firing`, as its vendor does.
+    pub(crate) async fn send_fixture(&self, name: &str) -> Reply {
+        let call = named(name).callback().unwrap();
+        self.send(raw(&call, &call.path)).await
+    }
+
+    /// Asks the API as an operator.
+    pub(crate) async fn ask(&self, path: &str) -> Value {
+        self.look(path).await.json()
+    }
+
+    /// Gets a page of the operators' listener.
+    pub(crate) async fn look(&self, path: &str) -> Reply {
+        let admin = self.app().admin_address().unwrap();
+        let asked = request("GET", path, "connection: close\r\n", b"");
+        Wire::to(admin).await.send(asked).await
+    }
+
+    /// What a list of the API holds, oldest first.
+    pub(crate) async fn list(&self, path: &str) -> Vec<Value> {
+        let mut page = self.ask(path).await;
+        let Value::Array(mut items) = page["items"].take() else {
+            panic!("no list: {page}")
+        };
+        items.reverse();
+        items
+    }
+
+    /// The value of a metric, by its whole name with labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.look("/metrics").await.body;
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+    }
+
+    /// Moves the clock, and does all that became due.
+    pub(crate) async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.deliver_everything().await;
+    }
+
+    /// Waits until nothing is under way to a sink and nothing is due now.
+    pub(crate) async fn deliver_everything(&self) {
+        self.app().delivery().idle().await;
+    }
+
+    /// Stops it and removes its folder; what cannot be removed is told.
+    pub(crate) async fn stop(mut self) {
+        self.app.take().unwrap().stop().await;
+        self.folder.take().unwrap().close().unwrap();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let forgotten = self.app.is_some() && !std::thread::panicking();
+        assert!(!forgotten, "end the test with `gateway.stop().await`");
+    }
+}
+
+/// The fixture `PROVIDER/CASE`.
+pub(crate) fn named(name: &str) -> &'static Fixture {
+    let (provider, case) = name.split_once('/').unwrap();
+    let found = fixtures(provider).iter().find(|f| f.case == case);
+    found.unwrap_or_else(|| panic!("there is no fixture {name}"))
+}
+
+/// A callback as it goes over the wire, to this path.
+pub(crate) fn raw(call: &Callback, path: &str) -> Vec<u8> {
+    let query = if call.query.is_empty() { "" } else { "?" };
+    let target = format!("{path}{query}{}", call.query);
+    let framing = ["content-length", "transfer-encoding"];
+    let kept = call.headers.iter();
+    let kept = kept.filter(|(name, _)| !framing.contains(&name.to_ascii_lowercase().as_str()));
+    let head: Vec<_> = kept
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let (method, head, length) = (&call.method, head.concat(), call.body.len());
+    let head = format!("{method} {target} HTTP/1.1\r\n{head}content-length: {length}\r\n\r\n");
+    let mut raw = head.into_bytes();
+    raw.extend_from_slice(&call.body);
+    raw
+}

@@ -1,0 +1,188 @@
+//! The real store with moods: a file on disk whose commits fail, hang or are refused when a test wants it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use campanile::store::sqlite::Sqlite;
+use campanile::store::{
+    Answer, Appended, AttemptRow, DeadRow, DeliveryRow, Entry, Error, Filter, Owed, QuarantineRow,
+    Seq, Settlement, SinkId, Stats, Store, StoredAlert, Verdict,
+};
+use campanile_providers::Fingerprint;
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// What the store does with the next callbacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    #[default]
+    Well,
+    Busy,
+    Failing,
+    /// Commits only when let go.
+    Stuck,
+}
+
+/// A store in a folder of its own. Settlements fail while `failing_settles` is above zero.
+pub(crate) struct Moody {
+    store: Sqlite,
+    mood: Mutex<Mood>,
+    pub(crate) go: Notify,
+    pub(crate) failing_settles: AtomicU32,
+    _folder: TempDir,
+}
+
+const ALL: Filter = Filter {
+    source: None,
+    sink: None,
+    status: None,
+    severity: None,
+    fingerprint: None,
+    since: None,
+    before: None,
+    limit: 10_000,
+};
+
+impl Moody {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            store: Sqlite::open(&folder.path().join("campanile.db")).unwrap(),
+            mood: Mutex::default(),
+            go: Notify::new(),
+            failing_settles: AtomicU32::new(0),
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// The number of a sink.
+    pub(crate) async fn sink(&self, name: &str) -> SinkId {
+        self.store.sink_ids(vec![name.to_owned()]).await.unwrap()[0]
+    }
+
+    /// Every alert, oldest first.
+    pub(crate) async fn all_alerts(&self) -> Vec<StoredAlert> {
+        let mut alerts = self.store.alerts(ALL).await.unwrap();
+        alerts.reverse();
+        alerts
+    }
+
+    /// The first alert, as JSON.
+    pub(crate) async fn first_alert(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.all_alerts().await[0].json).unwrap()
+    }
+
+    /// The raw callback of the first alert.
+    pub(crate) async fn first_callback(&self) -> Vec<u8> {
+        self.store.callback_of(1).await.unwrap().unwrap()
+    }
+
+    /// Every quarantined callback, oldest first.
+    pub(crate) async fn all_quarantined(&self) -> Vec<QuarantineRow> {
+        let mut rows = self.store.quarantine(ALL).await.unwrap();
+        rows.reverse();
+        rows
+    }
+
+    /// Whether nothing of any callback is kept.
+    pub(crate) async fn is_empty(&self) -> bool {
+        let stats = self.store.stats().await.unwrap();
+        stats.alerts == 0 && stats.quarantined == 0
+    }
+
+    /// Writes what came of the first try at everything that is owed.
+    pub(crate) async fn settle_all(&self, verdict: &Verdict) {
+        let mut owed = self.store.deliveries(ALL).await.unwrap();
+        owed.reverse();
+        let settled = owed.iter().map(|row| Settlement {
+            sink: row.sink,
+            seq: row.owed.seq,
+            at: Timestamp::UNIX_EPOCH,
+            took_ms: 12,
+            attempt: 1,
+            code: Some(500),
+            verdict: verdict.clone(),
+        });
+        self.store.settle(settled.collect()).await.unwrap();
+    }
+
+    async fn admit(&self) -> Result<(), Error> {
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Well => Ok(()),
+            Mood::Busy => Err(Error::Busy),
+            Mood::Failing => Err(Error::Commit("disk full".into())),
+            Mood::Stuck => {
+                self.go.notified().await;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What the store itself does, whatever the mood.
+macro_rules! untouched {
+    ($($method:ident($($given:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $method(&self, $($given: $type),*) -> Answer<'_, $result> {
+            self.store.$method($($given),*)
+        })*
+    };
+}
+
+impl Store for Moody {
+    fn append(&self, entry: Entry) -> Answer<'_, Appended> {
+        Box::pin(async move {
+            self.admit().await?;
+            self.store.append(entry).await
+        })
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.admit().await?;
+            self.store.ready().await
+        })
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
+        let less = |left: u32| left.checked_sub(1);
+        let counted = (self.failing_settles).fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        match counted {
+            Ok(_) => Box::pin(async { Err(Error::Commit("disk full".into())) }),
+            Err(_) => self.store.settle(settlements),
+        }
+    }
+
+    untouched! {
+        sink_ids(names: Vec<String>) -> Vec<SinkId>;
+        known_sinks() -> Vec<(SinkId, String)>;
+        owed(sink: SinkId, after: Seq, limit: usize) -> Vec<Owed>;
+        owed_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Owed>;
+        alerts_at(seqs: Vec<Seq>) -> Vec<StoredAlert>;
+        alert(id: Uuid) -> Option<StoredAlert>;
+        alerts(filter: Filter) -> Vec<StoredAlert>;
+        deliveries(filter: Filter) -> Vec<DeliveryRow>;
+        deliveries_of(seq: Seq) -> Vec<DeliveryRow>;
+        attempts_of(seq: Seq) -> Vec<AttemptRow>;
+        callback_of(seq: Seq) -> Option<Vec<u8>>;
+        dead(filter: Filter) -> Vec<DeadRow>;
+        redrive(dead: Vec<i64>, now: Timestamp) -> Vec<(SinkId, Seq)>;
+        drop_dead(dead: Vec<i64>) -> u64;
+        owe(seq: Seq, sink: SinkId, now: Timestamp) -> bool;
+        drop_owed(seq: Seq, sink: SinkId) -> bool;
+        quarantine(filter: Filter) -> Vec<QuarantineRow>;
+        quarantined(id: i64) -> Option<QuarantineRow>;
+        release(id: i64, entry: Entry) -> Appended;
+        drop_quarantined(ids: Vec<i64>) -> u64;
+        latest_of(source: String, limit: u32) -> Vec<StoredAlert>;
+        prune(before: Timestamp) -> bool;
+        stats() -> Stats;
+        close() -> ();
+    }
+}

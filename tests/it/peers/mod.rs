@@ -1,0 +1,76 @@
+//! Real senders: programs and client libraries that other people wrote, against a gateway that stands.
+
+mod alertmanager;
+mod clients;
+mod topics;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile::config::Feed;
+use campanile_providers::{Alert, Provider, Secret, Source};
+use tokio::process::Command;
+
+use crate::standing::{Standing, config};
+
+/// The secret that all senders here know; as long as `PagerDuty`'s keys are.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// A sender that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A gateway with one source `<provider>/prod` of each of these providers, with the token.
+async fn gateway(providers: &[&str]) -> Standing {
+    let mut config = config(vec![]);
+    config.feeds = providers.iter().map(|name| feed(name)).collect();
+    Standing::of(&config).await
+}
+
+fn feed(provider: &str) -> Feed {
+    let mut all = campanile_providers::all().iter().copied();
+    let provider: &'static dyn Provider = all.find(|p| p.name() == provider).unwrap();
+    Feed {
+        provider: Arc::new(provider),
+        source: Arc::new(Source {
+            name: format!("{}/prod", provider.name()),
+            tokens: vec![Secret::from(TOKEN)],
+            ..Source::default()
+        }),
+    }
+}
+
+/// The alerts that the gateway has stored, in their order.
+async fn stored(gateway: &Standing) -> Vec<Alert> {
+    let alerts = gateway.store.all_alerts().await;
+    let alerts = alerts.iter();
+    alerts
+        .map(|stored| serde_json::from_slice(&stored.json).unwrap())
+        .collect()
+}
+
+/// Runs a program to its end, which must be a good one. What it said comes back.
+async fn run(program: &str, install: &str, args: &[&str]) -> String {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = output
+        .unwrap_or_else(|_| panic!("{program} {args:?} takes too long"))
+        .unwrap_or_else(|error| panic!("{program}: {error}; {install}"));
+    let said =
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}",
+        said.concat()
+    );
+    said.concat()
+}
+
+/// The Python that has the client libraries; `scripts/test` makes it.
+fn python() -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let python = folder.join("target/peers/bin/python");
+    python.to_str().unwrap().to_owned()
+}

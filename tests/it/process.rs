@@ -1,0 +1,159 @@
+//! The program itself, as an operator starts it: signals, kills, its log, and starting again on the same folder.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::standing::{Reply, Wire, request};
+
+/// A test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `campanile run`. It is killed when it is dropped.
+pub(crate) struct Process {
+    pub(crate) public: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pid: u32,
+    output: watch::Receiver<String>,
+    log: watch::Receiver<String>,
+    ended: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Process {
+    /// Starts on `campanile.toml` of a folder, and waits until it listens.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let mut child = command(folder).spawn().unwrap();
+        let pid = child.id();
+        let mut output = follow(child.stdout.take().unwrap());
+        let log = follow(child.stderr.take().unwrap());
+        let ended = wait(child);
+        let greeted = async { output.wait_for(|said| said.contains("operators\n")).await };
+        let greeting = tokio::time::timeout(PATIENCE, greeted).await.unwrap();
+        let greeting = greeting.map(|said| said.clone());
+        let greeting = greeting.unwrap_or_else(|_| panic!("it did not start: {}", *log.borrow()));
+        let mut urls = greeting.split("http://").skip(1);
+        let mut address = || {
+            let url = urls.next().unwrap();
+            let end = url.find([' ', '\n']).unwrap();
+            url.get(..end).unwrap().parse().unwrap()
+        };
+        Self {
+            public: address(),
+            admin: address(),
+            pid,
+            output,
+            log,
+            ended,
+        }
+    }
+
+    /// Sends a signal: `KILL`, `TERM`, `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid.to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success(), "kill -s {name} {pid}");
+    }
+
+    /// Ends it as a power switch does.
+    pub(crate) async fn kill(&self) {
+        self.signal("KILL");
+        self.ended().await;
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&self) -> ExitStatus {
+        let mut ended = self.ended.clone();
+        let waited = tokio::time::timeout(PATIENCE, ended.wait_for(Option::is_some)).await;
+        let status = waited.expect("it ends in time").unwrap();
+        status.unwrap()
+    }
+
+    /// Waits until the log holds these words so many times.
+    pub(crate) async fn logs_times(&self, words: &str, times: usize) {
+        let mut log = self.log.clone();
+        let enough = log.wait_for(|log| log.matches(words).count() >= times);
+        let waited = tokio::time::timeout(PATIENCE, enough).await;
+        let seen = waited.is_ok_and(|seen| seen.is_ok());
+        assert!(seen, "`{words}` is not logged:\n{}", self.log());
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.borrow().clone()
+    }
+
+    /// What it wrote to its standard output so far.
+    pub(crate) fn output(&self) -> String {
+        self.output.borrow().clone()
+    }
+
+    /// No file of the program can grow beyond so many bytes from now on, as on a full disk.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let (pid, limit) = (self.pid.to_string(), format!("--fsize={bytes}:"));
+        let mut prlimit = Command::new("prlimit");
+        let limited = prlimit.args(["--pid", &pid, &limit]).status();
+        assert!(limited.unwrap().success(), "prlimit {limit}");
+    }
+
+    /// Sends these bytes to the public listener on a connection of their own.
+    pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
+        Wire::to(self.public).await.send(raw).await
+    }
+
+    /// Asks the operators' listener.
+    pub(crate) async fn look(&self, path: &str, head: &str) -> Reply {
+        let asked = request("GET", path, &format!("connection: close\r\n{head}"), b"");
+        Wire::to(self.admin).await.send(asked).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended.borrow().is_none() {
+            self.signal("KILL");
+        }
+    }
+}
+
+/// A limit of file size must be an error to the program, not a signal that ends it: the shell has that signal ignored.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "trap '' XFSZ; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_campanile"),
+    ]);
+    command.arg("run").arg("--config");
+    command.arg(folder.join("campanile.toml"));
+    let ours = std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("CAMPANILE"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Collects what is written to a pipe.
+fn follow(pipe: impl Read + Send + 'static) -> watch::Receiver<String> {
+    let (collected, seen) = watch::channel(String::new());
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            collected.send_modify(|all| all.push_str(&String::from_utf8_lossy(&line)));
+            line.clear();
+        }
+    });
+    seen
+}
+
+fn wait(mut child: Child) -> watch::Receiver<Option<ExitStatus>> {
+    let (told, ended) = watch::channel(None);
+    std::thread::spawn(move || told.send_replace(child.wait().ok()));
+    ended
+}
