@@ -9,7 +9,7 @@ use super::cell;
 
 const LIST_HEAD: &str = "\
 Every vendor that is built in. Each has a page that says where to paste the address, how the sender is believed, how
-its words become an alert, what is not kept, and an example. `campanile providers show NAME` shows the same on the
+its words become an alert, what is not kept, and an example. `campanile providers show NAME --page` shows the same on the
 screen, `campanile send NAME` plays the vendor. One that is not there is a few lines of TOML:
 [Add a vendor](../add-a-vendor.md).
 ";
