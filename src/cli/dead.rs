@@ -17,7 +17,7 @@ Examples:
   campanile dead retry --sink webhook/oncall      (the receiver is well again)
   campanile dead drop 17 18
 
-A dead letter stays until you send it again or drop it.";
+A dead letter stays until you send it again or drop it, at most for `retention_days`.";
 
 /// The command line of `campanile dead`.
 #[derive(Debug, Args)]

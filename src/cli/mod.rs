@@ -130,6 +130,11 @@ impl Command {
     }
 }
 
+/// Every command with its help, for the page of commands.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -18,8 +18,8 @@ Examples:
   campanile quarantine retry --source ucloud/prod (after the mapping is fixed)
   campanile quarantine drop 3
 
-What is here was answered with success, so the vendor will not send it again. It stays until you have it read again
-or drop it.";
+What is here was answered with success, so the vendor will not send it again. It stays until you
+have it read again or drop it, at most for `retention_days`.";
 
 /// The command line of `campanile quarantine`.
 #[derive(Debug, Args)]

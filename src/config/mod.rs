@@ -9,6 +9,7 @@ mod expressions;
 mod file;
 mod mappings;
 mod mistake;
+pub mod page;
 mod reload;
 pub mod schema;
 mod secret;

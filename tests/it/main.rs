@@ -14,6 +14,7 @@ mod laws;
 mod moody;
 mod operations;
 mod own_mapping;
+mod pages;
 mod peers;
 mod process;
 mod receiver;

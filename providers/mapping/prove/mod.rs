@@ -174,7 +174,9 @@ impl Declared {
 
     fn words(&self) -> String {
         let joined = |inner: &[Self], by: &str| {
-            let words: Vec<_> = inner.iter().map(Self::words).collect();
+            let mut words: Vec<_> = inner.iter().map(Self::words).collect();
+            // Two forms of one signature are one word for people.
+            words.dedup();
             words.join(by)
         };
         match self {

@@ -1,0 +1,100 @@
+//! `docs/config.md`, written from the table of settings.
+
+use std::collections::BTreeMap;
+
+use super::Vocabulary;
+use super::settings::{self, Setting};
+
+const HEAD: &str = "\
+# Every setting
+
+Written by the tests from `src/config/settings.rs`. `config/minimal.toml` is the file to begin with, `config/full.toml` shows
+every setting in its place, and `config/schema.json` makes an editor complete them.
+
+A config is one TOML file, or a folder of them that are merged in the order of their names. The environment wins over files:
+`CAMPANILE__SERVER__LISTEN=0.0.0.0:8080` sets `listen` of `[server]`. A secret is `\"literal\"`, `{ env = \"NAME\" }` or
+`{ file = \"/run/secrets/name\" }`, and is never printed. `campanile check` shows every mistake at once; a changed file, or
+`SIGHUP`, is taken over whole or not at all.
+";
+
+/// Every setting with what may stand there, its default and why, as Markdown.
+pub fn page(vocabulary: &Vocabulary<'_>) -> String {
+    let mut parts = vec![HEAD.to_owned()];
+    for (name, doc, settings) in settings::SECTIONS {
+        parts.push(format!("## `[{name}]`\n\n{doc}\n\n{}", table(settings)));
+    }
+    parts.push(sources(vocabulary));
+    let policy = table(settings::POLICY);
+    parts.push(format!(
+        "## `[sinks.<kind>.<name>]`\n\nWhere alerts go. Every kind of sink takes these:\n\n{policy}"
+    ));
+    for (kind, doc, own) in settings::SINKS {
+        let own = table(own);
+        parts.push(format!("### `[sinks.{kind}.<name>]`\n\n{doc}\n\n{own}"));
+    }
+    let routes = table(settings::ROUTE);
+    parts.push(format!(
+        "## `[[routes]]`\n\nWhich alerts go to which sinks. Without any route, every alert goes to every sink.\n\n{routes}"
+    ));
+    parts.join("\n")
+}
+
+fn sources(vocabulary: &Vocabulary<'_>) -> String {
+    let common = table(settings::SOURCE);
+    let mut vendors: BTreeMap<_, (Setting, Vec<String>)> = BTreeMap::new();
+    for provider in &vocabulary.providers {
+        for own in vocabulary.settings_of(provider.name()) {
+            let entry = vendors.entry((own.name, own.doc));
+            let (_, names) = entry.or_insert((own, Vec::new()));
+            names.push(format!("`{}`", provider.name()));
+        }
+    }
+    let own: Vec<_> = vendors.values().map(|(setting, _)| *setting).collect();
+    let mut whose: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (setting, names) in vendors.values() {
+        let settings = whose.entry(names.join(", ")).or_default();
+        settings.push(format!("`{}`", setting.name));
+    }
+    let whose = whose
+        .iter()
+        .map(|(names, settings)| format!("- {}: {names}.", settings.join(", ")));
+    let whose = whose.collect::<Vec<_>>().join("\n");
+    format!(
+        "## `[providers.<vendor>.<name>]`\n\nWho may call: one table for each source, called at `/callback/<vendor>/<name>`. \
+         [The vendors](providers/README.md) have a page each. Every source takes these:\n\n{common}\n\
+         Some vendors take more:\n\n{}\nWhich vendors take them:\n\n{whose}\n",
+        table(&own)
+    )
+}
+
+fn table(settings: &[Setting]) -> String {
+    let mut text =
+        String::from("| setting | default | may be | what it does |\n| --- | --- | --- | --- |\n");
+    text.extend(settings.iter().map(row));
+    text
+}
+
+fn row(setting: &Setting) -> String {
+    let default = match (setting.default, setting.required) {
+        (Some(default), _) => format!("`{default}`"),
+        (None, true) => "none: it has to be there".to_owned(),
+        (None, false) => "none".to_owned(),
+    };
+    let cells = [default, setting.kind.expected(), setting.doc.to_owned()].map(|it| cell(&it));
+    format!("| `{}` | {} |\n", setting.name, cells.join(" | "))
+}
+
+/// A bar would end the cell, and `<name>` outside of quotes would be taken for HTML.
+fn cell(text: &str) -> String {
+    let mut quoted = false;
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        quoted ^= letter == '`';
+        match letter {
+            '|' => safe.push_str("\\|"),
+            '<' if !quoted => safe.push_str("&lt;"),
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}

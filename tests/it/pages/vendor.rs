@@ -1,0 +1,294 @@
+//! `docs/providers/`: a page for each vendor, made of its own words and of its fixtures.
+
+use std::fmt::Write as _;
+
+use campanile_providers::{Fixture, Provider, SettingKind, fixtures, verify};
+use serde_json::Value;
+
+use super::cell;
+
+const LIST_HEAD: &str = "\
+Every vendor that is built in. Each has a page that says where to paste the address, how the sender is believed, how
+its words become an alert, what is not kept, and an example. `campanile providers show NAME --page` shows the same on the
+screen, `campanile send NAME` plays the vendor. One that is not there is a few lines of TOML:
+[Add a vendor](../add-a-vendor.md).
+";
+
+const LIST_LEGEND: &str = "\
+How sure: *documented* is the vendor's own description; *seen in code* is code that sends or reads it; *inferred* is
+examples of others. Each page names its sources.
+
+Proof: a *path key* is a secret at the end of the address, for vendors that can do nothing but call one. Where it says
+*or*, one of them is enough.
+";
+
+/// The proof of vendors that can do nothing but call an address.
+const PATH_KEY: &str = "path key";
+
+/// The table of all vendors.
+pub(super) fn list() -> String {
+    let all = campanile_providers::all();
+    let mut text = format!(
+        "# The vendors\n\n{LIST_HEAD}\nThere are {} of them.\n\n",
+        all.len()
+    );
+    text += "| name | vendor | calls by | proof | message id | how sure |\n| --- | --- | --- | --- | --- | --- |\n";
+    for provider in all {
+        let name = provider.name();
+        let cells = [
+            provider.title().to_owned(),
+            provider.methods().join(", "),
+            provider.proof_kind().to_owned(),
+            provider.message_id_kind().to_owned(),
+            provider.confidence().to_owned(),
+        ];
+        let cells = cells.map(|it| cell(&it)).join(" | ");
+        writeln!(text, "| [`{name}`]({name}.md) | {cells} |").unwrap();
+    }
+    text + "\n" + LIST_LEGEND
+}
+
+/// The page of one vendor.
+pub(super) fn page(provider: &dyn Provider) -> String {
+    let mut parts = vec![format!("# {}", provider.title()), facts(provider)];
+    let (said, sure) = sections(provider);
+    for (heading, text) in said {
+        let text = without_facts(provider, &text);
+        parts.push(format!("## {heading}\n\n{text}").trim_end().to_owned());
+        if heading == "Point it here" {
+            parts.push(config(provider));
+        }
+    }
+    parts.push(format!("## How sure we are\n\n{sure}"));
+    parts.extend(example(provider));
+    parts.push(cases(provider));
+    parts.push("[All vendors](README.md)".to_owned());
+    parts.join("\n\n") + "\n"
+}
+
+fn facts(provider: &dyn Provider) -> String {
+    let name = provider.name();
+    let rows = [
+        ("word in the config", format!("`{name}`")),
+        ("calls by", provider.methods().join(", ")),
+        ("address", address(provider)),
+        ("proof", provider.proof_kind().to_owned()),
+        ("message id", provider.message_id_kind().to_owned()),
+        ("how sure", provider.confidence().to_owned()),
+    ];
+    let rows = rows.map(|(what, is)| format!("| {what} | {} |", cell(&is)));
+    format!("| | |\n| --- | --- |\n{}", rows.join("\n"))
+}
+
+/// Where the vendor calls. A vendor that can prove itself in no other way has its key at the end.
+fn address(provider: &dyn Provider) -> String {
+    let source = format!("https://<your host>/callback/{}/<source>", provider.name());
+    if !has_token(provider) {
+        return format!("`{source}/<key>`");
+    }
+    if provider.proof_kind().contains(PATH_KEY) {
+        return format!("`{source}`, or `{source}/<key>` with a path key");
+    }
+    format!("`{source}`")
+}
+
+/// The text without the paragraph that says what stands in the table of facts.
+fn without_facts<'a>(provider: &dyn Provider, text: &'a str) -> &'a str {
+    let address = format!(
+        "`https://<your host>/callback/{}/<source>` (",
+        provider.name()
+    );
+    if !text.starts_with(&address) {
+        return text;
+    }
+    text.split_once("\n\n").map_or("", |(_, rest)| rest)
+}
+
+fn has(provider: &dyn Provider, kind: SettingKind) -> bool {
+    provider
+        .settings()
+        .iter()
+        .any(|setting| setting.kind == kind)
+}
+
+fn has_token(provider: &dyn Provider) -> bool {
+    has(provider, SettingKind::Token)
+}
+
+/// What the provider says under its own headings, and how sure it is.
+fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
+    let doc = provider.doc().trim();
+    let (said, sure) = doc.split_once("\n\nHow sure: ").unwrap_or((doc, ""));
+    // What stands there first is the word that stands in the table of facts too.
+    let (_, sources) = sure.split_once('\n').unwrap_or_default();
+    let sections = said.trim_start_matches("# ").split("\n# ");
+    let sections = sections.map(|section| {
+        let (heading, text) = section.split_once('\n').unwrap_or((section, ""));
+        (heading, text.trim().to_owned())
+    });
+    let word = match provider.confidence() {
+        "documented" => "Documented: the vendor describes what it sends.",
+        "seen in code" => "Seen in code that sends or reads it.",
+        "inferred" => "Inferred from examples; the vendor does not describe it.",
+        other => other,
+    };
+    (
+        sections.collect(),
+        format!("{word}\n\n{}", sources.trim()).trim().to_owned(),
+    )
+}
+
+/// What the variables of its secrets are named after.
+fn variable(provider: &dyn Provider) -> String {
+    provider.name().to_uppercase().replace('-', "_")
+}
+
+/// What to write into the config.
+fn config(provider: &dyn Provider) -> String {
+    let name = provider.name();
+    let variable = variable(provider);
+    let key = format!("key = {{ env = \"{variable}_KEY\" }}");
+    let also = "   # instead, or as well: the last part of the address, .../prod/<key>";
+    let mut text = format!("In the config:\n\n```toml\n[providers.{name}.prod]\n");
+    if has_token(provider) {
+        writeln!(text, "token = {{ env = \"{variable}_TOKEN\" }}").unwrap();
+        if provider.proof_kind().contains("basic") {
+            text += "# user = \"campanile\"   # with Basic authorization\n";
+        }
+        if provider.proof_kind().contains(PATH_KEY) {
+            writeln!(text, "# {key}{also}").unwrap();
+        }
+    } else {
+        writeln!(
+            text,
+            "{key}   # the last part of the address; make it long and random"
+        )
+        .unwrap();
+    }
+    text += "# allow_from = [\"192.0.2.0/24\"]   # narrows who may call, where the vendor names its addresses\n```\n\n";
+    text + &trying(provider)
+}
+
+fn trying(provider: &dyn Provider) -> String {
+    let name = provider.name();
+    let variable = variable(provider);
+    let (key, token) = if has_token(provider) {
+        (String::new(), format!(" --token \"${variable}_TOKEN\""))
+    } else {
+        (format!("/${variable}_KEY"), String::new())
+    };
+    format!(
+        "Play the vendor, to see an alert come through before its console is touched:\n\n```sh\ncampanile send {name} --to \
+         \"http://127.0.0.1:8080/callback/{name}/prod{key}\"{token}\n```"
+    )
+}
+
+/// What came of a case.
+enum Came {
+    /// Alerts, and how many items of the batch could not be read.
+    Alerts(Vec<Value>, usize),
+    Other(String),
+}
+
+fn came(provider: &dyn Provider, fixture: &Fixture) -> Came {
+    let Ok(call) = fixture.callback() else {
+        return Came::Other("is no HTTP request".to_owned());
+    };
+    let source = fixture.source();
+    if let Err(refusal) = verify(provider, &call, &source) {
+        return Came::Other(format!("refused with {}", refusal.status()));
+    }
+    let expected: Value = serde_json::from_str(fixture.expected).unwrap_or_default();
+    match provider.read(&call, &source) {
+        Err(fault) => Came::Other(format!(
+            "kept in quarantine: {} cannot be read",
+            place(&fault.place)
+        )),
+        Ok(reading) => match (reading.ignored, reading.effect) {
+            (Some(why), _) => Came::Other(format!("answered as success, no alert: {why}")),
+            (_, Some(_)) => Came::Other("a handshake, which Campanile answers".to_owned()),
+            _ => Came::Alerts(alerts(&expected), reading.unreadable.len()),
+        },
+    }
+}
+
+fn place(place: &str) -> String {
+    if place.is_empty() {
+        "it".to_owned()
+    } else {
+        format!("`{place}`")
+    }
+}
+
+/// The expected alerts, also of a batch of which some could not be read.
+fn alerts(expected: &Value) -> Vec<Value> {
+    let list = expected.get("alerts").unwrap_or(expected);
+    list.as_array().cloned().unwrap_or_default()
+}
+
+/// The cases there are fixtures for.
+fn cases(provider: &dyn Provider) -> String {
+    let mut text = "## What is tested\n\n| case | what comes of it |\n| --- | --- |\n".to_owned();
+    for fixture in fixtures(provider.name()) {
+        let what = match came(provider, fixture) {
+            Came::Other(words) => words,
+            Came::Alerts(alerts, unreadable) => lines(&alerts, unreadable),
+        };
+        writeln!(text, "| `{}` | {} |", fixture.case, cell(&what)).unwrap();
+    }
+    let name = provider.name();
+    writeln!(text, "\nThe requests and alerts are in `fixtures/{name}/`; `campanile send {name} --case CASE` sends one.").unwrap();
+    text.trim_end().to_owned()
+}
+
+/// All that came of a batch, in a few words.
+fn lines(alerts: &[Value], unreadable: usize) -> String {
+    let mut lines: Vec<_> = alerts.iter().map(line).collect();
+    if unreadable > 0 {
+        lines.push(format!("{unreadable} of the batch kept in quarantine"));
+    }
+    lines.join("; ")
+}
+
+/// An alert in a few words.
+fn line(alert: &Value) -> String {
+    let word = |key: &str| alert[key].as_str().unwrap_or_default().to_owned();
+    format!(
+        "{}, {}: {}",
+        word("status"),
+        word("severity"),
+        word("title")
+    )
+}
+
+/// The first case that gives an alert: what the vendor sends, and what becomes of it.
+fn example(provider: &dyn Provider) -> Option<String> {
+    let all = fixtures(provider.name());
+    let firing = all.iter().find(|fixture| fixture.case == "firing");
+    let mut candidates = firing.into_iter().chain(all);
+    let (fixture, alert) = candidates.find_map(|fixture| match came(provider, fixture) {
+        Came::Alerts(alerts, _) => alerts.into_iter().next().map(|alert| (fixture, alert)),
+        Came::Other(_) => None,
+    })?;
+    let request = fenced("http", &laid_out(fixture));
+    let alert = fenced("json", &serde_json::to_string_pretty(&alert).unwrap());
+    Some(format!(
+        "## An example\n\nThe vendor sends (a body in JSON is laid out here for reading):\n\n{request}\n\nIt becomes \
+         (beside `id`, which is new each time):\n\n{alert}"
+    ))
+}
+
+/// The request as text, a JSON body over several lines.
+fn laid_out(fixture: &Fixture) -> String {
+    let request = String::from_utf8_lossy(fixture.request).replace("\r\n", "\n");
+    let (head, body) = request.split_once("\n\n").unwrap_or((&request, ""));
+    let body = serde_json::from_str::<Value>(body)
+        .and_then(|body| serde_json::to_string_pretty(&body))
+        .unwrap_or_else(|_| body.to_owned());
+    format!("{head}\n\n{body}").trim_end().to_owned()
+}
+
+fn fenced(language: &str, text: &str) -> String {
+    let fence = if text.contains("```") { "````" } else { "```" };
+    format!("{fence}{language}\n{text}\n{fence}")
+}
