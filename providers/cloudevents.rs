@@ -177,12 +177,13 @@ impl Provider for CloudEvents {
         "documented"
     }
 
-    /// Without its media type a body has to have `data`: some vendors put the same attributes on a form of their own.
+    /// Without its media type a body has to have `data`, and nothing beside it that the standard has no place for: some
+    /// vendors put the same attributes on a form of their own.
     fn recognizes(&self, call: &Callback) -> bool {
         let of_standard = |event: &Value| {
             let has = |name| event.get(name).is_some_and(Value::is_string);
             let is_event = has("specversion") && has("id") && has("source") && has("type");
-            is_event && event.get("data").is_some()
+            is_event && event.get("data").is_some() && has_only_attributes(event)
         };
         call.method == "POST"
             && match Mode::of(call) {
@@ -534,4 +535,17 @@ fn labels(event: &Event<'_>, kind: &str) -> BTreeMap<String, String> {
         )
         .chain([("type".to_owned(), kind.to_owned())])
         .collect()
+}
+
+/// Whether everything beside `data` could be an attribute of the standard: named in lower case letters and digits, and no
+/// list or map.
+fn has_only_attributes(event: &Value) -> bool {
+    let plain = |name: &str| {
+        name.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    event.as_object().is_some_and(|event| {
+        let mut beside = event.iter().filter(|(name, _)| !name.starts_with("data"));
+        beside.all(|(name, value)| plain(name) && !(value.is_object() || value.is_array()))
+    })
 }

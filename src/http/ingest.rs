@@ -216,7 +216,7 @@ async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, OwedTo), R
         return Err(Reason::Late);
     };
     committing.0 = None;
-    done.inspect_err(|e| tracing::warn!(error = %e, "a callback was not committed"))
+    done.inspect_err(|e| tracing::debug!(error = %e, "a callback was not committed"))
         .map_err(|e| Reason::from(&e))
 }
 

@@ -61,13 +61,14 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
 /// Runs until every sender is gone, then closes the connection, which empties the log into the file.
 pub(super) fn run(mut session: Session, path: &Path, mut queue: mpsc::Receiver<Box<dyn Work>>) {
     let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
+    let mut failing = false;
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         gather(&mut batch, &mut queue);
         // Whoever is about to hand something in may do so now: a commit costs the same for one as for many.
         std::thread::yield_now();
         gather(&mut batch, &mut queue);
-        session = write(session, path, &mut batch);
+        session = write(session, path, &mut batch, &mut failing);
     }
 }
 
@@ -80,10 +81,20 @@ fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Wor
     }
 }
 
-fn write(mut session: Session, path: &Path, batch: &mut Vec<Box<dyn Work>>) -> Session {
+/// Writes a batch and answers it. `failing` is what became of the one before: a disk that stays full is told of once, not
+/// thirty thousand times a second onto what may be the same disk.
+fn write(
+    mut session: Session,
+    path: &Path,
+    batch: &mut Vec<Box<dyn Work>>,
+    failing: &mut bool,
+) -> Session {
     let error = match transaction(&mut session, batch) {
         Ok(()) => {
             batch.drain(..).for_each(|work| work.finish(Ok(())));
+            if std::mem::take(failing) {
+                tracing::info!("commits succeed again");
+            }
             return session;
         }
         Err(error) => error,
@@ -91,11 +102,13 @@ fn write(mut session: Session, path: &Path, batch: &mut Vec<Box<dyn Work>>) -> S
     if !is_of_the_machine(&error) && batch.len() > 1 {
         // One of them cannot be written: each gets a transaction of its own, so that it harms no other.
         for work in batch.drain(..) {
-            session = write(session, path, &mut vec![work]);
+            session = write(session, path, &mut vec![work], failing);
         }
         return session;
     }
-    tracing::error!(error = %error, works = batch.len(), "a commit failed; the callbacks in it are answered 503");
+    if !std::mem::replace(failing, true) {
+        tracing::error!(error = %error, "a commit failed; callbacks are answered 503 until one succeeds");
+    }
     batch
         .drain(..)
         .for_each(|work| work.finish(Err(Error::Commit(error.to_string()))));
