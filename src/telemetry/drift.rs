@@ -18,6 +18,9 @@ use super::metrics::Tally;
 /// The first callbacks of a source are what is usual.
 const LEARNING: u64 = 100;
 
+/// And at least so long: a vendor's rarer forms come in between, and are no change.
+const SETTLING: SignedDuration = SignedDuration::from_hours(1);
+
 /// Afterwards one in so many is looked at.
 const SAMPLE: u64 = 16;
 
@@ -124,6 +127,8 @@ pub struct Drift {
 #[derive(Default)]
 struct Shape {
     looks: u64,
+    began: Option<Timestamp>,
+    settling: bool,
     paths: HashMap<Box<str>, Known>,
     full: bool,
     recent: VecDeque<Change>,
@@ -167,7 +172,7 @@ impl Drift {
             return None;
         }
         let mut shape = self.shape();
-        let found = shape.look(call);
+        let found = shape.look(call, now);
         for change in found {
             match change.kind {
                 ChangeKind::New => self.tallies.new.add(),
@@ -210,8 +215,9 @@ impl Drift {
 }
 
 impl Shape {
-    fn look(&mut self, call: &Callback) -> Vec<Change> {
+    fn look(&mut self, call: &Callback, now: Timestamp) -> Vec<Change> {
         self.looks += 1;
+        self.settling = now < *self.began.get_or_insert(now) + SETTLING;
         let mut walk = Walk {
             path: String::new(),
             nodes: NODES_MAX,
@@ -273,7 +279,7 @@ impl Shape {
     /// Notes that a key came with a value of this type. True where it is new.
     fn note(&mut self, walk: &mut Walk, is: u8, quiet: bool) -> bool {
         let (looks, learning) = (self.looks, self.is_learning());
-        let told = !learning && !quiet;
+        let told = !learning && !self.settling && !quiet;
         if let Some(known) = self.paths.get_mut(walk.path.as_str()) {
             let other = known.types != 0 && is & !known.types != 0;
             known.types |= is;
@@ -314,6 +320,11 @@ impl Shape {
         for (path, known) in &mut self.paths {
             let always = known.learned == LEARNING;
             if always && !known.gone && looks - known.last >= LOOKS_UNTIL_GONE {
+                if self.settling {
+                    // It is one that comes with some messages only.
+                    known.learned = 0;
+                    continue;
+                }
                 known.gone = true;
                 gone.push(path.to_string());
             }

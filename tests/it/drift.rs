@@ -54,6 +54,14 @@ fn a_new_key_is_told_once_at_its_place_whatever_is_in_it() {
 }
 
 #[test]
+fn a_rarer_form_of_the_first_hour_is_no_change() {
+    let meters = learned(&usual());
+    let rarer = json!({"alerts": [{"id": "one", "owner": {"name": "x"}}]});
+    assert_eq!(look(&meters, &rarer, 16 * 40, 0), Vec::<String>::new());
+    assert_eq!(look(&meters, &rarer, 16 * 40, 1), Vec::<String>::new());
+}
+
+#[test]
 fn a_value_of_another_type_is_told() {
     let meters = learned(&usual());
     let changed = json!({"alerts": [{"id": "one"}], "version": "4"});
@@ -141,6 +149,7 @@ async fn a_changed_payload_raises_one_alert_of_campaniles_own() {
         }
     };
     post(0, LEARNING, Value::Null).await;
+    gateway.gateway.clock.advance(Duration::from_hours(1));
     post(LEARNING, LEARNING + 3 * TWO_LOOKS, json!("error")).await;
     let raised = async {
         loop {

@@ -157,7 +157,7 @@ impl Standing {
         let plan = Plan::new(config, routes(store.sink(SINK).await), &metrics);
         let gateway = Arc::new(more(Gateway::new(
             Arc::clone(&store) as Arc<dyn Store>,
-            Clock::machine(),
+            Clock::manual(Clock::machine().now()),
             metrics,
             Arc::clone(&workers) as Arc<dyn SinkControl>,
             hooks,
