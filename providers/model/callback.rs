@@ -35,6 +35,8 @@ pub struct Callback {
     pub key: Option<String>,
     /// Who called, after trusted proxies are taken off; unknown for a fixture.
     pub peer: Option<IpAddr>,
+    /// What a trusted proxy says of the client certificate that it verified: a common name, or a distinguished name.
+    pub client_certificate: Option<String>,
     /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
     pub received_at: Option<Timestamp>,
     /// The certificate that a proof named, in PEM, once the server has fetched it.
@@ -190,6 +192,7 @@ impl Clone for Callback {
             body: self.body.clone(),
             key: self.key.clone(),
             peer: self.peer,
+            client_certificate: self.client_certificate.clone(),
             received_at: self.received_at,
             certificate: self.certificate.clone(),
             ..Self::default()

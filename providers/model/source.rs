@@ -25,6 +25,8 @@ pub struct Source {
     pub user: Option<String>,
     /// Address ranges to which the caller must belong; empty means any.
     pub allow_from: Vec<IpNet>,
+    /// Common names of client certificates, one of which the caller must have shown; empty means any caller.
+    pub client_certificates: Vec<String>,
     /// What to say where the vendor says nothing about severity.
     pub severity: Option<Severity>,
     /// The operator's words for severities, asked before the provider's own table.

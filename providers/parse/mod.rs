@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 pub mod body;
 pub mod certificate;
+pub(crate) mod distinguished;
 pub mod fields;
 pub mod proof;
 pub mod sentence;

@@ -12,6 +12,7 @@ use crate::model::callback::Callback;
 use crate::model::provider::Provider;
 use crate::model::source::{Secret, Source};
 use crate::parse::certificate::Certified;
+use crate::parse::distinguished;
 use crate::parse::signature::{self, Algorithm, SecretForm};
 
 /// What must hold for the sender to be believed.
@@ -118,8 +119,8 @@ impl Refusal {
     }
 }
 
-/// Whether `source` believes the sender of `call`. Everything that is configured must hold: address ranges, the key in
-/// the path, the vendor's own proof; a source with none of them believes nobody unless it is open.
+/// Whether `source` believes the sender of `call`. Everything that is configured must hold: address ranges, the client
+/// certificate, the key in the path, the vendor's own proof; a source with none of them believes nobody unless it is open.
 pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Result<(), Refusal> {
     if !source.allow_from.is_empty() {
         let allowed = call
@@ -129,14 +130,30 @@ pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Resu
             return Err(Refusal::Address);
         }
     }
+    if !source.client_certificates.is_empty() {
+        certified_client(call, &source.client_certificates)?;
+    }
     if source.open {
         return Ok(());
     }
     if !source.keys.is_empty() {
         secret(call.key.as_deref(), &source.keys)?;
     }
-    let keyed = !source.keys.is_empty() || !source.allow_from.is_empty();
+    let keyed = !source.keys.is_empty()
+        || !source.allow_from.is_empty()
+        || !source.client_certificates.is_empty();
     holds(&provider.proof(call, source), keyed)
+}
+
+/// Whether the caller's certificate is one of these. Names are no secrets: comparing them may take its time.
+fn certified_client(call: &Callback, wanted: &[String]) -> Result<(), Refusal> {
+    let told = call.client_certificate.as_deref();
+    let name = distinguished::common_name(told.ok_or(Refusal::Missing)?).ok_or(Refusal::Wrong)?;
+    if wanted.contains(&name) {
+        Ok(())
+    } else {
+        Err(Refusal::Wrong)
+    }
 }
 
 /// Whether `proof` holds. `keyed` says that something else was proven already.

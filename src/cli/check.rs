@@ -129,6 +129,9 @@ fn proofs(feed: &Feed) -> String {
     if !source.allow_from.is_empty() {
         proofs.push("address");
     }
+    if !source.client_certificates.is_empty() {
+        proofs.push("client certificate");
+    }
     proofs.join(" and ")
 }
 

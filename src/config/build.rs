@@ -136,6 +136,9 @@ fn server(table: Table<'_>) -> Built<Server> {
         listen: table.get("listen", values::address)?,
         body_bytes_max: table.whole("body_bytes_max")?,
         trusted_proxies: table.get("trusted_proxies", values::networks)?,
+        client_certificate_header: table
+            .texts("client_certificate_header")?
+            .map(|name| name.to_ascii_lowercase()),
         head_timeout: table.duration("head_timeout")?,
         body_timeout: table.duration("body_timeout")?,
         connections_max: table.whole("connections_max")?,
@@ -186,6 +189,7 @@ fn feed<'a>(check: &'a Check<'a>, named: &Named<'a>) -> Built<Feed> {
         allow_from: table
             .maybe("allow_from", values::networks)?
             .unwrap_or_default(),
+        client_certificates: names(table, "client_certificate")?,
         severity: table.maybe("severity", values::severity)?,
         severities: table.get("severities", values::severities)?,
         time_zone: table.maybe("time_zone", values::zone)?,
@@ -212,7 +216,7 @@ fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) 
                 source.tokens.extend(tokens.unwrap_or_default());
             }
             SettingKind::User => source.user = table.texts(setting.name)?,
-            SettingKind::Topics => source.topics = topics(table, setting.name)?,
+            SettingKind::Topics => source.topics = names(table, setting.name)?,
             SettingKind::DemoPaths => {
                 source.demo_paths = table.maybe(setting.name, values::flag)?.unwrap_or(false);
             }
@@ -221,11 +225,11 @@ fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) 
     Ok(())
 }
 
-fn topics(table: Table<'_>, name: &str) -> Built<Vec<String>> {
-    let topics = table.maybe(name, values::names)?.unwrap_or_default();
-    Ok(topics
+fn names(table: Table<'_>, name: &str) -> Built<Vec<String>> {
+    let names = table.maybe(name, values::names)?.unwrap_or_default();
+    Ok(names
         .iter()
-        .filter_map(|topic| values::text(topic).ok().map(str::to_owned))
+        .filter_map(|name| values::text(name).ok().map(str::to_owned))
         .collect())
 }
 

@@ -52,6 +52,7 @@ impl<'a> Check<'a> {
         let parts = Parts::of(self, tree, &sources, &sinks, &routes);
         self.listeners(&parts, tree);
         self.demo_paths(&parts, &sources);
+        self.client_certificates(&parts, tree, &sources);
         for (feed, source) in parts.feeds.iter().zip(&sources) {
             // A mistake in the source may be the proof itself, misspelt.
             if let Some(feed) = feed.as_ref().filter(|_| source.sound) {
@@ -371,6 +372,36 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// A client certificate is what a trusted proxy says in a header: without both there is nothing to believe.
+    fn client_certificates(&mut self, parts: &Parts, tree: &Node, sources: &[Named<'_>]) {
+        let Some(server) = &parts.server else {
+            return;
+        };
+        if let Some(name) = &server.client_certificate_header
+            && !is_header(name)
+        {
+            let table = tree.get("server");
+            let node = table.and_then(|table| table.get("client_certificate_header"));
+            let place = node.map_or(Place::Default, |node| node.place.clone());
+            let message = "`client_certificate_header` is not the name of a header".to_owned();
+            self.wrong(&place, message, "a name such as \"x-client-cert-cn\"");
+        }
+        let missing = match (&server.client_certificate_header, &*server.trusted_proxies) {
+            (None, _) => "client_certificate_header",
+            (_, []) => "trusted_proxies",
+            _ => return,
+        };
+        for node in sources
+            .iter()
+            .filter_map(|source| source.table.get("client_certificate"))
+        {
+            let message =
+                format!("`client_certificate` could never hold: `[server]` has no `{missing}`");
+            let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is set up";
+            self.add(&node.place, true, message, expected.to_owned(), None);
+        }
+    }
+
     /// The demo server's paths name no source: only one can stand behind them.
     fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
         let pairs = parts.feeds.iter().zip(sources);
@@ -410,7 +441,7 @@ impl<'a> Check<'a> {
             .map(|setting| setting.name);
         let words = one_of(
             own.clone()
-                .chain(["key", "allow_from"])
+                .chain(["key", "allow_from", "client_certificate"])
                 .collect::<std::collections::BTreeSet<_>>(),
         );
         let (message, expected) = if source.open && secrets {
@@ -420,7 +451,8 @@ impl<'a> Check<'a> {
             )
         } else if source.open {
             return;
-        } else if !secrets && source.allow_from.is_empty() {
+        } else if !secrets && source.allow_from.is_empty() && source.client_certificates.is_empty()
+        {
             (
                 format!("anyone could raise alerts through `{name}`: it asks for no proof"),
                 format!("{words}; or `open = true` when that is what you want"),
@@ -444,6 +476,12 @@ impl<'a> Check<'a> {
 pub(super) fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     !name.is_empty() && name.len() <= NAME_CHARACTERS_MAX && name.chars().all(fits)
+}
+
+/// Whether this can be the name of a header.
+fn is_header(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.chars().all(fits)
 }
 
 /// What a name may be.

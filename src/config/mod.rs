@@ -130,6 +130,8 @@ pub struct Server {
     pub body_bytes_max: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which a trusted proxy names the client certificate that it verified, in lower case.
+    pub client_certificate_header: Option<String>,
     /// How long a sender may take for its headers. Default 5 s.
     pub head_timeout: Duration,
     /// How long a sender may take for its body. Default 10 s.

@@ -159,6 +159,12 @@ pub(super) const SERVER: &[Setting] = &[
         "[]",
         "Proxies whose X-Forwarded-For is believed, such as [\"10.0.0.0/8\"]. None: the caller is whoever connects.",
     ),
+    optional(
+        "client_certificate_header",
+        Kind::Text,
+        r#""x-client-cert-cn""#,
+        "The header in which your proxy names the client certificate that it verified, by common name or whole subject. Believed of `trusted_proxies` only, and never kept.",
+    ),
     with(
         "head_timeout",
         Kind::Duration(1, 300),
@@ -243,6 +249,12 @@ pub(super) const SOURCE: &[Setting] = &[
         Kind::Networks,
         r#"["106.75.0.0/16"]"#,
         "The caller must come from one of these address ranges.",
+    ),
+    optional(
+        "client_certificate",
+        Kind::Texts,
+        r#"["app.netdata.cloud"]"#,
+        "The caller must have shown your proxy a client certificate with one of these common names. Needs `client_certificate_header` and `trusted_proxies` in `[server]`.",
     ),
     with(
         "open",

@@ -29,7 +29,8 @@ pub fn caller<'h>(
     Some(caller)
 }
 
-fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether this is the address of a trusted proxy.
+pub(super) fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&ip))
 }
 

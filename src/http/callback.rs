@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use campanile_providers::Callback;
+use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
 use super::target::Target;
@@ -71,10 +72,25 @@ pub(super) fn of(
         .unwrap_or_default()
         .clone_into(&mut call.query);
     call.headers = headers(request.headers());
+    if let Some(name) = &plan.client_certificate_header {
+        // Nobody but a proxy has a say in it, so that it is kept of nobody.
+        call.headers.retain(|(header, _)| header != name);
+        call.client_certificate = client_certificate(request, name, &plan.trusted_proxies);
+    }
     call.body = body;
     call.key = target.key().map(decoded);
     call.peer = address::caller(peer, forwarded.into_iter(), &plan.trusted_proxies);
     call
+}
+
+/// What a trusted proxy says of the client certificate. A second line is one that the proxy let through.
+fn client_certificate(request: &HttpRequest, name: &str, trusted: &[IpNet]) -> Option<String> {
+    let peer = request.peer_addr()?.ip().to_canonical();
+    let mut lines = request.headers().get_all(name);
+    let (line, more) = (lines.next()?, lines.next());
+    let believed = more.is_none() && address::is_trusted(peer, trusted);
+    let told = line.to_str().ok().filter(|told| !told.trim().is_empty());
+    told.filter(|_| believed).map(str::to_owned)
 }
 
 fn without_key(path: &str, target: Target<'_>) -> String {

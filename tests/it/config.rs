@@ -345,6 +345,21 @@ const MISTAKES: &[(&str, (usize, usize), &[&str])] = &[
         &["`10.0.0/8`", "address range"],
     ),
     (
+        "[server]\nclient_certificate_header = \"x cert\"\n",
+        (2, 29),
+        &["not the name of a header", "x-client-cert-cn"],
+    ),
+    (
+        "[providers.ucloud.prod]\nclient_certificate = [\"a.example.com\"]\n",
+        (2, 1),
+        &["no `client_certificate_header`", "trusted_proxies"],
+    ),
+    (
+        "[server]\nclient_certificate_header = \"x-cn\"\n[providers.ucloud.prod]\nclient_certificate = [\"a\"]\n",
+        (4, 1),
+        &["no `trusted_proxies`"],
+    ),
+    (
         "[server]\nhead_timeout = 5\n",
         (2, 16),
         &["is a number", "\"15s\""],
@@ -686,6 +701,19 @@ fn the_environment_wins_over_the_files() {
     assert_eq!(
         config.feeds[0].source.keys[0].expose_secret(),
         "0123456789012"
+    );
+}
+
+#[test]
+fn a_client_certificate_is_proof_enough_for_a_source() {
+    let text = "[server]\nclient_certificate_header = \"X-Client-Cert-CN\"\ntrusted_proxies = [\"10.0.0.1/32\"]\n\
+                [providers.ucloud.prod]\nclient_certificate = [\"a.example.com\"]\n";
+    let config = load(text).unwrap();
+    let header = config.server.client_certificate_header;
+    assert_eq!(header.as_deref(), Some("x-client-cert-cn"));
+    assert_eq!(
+        config.feeds[0].source.client_certificates,
+        ["a.example.com"]
     );
 }
 

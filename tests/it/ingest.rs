@@ -482,6 +482,63 @@ async fn the_address_is_that_of_the_caller_behind_trusted_proxies_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_is_believed_of_a_trusted_proxy_only_and_not_kept() {
+    let mut certified = source("a");
+    certified.open = false;
+    certified.client_certificates = vec!["app.example.com".to_owned()];
+    let mut config = config(vec![certified]);
+    config.server.client_certificate_header = Some("x-client-cert-cn".to_owned());
+    let body = probe("1").to_string();
+    let send = |head: &'static str| post("/callback/probe/a", head, body.as_bytes());
+    let spoofed = "x-client-cert-cn: app.example.com\r\n";
+    // Another proxy is trusted, not whoever connects; nor does an address that is only claimed help.
+    config.server.trusted_proxies = vec!["203.0.113.0/24".parse().unwrap()];
+    let doubting = Standing::of(&config).await;
+    assert_eq!(doubting.send(send(spoofed)).await.status, 401);
+    let claimed = "x-client-cert-cn: app.example.com\r\nx-forwarded-for: 203.0.113.1\r\n";
+    assert_eq!(doubting.send(send(claimed)).await.status, 401);
+    config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let gateway = Standing::of(&config).await;
+    for (head, status) in [
+        ("", 401),
+        ("x-client-cert-cn: \r\n", 401),
+        ("x-client-cert-cn: app.example.com.evil.example\r\n", 403),
+        ("x-client-cert-cn: O=x\\,CN=app.example.com\r\n", 403),
+        (
+            "x-client-cert-cn: evil\r\nx-client-cert-cn: app.example.com\r\n",
+            401,
+        ),
+        ("x-client-cert-cn: CN=app.example.com,O=Example\r\n", 200),
+        (spoofed, 200),
+    ] {
+        assert_eq!(gateway.send(send(head)).await.status, status, "{head}");
+    }
+    let raw = String::from_utf8(gateway.store.first_callback().await).unwrap();
+    assert!(!raw.contains("x-client-cert-cn"), "{raw}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_is_asked_for_beside_the_key() {
+    let mut certified = keyed("a", "the-secret-key");
+    certified.client_certificates = vec!["app.example.com".to_owned()];
+    let mut config = config(vec![certified]);
+    config.server.client_certificate_header = Some("x-client-cert-cn".to_owned());
+    config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let gateway = Standing::of(&config).await;
+    let body = probe("1").to_string();
+    let shown = "x-client-cert-cn: app.example.com\r\n";
+    for (path, head, status) in [
+        ("/callback/probe/a/the-secret-key", "", 401),
+        ("/callback/probe/a", shown, 401),
+        ("/callback/probe/a/another-key", shown, 403),
+        ("/callback/probe/a/the-secret-key", shown, 200),
+    ] {
+        let reply = gateway.send(post(path, head, body.as_bytes())).await;
+        assert_eq!(reply.status, status, "{path} {head}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_followed_and_keeps_its_counters() {
     let gateway = Standing::with(vec![source("a")]).await;
     gateway.post("/callback/probe/a", &probe("1")).await;

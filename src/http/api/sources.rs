@@ -47,7 +47,7 @@ fn paths(inlet: &Inlet) -> Vec<String> {
 /// What must hold for a sender, in words.
 fn proof(inlet: &Inlet) -> String {
     let source = inlet.source();
-    if source.open && source.allow_from.is_empty() {
+    if source.open && source.allow_from.is_empty() && source.client_certificates.is_empty() {
         return "none: the source is open".to_owned();
     }
     let mut parts = Vec::new();
@@ -59,6 +59,9 @@ fn proof(inlet: &Inlet) -> String {
     }
     if !source.allow_from.is_empty() {
         parts.push("address");
+    }
+    if !source.client_certificates.is_empty() {
+        parts.push("client certificate");
     }
     parts.dedup();
     parts.join(" + ")

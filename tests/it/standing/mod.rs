@@ -105,6 +105,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             listen: any,
             body_bytes_max: 64 * 1024,
             trusted_proxies: vec![],
+            client_certificate_header: None,
             head_timeout: Duration::from_millis(500),
             body_timeout: Duration::from_millis(500),
             connections_max: 100,
