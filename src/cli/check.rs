@@ -116,7 +116,7 @@ pub(crate) fn callback_path(feed: &Feed) -> String {
 /// All that has to hold for a caller of this source to be believed.
 fn proofs(feed: &Feed) -> String {
     let source = &feed.source;
-    if source.open {
+    if source.open && source.allow_from.is_empty() && source.client_certificates.is_empty() {
         return "none (open)".to_owned();
     }
     let mut proofs = Vec::new();

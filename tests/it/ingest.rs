@@ -539,6 +539,21 @@ async fn a_client_certificate_is_asked_for_beside_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_open_source_asks_for_its_client_certificate_all_the_same() {
+    let mut open = source("a");
+    open.client_certificates = vec!["app.example.com".to_owned()];
+    let mut config = config(vec![open]);
+    config.server.client_certificate_header = Some("x-client-cert-cn".to_owned());
+    config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let gateway = Standing::of(&config).await;
+    let body = probe("1").to_string();
+    let send = |head: &'static str| post("/callback/probe/a", head, body.as_bytes());
+    assert_eq!(gateway.send(send("")).await.status, 401);
+    let shown = "x-client-cert-cn: app.example.com\r\n";
+    assert_eq!(gateway.send(send(shown)).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_followed_and_keeps_its_counters() {
     let gateway = Standing::with(vec![source("a")]).await;
     gateway.post("/callback/probe/a", &probe("1")).await;
