@@ -5,6 +5,7 @@
 //! `generatorURL`. Prometheus sends an alert that fires again every minute or so, with an `endsAt` a few minutes ahead,
 //! and one that is over for a quarter of an hour, with the `endsAt` at which it was over.
 //! (What an Alertmanager itself sends to its webhooks is another form: see `alertmanager`.)
+//! `vmalert` and `prometheus` are no providers of their own: this is theirs.
 //!
 //! # Point it here
 //!
@@ -18,6 +19,8 @@
 //!     - static_configs: [{ targets: ["gateway.example.com:8080"] }]
 //!       authorization: { credentials: "<token>" }
 //! ```
+//!
+//! For vmalert: `-notifier.url=http://gateway.example.com:8080 -notifier.bearerToken=<token>`.
 //!
 //! With several sources, or with a `key` instead of a token, give the source's own address too:
 //! `path_prefix: /callback/alertmanager-api/<name>/<key>`; Prometheus puts `/api/v2/alerts` behind it.

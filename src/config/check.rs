@@ -88,7 +88,13 @@ impl<'a> Check<'a> {
     fn words(&mut self, table: &Node, words: &[&str], what: &str) {
         for (key, node) in table.entries() {
             if !words.contains(&key.as_str()) {
-                let near = nearest(key, words.iter().copied());
+                let known = settings::OTHER_NAMES.iter().find(|(other, _)| other == key);
+                let known = known
+                    .map(|(_, name)| *name)
+                    .filter(|name| words.contains(name));
+                let near = known
+                    .map(str::to_owned)
+                    .or_else(|| nearest(key, words.iter().copied()));
                 let expected = one_of(words.iter().copied());
                 self.add(
                     &node.place,

@@ -453,6 +453,13 @@ pub(super) const STDOUT: &[Setting] = &[with(
     "text: a line for people. json: the alert.",
 )];
 
+/// Names under which a provider is looked for though it has another: what they send is one form.
+pub(super) const OTHER_NAMES: &[(&str, &str)] = &[
+    ("amtool", "alertmanager-api"),
+    ("prometheus", "alertmanager-api"),
+    ("vmalert", "alertmanager-api"),
+];
+
 /// The kinds of sinks.
 pub(super) const SINKS: &[(&str, &str, &[Setting])] = &[
     ("webhook", "An HTTP request for each alert.", WEBHOOK),

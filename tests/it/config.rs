@@ -664,6 +664,22 @@ fn each_kind_of_mistake_is_one_mistake_in_its_place_with_its_mend() {
 }
 
 #[test]
+fn a_tool_whose_alerts_another_provider_reads_is_sent_to_that_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("campanile.toml");
+    for tool in ["amtool", "prometheus", "vmalert"] {
+        std::fs::write(&file, format!("[providers.{tool}.prod]\n")).unwrap();
+        let loaded = config::load(std::slice::from_ref(&file), &environment(&[]));
+        let text = loaded.unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("unknown provider `{tool}`")),
+            "{text}"
+        );
+        assert!(text.contains("did you mean `alertmanager-api`?"), "{text}");
+    }
+}
+
+#[test]
 fn json_names_the_place_in_fields() {
     let json = load("[log]\nfromat = 'x'\n").unwrap_err().to_json();
     assert_eq!(json[0]["line"], 2);

@@ -1,7 +1,9 @@
 //! What the public listener takes, refuses and answers.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
+use campanile::config::Feed;
 use campanile_providers::{Secret, Source};
 use serde_json::{Value, json};
 
@@ -569,4 +571,39 @@ async fn a_reload_is_followed_and_keeps_its_counters() {
     );
     gateway.post("/callback/probe/a", &probe("2")).await;
     assert!((gateway.metric(&format!("{OUTCOMES}\"accepted\"}}")).await - 2.0).abs() < 0.1);
+}
+
+/// Its token covers nothing of the message: who reads it once can use it for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_that_is_always_the_same_is_not_kept_with_the_callback() {
+    const DIGEST: &str = "108188de4901e5ff0501d23921484e66";
+    let mut all = campanile_providers::all().iter().copied();
+    let statuscake = all.find(|p| p.name() == "statuscake").unwrap();
+    let mut plan = config(vec![]);
+    plan.feeds = vec![Feed {
+        provider: Arc::new(statuscake),
+        source: Arc::new(Source {
+            name: "statuscake/a".to_owned(),
+            tokens: vec![Secret::from("campanile-fixture-token")],
+            user: Some("campanile-fixture-user".to_owned()),
+            ..Source::default()
+        }),
+    }];
+    for digest in [DIGEST.to_owned(), DIGEST.to_uppercase()] {
+        let form = format!("Token={digest}&Name=db7&Status=Down&StatusCode=503&TestID=7");
+        let by_form = request(
+            "POST",
+            "/callback/statuscake/a",
+            "content-type: application/x-www-form-urlencoded\r\n",
+            form.as_bytes(),
+        );
+        let by_query = request("GET", &format!("/callback/statuscake/a?{form}"), "", b"");
+        for raw in [by_form, by_query] {
+            let gateway = Standing::of(&plan).await;
+            assert_eq!(gateway.send(raw).await.status, 200);
+            let kept = String::from_utf8(gateway.store.first_callback().await).unwrap();
+            assert!(kept.contains("Token=***&Name=db7"), "{kept}");
+            assert!(!kept.contains(&digest), "{kept}");
+        }
+    }
 }

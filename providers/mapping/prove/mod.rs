@@ -412,8 +412,24 @@ impl Signature {
             .and_then(|message| signature::sign(self.algorithm, self.secret, token, &message));
         let Some(signed) = signed else { return };
         let prefix = self.prefixes.first().map_or("", String::as_str);
-        let value = format!("{prefix}{}", self.encoding.encode(&signed));
-        self.place.put(call, &value);
+        let signature = format!("{prefix}{}", self.encoding.encode(&signed));
+        let given = self.place.given(&view).unwrap_or_default();
+        let mut pieces = self.beside(&given);
+        pieces.push(&signature);
+        self.place.put(call, &pieces.join(","));
+    }
+
+    /// What stands beside the signatures and is none, such as `t=<time>`, which may be signed itself.
+    fn beside<'g>(&self, given: &'g str) -> Vec<&'g str> {
+        let is_signature = |piece: &str| self.prefixes.iter().any(|p| piece.starts_with(p));
+        // `v1,<base64>`: here the separator is a part of the prefix.
+        if self.prefixes.is_empty() || self.prefixes.iter().any(|p| p.ends_with(',')) {
+            return Vec::new();
+        }
+        let pieces = given.split(',').map(str::trim);
+        pieces
+            .filter(|piece| piece.contains('=') && !is_signature(piece))
+            .collect()
     }
 }
 

@@ -1,9 +1,17 @@
-//! Client libraries from Python's index: `CloudEvents` and `PagerDuty`.
+//! Client libraries from Python's index: `CloudEvents`, `PagerDuty` and Standard Webhooks.
 
-use campanile_providers::{Severity, Status};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
+use campanile::sinks::{Parcel, build};
+use campanile::template::sample_alerts;
+use campanile_providers::{Secret, Severity, Status};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{TOKEN, gateway, python, run, stored};
+use crate::receiver::Receiver;
 use crate::standing::{Standing, request};
 
 const INSTALL: &str = "scripts/test makes it";
@@ -124,4 +132,66 @@ async fn consent_is_given_to_those_who_ask_for_it_as_the_standard_says() {
         (204, "")
     );
     assert_eq!(other.header("allow"), "POST");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_standard_webhooks_library_signs_is_believed() {
+    let gateway = gateway(&["standard-webhooks"]).await;
+    let statuses = script("standard_webhooks_sender.py", &gateway).await;
+    assert_eq!(
+        statuses,
+        serde_json::json!([200, 200, 403, 403]),
+        "signed, sent again, changed after signing, signed with another secret"
+    );
+    let alerts = stored(&gateway).await;
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(
+        (alerts[0].title.as_str(), alerts[0].status),
+        ("磁盘 91 %", Status::Firing)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
+    let receiver = Receiver::start([]).await;
+    let sink = build(&signing_sink(&receiver.url("/hook"))).unwrap();
+    let [alert, _] = sample_alerts();
+    let parcel = Parcel {
+        delivery_id: "dlv_0123456789abcdef0123456789abcdef".to_owned(),
+        json: serde_json::to_vec(&alert).unwrap().into(),
+        alert: Arc::new(alert),
+        attempt: 1,
+        redriven: false,
+        // The library looks at its own clock.
+        at: Timestamp::now(),
+    };
+    sink.send(&parcel).await.unwrap();
+    let got = receiver.got().remove(0);
+    let headers: BTreeMap<_, _> = got.headers.iter().cloned().collect();
+    let headers = serde_json::to_string(&headers).unwrap();
+    let body = String::from_utf8(got.body).unwrap();
+    let script = format!(
+        "{}/tests/it/peers/standard_webhooks_receiver.py",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let said = run(&python(), INSTALL, &[&script, &headers, &body, TOKEN]).await;
+    assert_eq!(said.trim(), r#"["verified", "refused", "refused"]"#);
+}
+
+fn signing_sink(url: &str) -> SinkSpec {
+    SinkSpec {
+        name: "webhook/oncall".to_owned(),
+        kind: SinkKind::Webhook(Webhook {
+            url: Secret::from(url),
+            method: "POST".to_owned(),
+            signing_secrets: vec![Secret::from(format!("whsec_{TOKEN}"))],
+            body: WebhookBody::Alert,
+            headers: Vec::new(),
+            public_only: false,
+            success: None,
+            skip_tls_verification: false,
+            ca_file: None,
+        }),
+        policy: Policy::default(),
+    }
 }
