@@ -7,7 +7,6 @@ use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
 use campanile::sinks::{Parcel, build};
 use campanile::template::sample_alerts;
 use campanile_providers::{Secret, Severity, Status};
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{TOKEN, gateway, python, run, stored};
@@ -163,7 +162,7 @@ async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
         attempt: 1,
         redriven: false,
         // The library looks at its own clock.
-        at: Timestamp::now(),
+        at: campanile::clock::Clock::machine().now(),
     };
     sink.send(&parcel).await.unwrap();
     let got = receiver.got().remove(0);
