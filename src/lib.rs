@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod fault;
 pub mod http;
 pub mod pipeline;
 pub mod sinks;

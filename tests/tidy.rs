@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// Which modules of `src/` a module may import. Those of the first line are for everybody: they hold what was
 /// configured, the time and the expression language, and no machinery.
-const FOR_EVERYBODY: &[&str] = &["clock", "config", "template"];
+const FOR_EVERYBODY: &[&str] = &["clock", "config", "fault", "template"];
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &[]),
+    ("fault", &[]),
     ("template", &[]),
     ("pipeline", &[]),
     ("store", &["pipeline"]),
