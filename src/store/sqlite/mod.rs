@@ -4,7 +4,9 @@
 //! process could be sending, nobody sends.
 
 mod codec;
+mod courier;
 mod keys;
+mod owed;
 mod prune;
 mod read;
 mod schema;
@@ -84,8 +86,20 @@ impl Sqlite {
         queue.ok_or_else(|| Error::Stopped("it is closed".to_owned()))
     }
 
-    /// Writes and waits for the commit. Vendors are told to come again when the queue is full; others wait for room.
+    /// Writes and waits for the commit and, while the queue is full, for room in it. It sees all that was appended before.
     async fn write<T: Send + 'static>(
+        &self,
+        mut write: impl FnMut(&mut Session) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let seeing_all = move |session: &mut Session| {
+            session.write_owed()?;
+            write(session)
+        };
+        self.enqueue(true, seeing_all).await
+    }
+
+    /// Hands something to the writer and waits for the commit. Vendors are told to come again when the queue is full.
+    async fn enqueue<T: Send + 'static>(
         &self,
         wait_for_room: bool,
         write: impl FnMut(&mut Session) -> rusqlite::Result<T> + Send + 'static,
@@ -103,7 +117,7 @@ impl Sqlite {
             })?;
         }
         drop(queue);
-        answer.await.map_err(|_| stopped())?
+        courier::carried(answer).await.map_err(|_| stopped())?
     }
 }
 
@@ -155,16 +169,13 @@ fn lock(path: &Path) -> Result<File, Error> {
 impl Store for Sqlite {
     fn append(&self, entry: Entry) -> Answer<'_, Appended> {
         let packed = Packed::new(entry);
-        Box::pin(self.write(false, move |session| session.append(&packed)))
+        Box::pin(self.enqueue(false, move |session| session.append(&packed)))
     }
 
     fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
-        Box::pin(self.write(true, move |session| {
-            names
-                .iter()
-                .map(|name| session.name_id("sink", name))
-                .collect()
-        }))
+        Box::pin(
+            self.write(move |session| names.iter().map(|name| session.sink_id(name)).collect()),
+        )
     }
 
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {
@@ -192,7 +203,7 @@ impl Store for Sqlite {
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
-        Box::pin(self.write(true, move |session| {
+        Box::pin(self.write(move |session| {
             settlements
                 .iter()
                 .try_for_each(|settlement| settle::settle(session, settlement))
@@ -232,27 +243,21 @@ impl Store for Sqlite {
     }
 
     fn redrive(&self, dead: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>> {
-        Box::pin(self.write(true, move |session| settle::redrive(session, &dead, now)))
+        Box::pin(self.write(move |session| settle::redrive(session, &dead, now)))
     }
 
     fn drop_dead(&self, dead: Vec<i64>) -> Answer<'_, u64> {
-        Box::pin(self.write(true, move |session| {
-            settle::drop_rows(session, "dead", &dead)
-        }))
+        Box::pin(self.write(move |session| settle::drop_rows(session, "dead", &dead)))
     }
 
     fn owe(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool> {
-        Box::pin(self.write(true, move |session| settle::owe(session, seq, sink, now)))
+        Box::pin(self.write(move |session| settle::owe(session, seq, sink, now)))
     }
 
     fn drop_owed(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool> {
-        Box::pin(self.write(true, move |session| {
-            let sql = "DELETE FROM delivery WHERE sink = ?1 AND seq = ?2";
-            Ok(session
-                .connection
-                .prepare_cached(sql)?
-                .execute([sink, seq])?
-                > 0)
+        Box::pin(self.write(move |session| {
+            let rows = owed::delete(&session.connection, sink)?.execute([seq])?;
+            Ok(rows > 0)
         }))
     }
 
@@ -266,13 +271,11 @@ impl Store for Sqlite {
 
     fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended> {
         let packed = Packed::new(entry);
-        Box::pin(self.write(true, move |session| settle::release(session, id, &packed)))
+        Box::pin(self.write(move |session| settle::release(session, id, &packed)))
     }
 
     fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64> {
-        Box::pin(self.write(true, move |session| {
-            settle::drop_rows(session, "quarantine", &ids)
-        }))
+        Box::pin(self.write(move |session| settle::drop_rows(session, "quarantine", &ids)))
     }
 
     fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>> {
@@ -283,9 +286,7 @@ impl Store for Sqlite {
     }
 
     fn prune(&self, before: Timestamp) -> Answer<'_, bool> {
-        Box::pin(self.write(true, move |session| {
-            prune::step(session, before.as_millisecond())
-        }))
+        Box::pin(self.write(move |session| prune::step(session, before.as_millisecond())))
     }
 
     fn stats(&self) -> Answer<'_, Stats> {
@@ -293,7 +294,7 @@ impl Store for Sqlite {
     }
 
     fn ready(&self) -> Answer<'_, ()> {
-        Box::pin(self.write(true, |session| {
+        Box::pin(self.write(|session| {
             let sql = "UPDATE meta SET value = value + 1 WHERE name = 'probe'";
             session
                 .connection

@@ -1,5 +1,6 @@
 //! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
 
+use super::owed;
 use super::session::Session;
 use crate::store::Seq;
 
@@ -47,9 +48,7 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let connection = &session.connection;
     let next: Vec<(Seq, i64, bool)> = connection
         .prepare_cached(
-            "SELECT seq, received_ms,
-                    EXISTS (SELECT 1 FROM sink s JOIN delivery d ON d.sink = s.id AND d.seq = a.seq)
-                      OR EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
+            "SELECT seq, received_ms, EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
              FROM alert a WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         )?
         .query_map([session.pruned.alert, STEP_ROWS], |row| {
@@ -63,11 +62,15 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let Some((last, ..)) = old.last().copied() else {
         return Ok(false);
     };
+    let owed = owed::between(connection, session.pruned.alert, last)?;
     // The highest place is kept aside, so that it is never given again when every alert is gone.
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta SELECT 'last_seq', max(seq) FROM alert")?
         .execute([])?;
-    for (seq, ..) in old.iter().filter(|(.., wanted)| !wanted) {
+    let unwanted = old
+        .iter()
+        .filter(|(seq, _, dead)| !dead && !owed.contains(seq));
+    for (seq, ..) in unwanted {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
             .execute([seq])?;

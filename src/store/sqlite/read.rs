@@ -9,6 +9,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::codec;
+use super::owed;
 use super::session::{self, severity_number, status_number};
 use crate::store::{
     AttemptRow, DeadRow, DeliveryRow, Error, Fault, Filter, Owed, QuarantineRow, Seq, SinkId,
@@ -251,9 +252,6 @@ pub(super) fn latest_of(
     alerts(connection, &filter)
 }
 
-const OWED: &str =
-    "SELECT seq, fingerprint, attempts, due_ms, owed_ms, redriven, code, error, sink FROM delivery";
-
 fn owed_row(row: &Row<'_>) -> rusqlite::Result<Owed> {
     Ok(Owed {
         seq: row.get(0)?,
@@ -265,9 +263,9 @@ fn owed_row(row: &Row<'_>) -> rusqlite::Result<Owed> {
     })
 }
 
-fn delivery_row(row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
+fn delivery_row(sink: SinkId, row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
     Ok(DeliveryRow {
-        sink: row.get(8)?,
+        sink,
         owed: owed_row(row)?,
         last_error: row.get(7)?,
         last_code: row.get(6)?,
@@ -284,11 +282,8 @@ pub(super) fn owed(
     after: Seq,
     count: usize,
 ) -> rusqlite::Result<Vec<Owed>> {
-    connection
-        .prepare_cached(&format!(
-            "{OWED} WHERE sink = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
-        ))?
-        .query_map(params![sink, after, limit(count)], owed_row)?
+    owed::select(connection, sink, "WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .query_map(params![after, limit(count)], owed_row)?
         .collect()
 }
 
@@ -299,14 +294,9 @@ pub(super) fn owed_in_lane(
     after: Seq,
     count: usize,
 ) -> rusqlite::Result<Vec<Owed>> {
-    connection
-        .prepare_cached(&format!(
-            "{OWED} WHERE sink = ?1 AND seq > ?2 AND fingerprint = ?3 ORDER BY seq LIMIT ?4"
-        ))?
-        .query_map(
-            params![sink, after, lane.0.cast_signed(), limit(count)],
-            owed_row,
-        )?
+    let which = "WHERE seq > ?1 AND fingerprint = ?2 ORDER BY seq LIMIT ?3";
+    owed::select(connection, sink, which)?
+        .query_map(params![after, lane.0.cast_signed(), limit(count)], owed_row)?
         .collect()
 }
 
@@ -314,7 +304,7 @@ pub(super) fn deliveries(
     connection: &Connection,
     filter: &Filter,
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
-    // One sink is a range of the primary key; all sinks are few, and each gives at most `limit` rows.
+    // Sinks are few, and each gives at most `limit` rows.
     let sinks = match filter.sink {
         Some(sink) => vec![sink],
         None => known_sinks(connection)?
@@ -322,14 +312,14 @@ pub(super) fn deliveries(
             .map(|(id, _)| id)
             .collect(),
     };
-    let mut select = connection.prepare_cached(&format!(
-        "{OWED} WHERE sink = ?1 AND seq < ?2 AND (?3 IS NULL OR fingerprint = ?3) ORDER BY seq DESC LIMIT ?4"
-    ))?;
+    let which = "WHERE seq < ?1 AND (?2 IS NULL OR fingerprint = ?2) ORDER BY seq DESC LIMIT ?3";
     let lane = filter.fingerprint.map(|f| f.0.cast_signed());
     let mut found: Vec<DeliveryRow> = Vec::new();
     for sink in sinks {
         let before = filter.before.unwrap_or(Seq::MAX);
-        for row in select.query_map(params![sink, before, lane, filter.limit], delivery_row)? {
+        let mut select = owed::select(connection, sink, which)?;
+        let row = |row: &Row<'_>| delivery_row(sink, row);
+        for row in select.query_map(params![before, lane, filter.limit], row)? {
             found.push(row?);
         }
     }
@@ -342,11 +332,10 @@ pub(super) fn deliveries_of(
     connection: &Connection,
     seq: Seq,
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
-    let mut select = connection.prepare_cached(&format!("{OWED} WHERE sink = ?1 AND seq = ?2"))?;
     let sinks = known_sinks(connection)?.into_iter();
     let rows = sinks.map(|(sink, _)| {
-        select
-            .query_row(params![sink, seq], delivery_row)
+        owed::select(connection, sink, "WHERE seq = ?1")?
+            .query_row([seq], |row| delivery_row(sink, row))
             .optional()
     });
     rows.filter_map(Result::transpose).collect()
@@ -461,26 +450,27 @@ pub(super) fn quarantined(
 }
 
 pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
-    let by_sink = |table: &str| -> rusqlite::Result<Vec<(SinkId, u64)>> {
-        connection
-            .prepare_cached(&format!(
-                "SELECT sink, count(*) FROM {table} GROUP BY sink ORDER BY sink"
-            ))?
-            .query_map([], |row| {
-                Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
-            })?
-            .collect()
-    };
     let number = |sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
     };
+    let mut owed = Vec::new();
+    for (sink, _) in known_sinks(connection)? {
+        let rows = number(&format!("SELECT count(*) FROM {}", owed::table(sink)))?;
+        owed.extend((rows > 0).then_some((sink, rows)));
+    }
+    let dead = connection
+        .prepare_cached("SELECT sink, count(*) FROM dead GROUP BY sink ORDER BY sink")?
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
     // Places are given without gaps and pruned from the front, so that their span counts them without a scan.
     let alerts = number("SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM alert")?;
     let pages = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
     Ok(Stats {
         alerts,
-        owed: by_sink("delivery")?,
-        dead: by_sink("dead")?,
+        owed,
+        dead,
         quarantined: number("SELECT count(*) FROM quarantine")?,
         bytes: pages,
     })

@@ -43,12 +43,8 @@ const STEP_1: &str = "
         PRIMARY KEY (source, fingerprint)
     ) WITHOUT ROWID;
 
-    -- What is owed, and nothing else: a row goes when its alert is delivered or given up.
-    CREATE TABLE delivery (
-        sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
-        owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
-        PRIMARY KEY (sink, seq)
-    ) WITHOUT ROWID;
+    -- What is owed stands in a table for each sink (`owed.rs`), and nothing else does: a row goes when its alert is
+    -- delivered or given up.
 
     CREATE TABLE attempt (
         seq INTEGER NOT NULL, sink INTEGER NOT NULL, at_ms INTEGER NOT NULL, attempt INTEGER NOT NULL,

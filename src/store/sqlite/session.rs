@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::codec;
 use super::keys::Keys;
 use super::prune::Pruned;
 use super::read;
+use super::{codec, owed};
 use crate::store::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
 
 /// Open problems remembered beside their table; past this many the memory is begun anew.
@@ -33,7 +33,18 @@ pub(super) struct Session {
     sources: HashMap<String, i64>,
     /// The episode of a problem that is firing; none for one that is known not to.
     problems: HashMap<Problem, Option<Uuid>>,
+    /// Deliveries of the open transaction that are not yet written.
+    owed: Vec<OwedRow>,
     pub(super) pruned: Pruned,
+}
+
+/// A delivery as it is first owed.
+#[derive(Clone, Copy)]
+struct OwedRow {
+    sink: SinkId,
+    seq: Seq,
+    lane: Fingerprint,
+    since: Timestamp,
 }
 
 /// The numbers that grow with each row.
@@ -48,7 +59,7 @@ struct Numbers {
 /// Opens a connection with the settings that every connection needs.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
-    connection.set_prepared_statement_cache_capacity(128);
+    connection.set_prepared_statement_cache_capacity(512);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // FULL syncs the log with each commit: an answered callback survives a power loss, not just a crash.
@@ -100,6 +111,7 @@ impl Session {
             id_random: u16::try_from(id_random).unwrap_or(0),
             sources: HashMap::new(),
             problems: HashMap::new(),
+            owed: Vec::new(),
             pruned: Pruned::default(),
             connection,
         })
@@ -115,6 +127,7 @@ impl Session {
 
     /// Makes the batch durable.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        self.write_owed()?;
         self.keys.write_some(&self.connection)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.committed = self.numbers;
@@ -132,6 +145,7 @@ impl Session {
         self.keys.rolled_back();
         self.problems.clear();
         self.sources.clear();
+        self.owed.clear();
     }
 
     /// Writes one callback with all that follows from it.
@@ -212,10 +226,33 @@ impl Session {
                 number(body_at),
                 number(alert.body.len()),
             ])?;
-        for sink in &alert.sinks {
-            self.insert_owed(*sink, seq, alert.fingerprint, received_at, false)?;
-        }
+        self.owed.extend(alert.sinks.iter().map(|sink| OwedRow {
+            sink: *sink,
+            seq,
+            lane: alert.fingerprint,
+            since: received_at,
+        }));
         Ok(Appending::Accepted { seq, id })
+    }
+
+    /// Writes the deliveries that the appended callbacks left, sink by sink.
+    pub(super) fn write_owed(&mut self) -> rusqlite::Result<()> {
+        let mut owed = std::mem::take(&mut self.owed);
+        owed.sort_by_key(|row| row.sink);
+        for rows in owed.chunk_by(|a, b| a.sink == b.sink) {
+            let sink = rows.first().map_or(0, |row| row.sink);
+            let mut insert = owed::insert(&self.connection, sink)?;
+            for OwedRow {
+                seq, lane, since, ..
+            } in rows
+            {
+                let lane = lane.0.cast_signed();
+                insert.execute(params![seq, lane, since.as_millisecond(), false])?;
+            }
+        }
+        owed.clear();
+        self.owed = owed; // Keeps its room for the next batch.
+        Ok(())
     }
 
     /// Owes an alert to a sink. False when it is owed already.
@@ -227,13 +264,13 @@ impl Session {
         since: Timestamp,
         redriven: bool,
     ) -> rusqlite::Result<bool> {
-        let rows = self
-            .connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO delivery (sink, seq, fingerprint, attempts, owed_ms, redriven) \
-                 VALUES (?1, ?2, ?3, 0, ?4, ?5)",
-            )?
-            .execute(params![sink, seq, lane.0.cast_signed(), since.as_millisecond(), redriven])?;
+        let lane = lane.0.cast_signed();
+        let rows = owed::insert(&self.connection, sink)?.execute(params![
+            seq,
+            lane,
+            since.as_millisecond(),
+            redriven
+        ])?;
         Ok(rows > 0)
     }
 
@@ -246,7 +283,14 @@ impl Session {
         Ok(id)
     }
 
-    pub(super) fn name_id(&self, table: &str, name: &str) -> rusqlite::Result<i64> {
+    /// The number of a sink, with a table for what it is owed.
+    pub(super) fn sink_id(&self, name: &str) -> rusqlite::Result<SinkId> {
+        let id = self.name_id("sink", name)?;
+        owed::create(&self.connection, id)?;
+        Ok(id)
+    }
+
+    fn name_id(&self, table: &str, name: &str) -> rusqlite::Result<i64> {
         self.connection.execute(
             &format!("INSERT OR IGNORE INTO {table} (name) VALUES (?1)"),
             [name],

@@ -4,6 +4,7 @@ use campanile_providers::Fingerprint;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
+use super::owed;
 use super::session::{Packed, Session};
 use crate::store::{Appended, Seq, Settlement, SinkId, Verdict};
 
@@ -20,33 +21,25 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     let at_ms = at.as_millisecond();
     let connection = &session.connection;
     let (rows, verdict) = match &settlement.verdict {
-        Verdict::Delivered => (
-            connection
-                .prepare_cached("DELETE FROM delivery WHERE sink = ?1 AND seq = ?2")?
-                .execute([sink, seq])?,
-            0,
-        ),
+        Verdict::Delivered => (owed::delete(connection, sink)?.execute([seq])?, 0),
         Verdict::Again { due_at, error } => {
             let rows = connection
-                .prepare_cached(
-                    "UPDATE delivery SET attempts = ?3, due_ms = ?4, code = ?5, error = ?6 WHERE sink = ?1 AND seq = ?2",
-                )?
-                .execute(params![sink, seq, attempt, due_at.as_millisecond(), code, error])?;
+                .prepare_cached(&format!(
+                    "UPDATE {} SET attempts = ?2, due_ms = ?3, code = ?4, error = ?5 WHERE seq = ?1",
+                    owed::table(sink)
+                ))?
+                .execute(params![seq, attempt, due_at.as_millisecond(), code, error])?;
             (rows, 1)
         }
         Verdict::Dead { class, error } => {
             connection
-                .prepare_cached(
+                .prepare_cached(&format!(
                     "INSERT INTO dead (sink, seq, fingerprint, attempts, at_ms, class, error, code)
-                     SELECT sink, seq, fingerprint, ?3, ?4, ?5, ?6, ?7 FROM delivery WHERE sink = ?1 AND seq = ?2",
-                )?
+                     SELECT ?1, seq, fingerprint, ?3, ?4, ?5, ?6, ?7 FROM {} WHERE seq = ?2",
+                    owed::table(sink)
+                ))?
                 .execute(params![sink, seq, attempt, at_ms, class, error, code])?;
-            (
-                connection
-                    .prepare_cached("DELETE FROM delivery WHERE sink = ?1 AND seq = ?2")?
-                    .execute([sink, seq])?,
-                2,
-            )
+            (owed::delete(connection, sink)?.execute([seq])?, 2)
         }
     };
     if rows > 0 {
