@@ -153,13 +153,19 @@ impl Provider for UCloud {
             Value::String(theirs) => theirs.clone(),
             other => other.to_string(),
         });
-        let body = match outcome {
+        match outcome {
             Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Quarantined => {
-                json!({ "SessionID": session, "RetCode": 0 })
+                // Written by hand, because it is written for every alert.
+                let session = Value::String(session);
+                let body = format!(r#"{{"SessionID":{session},"RetCode":0}}"#);
+                Answer::written(outcome.status(), body)
             }
-            _ => json!({ "SessionID": session, "RetCode": -1, "Error": outcome.sentence() }),
-        };
-        Answer::json(outcome.status(), &body)
+            _ => {
+                let body =
+                    json!({ "SessionID": session, "RetCode": -1, "Error": outcome.sentence() });
+                Answer::json(outcome.status(), &body)
+            }
+        }
     }
 
     fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {

@@ -73,6 +73,15 @@ impl Answer {
         }
     }
 
+    /// A JSON answer that is written already.
+    pub(crate) fn written(status: u16, body: String) -> Self {
+        Self {
+            status,
+            content_type: "application/json",
+            body,
+        }
+    }
+
     /// A plain text answer.
     pub fn text(status: u16, body: impl Into<String>) -> Self {
         Self {

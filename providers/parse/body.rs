@@ -178,14 +178,24 @@ fn without_place(error: &serde_json::Error) -> String {
 /// The fewest digits of an integer that can be too wide for 64 bits (`-9223372036854775809`).
 const WIDE_DIGITS_MIN: usize = 19;
 
+/// Whether there are so many digits in a row. Such a run covers one of every so many bytes, and nearly all of those are none.
+fn has_long_number(text: &[u8]) -> bool {
+    let digits = |bytes: &mut dyn Iterator<Item = &u8>| {
+        bytes
+            .take_while(|byte| byte.is_ascii_digit())
+            .take(WIDE_DIGITS_MIN)
+            .count()
+    };
+    let sampled = (0..text.len()).skip(WIDE_DIGITS_MIN - 1);
+    sampled.step_by(WIDE_DIGITS_MIN).any(|at| {
+        let (before, after) = text.split_at(at);
+        let after = digits(&mut after.iter());
+        after > 0 && digits(&mut before.iter().rev()) + after >= WIDE_DIGITS_MIN
+    })
+}
+
 fn wide_integers_quoted(text: &str) -> Cow<'_, str> {
-    // Most bodies end here: one pass without a branch on the data.
-    let mut run = 0;
-    let longest = text.bytes().fold(0, |longest: usize, byte| {
-        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
-        longest.max(run)
-    });
-    if longest < WIDE_DIGITS_MIN {
+    if !has_long_number(text.as_bytes()) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use campanile_providers::Report;
-use serde::Serialize;
+use campanile_providers::{Metric, Report, Resource};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -18,38 +17,85 @@ pub fn key(source: &str, message_id: &str) -> DedupKey {
 /// A hash over what a message says, but not over when or under which name it came. Another one under a known key is a
 /// conflict: a vendor that uses an id twice, or somebody who replays it with other words.
 pub fn content(report: &Report) -> u64 {
-    #[derive(Serialize)]
-    struct Said<'a> {
-        fingerprint: campanile_providers::Fingerprint,
-        status: campanile_providers::Status,
-        severity: campanile_providers::Severity,
-        title: &'a str,
-        description: &'a str,
-        resource: &'a campanile_providers::Resource,
-        metric: &'a campanile_providers::Metric,
-        starts_at: Option<jiff::Timestamp>,
-        ends_at: Option<jiff::Timestamp>,
-        labels: &'a std::collections::BTreeMap<String, String>,
-        links: &'a [campanile_providers::Link],
-        raw: &'a std::collections::BTreeMap<String, String>,
+    // Named one by one, so that a field that is added is not forgotten here.
+    let Report {
+        message_id: _,
+        fingerprint,
+        status,
+        severity,
+        title,
+        description,
+        resource,
+        metric,
+        starts_at,
+        ends_at,
+        labels,
+        links,
+        raw,
+    } = report;
+    let mut said = Said(Vec::with_capacity(1024));
+    said.part(&fingerprint.0.to_be_bytes());
+    for text in [status.as_str(), severity.as_str(), title, description] {
+        said.part(text.as_bytes());
     }
-    let said = Said {
-        fingerprint: report.fingerprint,
-        status: report.status,
-        severity: report.severity,
-        title: &report.title,
-        description: &report.description,
-        resource: &report.resource,
-        metric: &report.metric,
-        starts_at: report.starts_at,
-        ends_at: report.ends_at,
-        labels: &report.labels,
-        links: &report.links,
-        raw: &report.raw,
-    };
-    // Texts, numbers and maps with text keys: nothing here can fail to serialize.
-    let said = serde_json::to_vec(&said).unwrap_or_default();
-    u64::from_be_bytes(first_bytes(hash([said.as_slice()])))
+    let Resource {
+        kind,
+        id,
+        name,
+        region,
+        account,
+    } = resource;
+    for text in [kind, id, name, region, account] {
+        said.perhaps(text.as_deref());
+    }
+    let Metric {
+        name,
+        value,
+        comparator,
+        threshold,
+        unit,
+    } = metric;
+    for text in [name, comparator, unit] {
+        said.perhaps(text.as_deref());
+    }
+    for number in [value, threshold] {
+        let number = number.as_ref().map(ToString::to_string);
+        said.perhaps(number.as_deref());
+    }
+    for at in [starts_at, ends_at] {
+        let at = at.map(jiff::Timestamp::as_nanosecond);
+        said.part(at.map(i128::to_be_bytes).as_ref().map_or(&[], |at| at));
+    }
+    said.pairs(labels.iter());
+    said.pairs(links.iter().map(|link| (&link.title, &link.url)));
+    said.pairs(raw.iter());
+    u64::from_be_bytes(first_bytes(Sha256::digest(&said.0).into()))
+}
+
+/// What a message says, in bytes that no other message has.
+struct Said(Vec<u8>);
+
+impl Said {
+    /// Preceded by its length, so that `("ab", "c")` and `("a", "bc")` differ.
+    fn part(&mut self, part: &[u8]) {
+        self.0.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(part);
+    }
+
+    /// Absent is another thing than empty.
+    fn perhaps(&mut self, text: Option<&str>) {
+        self.0.push(u8::from(text.is_some()));
+        self.part(text.unwrap_or_default().as_bytes());
+    }
+
+    fn pairs<'p>(&mut self, pairs: impl ExactSizeIterator<Item = (&'p String, &'p String)>) {
+        self.0
+            .extend_from_slice(&(pairs.len() as u64).to_be_bytes());
+        for (name, value) in pairs {
+            self.part(name.as_bytes());
+            self.part(value.as_bytes());
+        }
+    }
 }
 
 /// The id under which an alert goes to a sink: the same on every try, so that a receiver can drop the second copy.

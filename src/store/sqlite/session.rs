@@ -65,7 +65,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // FULL syncs the log with each commit: an answered callback survives a power loss, not just a crash.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)

@@ -14,6 +14,9 @@ pub(super) const QUEUE_MAX: usize = 4096;
 /// Works that share a transaction. Larger batches gain little and make the first of them wait.
 const BATCH_MAX: usize = 256;
 
+/// How often the writer lets others run before a commit.
+const YIELDS_MAX: usize = 8;
+
 /// Something to be written: applied inside a transaction, answered after its commit. It may be applied again when the
 /// transaction that it shared failed for another's fault.
 pub(super) trait Work: Send {
@@ -65,10 +68,21 @@ pub(super) fn run(mut session: Session, path: &Path, mut queue: mpsc::Receiver<B
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         gather(&mut batch, &mut queue);
-        // Whoever is about to hand something in may do so now: a commit costs the same for one as for many.
-        std::thread::yield_now();
-        gather(&mut batch, &mut queue);
+        wait_for_more(&mut batch, &mut queue);
         session = write(session, path, &mut batch, &mut failing);
+    }
+}
+
+/// Whoever is about to hand something in may do so now: a commit costs the same for one as for many. Ends with the first
+/// look that finds nothing new, so that on a machine with time to spare nobody waits.
+fn wait_for_more(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Work>>) {
+    for _ in 0..YIELDS_MAX {
+        let before = batch.len();
+        std::thread::yield_now();
+        gather(batch, queue);
+        if batch.len() == before {
+            break;
+        }
     }
 }
 
