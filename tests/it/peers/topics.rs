@@ -29,8 +29,8 @@ async fn gateway(
         source: Arc::new(source),
     }];
     let gateway = Standing::of_with(&config, |gateway| {
-        gateway.with_certificates(Arc::new(move |url| {
-            notes.lock().unwrap().push(url);
+        gateway.with_certificates(Arc::new(move |needed| {
+            notes.lock().unwrap().push(needed.url);
             Box::pin(std::future::ready(served.map(Into::into)))
         }))
     })
