@@ -92,25 +92,27 @@ impl KeySet {
 impl Key {
     /// Whether the set gives it for signatures of this kind.
     fn is_for(&self, algorithm: TokenAlgorithm) -> bool {
-        let said = |field: &Option<String>, word| field.as_deref().is_none_or(|is| is == word);
+        let said = |field: Option<&str>, word| field.is_none_or(|is| is == word);
         let is_kind = match algorithm {
             TokenAlgorithm::Rs256 => self.kty == "RSA",
             TokenAlgorithm::Es256 => self.kty == "EC" && self.crv.as_deref() == Some("P-256"),
         };
-        is_kind && said(&self.purpose, "sig") && said(&self.alg, algorithm.name())
+        is_kind
+            && said(self.purpose.as_deref(), "sig")
+            && said(self.alg.as_deref(), algorithm.name())
     }
 
     fn rsa(&self, message: &[u8], signature: &[u8]) -> Option<()> {
         let key = RsaPublicKeyComponents {
-            n: bytes(&self.n)?,
-            e: bytes(&self.e)?,
+            n: bytes(self.n.as_deref()?)?,
+            e: bytes(self.e.as_deref()?)?,
         };
         key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
             .ok()
     }
 
     fn p256(&self, message: &[u8], signature: &[u8]) -> Option<()> {
-        let (x, y) = (bytes(&self.x)?, bytes(&self.y)?);
+        let (x, y) = (bytes(self.x.as_deref()?)?, bytes(self.y.as_deref()?)?);
         if x.len() != COORDINATE_BYTES || y.len() != COORDINATE_BYTES {
             return None;
         }
@@ -122,6 +124,6 @@ impl Key {
     }
 }
 
-fn bytes(field: &Option<String>) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(field.as_deref()?).ok()
+fn bytes(field: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(field).ok()
 }

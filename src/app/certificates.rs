@@ -63,6 +63,7 @@ pub fn fetched(clock: Clock, reach: Settings<'_>) -> Certificates {
     };
     let archive = Arc::new(Archive {
         client,
+        patience: reach.timeout,
         clock,
         certificates: Shelf::default(),
         keys: Shelf::default(),
@@ -80,6 +81,8 @@ type Body = Arc<[u8]>;
 
 struct Archive {
     client: Client,
+    /// How long one waits for another's fetch.
+    patience: Duration,
     clock: Clock,
     certificates: Shelf,
     keys: Shelf,
@@ -131,7 +134,7 @@ impl Archive {
             return Some(kept);
         }
         let turn = Arc::clone(&self.turn).lock_owned();
-        let turn = tokio::time::timeout(TIMEOUT, turn).await.ok()?;
+        let turn = tokio::time::timeout(self.patience, turn).await.ok()?;
         let now = self.clock.now();
         if let Some(kept) = self.keys.get(&needed, now) {
             return Some(kept);
@@ -197,16 +200,16 @@ struct Kept {
 impl Shelf {
     /// What is kept, if it is not too old and holds what is needed.
     fn get(&self, needed: &Needed, now: Timestamp) -> Option<Body> {
-        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (body, since) = shelf.get(&needed.url)?.document.as_ref()?;
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (body, since) = all.get(&needed.url)?.document.as_ref()?;
         let is_fresh = now.duration_since(*since) < KEPT;
         (is_fresh && needed.is_in(body)).then(|| Arc::clone(body))
     }
 
     /// Whether it was asked for so lately that it is not asked for again.
     fn is_resting(&self, needed: &Needed, now: Timestamp) -> bool {
-        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.get(&needed.url).is_some_and(|kept| {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&needed.url).is_some_and(|kept| {
             let pause = if kept.came {
                 UNKNOWN_AGAIN
             } else {
@@ -218,12 +221,12 @@ impl Shelf {
 
     /// Notes what came of a fetch. What was there before stays where nothing came.
     fn put(&self, needed: &Needed, body: Option<&Body>, now: Timestamp) {
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = shelf.remove(&needed.url);
-        if shelf.len() >= KEPT_MAX {
-            let oldest = shelf.iter().min_by_key(|(_, kept)| kept.tried);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = all.remove(&needed.url);
+        if all.len() >= KEPT_MAX {
+            let oldest = all.iter().min_by_key(|(_, kept)| kept.tried);
             let oldest = oldest.map(|(url, _)| url.clone());
-            oldest.and_then(|url| shelf.remove(&url));
+            oldest.and_then(|url| all.remove(&url));
         }
         let new = body.map(|body| (Arc::clone(body), now));
         let kept = Kept {
@@ -231,7 +234,7 @@ impl Shelf {
             tried: now,
             came: body.is_some(),
         };
-        shelf.insert(needed.url.clone(), kept);
+        all.insert(needed.url.clone(), kept);
     }
 }
 

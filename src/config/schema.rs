@@ -88,6 +88,8 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
         let live: Vec<_> = own
             .iter()
             .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
+            // Needs more than itself; a path key is there as well.
+            .filter(|setting| setting.name != "audience")
             .map(|setting| setting.name)
             .collect();
         let live = if live.is_empty() { vec!["key"] } else { live };
