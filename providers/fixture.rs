@@ -8,7 +8,9 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::ExposeSecret;
 
 use crate::model::callback::{Callback, Malformed};
+use crate::model::provider::Provider;
 use crate::model::source::{Secret, Source};
+use crate::parse::needed::{Document, Fetched};
 
 /// The secret at the end of the path of fixtures whose proof is the path key.
 pub const KEY: &str = "campanile-fixture-key";
@@ -25,9 +27,24 @@ pub const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:campanile";
 /// The same at Huawei.
 pub const TOPIC_URN: &str = "urn:smn:cn-north-4:00000000000000000000000000000000:campanile";
 
+/// The tenant of fixtures that come with a token of an identity provider.
+pub const TENANT: &str = "7e4a4701-0000-4000-8000-00000000f1c5";
+
+/// For whom such tokens are issued: one application, by its address and by its id.
+pub const AUDIENCES: [&str; 2] = [
+    "api://campanile-fixture",
+    "ca4a411e-0000-4000-8000-00000000f1c5",
+];
+
 /// The certificate with which fixtures are signed, in PEM. Nobody serves it: a gateway that asks the vendor for his
 /// never believes it.
 pub const CERTIFICATE: &[u8] = include_bytes!("fixture/signer.pem");
+
+/// The set with the key with which tokens of fixtures are signed. Nobody serves it either.
+pub const KEYS: &[u8] = include_bytes!("fixture/keys.json");
+
+/// The id of that key.
+pub(crate) const KEY_ID: &str = "campanile-fixture";
 
 const SIGNER: &[u8] = include_bytes!("fixture/signer.pk8");
 
@@ -80,31 +97,65 @@ pub fn providers_with_fixtures() -> impl Iterator<Item = &'static str> {
 }
 
 impl Fixture {
-    /// The request as the server hands it to a provider: the secret at the end of the path is taken as its key.
+    /// The request as the server hands it to a provider: the secret at the end of the path is taken as its key, and what
+    /// its proof asks for is fetched.
     pub fn callback(&self) -> Result<Callback, Malformed> {
+        let mut call = self.arrived()?;
+        call.fetched = self.served(&call).into_iter().collect();
+        Ok(call)
+    }
+
+    /// What a stand-in for the vendor's hosts serves.
+    fn served(&self, call: &Callback) -> Option<Fetched> {
+        let mut all = crate::all().iter();
+        let provider = all.find(|provider| provider.name() == self.provider)?;
+        let needed = provider.proof(call, &self.source()).needs()?;
+        let body = match needed.document {
+            Document::Certificate => CERTIFICATE,
+            Document::Key(_) => KEYS,
+        };
+        Some(Fetched {
+            url: needed.url,
+            body: body.into(),
+        })
+    }
+
+    fn arrived(&self) -> Result<Callback, Malformed> {
         let mut call = Callback::from_http(self.request)?;
         let source = format!("/callback/{}/fixture/", self.provider);
         call.key = call.path.strip_prefix(&source).map(str::to_owned);
         call.received_at = RECEIVED_AT.parse().ok();
-        call.certificate = Some(CERTIFICATE.into());
         Ok(call)
     }
 
-    /// A source that believes the fixtures of this provider. It asks for a path key if any of them has the right one.
+    /// Whether it comes with a token of an identity provider, and without a path key: its case is named so.
+    fn is_by_token(&self) -> bool {
+        self.case.starts_with("jwt-")
+    }
+
+    /// A source that believes the fixtures of this provider. It asks for a path key if any of them has the right one, or
+    /// for a token if this one is about tokens.
     pub fn source(&self) -> Source {
         let key = Secret::from(KEY);
         let has_key = |fixture: &Self| {
-            let call = fixture.callback().ok();
+            let call = fixture.arrived().ok();
             call.and_then(|call| call.key)
                 .is_some_and(|given| given == key.expose_secret())
         };
-        let keyed = fixtures(self.provider).iter().any(has_key);
+        let by_token = self.is_by_token();
+        let keyed = !by_token && fixtures(self.provider).iter().any(has_key);
         Source {
             name: format!("{}/fixture", self.provider),
             keys: if keyed { vec![key] } else { Vec::new() },
             tokens: vec![Secret::from(TOKEN)],
             user: Some(USER.to_owned()),
             topics: vec![TOPIC.to_owned(), TOPIC_URN.to_owned()],
+            tenant: by_token.then(|| TENANT.to_owned()),
+            audiences: if by_token {
+                AUDIENCES.map(str::to_owned).to_vec()
+            } else {
+                Vec::new()
+            },
             ..Source::default()
         }
     }

@@ -40,7 +40,7 @@ use view::{Placeholder, Taking, View};
 
 use crate::model::answer::{Answer, Outcome};
 use crate::model::callback::Callback;
-use crate::model::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::model::provider::{Provider, Setting, Stamp};
 use crate::model::reading::{Explained, Reading, Unreadable};
 use crate::model::source::Source;
 use crate::parse::proof::Proof;
@@ -95,6 +95,7 @@ pub struct Mapping {
     facts: Option<Expression>,
     skip: Vec<Skip>,
     proof: ProofForm,
+    settings: Vec<Setting>,
     severity: SeverityWords,
     status: StatusWords,
     fields: Fields,
@@ -105,6 +106,9 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// What a source of any mapping may set, as its proof asks for it.
+    pub const SETTINGS: &[Setting] = prove::SETTINGS;
+
     /// Reads a mapping. `name` is the word in config and URLs. Every mistake is told, each in its place.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<MappingMistake>> {
         Self::parse_at(name, text, &[])
@@ -200,6 +204,7 @@ impl Mapping {
             each,
             facts,
             skip,
+            settings: proof.settings(),
             proof,
             severity,
             status: status?,
@@ -255,23 +260,7 @@ impl Provider for Mapping {
     }
 
     fn settings(&self) -> &[Setting] {
-        const SETTINGS: &[Setting] = &[
-            Setting {
-                name: "token",
-                kind: SettingKind::Token,
-                doc: "The secret by which the vendor proves itself; a list of two while one is being rotated.",
-            },
-            Setting {
-                name: "user",
-                kind: SettingKind::User,
-                doc: "The user name that goes with `token`, where the vendor sends one.",
-            },
-        ];
-        if self.proof.takes_token() {
-            SETTINGS
-        } else {
-            &[]
-        }
+        &self.settings
     }
 
     fn proof_kind(&self) -> &str {
@@ -326,9 +315,7 @@ impl Provider for Mapping {
         for set in &self.fresh {
             set.apply(&mut call, stamp, &self.zone);
         }
-        if let Some(token) = stamp.token {
-            self.proof.sign(&mut call, token, &self.taking);
-        }
+        self.proof.sign(&mut call, stamp, &self.taking);
         call
     }
 }

@@ -11,6 +11,7 @@ use super::reading::Unreadable;
 use super::redact::{self, REDACTED};
 use super::source::Secret;
 use crate::parse::body::{self, Text};
+use crate::parse::needed::Fetched;
 
 /// Request headers that can carry a secret of any kind; their values are never kept.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
@@ -39,8 +40,8 @@ pub struct Callback {
     pub client_certificate: Option<String>,
     /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
     pub received_at: Option<Timestamp>,
-    /// The certificate that a proof named, in PEM, once the server has fetched it.
-    pub certificate: Option<Arc<[u8]>>,
+    /// What a proof asked for, certificates and keys, once the server has fetched it.
+    pub fetched: Vec<Fetched>,
     text: OnceCell<Result<Text, Unreadable>>,
     json: OnceCell<Result<Value, Unreadable>>,
     params: OnceCell<Result<Vec<(String, String)>, Unreadable>>,
@@ -58,6 +59,13 @@ impl Callback {
             .iter()
             .find(|(n, _)| n == name)
             .map(|(_, v)| v.as_str())
+    }
+
+    /// What was fetched from this address for a proof.
+    pub(crate) fn fetched(&self, url: &str) -> Option<Arc<[u8]>> {
+        let mut fetched = self.fetched.iter();
+        let found = fetched.find(|document| document.url == url);
+        found.map(|document| Arc::clone(&document.body))
     }
 
     /// The media type of the body in lower case, without parameters; empty when none is declared.
@@ -194,7 +202,7 @@ impl Clone for Callback {
             peer: self.peer,
             client_certificate: self.client_certificate.clone(),
             received_at: self.received_at,
-            certificate: self.certificate.clone(),
+            fetched: self.fetched.clone(),
             ..Self::default()
         }
     }

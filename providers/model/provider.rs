@@ -17,6 +17,10 @@ pub enum SettingKind {
     User,
     /// A list of texts. Goes to [`Source::topics`].
     Topics,
+    /// Text. Goes to [`Source::tenant`].
+    Tenant,
+    /// A list of texts. Goes to [`Source::audiences`].
+    Audience,
     /// `true` or `false`. Goes to [`Source::demo_paths`].
     DemoPaths,
 }

@@ -37,6 +37,18 @@ pub struct Source {
     pub labels: BTreeMap<String, String>,
     /// The vendor's topics that are believed, where its messages come by topics.
     pub topics: Vec<String>,
+    /// The tenant whose identity provider issues the vendor's tokens.
+    pub tenant: Option<String>,
+    /// For whom the vendor's tokens may be issued; any one does.
+    pub audiences: Vec<String>,
     /// Also answer on the paths of UCloud's demo server.
     pub demo_paths: bool,
+}
+
+impl Source {
+    /// Whether the operator has set anything of what the vendor's own proof is made with.
+    pub fn asks_for_vendors_proof(&self) -> bool {
+        let is_issued = self.tenant.is_some() || !self.audiences.is_empty();
+        !self.tokens.is_empty() || !self.topics.is_empty() || is_issued
+    }
 }

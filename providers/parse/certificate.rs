@@ -10,6 +10,7 @@ use ring::signature::{
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;
 
+use super::needed::{Document, Needed};
 use super::proof::Refusal;
 
 /// How the message was hashed before it was signed.
@@ -39,6 +40,14 @@ pub struct Certified {
 }
 
 impl Certified {
+    /// The certificate, where it was not fetched yet.
+    pub(crate) fn needs(&self) -> Option<Needed> {
+        self.certificate.is_none().then(|| Needed {
+            url: self.url.clone(),
+            document: Document::Certificate,
+        })
+    }
+
     pub(crate) fn holds(&self) -> Result<(), Refusal> {
         let pem = self.certificate.as_deref().ok_or(Refusal::Uncertified)?;
         let certificate = Certificate::from_pem(pem).map_err(|_| Refusal::Wrong)?;

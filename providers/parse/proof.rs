@@ -13,6 +13,8 @@ use crate::model::provider::Provider;
 use crate::model::source::{Secret, Source};
 use crate::parse::certificate::Certified;
 use crate::parse::distinguished;
+use crate::parse::jwt::Jwt;
+use crate::parse::needed::Needed;
 use crate::parse::signature::{self, Algorithm, SecretForm};
 
 /// What must hold for the sender to be believed.
@@ -60,12 +62,16 @@ pub enum Proof<'a> {
     },
     /// A signature whose key stands in a certificate that the server has to fetch.
     Certified(Certified),
+    /// A token that an identity provider has signed with a key that the server has to fetch.
+    Jwt(Jwt<'a>),
     /// Every one of these holds.
     All(Vec<Proof<'a>>),
     /// One of these holds.
     Any(Vec<Proof<'a>>),
     /// The call carries no proof.
     Absent,
+    /// Nothing can hold before these settings of the source are set.
+    Unset(Vec<&'static str>),
     /// Nothing can hold, and why.
     Never(&'static str),
 }
@@ -84,6 +90,46 @@ impl Proof<'_> {
             _ => Vec::new(),
         }
     }
+
+    /// What the server has to fetch before this proof can hold; none where it cannot hold whatever is fetched.
+    pub fn needs(&self) -> Option<Needed> {
+        match self {
+            Self::Certified(certified) => certified.needs(),
+            Self::Jwt(jwt) => jwt.needs(),
+            Self::All(proofs) | Self::Any(proofs) => proofs.iter().find_map(Self::needs),
+            _ => None,
+        }
+    }
+
+    /// Why no call could ever be believed by this proof, as the source is configured.
+    pub fn never(&self) -> Option<Never> {
+        match self {
+            Self::Secret { wanted, .. }
+            | Self::Md5 { wanted, .. }
+            | Self::Signature { wanted, .. }
+                if wanted.is_empty() =>
+            {
+                Some(Never::Unset(vec!["token"]))
+            }
+            Self::Unset(settings) => Some(Never::Unset(settings.clone())),
+            Self::Never(why) => Some(Never::Because(why)),
+            Self::All(proofs) => proofs.iter().find_map(Self::never),
+            Self::Any(proofs) => {
+                let never: Option<Vec<_>> = proofs.iter().map(Self::never).collect();
+                never?.into_iter().next()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why a source can never believe anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Never {
+    /// These settings are asked for and not set.
+    Unset(Vec<&'static str>),
+    /// This.
+    Because(&'static str),
 }
 
 /// Why a sender is not believed. The vendor is never told; logs and counters are.
@@ -101,8 +147,8 @@ pub enum Refusal {
     /// What it proves was said too long ago, or is said to be of the future.
     #[error("the proof is not of now")]
     Stale,
-    /// It may be right, but the certificate that tells is not at hand.
-    #[error("the certificate is not at hand")]
+    /// It may be right, but the certificate or the key that tells is not at hand.
+    #[error("the vendor's certificate or key is not at hand")]
     Uncertified,
     /// The source has no way to prove anything and is not open.
     #[error("the source has no proof configured")]
@@ -160,7 +206,7 @@ fn certified_client(call: &Callback, wanted: &[String]) -> Result<(), Refusal> {
 fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
     match proof {
         Proof::Nothing if keyed => Ok(()),
-        Proof::Nothing | Proof::Never(_) => Err(Refusal::Unprovable),
+        Proof::Nothing | Proof::Unset(_) | Proof::Never(_) => Err(Refusal::Unprovable),
         Proof::Absent => Err(Refusal::Missing),
         Proof::Secret { given, wanted } => secret(given.as_deref(), wanted),
         Proof::Md5 {
@@ -179,14 +225,27 @@ fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
             signature::holds(*algorithm, *secret, wanted, message, given)
         }),
         Proof::Certified(certified) => certified.holds(),
+        Proof::Jwt(jwt) => jwt.holds(),
         Proof::Recent { at, now, tolerance } => recent(*at, *now, *tolerance),
-        Proof::All(inner) => inner.iter().try_for_each(|proof| holds(proof, keyed)),
+        Proof::All(inner) => all_of(inner, keyed),
         Proof::Any(inner) => one_of(inner, keyed),
     }
 }
 
-/// Every proof is looked at, so that the time does not tell which one held. A wrong proof is worth more than a missing
-/// one when it comes to saying why none holds.
+/// What has to be fetched is fetched only where all else is right: strangers are not to make the server fetch anything.
+fn all_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
+    let mut waits = Ok(());
+    for proof in proofs {
+        match holds(proof, keyed) {
+            Err(Refusal::Uncertified) => waits = Err(Refusal::Uncertified),
+            held => held?,
+        }
+    }
+    waits
+}
+
+/// Every proof is looked at, so that the time does not tell which one held. One that may yet hold is worth more than a
+/// wrong one when it comes to saying why none holds, and a wrong one more than a missing one.
 fn one_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
     let seen: Vec<_> = proofs.iter().map(|proof| holds(proof, keyed)).collect();
     if seen.contains(&Ok(())) {
@@ -194,7 +253,11 @@ fn one_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
     }
     let worst = seen.into_iter().filter_map(Result::err);
     Err(worst
-        .max_by_key(|refusal| *refusal != Refusal::Missing)
+        .max_by_key(|refusal| match refusal {
+            Refusal::Missing => 0,
+            Refusal::Uncertified => 2,
+            _ => 1,
+        })
         .unwrap_or(Refusal::Unprovable))
 }
 

@@ -76,8 +76,8 @@ impl Envelope {
             return Proof::Never("the signature is not base64");
         };
         Proof::Certified(Certified {
+            certificate: call.fetched(&url),
             url,
-            certificate: call.certificate.clone(),
             now: call.received_at,
             hash,
             message: self.message(envelope).into_bytes(),

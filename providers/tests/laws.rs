@@ -324,9 +324,12 @@ fn the_wrong_secret_is_refused() {
         } else {
             wrong()
         };
+        // Who issues a token for another audience has not issued it for us.
+        let audiences = right.audiences.iter();
         let source = Source {
             keys,
             tokens: wrong(),
+            audiences: audiences.map(|is| format!("{is}-another")).collect(),
             ..right
         };
         assert!(
@@ -393,7 +396,7 @@ fn a_refreshed_fixture_is_believed_and_is_a_new_message_about_the_same() {
             let mut call = Callback::from_http(&sent).expect("a request");
             call.key = callback(fixture).key;
             call.received_at = Some(at);
-            call.certificate = callback(fixture).certificate;
+            call.fetched = callback(fixture).fetched;
             let believed = verify(provider, &call, &source);
             believed.unwrap_or_else(|e| panic!("{} refreshed: {e}", name(fixture)));
             let read = provider.read(&call, &source);

@@ -1,6 +1,6 @@
 //! Builds the gateway from a configuration, and takes it down again. The only place that knows every part.
 
-mod certificates;
+pub mod certificates;
 mod duties;
 mod plan;
 mod run;
@@ -105,7 +105,8 @@ impl App {
             plan::hooks(clock.clone()),
             plan,
         );
-        let gateway = Arc::new(gateway.with_certificates(certificates::fetched(clock.clone())));
+        let certificates = certificates::fetched(clock.clone(), certificates::REACH);
+        let gateway = Arc::new(gateway.with_certificates(certificates));
         let listeners = vec![
             serve(public, |listener| {
                 http::public(Arc::clone(&gateway), listener, &config.server)

@@ -123,7 +123,7 @@ fn proofs(feed: &Feed) -> String {
     if !source.keys.is_empty() {
         proofs.push("path key");
     }
-    if !source.tokens.is_empty() {
+    if source.asks_for_vendors_proof() {
         proofs.push(feed.provider.proof_kind());
     }
     if !source.allow_from.is_empty() {

@@ -48,6 +48,10 @@ pub(crate) struct Trial {
     /// The address that the call is to come from, for sources with `allow_from`.
     #[arg(long, value_name = "IP")]
     from: Option<IpAddr>,
+    /// What your proxy would say of the client certificate, for sources with `client_certificate`: a common name, or a
+    /// whole subject.
+    #[arg(long, value_name = "NAME")]
+    client_certificate: Option<String>,
     /// Go on as if the sender were believed, whatever the request proves.
     #[arg(long)]
     believe: bool,
@@ -68,6 +72,7 @@ impl Trial {
                 .hint("`campanile try --help` shows what a request file looks like")
         })?;
         call.peer = self.from;
+        call.client_certificate = self.client_certificate;
         let feed = forecast::locate(&config, &mut call, self.source.as_deref())?;
         let now = Clock::machine().now();
         call.received_at = Some(now);

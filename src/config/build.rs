@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile_providers::{Callback, Proof, Provider, SettingKind, Source};
+use campanile_providers::{Callback, Never, Provider, SettingKind, Source};
 
 use super::check::{Check, Named};
 use super::file::Node;
@@ -84,12 +84,10 @@ impl Parts {
     }
 }
 
-/// Whether the provider of a source asks for a secret of which the source has none.
-pub(super) fn never_believes(feed: &Feed) -> bool {
+/// Why a source could never believe a call: its provider asks for something that it does not have.
+pub(super) fn never_believes(feed: &Feed) -> Option<Never> {
     let call = Callback::default();
-    let proof = feed.provider.proof(&call, &feed.source);
-    matches!(proof, Proof::Never(_))
-        || matches!(proof, Proof::Secret { wanted, .. } | Proof::Md5 { wanted, .. } if wanted.is_empty())
+    feed.provider.proof(&call, &feed.source).never()
 }
 
 impl Table<'_> {
@@ -217,6 +215,8 @@ fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) 
             }
             SettingKind::User => source.user = table.texts(setting.name)?,
             SettingKind::Topics => source.topics = names(table, setting.name)?,
+            SettingKind::Tenant => source.tenant = table.texts(setting.name)?,
+            SettingKind::Audience => source.audiences = names(table, setting.name)?,
             SettingKind::DemoPaths => {
                 source.demo_paths = table.maybe(setting.name, values::flag)?.unwrap_or(false);
             }

@@ -1,5 +1,7 @@
 //! From what is written to a [`Config`]: every table against the table of settings, then what must hold between them.
 
+use campanile_providers::Never;
+
 use super::build::{self, Parts};
 use super::file::{Layers, Node, Place, Written};
 use super::mistake::{Mistake, nearest, one_of};
@@ -437,8 +439,11 @@ impl<'a> Check<'a> {
     /// A source must have some way to know its vendor.
     fn proof(&mut self, feed: &super::Feed, named: &Named<'_>) {
         let source = &feed.source;
-        let secrets =
-            !source.keys.is_empty() || !source.tokens.is_empty() || !source.topics.is_empty();
+        let secrets = !source.keys.is_empty()
+            || !source.tokens.is_empty()
+            || !source.topics.is_empty()
+            || source.tenant.is_some()
+            || !source.audiences.is_empty();
         let name = named.full();
         let own = self.vocabulary.settings_of(named.kind);
         let own = own
@@ -463,13 +468,21 @@ impl<'a> Check<'a> {
                 format!("anyone could raise alerts through `{name}`: it asks for no proof"),
                 format!("{words}; or `open = true` when that is what you want"),
             )
-        } else if build::never_believes(feed) {
-            let missing = one_of(own.collect::<std::collections::BTreeSet<_>>());
-            (
-                format!(
-                    "`{name}` could never believe a call: its provider asks for something that is not set"
+        } else if let Some(never) = build::never_believes(feed) {
+            let (why, expected) = match never {
+                Never::Unset(settings) => {
+                    let settings = settings.iter().map(|setting| format!("`{setting}`"));
+                    let settings = settings.collect::<Vec<_>>().join(" and ");
+                    (format!("{settings} is not set"), settings)
+                }
+                Never::Because(why) => (
+                    why.to_owned(),
+                    one_of(own.collect::<std::collections::BTreeSet<_>>()),
                 ),
-                missing,
+            };
+            (
+                format!("`{name}` could never believe a call: {why}"),
+                expected,
             )
         } else {
             return;

@@ -43,7 +43,7 @@ pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
     }
     let mut providers = closed("Who may call.", &providers);
     if let Some(providers) = providers.as_object_mut() {
-        let all = [settings::SOURCE, settings::OF_MAPPINGS].concat();
+        let all = [settings::SOURCE, &settings::of_mappings()].concat();
         let own = named("Sources of a mapping of yours.", &object("A source.", &all));
         providers.insert("additionalProperties".to_owned(), own);
     }
@@ -88,6 +88,8 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
         let live: Vec<_> = own
             .iter()
             .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
+            // Needs more than itself; a path key is there as well.
+            .filter(|setting| setting.name != "audience")
             .map(|setting| setting.name)
             .collect();
         let live = if live.is_empty() { vec!["key"] } else { live };
@@ -102,7 +104,8 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
     text.push('\n');
     comment(&mut text, MAPPINGS);
     text.push_str(EXAMPLE_MAPPING);
-    let all = [settings::OF_MAPPINGS, settings::SOURCE];
+    let own = settings::of_mappings();
+    let all = [&*own, settings::SOURCE];
     let doc = "Acme, a vendor of your own: it is what `[mappings.acme]` says.";
     section(&mut text, doc, "[providers.acme.example]", &all, &["token"]);
     for (kind, doc, own) in settings::SINKS {

@@ -3,7 +3,7 @@
 //! This table is the one source: what is accepted, what is assumed, `config/full.toml` and `config/schema.json` all
 //! come from it.
 
-use campanile_providers::{Setting as ProviderSetting, SettingKind};
+use campanile_providers::{Mapping, Setting as ProviderSetting, SettingKind};
 
 /// What may stand in a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,20 +289,9 @@ pub(super) const SOURCE: &[Setting] = &[
 ];
 
 /// What a source of a mapping takes beside that, as its proof may ask for.
-pub(super) const OF_MAPPINGS: &[Setting] = &[
-    optional(
-        "token",
-        Kind::Secrets,
-        r#"{ env = "SOURCE_TOKEN" }"#,
-        "The secret by which the vendor proves itself; a list of two while one is being rotated.",
-    ),
-    optional(
-        "user",
-        Kind::Text,
-        r#""campanile""#,
-        "The user name that goes with `token`, where the vendor sends one.",
-    ),
-];
+pub(super) fn of_mappings() -> Vec<Setting> {
+    Mapping::SETTINGS.iter().map(of_provider).collect()
+}
 
 /// What every sink takes: `[sinks.<kind>.<name>]`.
 pub(super) const POLICY: &[Setting] = &[
@@ -492,6 +481,12 @@ pub(super) fn of_provider(setting: &ProviderSetting) -> Setting {
             None,
             r#"["arn:aws:sns:eu-west-1:111122223333:alarms"]"#,
         ),
+        SettingKind::Tenant => (
+            Kind::Text,
+            None,
+            r#""00000000-0000-0000-0000-000000000000""#,
+        ),
+        SettingKind::Audience => (Kind::Texts, None, r#"["api://campanile"]"#),
         SettingKind::DemoPaths => (Kind::Flag, Some("false"), "false"),
     };
     Setting {

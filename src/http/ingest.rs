@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_providers::{Callback, Proof, Refusal};
+use campanile_providers::{Callback, Fetched, Refusal};
 use tracing::Instrument;
 
 use super::ending::{self, Ending, Reason};
@@ -20,6 +20,9 @@ use crate::store::{self, Appended, Appending, Entry};
 /// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next try is then
 /// a duplicate.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+
+/// Documents that are fetched for one call: several sources may each ask for one of their own.
+const FETCHES_MAX: usize = 4;
 
 /// Everything that comes to the public listener.
 pub(super) async fn serve(
@@ -93,27 +96,34 @@ impl<'v> Visit<'v> {
             let listed = demo::list(self.gateway, self.plan, &call).await;
             return listed.unwrap_or_else(|turned| self.end(turned, &call));
         }
-        let mut admitted = door.admit(self.plan, &call);
-        if let Err((Some(inlet), Ending::Refused(Refusal::Uncertified))) = admitted {
-            let Some(certificate) = self.certificate(inlet, &call).await else {
-                let late = Ending::Rejected(Reason::Certificate);
-                return self.end((Some(inlet), late), &call);
-            };
-            call.certificate = Some(certificate);
-            admitted = door.admit(self.plan, &call);
-        }
-        match admitted {
+        match self.admit(door, &mut call).await {
             Ok(inlet) => self.welcome(inlet, &call).await,
             Err(turned) => self.end(turned, &call),
         }
     }
 
-    /// The certificate that the proof of `inlet` asks for.
-    async fn certificate(self, inlet: &Inlet, call: &Callback) -> Option<Arc<[u8]>> {
-        let Proof::Certified(certified) = inlet.feed.provider.proof(call, inlet.source()) else {
-            return None;
-        };
-        (self.gateway.certificates)(certified.url).await
+    /// The source that believes the sender. What a proof cannot do without is fetched, and all are asked again.
+    async fn admit(self, door: Door<'v>, call: &mut Callback) -> Result<&'v Inlet, Turned<'v>> {
+        for _ in 0..FETCHES_MAX {
+            let admitted = door.admit(self.plan, call);
+            let Err((Some(inlet), Ending::Refused(Refusal::Uncertified))) = admitted else {
+                return admitted;
+            };
+            let Some(fetched) = self.fetched(inlet, call).await else {
+                return Err((Some(inlet), Ending::Rejected(Reason::Certificate)));
+            };
+            call.fetched.push(fetched);
+        }
+        door.admit(self.plan, call)
+    }
+
+    /// The certificate or the keys that the proof of `inlet` asks for.
+    async fn fetched(self, inlet: &Inlet, call: &Callback) -> Option<Fetched> {
+        let proof = inlet.feed.provider.proof(call, inlet.source());
+        let needed = proof.needs()?;
+        let url = needed.url.clone();
+        let body = (self.gateway.certificates)(needed).await?;
+        Some(Fetched { url, body })
     }
 
     /// The answer, where one can be given before the body is read.

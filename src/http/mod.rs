@@ -28,7 +28,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use campanile_providers::{Alert, Effect, Report, Secret, Source};
+use campanile_providers::{Alert, Effect, Needed, Report, Secret, Source};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -80,8 +80,9 @@ pub struct Hooks {
     pub demo_list: fn(&[Alert]) -> serde_json::Value,
 }
 
-/// Fetches the certificate at an address that a provider has found to be its vendor's. None when it cannot be had.
-pub type Certificates = Arc<dyn Fn(String) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
+/// Fetches the certificate or the keys at an address that a provider has found to be its vendor's. None when it cannot be
+/// had, or not now.
+pub type Certificates = Arc<dyn Fn(Needed) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
 
 /// Says which sinks an alert is owed to, by number.
 pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
@@ -210,7 +211,7 @@ impl Gateway {
         }
     }
 
-    /// The same gateway, with a way to get vendors' certificates. Without one, what needs a certificate is put off.
+    /// The same gateway, with a way to get vendors' certificates and keys. Without one, what needs them is put off.
     #[must_use]
     pub fn with_certificates(mut self, certificates: Certificates) -> Self {
         self.certificates = certificates;

@@ -99,7 +99,8 @@ pub(super) fn demo_inlets(plan: &Plan) -> impl Iterator<Item = &Inlet> {
     plan.inlets.iter().filter(|inlet| inlet.source().demo_paths)
 }
 
-/// The first that believes; else the answer is that of the first that was asked.
+/// The first that believes; else the answer is that of the first that may believe once it has a certificate or a key, or
+/// of the first that was asked.
 pub(super) fn first_believer<'p>(
     inlets: impl Iterator<Item = &'p Inlet>,
     call: &Callback,
@@ -108,11 +109,18 @@ pub(super) fn first_believer<'p>(
     for inlet in inlets {
         match check(inlet, call) {
             Ok(()) => return Ok(inlet),
-            Err(ending) if turned.0.is_none() => turned = (Some(inlet), ending),
+            Err(ending) if turned.0.is_none() || may_yet(&ending) && !may_yet(&turned.1) => {
+                turned = (Some(inlet), ending);
+            }
             Err(_) => {}
         }
     }
     Err(turned)
+}
+
+/// Whether nothing but a certificate or a key is missing.
+fn may_yet(ending: &Ending) -> bool {
+    matches!(ending, Ending::Refused(Refusal::Uncertified))
 }
 
 fn recognizes(inlet: &Inlet, call: &Callback) -> bool {

@@ -5,11 +5,11 @@ use super::super::expression::Expression;
 use super::super::form::{Form, Table};
 use super::super::names::PROOF;
 use super::super::nearest::nearest;
-use super::{Declared, Part, Place, Signature};
+use super::{Declared, Part, Place, Signature, jwt};
 use crate::parse::signature::{Algorithm, Encoding, SecretForm};
 
 const KINDS: &[&str] = &[
-    "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519",
+    "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519", "jwt",
 ];
 
 pub(super) fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Option<Declared> {
@@ -87,6 +87,11 @@ pub(super) fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Opti
             ]);
             signature_of(form, table, kind)
         }
+        "jwt" => {
+            only(jwt::KEYS);
+            let declaration = jwt::Declaration::read(form, table)?;
+            Some(Declared::Jwt(Box::new(declaration)))
+        }
         other => {
             let near = nearest(other, KINDS.iter().copied())
                 .map(|near| format!("; did you mean `{near}`?"))
@@ -126,7 +131,7 @@ fn signature_of(form: &mut Form<'_>, table: Table<'_>, kind: &str) -> Option<Dec
     };
     let algorithm = match kind {
         "ed25519" => Algorithm::Ed25519,
-        _ => word(
+        _ => worded(
             form,
             table,
             "algorithm",
@@ -138,14 +143,14 @@ fn signature_of(form: &mut Form<'_>, table: Table<'_>, kind: &str) -> Option<Dec
             ],
         )?,
     };
-    let encoding = word(
+    let encoding = worded(
         form,
         table,
         "encoding",
         "hex",
         &[("hex", Encoding::Hex), ("base64", Encoding::Base64)],
     )?;
-    let secret = word(
+    let secret = worded(
         form,
         table,
         "secret",
@@ -199,7 +204,7 @@ fn form_text<'t>(table: Table<'t>, key: &str) -> Option<&'t str> {
 }
 
 /// One of a few words under `key`.
-fn word<T: Copy>(
+fn worded<T: Copy>(
     form: &mut Form<'_>,
     table: Table<'_>,
     key: &str,
@@ -207,13 +212,24 @@ fn word<T: Copy>(
     known: &[(&str, T)],
 ) -> Option<T> {
     let said = form.text(table, key).unwrap_or(default);
+    let at = table.get(key).map_or(table.at, |node| node.span().start);
+    word(form, at, key, said, known)
+}
+
+/// One of a few words, said at byte `at`.
+pub(super) fn word<T: Copy>(
+    form: &mut Form<'_>,
+    at: usize,
+    key: &str,
+    said: &str,
+    known: &[(&str, T)],
+) -> Option<T> {
     let found = known
         .iter()
         .find(|(word, _)| *word == said)
         .map(|(_, value)| *value);
     if found.is_none() {
         let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
-        let at = table.get(key).map_or(table.at, |node| node.span().start);
         form.mistake(
             at,
             format!("`{key}` must be one of {}, not `{said}`", words.join(", ")),

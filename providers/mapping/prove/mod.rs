@@ -1,6 +1,7 @@
 //! What a mapping declares as the vendor's proof, turned into a [`Proof`] for one call.
 
 mod form;
+mod jwt;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use super::names::Names;
 use super::time::{self, Moment};
 use super::view::{Taking, View};
 use crate::model::callback::Callback;
+use crate::model::provider::{Setting, SettingKind, Stamp};
 use crate::model::source::{Secret, Source};
+use crate::parse::jwt as token;
 use crate::parse::proof::Proof;
 use crate::parse::signature::{self, Algorithm, Encoding, SecretForm};
 
@@ -36,6 +39,8 @@ pub(crate) enum Declared {
     },
     /// A signature over a message.
     Signature(Box<Signature>),
+    /// A token that an identity provider has signed.
+    Jwt(Box<jwt::Declaration>),
     /// One of them holds.
     Any(Vec<Declared>),
     /// Every one of them holds.
@@ -80,6 +85,30 @@ pub(crate) struct ProofForm {
     names: Names,
 }
 
+/// What a source of a mapping may set for its proof.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "token",
+        kind: SettingKind::Token,
+        doc: "The secret by which the vendor proves itself; a list of two while one is being rotated.",
+    },
+    Setting {
+        name: "user",
+        kind: SettingKind::User,
+        doc: "The user name that goes with `token`, where the vendor sends one.",
+    },
+    Setting {
+        name: "tenant",
+        kind: SettingKind::Tenant,
+        doc: "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Together with `audience`: then a call without such a token is refused.",
+    },
+    Setting {
+        name: "audience",
+        kind: SettingKind::Audience,
+        doc: "For whom the vendor's tokens (JWT) must be issued: the id of your application as it stands in their `aud`. A list; any one does. Then a call without such a token is refused.",
+    },
+];
+
 impl Default for ProofForm {
     fn default() -> Self {
         Self {
@@ -104,26 +133,45 @@ impl ProofForm {
         }
     }
 
-    /// What must hold for `call`. A source without tokens has to be protected by a key in the path or by addresses.
+    /// What must hold for `call`. A source of which the vendor's own proof knows nothing has to be protected by a key in
+    /// the path or by addresses.
     pub(crate) fn of<'a>(
         &self,
         call: &'a Callback,
         source: &'a Source,
         taking: &Taking,
     ) -> Proof<'a> {
-        if source.tokens.is_empty() {
-            return match (&self.declared, self.required) {
-                (Declared::Key, _) | (_, false) => Proof::Nothing,
-                _ => Proof::Never("no token is configured"),
-            };
+        if !self.declared.is_set_in(source) {
+            match (self.required, self.declared.asks_for_token()) {
+                (false, _) => return Proof::Nothing,
+                (true, true) => return Proof::Unset(vec!["token"]),
+                (true, false) => {}
+            }
         }
         let view = Arc::new(View::for_proof(call, taking, self.names));
         self.declared.of(call, source, &view)
     }
 
-    /// Whether a source can have tokens.
-    pub(crate) fn takes_token(&self) -> bool {
-        !matches!(self.declared, Declared::Key)
+    /// What a source may set for it.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let asks = |kind| move |setting: &&Setting| setting.kind == kind;
+        let kinds = [
+            (SettingKind::Token, self.declared.asks_for_token()),
+            (
+                SettingKind::Tenant,
+                self.declared.asks_for_jwt(Some(&jwt::Piece::Tenant)),
+            ),
+            (SettingKind::Audience, self.declared.asks_for_jwt(None)),
+            (
+                SettingKind::User,
+                self.declared.asks_for_token()
+                    || self.declared.asks_for_jwt(Some(&jwt::Piece::User)),
+            ),
+        ];
+        let kinds = kinds.into_iter().filter(|(_, asked)| *asked);
+        kinds
+            .filter_map(|(kind, _)| SETTINGS.iter().find(asks(kind)).copied())
+            .collect()
     }
 
     /// The proof in a few words.
@@ -135,9 +183,14 @@ impl ProofForm {
         }
     }
 
-    /// `call` with the vendor's proof put in, made with `token`.
-    pub(crate) fn sign(&self, call: &mut Callback, token: &Secret, taking: &Taking) {
-        self.declared.sign(call, token, taking, self.names);
+    /// `call` with the vendor's proof put in, made with the stamp's token where it is made with one.
+    pub(crate) fn sign(&self, call: &mut Callback, stamp: &Stamp<'_>, taking: &Taking) {
+        if self.declared.asks_for_jwt(None) {
+            token::renew(call, stamp.at);
+        }
+        if let Some(token) = stamp.token {
+            self.declared.sign(call, token, taking, self.names);
+        }
     }
 }
 
@@ -151,7 +204,7 @@ impl Declared {
             }
         };
         match self {
-            Self::Key | Self::Basic => {}
+            Self::Key | Self::Basic | Self::Jwt(_) => {}
             Self::Secret { place, .. } => place.each_expression(see),
             Self::Md5 { from, message } => {
                 see_parts(message);
@@ -197,9 +250,37 @@ impl Declared {
             Self::Basic => "basic".to_owned(),
             Self::Md5 { .. } => "MD5 token".to_owned(),
             Self::Signature(signature) => signature.algorithm.name().to_owned(),
+            Self::Jwt(_) => "JWT".to_owned(),
             Self::Any(inner) => joined(inner, " or "),
             Self::All(inner) => joined(inner, " and "),
         }
+    }
+
+    /// Whether it is made with a secret of the source.
+    fn asks_for_token(&self) -> bool {
+        match self {
+            Self::Key | Self::Jwt(_) => false,
+            Self::Secret { .. } | Self::Basic | Self::Md5 { .. } | Self::Signature(_) => true,
+            Self::Any(inner) | Self::All(inner) => inner.iter().any(Self::asks_for_token),
+        }
+    }
+
+    /// Whether it is a token of an identity provider, and this setting stands in it.
+    fn asks_for_jwt(&self, setting: Option<&jwt::Piece>) -> bool {
+        match self {
+            Self::Jwt(declaration) => setting.is_none_or(|it| declaration.asks_for(it)),
+            Self::Any(inner) | Self::All(inner) => {
+                inner.iter().any(|one| one.asks_for_jwt(setting))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the operator has set anything of what it asks for. Then all of it is asked for.
+    fn is_set_in(&self, source: &Source) -> bool {
+        let by_token = self.asks_for_token() && !source.tokens.is_empty();
+        let is_issued = source.tenant.is_some() || !source.audiences.is_empty();
+        by_token || self.asks_for_jwt(None) && is_issued
     }
 
     fn of<'a>(&self, call: &'a Callback, source: &'a Source, view: &Arc<View>) -> Proof<'a> {
@@ -225,6 +306,7 @@ impl Declared {
                 wanted: &source.tokens,
             },
             Self::Signature(signature) => signature.of(call, source, view),
+            Self::Jwt(declaration) => declaration.of(call, source),
             Self::Any(inner) => {
                 Proof::Any(inner.iter().map(|one| one.of(call, source, view)).collect())
             }
@@ -236,7 +318,7 @@ impl Declared {
 
     fn sign(&self, call: &mut Callback, token: &Secret, taking: &Taking, names: Names) {
         match self {
-            Self::Key | Self::Md5 { .. } => {}
+            Self::Key | Self::Md5 { .. } | Self::Jwt(_) => {}
             Self::Secret { place, prefix } => {
                 place.put(call, &format!("{prefix}{}", token.expose_secret()));
             }
@@ -247,7 +329,7 @@ impl Declared {
             }
             Self::Signature(signature) => signature.sign(call, token, taking, names),
             Self::Any(inner) => {
-                if let Some(first) = inner.first() {
+                if let Some(first) = inner.iter().find(|one| one.asks_for_token()) {
                     first.sign(call, token, taking, names);
                 }
             }

@@ -51,7 +51,7 @@ fn proof(inlet: &Inlet) -> String {
         return "none: the source is open".to_owned();
     }
     let mut parts = Vec::new();
-    if !source.open && !source.tokens.is_empty() {
+    if !source.open && source.asks_for_vendors_proof() {
         parts.push(inlet.feed.provider.proof_kind());
     }
     if !source.open && !source.keys.is_empty() {

@@ -21,9 +21,13 @@ const FIRING: &str = "POST /callback/ucloud/prod/ucloud-path-key HTTP/1.1\n\n\
 
 /// Tries a request against a config, both in files of their own.
 fn attempt(request: &str, more: &[&str]) -> Run {
+    attempt_with(CONFIG, request, more)
+}
+
+fn attempt_with(config_text: &str, request: &str, more: &[&str]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let (config, file) = (folder.path().join("c.toml"), folder.path().join("r.http"));
-    fs::write(&config, CONFIG).unwrap();
+    fs::write(&config, config_text).unwrap();
     fs::write(&file, request).unwrap();
     let (config, file) = (config.to_str().unwrap(), file.to_str().unwrap());
     Run::of(&[&["try", "--config", config, file], more].concat())
@@ -111,4 +115,26 @@ fn a_path_that_leads_nowhere_needs_the_source_named() {
     lost.says("--source ucloud/prod");
     let named = attempt(&elsewhere, &["--source", "ucloud/prod", "--believe"]);
     assert_eq!(named.code, 0, "{}", named.err);
+}
+
+#[test]
+fn a_client_certificate_can_be_stated() {
+    let settings =
+        "[server]\ntrusted_proxies = [\"10.0.0.1\"]\nclient_certificate_header = \"x-client\"\n";
+    let config = CONFIG.replace(
+        "key = \"ucloud-path-key\"",
+        "client_certificate = [\"app.example.com\"]",
+    );
+    let config = format!("{settings}{config}");
+    let request = FIRING.replace("/ucloud-path-key", "");
+    let stated = |name: &[&str]| attempt_with(&config, &request, name);
+    assert_eq!(stated(&[]).code, 1);
+    assert_eq!(
+        stated(&["--client-certificate", "other.example.com"]).code,
+        1
+    );
+    for name in ["app.example.com", "CN=app.example.com,O=Example"] {
+        let run = stated(&["--client-certificate", name]);
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    }
 }

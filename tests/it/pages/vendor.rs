@@ -83,7 +83,7 @@ fn facts(provider: &dyn Provider) -> String {
 /// Where the vendor calls. A vendor that can prove itself in no other way has its key at the end.
 fn address(provider: &dyn Provider) -> String {
     let source = format!("https://<your host>/callback/{}/<source>", provider.name());
-    if !has_token(provider) {
+    if !has_token(provider) && !has_jwt(provider) {
         return format!("`{source}/<key>`");
     }
     if provider.proof_kind().contains(PATH_KEY) {
@@ -113,6 +113,10 @@ fn has(provider: &dyn Provider, kind: SettingKind) -> bool {
 
 fn has_token(provider: &dyn Provider) -> bool {
     has(provider, SettingKind::Token)
+}
+
+fn has_jwt(provider: &dyn Provider) -> bool {
+    has(provider, SettingKind::Audience)
 }
 
 /// What the provider says under its own headings, and how sure it is.
@@ -164,6 +168,13 @@ fn config(provider: &dyn Provider) -> String {
             "{key}   # the last part of the address; make it long and random"
         )
         .unwrap();
+    }
+    if has_jwt(provider) {
+        text += "# audience = [\"api://campanile\"]   # instead, or as well: a token (JWT) for this audience\n";
+        if has(provider, SettingKind::Tenant) {
+            text +=
+                "# tenant = \"00000000-0000-0000-0000-000000000000\"   # goes with `audience`\n";
+        }
     }
     text += "# allow_from = [\"192.0.2.0/24\"]   # narrows who may call, where the vendor names its addresses\n```\n\n";
     text + &trying(provider)

@@ -2,6 +2,8 @@
 
 mod alertmanager;
 mod clients;
+mod fetching;
+mod tokens;
 mod topics;
 
 use std::path::PathBuf;

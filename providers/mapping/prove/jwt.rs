@@ -1,0 +1,207 @@
+//! A token of an identity provider, as a mapping declares it: `kind = "jwt"`.
+
+use super::super::duration;
+use super::super::form::{Form, Table};
+use super::form::word;
+use crate::model::callback::Callback;
+use crate::model::source::Source;
+use crate::parse::jwt::{Given, Jwt};
+use crate::parse::keys::TokenAlgorithm;
+use crate::parse::proof::Proof;
+use crate::parse::topic::https_host;
+
+/// What may be written in `[proof]` beside `kind`.
+pub(super) const KEYS: &[&str] = &["keys", "algorithms", "issuer", "claims", "leeway"];
+
+const ALGORITHMS: &[(&str, TokenAlgorithm)] = &[
+    ("RS256", TokenAlgorithm::Rs256),
+    ("ES256", TokenAlgorithm::Es256),
+];
+
+/// What clocks may differ where nothing is said.
+const LEEWAY: &str = "1m";
+
+/// More hides that the clocks are wrong, and lets tokens live that are over.
+const LEEWAY_SECONDS_MAX: f64 = 300.0;
+
+/// A longer tenant is none.
+const TENANT_BYTES_MAX: usize = 64;
+
+/// What the token of a call must be. The audience is always the source's own.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    keys: Template,
+    algorithms: Vec<TokenAlgorithm>,
+    issuer: Template,
+    claims: Vec<(String, Template)>,
+    leeway: f64,
+}
+
+impl Declaration {
+    /// Reads a `[proof]` table of this kind.
+    pub(super) fn read(form: &mut Form<'_>, table: Table<'_>) -> Option<Self> {
+        let keys = keys(form, table);
+        let algorithms = algorithms(form, table);
+        let issuer = form.required(table, "issuer");
+        let issuer = issuer.and_then(|text| Template::read(form, table, "issuer", text));
+        let claims = claims(form, table);
+        let leeway = leeway(form, table);
+        Some(Self {
+            keys: keys?,
+            algorithms: algorithms?,
+            issuer: issuer?,
+            claims,
+            leeway: leeway?,
+        })
+    }
+
+    /// Whether anything in it is a setting of the source: `{tenant}` or `{user}`.
+    pub(super) fn asks_for(&self, setting: &Piece) -> bool {
+        let claims = self.claims.iter().map(|(_, value)| value);
+        let mut all = claims.chain([&self.keys, &self.issuer]);
+        all.any(|template| template.0.contains(setting))
+    }
+
+    /// What has to hold, or what the source lacks for it.
+    pub(super) fn of<'a>(&self, call: &Callback, source: &'a Source) -> Proof<'a> {
+        let lacks = [
+            (
+                "tenant",
+                self.asks_for(&Piece::Tenant) && source.tenant.is_none(),
+            ),
+            ("audience", source.audiences.is_empty()),
+            ("user", self.asks_for(&Piece::User) && source.user.is_none()),
+        ];
+        let lacks = lacks.into_iter().filter(|(_, lacks)| *lacks);
+        let lacks: Vec<_> = lacks.map(|(setting, _)| setting).collect();
+        if !lacks.is_empty() {
+            return Proof::Unset(lacks);
+        }
+        let tenant = source.tenant.as_deref().unwrap_or_default();
+        if self.asks_for(&Piece::Tenant) && !is_tenant(tenant) {
+            return Proof::Never(
+                "`tenant` must be the tenant's id: letters, digits and hyphens, such as 00000000-0000-0000-0000-000000000000",
+            );
+        }
+        let url = self.keys.filled(source);
+        let claims = self.claims.iter();
+        Proof::Jwt(Jwt {
+            token: Given::of(call),
+            keys: call.fetched(&url),
+            url,
+            algorithms: self.algorithms.clone(),
+            issuer: self.issuer.filled(source),
+            audiences: &source.audiences,
+            claims: claims
+                .map(|(claim, value)| (claim.clone(), value.filled(source)))
+                .collect(),
+            leeway: self.leeway,
+            now: call.received_at,
+        })
+    }
+}
+
+/// Nothing that could lead to another path, let alone to another host.
+fn is_tenant(tenant: &str) -> bool {
+    let is_sign = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    !tenant.is_empty() && tenant.len() <= TENANT_BYTES_MAX && tenant.bytes().all(is_sign)
+}
+
+/// A text in which `{tenant}` and `{user}` stand for settings of the source.
+#[derive(Debug)]
+struct Template(Vec<Piece>);
+
+/// A piece of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Text(String),
+    Tenant,
+    User,
+}
+
+impl Template {
+    fn read(form: &mut Form<'_>, table: Table<'_>, key: &str, text: &str) -> Option<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            pieces.push(Piece::Text(before.to_owned()));
+            let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            pieces.push(match name {
+                "tenant" => Piece::Tenant,
+                "user" => Piece::User,
+                _ => {
+                    let fault =
+                        format!("`{{{name}}}` is not known here; {{tenant}} and {{user}} are");
+                    form.mistake(at(table, key), fault);
+                    return None;
+                }
+            });
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        Some(Self(pieces))
+    }
+
+    fn filled(&self, source: &Source) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Tenant => source.tenant.clone().unwrap_or_default(),
+            Piece::User => source.user.clone().unwrap_or_default(),
+        };
+        self.0.iter().map(piece).collect()
+    }
+}
+
+fn at(table: Table<'_>, key: &str) -> usize {
+    table.get(key).map_or(table.at, |node| node.span().start)
+}
+
+/// The address of the keys. Its host stands in the mapping; a tenant may be a part of its path.
+fn keys(form: &mut Form<'_>, table: Table<'_>) -> Option<Template> {
+    let text = form.required(table, "keys")?;
+    let template = Template::read(form, table, "keys", text)?;
+    let with_a_tenant = text.replace("/{tenant}/", "/tenant/");
+    let is_pinned = https_host(&with_a_tenant).is_some() && !with_a_tenant.contains(['{', '?']);
+    if !is_pinned {
+        let fault = "`keys` must be an address with https and a host that is written out; {tenant} may be a part of its path, such as https://login.example.com/{tenant}/keys";
+        form.mistake(at(table, "keys"), fault);
+    }
+    is_pinned.then_some(template)
+}
+
+/// At least one. There is no default, so that a mapping says what it takes.
+fn algorithms(form: &mut Form<'_>, table: Table<'_>) -> Option<Vec<TokenAlgorithm>> {
+    if table.get("algorithms").is_none() {
+        form.missing(table, "algorithms");
+    }
+    let texts = form.texts(table, "algorithms");
+    let known = texts
+        .iter()
+        .map(|(text, at)| word(form, *at, "algorithms", text, ALGORITHMS));
+    let known: Option<Vec<_>> = known.collect();
+    known.filter(|known| !known.is_empty())
+}
+
+fn claims(form: &mut Form<'_>, table: Table<'_>) -> Vec<(String, Template)> {
+    let Some(claims) = form.table(table, "claims") else {
+        return Vec::new();
+    };
+    let mut read = Vec::new();
+    for (claim, _, _) in claims.entries() {
+        let template = form.text(claims, claim);
+        let template = template.and_then(|text| Template::read(form, claims, claim, text));
+        read.extend(template.map(|template| (claim.to_owned(), template)));
+    }
+    read
+}
+
+fn leeway(form: &mut Form<'_>, table: Table<'_>) -> Option<f64> {
+    let text = form.text(table, "leeway").unwrap_or(LEEWAY);
+    let seconds =
+        duration::seconds(text).filter(|seconds| (0.0..=LEEWAY_SECONDS_MAX).contains(seconds));
+    if seconds.is_none() {
+        let fault = format!("`leeway = \"{text}\"` must be a length of time up to 5m, such as 1m");
+        form.mistake(at(table, "leeway"), fault);
+    }
+    seconds
+}

@@ -1,0 +1,165 @@
+//! Vendors' certificates and keys are fetched from public hosts alone, no oftener than is good for anybody, and kept.
+
+use std::time::Duration;
+
+use campanile::app::certificates::{REACH, fetched};
+use campanile::clock::Clock;
+use campanile::http::Certificates;
+use campanile::sinks::client::Settings;
+use campanile::sinks::guard::Egress;
+use campanile_providers::fixture::{CERTIFICATE, KEYS};
+use campanile_providers::{Document, Needed};
+
+use crate::receiver::{Play, Receiver};
+
+/// How stand-ins on loopback are reached, also where the machine is busy.
+pub(super) fn reach() -> Settings<'static> {
+    Settings {
+        egress: Egress::Any,
+        timeout: Duration::from_mins(1),
+        ..REACH
+    }
+}
+
+fn clock() -> Clock {
+    Clock::manual("2026-01-01T00:00:00Z".parse().unwrap())
+}
+
+fn serving(body: &[u8]) -> Play {
+    Play::body(std::str::from_utf8(body).unwrap())
+}
+
+fn certificate(receiver: &Receiver, name: &str) -> Needed {
+    Needed {
+        url: receiver.url(&format!("/{name}.pem")),
+        document: Document::Certificate,
+    }
+}
+
+fn key(receiver: &Receiver, name: &str) -> Needed {
+    Needed {
+        url: receiver.url("/keys"),
+        document: Document::Key(name.to_owned()),
+    }
+}
+
+async fn has(fetch: &Certificates, needed: Needed) -> bool {
+    fetch(needed).await.is_some()
+}
+
+#[tokio::test]
+async fn a_certificate_is_kept_for_a_day() {
+    let vendor = Receiver::start([serving(CERTIFICATE)]).await;
+    let clock = clock();
+    let fetch = fetched(clock.clone(), reach());
+    for hours in [0, 12, 11] {
+        clock.advance(Duration::from_hours(hours));
+        let body = fetch(certificate(&vendor, "a")).await.unwrap();
+        assert_eq!(&*body, CERTIFICATE);
+    }
+    assert_eq!(vendor.got().len(), 1);
+    clock.advance(Duration::from_hours(1));
+    assert!(has(&fetch, certificate(&vendor, "a")).await);
+    let got = vendor.got();
+    assert_eq!(got.len(), 2);
+    assert_eq!((&*got[0].method, &*got[0].target), ("GET", "/a.pem"));
+}
+
+#[tokio::test]
+async fn what_is_no_certificate_is_not_kept_as_one() {
+    let page = Play::body("<html>Please log in to this network</html>");
+    let vendor = Receiver::start([page, serving(CERTIFICATE)]).await;
+    let fetch = fetched(clock(), reach());
+    assert!(!has(&fetch, certificate(&vendor, "a")).await);
+    assert!(has(&fetch, certificate(&vendor, "a")).await);
+}
+
+#[tokio::test]
+async fn strangers_who_name_certificates_that_are_not_there_cause_few_requests() {
+    let vendor = Receiver::start([Play::status(404)]).await;
+    let clock = clock();
+    let fetch = fetched(clock.clone(), reach());
+    for number in 0..100 {
+        let made_up = certificate(&vendor, &number.to_string());
+        assert!(!has(&fetch, made_up).await);
+    }
+    assert_eq!(vendor.got().len(), 30);
+    vendor.now_plays([serving(CERTIFICATE)]);
+    clock.advance(Duration::from_mins(1));
+    assert!(has(&fetch, certificate(&vendor, "a")).await);
+}
+
+#[tokio::test]
+async fn keys_are_not_asked_for_at_the_pace_of_those_who_name_unknown_ones() {
+    let vendor = Receiver::start([serving(KEYS)]).await;
+    let clock = clock();
+    let fetch = fetched(clock.clone(), reach());
+    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    for number in 0..100 {
+        assert!(!has(&fetch, key(&vendor, &number.to_string())).await);
+        assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    }
+    assert_eq!(vendor.got().len(), 1);
+    clock.advance(Duration::from_mins(1));
+    let looked = fetch(key(&vendor, "another")).await;
+    assert!(looked.is_some(), "the set as it is now, without that key");
+    assert_eq!(vendor.got().len(), 2);
+}
+
+#[tokio::test]
+async fn keys_that_are_kept_stay_while_a_newer_set_cannot_be_had() {
+    let vendor = Receiver::start([serving(KEYS), Play::status(500)]).await;
+    let clock = clock();
+    let fetch = fetched(clock.clone(), reach());
+    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    clock.advance(Duration::from_hours(1));
+    assert!(!has(&fetch, key(&vendor, "another")).await);
+    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    assert_eq!(vendor.got().len(), 2);
+    clock.advance(Duration::from_hours(23));
+    let old = has(&fetch, key(&vendor, "campanile-fixture")).await;
+    assert!(!old, "a day is over, and the vendor does not serve them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_goes_on_when_the_one_who_asked_hangs_up() {
+    let vendor = Receiver::start([serving(KEYS)]).await;
+    let fetch = fetched(clock(), reach());
+    let asking = tokio::spawn(fetch(key(&vendor, "campanile-fixture")));
+    vendor.got_at_least(1).await;
+    asking.abort();
+    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    assert_eq!(vendor.got().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_from_this_machine_or_its_network() {
+    let vendor = Receiver::start([serving(CERTIFICATE)]).await;
+    let fetch = fetched(clock(), REACH);
+    let port = vendor.address().port();
+    for url in [
+        vendor.url("/a.pem"),
+        format!("http://localhost:{port}/a.pem"),
+    ] {
+        for document in [Document::Certificate, Document::Key("k".into())] {
+            let url = url.clone();
+            assert!(!has(&fetch, Needed { url, document }).await);
+        }
+    }
+    assert_eq!(vendor.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_redirect_and_a_body_without_end_give_nothing() {
+    let vendor = Receiver::start([
+        Play::with(302, "location", "/elsewhere.pem"),
+        Play::Endless,
+        Play::ResetInBody,
+    ])
+    .await;
+    let fetch = fetched(clock(), reach());
+    for name in ["redirected", "endless", "broken"] {
+        assert!(!has(&fetch, certificate(&vendor, name)).await, "{name}");
+    }
+    assert_eq!(vendor.got().len(), 3);
+}
