@@ -11,6 +11,7 @@ mod drift;
 mod gateway;
 mod ingest;
 mod laws;
+mod model;
 mod moody;
 mod operations;
 mod own_mapping;
@@ -26,3 +27,9 @@ mod sinks;
 mod standing;
 mod store;
 mod templates;
+
+/// How many cases a property is tried with: few in every run, as many as `CAMPANILE_CASES` says in a long one.
+fn cases(few: u32) -> u32 {
+    let asked = std::env::var("CAMPANILE_CASES").ok();
+    asked.map_or(few, |asked| asked.parse().unwrap())
+}
