@@ -14,7 +14,6 @@ use futures_util::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::FileFailurePersistence;
 use tempfile::TempDir;
 
 use memory::Memory;
@@ -272,7 +271,7 @@ proptest! {
     // What failed once is tried first for ever: its seed is kept beside this file.
     #![proptest_config(ProptestConfig {
         cases: super::cases(32),
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        failure_persistence: super::regressions(),
         ..ProptestConfig::default()
     })]
 

@@ -14,7 +14,6 @@ use campanile::store::Seq;
 use campanile_providers::Status;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::FileFailurePersistence;
 
 use reference::Reference;
 use rig::{Note, Rig, Whim};
@@ -250,7 +249,7 @@ proptest! {
     // What failed once is tried first for ever: its seed is kept beside this file.
     #![proptest_config(ProptestConfig {
         cases: super::cases(32),
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        failure_persistence: super::regressions(),
         ..ProptestConfig::default()
     })]
 

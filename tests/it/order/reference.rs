@@ -35,7 +35,6 @@ pub(super) struct Reference {
     /// The newest of each lane that was delivered as it was accepted, not again.
     newest: BTreeMap<u64, Seq>,
     ids: BTreeMap<Seq, String>,
-    delivered: BTreeSet<Seq>,
     dead: BTreeMap<Seq, usize>,
     /// Nothing is claimed after this time until the second: a pause has no end of its own.
     quiet: Option<(Timestamp, Timestamp)>,
@@ -49,7 +48,6 @@ impl Reference {
             lane_of: BTreeMap::new(),
             newest: BTreeMap::new(),
             ids: BTreeMap::new(),
-            delivered: BTreeSet::new(),
             dead: BTreeMap::new(),
             quiet: None,
         }
@@ -157,7 +155,6 @@ impl Reference {
             Event::Delivered { seq, attempt, .. } => {
                 let owed = self.take(*seq, now);
                 assert_eq!(*attempt, owed.attempts + 1);
-                self.delivered.insert(*seq);
                 if !owed.redriven {
                     let lane = self.lane_of[seq];
                     let before = self.newest.insert(lane, *seq);
@@ -252,10 +249,5 @@ impl Reference {
     pub(super) fn dead(&self) -> Vec<Seq> {
         let each = self.dead.iter().flat_map(|(seq, count)| vec![*seq; *count]);
         each.collect()
-    }
-
-    /// What was delivered at least once.
-    pub(super) fn delivered(&self) -> &BTreeSet<Seq> {
-        &self.delivered
     }
 }
