@@ -12,6 +12,7 @@ use super::lane::{Claim, Item};
 use super::{backoff, later};
 use crate::clock::Clock;
 use crate::config::Policy;
+use crate::fault;
 use crate::pipeline::dedup;
 use crate::sinks::{Class, Delivered, Failure, Parcel, Sink};
 use crate::store::{StoredAlert, Verdict};
@@ -63,7 +64,7 @@ pub(super) fn parcel(
         alert: Arc::new(alert),
         json: stored.json.into(),
         attempt: item.attempts.saturating_add(1),
-        redriven: item.redriven,
+        redriven: item.redriven && !fault::broken("broken-late-flag"),
         at,
     })
 }

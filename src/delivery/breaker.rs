@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::later;
+use crate::fault;
 
 /// Opens after so many failures in a row,
 const CONSECUTIVE_MAX: u32 = 5;
@@ -74,6 +75,7 @@ impl Breaker {
     pub(super) fn admits(&self, now: Timestamp) -> Admits {
         match self.state {
             State::Closed => Admits::All,
+            State::Open { .. } if fault::broken("broken-breaker") => Admits::Probe,
             State::Open { until } if until <= now => Admits::Probe,
             State::Open { .. } | State::Probing => Admits::Nothing,
         }

@@ -2,7 +2,8 @@
 //!
 //! A lane is all that is owed to the sink about one problem. Only its head may be on its way; the rest waits until the
 //! head is delivered or dead. The order inside a lane is the order of acceptance (`seq`), also for a delivery that an
-//! operator sends again: its firing still goes before a resolved that waits, but nothing already on its way is recalled.
+//! operator sends again: once it is read from the store, its firing goes before a resolved that waits. What goes out before
+//! that is not held back for it; the receiver sees by its flag that it comes late.
 //!
 //! Memory is bounded. When too much is loaded, followers are dropped from memory and their lane is marked `spilled`:
 //! what it holds is then the first part of what is owed in it, and the rest is loaded from the store when that part is

@@ -337,7 +337,7 @@ pub trait Store: Send + Sync {
     /// Dead letters, newest first.
     fn dead(&self, filter: Filter) -> Answer<'_, Vec<DeadRow>>;
 
-    /// Makes dead letters owed again, at the end of their lanes, tries counted afresh. Gives those that were.
+    /// Makes dead letters owed again, at their places in their lanes, tries counted afresh. Gives those that were.
     fn redrive(&self, dead: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>>;
 
     /// Drops dead letters for good. Gives how many there were.

@@ -1,5 +1,6 @@
 //! The whole gateway inside a test: real listeners, a real database file, and a clock that the test moves.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,12 +64,14 @@ impl Gateway {
         self.app.as_ref().unwrap()
     }
 
+    /// Where vendors call.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.app().public_address().unwrap()
+    }
+
     /// Sends these bytes to the public listener on a connection of their own.
     pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
-        Wire::to(self.app().public_address().unwrap())
-            .await
-            .send(raw)
-            .await
+        Wire::to(self.public()).await.send(raw).await
     }
 
     /// Posts JSON.

@@ -11,8 +11,11 @@ mod drift;
 mod gateway;
 mod ingest;
 mod laws;
+mod model;
 mod moody;
 mod operations;
+mod order;
+mod outage;
 mod own_mapping;
 mod pages;
 mod peers;
@@ -20,9 +23,24 @@ mod process;
 mod receiver;
 mod renormalize;
 mod routes;
+mod same_id;
 mod secrets;
 mod seeds;
 mod sinks;
 mod standing;
 mod store;
 mod templates;
+
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
+
+/// How many cases a property is tried with: few in every run, as many as `CAMPANILE_CASES` says in a long one.
+fn cases(few: u32) -> u32 {
+    let asked = std::env::var("CAMPANILE_CASES").ok();
+    asked.map_or(few, |asked| asked.parse().unwrap())
+}
+
+/// Where seeds that failed are kept, beside the test. A promise that is broken on purpose leaves none behind.
+fn regressions() -> Option<Box<dyn FailurePersistence>> {
+    let kept = std::env::var_os("FAILPOINTS").is_none();
+    kept.then(|| Box::new(FileFailurePersistence::WithSource("regressions")) as Box<_>)
+}

@@ -1,5 +1,6 @@
 //! The readers' side: short looks on connections of their own.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -93,6 +94,12 @@ pub(super) fn id_of(ms: u64, store_random: u16, seq: Seq, random: u32) -> Uuid {
     bytes[..2].copy_from_slice(&store_random.to_be_bytes());
     bytes[2..].copy_from_slice(&tail.to_be_bytes());
     uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid()
+}
+
+/// The time that an id says, in milliseconds.
+pub(super) fn ms_of(id: Uuid) -> i64 {
+    let (head, _) = id.as_u64_pair();
+    (head >> 16).cast_signed()
 }
 
 /// The place that an id names; whether an alert of this id stands there is for the row to say.
@@ -194,16 +201,20 @@ fn source_number(connection: &Connection, name: Option<&str>) -> rusqlite::Resul
     Ok(Some(id.unwrap_or(-1)))
 }
 
+/// The first and the last place of what is kept. Each is asked for alone: SQLite finds one end of a table at once, but reads
+/// the whole table for both ends in one question.
+fn bounds(connection: &Connection) -> rusqlite::Result<Option<(Seq, Seq)>> {
+    let end = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<Seq>>(0));
+    let lowest = end("SELECT min(seq) FROM alert")?;
+    Ok(lowest.zip(end("SELECT max(seq) FROM alert")?))
+}
+
 pub(super) fn alerts(
     connection: &Connection,
     filter: &Filter,
 ) -> rusqlite::Result<Vec<StoredAlert>> {
     let source = source_number(connection, filter.source.as_deref())?;
-    let highest: Option<Seq> =
-        connection.query_row("SELECT max(seq) FROM alert", [], |row| row.get(0))?;
-    let lowest: Option<Seq> =
-        connection.query_row("SELECT min(seq) FROM alert", [], |row| row.get(0))?;
-    let (Some(highest), Some(lowest)) = (highest, lowest) else {
+    let Some((lowest, highest)) = bounds(connection)? else {
         return Ok(Vec::new());
     };
     let mut before = filter.before.unwrap_or(Seq::MAX).min(highest + 1);
@@ -244,12 +255,28 @@ pub(super) fn latest_of(
     source: &str,
     limit: u32,
 ) -> rusqlite::Result<Vec<StoredAlert>> {
-    let filter = Filter {
-        source: Some(source.to_owned()),
-        limit,
-        ..Filter::default()
+    let source = source_number(connection, Some(source))?;
+    let Some((lowest, highest)) = bounds(connection)? else {
+        return Ok(Vec::new());
     };
-    alerts(connection, &filter)
+    let mut select = connection.prepare_cached(
+        "SELECT seq, fingerprint FROM alert WHERE seq < ?1 AND seq >= ?2 AND source = ?3 ORDER BY seq DESC",
+    )?;
+    let mut problems = HashSet::new();
+    let mut latest: Vec<Seq> = Vec::new();
+    let mut before = highest + 1;
+    while before > lowest && latest.len() < limit as usize {
+        let from = before - SCAN_ROWS;
+        let mut rows = select.query(params![before, from, source])?;
+        while let Some(row) = rows.next()? {
+            if problems.insert(row.get::<_, i64>(1)?) {
+                latest.push(row.get(0)?);
+            }
+        }
+        before = from;
+    }
+    latest.truncate(limit as usize);
+    alerts_at(connection, &latest)
 }
 
 fn owed_row(row: &Row<'_>) -> rusqlite::Result<Owed> {
@@ -465,10 +492,10 @@ pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
         })?
         .collect::<rusqlite::Result<_>>()?;
     // Places are given without gaps and pruned from the front, so that their span counts them without a scan.
-    let alerts = number("SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM alert")?;
+    let span = bounds(connection)?.map_or(0, |(lowest, highest)| highest - lowest + 1);
     let pages = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
     Ok(Stats {
-        alerts,
+        alerts: span.cast_unsigned(),
         owed,
         dead,
         quarantined: number("SELECT count(*) FROM quarantine")?,

@@ -97,10 +97,15 @@ impl Session {
                 )
                 .unwrap_or(0),
             callback: highest("SELECT max(id) FROM callback")?.unwrap_or(0),
-            id_ms: highest("SELECT received_ms FROM alert ORDER BY seq DESC LIMIT 1")
+            // Not when the newest came: where the clock had stepped back, its id says a later time.
+            id_ms: connection
+                .query_row(
+                    "SELECT id FROM alert ORDER BY seq DESC LIMIT 1",
+                    [],
+                    |row| row.get(0),
+                )
                 .optional()?
-                .flatten()
-                .unwrap_or(0),
+                .map_or(0, |id| read::ms_of(Uuid::from_bytes(id))),
         };
         let id_random = highest("SELECT value FROM meta WHERE name = 'id_random'")?.unwrap_or(0);
         let keys = Keys::load(&connection)?;

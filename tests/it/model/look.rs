@@ -1,0 +1,231 @@
+//! What a store shows, held against what the model holds.
+
+use std::collections::BTreeSet;
+
+use campanile::store::{Filter, Owed, Seq, SinkId, Stats, Store, StoredAlert};
+use campanile_providers::{Fingerprint, Severity};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use super::memory::{Kept, Memory};
+use super::step::{Look, PROBLEMS, SOURCES, status};
+
+const MANY: u32 = 10_000;
+
+/// What every step may change.
+pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) {
+    for sink in sinks {
+        let shown = store.owed(*sink, 0, MANY as usize).await.unwrap();
+        assert_eq!(shown, owed(memory, *sink), "owed to {sink}");
+    }
+    let everything = Filter {
+        limit: MANY,
+        ..Filter::default()
+    };
+    page(store, memory, everything).await;
+    stats(store, memory).await;
+}
+
+/// Everything, asked in every way.
+pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) {
+    briefly(store, memory, sinks).await;
+    for sink in sinks {
+        pages_of_owed(store, memory, *sink).await;
+    }
+    // One before the first and one after the last are nobody's.
+    let last = memory.alerts.keys().max().copied().unwrap_or(0);
+    for seq in 0..=last + 1 {
+        of_one(store, memory, seq).await;
+    }
+    let all: Vec<Seq> = (0..=last + 1).rev().collect();
+    let at = store.alerts_at(all).await.unwrap();
+    same_alerts(&at, memory.alerts.iter().rev());
+    for source in SOURCES {
+        latest(store, memory, source, MANY).await;
+        latest(store, memory, source, 2).await;
+    }
+}
+
+async fn pages_of_owed(store: &dyn Store, memory: &Memory, sink: SinkId) {
+    let expected = owed(memory, sink);
+    let mut paged: Vec<Owed> = Vec::new();
+    loop {
+        let after = paged.last().map_or(0, |owed| owed.seq);
+        let page = store.owed(sink, after, 3).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        assert!(page.len() <= 3);
+        paged.extend(page);
+    }
+    assert_eq!(paged, expected);
+    for lane in (0..PROBLEMS).map(Fingerprint) {
+        let mut of_lane: Vec<Owed> = expected.clone();
+        of_lane.retain(|owed| owed.fingerprint == lane);
+        let after = of_lane.first().map_or(0, |owed| owed.seq);
+        let rest = store.owed_in_lane(sink, lane, after, 2).await.unwrap();
+        let expected: Vec<Owed> = of_lane.into_iter().skip(1).take(2).collect();
+        assert_eq!(rest, expected);
+    }
+}
+
+async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
+    let kept = memory.alerts.get(&seq);
+    let callback = store.callback_of(seq).await.unwrap();
+    assert_eq!(callback.as_ref(), kept.map(|kept| &kept.callback));
+    let attempts = store.attempts_of(seq).await.unwrap();
+    let expected = memory
+        .attempts
+        .range((seq, i64::MIN, 0, 0)..(seq + 1, i64::MIN, 0, 0));
+    assert!(
+        attempts.iter().eq(expected.map(|(_, row)| row)),
+        "{attempts:?}"
+    );
+    let deliveries = store.deliveries_of(seq).await.unwrap();
+    let expected = memory.owed.values().filter(|row| row.owed.seq == seq);
+    assert!(deliveries.iter().eq(expected), "{deliveries:?}");
+    if let Some(kept) = kept {
+        let shown = store.alert(kept.id).await.unwrap().unwrap();
+        same_alert(&shown, seq, kept);
+    }
+}
+
+async fn latest(store: &dyn Store, memory: &Memory, source: &str, limit: u32) {
+    let latest = store.latest_of(source.to_owned(), limit).await.unwrap();
+    let mut problems = BTreeSet::new();
+    let of_source = memory
+        .alerts
+        .iter()
+        .rev()
+        .filter(|(_, kept)| kept.source == source);
+    let newest = of_source.filter(|(_, kept)| problems.insert(kept.alert.fingerprint));
+    same_alerts(&latest, newest.take(limit as usize));
+}
+
+async fn stats(store: &dyn Store, memory: &Memory) {
+    let span = |first: Seq, last: Seq| u64::try_from(last - first + 1).unwrap();
+    let (first, last) = (memory.alerts.keys().min(), memory.alerts.keys().max());
+    let expected = Stats {
+        alerts: first
+            .zip(last)
+            .map_or(0, |(first, last)| span(*first, *last)),
+        owed: counted(memory.owed.keys().map(|(sink, _)| *sink)),
+        dead: counted(memory.dead.values().map(|letter| letter.sink)),
+        quarantined: memory.quarantine.len() as u64,
+        bytes: 0,
+    };
+    let shown = store.stats().await.unwrap();
+    assert!(shown.bytes > 0);
+    assert_eq!(Stats { bytes: 0, ..shown }, expected);
+}
+
+fn counted(sinks: impl Iterator<Item = SinkId>) -> Vec<(SinkId, u64)> {
+    let mut counts = std::collections::BTreeMap::new();
+    sinks.for_each(|sink| *counts.entry(sink).or_default() += 1);
+    counts.into_iter().collect()
+}
+
+/// One page of each list.
+pub(super) async fn page(store: &dyn Store, memory: &Memory, filter: Filter) {
+    let limit = filter.limit as usize;
+    let before = filter.before.unwrap_or(i64::MAX);
+    let wanted = |(seq, kept): &(&Seq, &Kept)| {
+        **seq < before
+            && filter
+                .source
+                .as_ref()
+                .is_none_or(|source| kept.source == *source)
+            && filter
+                .status
+                .is_none_or(|status| kept.alert.status == status)
+            && filter
+                .severity
+                .is_none_or(|severity| kept.alert.severity == severity)
+            && filter
+                .fingerprint
+                .is_none_or(|lane| kept.alert.fingerprint == lane)
+            && filter.since.is_none_or(|since| kept.received_at >= since)
+    };
+    let alerts = store.alerts(filter.clone()).await.unwrap();
+    same_alerts(
+        &alerts,
+        memory.alerts.iter().rev().filter(wanted).take(limit),
+    );
+
+    let of_lane = |lane: Fingerprint| filter.fingerprint.is_none_or(|wanted| wanted == lane);
+    let to_sink = |sink: SinkId| filter.sink.is_none_or(|wanted| wanted == sink);
+    let owed = memory.owed.values().filter(|row| row.owed.seq < before);
+    let owed = owed.filter(|row| to_sink(row.sink) && of_lane(row.owed.fingerprint));
+    let mut owed: Vec<_> = owed.cloned().collect();
+    owed.sort_by_key(|row| std::cmp::Reverse((row.owed.seq, row.sink)));
+    owed.truncate(limit);
+    assert_eq!(store.deliveries(filter.clone()).await.unwrap(), owed);
+
+    let lane_of = |seq: Seq| memory.alerts[&seq].alert.fingerprint;
+    let dead = memory
+        .dead
+        .values()
+        .rev()
+        .filter(|letter| letter.id < before);
+    let dead = dead.filter(|letter| to_sink(letter.sink) && of_lane(lane_of(letter.seq)));
+    let shown = store.dead(filter.clone()).await.unwrap();
+    assert!(shown.iter().eq(dead.take(limit)), "{shown:?}");
+
+    let quarantine = memory
+        .quarantine
+        .values()
+        .rev()
+        .filter(|row| row.id < before);
+    let of_source =
+        quarantine.filter(|row| filter.source.as_ref().is_none_or(|s| row.source == *s));
+    let shown = store.quarantine(filter.clone()).await.unwrap();
+    assert!(shown.iter().eq(of_source.take(limit)), "{shown:?}");
+}
+
+impl Look {
+    pub(super) fn filter(&self, now: Timestamp, sinks: &[SinkId], last: Seq) -> Filter {
+        let back = |seconds: u8| now - SignedDuration::from_secs(seconds.into());
+        let below = usize::try_from(last + 2).unwrap();
+        Filter {
+            source: self.source.map(|source| SOURCES[source].to_owned()),
+            sink: self.sink.map(|sink| sinks[sink]),
+            status: self.resolved.map(status),
+            severity: self.severity.map(|severity| Severity::ALL[severity]),
+            fingerprint: self.problem.map(Fingerprint),
+            since: self.seconds.map(back),
+            before: self
+                .before
+                .map(|at| i64::try_from(at.index(below)).unwrap()),
+            limit: self.limit.into(),
+        }
+    }
+}
+
+fn owed(memory: &Memory, sink: SinkId) -> Vec<Owed> {
+    let rows = memory.owed.range((sink, Seq::MIN)..=(sink, Seq::MAX));
+    rows.map(|(_, row)| row.owed.clone()).collect()
+}
+
+fn same_alerts<'m>(shown: &[StoredAlert], kept: impl Iterator<Item = (&'m Seq, &'m Kept)>) {
+    let kept: Vec<_> = kept.collect();
+    let places = |all: &[StoredAlert]| all.iter().map(|alert| alert.seq).collect::<Vec<_>>();
+    let expected: Vec<Seq> = kept.iter().map(|(seq, _)| **seq).collect();
+    assert_eq!(places(shown), expected);
+    for (shown, (seq, kept)) in shown.iter().zip(kept) {
+        same_alert(shown, *seq, kept);
+    }
+}
+
+fn same_alert(shown: &StoredAlert, seq: Seq, kept: &Kept) {
+    assert_eq!(
+        (shown.seq, shown.id, shown.episode),
+        (seq, kept.id, kept.episode)
+    );
+    let mut json: Value = serde_json::from_slice(&shown.json).unwrap();
+    let id = json.as_object_mut().unwrap().shift_remove("id");
+    assert_eq!(id, Some(kept.id.to_string().into()));
+    assert_eq!(
+        json,
+        serde_json::from_slice::<Value>(&kept.alert.body).unwrap()
+    );
+}

@@ -1,0 +1,251 @@
+//! What a store is, without a disk: plain maps, and the rules of the trait [`campanile::store::Store`] written down once
+//! more. What a store may choose (ids, and whether it still knows a key that was pruned) is taken from its answers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use campanile::store::{
+    Appended, Appending, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry, NewAlert, Owed,
+    QuarantineRow, Seq, Settlement, SinkId, Verdict,
+};
+use campanile_providers::{Fingerprint, Status};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// An alert that is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) id: Uuid,
+    pub(super) episode: Uuid,
+    pub(super) source: String,
+    pub(super) received_at: Timestamp,
+    pub(super) callback: Vec<u8>,
+    pub(super) alert: NewAlert,
+}
+
+/// What a store has to know of a key.
+enum Known {
+    No,
+    Saying(u64),
+    /// It was old enough to be pruned: both answers are right.
+    Perhaps,
+}
+
+/// A store in memory.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) alerts: BTreeMap<Seq, Kept>,
+    pub(super) owed: BTreeMap<(SinkId, Seq), DeliveryRow>,
+    pub(super) dead: BTreeMap<i64, DeadRow>,
+    pub(super) quarantine: BTreeMap<i64, QuarantineRow>,
+    /// By sink, time in milliseconds and number of the try: a second of the same replaces the first.
+    pub(super) attempts: BTreeMap<(Seq, i64, SinkId, u32), AttemptRow>,
+    keys: HashMap<DedupKey, (u64, Timestamp)>,
+    episodes: HashMap<(String, Fingerprint), Uuid>,
+    pruned_before: Option<Timestamp>,
+    last_seq: Seq,
+    last_dead: i64,
+    last_quarantined: i64,
+}
+
+impl Memory {
+    /// Checks what a store answered to a callback, and follows it.
+    pub(super) fn append(&mut self, entry: &Entry, answer: &Appended) {
+        assert_eq!(answer.alerts.len(), entry.alerts.len());
+        for (alert, appending) in entry.alerts.iter().zip(&answer.alerts) {
+            match (self.known(&alert.key), *appending) {
+                (Known::Saying(said), Appending::Duplicate { conflict }) => {
+                    assert_eq!(conflict, said != alert.content, "a conflict");
+                }
+                (Known::Perhaps, Appending::Duplicate { .. }) => {}
+                (Known::No | Known::Perhaps, Appending::Accepted { seq, id }) => {
+                    self.accept(entry, alert, seq, id);
+                }
+                (Known::No, answered) => panic!("new, but {answered:?}"),
+                (Known::Saying(_), answered) => panic!("known, but {answered:?}"),
+            }
+        }
+        let number = (!entry.faults.is_empty()).then(|| self.last_quarantined + 1);
+        assert_eq!(answer.quarantine, number, "the number in quarantine");
+        if let Some(id) = number {
+            self.last_quarantined = id;
+            let row = QuarantineRow {
+                id,
+                source: entry.source.to_string(),
+                received_at: entry.received_at,
+                faults: entry.faults.clone(),
+                callback: entry.callback.clone(),
+            };
+            self.quarantine.insert(id, row);
+        }
+    }
+
+    fn known(&self, key: &DedupKey) -> Known {
+        match self.keys.get(key) {
+            None => Known::No,
+            Some((_, at)) if self.pruned_before.is_some_and(|before| *at < before) => {
+                Known::Perhaps
+            }
+            Some((content, _)) => Known::Saying(*content),
+        }
+    }
+
+    fn accept(&mut self, entry: &Entry, alert: &NewAlert, seq: Seq, id: Uuid) {
+        assert_eq!(
+            seq,
+            self.last_seq + 1,
+            "places have no gaps and are never given again"
+        );
+        let newest = self.alerts.last_key_value().map(|(_, kept)| kept.id);
+        assert!(newest < Some(id), "{id} does not sort after {newest:?}");
+        self.last_seq = seq;
+        self.keys
+            .insert(alert.key, (alert.content, entry.received_at));
+        let episode = self.episode(&entry.source, alert, id);
+        for sink in &alert.sinks {
+            self.insert_owed(*sink, seq, alert.fingerprint, entry.received_at, false);
+        }
+        let kept = Kept {
+            id,
+            episode,
+            source: entry.source.to_string(),
+            received_at: entry.received_at,
+            callback: entry.callback.clone(),
+            alert: alert.clone(),
+        };
+        self.alerts.insert(seq, kept);
+    }
+
+    fn episode(&mut self, source: &str, alert: &NewAlert, id: Uuid) -> Uuid {
+        let problem = (source.to_owned(), alert.fingerprint);
+        match alert.status {
+            Status::Firing => *self.episodes.entry(problem).or_insert(id),
+            Status::Resolved => self.episodes.remove(&problem).unwrap_or(id),
+        }
+    }
+
+    fn insert_owed(
+        &mut self,
+        sink: SinkId,
+        seq: Seq,
+        fingerprint: Fingerprint,
+        owed_since: Timestamp,
+        redriven: bool,
+    ) {
+        let owed = Owed {
+            seq,
+            fingerprint,
+            attempts: 0,
+            due_at: None,
+            owed_since,
+            redriven,
+        };
+        let row = DeliveryRow {
+            sink,
+            owed,
+            last_error: None,
+            last_code: None,
+        };
+        self.owed.entry((sink, seq)).or_insert(row);
+    }
+
+    pub(super) fn settle(&mut self, settlement: &Settlement) {
+        let Settlement {
+            sink,
+            seq,
+            at,
+            attempt,
+            code,
+            ..
+        } = *settlement;
+        let Some(row) = self.owed.get_mut(&(sink, seq)) else {
+            return;
+        };
+        let word = match &settlement.verdict {
+            Verdict::Delivered => "delivered",
+            Verdict::Again { due_at, error } => {
+                row.owed.attempts = attempt;
+                row.owed.due_at = Some(*due_at);
+                row.last_error = Some(error.clone());
+                row.last_code = code;
+                "again"
+            }
+            Verdict::Dead { class, error } => {
+                self.last_dead += 1;
+                let letter = DeadRow {
+                    id: self.last_dead,
+                    sink,
+                    seq,
+                    attempts: attempt,
+                    at,
+                    class: (*class).to_owned(),
+                    error: error.clone(),
+                    code,
+                };
+                self.dead.insert(letter.id, letter);
+                "dead"
+            }
+        };
+        if word != "again" {
+            self.owed.remove(&(sink, seq));
+        }
+        let attempted = AttemptRow {
+            sink,
+            at,
+            took_ms: settlement.took_ms,
+            attempt,
+            code,
+            verdict: word.to_owned(),
+        };
+        let key = (seq, at.as_millisecond(), sink, attempt);
+        self.attempts.insert(key, attempted);
+    }
+
+    pub(super) fn redrive(&mut self, dead: &[i64], now: Timestamp) -> Vec<(SinkId, Seq)> {
+        let mut redriven = Vec::new();
+        for id in dead {
+            let Some(letter) = self.dead.remove(id) else {
+                continue;
+            };
+            let lane = self.alerts[&letter.seq].alert.fingerprint;
+            self.insert_owed(letter.sink, letter.seq, lane, now, true);
+            redriven.push((letter.sink, letter.seq));
+        }
+        redriven
+    }
+
+    pub(super) fn owe(&mut self, seq: Seq, sink: SinkId, now: Timestamp) -> bool {
+        let Some(lane) = self.alerts.get(&seq).map(|kept| kept.alert.fingerprint) else {
+            return false;
+        };
+        let new = !self.owed.contains_key(&(sink, seq));
+        self.insert_owed(sink, seq, lane, now, true);
+        new
+    }
+
+    /// Removes what is older than `before`: letters and quarantine first, then the alerts that nobody needs, as far as the
+    /// first young one.
+    pub(super) fn prune(&mut self, before: Timestamp) {
+        self.pruned_before = self.pruned_before.max(Some(before));
+        self.dead.retain(|_, letter| letter.at >= before);
+        self.quarantine.retain(|_, row| row.received_at >= before);
+        let young = |(_, kept): &(&Seq, &Kept)| kept.received_at >= before;
+        let end = self
+            .alerts
+            .iter()
+            .find(young)
+            .map_or(Seq::MAX, |(seq, _)| *seq);
+        let wanted = |seq: Seq| {
+            let owed = self.owed.keys().any(|(_, owed)| *owed == seq);
+            owed || self.dead.values().any(|letter| letter.seq == seq)
+        };
+        let gone: Vec<Seq> = self.alerts.range(..end).map(|(seq, _)| *seq).collect();
+        for seq in gone
+            .into_iter()
+            .filter(|seq| !wanted(*seq))
+            .collect::<Vec<_>>()
+        {
+            self.alerts.remove(&seq);
+            self.attempts.retain(|(of, ..), _| *of != seq);
+        }
+    }
+}

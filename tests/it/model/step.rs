@@ -1,0 +1,251 @@
+//! What is done to a store, drawn at random. Every step can follow every other: what it is done to is picked from what is
+//! there, so that a failing run can lose any of its steps and still be a run.
+
+use campanile::store::{DedupKey, Entry, Fault, NewAlert, Verdict};
+use campanile_providers::{Fingerprint, Severity, Status};
+use jiff::{SignedDuration, Timestamp};
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use sha2::{Digest, Sha256};
+
+/// Few of each, so that they meet.
+pub(super) const SOURCES: [&str; 2] = ["ucloud/prod", "jiankong/web"];
+pub(super) const SINKS: [&str; 3] = ["webhook/a", "webhook/b", "file/c"];
+const MESSAGES: u8 = 24;
+pub(super) const PROBLEMS: u64 = 4;
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Callbacks that come at the same time.
+    Append(Vec<Call>),
+    /// Outcomes that are written together, of what is owed.
+    Settle(Vec<(Index, Outcome)>),
+    /// An outcome of something that is not owed to this sink, or is gone.
+    SettleAny(Index, usize, Outcome),
+    Redrive(Vec<Index>),
+    DropDead(Vec<Index>),
+    Owe(Index, usize),
+    DropOwed(Index),
+    DropAny(Index, usize),
+    Release(Index, Call),
+    DropQuarantined(Vec<Index>),
+    /// Everything older than so many seconds.
+    Prune(u8),
+    Pass(u8),
+    Look(Look),
+    Crash(Crash),
+}
+
+/// How a store ends, each followed by a new start.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Crash {
+    /// As an operator stops it.
+    Closed,
+    /// Dropped without a word.
+    Dropped,
+    /// What stood on the disk at that moment.
+    Killed,
+}
+
+/// A page of something.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub(super) source: Option<usize>,
+    pub(super) sink: Option<usize>,
+    pub(super) resolved: Option<bool>,
+    pub(super) severity: Option<usize>,
+    pub(super) problem: Option<u64>,
+    pub(super) seconds: Option<u8>,
+    pub(super) before: Option<Index>,
+    pub(super) limit: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    Delivered,
+    Again(u8),
+    Dead,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    source: usize,
+    /// How far the clock had stepped back when it came, in seconds.
+    back: u8,
+    messages: Vec<Message>,
+    faulty: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Message {
+    id: u8,
+    problem: u64,
+    resolved: bool,
+    severity: usize,
+    other_words: bool,
+    sinks: [bool; SINKS.len()],
+}
+
+impl Outcome {
+    pub(super) fn verdict(self, now: Timestamp) -> Verdict {
+        match self {
+            Self::Delivered => Verdict::Delivered,
+            Self::Again(seconds) => Verdict::Again {
+                due_at: now + SignedDuration::from_secs(seconds.into()),
+                error: format!("503, again in {seconds} s"),
+            },
+            Self::Dead => Verdict::Dead {
+                class: "poison",
+                error: "400".to_owned(),
+            },
+        }
+    }
+}
+
+impl Call {
+    /// As it is handed to the store. `sinks` are the numbers of [`SINKS`].
+    pub(super) fn entry(&self, now: Timestamp, sinks: &[i64]) -> Entry {
+        let source = SOURCES[self.source];
+        let fault = || Fault {
+            place: "body.AlarmTime".to_owned(),
+            problem: "not a number".to_owned(),
+        };
+        Entry {
+            source: source.into(),
+            received_at: now - SignedDuration::from_secs(self.back.into()),
+            callback: format!("POST /callback/{source} HTTP/1.1\r\n\r\n{self:?}").into_bytes(),
+            alerts: self
+                .messages
+                .iter()
+                .map(|m| m.alert(source, sinks))
+                .collect(),
+            faults: self.faulty.then(fault).into_iter().collect(),
+        }
+    }
+}
+
+impl Message {
+    fn alert(&self, source: &str, sinks: &[i64]) -> NewAlert {
+        let id = self.id;
+        let key: DedupKey = Sha256::digest(format!("{source} {id}"))
+            .first_chunk()
+            .copied()
+            .unwrap();
+        let chosen = sinks.iter().zip(self.sinks).filter(|(_, chosen)| *chosen);
+        NewAlert {
+            key,
+            content: if self.other_words { 8 } else { 7 },
+            fingerprint: Fingerprint(self.problem),
+            status: status(self.resolved),
+            severity: Severity::ALL[self.severity],
+            body: format!(r#"{{"source":"{source}","message_id":"{id}","title":"{self:?}"}}"#)
+                .into_bytes(),
+            sinks: chosen.map(|(sink, _)| *sink).collect(),
+        }
+    }
+}
+
+pub(super) fn status(resolved: bool) -> Status {
+    if resolved {
+        Status::Resolved
+    } else {
+        Status::Firing
+    }
+}
+
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..40)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let some = || prop::collection::vec(any::<Index>(), 1..4);
+    let sink = || 0..SINKS.len();
+    prop_oneof![
+        8 => prop::collection::vec(call(), 1..5).prop_map(Step::Append),
+        8 => prop::collection::vec((any::<Index>(), outcome()), 1..6).prop_map(Step::Settle),
+        1 => (any::<Index>(), sink(), outcome()).prop_map(|(at, sink, o)| Step::SettleAny(at, sink, o)),
+        2 => some().prop_map(Step::Redrive),
+        1 => some().prop_map(Step::DropDead),
+        2 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::Owe(at, sink)),
+        1 => any::<Index>().prop_map(Step::DropOwed),
+        1 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::DropAny(at, sink)),
+        2 => (any::<Index>(), call()).prop_map(|(at, call)| Step::Release(at, call)),
+        1 => some().prop_map(Step::DropQuarantined),
+        2 => (0..60_u8).prop_map(Step::Prune),
+        3 => (0..60_u8).prop_map(Step::Pass),
+        2 => look().prop_map(Step::Look),
+        3 => crash().prop_map(Step::Crash),
+    ]
+}
+
+fn crash() -> impl Strategy<Value = Crash> {
+    prop_oneof![1 => Just(Crash::Closed), 1 => Just(Crash::Dropped), 3 => Just(Crash::Killed)]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Delivered),
+        (0..90_u8).prop_map(Outcome::Again),
+        Just(Outcome::Dead)
+    ]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let messages = prop::collection::vec(message(), 0..5);
+    let back = prop_oneof![3 => Just(0), 1 => 1..40_u8];
+    let faulty = prop::bool::weighted(0.2);
+    let parts = (0..SOURCES.len(), back, messages, faulty);
+    parts.prop_map(|(source, back, messages, faulty)| Call {
+        source,
+        back,
+        messages,
+        faulty,
+    })
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let parts = (
+        0..MESSAGES,
+        0..PROBLEMS,
+        any::<bool>(),
+        0..Severity::ALL.len(),
+        prop::bool::weighted(0.1),
+        any::<[bool; SINKS.len()]>(),
+    );
+    parts.prop_map(
+        |(id, problem, resolved, severity, other_words, sinks)| Message {
+            id,
+            problem,
+            resolved,
+            severity,
+            other_words,
+            sinks,
+        },
+    )
+}
+
+fn look() -> impl Strategy<Value = Look> {
+    let parts = (
+        weighted(0.3, 0..SOURCES.len()),
+        weighted(0.4, 0..SINKS.len()),
+        weighted(0.3, any::<bool>()),
+        weighted(0.2, 0..Severity::ALL.len()),
+        weighted(0.3, 0..PROBLEMS),
+        weighted(0.3, 0..90_u8),
+        weighted(0.4, any::<Index>()),
+        1..12_u8,
+    );
+    parts.prop_map(
+        |(source, sink, resolved, severity, problem, seconds, before, limit)| Look {
+            source,
+            sink,
+            resolved,
+            severity,
+            problem,
+            seconds,
+            before,
+            limit,
+        },
+    )
+}

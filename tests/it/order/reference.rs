@@ -1,0 +1,253 @@
+//! What one sink may see, said in the fewest words: of each lane, what is owed; and of each line of the log, whether it may
+//! stand there. It knows nothing of workers, pages or memory, and reads the schedule by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use campanile::config::Policy;
+use campanile::delivery::Event;
+use campanile::sinks::Class;
+use campanile::store::Seq;
+use jiff::Timestamp;
+
+use super::rig::{Sent, Whim};
+
+/// One delivery that is owed.
+#[derive(Clone, Debug)]
+struct Owed {
+    attempts: u32,
+    /// Poison since it was owed, and since the last start.
+    poison: u32,
+    poison_since_start: u32,
+    since: Timestamp,
+    not_before: Timestamp,
+    /// Too old at its last try, or refused too often: nothing but its end may follow.
+    over: bool,
+    redriven: bool,
+    failed_at: Option<Timestamp>,
+}
+
+/// One sink.
+pub(super) struct Reference {
+    policy: Policy,
+    lanes: BTreeMap<u64, BTreeMap<Seq, Owed>>,
+    lane_of: BTreeMap<Seq, u64>,
+    /// The newest of each lane that was delivered as it was accepted, not again.
+    newest: BTreeMap<u64, Seq>,
+    ids: BTreeMap<Seq, String>,
+    dead: BTreeMap<Seq, usize>,
+    /// Nothing is claimed after this time until the second: a pause has no end of its own.
+    quiet: Option<(Timestamp, Timestamp)>,
+}
+
+impl Reference {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            lanes: BTreeMap::new(),
+            lane_of: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            quiet: None,
+        }
+    }
+
+    pub(super) fn accepted(&mut self, seq: Seq, lane: u64, now: Timestamp) {
+        self.lane_of.insert(seq, lane);
+        self.owe(seq, now, false);
+    }
+
+    /// Owed once more by an operator. False when it is owed.
+    pub(super) fn owed_again(&mut self, seq: Seq, now: Timestamp) -> bool {
+        !self.is_owed(seq) && self.owe(seq, now, true)
+    }
+
+    fn owe(&mut self, seq: Seq, now: Timestamp, redriven: bool) -> bool {
+        let owed = Owed {
+            attempts: 0,
+            poison: 0,
+            poison_since_start: 0,
+            since: now,
+            not_before: now,
+            over: false,
+            redriven,
+            failed_at: None,
+        };
+        let lane = self.lanes.entry(self.lane_of[&seq]).or_default();
+        lane.insert(seq, owed).is_none()
+    }
+
+    /// Taken from the dead letters.
+    pub(super) fn redriven(&mut self, seq: Seq, now: Timestamp) {
+        *self.dead.get_mut(&seq).unwrap() -= 1;
+        self.owed_again(seq, now);
+    }
+
+    pub(super) fn dropped(&mut self, seq: Seq) -> bool {
+        let lane = self.lanes.entry(self.lane_of[&seq]).or_default();
+        lane.remove(&seq).is_some()
+    }
+
+    pub(super) fn paused(&mut self, now: Timestamp) {
+        self.quiet = Some((now, Timestamp::MAX));
+    }
+
+    pub(super) fn resumed(&mut self) {
+        self.quiet = None;
+    }
+
+    pub(super) fn restarted(&mut self) {
+        self.quiet = None;
+        let all = self.lanes.values_mut().flat_map(BTreeMap::values_mut);
+        all.for_each(|owed| owed.poison_since_start = 0);
+    }
+
+    /// A call of the sink.
+    pub(super) fn sent(&mut self, sent: &Sent) {
+        if let Some((after, until)) = self.quiet {
+            let loud = sent.at <= after || sent.at >= until;
+            assert!(
+                loud,
+                "sent while the sink wants quiet from {after} to {until}: {sent:?}"
+            );
+        }
+        if let Some(seq) = sent.seq {
+            let known = self
+                .ids
+                .entry(seq)
+                .or_insert_with(|| sent.delivery_id.clone());
+            assert_eq!(*known, sent.delivery_id, "one delivery, one id");
+            let late = self
+                .newest
+                .get(&self.lane_of[&seq])
+                .is_some_and(|newest| *newest > seq);
+            let owed = self.next(seq, None);
+            assert_eq!(sent.attempt, owed.attempts + 1, "{sent:?}");
+            assert_eq!(sent.redriven, owed.redriven, "{sent:?}");
+            assert!(!late || sent.redriven, "late and not flagged: {sent:?}");
+            assert!(
+                sent.at >= owed.not_before,
+                "before {}: {sent:?}",
+                owed.not_before
+            );
+            assert!(!owed.over, "sent after its last try: {sent:?}");
+        }
+        if let Whim::AsksForQuiet(seconds) = sent.answer {
+            let asked = Duration::from_secs(seconds.into());
+            let until = (sent.at + asked).max(self.quiet.map_or(sent.at, |(_, until)| until));
+            // Until the oldest of what was sent is at its end; what a receiver asks beyond that is not honoured.
+            let life = self
+                .lanes
+                .values()
+                .flat_map(BTreeMap::values)
+                .map(|owed| owed.since);
+            let end = life
+                .min()
+                .map_or(until, |since| since + self.policy.max_age);
+            self.quiet = Some((sent.at, until.min(end).max(sent.at)));
+        }
+    }
+
+    /// What the worker tells. Gives the dead letter that came of it.
+    pub(super) fn told(&mut self, event: &Event, now: Timestamp) {
+        match event {
+            Event::Delivered { seq, attempt, .. } => {
+                let owed = self.take(*seq, now);
+                assert_eq!(*attempt, owed.attempts + 1);
+                if !owed.redriven {
+                    let lane = self.lane_of[seq];
+                    let before = self.newest.insert(lane, *seq);
+                    assert!(before < Some(*seq), "{seq} came after {before:?}");
+                }
+            }
+            Event::Failed {
+                seq,
+                attempt,
+                class,
+                ..
+            } => self.failed(*seq, *attempt, *class, now),
+            Event::Dead {
+                seq,
+                attempts,
+                class,
+                ..
+            } => {
+                let owed = self.take(*seq, now);
+                assert_eq!(*attempts, owed.attempts);
+                match *class {
+                    "poison" => assert!(owed.poison >= 3, "poison after {owed:?}"),
+                    "expired" => assert!(now >= owed.since + self.policy.max_age, "{owed:?}"),
+                    other => panic!("dead of {other}"),
+                }
+                *self.dead.entry(*seq).or_default() += 1;
+            }
+            Event::Paused { .. } => self.paused(now),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, seq: Seq, attempt: u32, class: Class, now: Timestamp) {
+        let wait = self.wait(attempt, class) / 2;
+        let max_age = self.policy.max_age;
+        let owed = self.next(seq, Some(now));
+        assert_eq!(attempt, owed.attempts + 1);
+        owed.attempts = attempt;
+        owed.failed_at = Some(now);
+        owed.poison += u32::from(class == Class::Poison);
+        owed.poison_since_start += u32::from(class == Class::Poison);
+        let end = owed.since + max_age;
+        owed.not_before = (now + wait).min(end).max(now);
+        owed.over = now >= end || owed.poison_since_start >= 3;
+    }
+
+    /// A step of the schedule; at least a minute, and from its later half, where people must act.
+    fn wait(&self, attempt: u32, class: Class) -> Duration {
+        let schedule = &self.policy.retry_schedule;
+        let (skip, least) = match class {
+            Class::Operator => (schedule.len() / 2, Duration::from_mins(1)),
+            _ => (0, Duration::ZERO),
+        };
+        let at = (attempt as usize - 1 + skip).min(schedule.len() - 1);
+        schedule[at].max(least)
+    }
+
+    /// A delivery whose turn it is in its lane: no older one is owed, but for those that failed with it in one digest, and for
+    /// those that an operator sends again, which may have come too late to be waited for.
+    fn next(&mut self, seq: Seq, digest: Option<Timestamp>) -> &mut Owed {
+        let lane = self.lanes.entry(self.lane_of[&seq]).or_default();
+        for (older, owed) in lane.range(..seq) {
+            let with_it = digest.is_some() && owed.failed_at == digest;
+            let waits = !with_it && !owed.redriven;
+            assert!(
+                !waits,
+                "{older} is owed, and older than {seq} of the same lane"
+            );
+        }
+        lane.get_mut(&seq).expect("it is owed")
+    }
+
+    fn take(&mut self, seq: Seq, now: Timestamp) -> Owed {
+        let owed = self.next(seq, Some(now)).clone();
+        self.dropped(seq);
+        owed
+    }
+
+    fn is_owed(&self, seq: Seq) -> bool {
+        self.lanes
+            .get(&self.lane_of[&seq])
+            .is_some_and(|lane| lane.contains_key(&seq))
+    }
+
+    /// All that is owed, in order of acceptance.
+    pub(super) fn owed(&self) -> Vec<Seq> {
+        let all = self.lanes.values().flat_map(BTreeMap::keys);
+        all.copied().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Places of all dead letters, in order of acceptance.
+    pub(super) fn dead(&self) -> Vec<Seq> {
+        let each = self.dead.iter().flat_map(|(seq, count)| vec![*seq; *count]);
+        each.collect()
+    }
+}

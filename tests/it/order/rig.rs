@@ -1,0 +1,311 @@
+//! Delivery with a store on disk, a clock that the test moves, and sinks that answer as they are told; everything that
+//! happens is written into one log, in the order in which it happened.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use campanile::clock::Clock;
+use campanile::config::Policy;
+use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
+use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile::store::{Appending, DeadRow, Entry, Filter, NewAlert, Seq, Store};
+use campanile_providers::{Fingerprint, Report, Severity, Status};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use crate::moody::Moody;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Note {
+    /// A sink was called, and will answer so.
+    Sent(Sent),
+    /// The worker says what follows.
+    Told(Event),
+}
+
+/// One call of a sink.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) sink: usize,
+    /// None for a digest, which is a message of its own.
+    pub(crate) seq: Option<Seq>,
+    pub(crate) attempt: u32,
+    pub(crate) redriven: bool,
+    pub(crate) at: Timestamp,
+    pub(crate) delivery_id: String,
+    pub(crate) answer: Whim,
+}
+
+/// What a sink does with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whim {
+    Takes,
+    Fails(Class),
+    /// 429 with a `Retry-After` of so many seconds.
+    AsksForQuiet(u16),
+}
+
+/// The log, with the time of each line.
+#[derive(Default)]
+pub(crate) struct Log {
+    lines: Mutex<Vec<(Timestamp, Note)>>,
+    places: Mutex<HashMap<String, Seq>>,
+}
+
+impl Log {
+    fn write(&self, at: Timestamp, note: Note) {
+        self.lines.lock().unwrap().push((at, note));
+    }
+
+    /// What was written since the last time.
+    pub(crate) fn take(&self) -> Vec<(Timestamp, Note)> {
+        std::mem::take(&mut *self.lines.lock().unwrap())
+    }
+}
+
+/// Writes down what workers tell.
+struct Scribe(Arc<Log>, Clock);
+
+impl Observer for Scribe {
+    fn observe(&self, event: Event) {
+        self.0.write(self.1.now(), Note::Told(event));
+    }
+}
+
+/// A sink that answers by its whims, and takes everything once they are used up.
+struct Moodily {
+    number: usize,
+    log: Arc<Log>,
+    whims: Arc<Mutex<VecDeque<Whim>>>,
+    down: Arc<Mutex<bool>>,
+}
+
+impl Sink for Moodily {
+    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+        Box::pin(async move {
+            let answer = match *self.down.lock().unwrap() {
+                true => Whim::Fails(Class::Transient),
+                false => self
+                    .whims
+                    .lock()
+                    .unwrap()
+                    .pop_front()
+                    .unwrap_or(Whim::Takes),
+            };
+            let sent = Sent {
+                sink: self.number,
+                seq: self
+                    .log
+                    .places
+                    .lock()
+                    .unwrap()
+                    .get(&parcel.alert.message_id)
+                    .copied(),
+                attempt: parcel.attempt,
+                redriven: parcel.redriven,
+                at: parcel.at,
+                delivery_id: parcel.delivery_id.clone(),
+                answer,
+            };
+            self.log.write(parcel.at, Note::Sent(sent));
+            answer.given()
+        })
+    }
+
+    fn render(&self, _: &Parcel) -> Result<String, Failure> {
+        Ok(String::new())
+    }
+}
+
+impl Whim {
+    fn given(self) -> Result<Delivered, Failure> {
+        match self {
+            Self::Takes => Ok(Delivered { code: Some(200) }),
+            Self::Fails(class) => Err(Failure::new(class, "as the test wants it")),
+            Self::AsksForQuiet(seconds) => Err(Failure {
+                retry_after: Some(Duration::from_secs(seconds.into())),
+                ..Failure::new(Class::Transient, "429")
+            }),
+        }
+    }
+}
+
+/// Delivery and all that it stands on.
+pub(crate) struct Rig {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) log: Arc<Log>,
+    pub(crate) delivery: Delivery,
+    pub(crate) outlets: Vec<Outlet>,
+    down: Vec<Arc<Mutex<bool>>>,
+    tuning: Tuning,
+}
+
+impl Rig {
+    /// A sink for each of these, `test/0` and so on.
+    pub(crate) async fn new(sinks: Vec<(Policy, Vec<Whim>)>, tuning: Tuning) -> Self {
+        let store: Arc<dyn Store> = Arc::new(Moody::new());
+        let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let log = Arc::new(Log::default());
+        let names: Vec<String> = (0..sinks.len()).map(|n| format!("test/{n}")).collect();
+        let ids = store.sink_ids(names.clone()).await.unwrap();
+        let down: Vec<Arc<Mutex<bool>>> = sinks.iter().map(|_| Arc::default()).collect();
+        let outlet = |(number, (policy, whims)): (usize, (Policy, Vec<Whim>))| Outlet {
+            id: ids[number],
+            name: names[number].as_str().into(),
+            policy,
+            sink: Arc::new(Moodily {
+                number,
+                log: Arc::clone(&log),
+                whims: Arc::new(Mutex::new(whims.into())),
+                down: Arc::clone(&down[number]),
+            }),
+        };
+        let outlets: Vec<Outlet> = sinks.into_iter().enumerate().map(outlet).collect();
+        let delivery = start(&store, &outlets, &clock, &log, tuning);
+        Self {
+            store,
+            clock,
+            log,
+            delivery,
+            outlets,
+            down,
+            tuning,
+        }
+    }
+
+    /// While a sink is down every call of it fails, whatever its whims.
+    pub(crate) fn set_down(&self, sink: usize, down: bool) {
+        *self.down[sink].lock().unwrap() = down;
+    }
+
+    /// A vendor's callback with one message, owed to every sink. None when the message is known.
+    pub(crate) async fn post(&self, message: &str, lane: u64, status: Status) -> Option<Seq> {
+        let at = self.clock.now();
+        let mut report = Report::new(message, Fingerprint(lane), status);
+        report.title = message.to_owned();
+        let body = serde_json::to_vec(&report.into_alert("test/source", at)).unwrap();
+        let alert = NewAlert {
+            key: campanile::pipeline::dedup::key("test/source", message),
+            content: 0,
+            fingerprint: Fingerprint(lane),
+            status,
+            severity: Severity::Unknown,
+            body,
+            sinks: self.outlets.iter().map(|outlet| outlet.id).collect(),
+        };
+        let entry = Entry {
+            source: "test/source".into(),
+            received_at: at,
+            callback: Vec::new(),
+            alerts: vec![alert],
+            faults: Vec::new(),
+        };
+        let appended = self.store.append(entry).await.unwrap();
+        let Appending::Accepted { seq, .. } = appended.alerts[0] else {
+            return None;
+        };
+        self.log
+            .places
+            .lock()
+            .unwrap()
+            .insert(message.to_owned(), seq);
+        for outlet in &self.outlets {
+            self.delivery.poke(outlet.id, &[seq]);
+        }
+        Some(seq)
+    }
+
+    /// An operator sends an alert again. False when it is owed.
+    pub(crate) async fn owe(&self, sink: usize, seq: Seq) -> bool {
+        let id = self.outlets[sink].id;
+        let owed = self.store.owe(seq, id, self.clock.now()).await.unwrap();
+        self.delivery.poke(id, &[seq]);
+        owed
+    }
+
+    /// An operator sends a dead letter again.
+    pub(crate) async fn redrive(&self, dead: i64) {
+        let redriven = self
+            .store
+            .redrive(vec![dead], self.clock.now())
+            .await
+            .unwrap();
+        redriven
+            .iter()
+            .for_each(|(sink, seq)| self.delivery.poke(*sink, &[*seq]));
+    }
+
+    /// An operator drops what is owed. False when it is not.
+    pub(crate) async fn drop_owed(&self, sink: usize, seq: Seq) -> bool {
+        let id = self.outlets[sink].id;
+        let dropped = self.store.drop_owed(seq, id).await.unwrap();
+        self.delivery.forget(id, &[seq]);
+        dropped
+    }
+
+    /// Lets time pass in steps, everything due being done at each.
+    pub(crate) async fn pass(&self, whole: Duration, step: Duration) {
+        let end = self.clock.now() + whole;
+        while self.clock.now() < end {
+            self.clock.advance(step);
+            self.delivery.idle().await;
+        }
+    }
+
+    /// Stops and starts again, as a new process would.
+    pub(crate) async fn restart(&mut self) {
+        self.delivery.stop(Duration::ZERO).await;
+        self.delivery = start(
+            &self.store,
+            &self.outlets,
+            &self.clock,
+            &self.log,
+            self.tuning,
+        );
+    }
+
+    /// What is owed to a sink.
+    pub(crate) async fn owed(&self, sink: usize) -> Vec<Seq> {
+        let owed = self
+            .store
+            .owed(self.outlets[sink].id, 0, 1_000_000)
+            .await
+            .unwrap();
+        owed.into_iter().map(|owed| owed.seq).collect()
+    }
+
+    /// Dead letters of a sink, oldest first.
+    pub(crate) async fn dead(&self, sink: usize) -> Vec<DeadRow> {
+        let filter = Filter {
+            sink: Some(self.outlets[sink].id),
+            limit: 1_000_000,
+            ..Filter::default()
+        };
+        let mut dead = self.store.dead(filter).await.unwrap();
+        dead.reverse();
+        dead
+    }
+
+    pub(crate) fn state(&self, sink: usize) -> SinkState {
+        self.delivery.states().swap_remove(sink)
+    }
+}
+
+fn start(
+    store: &Arc<dyn Store>,
+    outlets: &[Outlet],
+    clock: &Clock,
+    log: &Arc<Log>,
+    tuning: Tuning,
+) -> Delivery {
+    Delivery::start_tuned(
+        Arc::clone(store),
+        outlets.to_vec(),
+        clock.clone(),
+        Arc::new(Scribe(Arc::clone(log), clock.clone())),
+        tuning,
+    )
+}
