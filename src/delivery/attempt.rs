@@ -12,6 +12,7 @@ use super::lane::{Claim, Item};
 use super::{backoff, later};
 use crate::clock::Clock;
 use crate::config::Policy;
+use crate::fault;
 use crate::pipeline::dedup;
 use crate::sinks::{Class, Delivered, Failure, Parcel, Sink};
 use crate::store::{StoredAlert, Verdict};
@@ -76,6 +77,17 @@ pub(super) async fn send(
     timeout: Duration,
     clock: Clock,
 ) -> Tried {
+    fault::point("before-send");
+    if fault::broken("broken-settle-before-send") {
+        tokio::spawn(async move { sink.send(&parcel).await });
+        let (result, at, took) = (Ok(Delivered::default()), clock.now(), Duration::ZERO);
+        return Tried {
+            load,
+            result,
+            at,
+            took,
+        };
+    }
     let sending = AssertUnwindSafe(sink.send(&parcel)).catch_unwind();
     let result = tokio::select! {
         result = sending => result.unwrap_or_else(|_panic| Err(failure(
@@ -87,6 +99,7 @@ pub(super) async fn send(
             "the sink did not end within its timeout",
         )),
     };
+    fault::point("after-send");
     let at = clock.now();
     Tried {
         load,

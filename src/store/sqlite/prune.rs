@@ -1,6 +1,7 @@
 //! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
 
 use super::session::Session;
+use crate::fault;
 use crate::store::Seq;
 
 /// Rows that one step may remove or pass over.
@@ -71,6 +72,7 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
             .execute([seq])?;
+        fault::point("mid-prune");
         connection
             .prepare_cached("DELETE FROM alert WHERE seq = ?1")?
             .execute([seq])?;
