@@ -1,0 +1,1 @@
+//! A few cycles of each kind.
