@@ -160,14 +160,9 @@ impl Gateway {
 
     /// Ends it as a power switch does.
     pub(crate) async fn kill(mut self) -> Result<(), Trouble> {
-        self.strike()?;
+        self.child.start_kill()?;
         self.child.wait().await?;
         Ok(())
-    }
-
-    /// Ends it at this instant, and does not wait for it.
-    pub(crate) fn strike(&mut self) -> Result<(), Trouble> {
-        Ok(self.child.start_kill()?)
     }
 
     /// Asks it to stop.

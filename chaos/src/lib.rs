@@ -28,7 +28,7 @@ mod wire;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use kinds::Kind;
+pub use kinds::{Kind, points};
 pub use report::{Cycle, Report};
 pub use run::run;
 

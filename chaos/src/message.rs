@@ -113,9 +113,10 @@ pub(crate) fn raw(call: &Callback) -> Vec<u8> {
     ];
     let kept = call.headers.iter();
     let kept = kept.filter(|(name, _)| !framing.contains(&name.as_str()));
-    let headers: String = kept
+    let lines: Vec<_> = kept
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let headers = lines.concat();
     let question = if call.query.is_empty() { "" } else { "?" };
     let target = format!("{}{question}{}", call.path, call.query);
     request(&call.method, &target, &headers, &call.body)

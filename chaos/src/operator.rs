@@ -17,6 +17,13 @@ pub(crate) struct Standing {
     pub(crate) in_flight: u64,
 }
 
+impl Standing {
+    /// Nothing is owed to it, and nothing is on its way.
+    pub(crate) fn is_done(&self) -> bool {
+        self.owed + self.in_flight == 0
+    }
+}
+
 /// An operator who looks at one gateway.
 #[derive(Clone, Copy)]
 pub(crate) struct Operator(pub(crate) SocketAddr);

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -75,14 +75,14 @@ enum Play {
 
 impl Receiver {
     /// Listens on a free port of loopback.
-    pub(crate) async fn start(name: &'static str, seed: u64) -> Result<Self, Trouble> {
+    pub(crate) async fn start(name: &'static str, chance: StdRng) -> Result<Self, Trouble> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let seen = Arc::new(Seen {
             arrivals: Mutex::default(),
             taken: Mutex::default(),
             manner: Mutex::new(Manner::Good),
-            chance: Mutex::new(StdRng::seed_from_u64(seed)),
+            chance: Mutex::new(chance),
             news: watch::Sender::new(0),
             connections: watch::Sender::new(0),
         });
@@ -147,12 +147,10 @@ impl Seen {
     fn play(&self, key: &str) -> Play {
         let mut chance = lock(&self.chance);
         match *lock(&self.manner) {
-            Manner::Good => Play::Take,
             Manner::Slow(most) => {
                 Play::TakeAfter(Duration::from_millis(chance.random_range(0..=most)))
             }
             Manner::Picky if is_refused(key) => Play::Refuse("400 Bad Request"),
-            Manner::Picky => Play::Take,
             Manner::Down => Play::Refuse("503 Service Unavailable"),
             Manner::Flaky(percent) if chance.random_range(0..100) < percent => {
                 match chance.random_range(0..5) {
@@ -163,7 +161,7 @@ impl Seen {
                     _ => Play::Refuse("500 Internal Server Error"),
                 }
             }
-            Manner::Flaky(_) => Play::Take,
+            Manner::Good | Manner::Picky | Manner::Flaky(_) => Play::Take,
         }
     }
 

@@ -115,7 +115,7 @@ impl Report {
             recovered_median_ms: recovered.get(recovered.len() / 2).copied().unwrap_or(0),
             recovered_max_ms: recovered.last().copied().unwrap_or(0),
             rss_max_mib: sizes().max().unwrap_or(0),
-            rss_growth_mib: signed(sizes().last()) - signed(sizes().next()),
+            rss_growth_mib: signed(sizes().next_back()) - signed(sizes().next()),
         }
     }
 
@@ -160,33 +160,35 @@ impl Report {
 impl Cycle {
     /// The names of the columns of [`Self::shown`].
     pub fn header() -> String {
-        format!(
-            "{:>5}  {:<8} {:<46} {:>8} {:>6} {:>10} {:>12} {:>9} {:>9}",
+        let columns = [
             "cycle",
-            "fault",
-            "injected",
             "promised",
             "losses",
             "duplicates",
             "order breaks",
             "back in",
-            "memory"
+            "memory",
+        ];
+        let [cycle, promised, losses, duplicates, order, back, memory] = columns;
+        format!(
+            "{cycle:>5}  {promised:>8}  {losses:>6}  {duplicates:>10}  {order:>12}  {back:>8}  {memory:>8}  injected"
         )
     }
 
     /// One line for people.
     pub fn shown(&self) -> String {
+        let back = self.recovered_ms.map_or_else(|| "-".to_owned(), seconds);
         let mut text = format!(
-            "{:>5}  {:<8} {:<46} {:>8} {:>6} {:>10} {:>12} {:>9} {:>5} MiB",
+            "{:>5}  {:>8}  {:>6}  {:>10}  {:>12}  {back:>8}  {:>4} MiB  {}: {} (at {})",
             self.cycle,
-            self.kind,
-            format!("{}, {}", seconds(self.injected_ms), self.injected),
             self.promised,
             self.losses,
             self.duplicates,
             self.order_breaks,
-            self.recovered_ms.map_or_else(|| "-".to_owned(), seconds),
             self.rss_mib,
+            self.kind,
+            self.injected,
+            seconds(self.injected_ms),
         );
         for breach in &self.breaches {
             let _infallible = write!(text, "\n       BROKEN  {breach}");

@@ -13,6 +13,11 @@ use crate::Trouble;
 use crate::receiver::Manner;
 use crate::stage::Stage;
 
+/// Every point at which [`Kind::Points`] has the process die.
+pub fn points() -> impl Iterator<Item = &'static str> {
+    points::names()
+}
+
 /// What is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {

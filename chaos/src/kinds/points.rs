@@ -1,6 +1,7 @@
 //! D2: the process dies at each named point in turn, at a pass that the seed chooses, and in the middle of a checkpoint.
 
 use std::io::Read;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use campanile::fault::POINTS;
@@ -131,36 +132,33 @@ async fn empty(stage: &mut Stage) -> Result<(), Trouble> {
 
 async fn in_a_checkpoint(stage: &mut Stage) -> Result<(), Trouble> {
     let mut times = 0;
-    for _ in 0..CHECKPOINT_TRIES {
+    let mut hit = false;
+    while !hit && times < CHECKPOINT_TRIES {
         if stage.gateway.is_none() {
             stage.start(None).await?;
         }
         times += 1;
         let talks = stage.talk(Patience::Leave);
-        let mut gateway = stage.take_gateway()?;
         let file = stage.house.database();
-        let struck = tokio::task::block_in_place(|| -> Result<(), Trouble> {
-            let before = std::fs::metadata(&file)?.modified()?;
-            let began = Instant::now();
-            while std::fs::metadata(&file)?.modified()? == before
-                && began.elapsed() < REACHED_WITHIN
-            {
-                std::hint::spin_loop();
-            }
-            gateway.strike()
-        });
-        struck?;
-        gateway.kill().await?;
-        stage.died().await;
+        tokio::task::block_in_place(|| until_it_is_written(&file))?;
+        stage.kill().await?;
         stage.hush(talks).await?;
-        if is_in_a_checkpoint(stage)? {
-            *stage.died_at.entry(CHECKPOINT.to_owned()).or_default() += 1;
-            break;
-        }
+        hit = is_in_a_checkpoint(stage)?;
     }
+    *stage.died_at.entry(CHECKPOINT.to_owned()).or_default() += usize::from(hit);
     stage.inject(format!("killed in a checkpoint, at try {times}"));
     stage.recover().await?;
     stage.calm().await
+}
+
+/// Looks at a file until it changes, as often as it can: what is waited for lasts some milliseconds.
+fn until_it_is_written(file: &Path) -> Result<(), Trouble> {
+    let before = std::fs::metadata(file)?.modified()?;
+    let began = Instant::now();
+    while std::fs::metadata(file)?.modified()? == before && began.elapsed() < REACHED_WITHIN {
+        std::hint::spin_loop();
+    }
+    Ok(())
 }
 
 /// What the shared memory of a dead process says: pages were being brought into the file, and were not all there.

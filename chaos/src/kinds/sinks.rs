@@ -16,16 +16,18 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
         stage.start(None).await?;
     }
     let (flaky, picky) = Kind::Sinks.manners();
+    stage.behave(flaky, picky);
     let mut talks = stage.talk(Patience::Leave);
     let answers = stage.random.random_range(20..200);
     stage.answers(answers, &mut talks).await?;
     stage.inject(format!("one receiver down after {answers} answers"));
     stage.behave(Manner::Down, picky);
     stage.answers(answers, &mut talks).await?;
-    stage.behave(flaky, picky);
-    let mended = Instant::now();
     stage.hush(talks).await?;
-    stage.probe().await?;
+    stage.behave(Manner::Good, picky);
+    let mended = Instant::now();
+    stage.operator()?.resume("webhook/flaky").await?;
+    stage.probe("flaky").await?;
     stage.recovered(mended.elapsed());
     stage.calm().await
 }

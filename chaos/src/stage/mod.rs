@@ -1,7 +1,10 @@
 //! Everything that a run holds: the house with its gateway, the callers, the receivers, the ledger; and the steps of which
 //! every kind of fault is made.
 
-use std::collections::{BTreeMap, HashSet};
+mod calm;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
@@ -17,8 +20,8 @@ use crate::ledger::Ledger;
 use crate::load::{self, Caller, Floor, Patience};
 use crate::message::Step;
 use crate::operator::Operator;
-use crate::oracle::{self, Breaches, Came, Evidence, Verdict};
-use crate::receiver::{Manner, Receiver, is_refused};
+use crate::oracle::Breaches;
+use crate::receiver::{Manner, Receiver};
 use crate::report::Cycle;
 use crate::vendors::{Form, Vendors};
 use crate::wire::Wire;
@@ -91,7 +94,7 @@ impl Stage {
         let vendors = Arc::new(Vendors::of(&mut random));
         let mut receivers = Vec::new();
         for name in RECEIVERS {
-            receivers.push(Receiver::start(name, random.random()).await?);
+            receivers.push(Receiver::start(name, StdRng::seed_from_u64(random.random())).await?);
         }
         house.furnish(&config(&vendors, &receivers))?;
         let guests = vendors.guests().len();
@@ -249,7 +252,7 @@ impl Stage {
                 "the gateway does not start again: {last:?}"
             )));
         }
-        self.probe().await?;
+        self.probe("good").await?;
         self.recovered(began.elapsed());
         Ok(())
     }
@@ -265,8 +268,8 @@ impl Stage {
         self.cycle.recovered_ms = self.cycle.recovered_ms.max(Some(millis(took)));
     }
 
-    /// Says something new and waits until the good receiver has it.
-    pub(crate) async fn probe(&mut self) -> Result<(), Trouble> {
+    /// Says something new and waits until a receiver has it.
+    pub(crate) async fn probe(&mut self, at: &str) -> Result<(), Trouble> {
         let problem = self.floor.vendors.new_problem();
         let message = self
             .floor
@@ -286,7 +289,9 @@ impl Stage {
             return Ok(());
         }
         self.floor.ledger.promise(&message);
-        let receiver = &self.receivers[0];
+        let unknown = || Trouble::said(format!("there is no receiver {at}"));
+        let receiver = self.receivers.iter().find(|receiver| receiver.name == at);
+        let receiver = receiver.ok_or_else(unknown)?;
         let mut news = receiver.news();
         let key = message.said.first().map_or("", |said| said.key.as_str());
         let came = news.wait_for(|_| receiver.has(key));
@@ -295,193 +300,9 @@ impl Stage {
         Ok(())
     }
 
-    /// Vendors have their last say, what is owed is delivered, and everything that was promised is looked at.
-    pub(crate) async fn calm(&mut self) -> Result<(), Trouble> {
-        let mut callers = std::mem::take(&mut self.callers);
-        for caller in &mut callers {
-            caller.settle_up(&self.floor).await;
-        }
-        self.callers = callers;
-        let operator = self.operator()?;
-        self.delivered(operator).await?;
-        let owed = self.nothing_owed(operator).await?;
-        let verdict = self.judge();
-        self.cycle.losses += verdict.losses;
-        self.cycle.duplicates += verdict.duplicates;
-        self.cycle.order_breaks += verdict.order_breaks;
-        self.breaches.extend(verdict.breaches);
-        if let Some(owed) = owed {
-            self.breach("I5", owed);
-        }
-        self.balance(operator).await?;
-        self.secrets(operator).await?;
-        self.size()?;
-        self.crashes = 0;
-        Ok(())
-    }
-
     pub(crate) fn operator(&self) -> Result<Operator, Trouble> {
         let gone = || Trouble::said("no gateway runs");
         Ok(Operator(self.gateway.as_ref().ok_or_else(gone)?.admin()?))
-    }
-
-    /// Waits until every receiver has what it must get. What is still missing in the end is found by the oracle.
-    async fn delivered(&self, operator: Operator) -> Result<(), Trouble> {
-        let began = Instant::now();
-        let said = self.floor.ledger.said();
-        let mut missing: Vec<(&Receiver, &String)> = Vec::new();
-        for receiver in &self.receivers {
-            let promised = said.iter().filter(|(_, entry)| entry.promised);
-            let owed = promised.filter(|(key, entry)| oracle::is_owed(receiver.name, key, entry));
-            missing.extend(owed.map(|(key, _)| (receiver, key)));
-        }
-        while began.elapsed() < self.wish.patience {
-            missing.retain(|(receiver, key)| !receiver.has(key));
-            if missing.is_empty() {
-                return Ok(());
-            }
-            // An operator who has mended a receiver says so.
-            for sink in operator.sinks().await? {
-                if sink.state == "open" {
-                    operator.resume(&sink.name).await?;
-                }
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
-    }
-
-    /// Waits until the gateway says that nothing is owed; gives what it says if it never does.
-    async fn nothing_owed(&self, operator: Operator) -> Result<Option<String>, Trouble> {
-        let began = Instant::now();
-        loop {
-            let sinks = operator.sinks().await?;
-            let busy: Vec<_> = sinks.iter().filter(|s| s.owed + s.in_flight > 0).collect();
-            if busy.is_empty() {
-                return Ok(None);
-            }
-            if began.elapsed() > self.wish.patience {
-                return Ok(Some(format!(
-                    "everything has come, and still it says {busy:?}"
-                )));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
-    fn judge(&mut self) -> Verdict {
-        let again_max = self.crashes * (IN_FLIGHT + UNSETTLED);
-        let came = |receiver: &Receiver| Came {
-            name: receiver.name,
-            arrivals: receiver.drain(),
-            again_max,
-        };
-        let came: Vec<Came> = self.receivers.iter().map(came).collect();
-        let ledger = &self.floor.ledger;
-        let said = ledger.said();
-        let verdict = oracle::judge(&Evidence {
-            said: &said,
-            came: &came,
-            is_past: &|key| ledger.is_past(key),
-        });
-        let mut accepted: HashSet<&str> = said
-            .iter()
-            .filter(|(_, entry)| entry.promised)
-            .map(|(key, _)| key.as_str())
-            .collect();
-        self.cycle.promised += accepted.len();
-        let arrived = came.iter().flat_map(|came| &came.arrivals);
-        accepted.extend(
-            arrived
-                .map(|arrival| arrival.key.as_str())
-                .filter(|key| said.contains_key(*key)),
-        );
-        self.kept += accepted.len();
-        if came
-            .iter()
-            .any(|came| came.name == "picky" && came.arrivals.iter().any(|a| !a.taken))
-        {
-            self.dead += accepted.iter().filter(|key| is_refused(key)).count();
-        }
-        ledger.close(|key| accepted.contains(key));
-        verdict
-    }
-
-    /// I5: with nothing owed, what was accepted is what was delivered and what is dead, by the gateway's own count.
-    async fn balance(&mut self, operator: Operator) -> Result<(), Trouble> {
-        let began = Instant::now();
-        let mut alerts;
-        // What is old may still be on its way out.
-        loop {
-            alerts = operator.metric("campanile_alerts").await?;
-            if alerts == self.kept as u64 || began.elapsed() > self.wish.patience {
-                break;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        if alerts != self.kept as u64 {
-            let kept = self.kept;
-            self.breach(
-                "I5",
-                format!("it holds {alerts} alerts, and {kept} were accepted"),
-            );
-        }
-        for sink in operator.sinks().await? {
-            let expected = if sink.name == "webhook/picky" {
-                self.dead as u64
-            } else {
-                0
-            };
-            let name = &sink.name;
-            let metric = operator
-                .metric(&format!("campanile_dead{{sink=\"{name}\"}}"))
-                .await?;
-            if sink.dead != expected || metric != expected {
-                let dead = sink.dead;
-                self.breach("I5", format!("{name} has {dead} dead letters ({metric} in /metrics), and {expected} were refused for good"));
-            }
-        }
-        let dead = operator.list("/api/v1/dead").await?;
-        if dead
-            .iter()
-            .any(|letter| letter["error"].as_str().is_none_or(str::is_empty))
-        {
-            self.breach(
-                "I1",
-                format!("a dead letter has no reason: {:?}", dead.first()),
-            );
-        }
-        Ok(())
-    }
-
-    /// I8: no secret stands in a log or on a page. The log is begun anew, so that it is not read again.
-    async fn secrets(&mut self, operator: Operator) -> Result<(), Trouble> {
-        let mut found = secrets::in_files(&self.house.log())?;
-        found.extend(secrets::in_pages(operator).await?);
-        std::fs::File::options()
-            .write(true)
-            .open(self.house.log())?
-            .set_len(0)?;
-        found.into_iter().for_each(|found| self.breach("I8", found));
-        Ok(())
-    }
-
-    /// I9: it has not grown.
-    fn size(&mut self) -> Result<(), Trouble> {
-        let gone = || Trouble::said("no gateway runs");
-        let size = self.gateway.as_ref().ok_or_else(gone)?.size()?;
-        self.cycle.rss_mib = size.rss_mib;
-        self.cycle.files = size.files;
-        if size.rss_mib > RSS_MIB_MAX || size.files > FILES_MAX {
-            self.breach(
-                "I9",
-                format!(
-                    "it has grown to {} MiB and {} open files",
-                    size.rss_mib, size.files
-                ),
-            );
-        }
-        Ok(())
     }
 
     /// Answers that were no success, since the last time.
@@ -524,7 +345,9 @@ impl Stage {
             self.stop().await?;
         }
         let found = secrets::in_files(&self.house.data())?;
-        found.into_iter().for_each(|found| self.breach("I8", found));
+        for found in found {
+            self.breach("I8", found);
+        }
         Ok(())
     }
 
@@ -539,11 +362,11 @@ fn config(vendors: &Vendors, receivers: &[Receiver]) -> String {
     let mut text = format!("[log]\nlevel = \"info\"\n{}", vendors.config());
     for receiver in receivers {
         let (name, address) = (receiver.name, receiver.address());
-        text += &format!(
-            "[sinks.webhook.{name}]\nurl = \"http://{address}/{}\"\nsigning_secret = \"{}\"\n\
+        let (hook, secret) = (secrets::HOOK, secrets::SIGNING);
+        let _infallible = write!(
+            text,
+            "[sinks.webhook.{name}]\nurl = \"http://{address}/{hook}\"\nsigning_secret = \"{secret}\"\n\
              in_flight_max = {IN_FLIGHT}\nretry_schedule = [\"1s\"]\n",
-            secrets::HOOK,
-            secrets::SIGNING
         );
     }
     text + "[[routes]]\nsinks = [\"webhook/good\", \"webhook/flaky\", \"webhook/picky\"]\n\
