@@ -115,7 +115,7 @@ impl Arguments {
             stop_after,
             program: program()?,
             recover_within: Duration::from_secs(5),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
         })
     }
 
@@ -135,9 +135,10 @@ impl Arguments {
         if self.json {
             return Ok(());
         }
-        let (bold, plain) = match io::stdout().is_terminal() {
-            true => ("\x1b[1m", "\x1b[0m"),
-            false => ("", ""),
+        let (bold, plain) = if io::stdout().is_terminal() {
+            ("\x1b[1m", "\x1b[0m")
+        } else {
+            ("", "")
         };
         writeln!(io::stdout(), "{bold}{line}{plain}")
     }

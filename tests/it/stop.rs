@@ -1,4 +1,4 @@
-//! A stop is not held up. What is delivered after a kill or a stop under load is the matter of the package
+//! A stop is not held up, and a kill leaves everything to the next start. What is delivered after a kill or a stop under load is the matter of the package
 //! `campanile-chaos`.
 
 use std::path::Path;
@@ -52,4 +52,22 @@ async fn idle_connections_do_not_hold_up_a_stop() {
     for wire in &mut idle {
         assert!(wire.is_closed().await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_its_receiver_answers_it_sends_the_same_delivery_after_the_next_start() {
+    let receiver = Receiver::start([Play::Silence, Play::status(200)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver.url("/"));
+    let process = Process::start(folder.path()).await;
+    assert_eq!(process.send(alarm(1)).await.status, 200);
+    receiver.got_at_least(1).await;
+    process.kill().await;
+    let process = Process::start(folder.path()).await;
+    receiver.until(|got| got.len() == 2).await;
+    let got = receiver.got();
+    assert_eq!(got[0].header("webhook-id"), got[1].header("webhook-id"));
+    assert_eq!(got[0].body, got[1].body);
+    process.signal("TERM");
+    assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
 }
