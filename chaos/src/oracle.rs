@@ -41,6 +41,11 @@ impl Breaches {
         self.0.entry(invariant).or_default().push(what);
     }
 
+    /// Whether every promise was kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes over those of another.
     pub(crate) fn extend(&mut self, other: Self) {
         for (invariant, all) in other.0 {

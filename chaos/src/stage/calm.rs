@@ -127,7 +127,8 @@ impl Stage {
         // What is old may still be on its way out.
         loop {
             alerts = operator.metric("campanile_alerts").await?;
-            if alerts == self.kept as u64 || began.elapsed() > self.wish.patience {
+            let late = began.elapsed() > self.wish.patience;
+            if alerts == self.kept as u64 || late || !self.breaches.is_empty() {
                 break;
             }
             tokio::time::sleep(LOOK_EVERY).await;
