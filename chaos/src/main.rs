@@ -19,9 +19,10 @@ Examples:
   cargo run --release -p campanile-chaos -- --fault all --minutes 30
   cargo run --release -p campanile-chaos -- --fault kill --cycles 7 --seed 42   (a case again)
 
-A promise that is broken ends the run: it is said in words, with the folder of the gateway's files and log.
-A seed repeats what is said and what is injected; when threads run is up to the machine, so that a rare fault
-may need several runs of one seed.
+A promise that is broken ends the run: it is said in words, with the folder of the gateway's
+files and log.
+A seed repeats what is said and what is injected; when threads run is up to the machine, so that
+a rare fault may need several runs of one seed.
 
 Exit codes: 0 every promise was kept, 1 one was broken, 2 the command line or the machine is wrong.";
 

@@ -9,6 +9,8 @@ use serde::Serialize;
 /// What came of one cycle.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Cycle {
+    /// Where its run began from.
+    pub seed: u64,
     /// The fault.
     pub kind: &'static str,
     /// Which cycle of the run, from 1.

@@ -1,5 +1,10 @@
 //! A few cycles of each kind of fault. Many are run by `scripts/soak`.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "a failed test shows what each cycle did"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -141,6 +141,7 @@ impl Stage {
         let began_ms = millis(self.began.elapsed());
         let kind = self.cycle.kind;
         self.cycle = Cycle {
+            seed: self.wish.seed,
             kind,
             cycle: number,
             began_ms,
