@@ -4,6 +4,9 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+#[cfg(all(feature = "faults", not(debug_assertions)))]
+compile_error!("a release has no points to die at: build it alone, `cargo build --release`");
+
 fn main() -> std::process::ExitCode {
     campanile::cli::main()
 }

@@ -77,6 +77,17 @@ pub(super) async fn send(
     timeout: Duration,
     clock: Clock,
 ) -> Tried {
+    fault::point("before-send");
+    if fault::broken("broken-settle-before-send") {
+        tokio::spawn(async move { sink.send(&parcel).await });
+        let (result, at, took) = (Ok(Delivered::default()), clock.now(), Duration::ZERO);
+        return Tried {
+            load,
+            result,
+            at,
+            took,
+        };
+    }
     let sending = AssertUnwindSafe(sink.send(&parcel)).catch_unwind();
     let result = tokio::select! {
         result = sending => result.unwrap_or_else(|_panic| Err(failure(
@@ -88,6 +99,7 @@ pub(super) async fn send(
             "the sink did not end within its timeout",
         )),
     };
+    fault::point("after-send");
     let at = clock.now();
     Tried {
         load,

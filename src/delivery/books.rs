@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::event::Event;
 use super::lane::{Claim, Lanes};
 use super::later;
+use crate::fault;
 use crate::store::{Error, Owed, Seq, Settlement, SinkId, Store, Verdict};
 
 /// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when nothing is owed.
@@ -191,7 +192,10 @@ impl Books {
         let settlements = self.settling.iter().map(|o| o.settlement.clone()).collect();
         let store = self.store.clone();
         self.running = Some(Box::pin(async move {
-            Done::Settled(store.settle(settlements).await)
+            fault::point("before-settle");
+            let settled = store.settle(settlements).await;
+            fault::point("after-settle");
+            Done::Settled(settled)
         }));
     }
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use campanile_providers::Fingerprint;
 use jiff::Timestamp;
 
+use crate::fault;
 use crate::store::{Owed, Seq};
 
 /// One owed delivery.
@@ -360,9 +361,13 @@ impl Lane {
         usize::from(self.claimed.is_empty()).min(self.items.len())
     }
 
+    fn waits_for_claimed(&self) -> bool {
+        !self.claimed.is_empty() && !fault::broken("broken-lane-order")
+    }
+
     fn belongs(&self) -> Place {
         match self.items.front() {
-            _ if !self.claimed.is_empty() => Place::Nowhere,
+            _ if self.waits_for_claimed() => Place::Nowhere,
             Some(head) => head.due_at.map_or(Place::Ready(head.seq), Place::Waiting),
             None if self.spilled => Place::Dry,
             None => Place::Nowhere,

@@ -15,6 +15,7 @@ use super::reading::OwedTo;
 use super::shared::{Door, Turned, demo_inlets};
 use super::target::Target;
 use super::{Gateway, Inlet, Plan, body, callback, demo, drift, handshake, reading};
+use crate::fault;
 use crate::store::{self, Appended, Appending, Entry};
 
 /// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next try is then
@@ -165,11 +166,14 @@ impl<'v> Visit<'v> {
         let (entry, effect) = reading::entry(self.gateway, self.plan, inlet, call, now);
         drift::watch(self.gateway, self.plan, inlet, call, now);
         let faulty = !entry.faults.is_empty();
+        fault::point("after-parse");
         match commit(self.gateway, entry).await {
             Ok((appended, owed)) => {
                 if let Some(effect) = effect {
                     (self.gateway.hooks.effect)(effect);
                 }
+                fault::point("before-answer");
+                after_answer();
                 ended(inlet, &appended, &owed, faulty)
             }
             Err(reason) => Ending::Rejected(reason),
@@ -213,6 +217,10 @@ async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, OwedTo), R
         owed.poke(&*workers, &appended);
         Ok((appended, owed))
     };
+    if fault::broken("broken-ack-before-commit") {
+        tokio::spawn(append);
+        return Ok((Appended::default(), OwedTo::default()));
+    }
     let mut committing = Committing(Some(Box::pin(append)));
     let done = match committing.0.as_mut() {
         Some(append) => tokio::time::timeout(ANSWER_WITHIN, append).await,
@@ -228,6 +236,12 @@ async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, OwedTo), R
     committing.0 = None;
     done.inspect_err(|e| tracing::debug!(error = %e, "a callback was not committed"))
         .map_err(|e| Reason::from(&e))
+}
+
+/// A point as near behind the answer as can be: this thread writes the answer out before it takes up another task.
+fn after_answer() {
+    #[cfg(feature = "faults")]
+    actix_web::rt::spawn(async { fault::point("after-answer") });
 }
 
 type Append = Pin<Box<dyn Future<Output = Result<(Appended, OwedTo), store::Error>> + Send>>;

@@ -39,6 +39,7 @@ pub(super) fn entry(
 }
 
 /// The sinks of each alert of an entry, kept while the store has the entry.
+#[derive(Default)]
 pub(super) struct OwedTo(pub(super) Vec<Vec<SinkId>>);
 
 impl OwedTo {

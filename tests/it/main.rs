@@ -5,7 +5,6 @@ mod api;
 mod bad_input;
 mod cli;
 mod config;
-mod crash;
 mod delivery;
 mod drift;
 mod gateway;
@@ -28,6 +27,7 @@ mod secrets;
 mod seeds;
 mod sinks;
 mod standing;
+mod stop;
 mod store;
 mod templates;
 

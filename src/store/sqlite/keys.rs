@@ -77,7 +77,7 @@ struct Epoch {
 impl Keys {
     /// Reads what is kept, and the newest keys from the alerts themselves.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        Self::load_with(connection, RUN_KEYS)
+        Self::load_with(connection, fault::bound("run-keys", RUN_KEYS))
     }
 
     fn load_with(connection: &Connection, run_size: usize) -> rusqlite::Result<Self> {
@@ -169,6 +169,9 @@ impl Keys {
         if until == frozen.sorted.len() {
             register(connection, frozen)?;
             self.save_filter(connection)?;
+            fault::point("after-merge");
+        } else {
+            fault::point("mid-merge");
         }
         Ok(())
     }
@@ -217,6 +220,7 @@ impl Keys {
                 "DELETE FROM dedup WHERE run = ?1 AND key IN (SELECT key FROM dedup WHERE run = ?1 LIMIT ?2)",
             )?
             .execute([run, rows])?;
+        fault::point("mid-forget");
         if removed == 0 {
             connection.execute("DELETE FROM dedup_run WHERE run = ?1", [run])?;
             let epoch = self.epoch_of(run);

@@ -2,6 +2,7 @@
 
 use super::owed;
 use super::session::Session;
+use crate::fault;
 use crate::store::Seq;
 
 /// Rows that one step may remove or pass over.
@@ -74,6 +75,7 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
             .execute([seq])?;
+        fault::point("mid-prune");
         connection
             .prepare_cached("DELETE FROM alert WHERE seq = ?1")?
             .execute([seq])?;

@@ -6,6 +6,7 @@
 
 use rusqlite::Connection;
 
+use crate::fault;
 use crate::store::Error;
 
 /// Marks the file as ours: "CMPN".
@@ -107,6 +108,7 @@ fn apply(connection: &mut Connection, version: usize, sql: &str) -> rusqlite::Re
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute_batch(sql)?;
+    fault::point("mid-migration");
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(
         None,

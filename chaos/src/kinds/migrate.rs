@@ -1,0 +1,32 @@
+//! Killed in the middle of a migration: while a new file is made ours, and while an old one is opened. There is one schema
+//! yet, so that the first step is the only migration there is; the point stands in the code that every later step takes.
+
+use rand::RngExt;
+
+use super::{kill, points};
+use crate::Trouble;
+use crate::load::Patience;
+use crate::stage::Stage;
+
+pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
+    if stage.gateway.is_some() {
+        stage.stop().await?;
+        stage.clear()?;
+    }
+    let times = stage.random.random_range(1..=3);
+    stage.inject(format!(
+        "died in the migration, then {times} times at the start"
+    ));
+    points::die_at_start(stage, "mid-migration", 1).await?;
+    for _ in 0..times {
+        kill::at_the_start(stage).await?;
+    }
+    stage.recover().await?;
+    let mut talks = stage.talk(Patience::Leave);
+    stage.answers(50, &mut talks).await?;
+    stage.kill().await?;
+    stage.hush(talks).await?;
+    kill::at_the_start(stage).await?;
+    stage.recover().await?;
+    stage.calm().await
+}

@@ -1,0 +1,28 @@
+//! SIGTERM under load: what was begun is ended, what came of it is written, and nothing comes twice.
+
+use rand::RngExt;
+
+use crate::Trouble;
+use crate::load::Patience;
+use crate::stage::Stage;
+
+pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
+    if stage.gateway.is_none() {
+        stage.start(None).await?;
+    }
+    let mut talks = stage.talk(Patience::Leave);
+    let answers = stage.random.random_range(20..400);
+    stage.answers(answers, &mut talks).await?;
+    stage.inject(format!("SIGTERM after {answers} answers"));
+    stage.stop().await?;
+    stage.hush(talks).await?;
+    let refusals = stage.refusals();
+    if !refusals.is_empty() {
+        stage.breach(
+            "D29",
+            format!("stopping, it answered {refusals:?} where it should take or hang up"),
+        );
+    }
+    stage.recover().await?;
+    stage.calm().await
+}

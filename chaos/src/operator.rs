@@ -1,0 +1,92 @@
+//! The operators' listener: how much is owed, what is dead, and the hand that resumes a receiver.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use crate::Trouble;
+use crate::wire::{Reply, Wire, request};
+
+/// One sink as the API shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) owed: u64,
+    pub(crate) dead: u64,
+    pub(crate) in_flight: u64,
+}
+
+impl Standing {
+    /// Nothing is owed to it, and nothing is on its way.
+    pub(crate) fn is_done(&self) -> bool {
+        self.owed + self.in_flight == 0
+    }
+}
+
+/// An operator who looks at one gateway.
+#[derive(Clone, Copy)]
+pub(crate) struct Operator(pub(crate) SocketAddr);
+
+impl Operator {
+    /// A page as text.
+    pub(crate) async fn page(self, path: &str) -> Result<String, Trouble> {
+        let reply = self.ask("GET", path).await?;
+        if !reply.is_success() {
+            return Err(Trouble::said(format!(
+                "{path} answers {}: {}",
+                reply.status, reply.body
+            )));
+        }
+        Ok(reply.body)
+    }
+
+    /// What a list of the API holds.
+    pub(crate) async fn list(self, path: &str) -> Result<Vec<Value>, Trouble> {
+        let page = self.page(path).await?;
+        let mut page: Value = serde_json::from_str(&page).unwrap_or_default();
+        match page["items"].take() {
+            Value::Array(items) => Ok(items),
+            _ => Err(Trouble::said(format!("{path} gives no list"))),
+        }
+    }
+
+    /// Every sink.
+    pub(crate) async fn sinks(self) -> Result<Vec<Standing>, Trouble> {
+        let items = self.list("/api/v1/sinks").await?;
+        let standing = |item: &Value| {
+            let word = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+            let number = |name: &str| item[name].as_u64().unwrap_or_default();
+            Standing {
+                name: word("name"),
+                state: word("state"),
+                owed: number("owed"),
+                dead: number("dead"),
+                in_flight: number("in_flight"),
+            }
+        };
+        Ok(items.iter().map(standing).collect())
+    }
+
+    /// The value of a metric without labels, or with all of them written out.
+    pub(crate) async fn metric(self, name: &str) -> Result<u64, Trouble> {
+        let text = self.page("/metrics").await?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.ok_or_else(|| Trouble::said(format!("/metrics has no {name}")))
+    }
+
+    /// Has a sink tried at once.
+    pub(crate) async fn resume(self, sink: &str) -> Result<(), Trouble> {
+        let path = format!("/api/v1/sinks/{sink}/resume");
+        self.ask("POST", &path).await.map(|_| ())
+    }
+
+    async fn ask(self, method: &str, path: &str) -> Result<Reply, Trouble> {
+        let gone = || Trouble::said(format!("nobody answers {path}"));
+        let mut wire = Wire::to(self.0).await.ok_or_else(gone)?;
+        let raw = request(method, path, "connection: close\r\n", b"");
+        wire.ask(&raw).await.ok_or_else(gone)
+    }
+}

@@ -1,0 +1,343 @@
+//! The verdict over what was said, what was promised and what came. Pure: the same evidence gives the same verdict.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::ledger::Entry;
+use crate::receiver::{Arrival, is_refused};
+
+/// Breaches of one invariant that are told in full.
+const TOLD_MAX: usize = 3;
+
+/// What came to one receiver.
+pub(crate) struct Came {
+    pub(crate) name: &'static str,
+    pub(crate) arrivals: Vec<Arrival>,
+    /// How many alerts may have come again: what was on its way when the process died.
+    pub(crate) again_max: usize,
+}
+
+/// All that is known when everything is calm.
+pub(crate) struct Evidence<'e> {
+    pub(crate) said: &'e HashMap<String, Entry>,
+    pub(crate) came: &'e [Came],
+    pub(crate) is_past: &'e dyn Fn(&str) -> bool,
+}
+
+/// What follows from it.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) losses: usize,
+    pub(crate) duplicates: usize,
+    pub(crate) order_breaks: usize,
+    pub(crate) breaches: Breaches,
+}
+
+/// Broken promises, by invariant.
+#[derive(Debug, Default)]
+pub(crate) struct Breaches(BTreeMap<&'static str, Vec<String>>);
+
+impl Breaches {
+    pub(crate) fn add(&mut self, invariant: &'static str, what: String) {
+        self.0.entry(invariant).or_default().push(what);
+    }
+
+    /// Whether every promise was kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes over those of another.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for (invariant, all) in other.0 {
+            self.0.entry(invariant).or_default().extend(all);
+        }
+    }
+
+    /// Each in words, the first few of each kind.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let told = |(invariant, all): (&&'static str, &Vec<String>)| {
+            let mut told: Vec<_> = all
+                .iter()
+                .take(TOLD_MAX)
+                .map(|what| format!("{invariant}: {what}"))
+                .collect();
+            if all.len() > TOLD_MAX {
+                told.push(format!("{invariant}: and {} more", all.len() - TOLD_MAX));
+            }
+            told
+        };
+        self.0.iter().flat_map(told).collect()
+    }
+}
+
+/// Whether an alert is owed to a receiver until it is taken. The config of the stage says the same in its routes.
+pub(crate) fn is_owed(receiver: &str, key: &str, entry: &Entry) -> bool {
+    match receiver {
+        "slow" => entry.source.starts_with("ucloud/"),
+        "picky" => !is_refused(key),
+        _ => true,
+    }
+}
+
+/// Judges.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for came in evidence.came {
+        content(evidence, came, &mut verdict);
+        order(evidence, came, &mut verdict);
+        repetitions(came, &mut verdict);
+    }
+    completeness(evidence, &mut verdict);
+    one_name(evidence, &mut verdict);
+    verdict
+}
+
+/// I2: what comes was said, and comes as it was said, in the same words on every try.
+fn content(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
+    let mut first: HashMap<&str, &Arrival> = HashMap::new();
+    for arrival in &came.arrivals {
+        let (key, to) = (&arrival.key, came.name);
+        let Some(entry) = evidence.said.get(key) else {
+            let what = if (evidence.is_past)(key) {
+                format!("`{key}` came to {to} long after it was delivered and settled")
+            } else {
+                format!("`{key}` came to {to}, and nobody said it")
+            };
+            verdict.breaches.add("I2", what);
+            continue;
+        };
+        if arrival.alert != entry.alert {
+            let (is, should) = (&arrival.alert, &entry.alert);
+            let what = format!("`{key}` came to {to} as {is}, and was said as {should}");
+            verdict.breaches.add("I2", what);
+        }
+        if to == "slow" && !is_owed(to, key, entry) {
+            let what = format!("`{key}` came to {to}, to which no route leads");
+            verdict.breaches.add("I2", what);
+        }
+        let first = first.entry(key).or_insert(arrival);
+        if first.delivery != arrival.delivery {
+            let what =
+                format!("`{key}` is two deliveries to {to}: a receiver cannot drop the second");
+            verdict.breaches.add("I2", what);
+        }
+    }
+}
+
+/// I3: in a lane nothing comes before, or again after, what was said later.
+fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
+    let mut last: HashMap<&str, (u64, &str)> = HashMap::new();
+    for arrival in &came.arrivals {
+        let Some(entry) = evidence.said.get(&arrival.key) else {
+            continue;
+        };
+        let (place, before) = *last.get(entry.lane.as_str()).unwrap_or(&(0, ""));
+        if entry.place < place {
+            verdict.order_breaks += 1;
+            let what = format!(
+                "`{}` came to {} after `{before}`, which was said later",
+                arrival.key, came.name
+            );
+            verdict.breaches.add("I3", what);
+        } else {
+            last.insert(&entry.lane, (entry.place, &arrival.key));
+        }
+    }
+}
+
+/// I7: what a receiver has taken comes again only if it was on its way when the process died.
+fn repetitions(came: &Came, verdict: &mut Verdict) {
+    let mut taken = HashSet::new();
+    let mut again = 0;
+    for arrival in &came.arrivals {
+        again += usize::from(taken.contains(&arrival.key));
+        if arrival.taken {
+            taken.insert(&arrival.key);
+        }
+    }
+    verdict.duplicates += again;
+    if again > came.again_max {
+        let (to, most) = (came.name, came.again_max);
+        let what = format!(
+            "{again} alerts came again to {to}, which had taken them; at most {most} were on their way"
+        );
+        verdict.breaches.add("I7", what);
+    }
+}
+
+/// I1 and I4: what was promised is everywhere, and what is somewhere is everywhere.
+fn completeness(evidence: &Evidence<'_>, verdict: &mut Verdict) {
+    let taken = |came: &Came| -> HashSet<String> {
+        let taken = came.arrivals.iter().filter(|arrival| arrival.taken);
+        taken.map(|arrival| arrival.key.clone()).collect()
+    };
+    let taken: Vec<_> = evidence
+        .came
+        .iter()
+        .map(|came| (came.name, taken(came)))
+        .collect();
+    for (key, entry) in evidence.said {
+        let owed = || taken.iter().filter(|(name, _)| is_owed(name, key, entry));
+        let missing: Vec<_> = owed().filter(|(_, has)| !has.contains(key)).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+        let names = names.join(" and ");
+        if entry.promised {
+            verdict.losses += 1;
+            let what = format!("`{key}` was answered with a 2xx and never came to {names}");
+            verdict.breaches.add("I1", what);
+        } else if missing.len() < owed().count() {
+            let what =
+                format!("`{key}` got no answer and came to some receivers, but not to {names}");
+            verdict.breaches.add("I4", what);
+        }
+    }
+}
+
+/// I2 again: a message is one alert, whoever gets it.
+fn one_name(evidence: &Evidence<'_>, verdict: &mut Verdict) {
+    let mut ids: HashMap<&str, &str> = HashMap::new();
+    for arrival in evidence.came.iter().flat_map(|came| &came.arrivals) {
+        let first = ids.entry(&arrival.key).or_insert(&arrival.id);
+        if *first != arrival.id {
+            let what = format!(
+                "`{}` is two alerts: {first} and {}",
+                arrival.key, arrival.id
+            );
+            verdict.breaches.add("I2", what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(alerts: &[(&str, u64, bool)]) -> HashMap<String, Entry> {
+        let entry = |(key, place, promised): &(&str, u64, bool)| {
+            let entry = Entry {
+                lane: "lane".to_owned(),
+                place: *place,
+                promised: *promised,
+                source: "ucloud/prod".to_owned(),
+                alert: json!({"message_id": key}),
+            };
+            ((*key).to_owned(), entry)
+        };
+        alerts.iter().map(entry).collect()
+    }
+
+    fn arrival(key: &str) -> Arrival {
+        Arrival {
+            delivery: format!("dlv_{key}"),
+            key: key.to_owned(),
+            alert: json!({"message_id": key}),
+            id: format!("id of {key}"),
+            taken: true,
+        }
+    }
+
+    fn came(name: &'static str, keys: &[&str]) -> Came {
+        Came {
+            name,
+            arrivals: keys.iter().map(|key| arrival(key)).collect(),
+            again_max: 0,
+        }
+    }
+
+    fn verdict(said: &HashMap<String, Entry>, came: &[Came]) -> Verdict {
+        let is_past = |key: &str| key == "old";
+        judge(&Evidence {
+            said,
+            came,
+            is_past: &is_past,
+        })
+    }
+
+    /// The invariants that are broken.
+    fn broken(verdict: &Verdict) -> Vec<&'static str> {
+        verdict.breaches.0.keys().copied().collect()
+    }
+
+    #[test]
+    fn all_that_came_once_and_in_order_keeps_every_promise() {
+        let said = said(&[("a", 1, true), ("b", 2, true), ("never answered", 3, false)]);
+        let verdict = verdict(
+            &said,
+            &[came("good", &["a", "b"]), came("flaky", &["a", "b"])],
+        );
+        assert_eq!(verdict.breaches.told(), [""; 0]);
+        assert_eq!(
+            (verdict.losses, verdict.duplicates, verdict.order_breaks),
+            (0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn a_promise_that_one_receiver_never_got_is_a_loss() {
+        let said = said(&[("a", 1, true)]);
+        let lost = verdict(&said, &[came("good", &["a"]), came("flaky", &[])]);
+        assert_eq!((lost.losses, broken(&lost)), (1, vec!["I1"]));
+        let mut failed = came("good", &["a"]);
+        failed.arrivals[0].taken = false;
+        assert_eq!(broken(&verdict(&said, &[failed])), ["I1"]);
+    }
+
+    #[test]
+    fn what_was_not_answered_comes_to_all_or_to_none() {
+        let said = said(&[("a", 1, false)]);
+        let none = verdict(&said, &[came("good", &[]), came("flaky", &[])]);
+        assert!(broken(&none).is_empty());
+        let half = verdict(&said, &[came("good", &["a"]), came("flaky", &[])]);
+        assert_eq!((half.losses, broken(&half)), (0, vec!["I4"]));
+    }
+
+    #[test]
+    fn a_receiver_gets_only_what_was_said_as_it_was_said_under_one_name() {
+        let said = said(&[("a", 1, true)]);
+        assert_eq!(
+            broken(&verdict(&said, &[came("good", &["a", "strange"])])),
+            ["I2"]
+        );
+        let late = verdict(&said, &[came("good", &["a", "old"])]);
+        assert!(late.breaches.told()[0].contains("long after"), "{late:?}");
+        let change: [fn(&mut Arrival); 3] = [
+            |arrival| arrival.alert = json!({}),
+            |arrival| arrival.delivery = "dlv_other".to_owned(),
+            |arrival| arrival.id = "another id".to_owned(),
+        ];
+        for change in change {
+            let mut twice = came("good", &["a", "a"]);
+            twice.again_max = 1;
+            change(&mut twice.arrivals[1]);
+            assert_eq!(broken(&verdict(&said, &[twice])), ["I2"]);
+        }
+    }
+
+    #[test]
+    fn nothing_comes_after_what_was_said_later_in_its_lane_not_even_again() {
+        let said = said(&[("a", 1, true), ("b", 2, true)]);
+        let back = verdict(&said, &[came("good", &["b", "a"])]);
+        assert_eq!((back.order_breaks, broken(&back)), (1, vec!["I3"]));
+        let mut again = came("good", &["a", "b", "a"]);
+        again.again_max = 1;
+        assert_eq!(broken(&verdict(&said, &[again])), ["I3"]);
+    }
+
+    #[test]
+    fn what_was_taken_comes_again_only_as_often_as_a_crash_explains() {
+        let said = said(&[("a", 1, true)]);
+        let again = verdict(&said, &[came("good", &["a", "a"])]);
+        assert_eq!((again.duplicates, broken(&again)), (1, vec!["I7"]));
+        let mut crashed = came("good", &["a", "a"]);
+        crashed.again_max = 1;
+        assert!(broken(&verdict(&said, &[crashed])).is_empty());
+        let mut retried = came("good", &["a", "a"]);
+        retried.arrivals[0].taken = false;
+        assert!(broken(&verdict(&said, &[retried])).is_empty());
+    }
+}

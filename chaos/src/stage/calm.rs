@@ -1,0 +1,202 @@
+//! When a fault is over: what is owed is delivered, and every promise is looked at.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::{FILES_MAX, IN_FLIGHT, LOOK_EVERY, RSS_MIB_MAX, Stage, UNSETTLED};
+use crate::operator::{Operator, Standing};
+use crate::oracle::{self, Came, Evidence, Verdict};
+use crate::receiver::{Receiver, is_refused};
+use crate::{Trouble, secrets};
+
+impl Stage {
+    /// Vendors have their last say, what is owed is delivered, and everything that was promised is looked at.
+    pub(crate) async fn calm(&mut self) -> Result<(), Trouble> {
+        let mut callers = std::mem::take(&mut self.callers);
+        for caller in &mut callers {
+            caller.settle_up(&self.floor).await;
+        }
+        self.callers = callers;
+        let operator = self.operator()?;
+        self.delivered(operator).await?;
+        let owed = self.nothing_owed(operator).await?;
+        let verdict = self.judge();
+        self.cycle.losses += verdict.losses;
+        self.cycle.duplicates += verdict.duplicates;
+        self.cycle.order_breaks += verdict.order_breaks;
+        self.breaches.extend(verdict.breaches);
+        if let Some(owed) = owed {
+            self.breach("I5", owed);
+        }
+        self.balance(operator).await?;
+        self.secrets(operator).await?;
+        self.size()?;
+        self.crashes = 0;
+        Ok(())
+    }
+
+    /// Waits until every receiver has what it must get. What is still missing in the end is found by the oracle.
+    async fn delivered(&self, operator: Operator) -> Result<(), Trouble> {
+        let began = Instant::now();
+        let said = self.floor.ledger.said();
+        let mut missing: Vec<(&Receiver, &String)> = Vec::new();
+        for receiver in &self.receivers {
+            let promised = said.iter().filter(|(_, entry)| entry.promised);
+            let owed = promised.filter(|(key, entry)| oracle::is_owed(receiver.name, key, entry));
+            missing.extend(owed.map(|(key, _)| (receiver, key)));
+        }
+        while began.elapsed() < self.wish.patience {
+            missing.retain(|(receiver, key)| !receiver.has(key));
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let sinks = operator.sinks().await?;
+            if sinks.iter().all(Standing::is_done) {
+                // Nothing more will come.
+                return Ok(());
+            }
+            // An operator who has mended a receiver says so.
+            for sink in sinks.iter().filter(|sink| sink.state == "open") {
+                operator.resume(&sink.name).await?;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the gateway says that nothing is owed; gives what it says if it never does.
+    async fn nothing_owed(&self, operator: Operator) -> Result<Option<String>, Trouble> {
+        let began = Instant::now();
+        loop {
+            let sinks = operator.sinks().await?;
+            let busy: Vec<_> = sinks.iter().filter(|sink| !sink.is_done()).collect();
+            if busy.is_empty() {
+                return Ok(None);
+            }
+            if began.elapsed() > self.wish.patience {
+                return Ok(Some(format!(
+                    "everything has come, and still it says {busy:?}"
+                )));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn judge(&mut self) -> Verdict {
+        let again_max = self.crashes * (IN_FLIGHT + UNSETTLED);
+        let came = |receiver: &Receiver| Came {
+            name: receiver.name,
+            arrivals: receiver.drain(),
+            again_max,
+        };
+        let came: Vec<Came> = self.receivers.iter().map(came).collect();
+        let ledger = &self.floor.ledger;
+        let said = ledger.said();
+        let verdict = oracle::judge(&Evidence {
+            said: &said,
+            came: &came,
+            is_past: &|key| ledger.is_past(key),
+        });
+        let mut accepted: HashSet<&str> = said
+            .iter()
+            .filter(|(_, entry)| entry.promised)
+            .map(|(key, _)| key.as_str())
+            .collect();
+        self.cycle.promised += accepted.len();
+        let arrived = came.iter().flat_map(|came| &came.arrivals);
+        accepted.extend(
+            arrived
+                .map(|arrival| arrival.key.as_str())
+                .filter(|key| said.contains_key(*key)),
+        );
+        self.kept += accepted.len();
+        if came
+            .iter()
+            .any(|came| came.name == "picky" && came.arrivals.iter().any(|a| !a.taken))
+        {
+            self.dead += accepted.iter().filter(|key| is_refused(key)).count();
+        }
+        ledger.close(|key| accepted.contains(key));
+        verdict
+    }
+
+    /// I5: with nothing owed, what was accepted is what was delivered and what is dead, by the gateway's own count.
+    async fn balance(&mut self, operator: Operator) -> Result<(), Trouble> {
+        let began = Instant::now();
+        let mut alerts;
+        // What is old may still be on its way out.
+        loop {
+            alerts = operator.metric("campanile_alerts").await?;
+            let late = began.elapsed() > self.wish.patience;
+            if alerts == self.kept as u64 || late || !self.breaches.is_empty() {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        if alerts != self.kept as u64 {
+            let kept = self.kept;
+            self.breach(
+                "I5",
+                format!("it holds {alerts} alerts, and {kept} were accepted"),
+            );
+        }
+        for sink in operator.sinks().await? {
+            let expected = if sink.name == "webhook/picky" {
+                self.dead as u64
+            } else {
+                0
+            };
+            let name = &sink.name;
+            let metric = operator
+                .metric(&format!("campanile_dead{{sink=\"{name}\"}}"))
+                .await?;
+            if sink.dead != expected || metric != expected {
+                let dead = sink.dead;
+                self.breach("I5", format!("{name} has {dead} dead letters ({metric} in /metrics), and {expected} were refused for good"));
+            }
+        }
+        let dead = operator.list("/api/v1/dead").await?;
+        if dead
+            .iter()
+            .any(|letter| letter["error"].as_str().is_none_or(str::is_empty))
+        {
+            self.breach(
+                "I1",
+                format!("a dead letter has no reason: {:?}", dead.first()),
+            );
+        }
+        Ok(())
+    }
+
+    /// I8: no secret stands in a log or on a page. The log is begun anew, so that it is not read again.
+    async fn secrets(&mut self, operator: Operator) -> Result<(), Trouble> {
+        let mut found = secrets::in_files(&self.house.log())?;
+        found.extend(secrets::in_pages(operator).await?);
+        std::fs::File::options()
+            .write(true)
+            .open(self.house.log())?
+            .set_len(0)?;
+        for found in found {
+            self.breach("I8", found);
+        }
+        Ok(())
+    }
+
+    /// I9: it has not grown.
+    fn size(&mut self) -> Result<(), Trouble> {
+        let gone = || Trouble::said("no gateway runs");
+        let size = self.gateway.as_ref().ok_or_else(gone)?.size()?;
+        self.cycle.rss_mib = size.rss_mib;
+        self.cycle.files = size.files;
+        if size.rss_mib > RSS_MIB_MAX || size.files > FILES_MAX {
+            self.breach(
+                "I9",
+                format!(
+                    "it has grown to {} MiB and {} open files",
+                    size.rss_mib, size.files
+                ),
+            );
+        }
+        Ok(())
+    }
+}

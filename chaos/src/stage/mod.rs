@@ -1,0 +1,379 @@
+//! Everything that a run holds: the house with its gateway, the callers, the receivers, the ledger; and the steps of which
+//! every kind of fault is made.
+
+mod calm;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::gateway::{Gateway, House};
+use crate::ledger::Ledger;
+use crate::load::{self, Caller, Floor, Patience};
+use crate::message::Step;
+use crate::operator::Operator;
+use crate::oracle::Breaches;
+use crate::receiver::{Manner, Receiver};
+use crate::report::Cycle;
+use crate::vendors::{Form, Vendors};
+use crate::wire::Wire;
+use crate::{Trouble, Wish, secrets};
+
+/// Vendors that call at the same time.
+const CALLERS: usize = 8;
+/// Sends of one sink at the same time.
+const IN_FLIGHT: usize = 32;
+/// Outcomes that wait for no commit, as the worker bounds them.
+const UNSETTLED: usize = 256;
+/// More memory than this, or more open files, is a leak.
+const RSS_MIB_MAX: u64 = 400;
+const FILES_MAX: usize = 400;
+/// How long the harness waits before it looks again, where nobody tells it.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The receivers, in the order of the config.
+const RECEIVERS: [&str; 4] = ["good", "flaky", "slow", "picky"];
+
+/// Everything that a run holds.
+pub(crate) struct Stage {
+    pub(crate) wish: Wish,
+    pub(crate) random: StdRng,
+    pub(crate) house: House,
+    pub(crate) floor: Arc<Floor>,
+    pub(crate) gateway: Option<Gateway>,
+    receivers: Vec<Receiver>,
+    callers: Vec<Caller>,
+    folder: TempDir,
+    /// Deaths since everything was calm.
+    crashes: usize,
+    /// Alerts that the store holds, and dead letters.
+    kept: usize,
+    dead: usize,
+    began: Instant,
+    cycle_began: Instant,
+    pub(crate) cycle: Cycle,
+    /// How often the process died at each point.
+    pub(crate) died_at: BTreeMap<String, usize>,
+    breaches: Breaches,
+}
+
+/// Callers that talk, and those that have left because the gateway is gone.
+pub(crate) struct Talks {
+    talking: JoinSet<Result<Caller, Trouble>>,
+    left: Vec<Caller>,
+}
+
+impl Talks {
+    /// Waits until all have left. Nothing is lost when nobody waits any longer.
+    pub(crate) async fn all_left(&mut self) -> Result<(), Trouble> {
+        while let Some(caller) = self.talking.join_next().await {
+            let broken =
+                |e: tokio::task::JoinError| Trouble::said(format!("a caller broke off: {e}"));
+            self.left.push(caller.map_err(broken)??);
+        }
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// Sets everything up; no gateway runs yet.
+    pub(crate) async fn new(wish: &Wish, kind: &'static str) -> Result<Self, Trouble> {
+        let mut random = StdRng::seed_from_u64(wish.seed);
+        let folder = tempfile::Builder::new()
+            .prefix("campanile-chaos-")
+            .tempdir()?;
+        let house = House::new(folder.path(), &wish.program)?;
+        let vendors = Arc::new(Vendors::of(&mut random));
+        let mut receivers = Vec::new();
+        for name in RECEIVERS {
+            receivers.push(Receiver::start(name, StdRng::seed_from_u64(random.random())).await?);
+        }
+        house.furnish(&config(&vendors, &receivers))?;
+        let guests = vendors.guests().len();
+        let floor = Arc::new(Floor::new(vendors, Arc::new(Ledger::default())));
+        let now = Instant::now();
+        Ok(Self {
+            callers: Caller::crew(CALLERS, guests, random.random()),
+            wish: wish.clone(),
+            random,
+            house,
+            floor,
+            gateway: None,
+            receivers,
+            folder,
+            crashes: 0,
+            kept: 0,
+            dead: 0,
+            began: now,
+            cycle_began: now,
+            cycle: Cycle {
+                kind,
+                ..Cycle::default()
+            },
+            died_at: BTreeMap::new(),
+            breaches: Breaches::default(),
+        })
+    }
+
+    /// Has the receivers behave: how often one fails, how slow another is.
+    pub(crate) fn behave(&self, flaky: Manner, picky: Manner) {
+        for receiver in &self.receivers {
+            receiver.behave(match receiver.name {
+                "flaky" => flaky,
+                "picky" => picky,
+                "slow" => Manner::Slow(20),
+                _ => Manner::Good,
+            });
+        }
+    }
+
+    /// A new cycle begins.
+    pub(crate) fn open_cycle(&mut self, number: usize) {
+        self.cycle_began = Instant::now();
+        let began_ms = millis(self.began.elapsed());
+        let kind = self.cycle.kind;
+        self.cycle = Cycle {
+            seed: self.wish.seed,
+            kind,
+            cycle: number,
+            began_ms,
+            ..Cycle::default()
+        };
+        self.breaches = Breaches::default();
+    }
+
+    /// The cycle is over, with what came of it.
+    pub(crate) fn close_cycle(&mut self) -> Cycle {
+        self.cycle.breaches = self.breaches.told();
+        self.cycle.clone()
+    }
+
+    /// Notes what is injected now.
+    pub(crate) fn inject(&mut self, what: impl Into<String>) {
+        self.cycle.injected = what.into();
+        self.cycle.injected_ms = millis(self.cycle_began.elapsed());
+    }
+
+    /// Notes a broken promise.
+    pub(crate) fn breach(&mut self, invariant: &'static str, what: impl Into<String>) {
+        self.breaches.add(invariant, what.into());
+    }
+
+    /// Starts a gateway, which dies at a point if one is given. False when it died before it listened.
+    pub(crate) async fn start(&mut self, point: Option<&str>) -> Result<bool, Trouble> {
+        let mut gateway = self.house.start(point)?;
+        let listens = gateway.greets().await?;
+        self.floor.address.send_replace(gateway.public());
+        self.gateway = Some(gateway);
+        Ok(listens)
+    }
+
+    /// The running gateway, which is given away to be ended.
+    pub(crate) fn take_gateway(&mut self) -> Result<Gateway, Trouble> {
+        self.floor.address.send_replace(None);
+        let none = || Trouble::said("no gateway runs");
+        self.gateway.take().ok_or_else(none)
+    }
+
+    /// A process died: what it had sent is read before another one sends.
+    pub(crate) async fn died(&mut self) {
+        self.crashes += 1;
+        self.left().await;
+    }
+
+    /// Waits until no receiver is connected to.
+    pub(crate) async fn left(&self) {
+        for receiver in &self.receivers {
+            receiver.is_left().await;
+        }
+    }
+
+    /// Kills the gateway, at this instant.
+    pub(crate) async fn kill(&mut self) -> Result<(), Trouble> {
+        self.take_gateway()?.kill().await?;
+        self.died().await;
+        Ok(())
+    }
+
+    /// Stops the gateway as an operator does. It must end well.
+    pub(crate) async fn stop(&mut self) -> Result<ExitStatus, Trouble> {
+        let status = self.take_gateway()?.stop().await?;
+        if status.code() != Some(0) {
+            self.breach(
+                "exit",
+                format!("stopped with SIGTERM, it ended with {status}"),
+            );
+        }
+        self.left().await;
+        Ok(status)
+    }
+
+    /// Has all callers talk.
+    pub(crate) fn talk(&mut self, patience: Patience) -> Talks {
+        let callers = std::mem::take(&mut self.callers);
+        Talks {
+            talking: load::begin(callers, &self.floor, patience),
+            left: Vec::new(),
+        }
+    }
+
+    /// Waits for so many more answers, or for the process to be gone.
+    pub(crate) async fn answers(&self, more: usize, talks: &mut Talks) -> Result<(), Trouble> {
+        let mut answers = self.floor.answers.subscribe();
+        let enough = *answers.borrow_and_update() + more;
+        tokio::select! {
+            _ = answers.wait_for(|count| *count >= enough) => Ok(()),
+            gone = talks.all_left() => gone,
+        }
+    }
+
+    /// Has the callers end their present call.
+    pub(crate) async fn hush(&mut self, mut talks: Talks) -> Result<(), Trouble> {
+        self.floor.halted.send_replace(true);
+        talks.all_left().await?;
+        self.callers = talks.left;
+        Ok(())
+    }
+
+    /// Starts a gateway and waits until a fresh alert is at its receiver: I6.
+    pub(crate) async fn recover(&mut self) -> Result<(), Trouble> {
+        let began = Instant::now();
+        if !self.start(None).await? {
+            let log = std::fs::read_to_string(self.house.log())?;
+            let last: Vec<_> = log.lines().rev().take(3).collect();
+            return Err(Trouble::said(format!(
+                "the gateway does not start again: {last:?}"
+            )));
+        }
+        self.probe("good").await?;
+        self.recovered(began.elapsed());
+        Ok(())
+    }
+
+    /// Notes that it took so long until all went on as before.
+    pub(crate) fn recovered(&mut self, took: Duration) {
+        if took > self.wish.recover_within {
+            self.breach(
+                "I6",
+                format!("a fresh alert came only {took:?} after the start"),
+            );
+        }
+        self.cycle.recovered_ms = self.cycle.recovered_ms.max(Some(millis(took)));
+    }
+
+    /// Says something new and waits until a receiver has it.
+    pub(crate) async fn probe(&mut self, at: &str) -> Result<(), Trouble> {
+        let problem = self.floor.vendors.new_problem();
+        let message = self
+            .floor
+            .vendors
+            .message(Form::UCloud(0), Step { problem, turn: 0 })?;
+        self.floor.ledger.say(&message);
+        let to = self.gateway.as_ref().and_then(Gateway::public);
+        let gone = || Trouble::said("the gateway is gone");
+        let mut wire = Wire::to(to.ok_or_else(gone)?).await.ok_or_else(gone)?;
+        let reply = wire.ask(&message.raw).await.ok_or_else(gone)?;
+        if !reply.is_success() {
+            let status = reply.status;
+            self.breach(
+                "I6",
+                format!("after the start a fresh alert was answered {status}"),
+            );
+            return Ok(());
+        }
+        self.floor.ledger.promise(&message);
+        let unknown = || Trouble::said(format!("there is no receiver {at}"));
+        let receiver = self.receivers.iter().find(|receiver| receiver.name == at);
+        let receiver = receiver.ok_or_else(unknown)?;
+        let mut news = receiver.news();
+        let key = message.said.first().map_or("", |said| said.key.as_str());
+        let came = news.wait_for(|_| receiver.has(key));
+        // What does not come is found missing when everything is looked at.
+        let _late = tokio::time::timeout(self.wish.patience, came).await;
+        Ok(())
+    }
+
+    pub(crate) fn operator(&self) -> Result<Operator, Trouble> {
+        let gone = || Trouble::said("no gateway runs");
+        Ok(Operator(self.gateway.as_ref().ok_or_else(gone)?.admin()?))
+    }
+
+    /// Answers that were no success, since the last time.
+    pub(crate) fn refusals(&self) -> Vec<u16> {
+        let mut refusals = self
+            .floor
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *refusals)
+    }
+
+    /// Makes all that is kept older than the retention. Only while no gateway runs, and everything is delivered.
+    pub(crate) fn age(&mut self) -> Result<(), Trouble> {
+        let file = rusqlite::Connection::open(self.house.database())?;
+        let old = "- 40 * 86400000";
+        file.execute_batch(&format!(
+            "UPDATE alert SET received_ms = received_ms {old}; UPDATE callback SET received_ms = received_ms {old};
+             UPDATE dead SET at_ms = at_ms {old}; UPDATE dedup_run SET newest_ms = newest_ms {old};"
+        ))?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Begins with an empty database. Only while no gateway runs, and everything is delivered.
+    pub(crate) fn clear(&mut self) -> Result<(), Trouble> {
+        self.house.clear()?;
+        self.forget();
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        (self.kept, self.dead) = (0, 0);
+        self.callers.iter_mut().for_each(Caller::forget);
+    }
+
+    /// The end of a run: it stops well, and no secret is in what it leaves.
+    pub(crate) async fn end(&mut self) -> Result<(), Trouble> {
+        if self.gateway.is_some() {
+            self.stop().await?;
+        }
+        let found = secrets::in_files(&self.house.data())?;
+        for found in found {
+            self.breach("I8", found);
+        }
+        Ok(())
+    }
+
+    /// Keeps the folder for those who look into what happened, and says where it is.
+    pub(crate) fn keep(&mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
+    }
+}
+
+fn config(vendors: &Vendors, receivers: &[Receiver]) -> String {
+    let mut text = format!("[log]\nlevel = \"info\"\n{}", vendors.config());
+    for receiver in receivers {
+        let (name, address) = (receiver.name, receiver.address());
+        let (hook, secret) = (secrets::HOOK, secrets::SIGNING);
+        let _infallible = write!(
+            text,
+            "[sinks.webhook.{name}]\nurl = \"http://{address}/{hook}\"\nsigning_secret = \"{secret}\"\n\
+             in_flight_max = {IN_FLIGHT}\nretry_schedule = [\"1s\"]\n",
+        );
+    }
+    text + "[[routes]]\nsinks = [\"webhook/good\", \"webhook/flaky\", \"webhook/picky\"]\n\
+            [[routes]]\nwhen = \"source in ['ucloud/prod', 'ucloud/white']\"\nsinks = [\"webhook/slow\"]\n"
+}
+
+pub(crate) fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}

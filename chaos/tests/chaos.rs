@@ -1,0 +1,77 @@
+//! A few cycles of each kind of fault. Many are run by `scripts/soak`.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a failed test shows what each cycle did"
+)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use campanile_chaos::{Kind, Report, Wish, points, run};
+
+/// The seeds are fixed, so that a failure is one of the change at hand. The machine may be busy: no time is asked for.
+async fn run_of(kind: Kind, cycles: Option<usize>) -> Report {
+    let wish = Wish {
+        seed: 20_261_121,
+        kind,
+        cycles,
+        stop_after: None,
+        program: PathBuf::from(env!("CARGO_BIN_EXE_campanile-chaos")),
+        recover_within: Duration::from_mins(1),
+        patience: Duration::from_mins(1),
+    };
+    let report = run(&wish, |cycle| println!("{}", cycle.shown())).await;
+    report.unwrap_or_else(|trouble| panic!("{trouble}"))
+}
+
+fn kept(report: &Report) {
+    let breaches: Vec<_> = report.breaches().collect();
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    let total = report.total();
+    assert_eq!((total.losses, total.order_breaks), (0, 0));
+    assert!(total.obligations > 0, "nothing was promised");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_under_load_it_delivers_every_alert_that_it_has_answered() {
+    kept(&run_of(Kind::Kill, Some(3)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn dying_at_any_point_it_delivers_every_alert_that_it_has_answered() {
+    let report = run_of(Kind::Points, None).await;
+    kept(&report);
+    // A kill cannot be made to fall into a checkpoint on a busy machine; a point can be made to be reached.
+    for point in points().filter(|point| *point != "mid-checkpoint") {
+        assert_eq!(
+            report.died_at.get(point),
+            Some(&1),
+            "it did not die at {point}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn stopped_under_load_it_ends_well_and_nothing_is_lost_or_comes_twice() {
+    let report = run_of(Kind::Term, Some(2)).await;
+    kept(&report);
+    assert_eq!(report.total().duplicates, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replaced_under_load_it_takes_every_call_or_hangs_up_and_loses_nothing() {
+    kept(&run_of(Kind::Upgrade, Some(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_while_it_makes_its_tables_it_starts_again_and_makes_them() {
+    kept(&run_of(Kind::Migrate, Some(2)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn receivers_that_fail_get_every_alert_in_order_or_a_dead_letter_says_why_not() {
+    let report = run_of(Kind::Sinks, Some(2)).await;
+    kept(&report);
+    assert_eq!(report.total().duplicates, 0);
+}

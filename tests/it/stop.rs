@@ -1,0 +1,73 @@
+//! A stop is not held up, and a kill leaves everything to the next start. What is delivered after a kill or a stop under load is the matter of the package
+//! `campanile-chaos`.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::gateway::preamble;
+use crate::process::Process;
+use crate::receiver::{Play, Receiver};
+use crate::standing::{Wire, post, request};
+
+fn alarm(problem: usize) -> Vec<u8> {
+    let body = json!({
+        "SessionID": format!("session-{problem}"), "Region": "cn-north-03", "ResourceType": "uhost",
+        "ResourceId": format!("uhost-{problem}"), "MetricName": "MemUsage",
+        "AlarmTime": 1_470_822_697, "RecoveryTime": 0,
+    });
+    let path = "/callback/ucloud/prod/the-key-of-ucloud";
+    post(path, "", body.to_string().as_bytes())
+}
+
+fn write_config(folder: &Path, sink: &str) {
+    let settings = format!(
+        "[log]\nlevel = \"warn\"\n\
+         [providers.ucloud.prod]\nkey = \"the-key-of-ucloud\"\n\
+         [sinks.webhook.oncall]\nurl = \"{sink}\"\n"
+    );
+    std::fs::write(folder.join("campanile.toml"), preamble(folder) + &settings).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_do_not_hold_up_a_stop() {
+    let receiver = Receiver::start([Play::status(200)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver.url("/"));
+    let process = Process::start(folder.path()).await;
+    let mut idle = Vec::new();
+    for problem in 0..20 {
+        let mut wire = Wire::to(process.public).await;
+        wire.write(alarm(problem)).await;
+        assert_eq!(wire.read().await.status, 200);
+        let mut operators = Wire::to(process.admin).await;
+        operators.write(request("GET", "/healthz", "", b"")).await;
+        assert_eq!(operators.read().await.status, 200);
+        idle.extend([wire, operators, Wire::to(process.public).await]);
+    }
+    let began = tokio::time::Instant::now();
+    process.signal("TERM");
+    assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    for wire in &mut idle {
+        assert!(wire.is_closed().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_before_its_receiver_answers_it_sends_the_same_delivery_after_the_next_start() {
+    let receiver = Receiver::start([Play::Silence, Play::status(200)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver.url("/"));
+    let process = Process::start(folder.path()).await;
+    assert_eq!(process.send(alarm(1)).await.status, 200);
+    receiver.got_at_least(1).await;
+    process.kill().await;
+    let process = Process::start(folder.path()).await;
+    receiver.until(|got| got.len() == 2).await;
+    let got = receiver.got();
+    assert_eq!(got[0].header("webhook-id"), got[1].header("webhook-id"));
+    assert_eq!(got[0].body, got[1].body);
+    process.signal("TERM");
+    assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
+}
