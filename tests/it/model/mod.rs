@@ -226,9 +226,9 @@ impl<H: House> Run<H> {
             .settle(settlements.clone())
             .await
             .unwrap();
-        settlements
-            .iter()
-            .for_each(|settlement| self.memory.settle(settlement));
+        for settlement in &settlements {
+            self.memory.settle(settlement);
+        }
     }
 
     async fn drop_owed(&mut self, seq: Seq, sink: SinkId) {

@@ -85,14 +85,11 @@ struct Moodily {
 impl Sink for Moodily {
     fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(async move {
-            let answer = match *self.down.lock().unwrap() {
-                true => Whim::Fails(Class::Transient),
-                false => self
-                    .whims
-                    .lock()
-                    .unwrap()
-                    .pop_front()
-                    .unwrap_or(Whim::Takes),
+            let answer = if *self.down.lock().unwrap() {
+                Whim::Fails(Class::Transient)
+            } else {
+                let next = self.whims.lock().unwrap().pop_front();
+                next.unwrap_or(Whim::Takes)
             };
             let sent = Sent {
                 sink: self.number,
@@ -233,9 +230,9 @@ impl Rig {
             .redrive(vec![dead], self.clock.now())
             .await
             .unwrap();
-        redriven
-            .iter()
-            .for_each(|(sink, seq)| self.delivery.poke(*sink, &[*seq]));
+        for (sink, seq) in &redriven {
+            self.delivery.poke(*sink, &[*seq]);
+        }
     }
 
     /// An operator drops what is owed. False when it is not.
