@@ -59,7 +59,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 }
 
 fn sources() -> Vec<PathBuf> {
-    ["src", "providers", "tests", "benches"]
+    ["src", "providers", "faultfs", "tests", "benches"]
         .iter()
         .flat_map(|folder| files(folder, "rs"))
         .collect()
