@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod crash;
 mod delivery;
+mod disk;
 mod drift;
 mod gateway;
 mod ingest;

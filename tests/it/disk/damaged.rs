@@ -1,0 +1,1 @@
+//! D30: damaged files.
