@@ -12,6 +12,7 @@ pub const POINTS: &[&str] = &[
 /// What can be broken on purpose. Each is caught by a test that `scripts/broken` names.
 pub const BREAKS: &[&str] = &[
     // One name a line.
+    "broken-sync-normal",
 ];
 
 /// Dies here, as by `kill -9`, when a test wants it: nothing is flushed, nothing is closed.

@@ -49,12 +49,18 @@ async fn live(house: &House, name: &str, run: &mut Run) {
     let mut parts: Vec<Run> = (3..6).map(|_| Run::default()).collect();
     let posts = parts.iter_mut().zip(together);
     futures_util::future::join_all(posts.map(|(part, session)| part.alarm(house, session))).await;
-    run.promised.extend(parts.into_iter().flat_map(|part| part.promised));
+    run.promised
+        .extend(parts.into_iter().flat_map(|part| part.promised));
     house.deliver().await;
     let before = house.clock.now() - SignedDuration::from_mins(30);
     run.pruned.insert(format!("{name}-old"));
     while house.app.store().prune(before).await.unwrap_or(false) {}
-    for page in ["/api/v1/alerts", "/api/v1/deliveries", "/metrics", "/readyz"] {
+    for page in [
+        "/api/v1/alerts",
+        "/api/v1/deliveries",
+        "/metrics",
+        "/readyz",
+    ] {
         let status = house.look(page).await.status;
         assert!([200, 500, 503].contains(&status), "{page}: {status}");
     }
@@ -71,7 +77,10 @@ async fn check_power_cut(disk: &Disk, run: &Run) {
 async fn check_kept(folder: &Path, run: &Run) {
     let kept = kept(folder).await;
     let lost: Vec<_> = run.promised.difference(&kept).collect();
-    let lost: Vec<_> = lost.iter().filter(|id| !run.pruned.contains(**id)).collect();
+    let lost: Vec<_> = lost
+        .iter()
+        .filter(|id| !run.pruned.contains(**id))
+        .collect();
     assert!(lost.is_empty(), "answered with 2xx and not there: {lost:?}");
 }
 
@@ -149,7 +158,12 @@ async fn every(operation: Operation, kinds: &[Kind]) {
                     ..whole
                 };
                 println!("{fault:?}");
-                suffer(Some(fault), &format!("{kind:?}-{lasting}-{nth}"), &receivers).await;
+                suffer(
+                    Some(fault),
+                    &format!("{kind:?}-{lasting}-{nth}"),
+                    &receivers,
+                )
+                .await;
                 runs += 1;
             }
         }

@@ -107,16 +107,24 @@ async fn endure(alarms: usize, cuts_max: usize) {
     calls.join_all().await;
     house.stop().await;
     switch.cut();
-    let cuts = std::mem::take(&mut *switch.cuts.lock().unwrap());
     // The disk's callback holds the switch, and the switch the disk.
     switch.disk.at_each_sync(|_| ());
-    let promised = switch.promised.lock().unwrap().len();
-    println!("{} power cuts, {promised} alarms answered with 2xx", cuts.len());
+    let mut switch = Arc::into_inner(switch).unwrap();
+    let promised = switch.promised.into_inner().unwrap().len();
+    let cuts = switch.cuts.into_inner().unwrap();
+    println!(
+        "{} power cuts, {promised} alarms answered with 2xx",
+        cuts.len()
+    );
+    // What was lost can be looked at.
+    switch.folder.disable_cleanup(true);
     for cut in cuts {
+        println!("{} {:?}", cut.folder.display(), cut.loss);
         let kept = kept(&cut.folder).await;
         let lost: Vec<_> = cut.promised.difference(&kept).collect();
-        assert!(lost.is_empty(), "{:?} lost {lost:?}", cut.loss);
+        assert!(lost.is_empty(), "lost {lost:?}");
     }
+    switch.folder.disable_cleanup(false);
 }
 
 #[tokio::test(flavor = "multi_thread")]
