@@ -5,7 +5,7 @@
 //! answered with 2xx. The two are told apart here: checksums run from frame to frame, and SQLite writes on behind a
 //! commit only once that commit is synced. So a commit behind the break with a frame that runs on from it was promised.
 //!
-//! What cannot be told apart: damage in the very last commits, with nothing behind them, looks like a torn write.
+//! What cannot be told apart: damage in the last commits, with little behind them, looks like a torn write.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -130,7 +130,8 @@ fn frames(file: &mut impl Read, header: &Header) -> Result<Log, Fault> {
     let mut first = None;
     let mut sum = header.sum;
     let mut broken = None;
-    // The frame before: its sum as it stands there, and whether it is a commit.
+    // The frame before: its sum as it stands there, and whether it is a commit beyond doubt. A torn header can bear the
+    // mark of a commit that stood in its place before the log was begun anew.
     let mut before = (header.sum, false);
     let mut frame = vec![0; FRAME + header.page];
     let mut count = 0;
@@ -153,13 +154,15 @@ fn frames(file: &mut impl Read, header: &Header) -> Result<Log, Fault> {
                 log.holds.extend(open.drain(..));
                 log.first = first.take().or(log.first);
             }
+            before = (stands, pages != 0);
         } else {
             let at = *broken.get_or_insert(count);
-            if before.1 && count > at && runs_on(before.0) {
+            let sound = runs_on(before.0);
+            if sound && before.1 {
                 return Err(Fault::Damaged(at));
             }
+            before = (stands, sound && pages != 0);
         }
-        before = (stands, pages != 0);
     }
     Ok(log)
 }
@@ -181,5 +184,88 @@ fn is_blank(file: &mut impl Read) -> std::io::Result<bool> {
             read if some[..read].iter().any(|byte| *byte != 0) => return Ok(false),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: usize = 512;
+    const NEW: [u8; 8] = *b"newsalts";
+    const OLD: [u8; 8] = *b"oldsalts";
+
+    fn words(words: [u32; 2]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    /// Frames of a log: the page, and how many there are after it where it is a commit.
+    fn log(salts: [u8; 8], frames: &[(u32, u32)]) -> Vec<u8> {
+        let mut log = [
+            words([MAGIC | 1, 3_007_000]),
+            words([512, 0]),
+            salts.to_vec(),
+        ]
+        .concat();
+        let mut sum = Sum(0, 0).over(&log, true);
+        log.extend(words([sum.0, sum.1]));
+        for (page, pages) in frames {
+            let (head, body) = (words([*page, *pages]), [*page as u8; PAGE]);
+            sum = sum.over(&head, true).over(&body, true);
+            log.extend([head, salts.to_vec(), words([sum.0, sum.1]), body.to_vec()].concat());
+        }
+        log
+    }
+
+    fn at(frame: usize) -> usize {
+        HEADER + frame * (FRAME + PAGE)
+    }
+
+    fn read_back(bytes: &[u8]) -> Result<Log, Fault> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path())
+    }
+
+    /// Commits of two pages each.
+    const FRAMES: [(u32, u32); 8] = [
+        (1, 0),
+        (2, 9),
+        (3, 0),
+        (4, 9),
+        (5, 0),
+        (6, 9),
+        (7, 0),
+        (8, 9),
+    ];
+
+    #[test]
+    fn a_sound_log_is_read_to_its_last_commit() {
+        let mut bytes = log(NEW, &FRAMES);
+        bytes.truncate(at(7) + 100);
+        let read = read_back(&bytes).unwrap();
+        assert_eq!((read.pages, read.holds.len()), (Some(9), 6));
+        assert_eq!(read.first.unwrap(), [1; PAGE]);
+    }
+
+    #[test]
+    fn a_flipped_bit_before_later_commits_is_damage() {
+        for place in 0..at(4) {
+            let mut bytes = log(NEW, &FRAMES);
+            bytes[place] ^= 1;
+            let refused = matches!(read_back(&bytes), Err(Fault::Damaged(_)));
+            assert!(refused, "byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_torn_write_over_an_older_log_is_not() {
+        // Before the log was begun anew, a commit stood in the place of the frame that is torn in its header.
+        let old = log(OLD, &[(1, 9); 10]);
+        let new = log(NEW, &[(1, 0), (2, 9), (3, 0), (4, 0), (5, 0), (6, 9)]);
+        let mut bytes = old;
+        bytes[..new.len()].copy_from_slice(&new);
+        bytes[at(3)..at(3) + 8].copy_from_slice(&words([1, 9]));
+        assert_eq!(read_back(&bytes).unwrap().pages, Some(9));
     }
 }
