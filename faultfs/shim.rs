@@ -126,7 +126,7 @@ unsafe extern "C" fn open(
         .then(|| std::fs::read(path).ok())
         .flatten();
     // SAFETY: the system's file lies behind our head, inside of what `szOsFile` asked for.
-    let real = unsafe { file.cast::<u8>().add(HEAD).cast::<sqlite3_file>() };
+    let real = unsafe { file.byte_add(HEAD) };
     // SAFETY: as above.
     let code = unsafe { system_open(name, real, flags, out) };
     if code == ffi::SQLITE_OK {
@@ -174,7 +174,9 @@ unsafe extern "C" fn delete(_vfs: *mut sqlite3_vfs, name: *const c_char, sync: c
     if let (ffi::SQLITE_OK, Some(disk), Some(path)) = (code, disk, path) {
         let mut power = disk.power();
         let name = path.file_name().and_then(OsStr::to_str);
-        name.iter().for_each(|name| power.removed(name));
+        if let Some(name) = name {
+            power.removed(name);
+        }
         if sync != 0 {
             power.names_synced();
         }
@@ -192,7 +194,7 @@ unsafe fn parts<'a>(
     // SAFETY: `open` wrote the head, the system's file behind it, and methods that are static.
     unsafe {
         let watched = &*(*file.cast::<Head>()).watched;
-        let real = file.cast::<u8>().add(HEAD).cast::<sqlite3_file>();
+        let real = file.byte_add(HEAD);
         (watched, real, &*(*real).pMethods)
     }
 }

@@ -48,22 +48,18 @@ struct Sum(u32, u32);
 
 impl Sum {
     fn over(mut self, bytes: &[u8], big: bool) -> Self {
-        let word = |bytes: [u8; 4]| {
+        let word = |bytes: &[u8]| {
+            let four = bytes.first_chunk().copied().unwrap_or_default();
             if big {
-                u32::from_be_bytes(bytes)
+                u32::from_be_bytes(four)
             } else {
-                u32::from_le_bytes(bytes)
+                u32::from_le_bytes(four)
             }
         };
-        for [a, b, c, d, e, f, g, h] in bytes.as_chunks::<8>().0 {
-            self.0 = self
-                .0
-                .wrapping_add(word([*a, *b, *c, *d]))
-                .wrapping_add(self.1);
-            self.1 = self
-                .1
-                .wrapping_add(word([*e, *f, *g, *h]))
-                .wrapping_add(self.0);
+        for eight in bytes.as_chunks::<8>().0 {
+            let (first, second) = eight.split_at(4);
+            self.0 = self.0.wrapping_add(word(first)).wrapping_add(self.1);
+            self.1 = self.1.wrapping_add(word(second)).wrapping_add(self.0);
         }
         self
     }
@@ -210,7 +206,7 @@ mod tests {
         let mut sum = Sum(0, 0).over(&log, true);
         log.extend(words([sum.0, sum.1]));
         for (page, pages) in frames {
-            let (head, body) = (words([*page, *pages]), [*page as u8; PAGE]);
+            let (head, body) = (words([*page, *pages]), [u8::try_from(*page).unwrap(); PAGE]);
             sum = sum.over(&head, true).over(&body, true);
             log.extend([head, salts.to_vec(), words([sum.0, sum.1]), body.to_vec()].concat());
         }

@@ -91,6 +91,13 @@ impl Mark {
     }
 }
 
+impl Drop for Mark {
+    /// Given back by word: a child that was forked meanwhile and still holds the file would keep the lock.
+    fn drop(&mut self) {
+        let _failed = self.file.unlock();
+    }
+}
+
 fn unmade(path: &Path, error: &io::Error) -> Error {
     Error::Open(format!(
         "cannot make {}: {error}. Its folder must exist, and the user that runs Campanile must be allowed to write there.",

@@ -85,6 +85,7 @@ pub(super) fn run(
         writer.write(&mut batch);
     }
     writer.close(&mark);
+    drop(mark);
 }
 
 fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Work>>) {
@@ -156,8 +157,7 @@ impl Writer<'_> {
         if let Err(error) = mark.closing() {
             tracing::warn!(%error, "the mark beside the database cannot be written; the log is left for the next start");
             let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-            let kept = self.session.connection.set_db_config(keep_log, true);
-            drop(kept);
+            let _refused = self.session.connection.set_db_config(keep_log, true);
         }
     }
 }
