@@ -360,7 +360,7 @@ async fn serve(template: &Files, harm: impl Fn(&mut Vec<u8>)) -> (usize, usize) 
     put(&files, folder.path());
     let house = House::open(folder.path(), &[&receiver]).await.unwrap();
     for _ in 0..10 {
-        house.advance(Duration::from_secs(60)).await;
+        house.advance(Duration::from_mins(1)).await;
     }
     assert_eq!(house.alarm("new").await.status, 200);
     house.deliver().await;
@@ -405,7 +405,7 @@ async fn a_damaged_alert_is_a_dead_letter_and_holds_up_no_other() {
         "SELECT pageno FROM dbstat WHERE name = 'callback' AND pagetype = 'leaf' ORDER BY path",
     );
     let (came, dead) = serve(&closed, |bytes| {
-        bytes[(leaves[0] as usize - 1) * 4096] ^= 0xff
+        bytes[(leaves[0] as usize - 1) * 4096] ^= 0xff;
     })
     .await;
     assert_eq!(came + dead, 40);

@@ -1,4 +1,8 @@
 //! What befalls the disk under a running gateway: errors, no room, no power, damaged files.
+#![expect(
+    clippy::print_stdout,
+    reason = "a run that failed must be repeatable: seeds and moments are told"
+)]
 
 mod damaged;
 mod full;

@@ -41,7 +41,7 @@ impl Run {
 async fn live(house: &House, name: &str, run: &mut Run) {
     run.alarm(house, format!("{name}-old")).await;
     house.deliver().await;
-    house.advance(Duration::from_secs(3600)).await;
+    house.advance(Duration::from_hours(1)).await;
     for n in 0..3 {
         run.alarm(house, format!("{name}-{n}")).await;
     }
@@ -101,8 +101,8 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
             assert_eq!(reply.status, 200, "mended, it accepts again: {reply:?}");
             run.promised.insert(format!("{name}-after"));
             assert_eq!(house.look("/readyz").await.status, 200);
-            house.advance(Duration::from_secs(60)).await;
-            house.advance(Duration::from_secs(60)).await;
+            house.advance(Duration::from_mins(1)).await;
+            house.advance(Duration::from_mins(1)).await;
             check_power_cut(&disk, &run).await;
             house.stop().await;
         }
