@@ -101,6 +101,7 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
             assert_eq!(reply.status, 200, "mended, it accepts again: {reply:?}");
             run.promised.insert(format!("{name}-after"));
             assert_eq!(house.look("/readyz").await.status, 200);
+            house.deliver().await;
             house.advance(Duration::from_mins(1)).await;
             house.advance(Duration::from_mins(1)).await;
             check_power_cut(&disk, &run).await;
