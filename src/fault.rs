@@ -54,6 +54,7 @@ pub const BREAKS: &[&str] = &[
 pub const BOUNDS: &[&str] = &[
     // One name a line.
     "run-keys",
+    "broken-sync-normal",
 ];
 
 /// Dies here, as by `kill -9`, when a test wants it: nothing is flushed, nothing is closed.

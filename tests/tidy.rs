@@ -59,7 +59,7 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 }
 
 fn sources() -> Vec<PathBuf> {
-    ["src", "providers", "chaos", "tests", "benches"]
+    ["src", "providers", "chaos", "faultfs", "tests", "benches"]
         .iter()
         .flat_map(|folder| files(folder, "rs"))
         .collect()
@@ -190,7 +190,8 @@ fn no_file_of_the_program_is_too_long_to_be_read() {
     let long = files("src", "rs")
         .into_iter()
         .chain(files("providers", "rs"))
-        .chain(files("chaos", "rs"));
+        .chain(files("chaos", "rs"))
+        .chain(files("faultfs", "rs"));
     let long = long
         .map(|path| (text(&path).lines().count(), path))
         .filter(|(lines, _)| *lines > LINES_MAX);
@@ -222,6 +223,7 @@ fn paths_named_in(page: &str) -> impl Iterator<Item = &str> {
         "src/",
         "providers/",
         "chaos/",
+        "faultfs/",
         "docs/",
         "config/",
         "tests/",

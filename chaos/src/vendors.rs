@@ -171,7 +171,8 @@ impl Guest {
                 SettingKind::Token => format!("\"{TOKEN}\""),
                 SettingKind::User => format!("\"{USER}\""),
                 SettingKind::Topics => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
-                SettingKind::DemoPaths => continue,
+                // Without a tenant, what has tokens of an identity provider is believed by its path key.
+                SettingKind::DemoPaths | SettingKind::Tenant | SettingKind::Audience => continue,
             };
             let _infallible = writeln!(text, "{} = {value}", setting.name);
         }

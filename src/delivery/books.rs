@@ -61,6 +61,8 @@ pub(super) struct Books {
     look: Option<Seq>,
     poll_at: Timestamp,
     failures: u32,
+    /// The last failure was with reading.
+    unreadable: bool,
     retry_at: Option<Timestamp>,
 }
 
@@ -78,6 +80,7 @@ impl Books {
             look: Some(1),
             poll_at: later(now, POLL_EVERY),
             failures: 0,
+            unreadable: false,
             retry_at: None,
         }
     }
@@ -94,10 +97,11 @@ impl Books {
         self.waiting.len() + self.settling.len()
     }
 
-    /// Whether more may be sent: not while the store fails, or what is sent could not be written down.
+    /// Whether more may be sent: not while the store cannot be read, nor without end while it cannot be written. On a full
+    /// disk some still goes out, because somebody waits for it; a crash then sends that again.
     pub(super) fn lets_send(&self) -> bool {
-        let settle_fails = self.failures > 0 && !self.settling.is_empty();
-        self.retry_at.is_none() && !settle_fails && self.unsettled() < UNSETTLED_MAX
+        let unreadable = self.unreadable && self.retry_at.is_some();
+        !unreadable && self.unsettled() < UNSETTLED_MAX
     }
 
     /// When it wants to be asked again without anything having happened.
@@ -141,6 +145,7 @@ impl Books {
         lanes: &mut Lanes,
         now: Timestamp,
     ) -> Result<Vec<Outcome>, Error> {
+        let unreadable = !matches!(done, Done::Settled(_));
         let result = match done {
             Done::Settled(result) => result.map(|()| {
                 self.load_next = true;
@@ -159,13 +164,14 @@ impl Books {
         };
         match &result {
             Ok(_) => self.failures = 0,
-            Err(_) => self.failed(now),
+            Err(_) => self.failed(now, unreadable),
         }
         result
     }
 
-    /// The store failed: it is left alone for a while.
-    pub(super) fn failed(&mut self, now: Timestamp) {
+    /// The store could not be read, or not be written: it is left alone for a while.
+    pub(super) fn failed(&mut self, now: Timestamp, unreadable: bool) {
+        self.unreadable = unreadable;
         let doubled = STORE_WAIT_MIN.saturating_mul(1_u32 << self.failures.min(10));
         self.failures = self.failures.saturating_add(1);
         self.retry_at = Some(later(now, doubled.min(STORE_WAIT_MAX)));

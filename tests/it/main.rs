@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod config;
 mod delivery;
+mod disk;
 mod drift;
 mod gateway;
 mod ingest;

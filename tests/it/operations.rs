@@ -24,7 +24,7 @@ fn write_config(folder: &Path, settings: &str) {
     std::fs::write(folder.join("campanile.toml"), whole).unwrap();
 }
 
-async fn alarm(process: &Process, source: &str, session: &str) -> Reply {
+pub(crate) async fn alarm(process: &Process, source: &str, session: &str) -> Reply {
     let body = json!({"SessionID": session, "MetricName": "MemUsage", "AlarmTime": 1_470_822_697});
     let path = format!("/callback/ucloud/{source}");
     process
@@ -32,7 +32,7 @@ async fn alarm(process: &Process, source: &str, session: &str) -> Reply {
         .await
 }
 
-async fn running(settings: &str) -> (TempDir, Process) {
+pub(crate) async fn running(settings: &str) -> (TempDir, Process) {
     let folder = tempfile::tempdir().unwrap();
     write_config(folder.path(), settings);
     let process = Process::start(folder.path()).await;
@@ -119,7 +119,7 @@ async fn metric(process: &Process, name: &str) -> Option<f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_it_answers_503_and_goes_on_when_there_is_room() {
     let receiver = Receiver::start([Play::status(200)]).await;
-    let (_folder, process) = running(&settings("prod", &receiver.url("/"))).await;
+    let (folder, process) = running(&settings("prod", &receiver.url("/"))).await;
     assert_eq!(alarm(&process, "prod", "before").await.status, 200);
     receiver.got_at_least(1).await;
     process.limit_files("1");
@@ -129,6 +129,13 @@ async fn on_a_full_disk_it_answers_503_and_goes_on_when_there_is_room() {
         assert_eq!(said, (503, "5"), "{reply:?}");
         assert_eq!(reply.json()["RetCode"], -1);
     }
+    process.logs_times("a commit failed", 1).await;
+    let (log, file) = (process.log(), folder.path().join("campanile.db"));
+    assert!(
+        log.contains(file.to_str().unwrap()),
+        "names the place: {log}"
+    );
+    assert!(log.contains("Look at the disk"), "names the mend: {log}");
     let known = alarm(&process, "prod", "before").await;
     assert_eq!(known.status, 200, "a duplicate needs no room");
     assert_eq!(process.look("/readyz", "").await.status, 503);

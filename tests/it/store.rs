@@ -491,7 +491,11 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
     )
     .unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(refusal().contains("not a database"), "{}", refusal());
+    assert!(
+        refusal().contains("not that of a SQLite database"),
+        "{}",
+        refusal()
+    );
     assert_eq!(std::fs::read(&path).unwrap(), before);
 
     std::fs::remove_file(&path).unwrap();

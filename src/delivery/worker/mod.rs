@@ -144,7 +144,7 @@ impl Worker {
             }
             Woken::Fetched((load, Err(error))) => {
                 self.unclaim(&load, now);
-                self.books.failed(now);
+                self.books.failed(now, true);
                 self.store_failed(&error);
             }
             Woken::Store(done) => match self.books.finish(done, &mut self.lanes, now) {
@@ -279,7 +279,7 @@ impl Worker {
             // They come in the order of the claims; what is missing is left out.
             let stored = alerts.next_if(|alert| alert.seq == claim.item.seq);
             let parcel = stored
-                .ok_or_else(|| "the alert is no longer in the store".to_owned())
+                .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
                 .and_then(|a| attempt::parcel(a, &claim.item, &self.outlet.name, now));
             match parcel {
                 Ok(parcel) => ready.push((claim, parcel)),

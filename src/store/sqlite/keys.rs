@@ -439,7 +439,7 @@ mod tests {
     impl Store {
         fn new() -> Self {
             let mut connection = Connection::open_in_memory().unwrap();
-            schema::migrate(&mut connection, "memory").unwrap();
+            schema::migrate(&mut connection).unwrap();
             let keys = Keys::load_with(&connection, RUN).unwrap();
             Self {
                 connection,

@@ -5,7 +5,10 @@
 
 mod codec;
 mod courier;
+mod inspect;
 mod keys;
+mod log;
+mod mark;
 mod owed;
 mod prune;
 mod read;
@@ -14,7 +17,6 @@ mod session;
 mod settle;
 mod writer;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,6 +26,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use self::mark::Mark;
 use self::read::Readers;
 use self::session::{Packed, Session};
 use self::writer::{Task, Work};
@@ -35,14 +38,9 @@ use super::{
 /// An open file with its writer and readers.
 pub struct Sqlite {
     readers: Readers,
-    writer: Mutex<Option<Writer>>,
+    /// Holds the lock until it has closed the file.
+    writer: Mutex<Option<JoinHandle<()>>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
-}
-
-struct Writer {
-    thread: JoinHandle<()>,
-    /// Held until the writer has closed the file.
-    _lock: File,
 }
 
 impl Sqlite {
@@ -53,26 +51,26 @@ impl Sqlite {
     /// newer Campanile's, its folder is missing or not writable.
     pub fn open(path: &Path) -> Result<Self, Error> {
         session::check_version().map_err(Error::Open)?;
-        let name = path.display().to_string();
-        let lock = lock(path)?;
-        let fault = |e: rusqlite::Error| {
-            Error::Open(format!("cannot open {name}: {e}. {}", schema::advice(&e)))
-        };
+        let mark = Mark::take(path)?;
+        inspect::check(path, &mark)?;
+        let fault =
+            |e: rusqlite::Error| Error::Open(format!("cannot open {}", schema::trouble(path, &e)));
         let mut connection = session::connect(path).map_err(fault)?;
-        schema::migrate(&mut connection, &name)?;
+        schema::migrate(&mut connection).map_err(fault)?;
         let session = Session::load(connection).map_err(fault)?;
+        if let Err(error) = mark.opened(path) {
+            let mark = mark.path().display();
+            tracing::warn!(%mark, %error, "the mark beside the database cannot be written; a lost file may go unnoticed");
+        }
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(session, &at, works))
+            .spawn(move || writer::run(mark, session, &at, works))
             .map_err(|e| Error::Open(format!("cannot start the writer thread: {e}")))?;
         Ok(Self {
             readers: Readers::new(path.to_owned()),
-            writer: Mutex::new(Some(Writer {
-                thread,
-                _lock: lock,
-            })),
+            writer: Mutex::new(Some(thread)),
             queue: Mutex::new(Some(queue)),
         })
     }
@@ -137,33 +135,16 @@ impl Drop for Sqlite {
             .take();
         if let Some(writer) = writer {
             // A writer that panicked has nothing left to close.
-            let _panicked = writer.thread.join();
+            let _panicked = writer.join();
         }
     }
 }
 
-/// Takes the lock beside the file, so that two gateways never share one.
-fn lock(path: &Path) -> Result<File, Error> {
+/// The path of a file that stands beside the database: `-wal`, `.lock`.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let shown = path.display();
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(|e| {
-        Error::Open(format!(
-            "cannot make {}: {e}. Its folder must exist, and the user that runs Campanile must be allowed to write there.",
-            name.display()
-        ))
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Open(format!(
-            "{shown} is in use by another Campanile. Stop that one first, or name another file in [store] url."
-        ))),
-        Err(std::fs::TryLockError::Error(e)) => Err(Error::Open(format!(
-            "cannot lock {}: {e}. SQLite needs a local disk, not a network file system.",
-            name.display()
-        ))),
-    }
+    name.push(ending);
+    name.into()
 }
 
 impl Store for Sqlite {
@@ -319,7 +300,7 @@ impl Store for Sqlite {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             let Some(writer) = writer else { return Ok(()) };
-            tokio::task::spawn_blocking(move || writer.thread.join())
+            tokio::task::spawn_blocking(move || writer.join())
                 .await
                 .map_err(|e| Error::Stopped(e.to_string()))?
                 .map_err(|_| Error::Stopped("its writer died".to_owned()))

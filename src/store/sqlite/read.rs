@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::codec;
 use super::owed;
+use super::schema;
 use super::session::{self, severity_number, status_number};
 use crate::store::{
     AttemptRow, DeadRow, DeliveryRow, Error, Fault, Filter, Owed, QuarantineRow, Seq, SinkId,
@@ -47,7 +48,7 @@ impl Readers {
         tokio::task::spawn_blocking(move || readers.look_now(look))
             .await
             .map_err(|e| Error::Read(e.to_string()))?
-            .map_err(|e| Error::Read(e.to_string()))
+            .map_err(|e| Error::Read(schema::trouble(&self.path, &e)))
     }
 
     fn look_now<T>(
@@ -116,6 +117,13 @@ fn size(kept: i64) -> usize {
     usize::try_from(kept).unwrap_or(0)
 }
 
+/// What a row says does not fit what it should hold: a flipped bit that SQLite does not see.
+fn damage() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let what = "what is kept of a callback cannot be unpacked".to_owned();
+    rusqlite::Error::SqliteFailure(code, Some(what))
+}
+
 const ALERT: &str =
     "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
 
@@ -136,12 +144,7 @@ impl<'c> Unpacker<'c> {
             let packed = self.select.query_row([callback], |row| {
                 Ok(codec::unpack(row.get_ref(0)?.as_blob()?))
             })?;
-            let damaged = rusqlite::Error::InvalidColumnType(
-                0,
-                "packed".to_owned(),
-                rusqlite::types::Type::Blob,
-            );
-            self.last = Some((callback, packed.ok_or(damaged)?));
+            self.last = Some((callback, packed.ok_or_else(damage)?));
         }
         Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
     }
@@ -154,10 +157,9 @@ impl<'c> Unpacker<'c> {
             .map_or(id, Uuid::from_bytes);
         let (at, bytes) = (size(row.get(4)?), size(row.get(5)?));
         let plain = self.unpack(row.get(3)?)?;
-        let body = plain
-            .get(at..at + bytes)
-            .and_then(|body| body.strip_prefix(b"{"))
-            .unwrap_or_default();
+        let body = plain.get(at..).and_then(|rest| rest.get(..bytes));
+        let body = body.and_then(|body| body.strip_prefix(b"{"));
+        let body = body.ok_or_else(damage)?;
         let json = [format!("{{\"id\":\"{id}\",").as_bytes(), body].concat();
         Ok(StoredAlert {
             seq: row.get(0)?,
@@ -168,18 +170,29 @@ impl<'c> Unpacker<'c> {
     }
 }
 
+/// One that is damaged is left out as one that is gone: it must not hold up those beside it for ever.
 pub(super) fn alerts_at(
     connection: &Connection,
     seqs: &[Seq],
 ) -> rusqlite::Result<Vec<StoredAlert>> {
     let mut unpacker = Unpacker::new(connection)?;
     let mut select = connection.prepare_cached(&format!("{ALERT} WHERE a.seq = ?1"))?;
-    let found = seqs.iter().map(|seq| {
-        select
+    let mut found = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        match select
             .query_row([seq], |row| unpacker.alert(row))
             .optional()
-    });
-    found.filter_map(Result::transpose).collect()
+        {
+            Ok(alert) => found.extend(alert),
+            Err(error) if schema::is_damage(&error) => {
+                let path = connection.path().unwrap_or_default();
+                let trouble = schema::trouble(Path::new(path), &error);
+                tracing::error!(seq, error = %trouble, "an alert in the store is damaged and cannot be sent");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn alert(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<StoredAlert>> {
@@ -403,11 +416,12 @@ pub(super) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result
         .prepare_cached("SELECT c.raw_bytes, c.packed FROM alert a JOIN callback c ON c.id = a.callback WHERE a.seq = ?1")?
         .query_row([seq], |row| Ok((size(row.get(0)?), row.get(1)?)))
         .optional()?;
-    Ok(found.and_then(|(raw_bytes, packed)| {
-        let mut plain = codec::unpack(&packed)?;
-        plain.truncate(raw_bytes);
-        Some(plain)
-    }))
+    let Some((raw_bytes, packed)) = found else {
+        return Ok(None);
+    };
+    let mut plain = codec::unpack(&packed).ok_or_else(damage)?;
+    plain.truncate(raw_bytes);
+    Ok(Some(plain))
 }
 
 pub(super) fn dead(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<DeadRow>> {
@@ -449,7 +463,7 @@ fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
         source: row.get(1)?,
         received_at: time(row.get(2)?),
         faults: serde_json::from_str::<Vec<Fault>>(&faults).unwrap_or_default(),
-        callback: codec::unpack(row.get_ref(4)?.as_blob()?).unwrap_or_default(),
+        callback: codec::unpack(row.get_ref(4)?.as_blob()?).ok_or_else(damage)?,
     })
 }
 

@@ -4,13 +4,15 @@
 //! that the cost of an alert does not grow with the number that are kept. Nothing is keyed by a message id or any other
 //! random word ([`super::keys`] says how duplicates are found all the same).
 
-use rusqlite::Connection;
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
 
 use crate::fault;
 use crate::store::Error;
 
 /// Marks the file as ours: "CMPN".
-const APPLICATION_ID: i32 = 0x434d_504e;
+pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
 /// Each step brings a file from the version of its index to the next. Steps that were released are never changed.
 const STEPS: &[&str] = &[STEP_1];
@@ -75,31 +77,19 @@ const STEP_1: &str = "
     CREATE TABLE dedup_filter (epoch INTEGER PRIMARY KEY, bits BLOB NOT NULL);
 ";
 
-/// Makes the file ours and brings it to the newest version, each step in a transaction of its own.
-pub(super) fn migrate(connection: &mut Connection, path: &str) -> Result<(), Error> {
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let open = |e: rusqlite::Error| Error::Open(format!("cannot read {path}: {e}. {}", advice(&e)));
-    let version = pragma("user_version").map_err(open)?;
-    let application = pragma("application_id").map_err(open)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(open)?;
-    if tables > 0 && application != APPLICATION_ID {
-        return Err(Error::Open(format!(
-            "{path} is a SQLite file of another program. Name another file in [store] url."
-        )));
-    }
+/// The version that this program writes.
+pub(super) fn version() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+/// Makes the file ours and brings it to the newest version, each step in a transaction of its own. Whose the file is has
+/// been looked at before ([`super::inspect`]).
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
-    if version > STEPS.len() {
-        return Err(Error::Open(format!(
-            "{path} was written by a newer Campanile (schema {version}, this one knows {}). Run that \
-             version, or name another file in [store] url.",
-            STEPS.len()
-        )));
-    }
-    for (step, sql) in STEPS.iter().enumerate().skip(version) {
-        apply(connection, step + 1, sql)
-            .map_err(|e| Error::Open(format!("cannot bring {path} to schema {}: {e}", step + 1)))?;
+    let steps = STEPS.iter().enumerate().skip(version);
+    for (step, sql) in steps {
+        apply(connection, step + 1, sql)?;
     }
     Ok(())
 }
@@ -118,21 +108,49 @@ fn apply(connection: &mut Connection, version: usize, sql: &str) -> rusqlite::Re
     transaction.commit()
 }
 
-/// What an operator can do about a file that cannot be opened.
-pub(super) fn advice(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            "The file is damaged or not a database. Keep it (it may hold alerts that are owed), restore a copy, or \
-             name another file in [store] url."
+/// What SQLite says of a file, with its name and what an operator can do about it.
+pub(super) fn trouble(path: &Path, error: &rusqlite::Error) -> String {
+    format!("{}: {error}. {}", path.display(), advice(path, error))
+}
+
+/// The refusal of a damaged file.
+pub(super) fn damaged(path: &Path, what: &str) -> Error {
+    Error::Open(format!(
+        "{} is damaged: {what}. Nothing was changed. {}",
+        path.display(),
+        salvage(path)
+    ))
+}
+
+/// Whether this says that the file holds something else than was written to it.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
+
+fn salvage(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "Stop Campanile and copy the file away together with its -wal: alerts that are owed may be in them. Then restore a \
+         back-up, or save what can be read with `sqlite3 {path} .recover | sqlite3 saved.db`."
+    )
+}
+
+fn advice(path: &Path, error: &rusqlite::Error) -> String {
+    let advice = match error.sqlite_error_code() {
+        _ if is_damage(error) => return salvage(path),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "Its folder must exist, the user that runs Campanile must be allowed to write the file and the folder, and the \
+             disk must not be mounted read-only."
         }
-        Some(
-            rusqlite::ErrorCode::CannotOpen
-            | rusqlite::ErrorCode::PermissionDenied
-            | rusqlite::ErrorCode::ReadOnly,
-        ) => {
-            "Its folder must exist, and the user that runs Campanile must be allowed to write there."
+        Some(ErrorCode::DiskFull) => "The disk is full: make room on it.",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "Another program has the file open and holds it: end that one."
         }
-        Some(rusqlite::ErrorCode::DiskFull) => "The disk is full: make room.",
-        _ => "Look at the disk and the file's permissions.",
-    }
+        _ => "Look at the disk (is it full, failing, gone?) and at the file's permissions.",
+    };
+    advice.to_owned()
 }

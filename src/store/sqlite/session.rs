@@ -64,7 +64,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // FULL syncs the log with each commit: an answered callback survives a power loss, not just a crash.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let broken = fault::broken("broken-sync-normal");
+    connection.pragma_update(None, "synchronous", if broken { "NORMAL" } else { "FULL" })?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

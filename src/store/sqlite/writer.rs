@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
+use super::mark::Mark;
+use super::schema;
 use super::session::{self, Session};
 use crate::fault;
 use crate::store::Error;
@@ -62,16 +65,29 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
     }
 }
 
-/// Runs until every sender is gone, then closes the connection, which empties the log into the file.
-pub(super) fn run(mut session: Session, path: &Path, mut queue: mpsc::Receiver<Box<dyn Work>>) {
+/// Runs until every sender is gone, then closes the connection, which empties the log into the file. The lock, held by
+/// `mark`, is given back last.
+pub(super) fn run(
+    mark: Mark,
+    session: Session,
+    path: &Path,
+    mut queue: mpsc::Receiver<Box<dyn Work>>,
+) {
+    let mut writer = Writer {
+        session,
+        path,
+        failing: false,
+        doubted: false,
+    };
     let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
-    let mut failing = false;
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         gather(&mut batch, &mut queue);
         wait_for_more(&mut batch, &mut queue);
-        session = write(session, path, &mut batch, &mut failing);
+        writer.write(&mut batch);
     }
+    writer.close(&mark);
+    drop(mark);
 }
 
 /// Whoever is about to hand something in may do so now: a commit costs the same for one as for many. Ends with the first
@@ -96,41 +112,68 @@ fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Wor
     }
 }
 
-/// Writes a batch and answers it. `failing` is what became of the one before: a disk that stays full is told of once, not
-/// thirty thousand times a second onto what may be the same disk.
-fn write(
-    mut session: Session,
-    path: &Path,
-    batch: &mut Vec<Box<dyn Work>>,
-    failing: &mut bool,
-) -> Session {
-    let error = match transaction(&mut session, batch) {
-        Ok(()) => {
-            batch.drain(..).for_each(|work| work.finish(Ok(())));
-            if std::mem::take(failing) {
-                tracing::info!("commits succeed again");
+/// The writer at work.
+struct Writer<'p> {
+    session: Session,
+    path: &'p Path,
+    /// What became of the batch before: a disk that stays full is told of once, not thirty thousand times a second onto
+    /// what may be the same disk.
+    failing: bool,
+    /// A write or a sync failed, and the file could not be opened anew yet.
+    doubted: bool,
+}
+
+impl Writer<'_> {
+    /// Writes a batch and answers it.
+    fn write(&mut self, batch: &mut Vec<Box<dyn Work>>) {
+        let error = match self
+            .trusted()
+            .and_then(|session| transaction(session, batch))
+        {
+            Ok(()) => {
+                batch.drain(..).for_each(|work| work.finish(Ok(())));
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("commits succeed again");
+                }
+                return;
             }
-            return session;
+            Err(error) => error,
+        };
+        if is_of_the_machine(&error) {
+            self.doubted = true;
+        } else if batch.len() > 1 {
+            // One of them cannot be written: each gets a transaction of its own, so that it harms no other.
+            for work in std::mem::take(batch) {
+                self.write(&mut vec![work]);
+            }
+            return;
         }
-        Err(error) => error,
-    };
-    if !is_of_the_machine(&error) && batch.len() > 1 {
-        // One of them cannot be written: each gets a transaction of its own, so that it harms no other.
+        let trouble = schema::trouble(self.path, &error);
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(error = %trouble, "a commit failed; callbacks are answered 503 until one succeeds");
+        }
         for work in batch.drain(..) {
-            session = write(session, path, &mut vec![work], failing);
+            work.finish(Err(Error::Commit(trouble.clone())));
         }
-        return session;
     }
-    if !std::mem::replace(failing, true) {
-        tracing::error!(error = %error, "a commit failed; callbacks are answered 503 until one succeeds");
+
+    /// The session, opened anew where it is in doubt: after a failed write or sync nothing that a connection believes can be
+    /// trusted. The file says what is true.
+    fn trusted(&mut self) -> rusqlite::Result<&mut Session> {
+        if self.doubted {
+            // The old connection is closed after the new one is there: the last one to be closed would remove the log.
+            self.session = session::connect(self.path).and_then(Session::load)?;
+            self.doubted = false;
+        }
+        Ok(&mut self.session)
     }
-    batch
-        .drain(..)
-        .for_each(|work| work.finish(Err(Error::Commit(error.to_string()))));
-    if is_of_the_machine(&error) {
-        reopen(session, path)
-    } else {
-        session
+
+    fn close(self, mark: &Mark) {
+        if let Err(error) = mark.closing() {
+            tracing::warn!(%error, "the mark beside the database cannot be written; the log is left for the next start");
+            let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let _refused = self.session.connection.set_db_config(keep_log, true);
+        }
     }
 }
 
@@ -165,16 +208,4 @@ fn is_of_the_machine(error: &rusqlite::Error) -> bool {
                 | ErrorCode::FileLockingProtocolFailed
         )
     )
-}
-
-/// After a failed write or sync nothing that this connection believes can be trusted: the file says what is true.
-fn reopen(session: Session, path: &Path) -> Session {
-    let fresh = session::connect(path).and_then(Session::load);
-    match fresh {
-        Ok(fresh) => fresh,
-        Err(error) => {
-            tracing::error!(error = %error, "the store cannot be opened again; it will be tried with the next callback");
-            session
-        }
-    }
 }

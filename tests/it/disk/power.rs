@@ -1,0 +1,136 @@
+//! D3: the power fails under load, at each sync and at moments that a seed chooses. All that was answered with 2xx is on
+//! what the disk then holds.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use campanile_faultfs::{Disk, Loss};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::{House, alarm, kept, willing};
+use crate::standing::Wire;
+
+/// Vendors that call at the same time, each on a connection of its own.
+const VENDORS: usize = 4;
+
+/// How many of the cuts around syncs are looked at in the short form: spread over the whole run.
+const CUTS: usize = 40;
+
+/// What a disk held at one moment, and what had been promised until then.
+struct Cut {
+    folder: PathBuf,
+    loss: Loss,
+    promised: BTreeSet<String>,
+}
+
+/// Cuts the power again and again, and goes on as if it had not.
+struct Switch {
+    disk: Disk,
+    folder: TempDir,
+    promised: Mutex<BTreeSet<String>>,
+    cuts: Mutex<Vec<Cut>>,
+    dice: Mutex<StdRng>,
+}
+
+impl Switch {
+    /// What is promised is read first: what comes while the disk is copied may be on the copy or not.
+    fn cut(&self) {
+        let promised = self.promised.lock().unwrap().clone();
+        let loss = {
+            let mut dice = self.dice.lock().unwrap();
+            match dice.random_range(0..3_u8) {
+                0 => Loss::Everything,
+                _ => Loss::Some(dice.random()),
+            }
+        };
+        let mut cuts = self.cuts.lock().unwrap();
+        let folder = self.folder.path().join(cuts.len().to_string());
+        std::fs::create_dir(&folder).unwrap();
+        self.disk.cut(loss, &folder).unwrap();
+        cuts.push(Cut {
+            folder,
+            loss,
+            promised,
+        });
+    }
+
+    /// A vendor's alarms, one after the other. Sometimes the power fails at the moment of the answer.
+    async fn call(self: Arc<Self>, mut wire: Wire, vendor: usize, alarms: usize) {
+        for n in 0..alarms {
+            let session = format!("{vendor}-{n}");
+            wire.write(alarm(&session)).await;
+            assert_eq!(wire.read().await.status, 200);
+            self.promised.lock().unwrap().insert(session);
+            if self.dice.lock().unwrap().random_range(0..16_u8) == 0 {
+                self.cut();
+            }
+        }
+    }
+}
+
+fn seed() -> u64 {
+    let asked = std::env::var("CAMPANILE_SEED").ok();
+    asked.map_or_else(rand::random, |seed| seed.parse().unwrap())
+}
+
+/// So many alarms under power cuts, the start and the stop included.
+async fn endure(alarms: usize, cuts_max: usize) {
+    let seed = seed();
+    println!("CAMPANILE_SEED={seed}");
+    let receiver = willing().await;
+    let folder = tempfile::tempdir().unwrap();
+    let switch = Arc::new(Switch {
+        disk: Disk::under(folder.path()).unwrap(),
+        folder: tempfile::tempdir().unwrap(),
+        promised: Mutex::default(),
+        cuts: Mutex::default(),
+        dice: Mutex::new(StdRng::seed_from_u64(seed)),
+    });
+    // Around each sync the disk is in its oddest states. All of them are too many for a short run.
+    let (at_sync, every) = (Arc::clone(&switch), (alarms * 2).div_ceil(cuts_max));
+    switch.disk.at_each_sync(move |_| {
+        let chosen = at_sync.dice.lock().unwrap().random_range(0..every) == 0;
+        if chosen {
+            at_sync.cut();
+        }
+    });
+    let house = House::open(folder.path(), &[&receiver]).await.unwrap();
+    let mut calls = JoinSet::new();
+    for vendor in 0..VENDORS {
+        let wire = Wire::to(house.app.public_address().unwrap()).await;
+        calls.spawn(Arc::clone(&switch).call(wire, vendor, alarms / VENDORS));
+    }
+    calls.join_all().await;
+    house.stop().await;
+    switch.cut();
+    // The disk's callback holds the switch, and the switch the disk.
+    switch.disk.at_each_sync(|_| ());
+    let mut switch = Arc::into_inner(switch).unwrap();
+    let promised = switch.promised.into_inner().unwrap().len();
+    let cuts = switch.cuts.into_inner().unwrap();
+    println!(
+        "{} power cuts, {promised} alarms answered with 2xx",
+        cuts.len()
+    );
+    // What was lost can be looked at.
+    switch.folder.disable_cleanup(true);
+    for cut in cuts {
+        println!("{} {:?}", cut.folder.display(), cut.loss);
+        let kept = kept(&cut.folder).await;
+        let lost: Vec<_> = cut.promised.difference(&kept).collect();
+        assert!(lost.is_empty(), "lost {lost:?}");
+    }
+    switch.folder.disable_cleanup(false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_at_any_moment_takes_nothing_that_was_answered() {
+    match std::env::var("CAMPANILE_DISK") {
+        Ok(how) if how == "all" => endure(4_000, 4_000).await,
+        _ => endure(400, CUTS).await,
+    }
+}
