@@ -22,6 +22,7 @@ mod renormalize;
 mod routes;
 mod secrets;
 mod seeds;
+mod senders;
 mod sinks;
 mod standing;
 mod store;
