@@ -3,3 +3,4 @@
 mod crowd;
 mod forwarded;
 mod smuggling;
+mod storm;
