@@ -141,7 +141,7 @@ impl Crowd {
     async fn gather(address: SocketAddr, idle: usize, slow: usize) -> Self {
         let open = Arc::new(AtomicUsize::new(0));
         let mut members = JoinSet::new();
-        for number in 0..idle + slow + 1 {
+        for number in 0..=idle + slow {
             let open = Arc::clone(&open);
             let kind = match number {
                 0 => Kind::Smuggler,

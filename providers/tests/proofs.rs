@@ -28,7 +28,6 @@ fn gather(proof: &Proof<'_>, into: &mut Basis) {
             .given
             .extend(given.iter().map(|g| g.as_bytes().to_vec())),
         // What the call does not carry is not what it is believed for.
-        Proof::Md5 { given: None, .. } => {}
         Proof::Signature { given, .. } if given.is_empty() => {}
         Proof::Md5 {
             given: Some(given),
@@ -47,12 +46,14 @@ fn gather(proof: &Proof<'_>, into: &mut Basis) {
             into.signs = true;
         }
         Proof::Recent { at, .. } => into.at.push(*at),
+        // The address in another case is the same address, and the certificate is what proves.
         Proof::Certified(certified) => {
-            into.given.push(format!("{certified:?}").into_bytes());
+            into.given.push(certified.signature.clone());
+            into.message.extend_from_slice(&certified.message);
             into.signs = true;
         }
         Proof::All(inner) | Proof::Any(inner) => inner.iter().for_each(|one| gather(one, into)),
-        Proof::Nothing | Proof::Absent | Proof::Never(_) => {}
+        Proof::Md5 { given: None, .. } | Proof::Nothing | Proof::Absent | Proof::Never(_) => {}
     }
 }
 

@@ -60,7 +60,7 @@ fn settings(receiver: &str) -> String {
     }
     // Addresses that lead nowhere, for the errors of connecting and of looking up.
     text + "[sinks.webhook.closed]\nurl = \"http://c4nary-user:c4nary-pass@127.0.0.1:9/c4nary\"\n\
-            [sinks.webhook.unresolved]\nurl = \"http://c4nary-host.invalid/c4nary\"\n\
+            [sinks.webhook.unresolved]\nurl = \"http://no-such-host.invalid/c4nary\"\n\
             [sinks.webhook.plain]\nurl = \"https://127.0.0.1:9/c4nary\"\n"
 }
 

@@ -1,7 +1,6 @@
 //! Requests whose end can be read in two ways. A proxy in front may read it in the other one, so that what it takes for a
 //! body would be a request here, sent in the name of whoever comes next. Each is refused, or read as one request.
 
-use campanile_providers::Source;
 use serde_json::{Value, json};
 
 use crate::standing::{Standing, Wire, source};
@@ -37,11 +36,7 @@ fn raw(head: &str, rest: &str) -> String {
 }
 
 async fn comes_of(raw: &str) -> (Vec<u16>, Vec<String>) {
-    let gateway = Standing::with(vec![Source {
-        name: "probe/a".into(),
-        ..source("a")
-    }])
-    .await;
+    let gateway = Standing::with(vec![source("a")]).await;
     let mut wire = Wire::to(gateway.public).await;
     wire.write(raw).await;
     let statuses = wire.finish().await.iter().map(|r| r.status).collect();

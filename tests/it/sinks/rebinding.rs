@@ -13,7 +13,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::parcel;
+use crate::gateway::preamble;
+use crate::process::Process;
 use crate::receiver::{Play, Receiver};
+use crate::standing::post;
 
 /// Listens on one port of every address by which this machine can be reached without leaving it, and counts.
 struct Ears {
@@ -281,4 +284,34 @@ async fn a_redirect_to_a_refused_address_is_not_followed() {
         assert_eq!(call(&client, &refresh.url("/")).await, Ok(200));
     }
     assert_eq!(ears.heard(), 0);
+}
+
+/// A proxy would look names up itself, where nothing judges what it finds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_the_environment_names_hears_nothing() {
+    let (proxy, receiver) = (Receiver::start([]).await, Receiver::start([]).await);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "[providers.ucloud.prod]\nopen = true\n[sinks.webhook.oncall]\nurl = \"{}\"\n",
+        receiver.url("/")
+    );
+    let file = folder.path().join("campanile.toml");
+    std::fs::write(file, preamble(folder.path()) + &settings).unwrap();
+    let names = [
+        "http_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ];
+    let export = |name: &str| format!("export {name}={}; ", proxy.url(""));
+    let exports = names.map(export).concat() + "export NO_PROXY= no_proxy=;";
+    let process = Process::start_after(&exports, folder.path()).await;
+    let alarm = br#"{"SessionID":"1","MetricName":"load","AlarmTime":1470822697}"#;
+    let reply = process.send(post("/callback/ucloud/prod", "", alarm)).await;
+    assert_eq!(reply.status, 200);
+    receiver.got_at_least(1).await;
+    assert_eq!(proxy.connections(), 0);
+    process.signal("TERM");
+    process.ended().await;
 }
