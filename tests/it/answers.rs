@@ -46,16 +46,13 @@ const SOON: Option<(u64, u64)> = Some((500, 1000));
 /// After the first of the slow steps, with its jitter.
 const SLOWLY: Option<(u64, u64)> = Some((60_000, 120_000));
 
-fn exactly(milliseconds: u64) -> Option<(u64, u64)> {
-    Some((milliseconds, milliseconds))
-}
-
 fn date(seconds: i64) -> String {
     let at: Timestamp = RECEIVED_AT.parse().unwrap();
     httpdate::fmt_http_date((at + SignedDuration::from_secs(seconds)).into())
 }
 
 async fn rows() -> Vec<Row> {
+    let exactly = |at: u64| Some((at, at));
     let asked = |value: &str| Play::with(429, "retry-after", value);
     let twice = |one: &str, two: &str| {
         let headers = [one, two].map(|value| ("retry-after".to_owned(), value.to_owned()));

@@ -49,7 +49,7 @@ fn settings(receiver: &str) -> String {
         let provider = all()
             .iter()
             .find(|p| table == format!("providers.{}", p.name()));
-        for setting in provider.iter().flat_map(|provider| provider.settings()) {
+        for setting in provider.iter().flat_map(Provider::settings) {
             let value = match setting.kind {
                 SettingKind::User => format!("\"{USER}\""),
                 SettingKind::Topics => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),

@@ -51,11 +51,11 @@ async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_
         assert_eq!(later.read().await.status, 200);
         later.write(beginning).await;
         ends.spawn(async move { later.is_closed().await });
-        let mut along = Wire::to(gateway.public).await;
+        let mut in_one = Wire::to(gateway.public).await;
         let both = [&whole(&format!("along-{number}")), beginning.as_bytes()].concat();
-        along.write(both).await;
-        assert_eq!(along.read().await.status, 200);
-        ends.spawn(is_closed_though_bytes_drip(along));
+        in_one.write(both).await;
+        assert_eq!(in_one.read().await.status, 200);
+        ends.spawn(is_closed_though_bytes_drip(in_one));
     }
     assert!(ends.join_all().await.into_iter().all(|closed| closed));
 }

@@ -81,7 +81,7 @@ proptest! {
         for (at, item) in claims.into_iter().chain(appended).enumerate() {
             let blank = " ".repeat(*blanks.get(at).unwrap());
             match lines.last_mut() {
-                Some(last) if !*new_line.get(at).unwrap() => *last += &format!(",{blank}{item}"),
+                Some(last) if !*new_line.get(at).unwrap() => last.extend([",", &blank, &item]),
                 _ => lines.push(item),
             }
         }
