@@ -1,6 +1,7 @@
 //! Senders that hold connections: slowly, idly, by the hundred. None keeps its place for ever, and who means well gets in.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -21,18 +22,22 @@ fn whole(id: &str) -> Vec<u8> {
     post("/callback/probe/a", "", body.as_bytes())
 }
 
-/// Writes a byte now and then, as fast as the clock of a patient attacker, until the server has enough.
-async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
-    let (mut closed, mut beat) = (false, tokio::time::interval(BEAT));
-    while !closed {
-        beat.tick().await;
-        wire.write("x").await;
-        closed = wire.has_closed();
-    }
-    closed
-}
+/// How often the patient write a byte.
+const BEAT: Duration = Duration::from_millis(50);
+/// A test that waits longer has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-const BEAT: std::time::Duration = std::time::Duration::from_millis(50);
+/// Whether the server has enough of one who writes a byte now and then.
+async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
+    let closed = async {
+        let mut beat = tokio::time::interval(BEAT);
+        while !wire.has_closed() {
+            beat.tick().await;
+            wire.write("x").await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.is_ok()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_first() {
