@@ -32,6 +32,7 @@ pub use model::provider::{Provider, Setting, SettingKind, Stamp};
 pub use model::reading::{Effect, Explained, Reading, Unreadable};
 pub use model::source::{Secret, Source};
 pub use parse::certificate::{Certified, Hash};
+pub use parse::jwt::{Given, Jwt};
 pub use parse::needed::{Document, Fetched, Needed};
 pub use parse::proof::{Never, Proof, Refusal, verify};
 pub use ucloud::demo_list;

@@ -39,6 +39,9 @@ pub const POINTS: &[&str] = &[
 
 /// What can be broken on purpose. Each is caught by a test that `scripts/broken` names.
 pub const BREAKS: &[&str] = &[
+    "broken-connections-never-end",
+    "broken-resolver-only-guard",
+    "broken-log-secret",
     // One name a line.
     "broken-breaker",
     "broken-dedup-memory-only",

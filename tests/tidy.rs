@@ -255,8 +255,69 @@ fn pages_name_only_paths_that_are_there() {
     check(&faults);
 }
 
+/// Whether a line of code compares a secret in a way whose time tells how much of it is right.
+fn compares_a_secret(line: &str) -> bool {
+    const SHORT_CUTS: &[&str] = &[
+        "==",
+        "!=",
+        ".eq(",
+        ".ne(",
+        ".cmp(",
+        ".contains(",
+        ".starts_with(",
+        ".ends_with(",
+        ".find(",
+        "matches!",
+    ];
+    let code = line.split("//").next().unwrap();
+    code.contains("expose_secret()") && SHORT_CUTS.iter().any(|word| code.contains(word))
+}
+
+/// Everything that decides about a secret compares through `subtle` or a MAC's own verification.
+#[test]
+fn secrets_are_compared_in_constant_time() {
+    // Where a proof or a token is judged. Fixtures and tests have no secrets.
+    const JUDGES: &[(&str, &[&str])] = &[
+        (
+            "providers/parse/proof.rs",
+            &["ct_eq(&hash(", ".ct_eq(&given)"],
+        ),
+        ("providers/parse/signature.rs", &["verify_slice(signature)"]),
+        ("src/http/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
+    ];
+    let mut faults = Vec::new();
+    for path in files("src", "rs")
+        .into_iter()
+        .chain(files("providers", "rs"))
+    {
+        let name = shown(&path);
+        if name.starts_with("providers/tests/") || name == "providers/fixture.rs" {
+            continue;
+        }
+        for (number, line) in text(&path).lines().enumerate() {
+            if compares_a_secret(line) {
+                faults.push(format!(
+                    "{name}:{}: a secret is compared otherwise than by `ct_eq`",
+                    number + 1
+                ));
+            }
+        }
+    }
+    for (judge, ways) in JUDGES {
+        let code = text(&root().join(judge));
+        for way in ways.iter().filter(|way| !code.contains(**way)) {
+            faults.push(format!("{judge}: no longer compares by `{way}`"));
+        }
+    }
+    check(&faults);
+}
+
 #[test]
 fn every_law_here_sees_a_breach() {
+    assert!(compares_a_secret("if given == token.expose_secret() {"));
+    assert!(!compares_a_secret(
+        "hash(given).ct_eq(&hash(secret.expose_secret())) // =="
+    ));
     assert!(imports("use crate::store::Seq;\nlet x = crate::http::Y;").contains("http"));
     assert_eq!(
         paths_named_in("see `src/nowhere.rs` and `src/<name>.rs`").collect::<Vec<_>>(),

@@ -13,6 +13,13 @@ use crate::model::reading::Unreadable;
 /// An inflated body larger than this is refused: eight times the largest body that is taken over the wire.
 pub const INFLATED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
+/// Values in one JSON body: a few kilobytes can inflate to millions of them, and each takes the room of fifty bytes of text.
+/// The largest real bodies hold a tenth of this.
+const VALUES_MAX: usize = 500_000;
+
+/// Parameters in one query or form.
+const PARAMS_MAX: usize = 10_000;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The text of a body: the bytes themselves where they are UTF-8, as nearly always, or what they decode to.
@@ -138,6 +145,12 @@ pub(crate) fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Unreadable> {
 /// Templates of vendors put texts into JSON as they are, line breaks and tabs included. A body that is no JSON for that
 /// reason alone is read all the same.
 pub(crate) fn json(text: &str) -> Result<Value, Unreadable> {
+    if holds_more(text.as_bytes(), VALUES_MAX, |byte| {
+        matches!(byte, b',' | b'[' | b'{')
+    }) {
+        let problem = format!("more than {VALUES_MAX} values");
+        return Err(Unreadable::new("body", problem));
+    }
     let text = wide_integers_quoted(text);
     serde_json::from_str(&text).or_else(|e| {
         let mended = controls_escaped(&text).and_then(|mended| serde_json::from_str(&mended).ok());
@@ -146,6 +159,11 @@ pub(crate) fn json(text: &str) -> Result<Value, Unreadable> {
             Unreadable::new(place, format!("not JSON: {}", without_place(&e)))
         })
     })
+}
+
+/// Whether more than `max` of the bytes are such. Most bodies are too short for that.
+fn holds_more(bytes: &[u8], max: usize, such: impl Fn(u8) -> bool) -> bool {
+    bytes.len() > max && bytes.iter().filter(|byte| such(**byte)).count() > max
 }
 
 /// `text` with the control characters inside its strings escaped; nothing when there are none.
@@ -282,6 +300,10 @@ fn pairs(
             Unreadable::new(place, problem)
         })
     };
+    if holds_more(encoded, PARAMS_MAX, |byte| byte == b'&') {
+        let problem = format!("more than {PARAMS_MAX} parameters");
+        return Err(Unreadable::new(place, problem));
+    }
     encoded
         .split(|b| *b == b'&')
         .filter(|pair| !pair.is_empty())

@@ -1,6 +1,7 @@
 //! Builds the gateway from a configuration, and takes it down again. The only place that knows every part.
 
 pub mod certificates;
+mod descriptors;
 mod duties;
 mod plan;
 mod run;
@@ -90,6 +91,8 @@ impl App {
     /// # Errors
     /// The first thing that did not start, with what to do about it; nothing is left running.
     pub async fn start(config: Config, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        let mut server = config.server.clone();
+        server.connections_max = descriptors::connections(&config, descriptors::raised());
         let public = listen(config.server.listen)?;
         let admin = listen(config.admin.listen)?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store.path)?);
@@ -109,7 +112,7 @@ impl App {
         let gateway = Arc::new(gateway.with_certificates(certificates));
         let listeners = vec![
             serve(public, |listener| {
-                http::public(Arc::clone(&gateway), listener, &config.server)
+                http::public(Arc::clone(&gateway), listener, &server)
             })?,
             serve(admin, |listener| {
                 http::admin(Arc::clone(&gateway), listener)

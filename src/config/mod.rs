@@ -14,6 +14,7 @@ mod reload;
 pub mod schema;
 mod secret;
 mod settings;
+mod slots;
 mod values;
 pub mod watch;
 
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 
 pub use expressions::{ExpressionMistake, Expressions, Language};
 pub use mistake::{Line, Location, Mistake, Mistakes};
+pub use slots::{SecretKind, SecretSlot, secret_slots};
 
 /// What a configuration may speak of beside the settings of this module.
 pub struct Vocabulary<'a> {

@@ -94,7 +94,7 @@ fn from_variable(name: &str, environment: &Environment) -> Read<Secret> {
     if !is_variable(name) {
         // Somebody may have put the secret itself here.
         return Err(Problem::new("does not name an environment variable")
-            .expecting("the name of a variable: letters, digits and `_`"));
+            .expecting("the name of a variable, such as ONCALL_SECRET"));
     }
     match environment.get(name) {
         Some(text) => Ok(text.clone().into()),
@@ -142,8 +142,11 @@ fn weakness(secret: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether an environment variable may be called so.
+/// Whether an environment variable may be called so. What mixes small letters with digits, or begins with one, is more
+/// likely the secret itself, put in the wrong place; it is not to be shown as a name would be.
 pub(super) fn is_variable(name: &str) -> bool {
-    name.chars()
-        .all(|char| char.is_ascii_alphanumeric() || char == '_')
+    let has = |kind: fn(&u8) -> bool| name.bytes().any(|byte| kind(&byte));
+    let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let random = has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    is_word && !random && !name.starts_with(|first: char| first.is_ascii_digit())
 }

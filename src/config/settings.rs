@@ -5,6 +5,8 @@
 
 use campanile_providers::{Mapping, Setting as ProviderSetting, SettingKind};
 
+use super::slots::SecretKind;
+
 /// What may stand in a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -525,10 +527,17 @@ fn every() -> impl Iterator<Item = &'static Setting> {
 
 impl Kind {
     fn is_secret(self) -> bool {
-        matches!(
-            self,
-            Self::Secret | Self::Secrets | Self::SigningSecrets | Self::Url | Self::Headers
-        )
+        self.secret().is_some()
+    }
+
+    pub(super) fn secret(self) -> Option<SecretKind> {
+        match self {
+            Self::Secret | Self::Secrets => Some(SecretKind::Text),
+            Self::SigningSecrets => Some(SecretKind::Signing),
+            Self::Url => Some(SecretKind::Url),
+            Self::Headers => Some(SecretKind::Headers),
+            _ => None,
+        }
     }
 
     /// What is expected, to be read after the word "expected".

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::body::Unread;
 use super::callback::Oversize;
 use super::{Gateway, Inlet};
+use crate::fault;
 use crate::store;
 use crate::telemetry::metrics::{NO_SOURCE, SourceMeters};
 
@@ -200,6 +201,9 @@ pub(super) fn end(
         inlet.meters.seconds.record(took.as_secs_f64());
     }
     log(name, ending, took.as_secs_f64() * 1000.0);
+    if fault::broken("broken-log-secret") {
+        tracing::info!(key = call.key.as_deref(), "callback");
+    }
     respond(answer(inlet, call, ending), ending)
 }
 

@@ -20,7 +20,7 @@ use crate::store::{self, Appended, Appending, Entry};
 
 /// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next try is then
 /// a duplicate.
-const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 /// Documents that are fetched for one call: several sources may each ask for one of their own.
 const FETCHES_MAX: usize = 4;

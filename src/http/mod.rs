@@ -8,6 +8,7 @@ pub mod address;
 pub mod api;
 mod body;
 mod callback;
+mod connection;
 mod demo;
 mod drift;
 mod ending;
@@ -27,12 +28,14 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use campanile_providers::{Alert, Effect, Needed, Report, Secret, Source};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
+
+use connection::Limits;
 
 use crate::clock::Clock;
 use crate::config::{self, Feed};
@@ -43,11 +46,17 @@ use crate::telemetry::metrics::SourceMeters;
 /// A connection on which nothing is asked for so long is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// Requests that are under way get so long when the listener stops.
-const STOP_SECONDS: u64 = 15;
-
 /// Operators' connections at the same time.
 const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// What operators get. A long list takes its time.
+const ADMIN_LIMITS: Limits = Limits {
+    workers: 1,
+    connections: ADMIN_CONNECTIONS_MAX,
+    head: Duration::from_secs(5),
+    request: Duration::from_mins(1),
+    keep_alive: KEEP_ALIVE,
+};
 
 /// How often histograms are folded.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -249,16 +258,14 @@ pub fn public(
             .app_data(data.clone())
             .default_service(web::to(ingest::serve))
     };
-    let workers = server.workers.max(1);
-    let running = HttpServer::new(factory)
-        .workers(workers)
-        .max_connections(server.connections_max.div_ceil(workers))
-        .client_request_timeout(server.head_timeout)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(STOP_SECONDS)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(running.run())
+    let limits = Limits {
+        workers: server.workers.max(1),
+        connections: server.connections_max,
+        head: server.head_timeout,
+        request: server.head_timeout + server.body_timeout + ingest::ANSWER_WITHIN,
+        keep_alive: KEEP_ALIVE,
+    };
+    connection::serve(listener, limits, factory)
 }
 
 /// Serves operators on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
@@ -273,14 +280,7 @@ pub fn admin(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Se
             .configure(api::routes)
             .default_service(web::to(api::nothing_here))
     };
-    let running = HttpServer::new(factory)
-        .workers(1)
-        .max_connections(ADMIN_CONNECTIONS_MAX)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(STOP_SECONDS)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(running.run())
+    connection::serve(listener, ADMIN_LIMITS, factory)
 }
 
 /// Folds histograms now and then, until the metrics are gone.

@@ -1,8 +1,10 @@
 //! One binary for all tests that cross a boundary: HTTP, disk, process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod answers;
 mod api;
 mod bad_input;
+mod canaries;
 mod cli;
 mod config;
 mod delivery;
@@ -26,6 +28,7 @@ mod routes;
 mod same_id;
 mod secrets;
 mod seeds;
+mod senders;
 mod sinks;
 mod standing;
 mod stop;

@@ -26,7 +26,12 @@ pub(crate) struct Process {
 impl Process {
     /// Starts on `campanile.toml` of a folder, and waits until it listens.
     pub(crate) async fn start(folder: &Path) -> Self {
-        let mut child = command(folder).spawn().unwrap();
+        Self::start_after("", folder).await
+    }
+
+    /// The same, after the shell did something: `ulimit -n 256;`, `export HTTP_PROXY=...;`.
+    pub(crate) async fn start_after(first: &str, folder: &Path) -> Self {
+        let mut child = command(first, folder).spawn().unwrap();
         let pid = child.id();
         let mut output = follow(child.stdout.take().unwrap());
         let log = follow(child.stderr.take().unwrap());
@@ -91,6 +96,14 @@ impl Process {
         self.output.borrow().clone()
     }
 
+    /// The most memory that it had at once, in bytes. Linux only.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        1024 * kib.unwrap().parse::<u64>().unwrap()
+    }
+
     /// No file of the program can grow beyond so many bytes from now on, as on a full disk.
     pub(crate) fn limit_files(&self, bytes: &str) {
         let (pid, limit) = (self.pid.to_string(), format!("--fsize={bytes}:"));
@@ -120,13 +133,10 @@ impl Drop for Process {
 }
 
 /// A limit of file size must be an error to the program, not a signal that ends it: the shell has that signal ignored.
-fn command(folder: &Path) -> Command {
+fn command(first: &str, folder: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "trap '' XFSZ; exec \"$0\" \"$@\"",
-        env!("CARGO_BIN_EXE_campanile"),
-    ]);
+    let script = format!("{first} trap '' XFSZ; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_campanile")]);
     command.arg("run").arg("--config");
     command.arg(folder.join("campanile.toml"));
     let ours = std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("CAMPANILE"));

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +30,21 @@ pub(crate) enum Play {
     Silence,
     /// A whole answer, after which the connection is closed without a word about it.
     AnswerAndClose(u16),
+    /// These bytes as they are, and what comes after them.
+    Raw(Vec<u8>, Then),
+}
+
+/// What comes after the bytes of [`Play::Raw`].
+#[derive(Clone, Debug)]
+pub(crate) enum Then {
+    /// The connection is closed.
+    Close,
+    /// The next request.
+    Next,
+    /// These bytes again and again, as fast as they are taken.
+    Again(Vec<u8>),
+    /// These bytes again and again, one at a time.
+    Drip(Vec<u8>),
 }
 
 impl Play {
@@ -83,6 +99,9 @@ struct Stage {
     script: Mutex<VecDeque<Play>>,
     got: watch::Sender<Vec<Got>>,
     connections: watch::Sender<usize>,
+    ended: watch::Sender<usize>,
+    sent: AtomicU64,
+    hung_up: watch::Sender<bool>,
 }
 
 impl Receiver {
@@ -94,6 +113,9 @@ impl Receiver {
             script: Mutex::new(script.into_iter().collect()),
             got: watch::Sender::new(Vec::new()),
             connections: watch::Sender::new(0),
+            ended: watch::Sender::new(0),
+            sent: AtomicU64::new(0),
+            hung_up: watch::Sender::new(false),
         });
         let listening = tokio::spawn(listen(listener, Arc::clone(&stage)));
         Self {
@@ -138,6 +160,24 @@ impl Receiver {
         *self.stage.connections.borrow()
     }
 
+    /// Waits until so many connections have ended.
+    pub(crate) async fn ended_at_least(&self, count: usize) {
+        let mut ended = self.stage.ended.subscribe();
+        let enough = ended.wait_for(|ended| *ended >= count);
+        let waited = tokio::time::timeout(Duration::from_secs(30), enough).await;
+        assert!(waited.is_ok(), "the sender does not let go");
+    }
+
+    /// How much of what has no end was taken, what waits in the kernel's buffers included.
+    pub(crate) fn sent(&self) -> u64 {
+        self.stage.sent.load(Ordering::Relaxed)
+    }
+
+    /// Closes all connections on which it was silent.
+    pub(crate) fn hangs_up(&self) {
+        self.stage.hung_up.send_replace(true);
+    }
+
     /// Replaces what is left of the script.
     pub(crate) fn now_plays(&self, script: impl IntoIterator<Item = Play>) {
         *self.stage.script.lock().unwrap() = script.into_iter().collect();
@@ -172,6 +212,7 @@ async fn listen(listener: TcpListener, stage: Arc<Stage>) {
         talks.spawn(async move {
             // A sender that hangs up has been served.
             let _hung_up = talk(stream, &stage).await;
+            stage.ended.send_modify(|count| *count += 1);
         });
     }
 }
@@ -188,7 +229,11 @@ async fn talk(stream: TcpStream, stage: &Stage) -> std::io::Result<()> {
                 stream.write_all(&answer(status, &[], "")).await?;
                 return stream.shutdown().await;
             }
-            Play::Drip => return drip(&mut stream).await,
+            Play::Drip => {
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+                stream.write_all(head).await?;
+                return drip(&mut stream, b".").await;
+            }
             Play::Endless => return endless(&mut stream).await,
             Play::Reset => return reset(&stream),
             Play::ResetInBody => {
@@ -197,7 +242,25 @@ async fn talk(stream: TcpStream, stage: &Stage) -> std::io::Result<()> {
                 stream.flush().await?;
                 return reset(&stream);
             }
-            Play::Silence => std::future::pending().await,
+            Play::Silence => {
+                let mut hung_up = stage.hung_up.subscribe();
+                let _stage_is_gone = hung_up.wait_for(|hung_up| *hung_up).await;
+                return Ok(());
+            }
+            Play::Raw(bytes, then) => {
+                stream.write_all(&bytes).await?;
+                stream.flush().await?;
+                match then {
+                    Then::Close => return stream.shutdown().await,
+                    Then::Next => {}
+                    Then::Again(bytes) => loop {
+                        stream.write_all(&bytes).await?;
+                        let sent = u64::try_from(bytes.len()).unwrap();
+                        stage.sent.fetch_add(sent, Ordering::Relaxed);
+                    },
+                    Then::Drip(bytes) => return drip(&mut stream, &bytes).await,
+                }
+            }
         }
     }
     Ok(())
@@ -240,14 +303,14 @@ fn answer(status: u16, headers: &[(String, String)], body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-async fn drip(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
-    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
-    stream.write_all(head).await?;
+async fn drip(stream: &mut BufReader<TcpStream>, bytes: &[u8]) -> std::io::Result<()> {
     let mut beat = tokio::time::interval(Duration::from_millis(20));
     loop {
-        beat.tick().await;
-        stream.write_all(b".").await?;
-        stream.flush().await?;
+        for byte in bytes {
+            beat.tick().await;
+            stream.write_all(&[*byte]).await?;
+            stream.flush().await?;
+        }
     }
 }
 

@@ -79,7 +79,7 @@ async fn retry_after_is_read_as_seconds_or_as_a_date_and_garbage_is_ignored() {
         ("1.5".to_owned(), None),
         ("soon".to_owned(), None),
         (String::new(), None),
-        ("99999999999999999999999".to_owned(), None),
+        ("99999999999999999999999".to_owned(), Some(u64::MAX)),
     ] {
         let receiver = Receiver::start([Play::with(429, "retry-after", &value)]).await;
         let failure = failure(&receiver).await;

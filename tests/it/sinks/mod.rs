@@ -1,8 +1,11 @@
 //! Sinks over real sockets and files: what is sent, what an answer means, and what is never said.
 
 mod files;
+mod goaway;
 mod guard;
+mod hostile;
 mod http;
+mod rebinding;
 mod screen;
 mod webhook;
 

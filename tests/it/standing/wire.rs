@@ -71,6 +71,16 @@ impl Wire {
         let _closed = self.stream.write_all(bytes.as_ref()).await;
     }
 
+    /// Says that nothing more comes, and reads all answers until the server is gone.
+    pub(crate) async fn finish(mut self) -> Vec<Reply> {
+        let _closed = self.stream.shutdown().await;
+        let mut replies = Vec::new();
+        while let Some(reply) = self.read_unless_closed().await {
+            replies.push(reply);
+        }
+        replies
+    }
+
     /// Writes a request and reads its answer.
     pub(crate) async fn send(mut self, raw: impl AsRef<[u8]>) -> Reply {
         self.write(raw).await;
@@ -132,6 +142,18 @@ impl Wire {
         let read = self.stream.read(&mut chunk).await.unwrap_or(0);
         self.unread.extend_from_slice(&chunk[..read]);
         read > 0
+    }
+
+    /// Whether the server has closed already. What came before that is forgotten.
+    pub(crate) fn has_closed(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.stream.try_read(&mut chunk) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
+            }
+        }
     }
 
     /// Whether the server has closed, once nothing more comes.

@@ -1,0 +1,54 @@
+//! Where secrets may stand, by the table of settings.
+
+use super::settings::{POLICY, SECTIONS, SINKS, SOURCE, Setting, of_provider};
+
+/// What kind of secret a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// Any text.
+    Text,
+    /// `whsec_<base64>`.
+    Signing,
+    /// An address.
+    Url,
+    /// A table of headers.
+    Headers,
+}
+
+/// A setting that holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretSlot {
+    /// The table, such as `admin` or `sinks.webhook`; of a source or a sink without its name.
+    pub table: String,
+    /// The setting.
+    pub name: &'static str,
+    /// What may stand there.
+    pub kind: SecretKind,
+}
+
+/// Every setting that holds a secret, for tests that look where secrets go.
+pub fn secret_slots() -> Vec<SecretSlot> {
+    let sections = SECTIONS.iter();
+    let mut tables: Vec<(String, Vec<Setting>)> = sections
+        .map(|(name, _, settings)| ((*name).to_owned(), settings.to_vec()))
+        .collect();
+    for provider in campanile_providers::all() {
+        let own = provider.settings().iter().map(of_provider);
+        let all = SOURCE.iter().copied().chain(own).collect();
+        tables.push((format!("providers.{}", provider.name()), all));
+    }
+    for (kind, _, settings) in SINKS {
+        tables.push((format!("sinks.{kind}"), [*settings, POLICY].concat()));
+    }
+    let slots = tables.into_iter().flat_map(|(table, settings)| {
+        let slot = move |setting: Setting| {
+            Some(SecretSlot {
+                table: table.clone(),
+                name: setting.name,
+                kind: setting.kind.secret()?,
+            })
+        };
+        settings.into_iter().filter_map(slot)
+    });
+    slots.collect()
+}

@@ -1,0 +1,172 @@
+//! The listeners' connections, none of which is held for ever.
+//!
+//! The HTTP library times the head of the first request on a connection and the quiet between two requests. A sender that
+//! begins a second request and never ends it would keep its place for good, and so would one that never reads its
+//! answers; some thousand of those, and nobody else gets in. So a connection also ends when nothing was said to it for
+//! longer than an honest request can take.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_http::body::MessageBody;
+use actix_http::{HttpService, Request, Response};
+use actix_server::Server;
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
+};
+use actix_web::dev::AppConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::fault;
+
+/// Requests that are under way get so long when the listener stops.
+const STOP_SECONDS: u64 = 15;
+
+/// How many connections there may be, and how long each may be silent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Threads.
+    pub(super) workers: usize,
+    /// Connections at the same time.
+    pub(super) connections: usize,
+    /// For the head of the first request.
+    pub(super) head: Duration,
+    /// For a whole request and its answer.
+    pub(super) request: Duration,
+    /// Between two requests.
+    pub(super) keep_alive: Duration,
+}
+
+/// Serves `app` on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
+pub(super) fn serve<F, I, S, B>(listener: TcpListener, limits: Limits, app: F) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error>,
+    S::InitError: Debug,
+    S::Response: Into<Response<B>>,
+    B: MessageBody + 'static,
+{
+    let address = listener.local_addr()?;
+    let server = Server::build()
+        .workers(limits.workers)
+        .max_concurrent_connections(limits.connections.div_ceil(limits.workers))
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals();
+    let stopping = server.graceful_shutdown_signal();
+    let server = server.listen(format!("http-{address}"), listener, move || {
+        let stopping = stopping.clone();
+        let app = app().into_factory();
+        let app = app.map_err(|error| error.into().error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(limits.keep_alive)
+            .client_request_timeout(limits.head)
+            .local_addr(address)
+            .h1(map_config(app, |()| AppConfig::default()));
+        fn_service(move |tcp: TcpStream| {
+            let peer = tcp.peer_addr().ok();
+            std::future::ready(Ok((Connection::new(tcp, limits), peer)))
+        })
+        .and_then(http)
+    })?;
+    Ok(server.run())
+}
+
+/// A connection that ends by itself: it then reads as if the sender had hung up.
+struct Connection {
+    tcp: TcpStream,
+    limits: Limits,
+    /// Something was read since the last write.
+    asked: bool,
+    until: Instant,
+    /// Rings at `until`, or sooner: it is moved only when it has rung, because most bytes move `until`.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    fn new(tcp: TcpStream, limits: Limits) -> Self {
+        let until = Instant::now() + limits.request;
+        Self {
+            tcp,
+            limits,
+            asked: false,
+            until,
+            alarm: Box::pin(sleep_until(until)),
+        }
+    }
+
+    /// The first bytes of a request: from now on it may take so long. What follows them gives it no more time.
+    fn heard(&mut self) {
+        if !self.asked {
+            self.asked = true;
+            self.until = Instant::now() + self.limits.request;
+        }
+    }
+
+    /// An answer, or a part of one. The next request may have come already, with this one.
+    fn said(&mut self) {
+        self.asked = false;
+        self.until = Instant::now() + self.limits.keep_alive + self.limits.request;
+    }
+
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if fault::broken("broken-connections-never-end") {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            if Instant::now() >= self.until {
+                return Poll::Ready(());
+            }
+            self.alarm.as_mut().reset(self.until);
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = Pin::new(&mut self.tcp).poll_read(cx, buffer) {
+            self.heard();
+            return Poll::Ready(read);
+        }
+        self.poll_over(cx).map(Ok)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.tcp).poll_write(cx, bytes) {
+            self.said();
+            return Poll::Ready(written);
+        }
+        self.poll_over(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

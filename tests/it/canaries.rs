@@ -1,0 +1,267 @@
+//! Every setting that holds a secret holds a canary here, by the table of settings itself: a new one is in it by being there.
+//! Then everything that can go wrong is made to, and nothing that anybody gets to see may hold one.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use campanile::config::{self, Environment, SecretKind, SecretSlot};
+use campanile_providers::fixture::{TOPIC, TOPIC_URN, USER};
+use campanile_providers::{Callback, Provider, Secret, SettingKind, Stamp, all, fixtures};
+
+use crate::gateway::{preamble, raw};
+use crate::process::Process;
+use crate::receiver::{Play, Receiver};
+use crate::secrets::{assert_clean, pages};
+use crate::standing::{post, request};
+
+const KEY: &str = "c4nary-path-key";
+const TOKEN: &str = "c4nary-vendor-token";
+const ADMIN: &str = "Authorization: Bearer c4nary-admin-token\r\n";
+const SIGNING: &str = "whsec_Yw4naryc4naryc4naryc4naryc4naryA";
+
+/// The canary of a slot, as TOML.
+fn canary(slot: &SecretSlot, receiver: &str) -> String {
+    let text = match slot.kind {
+        SecretKind::Text if slot.table == "admin" => "c4nary-admin-token".to_owned(),
+        SecretKind::Text if slot.name == "key" => KEY.to_owned(),
+        SecretKind::Text => TOKEN.to_owned(),
+        SecretKind::Signing => SIGNING.to_owned(),
+        SecretKind::Url => format!("{receiver}/c4nary-path?token=c4nary-query"),
+        SecretKind::Headers => {
+            return "{ X-One = \"c4nary-header\", Authorization = \"Bearer c4nary-header\" }"
+                .to_owned();
+        }
+    };
+    format!("\"{text}\"")
+}
+
+/// The providers' tables and the sinks', each with all its slots.
+fn settings(receiver: &str) -> String {
+    let slots = config::secret_slots();
+    let mut tables: Vec<&str> = slots.iter().map(|slot| slot.table.as_str()).collect();
+    tables.dedup();
+    let mut text = String::new();
+    for table in tables.into_iter().filter(|table| *table != "admin") {
+        let _infallible = writeln!(text, "[{table}.canary]");
+        for slot in slots.iter().filter(|slot| slot.table == table) {
+            let _infallible = writeln!(text, "{} = {}", slot.name, canary(slot, receiver));
+        }
+        let provider = all()
+            .iter()
+            .find(|p| table == format!("providers.{}", p.name()));
+        for setting in provider.iter().flat_map(Provider::settings) {
+            let value = match setting.kind {
+                SettingKind::User => format!("\"{USER}\""),
+                SettingKind::Topics => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
+                SettingKind::Token
+                | SettingKind::DemoPaths
+                | SettingKind::Tenant
+                | SettingKind::Audience => continue,
+            };
+            let _infallible = writeln!(text, "{} = {value}", setting.name);
+        }
+    }
+    // Addresses that lead nowhere, for the errors of connecting and of looking up.
+    text + "[sinks.webhook.closed]\nurl = \"http://c4nary-user:c4nary-pass@127.0.0.1:9/c4nary\"\n\
+            [sinks.webhook.unresolved]\nurl = \"http://no-such-host.invalid/c4nary\"\n\
+            [sinks.webhook.plain]\nurl = \"https://127.0.0.1:9/c4nary\"\n"
+}
+
+fn write_config(folder: &Path, settings: &str) -> std::path::PathBuf {
+    let admin = "[admin]\ntoken = \"c4nary-admin-token\"\n";
+    let preamble = preamble(folder).replace("[admin]\n", admin);
+    let file = folder.join("campanile.toml");
+    std::fs::write(
+        &file,
+        format!("{preamble}[log]\nlevel = \"trace\"\n{settings}"),
+    )
+    .unwrap();
+    file
+}
+
+/// What each vendor may send: believed, with a wrong proof, and broken with every secret in it.
+fn calls(provider: &'static dyn Provider) -> Vec<Vec<u8>> {
+    let token = Secret::from(TOKEN);
+    let stamp = Stamp {
+        serial: 7,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        token: Some(&token),
+    };
+    let path = format!("/callback/{}/canary", provider.name());
+    let (right, wrong) = (format!("{path}/{KEY}"), format!("{path}/{KEY}-c4nary"));
+    let firing = fixtures(provider.name())
+        .iter()
+        .find(|f| f.case == "firing")
+        .unwrap();
+    let firing = firing.callback().unwrap();
+    let fresh = provider.refresh(firing.clone(), &stamp);
+    let mut echo = fresh.clone();
+    let has_token = provider
+        .settings()
+        .iter()
+        .any(|s| s.kind == SettingKind::Token);
+    let said = if has_token { TOKEN } else { "" };
+    echo.body = format!("{{ broken {KEY} {said} Bearer {said}").into_bytes();
+    let open = |call: &Callback| raw(call, &right);
+    vec![
+        open(&fresh),
+        open(&fresh),
+        open(&firing),
+        open(&echo),
+        raw(&fresh, &wrong),
+        raw(&fresh, &path),
+    ]
+}
+
+fn strays() -> Vec<Vec<u8>> {
+    vec![
+        post(&format!("/callback/{KEY}"), "", b"{}"),
+        post(&format!("/callback/ucloud/canary/{KEY}/deeper"), "", b""),
+        post(
+            &format!("/callback/ucloud/canary/c4nary%2Dpath-key?key={KEY}"),
+            "",
+            KEY.as_bytes(),
+        ),
+        post(&format!("/add/{KEY}"), "", b"{}"),
+        request(
+            "GET",
+            &format!("/nowhere/{KEY}"),
+            &format!("x: {TOKEN}\r\nauthorization: Bearer {TOKEN}\r\n"),
+            b"",
+        ),
+        request("DELETE", &format!("/callback/ucloud/canary/{KEY}"), "", b""),
+        format!("POST /callback/{KEY} HTTP/1.1\r\nhost: x\r\n{TOKEN} : x\r\n\r\n").into_bytes(),
+        format!(
+            "POST /callback/{KEY} HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+            TOKEN.repeat(10_000)
+        )
+        .into_bytes(),
+        post(
+            &format!("/callback/ucloud/canary/{KEY}?{}", TOKEN.repeat(2000)),
+            "",
+            b"{}",
+        ),
+        post(
+            &format!("/callback/ucloud/canary/{KEY}"),
+            "content-encoding: gzip\r\n",
+            KEY.as_bytes(),
+        ),
+    ]
+}
+
+/// Files of the database, as they are on the disk.
+fn assert_database_is_clean(folder: &Path) {
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let database: Vec<_> = files
+        .filter(|path| path.to_string_lossy().contains("campanile.db"))
+        .collect();
+    assert!(!database.is_empty());
+    for path in database {
+        let bytes = std::fs::read(&path).unwrap();
+        assert_clean("the database", &String::from_utf8_lossy(&bytes));
+    }
+}
+
+/// What the programs say that read a config and a request.
+fn assert_commands_are_clean(config: &Path, call: &[u8]) {
+    let file = config.with_file_name("request.http");
+    std::fs::write(&file, call).unwrap();
+    let (config, file) = (config.to_str().unwrap(), file.to_str().unwrap());
+    for args in [
+        vec!["check", "--config", config],
+        vec!["check", "--json", "--config", config],
+        vec!["try", "--config", config, file],
+        vec!["try", "--config", config, "--believe", "--explain", file],
+        vec!["try", "--config", config, "--believe", "--json", file],
+    ] {
+        let run = crate::cli::Run::of(&args);
+        assert_clean(&args.join(" "), &format!("{}{}", run.out, run.err));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_seen_wherever_one_may_stand() {
+    let receiver = Receiver::start([
+        Play::status(500),
+        Play::Reset,
+        Play::with(301, "location", "http://127.0.0.1:9/c4nary"),
+        Play::status(401),
+        Play::ResetInBody,
+        Play::body("c4nary"),
+    ])
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = write_config(folder.path(), &settings(&receiver.url("")));
+    let process = Process::start(folder.path()).await;
+    for call in strays()
+        .into_iter()
+        .chain(all().iter().copied().flat_map(calls))
+    {
+        let reply = process.send(&call).await;
+        assert_clean("an answer", &format!("{reply:?}"));
+    }
+    receiver.got_at_least(6).await;
+    assert_clean("a page", &pages(&process, ADMIN).await);
+    assert_database_is_clean(folder.path());
+    process.signal("TERM");
+    process.ended().await;
+    assert_clean("the log", &process.log());
+    assert_clean("the output", &process.output());
+    assert_database_is_clean(folder.path());
+    for provider in ["ucloud", "jiankong", "grafana"] {
+        let provider = all().iter().find(|p| p.name() == provider).unwrap();
+        assert_commands_are_clean(&config, &calls(*provider)[0]);
+    }
+}
+
+/// The ways in which a hand slips when it writes a secret.
+fn slips(value: &str) -> Vec<String> {
+    let bare = value.trim_matches('"');
+    vec![
+        format!("\"{bare}"),
+        bare.to_owned(),
+        format!("[{value}"),
+        format!("[[{value}]]"),
+        format!("[{value}, 7]"),
+        format!("{{ envv = {value} }}"),
+        format!("{{ env = {value} }}"),
+        format!("{{ value = [{value}] }}"),
+        format!("{{ value = {value}, env = {value} }}"),
+        format!("{{ dangerous_weak = {value} }}"),
+        format!("{value} {value}"),
+        "\"c4nary\"".to_owned(),
+        "\"ftp://c4nary\"".to_owned(),
+        "\"{{ c4nary\"".to_owned(),
+    ]
+}
+
+#[test]
+fn no_mistake_in_a_secret_shows_the_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = 0;
+    for slot in config::secret_slots() {
+        // Every vendor's settings are read alike: one stands for all.
+        if slot.table.starts_with("providers.") && slot.table != "providers.jiankong" {
+            continue;
+        }
+        let table = if slot.table == "admin" {
+            "admin".to_owned()
+        } else {
+            format!("{}.canary", slot.table)
+        };
+        for slip in slips(&canary(&slot, "http://127.0.0.1:9")) {
+            let file = folder.path().join("c.toml");
+            std::fs::write(&file, format!("[{table}]\n{} = {slip}\n", slot.name)).unwrap();
+            if let Err(mistakes) = config::load(&[file], &Environment::new()) {
+                assert_clean(
+                    &format!("{table}.{} = {slip}", slot.name),
+                    &mistakes.to_string(),
+                );
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 50, "{told} mistakes");
+}
