@@ -55,6 +55,17 @@ fn a_message_id_is_short_whoever_gives_it() {
     );
 }
 
+/// Reading this took hours when each bracket had the whole text before it searched.
+#[test]
+fn a_text_of_brackets_is_looked_at_once() {
+    for bracket in [")", "()", "（1", "(1a"] {
+        let text = bracket.repeat(BODY_BYTES_MAX / bracket.len()) + "(330.00)<6000";
+        let call = changed("ucloud", |body| body["Content"] = text.into());
+        let metric = &read("ucloud", &call).reports[0].metric;
+        assert_eq!(metric.threshold, Some(6000.into()), "{bracket}");
+    }
+}
+
 #[test]
 fn what_stands_once_beside_a_long_list_is_not_repeated_without_end() {
     let call = changed("alertmanager", |body| {
