@@ -20,6 +20,9 @@ pub fn holds(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
+    if request::asks_for_all_memory(text) {
+        return;
+    }
     match Template::compile(text) {
         Err(mistake) => has_a_place(&mistake, text),
         Ok(template) => {
