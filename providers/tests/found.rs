@@ -103,3 +103,12 @@ fn a_number_is_kept_to_its_last_digit() {
         assert_eq!(back.as_f64(), digits.parse().ok(), "{digits}");
     }
 }
+
+/// It was written as `GET  HTTP/1.1`, which nothing reads.
+#[test]
+fn a_target_without_a_path_is_no_request() {
+    for target in ["?", "?a=1"] {
+        let raw = format!("GET {target} HTTP/1.1\n\n");
+        assert!(Callback::from_http(raw.as_bytes()).is_err(), "{target}");
+    }
+}
