@@ -42,12 +42,12 @@ fn a_title_is_one_line_whatever_the_vendor_writes() {
 #[test]
 fn a_message_id_is_short_whoever_gives_it() {
     let call = changed("ucloud", |body| {
-        body["SessionID"] = "s".repeat(BODY_BYTES_MAX).into()
+        body["SessionID"] = "s".repeat(BODY_BYTES_MAX).into();
     });
     let reading = read("ucloud", &call);
     assert!(reading.reports[0].message_id.starts_with("sha256:"));
     let other = changed("ucloud", |body| {
-        body["SessionID"] = "s".repeat(BODY_BYTES_MAX - 1).into()
+        body["SessionID"] = "s".repeat(BODY_BYTES_MAX - 1).into();
     });
     assert_ne!(
         reading.reports[0].message_id,
