@@ -59,10 +59,19 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 }
 
 fn sources() -> Vec<PathBuf> {
-    ["src", "providers", "chaos", "faultfs", "tests", "benches"]
-        .iter()
-        .flat_map(|folder| files(folder, "rs"))
-        .collect()
+    [
+        "src",
+        "providers",
+        "chaos",
+        "faultfs",
+        "tests",
+        "benches",
+        "fuzz/laws",
+        "fuzz/targets",
+    ]
+    .iter()
+    .flat_map(|folder| files(folder, "rs"))
+    .collect()
 }
 
 fn text(path: &Path) -> String {
@@ -229,6 +238,7 @@ fn paths_named_in(page: &str) -> impl Iterator<Item = &str> {
         "tests/",
         "benches/",
         "fixtures/",
+        "fuzz/",
         "scripts/",
     ];
     let quoted = page.split('`').skip(1).step_by(2);

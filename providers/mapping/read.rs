@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::Value;
 use minijinja::value::ValueKind;
-use sha2::{Digest, Sha256};
 
 use super::Mapping;
 use super::expression::Expression;
@@ -22,11 +21,12 @@ use crate::model::source::Source;
 /// More items in one callback than this are not read.
 const ITEMS_MAX: usize = 10_000;
 
+/// More text than this in the alerts of one callback is not kept: each item of a long list may repeat what stands beside the
+/// list once.
+const READING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// More labels than this are not kept.
 const LABELS_MAX: usize = 256;
-
-/// A message id longer than this is kept as its hash.
-const MESSAGE_ID_BYTES_MAX: usize = 200;
 
 /// What one item says.
 pub(crate) enum Item {
@@ -53,6 +53,7 @@ impl Mapping {
         let (items, list) = self.items(&view)?;
         let mut reading = Reading::default();
         let mut why = None;
+        let mut bytes = 0;
         for (at, item) in items.iter().enumerate() {
             if at >= ITEMS_MAX {
                 let problem = format!("holds more than {ITEMS_MAX} alerts; the rest is not read");
@@ -69,7 +70,17 @@ impl Mapping {
                 place: self.place(&list, at),
             };
             match scene.read() {
-                Ok(Item::Alert(report)) => reading.reports.push(*report),
+                Ok(Item::Alert(report)) => {
+                    bytes += report.text_bytes();
+                    if bytes > READING_BYTES_MAX {
+                        let problem = format!(
+                            "gives more than {READING_BYTES_MAX} bytes of alerts; the rest is not read"
+                        );
+                        reading.unreadable.push(Unreadable::new(list, problem));
+                        break;
+                    }
+                    reading.reports.push(*report);
+                }
                 Ok(Item::Ignored(because)) => why = Some(because),
                 Err(unreadable) => reading.unreadable.push(unreadable),
             }
@@ -395,17 +406,12 @@ fn keep(report: &mut Report, name: Option<String>, value: Option<String>) {
 /// The parts in one text. With more than one, `/` joins them, and a `/` in a part is escaped, so that no two lists of
 /// parts give the same id.
 fn message_id(parts: &[String]) -> String {
-    let id = if let [one] = parts {
-        one.clone()
-    } else {
-        let escape = |part: &String| part.replace('%', "%25").replace('/', "%2F");
-        let escaped: Vec<_> = parts.iter().map(escape).collect();
-        escaped.join("/")
-    };
-    if id.len() <= MESSAGE_ID_BYTES_MAX {
-        return id;
+    if let [one] = parts {
+        return one.clone();
     }
-    format!("sha256:{}", hex::encode(Sha256::digest(id.as_bytes())))
+    let escape = |part: &String| part.replace('%', "%25").replace('/', "%2F");
+    let escaped: Vec<_> = parts.iter().map(escape).collect();
+    escaped.join("/")
 }
 
 fn number(value: &Value) -> Option<serde_json::Number> {

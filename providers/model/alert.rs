@@ -241,7 +241,7 @@ impl Report {
     /// A report with nothing but its three identities; the rest is empty.
     pub fn new(message_id: impl Into<String>, fingerprint: Fingerprint, status: Status) -> Self {
         Self {
-            message_id: message_id.into(),
+            message_id: bounded(message_id.into()),
             fingerprint,
             status,
             severity: Severity::Unknown,
@@ -257,6 +257,15 @@ impl Report {
         }
     }
 
+    /// The bytes of text in it, without the few that its resource and metric are named with.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let pairs = self.labels.iter().chain(&self.raw);
+        let pairs = pairs.map(|(name, value)| name.len() + value.len());
+        let links = self.links.iter().map(|l| l.title.len() + l.url.len());
+        let own = [&self.message_id, &self.title, &self.description].map(String::len);
+        pairs.chain(links).chain(own).sum()
+    }
+
     /// The alert that this report becomes when `source` is believed at `received_at`.
     ///
     /// The id is given by the store, in the order of acceptance; until then it is empty.
@@ -268,7 +277,7 @@ impl Report {
             fingerprint: self.fingerprint,
             status: self.status,
             severity: self.severity,
-            title: self.title,
+            title: one_line(self.title),
             description: self.description,
             resource: self.resource,
             metric: self.metric,
@@ -280,6 +289,27 @@ impl Report {
             raw: self.raw,
         }
     }
+}
+
+/// A message id longer than this is kept as its hash.
+const MESSAGE_ID_BYTES_MAX: usize = 200;
+
+fn bounded(id: String) -> String {
+    if id.len() <= MESSAGE_ID_BYTES_MAX {
+        return id;
+    }
+    format!("sha256:{}", hex::encode(Sha256::digest(id.as_bytes())))
+}
+
+/// `text` in one line: a break of a line in it is a blank.
+fn one_line(text: String) -> String {
+    let breaks = ['\n', '\r'];
+    if !text.contains(breaks) {
+        return text;
+    }
+    let lines = text.split(breaks).map(str::trim);
+    let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// The common form: what every sink gets, whoever sent it.

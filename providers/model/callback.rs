@@ -136,6 +136,9 @@ impl Callback {
             return Err(Malformed("the first line is not `METHOD /path HTTP/1.1`"));
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if path.is_empty() {
+            return Err(Malformed("there is no path before the `?`"));
+        }
         Ok(Self {
             method: method.to_ascii_uppercase(),
             path: path.to_owned(),

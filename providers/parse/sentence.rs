@@ -40,28 +40,40 @@ const LEVEL_MARKS: &[&str] = &["level", "级别", "級別", "等级", "等級"];
 
 /// Value, comparator, threshold and unit of a comparison such as `(330.00)<6000` or `（93.2%）大于 90%`.
 pub(crate) fn comparison(text: &str) -> Option<Metric> {
-    let closings = text.char_indices().filter(|(_, c)| matches!(c, ')' | '）'));
-    closings.into_iter().find_map(|(at, closing)| {
-        let (before, after) = text.split_at_checked(at)?;
-        let (_, inner) = before.rsplit_once(['(', '（'])?;
-        let (value, value_unit) = quantity(inner)?;
-        let after = after.strip_prefix(closing)?.trim_start();
-        let (comparator, after) = COMPARATORS
-            .iter()
-            .find_map(|(word, sign)| Some((*sign, after.strip_prefix(word)?)))?;
-        let (threshold, rest) = leading_number(after.trim_start())?;
-        let unit = if value_unit.is_empty() {
-            leading_unit(rest)
-        } else {
-            value_unit
-        };
-        Some(Metric {
-            name: None,
-            value: number(value),
-            comparator: Some(comparator.to_owned()),
-            threshold: number(threshold),
-            unit: Some(unit.to_owned()).filter(|unit| !unit.is_empty()),
-        })
+    let mut opened = None;
+    text.char_indices().find_map(|(at, sign)| match sign {
+        '(' | '（' => {
+            opened = Some(at + sign.len_utf8());
+            None
+        }
+        // What is opened once is closed once: a text of nothing but closings costs one look at each.
+        ')' | '）' => {
+            let inner = text.get(opened.take()?..at)?;
+            compared(inner, text.get(at + sign.len_utf8()..)?)
+        }
+        _ => None,
+    })
+}
+
+/// The comparison of the quantity in brackets with what stands after them.
+fn compared(inner: &str, after: &str) -> Option<Metric> {
+    let (value, value_unit) = quantity(inner)?;
+    let after = after.trim_start();
+    let (comparator, after) = COMPARATORS
+        .iter()
+        .find_map(|(word, sign)| Some((*sign, after.strip_prefix(word)?)))?;
+    let (threshold, rest) = leading_number(after.trim_start())?;
+    let unit = if value_unit.is_empty() {
+        leading_unit(rest)
+    } else {
+        value_unit
+    };
+    Some(Metric {
+        name: None,
+        value: number(value),
+        comparator: Some(comparator.to_owned()),
+        threshold: number(threshold),
+        unit: Some(unit.to_owned()).filter(|unit| !unit.is_empty()),
     })
 }
 

@@ -9,6 +9,9 @@ use unicode_width::UnicodeWidthChar;
 /// How far a word may be from a valid one to be taken for it misspelt (0 is different, 1 is equal).
 const NEAR: f64 = 0.6;
 
+/// A longer word is no valid one misspelt.
+const WORD_BYTES_MAX: usize = 128;
+
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
@@ -159,14 +162,14 @@ impl Line {
 
     /// Adds one character: itself, three stars for the first of a hidden range, or nothing for the others.
     fn add(&mut self, at: usize, char: char, span: &Range<usize>, hidden: &[Range<usize>]) {
-        let was = columns(&self.source);
+        let from = self.source.len();
         match hidden.iter().find(|range| range.contains(&at)) {
             None if char == '\t' => self.source.push(' '),
             None => self.source.push(char),
             Some(_) if self.source.ends_with("***") => {}
             Some(_) => self.source.push_str("***"),
         }
-        let grown = columns(&self.source) - was;
+        let grown = columns(self.source.get(from..).unwrap_or_default());
         if at < span.start {
             self.indent += grown;
         } else if at < span.end {
@@ -192,6 +195,10 @@ impl Line {
 
 /// The word of `words` that `word` most likely was meant to be.
 pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // Comparing costs the product of both lengths.
+    if word.len() > WORD_BYTES_MAX {
+        return None;
+    }
     let word = word.to_lowercase();
     words
         .into_iter()

@@ -106,10 +106,16 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     }
 }
 
+/// A longer word is no known one misspelt.
+const WORD_BYTES_MAX: usize = 128;
+
 /// `: did you mean ...?` with the nearest word, or all of them where none is near.
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    // Comparing costs the product of both lengths, and a long word is none misspelt.
+    let short = word.len() <= WORD_BYTES_MAX;
     let near = known
         .clone()
+        .filter(|_| short)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .min()
         .filter(|(distance, _)| *distance <= 1 + word.len() / 4);

@@ -1004,3 +1004,18 @@ fn generated_files_are_those_of_the_table_of_settings() {
         "{written:?} in config/ were not what the settings say, and are now: run again and commit"
     );
 }
+
+/// Found by a fuzzer's care for time: each character had the whole line before it measured, and each unknown word was
+/// compared sign by sign with every known one.
+#[test]
+fn a_mistake_in_a_line_of_any_length_is_shown() {
+    let long = "x".repeat(1024 * 1024);
+    for text in [
+        format!("[server]\nlisten = \"{long}\"\n"),
+        format!("[server]\n{long} = 1\n"),
+        format!("[[routes]]\nwhen = \"{long} == 'x'\"\nsinks = []\n"),
+    ] {
+        let mistakes = load(&text).unwrap_err();
+        assert!(mistakes.to_string().contains("error: "));
+    }
+}

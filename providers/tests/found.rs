@@ -1,0 +1,114 @@
+//! What the fuzz targets found, each as the rule that it broke. The inputs themselves are in `fuzz/laws/regressions/` where
+//! they are small; those here are as large as a body may be.
+
+use campanile_providers::{
+    Callback, Fingerprint, Provider, Reading, Report, Source, Status, all, fixtures,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// The largest body that is taken over the wire.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+fn provider(name: &str) -> &'static dyn Provider {
+    let mut all = all().iter();
+    *all.find(|provider| provider.name() == name).expect("known")
+}
+
+/// The vendor's first alarm, changed.
+fn changed(name: &str, change: impl FnOnce(&mut Value)) -> Callback {
+    let mut cases = fixtures(name).iter();
+    let firing = cases.find(|fixture| fixture.case == "firing").expect("one");
+    let call = firing.callback().expect("a request");
+    let mut body = call.json().expect("JSON").clone();
+    change(&mut body);
+    call.with_body(body.to_string())
+}
+
+fn read(name: &str, call: &Callback) -> Reading {
+    provider(name)
+        .read(call, &Source::default())
+        .expect("readable")
+}
+
+#[test]
+fn a_title_is_one_line_whatever_the_vendor_writes() {
+    let mut report = Report::new("1", Fingerprint(1), Status::Firing);
+    report.title = " db-1\r\n\nis down\r".to_owned();
+    let alert = report.into_alert("ucloud/prod", Timestamp::UNIX_EPOCH);
+    assert_eq!(alert.title, "db-1 is down");
+}
+
+#[test]
+fn a_message_id_is_short_whoever_gives_it() {
+    let call = changed("ucloud", |body| {
+        body["SessionID"] = "s".repeat(BODY_BYTES_MAX).into();
+    });
+    let reading = read("ucloud", &call);
+    assert!(reading.reports[0].message_id.starts_with("sha256:"));
+    let other = changed("ucloud", |body| {
+        body["SessionID"] = "s".repeat(BODY_BYTES_MAX - 1).into();
+    });
+    assert_ne!(
+        reading.reports[0].message_id,
+        read("ucloud", &other).reports[0].message_id
+    );
+}
+
+/// Reading this took hours when each bracket had the whole text before it searched.
+#[test]
+fn a_text_of_brackets_is_looked_at_once() {
+    for bracket in [")", "()", "（1", "(1a"] {
+        let text = bracket.repeat(BODY_BYTES_MAX / bracket.len()) + "(330.00)<6000";
+        let call = changed("ucloud", |body| body["Content"] = text.into());
+        let metric = &read("ucloud", &call).reports[0].metric;
+        assert_eq!(metric.threshold, Some(6000.into()), "{bracket}");
+    }
+}
+
+#[test]
+fn what_stands_once_beside_a_long_list_is_not_repeated_without_end() {
+    let call = changed("alertmanager", |body| {
+        body["receiver"] = "r".repeat(BODY_BYTES_MAX / 2).into();
+        body["alerts"] = (0..200)
+            .map(|at| json!({"status": "firing", "fingerprint": at.to_string(), "startsAt": "2026-01-01T00:00:00Z"}))
+            .collect();
+    });
+    let reading = read("alertmanager", &call);
+    let bytes: usize = reading
+        .reports
+        .iter()
+        .map(|report| report.labels["receiver"].len())
+        .sum();
+    assert!(bytes <= 32 * 1024 * 1024, "{bytes}");
+    assert!(!reading.reports.is_empty(), "what fits is read");
+    let why = &reading.unreadable[0];
+    assert!(why.problem.contains("the rest is not read"), "{why}");
+}
+
+/// Found by a value of Google's that came back from the store with another last digit.
+#[test]
+fn a_number_is_kept_to_its_last_digit() {
+    for digits in [
+        "0.9401111111111112",
+        "0.1",
+        "123456789.12345679",
+        "5e-324",
+        "1.7976931348623157e308",
+    ] {
+        let number: serde_json::Number = serde_json::from_str(digits).expect("a number");
+        let kept = serde_json::to_string(&number).expect("JSON");
+        let back: serde_json::Number = serde_json::from_str(&kept).expect("a number");
+        assert_eq!(back, number);
+        assert_eq!(back.as_f64(), digits.parse().ok(), "{digits}");
+    }
+}
+
+/// It was written as `GET  HTTP/1.1`, which nothing reads.
+#[test]
+fn a_target_without_a_path_is_no_request() {
+    for target in ["?", "?a=1"] {
+        let raw = format!("GET {target} HTTP/1.1\n\n");
+        assert!(Callback::from_http(raw.as_bytes()).is_err(), "{target}");
+    }
+}
