@@ -11,6 +11,7 @@
 pub(crate) mod filled;
 pub(crate) mod load;
 pub(crate) mod messages;
+pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod receiver;
 pub(crate) mod rounds;
