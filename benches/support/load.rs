@@ -33,6 +33,8 @@ pub(crate) enum Pace {
     /// So many a second, whatever the server does: a request's time counts from when it was to be sent, also when no
     /// connection was free then. Nothing slow is left out by being waited for.
     Open(f64),
+    /// So many in all, each connection as fast as it is answered.
+    Count(u64),
 }
 
 /// One exchange that was kept.
@@ -173,6 +175,10 @@ impl Caller {
         let now = Instant::now();
         match self.load.pace {
             Pace::Closed => (now - self.begun < self.load.duration).then_some(now),
+            Pace::Count(requests) => {
+                let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+                (ticket < requests).then_some(now)
+            }
             Pace::Open(rate) => {
                 // Whichever connection is free takes the next line of the timetable.
                 let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);

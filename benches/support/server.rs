@@ -1,6 +1,6 @@
 //! The servers under load, each a process of its own, so that its CPU and its writes can be told from the generator's.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
@@ -196,14 +196,18 @@ impl Server {
         process::memory_mb(&[self.process.id()])
     }
 
-    /// Sends a line to its standard input, and reads the next one that it says.
-    pub(crate) fn ask(&mut self, line: &str) -> String {
-        use std::io::Write;
+    /// Asks with a word on its standard input, and gives what it says behind the same word.
+    pub(crate) fn ask(&mut self, word: &str) -> String {
         let input = self.input.as_mut().expect("stdin is a pipe");
-        writeln!(input, "{line}").expect("the server reads");
-        self.output
-            .recv_timeout(Duration::from_secs(30))
-            .expect("the server answers")
+        writeln!(input, "{word}").expect("the server reads");
+        loop {
+            let said = self.output.recv_timeout(Duration::from_secs(30));
+            let said = said.expect("the server answers");
+            // The gateway's own greeting may still stand before it.
+            if let Some(behind) = said.strip_prefix(word) {
+                return behind.trim().to_owned();
+            }
+        }
     }
 
     /// Waits until `/readyz` says yes.
