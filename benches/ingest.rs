@@ -44,9 +44,9 @@ fn main() -> ExitCode {
         let server = Server::gateway(sinks.clone());
         let gateway = server.measure(&load);
         print(&format!("round {round}  campanile {gateway}"));
-        assert_eq!(
-            server.stored(),
-            gateway.answers,
+        // A commit that came too late for its answer is there all the same.
+        assert!(
+            server.stored() >= gateway.answers,
             "a success was answered, and the alert is not there"
         );
         (bare, gateway)

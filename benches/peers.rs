@@ -22,7 +22,7 @@ use support::spread::{Spread, head, progress, row};
 use support::wire::Wire;
 
 /// What one peer did with its load.
-struct Result {
+struct Outcome {
     measured: Measured,
     before_mb: f64,
     after_mb: f64,
@@ -53,7 +53,7 @@ fn main() {
             ));
             result
         });
-        all.collect::<Vec<Result>>()
+        all.collect::<Vec<Outcome>>()
     });
     let alerts = setting("FATE", 50);
     head(&[
@@ -66,9 +66,9 @@ fn main() {
         "of acknowledged alerts, there after `kill -9` and a start",
     ]);
     for (at, peer) in there.iter().enumerate() {
-        let results: Vec<&Result> = measured.iter().filter_map(|round| round.get(at)).collect();
+        let results: Vec<&Outcome> = measured.iter().filter_map(|round| round.get(at)).collect();
         let of =
-            |figure: fn(&Result) -> f64| Spread::of(results.iter().map(|result| figure(result)));
+            |figure: fn(&Outcome) -> f64| Spread::of(results.iter().map(|result| figure(result)));
         let (p50, p99) = (of(|r| r.measured.p50_ms()), of(|r| r.measured.p99_ms()));
         row([
             peer.name,
@@ -94,19 +94,19 @@ fn main() {
 }
 
 /// How much more Campanile took in the same round, in the same form where it speaks it, and else in UCloud's.
-fn over(peer: &Peer, there: &[&Peer], measured: &[Vec<Result>], at: usize) -> Spread {
+fn over(peer: &Peer, there: &[&Peer], measured: &[Vec<Outcome>], at: usize) -> Spread {
     let own = there
         .iter()
         .position(|own| own.name.starts_with("Campanile") && own.form == peer.form)
         .unwrap_or(0);
-    let ratio = |round: &Vec<Result>| {
+    let ratio = |round: &Vec<Outcome>| {
         let rate = |at: usize| round.get(at).map(|result| result.measured.per_second());
         rate(own).zip(rate(at)).map(|(own, peer)| own / peer)
     };
     Spread::of(measured.iter().filter_map(ratio))
 }
 
-fn measure(peer: &Peer, connections: usize, duration: Duration) -> Result {
+fn measure(peer: &Peer, connections: usize, duration: Duration) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let running = peer.start(folder.path());
     let before_mb = memory_mb(&running.pids());
@@ -114,7 +114,7 @@ fn measure(peer: &Peer, connections: usize, duration: Duration) -> Result {
     let before = usage();
     let mut measured = Load::closed(peer.form, connections, duration).run(running.address);
     measured.charge(&before, &usage());
-    Result {
+    Outcome {
         measured,
         before_mb,
         after_mb: memory_mb(&running.pids()),

@@ -20,7 +20,7 @@ use super::spread::progress;
 const IN_FLIGHT: usize = 1024;
 
 /// The file that holds `alerts` alerts with nothing owed, from before if one is there that this program would write the
-/// same. It is kept below `target/`, and never changed: benches write to a [`copy`].
+/// same. It is kept below `target/`: benches that append write to a [`copy`].
 pub(crate) fn stored(alerts: u64) -> PathBuf {
     let folder = target().join("bench-stores");
     std::fs::create_dir_all(&folder).expect("a folder below target/ can be made");

@@ -88,27 +88,25 @@ impl Form {
             Self::Alertmanager => alertmanager(id),
             Self::Alerta => alerta(id),
         };
-        let (path, kind) = match self {
-            Self::Ucloud => ("/callback/ucloud/bench/bench-key-0123456789", JSON),
-            Self::UcloudDemo => ("/add", JSON),
-            Self::Jiankong => (
-                "/callback/jiankong/bench",
-                "application/x-www-form-urlencoded",
-            ),
-            Self::Alertmanager => ("/api/v2/alerts", JSON),
-            Self::Alerta => ("/alert", JSON),
-            Self::Webhook => ("/hooks/bench", JSON),
-            Self::NodeRed => ("/bench", JSON),
+        let (path, key) = match self {
+            Self::Ucloud => ("/callback/ucloud/bench/", KEY),
+            Self::UcloudDemo => ("/add", ""),
+            Self::Jiankong => ("/callback/jiankong/bench", ""),
+            Self::Alertmanager => ("/api/v2/alerts", ""),
+            Self::Alerta => ("/alert", ""),
+            Self::Webhook => ("/hooks/bench", ""),
+            Self::NodeRed => ("/bench", ""),
         };
-        let proof = match self {
-            Self::Alertmanager => "authorization: Bearer bench-token-0123456789\r\n",
-            _ => "",
+        let (kind, proof, token) = match self {
+            Self::Jiankong => ("application/x-www-form-urlencoded", "", ""),
+            Self::Alertmanager => (JSON, "\r\nauthorization: Bearer ", TOKEN),
+            _ => (JSON, "", ""),
         };
         request.clear();
         write!(
             request,
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: Go-http-client/1.1\r\ncontent-type: {kind}\r\n\
-             {proof}content-length: {}\r\n\r\n{body}",
+            "POST {path}{key} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: Go-http-client/1.1\r\ncontent-type: {kind}\
+             {proof}{token}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
         .expect("memory can be written to");

@@ -86,6 +86,17 @@ pub(crate) const PEERS: &[Peer] = &[
         start: alerta,
         kept: |running, _| count(running, "/alerts?page-size=1000", "\"createTime\""),
     },
+    Peer {
+        name: "UCloud's demo server on MariaDB",
+        form: Form::UcloudDemo,
+        installed: || {
+            mariadb()
+                .exists()
+                .then(|| there(folder().join("ucloud/demo")))?
+        },
+        start: ucloud_demo,
+        kept: |running, _| count(running, "/get", "\"SessionID\""),
+    },
 ];
 
 impl Peer {
@@ -281,12 +292,14 @@ fn postgres() -> Option<PathBuf> {
     programs.filter(|bin| bin.join("postgres").exists()).max()
 }
 
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 /// PostgreSQL refuses to be root: then it is its own user.
 fn as_postgres(program: &Path) -> Command {
-    let uid = std::os::unix::fs::MetadataExt::uid(
-        &std::fs::metadata("/proc/self").expect("this process is there"),
-    );
-    if uid != 0 {
+    if !is_root() {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
@@ -355,6 +368,61 @@ fn alerta(program: &Path, folder: &Path) -> Running {
         .env("SECRET_KEY", "bench")
         .env("AUTH_REQUIRED", "False")
         .current_dir(folder);
+    running.and(&mut command).ready()
+}
+
+fn mariadb() -> PathBuf {
+    folder().join("debian/usr/sbin/mariadbd")
+}
+
+/// The table is the one that its page shows.
+const UCLOUD_DEMO_TABLE: &str = "CREATE DATABASE IF NOT EXISTS monitor_warn;\n\
+    CREATE TABLE IF NOT EXISTS monitor_warn.warn_message (session_id char(36) NOT NULL, region varchar(20) NOT NULL, \
+    resource_type varchar(45) NOT NULL, resource_id varchar(45) NOT NULL, metric_name varchar(50) NOT NULL, \
+    alarm_time int(11) DEFAULT NULL, recovery_time int(11) DEFAULT '0', PRIMARY KEY (session_id)) \
+    ENGINE=InnoDB DEFAULT CHARSET=utf8;\n";
+
+fn ucloud_demo(program: &Path, folder: &Path) -> Running {
+    let (data, first) = (folder.join("mariadb"), folder.join("first.sql"));
+    // It is there already after a kill.
+    let _there = std::fs::create_dir(&data);
+    write(&first, UCLOUD_DEMO_TABLE);
+    let database = free_address();
+    let mut server = Command::new(mariadb());
+    server
+        .args([
+            "--no-defaults",
+            "--skip-grant-tables",
+            "--bind-address=127.0.0.1",
+        ])
+        .arg(format!("--port={}", database.port()))
+        .arg(format!("--datadir={}", data.display()))
+        .arg(format!(
+            "--socket={}",
+            folder.join("mariadb.sock").display()
+        ))
+        .arg(format!("--init-file={}", first.display()))
+        .arg(format!(
+            "--lc-messages-dir={}",
+            self::folder().join("debian/usr/share/mysql").display()
+        ));
+    if is_root() {
+        server.arg("--user=root");
+    }
+    let running = fresh().and(&mut server);
+    let begun = Instant::now();
+    while std::net::TcpStream::connect(database).is_err() {
+        assert!(begun.elapsed() < START_WITHIN, "MariaDB does not answer");
+        wait(Duration::from_millis(50));
+    }
+    let config = folder.join("conf.ini");
+    let settings = serde_json::json!({
+        "api-port": running.address.port(), "mysql-user": "root", "mysql-passwd": "", "mysql-db": "monitor_warn",
+        "mysql-host": "127.0.0.1", "mysql-port": database.port(),
+    });
+    write(&config, &settings.to_string());
+    let mut command = Command::new(program);
+    command.arg("-c").arg(&config);
     running.and(&mut command).ready()
 }
 
