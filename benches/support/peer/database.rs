@@ -105,32 +105,35 @@ const UCLOUD_DEMO_TABLE: &str = "CREATE DATABASE IF NOT EXISTS monitor_warn;\n\
     ENGINE=InnoDB DEFAULT CHARSET=utf8;\n";
 
 pub(super) fn ucloud_demo(program: &Path, folder: &Path) -> Running {
-    let (data, first) = (folder.join("mariadb"), folder.join("first.sql"));
-    // It is there already after a kill.
-    let _there = std::fs::create_dir(&data);
-    write(&first, UCLOUD_DEMO_TABLE);
+    let data = folder.join("mariadb");
+    let server = || {
+        let mut server = Command::new(mariadb());
+        let messages = super::folder().join("debian/usr/share/mysql");
+        server
+            .args(["--no-defaults", "--skip-grant-tables"])
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--lc-messages-dir={}", messages.display()));
+        if is_root() {
+            server.arg("--user=root");
+        }
+        server
+    };
+    if !data.exists() {
+        std::fs::create_dir(&data).expect("a temporary folder can be made");
+        let first = folder.join("first.sql");
+        write(&first, UCLOUD_DEMO_TABLE);
+        let first = std::fs::File::open(first).expect("it was just written");
+        quietly(server().arg("--bootstrap").stdin(first));
+    }
     let database = free_address();
-    let mut server = Command::new(mariadb());
+    let mut server = server();
     server
-        .args([
-            "--no-defaults",
-            "--skip-grant-tables",
-            "--bind-address=127.0.0.1",
-        ])
+        .arg("--bind-address=127.0.0.1")
         .arg(format!("--port={}", database.port()))
-        .arg(format!("--datadir={}", data.display()))
         .arg(format!(
             "--socket={}",
             folder.join("mariadb.sock").display()
-        ))
-        .arg(format!("--init-file={}", first.display()))
-        .arg(format!(
-            "--lc-messages-dir={}",
-            super::folder().join("debian/usr/share/mysql").display()
         ));
-    if is_root() {
-        server.arg("--user=root");
-    }
     let running = fresh().and(&mut server);
     let begun = Instant::now();
     while std::net::TcpStream::connect(database).is_err() {
