@@ -8,73 +8,63 @@
 //! Settings, by environment: `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64), `VENDOR` (`ucloud` or
 //! `jiankong`), `SINK` (`down`, or `file` for one that takes everything meanwhile).
 
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "figures for people: three digits are enough"
-)]
-
 mod support;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use support::load::{self, Load};
+use support::load::{Load, Measured};
+use support::messages::Form;
+use support::print;
+use support::rounds::{rounds, setting};
 use support::server::{self, Server, Sinks};
+use support::spread::{Spread, head, row};
 
 fn main() -> ExitCode {
     if let Some(code) = server::play_bare() {
         return code;
     }
-    let setting = |name: &str, default: u64| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(default)
-    };
-    let rounds = setting("ROUNDS", 5);
-    let duration = Duration::from_secs(setting("SECONDS", 5));
+    let seconds = setting("SECONDS", 5);
     let connections = usize::try_from(setting("CONNECTIONS", 64)).unwrap_or(64);
-    let vendor = match std::env::var("VENDOR").as_deref() {
-        Ok("jiankong") => load::Vendor::Jiankong,
-        _ => load::Vendor::Ucloud,
+    let form = match std::env::var("VENDOR").as_deref() {
+        Ok("jiankong") => Form::Jiankong,
+        _ => Form::Ucloud,
     };
     let sinks = match std::env::var("SINK").as_deref() {
         Ok("file") => Sinks::File,
         _ => Sinks::TwoDown,
     };
-    let load = Load {
-        vendor,
-        connections,
-        duration,
-    };
-    support::print(&format!(
-        "{vendor:?}, sinks: {sinks:?}, {connections} connections, {rounds} rounds of {} s; a measurement is one line\n",
-        duration.as_secs()
+    let load = Load::closed(form, connections, Duration::from_secs(seconds));
+    print(&format!(
+        "{form:?}, sinks: {sinks:?}, {connections} connections, {seconds} s; a measurement is one line\n"
     ));
-    let mut measured = Vec::new();
-    for round in 1..=rounds {
-        let bare = measure(&Server::bare(), &load);
-        let gateway = measure(&Server::gateway(sinks), &load);
-        let steal = bare.steal_percent.max(gateway.steal_percent);
-        support::print(&format!("round {round}  bare     {bare}"));
-        support::print(&format!("round {round}  campanile {gateway}"));
-        if steal > 10.0 {
-            support::print(&format!(
-                "round {round}  thrown away: {steal:.0} % of the machine was stolen"
-            ));
-            continue;
-        }
-        measured.push((bare, gateway));
-    }
-    support::summary(&measured);
+    let measured = rounds(setting("ROUNDS", 5), |round| {
+        let bare = Server::bare().measure(&load);
+        print(&format!("round {round}  bare      {bare}"));
+        let server = Server::gateway(sinks.clone());
+        let gateway = server.measure(&load);
+        print(&format!("round {round}  campanile {gateway}"));
+        // A commit that came too late for its answer is there all the same.
+        assert!(
+            server.stored() >= gateway.answers,
+            "a success was answered, and the alert is not there"
+        );
+        (bare, gateway)
+    });
+    let written = Spread::of(measured.iter().map(|(_, gateway)| gateway.written_kb()));
+    head(&[
+        "vendor, connections, sinks",
+        "answers/s over bare",
+        "server CPU an answer, over bare",
+        "p99 over bare",
+        "KB written an alert",
+    ]);
+    row([
+        &*format!("{form:?}, {connections}, {sinks:?}"),
+        &format!("{:.2}", support::ratio(&measured, Measured::per_second)),
+        &format!("{:.1}", support::ratio(&measured, Measured::cpu_us)),
+        &format!("{:.1}", support::ratio(&measured, Measured::p99_ms)),
+        &format!("{written:.1}"),
+    ]);
     ExitCode::SUCCESS
-}
-
-fn measure(server: &Server, load: &Load) -> load::Measured {
-    let before = server.usage();
-    let mut measured = load.run(server.address());
-    measured.charge(&before, &server.usage());
-    measured
 }

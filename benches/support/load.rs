@@ -1,189 +1,212 @@
-//! A load generator: some connections, each asking as fast as it is answered, each message unique.
+//! A load generator: some connections, each asking as fast as it is answered or at the times of a timetable.
 
 use std::fmt;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use md5::{Digest, Md5};
+use super::messages::{Form, Id, Ids};
+use super::process::Usage;
+use super::rounds::Steal;
+use super::wire::Wire;
 
-use super::server::Usage;
-
-/// The key of the `ucloud` source of the gateway under load.
-pub(crate) const KEY: &str = "bench-key-0123456789";
-/// The callback token of its `jiankong` source.
-pub(crate) const TOKEN: &str = "bench-token-0123456789";
-
-/// Whose messages are sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Vendor {
-    /// A JSON body.
-    Ucloud,
-    /// A signed form.
-    Jiankong,
-}
+/// A connection that fails so often in a row is given up.
+const FAILURES_MAX: u32 = 20;
 
 /// What to do to a server.
+#[derive(Clone, Copy)]
 pub(crate) struct Load {
-    pub(crate) vendor: Vendor,
+    pub(crate) form: Form,
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
+    pub(crate) pace: Pace,
+    /// Whether each exchange is kept, to be matched with what a sink received.
+    pub(crate) keep: bool,
+}
+
+/// When requests are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// Each connection as fast as it is answered.
+    Closed,
+    /// So many a second, whatever the server does: a request's time counts from when it was to be sent, also when no
+    /// connection was free then. Nothing slow is left out by being waited for.
+    Open(f64),
+    /// So many in all, each connection as fast as it is answered.
+    Count(u64),
+}
+
+/// One exchange that was kept.
+pub(crate) struct Exchange {
+    pub(crate) id: Id,
+    pub(crate) sent: Instant,
+    pub(crate) answered: Instant,
 }
 
 /// What came of it.
+#[derive(Default)]
 pub(crate) struct Measured {
+    /// Those with a status of success.
     pub(crate) answers: u64,
     pub(crate) failures: u64,
     pub(crate) seconds: f64,
     pub(crate) steal_percent: f64,
+    pub(crate) exchanges: Vec<Exchange>,
     latencies_us: Vec<u32>,
+    /// How late the generator itself was, where a connection was free.
+    lags_us: Vec<u32>,
     cpu: Duration,
     written_bytes: u64,
 }
 
+impl Pace {
+    pub(crate) fn open(a_second: u64) -> Self {
+        Self::Open(a_second as f64)
+    }
+}
+
 impl Load {
-    /// Loads the server at `address` from one thread that serves all connections in turn.
+    /// As fast as it is answered.
+    pub(crate) fn closed(form: Form, connections: usize, duration: Duration) -> Self {
+        Self {
+            form,
+            connections,
+            duration,
+            pace: Pace::Closed,
+            keep: false,
+        }
+    }
+
+    /// At a fixed rate.
+    pub(crate) fn open(form: Form, connections: usize, duration: Duration, rate: f64) -> Self {
+        Self {
+            pace: Pace::Open(rate),
+            ..Self::closed(form, connections, duration)
+        }
+    }
+
+    /// Loads the server at `address`, each connection from a thread of its own.
     pub(crate) fn run(&self, address: SocketAddr) -> Measured {
-        let steal = steal_ticks();
+        let steal = Steal::watch();
         let begun = Instant::now();
+        let tickets = Arc::new(AtomicU64::new(0));
         let threads: Vec<_> = (0..self.connections)
-            .map(|connection| {
-                let (vendor, duration) = (self.vendor, self.duration);
+            .map(|_| {
+                let caller = Caller::new(*self, address, begun, Arc::clone(&tickets));
                 std::thread::Builder::new()
                     .stack_size(128 * 1024)
-                    .spawn(move || connection_loop(address, vendor, connection, duration))
+                    .spawn(move || caller.run())
                     .expect("a thread can be started")
             })
             .collect();
-        let mut measured = Measured {
-            answers: 0,
-            failures: 0,
-            seconds: 0.0,
-            steal_percent: 0.0,
-            latencies_us: Vec::new(),
-            cpu: Duration::ZERO,
-            written_bytes: 0,
-        };
+        let mut all = Measured::default();
         for thread in threads {
-            let (latencies, failures) = thread.join().expect("a connection ends by itself");
-            measured.answers += latencies.len() as u64;
-            measured.failures += failures;
-            measured.latencies_us.extend(latencies);
+            let one = thread.join().expect("a connection ends by itself");
+            all.answers += one.answers;
+            all.failures += one.failures;
+            all.latencies_us.extend(one.latencies_us);
+            all.lags_us.extend(one.lags_us);
+            all.exchanges.extend(one.exchanges);
         }
-        measured.seconds = begun.elapsed().as_secs_f64();
-        measured.latencies_us.sort_unstable();
-        // A tick is 10 ms of one of the cores.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-        measured.steal_percent = (steal_ticks() - steal) as f64 / measured.seconds / cores;
-        measured
+        all.seconds = begun.elapsed().as_secs_f64();
+        all.latencies_us.sort_unstable();
+        all.lags_us.sort_unstable();
+        all.steal_percent = steal.percent();
+        all
     }
 }
 
-fn connection_loop(
-    address: SocketAddr,
-    vendor: Vendor,
-    connection: usize,
-    duration: Duration,
-) -> (Vec<u32>, u64) {
-    let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream.set_nodelay(true).expect("a TCP socket");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("a TCP socket");
-    let mut latencies = Vec::with_capacity(100_000);
-    let (mut failures, mut serial, mut request, mut answer) = (0, 0_u64, Vec::new(), [0; 4096]);
-    let begun = Instant::now();
-    while begun.elapsed() < duration {
-        serial += 1;
-        vendor.request(connection, serial, &mut request);
-        let sent = Instant::now();
-        stream
-            .write_all(&request)
-            .expect("the server takes requests");
-        let read = stream
-            .read(&mut answer)
-            .expect("the server answers within 30 s");
-        latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
-        failures += u64::from(!answer[..read].starts_with(b"HTTP/1.1 200"));
+/// One connection.
+struct Caller {
+    load: Load,
+    begun: Instant,
+    tickets: Arc<AtomicU64>,
+    wire: Wire,
+    ids: Ids,
+    request: Vec<u8>,
+    measured: Measured,
+}
+
+impl Caller {
+    fn new(load: Load, address: SocketAddr, begun: Instant, tickets: Arc<AtomicU64>) -> Self {
+        Self {
+            load,
+            begun,
+            tickets,
+            wire: Wire::new(address),
+            ids: Ids::new(),
+            request: Vec::with_capacity(1024),
+            measured: Measured {
+                latencies_us: Vec::with_capacity(16 * 1024),
+                ..Measured::default()
+            },
+        }
     }
-    (latencies, failures)
-}
 
-impl Vendor {
-    /// A request that was never sent before, its id without any order.
-    fn request(self, connection: usize, serial: u64, request: &mut Vec<u8>) {
-        let mixed = (connection as u64) << 40 | serial;
-        let random = mixed
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29)
-            .wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        request.clear();
-        let (path, kind, body) = match self {
-            Self::Ucloud => (
-                format!("/callback/ucloud/bench/{KEY}"),
-                "application/json",
-                ucloud(random, mixed),
-            ),
-            Self::Jiankong => (
-                "/callback/jiankong/bench".to_owned(),
-                "application/x-www-form-urlencoded",
-                jiankong(random),
-            ),
-        };
-        write!(
-            request,
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: Go-http-client/1.1\r\ncontent-type: {kind}\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .expect("memory can be written to");
+    fn run(mut self) -> Measured {
+        let mut failures = 0;
+        while failures < FAILURES_MAX {
+            let id = self.ids.next();
+            self.load.form.request(id, &mut self.request);
+            let Some(due) = self.due() else { break };
+            let sent = Instant::now();
+            let status = self.wire.exchange(&self.request);
+            let answered = Instant::now();
+            if !status.is_ok_and(|status| (200..300).contains(&status)) {
+                failures += 1;
+                self.measured.failures += 1;
+                continue;
+            }
+            failures = 0;
+            self.measured.answers += 1;
+            self.measured.latencies_us.push(us(answered - due));
+            if self.load.keep {
+                self.measured
+                    .exchanges
+                    .push(Exchange { id, sent, answered });
+            }
+        }
+        self.measured
+    }
+
+    /// Waits until the next request is to be sent, and gives when that was. None when the time is over.
+    fn due(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        match self.load.pace {
+            Pace::Closed => (now - self.begun < self.load.duration).then_some(now),
+            Pace::Count(requests) => {
+                let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+                (ticket < requests).then_some(now)
+            }
+            Pace::Open(rate) => {
+                // Whichever connection is free takes the next line of the timetable.
+                let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+                let at = Duration::from_secs_f64(ticket as f64 / rate);
+                let due = self.begun + at;
+                if let Some(early) = due.checked_duration_since(now) {
+                    if at >= self.load.duration {
+                        return None;
+                    }
+                    wait(early);
+                    self.measured.lags_us.push(us(due.elapsed()));
+                }
+                (at < self.load.duration).then_some(due)
+            }
+        }
     }
 }
 
-fn ucloud(random: u64, mixed: u64) -> String {
-    format!(
-        "{{\"SessionID\":\"{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}\",\"Region\":\"cn-bj2\",\"ResourceType\":\"uhost\",\
-         \"ResourceId\":\"uhost-{:05x}\",\"MetricName\":\"CPUUtilization\",\"AlarmTime\":1767232800,\"RecoveryTime\":0,\
-         \"Content\":\"【UCloud】Alarm: Beijing Two 2026-01-01 10:00:00 uhost(ID:uhost-{:05x}-10.9.0.1-) CPU utilization \
-         rate(93.20)>90 % for 5 minutes, please look at it soon (UCloud) {:0>60}\"}}",
-        random >> 32,
-        (random >> 16) & 0xffff,
-        random & 0xfff,
-        (random >> 8) & 0xfff,
-        mixed,
-        random % 1000,
-        random % 1000,
-        "",
-    )
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a timetable is kept by the machine's clock"
+)]
+pub(crate) fn wait(time: Duration) {
+    std::thread::sleep(time);
 }
 
-fn jiankong(random: u64) -> String {
-    let (id, task, time) = (
-        random.to_string(),
-        (random % 1000).to_string(),
-        "1767232800",
-    );
-    let token = Md5::new()
-        .chain_update(&id)
-        .chain_update(&task)
-        .chain_update(time)
-        .chain_update(TOKEN)
-        .finalize();
-    let token = hex::encode(token);
-    format!(
-        "msg_id={id}&task_user_id=88&task_id={task}&task_type=http&fault_time={time}&message_type=1&message_status=1&\
-         task_summary=site-a&task_name=site-a&content=%25E7%25BD%2591%25E7%25AB%2599+down&token={token}"
-    )
-}
-
-/// Ticks that the machine's host gave to others.
-fn steal_ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let mut fields = stat.lines().next().unwrap_or_default().split_whitespace();
-    fields
-        .nth(8)
-        .and_then(|ticks| ticks.parse().ok())
-        .unwrap_or(0)
+fn us(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 impl Measured {
@@ -201,28 +224,47 @@ impl Measured {
         self.cpu.as_secs_f64() * 1e6 / self.answers as f64
     }
 
+    pub(crate) fn cpu_percent(&self) -> f64 {
+        self.cpu.as_secs_f64() * 100.0 / self.seconds
+    }
+
     pub(crate) fn written_kb(&self) -> f64 {
         self.written_bytes as f64 / 1024.0 / self.answers as f64
     }
 
-    pub(crate) fn p99_ms(&self) -> f64 {
-        self.percentile_ms(0.99)
+    pub(crate) fn p50_ms(&self) -> f64 {
+        percentile_ms(&self.latencies_us, 0.5)
     }
 
-    fn percentile_ms(&self, part: f64) -> f64 {
-        let at = (self.latencies_us.len() as f64 * part) as usize;
-        f64::from(self.latencies_us.get(at).copied().unwrap_or(0)) / 1000.0
+    pub(crate) fn p99_ms(&self) -> f64 {
+        percentile_ms(&self.latencies_us, 0.99)
     }
+
+    pub(crate) fn p999_ms(&self) -> f64 {
+        percentile_ms(&self.latencies_us, 0.999)
+    }
+
+    pub(crate) fn lag_p99_ms(&self) -> f64 {
+        percentile_ms(&self.lags_us, 0.99)
+    }
+}
+
+/// Of figures in order.
+fn percentile_ms(sorted_us: &[u32], part: f64) -> f64 {
+    let at = (sorted_us.len() as f64 * part) as usize;
+    sorted_us
+        .get(at)
+        .map_or(f64::NAN, |us| f64::from(*us) / 1000.0)
 }
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:>7.0} answers/s  p50 {:>6.2} ms  p99 {:>7.2} ms  CPU {:>5.1} us  written {:>5.2} KB  not 200: {}  \
+            "{:>7.0} answers/s  p50 {:>6.2} ms  p99 {:>7.2} ms  CPU {:>5.1} us  written {:>5.2} KB  failures: {}  \
              steal {:.0} %",
             self.per_second(),
-            self.percentile_ms(0.5),
+            self.p50_ms(),
             self.p99_ms(),
             self.cpu_us(),
             self.written_kb(),

@@ -1,37 +1,45 @@
 //! What the benches share: a load generator, the servers that it loads, and the words for what came out.
 
+#![expect(dead_code, reason = "each bench uses its part")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people: three digits are enough"
+)]
+
+pub(crate) mod filled;
 pub(crate) mod load;
+pub(crate) mod messages;
+pub(crate) mod peer;
+pub(crate) mod process;
+pub(crate) mod receiver;
+pub(crate) mod rounds;
 pub(crate) mod server;
+pub(crate) mod spread;
+pub(crate) mod wire;
 pub(crate) mod words;
 
-use load::Measured;
-pub(crate) use words::{median, print};
+pub(crate) use words::print;
 
-/// Prints the median of each ratio within a round, with its spread.
-pub(crate) fn summary(rounds: &[(Measured, Measured)]) {
-    print("");
-    let line = |name: &str, of: &dyn Fn(&Measured) -> f64| {
-        let ratios: Vec<f64> = rounds
+use load::Measured;
+use spread::Spread;
+
+/// The ratio of one figure of two measurements, over all rounds.
+pub(crate) fn ratio(rounds: &[(Measured, Measured)], figure: impl Fn(&Measured) -> f64) -> Spread {
+    Spread::of(
+        rounds
             .iter()
-            .map(|(bare, gateway)| of(gateway) / of(bare))
-            .collect();
-        let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        print(&format!(
-            "{name:<34} {:.2} [{low:.2}-{high:.2}]",
-            median(ratios)
-        ));
-    };
-    line("requests a second, over bare", &|m| m.per_second());
-    line("server CPU an answer, over bare", &|m| m.cpu_us());
-    line("p99 of the answer, over bare", &|m| m.p99_ms());
-    let written = rounds
-        .iter()
-        .map(|(_, gateway)| gateway.written_kb())
-        .collect();
-    print(&format!(
-        "{:<34} {:.2}",
-        "KB written an alert",
-        median(written)
-    ));
+            .map(|(under, over)| figure(over) / figure(under)),
+    )
+}
+
+/// A count as a figure.
+pub(crate) fn float(count: usize) -> f64 {
+    count as f64
+}
+
+/// A count in millions.
+pub(crate) fn millions(count: u64) -> f64 {
+    count as f64 / 1e6
 }

@@ -1,41 +1,55 @@
 //! The servers under load, each a process of its own, so that its CPU and its writes can be told from the generator's.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
-use super::load::{KEY, TOKEN};
+use super::load::{Load, Measured, wait};
+use super::messages::{KEY, TOKEN};
+use super::process::{self, Usage};
+use super::wire;
 
 /// The word by which this program, started again, knows that it is to be the bare server.
 const BARE: &str = "--serve-bare";
 
-/// A running server; it is ended when dropped.
+/// A server that was told to end has so long for it.
+const END_WITHIN: Duration = Duration::from_mins(1);
+
+/// A running server; it is killed when dropped.
 pub(crate) struct Server {
     process: Child,
-    address: SocketAddr,
-    _folder: Option<tempfile::TempDir>,
+    /// Where it takes callbacks.
+    pub(crate) address: SocketAddr,
+    /// Where the gateway's operators look.
+    pub(crate) admin: SocketAddr,
+    folder: Option<tempfile::TempDir>,
+    input: Option<ChildStdin>,
+    output: std::sync::mpsc::Receiver<String>,
 }
 
 /// What the gateway delivers to meanwhile.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Sinks {
     /// Two that are down: every alert is owed to both.
     TwoDown,
     /// One file, which takes every alert: the same cores also deliver.
     File,
+    /// Webhooks that listen at these addresses.
+    At(Vec<SocketAddr>),
 }
 
 impl Sinks {
-    fn config(self, folder: &Path) -> String {
+    fn config(&self, folder: &Path) -> String {
         match self {
             // Port 9 is `discard`; nothing listens there.
-            Self::TwoDown => "[sinks.webhook.one]\nurl = 'http://127.0.0.1:9/'\n\
-                              [sinks.webhook.two]\nurl = 'http://127.0.0.1:9/'\n"
-                .to_owned(),
+            Self::TwoDown => {
+                let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+                Self::At(vec![nobody, nobody]).config(folder)
+            }
             Self::File => {
                 let path = folder.join("alerts.jsonl");
                 format!(
@@ -43,14 +57,74 @@ impl Sinks {
                     path.display()
                 )
             }
+            Self::At(addresses) => {
+                let names = self.names().into_iter().zip(addresses);
+                names.fold(String::new(), |config, (name, address)| {
+                    let name = name.replace('/', ".");
+                    config + &format!("[sinks.{name}]\nurl = 'http://{address}/'\n")
+                })
+            }
         }
+    }
+
+    /// Their full names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let count = match self {
+            Self::TwoDown => 2,
+            Self::File => return vec!["file/one".to_owned()],
+            Self::At(addresses) => addresses.len(),
+        };
+        (1..=count)
+            .map(|number| format!("webhook/s{number}"))
+            .collect()
     }
 }
 
-/// What a process has used so far.
-pub(crate) struct Usage {
-    pub(crate) cpu: Duration,
-    pub(crate) written_bytes: u64,
+/// How the gateway is started.
+pub(crate) struct Gateway<'g> {
+    pub(crate) sinks: Sinks,
+    /// Its file; none for an empty one that goes with the server.
+    pub(crate) store: Option<&'g Path>,
+    /// What it is started under, such as `valgrind`; or what is started in its place. The gateway's own command line
+    /// follows.
+    pub(crate) under: Vec<String>,
+}
+
+impl Gateway<'_> {
+    /// On an empty file.
+    pub(crate) fn empty(sinks: Sinks) -> Self {
+        Self {
+            sinks,
+            store: None,
+            under: vec![program()],
+        }
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) fn start(&self) -> Server {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let config = folder.path().join("campanile.toml");
+        let store = self
+            .store
+            .map_or_else(|| folder.path().join("campanile.db"), PathBuf::from);
+        let text = format!(
+            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[store]\nurl = 'sqlite:{}'\n\
+             [log]\nlevel = 'error'\n[providers.ucloud.bench]\nkey = '{KEY}'\n[providers.jiankong.bench]\n\
+             token = '{TOKEN}'\n[providers.alertmanager-api.bench]\ntoken = '{TOKEN}'\n{}",
+            store.display(),
+            self.sinks.config(folder.path()),
+        );
+        std::fs::write(&config, text).expect("a temporary file can be written");
+        let (first, rest) = self.under.split_first().expect("a program to start");
+        let mut command = Command::new(first);
+        command.args(rest).args(["run", "--config"]).arg(config);
+        Server::start(&mut command, Some(folder))
+    }
+}
+
+/// The gateway's program.
+pub(crate) fn program() -> String {
+    env!("CARGO_BIN_EXE_campanile").to_owned()
 }
 
 impl Server {
@@ -62,79 +136,107 @@ impl Server {
 
     /// The gateway, with an empty store and these sinks.
     pub(crate) fn gateway(sinks: Sinks) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let config = folder.path().join("campanile.toml");
-        let store = folder.path().join("campanile.db");
-        let text = format!(
-            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[store]\nurl = 'sqlite:{}'\n\
-             [log]\nlevel = 'warn'\n[providers.ucloud.bench]\nkey = '{KEY}'\n[providers.jiankong.bench]\n\
-             token = '{TOKEN}'\n{}",
-            store.display(),
-            sinks.config(folder.path()),
-        );
-        std::fs::write(&config, text).expect("a temporary file can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
-        Self::start(command.arg("run").arg("--config").arg(config), Some(folder))
+        Gateway::empty(sinks).start()
     }
 
     fn start(command: &mut Command, folder: Option<tempfile::TempDir>) -> Self {
         let mut process = command
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
             .expect("the server starts");
         let out = process.stdout.take().expect("stdout is a pipe");
         let mut lines = BufReader::new(out).lines();
-        // Each server says where it listens: the word after `listening on`.
-        let address = loop {
+        // Each server says where it listens; the gateway says both places in one line.
+        let greeting = loop {
             let line = lines
                 .next()
                 .expect("the server says where it listens")
                 .expect("text");
-            if let Some((_, address)) = line.split_once("listening on ") {
-                let address = address.split_whitespace().next().unwrap_or_default();
-                break address
-                    .trim_start_matches("http://")
-                    .parse()
-                    .expect("an address");
+            if let Some((_, behind)) = line.split_once("listening on ") {
+                break behind.replace("http://", "").replace(',', "");
             }
         };
-        std::thread::spawn(move || lines.for_each(drop));
+        let mut addresses = greeting.split(' ').filter_map(|word| word.parse().ok());
+        let address = addresses.next().expect("an address");
+        let (tell, output) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .for_each(|line| drop(tell.send(line)));
+        });
         Self {
+            input: process.stdin.take(),
             process,
             address,
-            _folder: folder,
+            admin: addresses.next().unwrap_or(address),
+            folder,
+            output,
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// Loads it, and adds what it used meanwhile.
+    pub(crate) fn measure(&self, load: &Load) -> Measured {
+        let before = self.usage();
+        let mut measured = load.run(self.address);
+        measured.charge(&before, &self.usage());
+        measured
     }
 
     pub(crate) fn usage(&self) -> Usage {
-        let read = |file: &str| {
-            std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id()))
-                .unwrap_or_default()
-        };
-        let stat = read("stat");
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks = |field: usize| {
-            fields
-                .get(field)
-                .and_then(|t| t.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        let written = read("io")
+        Usage::of(&[self.process.id()])
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn memory_mb(&self) -> f64 {
+        process::memory_mb(&[self.process.id()])
+    }
+
+    /// Asks with a word on its standard input, and gives what it says behind the same word.
+    pub(crate) fn ask(&mut self, word: &str) -> String {
+        let input = self.input.as_mut().expect("stdin is a pipe");
+        writeln!(input, "{word}").expect("the server reads");
+        loop {
+            let said = self.output.recv_timeout(Duration::from_secs(30));
+            let said = said.expect("the server answers");
+            // The gateway's own greeting may still stand before it.
+            if let Some(behind) = said.strip_prefix(word) {
+                return behind.trim().to_owned();
+            }
+        }
+    }
+
+    /// Waits until `/readyz` says yes.
+    pub(crate) fn await_ready(&self) {
+        let begun = Instant::now();
+        while !wire::get(self.admin, "/readyz").is_ok_and(|(status, _)| status == 200) {
+            assert!(
+                begun.elapsed() < END_WITHIN,
+                "the gateway does not become ready"
+            );
+            wait(Duration::from_millis(1));
+        }
+    }
+
+    /// How many alerts the gateway keeps, as it says itself.
+    pub(crate) fn stored(&self) -> u64 {
+        let (_, text) = wire::get(self.admin, "/metrics").expect("the gateway shows its metrics");
+        let line = text
             .lines()
-            .find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok());
-        Usage {
-            cpu: Duration::from_millis(10 * (ticks(11) + ticks(12))),
-            written_bytes: written.unwrap_or(0),
+            .find_map(|l| l.strip_prefix("campanile_alerts "));
+        line.and_then(|count| count.trim().parse().ok())
+            .expect("the metric `campanile_alerts`")
+    }
+
+    /// Ends it as an operator does, and waits for its end.
+    pub(crate) fn stop(mut self) {
+        process::signal("TERM", &[self.process.id()]);
+        if !process::ends_within(&mut self.process, END_WITHIN) {
+            super::spread::progress("the server did not end in time and is killed");
         }
     }
 }
@@ -143,6 +245,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ended = self.process.kill();
         let _reaped = self.process.wait();
+        self.folder.take();
     }
 }
 
