@@ -39,25 +39,25 @@ pub const POINTS: &[&str] = &[
 
 /// What can be broken on purpose. Each is caught by a test that `scripts/broken` names.
 pub const BREAKS: &[&str] = &[
-    "broken-connections-never-end",
-    "broken-resolver-only-guard",
-    "broken-log-secret",
     // One name a line.
+    "broken-ack-before-commit",
     "broken-breaker",
+    "broken-connections-never-end",
     "broken-dedup-memory-only",
     "broken-dedup-pending",
-    "broken-late-flag",
-    "broken-ack-before-commit",
     "broken-lane-order",
+    "broken-late-flag",
+    "broken-log-secret",
     "broken-no-dedup",
+    "broken-resolver-only-guard",
     "broken-settle-before-send",
+    "broken-sync-normal",
 ];
 
 /// Bounds that a test makes smaller, so that what happens at them happens soon.
 pub const BOUNDS: &[&str] = &[
     // One name a line.
     "run-keys",
-    "broken-sync-normal",
 ];
 
 /// Dies here, as by `kill -9`, when a test wants it: nothing is flushed, nothing is closed.
