@@ -142,7 +142,7 @@ fn server(table: Table<'_>) -> Built<Server> {
         connections_max: table.whole("connections_max")?,
         workers: workers
             .and_then(|workers| usize::try_from(workers).ok())
-            .unwrap_or(cores),
+            .unwrap_or(cores.saturating_sub(1).max(1)),
     })
 }
 

@@ -140,7 +140,7 @@ pub struct Server {
     pub body_timeout: Duration,
     /// Connections at the same time. Default 10,000.
     pub connections_max: usize,
-    /// How many HTTP worker threads; default the number of cores.
+    /// How many HTTP worker threads; default one less than the number of cores.
     pub workers: usize,
 }
 

@@ -189,7 +189,7 @@ pub(super) const SERVER: &[Setting] = &[
         "workers",
         Kind::Whole(1, 1024),
         "2",
-        "How many threads serve HTTP. Left out, it is the number of cores.",
+        "How many threads serve HTTP. Left out, it is one less than the number of cores, and at least one: the store writes on the other.",
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! The writer thread: what comes at the same time shares one transaction and one sync.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
@@ -18,8 +19,12 @@ pub(super) const QUEUE_MAX: usize = 4096;
 /// Works that share a transaction. Larger batches gain little and make the first of them wait.
 const BATCH_MAX: usize = 256;
 
-/// How often the writer lets others run before a commit.
-const YIELDS_MAX: usize = 8;
+/// So many works in the commit before are a crowd: more are sure to come, and are waited for.
+const CROWD: usize = 16;
+
+/// How long a crowd is waited for: half of the syncs and a third of the pages are saved by it (`docs/performance.md`), and
+/// who comes alone never waits.
+const LINGER: Duration = Duration::from_micros(200);
 
 /// Something to be written: applied inside a transaction, answered after its commit. It may be applied again when the
 /// transaction that it shared failed for another's fault.
@@ -80,27 +85,22 @@ pub(super) fn run(
         doubted: false,
     };
     let mut batch: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
+    let mut shared = 0;
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         gather(&mut batch, &mut queue);
-        wait_for_more(&mut batch, &mut queue);
+        // Whoever is about to hand something in may do so now: a commit costs the same for one as for many.
+        if shared < CROWD {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(LINGER);
+        }
+        gather(&mut batch, &mut queue);
+        shared = batch.len();
         writer.write(&mut batch);
     }
     writer.close(&mark);
     drop(mark);
-}
-
-/// Whoever is about to hand something in may do so now: a commit costs the same for one as for many. Ends with the first
-/// look that finds nothing new, so that on a machine with time to spare nobody waits.
-fn wait_for_more(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Work>>) {
-    for _ in 0..YIELDS_MAX {
-        let before = batch.len();
-        std::thread::yield_now();
-        gather(batch, queue);
-        if batch.len() == before {
-            break;
-        }
-    }
 }
 
 fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Work>>) {
