@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoint::Checkpointer;
 use super::mark::Mark;
 use super::schema;
 use super::session::{self, Session};
@@ -75,6 +76,7 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
 pub(super) fn run(
     mark: Mark,
     session: Session,
+    checkpointer: Checkpointer,
     path: &Path,
     mut queue: mpsc::Receiver<Box<dyn Work>>,
 ) {
@@ -93,12 +95,14 @@ pub(super) fn run(
         if shared < CROWD {
             std::thread::yield_now();
         } else {
-            std::thread::sleep(LINGER);
+            std::thread::park_timeout(LINGER);
         }
         gather(&mut batch, &mut queue);
         shared = batch.len();
         writer.write(&mut batch);
+        checkpointer.after_commit(&writer.session.connection);
     }
+    drop(checkpointer);
     writer.close(&mark);
     drop(mark);
 }
@@ -162,7 +166,8 @@ impl Writer<'_> {
     fn trusted(&mut self) -> rusqlite::Result<&mut Session> {
         if self.doubted {
             // The old connection is closed after the new one is there: the last one to be closed would remove the log.
-            self.session = session::connect(self.path).and_then(Session::load)?;
+            self.session =
+                session::connect(self.path).and_then(|fresh| self.session.reloaded(fresh))?;
             self.doubted = false;
         }
         Ok(&mut self.session)
