@@ -3,7 +3,6 @@
 //! One process owns the file (a lock beside it says so). That ownership is the lease on every lane: what another
 //! process could be sending, nobody sends.
 
-mod checkpoint;
 mod codec;
 mod courier;
 mod inspect;
@@ -27,7 +26,6 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use self::checkpoint::Checkpointer;
 use self::mark::Mark;
 use self::read::Readers;
 use self::session::{Packed, Session};
@@ -66,11 +64,9 @@ impl Sqlite {
         }
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
-        let checkpointer = Checkpointer::start(at.clone(), session.log_length())
-            .map_err(|e| Error::Open(format!("cannot start the checkpoint thread: {e}")))?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(mark, session, checkpointer, &at, works))
+            .spawn(move || writer::run(mark, session, &at, works))
             .map_err(|e| Error::Open(format!("cannot start the writer thread: {e}")))?;
         Ok(Self {
             readers: Readers::new(path.to_owned()),

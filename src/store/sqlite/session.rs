@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::checkpoint::LogLength;
 use super::keys::Keys;
 use super::prune::Pruned;
 use super::read;
@@ -38,7 +37,6 @@ pub(super) struct Session {
     /// Deliveries of the open transaction that are not yet written.
     owed: Vec<OwedRow>,
     pub(super) pruned: Pruned,
-    log: LogLength,
 }
 
 /// A delivery as it is first owed.
@@ -90,21 +88,6 @@ pub(super) fn check_version() -> Result<(), String> {
 impl Session {
     /// Reads what the writer keeps in memory from the file.
     pub(super) fn load(connection: Connection) -> rusqlite::Result<Self> {
-        Self::load_with(connection, LogLength::default())
-    }
-
-    /// The same anew, on another connection.
-    pub(super) fn reloaded(&self, connection: Connection) -> rusqlite::Result<Self> {
-        Self::load_with(connection, self.log_length())
-    }
-
-    /// How long the log is after each commit.
-    pub(super) fn log_length(&self) -> LogLength {
-        self.log.clone()
-    }
-
-    fn load_with(mut connection: Connection, log: LogLength) -> rusqlite::Result<Self> {
-        log.follow(&mut connection)?;
         let highest = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let numbers = Numbers {
             seq: highest("SELECT max(seq) FROM alert")?
@@ -137,7 +120,6 @@ impl Session {
             problems: HashMap::new(),
             owed: Vec::new(),
             pruned: Pruned::default(),
-            log,
             connection,
         })
     }

@@ -7,7 +7,6 @@ use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
-use super::checkpoint::Checkpointer;
 use super::mark::Mark;
 use super::schema;
 use super::session::{self, Session};
@@ -76,7 +75,6 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
 pub(super) fn run(
     mark: Mark,
     session: Session,
-    checkpointer: Checkpointer,
     path: &Path,
     mut queue: mpsc::Receiver<Box<dyn Work>>,
 ) {
@@ -95,14 +93,12 @@ pub(super) fn run(
         if shared < CROWD {
             std::thread::yield_now();
         } else {
-            std::thread::park_timeout(LINGER);
+            std::thread::sleep(LINGER);
         }
         gather(&mut batch, &mut queue);
         shared = batch.len();
         writer.write(&mut batch);
-        checkpointer.after_commit(&writer.session.connection);
     }
-    drop(checkpointer);
     writer.close(&mark);
     drop(mark);
 }
@@ -166,8 +162,7 @@ impl Writer<'_> {
     fn trusted(&mut self) -> rusqlite::Result<&mut Session> {
         if self.doubted {
             // The old connection is closed after the new one is there: the last one to be closed would remove the log.
-            self.session =
-                session::connect(self.path).and_then(|fresh| self.session.reloaded(fresh))?;
+            self.session = session::connect(self.path).and_then(Session::load)?;
             self.doubted = false;
         }
         Ok(&mut self.session)
