@@ -93,7 +93,7 @@ pub(super) fn run(
         if shared < CROWD {
             std::thread::yield_now();
         } else {
-            std::thread::sleep(LINGER);
+            std::thread::park_timeout(LINGER);
         }
         gather(&mut batch, &mut queue);
         shared = batch.len();
