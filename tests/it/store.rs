@@ -564,3 +564,46 @@ async fn every_kept_alert_is_readable_after_many_batches_and_a_restart() {
         .unwrap();
     assert_eq!(listed.len(), 2000);
 }
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_keeps_what_it_owed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let names = ["webhook/a", "webhook/b"].map(str::to_owned).to_vec();
+    let sinks = store.sink_ids(names).await.unwrap();
+    store.append(firing("one", 1, &sinks)).await.unwrap();
+    store.append(firing("two", 2, &sinks[1..])).await.unwrap();
+    let mut owed = Vec::new();
+    for sink in &sinks {
+        owed.push(store.owed(*sink, 0, 10).await.unwrap());
+    }
+    store.close().await.unwrap();
+    drop(store);
+    // As it was: one table for all.
+    let file = rusqlite::Connection::open(folder.path().join("campanile.db")).unwrap();
+    file.execute_batch(
+        "CREATE TABLE delivery (
+             sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
+             owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
+             PRIMARY KEY (sink, seq)
+         ) WITHOUT ROWID;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    for sink in &sinks {
+        file.execute_batch(&format!(
+            "INSERT INTO delivery SELECT {sink}, seq, fingerprint, attempts, owed_ms, due_ms, redriven, code, error
+               FROM delivery_{sink};
+             DROP TABLE delivery_{sink};"
+        ))
+        .unwrap();
+    }
+    drop(file);
+    let store = open(folder.path());
+    let mut kept = Vec::new();
+    for sink in &sinks {
+        kept.push(store.owed(*sink, 0, 10).await.unwrap());
+    }
+    assert_eq!(kept, owed);
+    assert_eq!(owed.iter().map(Vec::len).sum::<usize>(), 3);
+}

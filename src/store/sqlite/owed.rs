@@ -24,6 +24,19 @@ pub(super) fn create(connection: &Connection, sink: SinkId) -> rusqlite::Result<
     ))
 }
 
+/// Gives each sink the rows that it has in the one table of older files.
+pub(super) fn split(connection: &Connection) -> rusqlite::Result<()> {
+    for (sink, _) in read::known_sinks(connection)? {
+        create(connection, sink)?;
+        let rows = format!(
+            "INSERT INTO {} ({COLUMNS}) SELECT {COLUMNS} FROM delivery WHERE sink = ?1",
+            table(sink)
+        );
+        connection.execute(&rows, [sink])?;
+    }
+    connection.execute_batch("DROP TABLE delivery")
+}
+
 /// The table of a sink.
 pub(super) fn table(sink: SinkId) -> String {
     format!("delivery_{sink}")

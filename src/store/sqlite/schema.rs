@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::owed;
 use crate::fault;
 use crate::store::Error;
 
@@ -15,7 +16,8 @@ use crate::store::Error;
 pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
 /// Each step brings a file from the version of its index to the next. Steps that were released are never changed.
-const STEPS: &[&str] = &[STEP_1];
+const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] =
+    &[|connection| connection.execute_batch(STEP_1), owed::split];
 
 const STEP_1: &str = "
     -- Small facts about the file itself.
@@ -46,8 +48,13 @@ const STEP_1: &str = "
         PRIMARY KEY (source, fingerprint)
     ) WITHOUT ROWID;
 
-    -- What is owed stands in a table for each sink (`owed.rs`), and nothing else does: a row goes when its alert is
-    -- delivered or given up.
+    -- What is owed, and nothing else: a row goes when its alert is delivered or given up. (A table for each sink since
+    -- step 2, `owed.rs`.)
+    CREATE TABLE delivery (
+        sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
+        owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
+        PRIMARY KEY (sink, seq)
+    ) WITHOUT ROWID;
 
     CREATE TABLE attempt (
         seq INTEGER NOT NULL, sink INTEGER NOT NULL, at_ms INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -88,16 +95,20 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
     let steps = STEPS.iter().enumerate().skip(version);
-    for (step, sql) in steps {
-        apply(connection, step + 1, sql)?;
+    for (number, step) in steps {
+        apply(connection, number + 1, *step)?;
     }
     Ok(())
 }
 
-fn apply(connection: &mut Connection, version: usize, sql: &str) -> rusqlite::Result<()> {
+fn apply(
+    connection: &mut Connection,
+    version: usize,
+    step: fn(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(sql)?;
+    step(&transaction)?;
     fault::point("mid-migration");
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(
