@@ -182,10 +182,10 @@ mod tests {
     fn without_a_runtime_an_answer_comes_as_it_would_otherwise() {
         let (sender, answer) = oneshot::channel();
         sender.send(7).expect("the caller waits");
-        assert_eq!(futures_executor(carried(answer)), Ok(7));
+        assert_eq!(polled_to_the_end(carried(answer)), Ok(7));
     }
 
-    fn futures_executor<F: Future>(future: F) -> F::Output {
+    fn polled_to_the_end<F: Future>(future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
             if let Poll::Ready(output) = future

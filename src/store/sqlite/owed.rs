@@ -1,7 +1,7 @@
 //! What is owed, in a table for each sink.
 //!
 //! Places only grow, so that each sink's rows are appended to the end of a b-tree of their own, page after full page. In
-//! one table for all, every sink but the last would be inserted somewhere in the middle: three times the pages a commit.
+//! one table for all, every sink but the last would be inserted somewhere in the middle, and its neighbours rewritten.
 
 use std::collections::HashSet;
 

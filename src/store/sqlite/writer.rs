@@ -22,8 +22,7 @@ const BATCH_MAX: usize = 256;
 /// So many works in the commit before are a crowd: more are sure to come, and are waited for.
 const CROWD: usize = 16;
 
-/// How long a crowd is waited for: half of the syncs and a third of the pages are saved by it (`docs/performance.md`), and
-/// who comes alone never waits.
+/// How long a crowd is waited for: fewer commits write less (`docs/performance.md`), and who comes alone never waits.
 const LINGER: Duration = Duration::from_micros(200);
 
 /// Something to be written: applied inside a transaction, answered after its commit. It may be applied again when the
