@@ -15,6 +15,7 @@ use crate::store::Seq;
 #[derive(Debug)]
 pub(super) struct Mailbox {
     mail: Mutex<Mail>,
+    waiters: Mutex<Vec<Waiter>>,
     state: Mutex<SinkState>,
     /// Rings when there is mail. A ring while nobody listens is kept, so none is lost.
     pub(super) bell: Notify,
@@ -24,21 +25,23 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     /// Look into the store, from this place on.
-    pub(super) look: Option<Seq>,
+    look: Option<Seq>,
     /// True to pause, false to resume; the last word counts.
     pub(super) pause: Option<bool>,
     /// No new sends; what is in flight may last until then.
     pub(super) stop_by: Option<Timestamp>,
     /// Dropped by an operator.
     pub(super) forget: HashSet<Seq>,
-    /// Want to know when nothing is in flight and nothing is due.
-    pub(super) idle: Vec<oneshot::Sender<()>>,
 }
+
+/// Somebody who wants to know when nothing is in flight and nothing is due.
+pub(super) type Waiter = oneshot::Sender<()>;
 
 impl Mailbox {
     pub(super) fn new(state: SinkState) -> Self {
         Self {
             mail: Mutex::default(),
+            waiters: Mutex::default(),
             state: Mutex::new(state),
             bell: Notify::new(),
         }
@@ -47,6 +50,19 @@ impl Mailbox {
     pub(super) fn wish(&self, change: impl FnOnce(&mut Mail)) {
         change(&mut locked(&self.mail));
         self.bell.notify_one();
+    }
+
+    /// Tells the waiter once nothing is in flight and nothing is due, in the store as it is now.
+    pub(super) fn tell_when_idle(&self, waiter: Waiter) {
+        self.poke(1);
+        locked(&self.waiters).push(waiter);
+        self.bell.notify_one();
+    }
+
+    /// Takes all who wait. To be asked before the clock is read and the mail is taken: an answer then holds for the time
+    /// and the wishes of the moment at which the waiter asked.
+    pub(super) fn waiters(&self) -> Vec<Waiter> {
+        std::mem::take(&mut *locked(&self.waiters))
     }
 
     /// Look into the store from `seq` on. Rings once until the worker has looked: under load most pokes find a ring that
@@ -66,17 +82,19 @@ impl Mailbox {
         locked(&self.mail).forget.extend(forget);
     }
 
-    /// Takes all mail. The order to stop stays, for a worker that is started anew after a fault; so does the wish to look
-    /// for a worker that could not send what it would see (not `hungry`), and further pokes need not wake it.
-    pub(super) fn take(&self, hungry: bool) -> Mail {
+    /// Takes all mail but the wish to look. The order to stop stays, for a worker that is started anew after a fault.
+    pub(super) fn take(&self) -> Mail {
         let mut mail = locked(&self.mail);
-        let look = mail.look.filter(|_| !hungry);
-        let stop_by = mail.stop_by;
-        let mut taken = std::mem::take(&mut *mail);
-        taken.look = taken.look.filter(|_| hungry);
-        mail.look = look;
-        mail.stop_by = stop_by;
+        let (look, stop_by) = (mail.look.take(), mail.stop_by);
+        let taken = std::mem::take(&mut *mail);
+        (mail.look, mail.stop_by) = (look, stop_by);
         taken
+    }
+
+    /// Takes the wish to look. A worker that could not send what it would see leaves it here, and further pokes need not
+    /// wake it.
+    pub(super) fn take_look(&self) -> Option<Seq> {
+        locked(&self.mail).look.take()
     }
 
     pub(super) fn state(&self) -> SinkState {

@@ -250,8 +250,7 @@ impl Delivery {
             let crew = self.crew();
             let ask = |running: &Running| {
                 let (told, waiter) = oneshot::channel();
-                running.mailbox.poke(1);
-                running.mailbox.wish(|mail| mail.idle.push(told));
+                running.mailbox.tell_when_idle(told);
                 waiter
             };
             crew.running.iter().map(ask).collect()

@@ -722,6 +722,19 @@ async fn a_paused_sink_gets_nothing_until_it_is_resumed() {
 }
 
 #[tokio::test]
+async fn what_came_during_a_pause_goes_out_at_once_when_it_ends() {
+    let sink = Scripted::takes_all();
+    let rig = Rig::new(&[(sink.clone(), policy())]).await;
+    rig.delivery.pause("test/0");
+    rig.delivery.idle().await;
+    rig.accept("waits", 1).await;
+    rig.delivery.resume("test/0");
+    // No time passes: the look at the store that comes every second is not what sends it.
+    rig.delivery.idle().await;
+    assert_eq!(sink.messages(), ["waits"]);
+}
+
+#[tokio::test]
 async fn a_replaced_sink_starts_after_the_old_one_has_ended() {
     let old = Scripted::gated(|_| Ok(()), 0);
     let rig = Rig::new(&[(old.clone(), policy())]).await;

@@ -18,7 +18,6 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::sync::oneshot;
 
 use super::attempt::{self, Load, Tried};
 use super::books::{Books, Done};
@@ -26,7 +25,7 @@ use super::breaker::{Admits, Breaker};
 use super::event::{Event, Observer, PausedBy};
 use super::lane::{Claim, Lanes};
 use super::limit::Limits;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Waiter};
 use super::{Outlet, Tuning, digest};
 use crate::clock::Clock;
 use crate::sinks::Parcel;
@@ -63,7 +62,7 @@ pub(super) struct Worker {
     /// The sink called a digest poison: it gets single alerts.
     digest_refused: bool,
     operator_told: bool,
-    idle: Vec<oneshot::Sender<()>>,
+    idle: Vec<Waiter>,
 }
 
 type Fetched = (Load, Result<Vec<StoredAlert>, Error>);
@@ -107,6 +106,7 @@ impl Worker {
     /// Runs until it is told to stop and all outcomes are settled.
     pub(super) async fn run(mut self) {
         loop {
+            self.idle.extend(self.mailbox.waiters());
             let now = self.around.clock.now();
             self.read_mail(now);
             self.lanes.wake(now);
@@ -155,8 +155,8 @@ impl Worker {
     }
 
     fn read_mail(&mut self, now: Timestamp) {
+        let mut mail = self.mailbox.take();
         // While a page is being read, a delivery dropped meanwhile may still be on it: that wish waits.
-        let mut mail = self.mailbox.take(self.is_hungry(now));
         if !mail.forget.is_empty() {
             if self.books.running.is_none() {
                 self.lanes.forget(&mail.forget);
@@ -165,16 +165,18 @@ impl Worker {
                 self.mailbox.defer(forget);
             }
         }
-        if let Some(seq) = mail.look {
-            self.books.look_from(seq);
-        }
         if let Some(pause) = mail.pause {
             self.set_paused(pause, now);
         }
         if let Some(by) = mail.stop_by {
             self.stop_by = Some(self.stop_by.map_or(by, |other| other.min(by)));
         }
-        self.idle.extend(mail.idle);
+        // Only now: a sink that was resumed is hungry again.
+        if self.is_hungry(now)
+            && let Some(seq) = self.mailbox.take_look()
+        {
+            self.books.look_from(seq);
+        }
     }
 
     /// Whether it could send more than what it has seen.
