@@ -8,7 +8,7 @@ use campanile_providers::{Secret, Source};
 use serde_json::{Value, json};
 
 use crate::moody::Mood;
-use crate::standing::{SINK, Standing, Wire, config, keyed, post, request, source};
+use crate::standing::{SINK, Standing, Wire, config, impatient, keyed, post, request, source};
 
 fn probe(id: &str) -> Value {
     json!({"probe": id, "problem": "disk", "status": "firing", "severity": "error", "title": "full"})
@@ -256,7 +256,7 @@ async fn a_body_over_the_limit_gets_413_announced_or_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_head_and_a_slow_body_get_408() {
-    let gateway = Standing::with(vec![source("a")]).await;
+    let gateway = Standing::of(&impatient(vec![source("a")])).await;
     let mut wire = Wire::to(gateway.public).await;
     wire.write("POST /callback/probe/a HTT").await;
     assert_eq!(wire.read().await.status, 408);
