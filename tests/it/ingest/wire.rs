@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{REFUSED, gzip, probe};
-use crate::standing::{Standing, Wire, post, source};
+use crate::standing::{Standing, Wire, impatient, post, source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_gets_413_announced_or_not() {
@@ -33,7 +33,7 @@ async fn a_body_over_the_limit_gets_413_announced_or_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_head_and_a_slow_body_get_408() {
-    let gateway = Standing::with(vec![source("a")]).await;
+    let gateway = Standing::of(&impatient(vec![source("a")])).await;
     let mut wire = Wire::to(gateway.public).await;
     wire.write("POST /callback/probe/a HTT").await;
     assert_eq!(wire.read().await.status, 408);

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::gateway::preamble;
 use crate::process::Process;
 use crate::receiver::Receiver;
-use crate::standing::{Standing, Wire, config, post, source};
+use crate::standing::{Standing, Wire, impatient, post, source};
 
 const HALF_A_HEAD: &str = "POST /callback/probe/a HTTP/1.1\r\nhost: x\r\ncontent-";
 const HALF_A_BODY: &str =
@@ -41,7 +41,7 @@ async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_first() {
-    let gateway = Standing::with(vec![source("a")]).await;
+    let gateway = Standing::of(&impatient(vec![source("a")])).await;
     let mut ends = tokio::task::JoinSet::new();
     for (number, beginning) in BEGINNINGS.iter().enumerate() {
         // Alone, after an answered request, and in one packet with one.
@@ -67,7 +67,7 @@ async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_every_place_taken_by_the_idle_an_honest_sender_still_gets_in() {
-    let mut config = config(vec![source("a")]);
+    let mut config = impatient(vec![source("a")]);
     config.server.connections_max = 8;
     let gateway = Standing::of(&config).await;
     let mut crowd = Vec::new();
