@@ -6,8 +6,8 @@ use campanile_providers::Secret;
 use secrecy::ExposeSecret;
 
 use super::Environment;
-use super::file::{Node, Written};
 use super::mistake::{nearest, one_of};
+use super::node::{Node, Written};
 use super::values::{Problem, Read, filled, flag};
 
 /// A secret shorter than this can be guessed.

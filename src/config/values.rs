@@ -16,8 +16,8 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::Environment;
-use super::file::{Node, Place, Written};
 use super::mistake::nearest;
+use super::node::{Node, Place, Written};
 use super::secret;
 use super::settings::Kind;
 
