@@ -14,6 +14,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::filter::Filter;
 use crate::fault;
 use crate::store::{DedupKey, Seq};
 
@@ -335,78 +336,6 @@ fn load_filter(connection: &Connection, epoch: &Epoch) -> rusqlite::Result<Filte
         }
     }
     Ok(filter)
-}
-
-/// A Bloom filter in blocks of 512 bits, so that a look touches one cache line. At sixteen bits a key about one look in
-/// seven hundred says "perhaps" of a key that was never there.
-#[derive(Clone)]
-struct Filter(Vec<[u64; 8]>);
-
-impl Filter {
-    const BITS_PER_KEY: usize = 16;
-    const BLOCK_BITS: usize = 512;
-    const PROBES: u32 = 7;
-
-    fn for_keys(keys: usize) -> Self {
-        Self(vec![
-            [0; 8];
-            (keys * Self::BITS_PER_KEY / Self::BLOCK_BITS).max(1)
-        ])
-    }
-
-    fn insert(&mut self, key: &DedupKey) {
-        let (block, bits) = self.place(key);
-        if let Some(block) = self.0.get_mut(block) {
-            for (word, mask) in Self::probes(bits) {
-                block[word] |= mask;
-            }
-        }
-    }
-
-    fn may_hold(&self, key: &DedupKey) -> bool {
-        let (block, bits) = self.place(key);
-        self.0
-            .get(block)
-            .is_some_and(|block| Self::probes(bits).all(|(word, mask)| block[word] & mask != 0))
-    }
-
-    /// The key is a hash: its first half chooses the block, its second the bits.
-    fn place(&self, key: &DedupKey) -> (usize, u64) {
-        let half = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap_or_default());
-        let (first, second) = key.split_at(8);
-        let block = (u128::from(half(first)) * self.0.len() as u128) >> 64;
-        (usize::try_from(block).unwrap_or(0), half(second))
-    }
-
-    fn probes(bits: u64) -> impl Iterator<Item = (usize, u64)> {
-        (0..Self::PROBES).map(move |probe| {
-            let nine = (bits >> (9 * probe)) & 0x1ff;
-            (usize::try_from(nine >> 6).unwrap_or(0), 1 << (nine & 0x3f))
-        })
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        self.0
-            .iter()
-            .flatten()
-            .flat_map(|word| word.to_le_bytes())
-            .collect()
-    }
-
-    /// Takes saved bits over. False when they are of another size.
-    fn fill(&mut self, bytes: &[u8]) -> bool {
-        let (words, rest) = bytes.as_chunks::<8>();
-        if words.len() != self.0.len() * 8 || !rest.is_empty() {
-            return false;
-        }
-        let words = words.iter().map(|word| u64::from_le_bytes(*word));
-        self.0
-            .iter_mut()
-            .flatten()
-            .zip(words)
-            .for_each(|(to, from)| *to = from);
-        true
-    }
 }
 
 #[cfg(test)]
