@@ -91,6 +91,23 @@ fn write_config(folder: &Path, receiver: &Receiver) {
     std::fs::write(folder.join("campanile.toml"), preamble + &settings).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_fills_no_log() {
+    let receiver = Receiver::start([]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver);
+    let process = Process::start(folder.path()).await;
+    process.logs_times("listening", 1).await;
+    let quiet = process.log();
+    for _ in 0..50 {
+        let reply = process.send(b"POST /\x00 HTTP/9\r\n: \r\n\r\n").await;
+        assert_eq!(reply.status, 400);
+    }
+    assert_eq!(process.log(), quiet);
+    process.signal("TERM");
+    process.ended().await;
+}
+
 /// Strangers take every descriptor that the process has for connections; the database and the sinks need theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_who_take_every_connection_stop_neither_the_store_nor_the_sinks() {
