@@ -485,6 +485,11 @@ mod tests {
             self.keys = Keys::load_with(&self.connection, RUN).unwrap();
         }
 
+        fn count(&self, sql: &str) -> i64 {
+            let row = self.connection.query_row(sql, [], |row| row.get(0));
+            row.unwrap()
+        }
+
         fn seen(&self, n: u32) -> Option<u64> {
             self.keys.get(&self.connection, &key(n)).unwrap()
         }
@@ -529,23 +534,52 @@ mod tests {
     #[test]
     fn keys_of_pruned_runs_are_forgotten_and_others_are_not() {
         let mut store = Store::new();
-        for n in 0..200 {
+        for n in 0..400 {
             store.batch(&[n], true);
         }
-        let runs = || "SELECT count(*) FROM dedup_run";
-        let before: i64 = store
-            .connection
-            .query_row(runs(), [], |row| row.get(0))
-            .unwrap();
-        while store.keys.prune(&store.connection, 100, 3).unwrap() {}
-        let after: i64 = store
-            .connection
-            .query_row(runs(), [], |row| row.get(0))
-            .unwrap();
-        assert!(after < before, "{after} runs of {before} are left");
-        assert_eq!(store.seen(0), None);
-        assert_eq!(store.seen(150), Some(150));
-        store.restart();
-        assert_eq!(store.seen(150), Some(150));
+        let epochs = store.count("SELECT max(run) / 16 FROM dedup_run");
+        assert_eq!(store.count("SELECT count(*) FROM dedup_filter"), epochs);
+        while store.keys.prune(&store.connection, 250, 3).unwrap() {}
+        let first = store.count("SELECT min(run) FROM dedup_run");
+        assert!(first > 16, "run {first}: less than an epoch is gone");
+        // A run is forgotten with all its keys, and what is not in it is known as before.
+        let forgotten = u32::try_from(first).unwrap() * u32::try_from(RUN).unwrap();
+        for restarted in [false, true] {
+            for n in 0..400 {
+                let known = (n >= forgotten).then_some(u64::from(n));
+                assert_eq!(store.seen(n), known, "key {n}, restarted: {restarted}");
+            }
+            store.restart();
+        }
+        let orphans = "SELECT count(*) FROM dedup WHERE run NOT IN (SELECT run FROM dedup_run)";
+        assert_eq!(store.count(orphans), 0);
+        let stale =
+            "SELECT count(*) FROM dedup_filter WHERE epoch < (SELECT min(run) / 16 FROM dedup_run)";
+        assert_eq!(store.count(stale), 0);
+        assert!(store.keys.epochs.iter().all(|epoch| !epoch.runs.is_empty()));
+    }
+
+    /// A filter that always says "perhaps" would be right, and make every message a look at the disk.
+    #[test]
+    fn a_filter_says_perhaps_of_every_key_in_it_and_of_hardly_any_other() {
+        let mut filter = Filter::for_keys(4_000);
+        for n in 0..4_000 {
+            filter.insert(&key(n));
+        }
+        let held = |filter: &Filter, of: std::ops::Range<u32>| {
+            of.filter(|n| filter.may_hold(&key(*n))).count()
+        };
+        assert_eq!(held(&filter, 0..4_000), 4_000);
+        let wrong = held(&filter, 4_000..8_000);
+        assert!(wrong < 40, "{wrong} of 4000 that are not in it");
+
+        let bytes = filter.to_bytes();
+        let mut again = Filter::for_keys(4_000);
+        assert!(again.fill(&bytes));
+        assert_eq!(again.0, filter.0);
+        assert!(!again.fill(bytes.split_last().unwrap().1), "cut");
+        assert!(!again.fill(&[bytes.as_slice(), &[0]].concat()), "longer");
+        assert!(!Filter::for_keys(2_000).fill(&bytes), "of another size");
+        assert!(!Filter::for_keys(8_000).fill(&bytes), "of another size");
     }
 }
