@@ -31,7 +31,7 @@ fn basic<'a>(call: &'a Callback, source: &'a Source) -> Proof<'a> {
     if let (Some(wanted), Some((given, _))) = (&source.user, &pair)
         && wanted != given
     {
-        return Proof::Never("wrong user");
+        return Proof::Wrong("wrong user");
     }
     Proof::Secret {
         given: pair.map(|(_, password)| Cow::Owned(password)),

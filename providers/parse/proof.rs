@@ -70,9 +70,11 @@ pub enum Proof<'a> {
     Any(Vec<Proof<'a>>),
     /// The call carries no proof.
     Absent,
+    /// What the call carries is wrong whatever the secrets are, and why.
+    Wrong(&'static str),
     /// Nothing can hold before these settings of the source are set.
     Unset(Vec<&'static str>),
-    /// Nothing can hold, and why.
+    /// Nothing can hold for this source, whatever the call carries, and why.
     Never(&'static str),
 }
 
@@ -208,6 +210,7 @@ fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
         Proof::Nothing if keyed => Ok(()),
         Proof::Nothing | Proof::Unset(_) | Proof::Never(_) => Err(Refusal::Unprovable),
         Proof::Absent => Err(Refusal::Missing),
+        Proof::Wrong(_) => Err(Refusal::Wrong),
         Proof::Secret { given, wanted } => secret(given.as_deref(), wanted),
         Proof::Md5 {
             given,

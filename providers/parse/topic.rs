@@ -64,16 +64,16 @@ impl Envelope {
             return Proof::Absent;
         };
         let Some(hash) = (self.hash)(envelope) else {
-            return Proof::Never("no version of the signature that is known");
+            return Proof::Wrong("no version of the signature that is known");
         };
         if !self.is_listed(envelope, source) {
-            return Proof::Never("the topic is not listed");
+            return Proof::Wrong("the topic is not listed");
         }
         if !(self.serves_certificates)(&url) {
-            return Proof::Never("the certificate is not at its cloud");
+            return Proof::Wrong("the certificate is not at its cloud");
         }
         let Ok(signature) = STANDARD.decode(signature) else {
-            return Proof::Never("the signature is not base64");
+            return Proof::Wrong("the signature is not base64");
         };
         Proof::Certified(Certified {
             certificate: call.fetched(&url),

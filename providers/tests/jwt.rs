@@ -7,9 +7,11 @@ mod mint;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use campanile_providers::fixture::KEYS;
 use campanile_providers::{
-    Callback, Document, Fetched, Mapping, Provider, Refusal, Secret, Source, verify,
+    Callback, Document, Fetched, Mapping, Provider, Refusal, Secret, Source, Stamp, verify,
 };
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,6 +19,9 @@ use mint::{Mint, NOW};
 
 /// Where the mapping below has its keys.
 const KEYS_URL: &str = "https://id.example.com/t-1/keys";
+
+/// What 256 bytes of an RSA signature are in base64url.
+const SIGNATURE_CHARS: usize = 342;
 
 const RS256: &str = "kind = 'jwt'\nkeys = 'https://id.example.com/{tenant}/keys'\nalgorithms = ['RS256']\n\
                      issuer = 'https://id.example.com/{tenant}'\nclaims = { roles = 'alerts' }\nleeway = '30s'";
@@ -131,6 +136,10 @@ fn a_token_that_says_anything_else_than_it_must_is_refused() {
             "a role in an object",
             Mint::new().claim("roles", json!({"alerts": true})),
         ),
+        (
+            "a role that is no text",
+            Mint::new().claim("roles", json!(true)),
+        ),
         ("no end", Mint::new().without("exp")),
         (
             "an end that is no number",
@@ -142,6 +151,24 @@ fn a_token_that_says_anything_else_than_it_must_is_refused() {
         ),
     ] {
         assert_eq!(said(&token.rs256()), Err(Refusal::Wrong), "{what}");
+    }
+}
+
+#[test]
+fn a_claim_that_is_a_number_or_a_truth_is_asked_for_as_it_is_written() {
+    for (wanted, right, wrong) in [
+        ("true", json!(true), json!(false)),
+        ("false", json!(false), json!(true)),
+        ("7", json!(7), json!(8)),
+        ("7", json!("7"), json!(70)),
+    ] {
+        let proof = RS256.replace("'alerts'", &format!("'{wanted}'"));
+        let says = |value: &Value| {
+            let token = Mint::new().claim("roles", value.clone()).rs256();
+            told(&proof, &bearer(&token))
+        };
+        assert_eq!(says(&right), Ok(()), "{right} for {wanted}");
+        assert_eq!(says(&wrong), Err(Refusal::Wrong), "{wrong} for {wanted}");
     }
 }
 
@@ -249,6 +276,19 @@ fn only_the_key_that_the_token_names_in_the_pinned_set_counts() {
     ] {
         assert_eq!(with(nothing), wrong);
     }
+    // The numbers of a point on another curve are another key's, whatever they are.
+    let es256 = RS256.replace("RS256", "ES256");
+    for (curve, wanted) in [
+        (json!("P-256"), Ok(())),
+        (json!("P-384"), wrong),
+        (Value::Null, wrong),
+    ] {
+        let mut keys = mint::keys();
+        keys["keys"][1]["crv"] = curve.clone();
+        let mut call = bearer(&Mint::new().es256());
+        call.fetched = fetched(KEYS_URL, &keys);
+        assert_eq!(told(&es256, &call), wanted, "curve {curve}");
+    }
     // A set from somewhere else is another's.
     let mut elsewhere = bearer(&token);
     elsewhere.fetched = fetched("https://id.example.com/t-2/keys", &mint::keys());
@@ -344,14 +384,23 @@ fn a_token_counts_as_the_one_bearer_token_of_the_call_and_nowhere_else() {
 
 #[test]
 fn a_token_cut_off_or_with_any_bit_changed_is_refused() {
-    let token = Mint::new().rs256();
+    let both = RS256.replace("['RS256']", "['RS256', 'ES256']");
+    let (mapping, source) = (mapping(&both), source());
+    let said = |token: &str| verify(&mapping, &bearer(token), &source);
+    for token in [Mint::new().rs256(), Mint::new().es256()] {
+        assert_eq!(said(&token), Ok(()));
+        no_change_of_it_is_believed(&token, said);
+    }
+}
+
+fn no_change_of_it_is_believed(token: &str, said: impl Fn(&str) -> Result<(), Refusal>) {
     for length in 0..token.len() {
         let (cut, _) = token.split_at(length);
         assert!(said(cut).is_err(), "{length} bytes");
     }
     for at in 0..token.len() {
         for bit in 0..7 {
-            let mut bytes = token.clone().into_bytes();
+            let mut bytes = token.as_bytes().to_vec();
             bytes[at] ^= 1 << bit;
             let changed = String::from_utf8(bytes).expect("ASCII");
             assert!(said(&changed).is_err(), "bit {bit} of byte {at}");
@@ -361,6 +410,31 @@ fn a_token_cut_off_or_with_any_bit_changed_is_refused() {
         said(&format!("{token}{}", "A".repeat(8192))),
         Err(Refusal::Wrong)
     );
+}
+
+/// A longer one costs more than it may, and no issuer makes one.
+#[test]
+fn a_token_of_more_than_eight_kibibytes_is_refused_however_right_it_is() {
+    // Four characters for three bytes: not every length can be had by the claims alone.
+    let of_length = |wanted: usize| {
+        let mut mints = (0..4).flat_map(|in_header| {
+            (5_600..5_800).map(move |in_claims| {
+                let header = Mint::new().header("pad", json!("x".repeat(in_header)));
+                header.claim("pad", json!("x".repeat(in_claims)))
+            })
+        });
+        let found = mints.find(|mint| mint.unsigned().len() + SIGNATURE_CHARS == wanted);
+        found.expect("a token of this length").rs256()
+    };
+    for (length, wanted) in [
+        (8 * 1024, Ok(())),
+        (8 * 1024 + 1, Err(Refusal::Wrong)),
+        (8 * 1024 + 9, Err(Refusal::Wrong)),
+    ] {
+        let token = of_length(length);
+        assert_eq!(token.len(), length);
+        assert_eq!(said(&token), wanted, "{length} characters");
+    }
 }
 
 #[test]
@@ -438,6 +512,38 @@ fn keys_are_asked_for_only_where_nothing_else_is_wrong() {
         format!("all = [{header}, {jwt}]"),
     ] {
         assert_eq!(needs(&all, &["secret"], &right).0, Err(Refusal::Missing));
+    }
+}
+
+#[test]
+fn a_set_of_keys_serves_only_where_the_key_that_the_token_names_is_in_it() {
+    let mut call = bearer(&Mint::new().rs256());
+    call.fetched.clear();
+    let (mapping, source) = (mapping(RS256), source());
+    let needed = mapping.proof(&call, &source).needs().expect("the keys");
+    let mut keys = mint::keys();
+    assert!(needed.is_in(keys.to_string().as_bytes()));
+    keys["keys"][0]["kid"] = json!("rsa-2");
+    let other = keys.to_string();
+    assert!(needed.is(other.as_bytes()), "it is a set of keys");
+    assert!(!needed.is_in(other.as_bytes()), "but not with this one");
+    assert!(!needed.is(b"<html>Sign in to the hotel's network</html>"));
+}
+
+#[test]
+fn a_token_that_is_made_anew_for_a_try_is_over_after_an_hour() {
+    let at = jiff::Timestamp::from_second(NOW + 7 * 24 * 3600).expect("a time");
+    let (mapping, source) = (mapping(RS256), source());
+    let stamp = Stamp {
+        serial: 1,
+        at,
+        token: None,
+    };
+    let mut call = mapping.refresh(bearer(&Mint::new().rs256()), &stamp);
+    call.fetched[0].body = KEYS.into();
+    for (minutes, wanted) in [(0, Ok(())), (59, Ok(())), (61, Err(Refusal::Stale))] {
+        call.received_at = Some(at + SignedDuration::from_mins(minutes));
+        assert_eq!(verify(&mapping, &call, &source), wanted, "{minutes} min");
     }
 }
 

@@ -276,6 +276,35 @@ fn either_of_two_secrets_is_believed_while_one_is_rotated() {
 }
 
 #[test]
+fn the_user_of_basic_counts_where_the_source_names_one() {
+    let mapping = mapping("#[proof]\nkind = 'basic'\n");
+    let named = Source {
+        user: Some("lighthouse".into()),
+        ..source(&["a-long-token"])
+    };
+    let any = source(&["a-long-token"]);
+    for (pair, by_name, by_any) in [
+        ("lighthouse:a-long-token", Ok(()), Ok(())),
+        ("somebody:a-long-token", Err(Refusal::Wrong), Ok(())),
+        (":a-long-token", Err(Refusal::Wrong), Ok(())),
+        (
+            "lighthouse:another-one",
+            Err(Refusal::Wrong),
+            Err(Refusal::Wrong),
+        ),
+        ("a-long-token", Err(Refusal::Missing), Err(Refusal::Missing)),
+    ] {
+        let call = with_header(
+            "{}",
+            "authorization",
+            &format!("Basic {}", BASE64.encode(pair)),
+        );
+        assert_eq!(verify(&mapping, &call, &named), by_name, "{pair}");
+        assert_eq!(verify(&mapping, &call, &any), by_any, "{pair}");
+    }
+}
+
+#[test]
 fn all_asks_for_every_proof_and_any_for_one() {
     let two = "[{ kind = 'header', name = 'a' }, { kind = 'query', name = 'b' }]";
     let all = mapping(&format!("#[proof]\nall = {two}\n"));

@@ -25,12 +25,14 @@ pub(crate) enum Mood {
     Stuck,
 }
 
-/// A store in a folder of its own. Settlements fail while `failing_settles` is above zero.
+/// A store in a folder of its own. Settlements fail while `failing_settles` is above zero, and what was claimed cannot be
+/// read while `failing_reads` is.
 pub(crate) struct Moody {
     store: Sqlite,
     mood: Mutex<Mood>,
     pub(crate) go: Notify,
     pub(crate) failing_settles: AtomicU32,
+    pub(crate) failing_reads: AtomicU32,
     _folder: TempDir,
 }
 
@@ -53,6 +55,7 @@ impl Moody {
             mood: Mutex::default(),
             go: Notify::new(),
             failing_settles: AtomicU32::new(0),
+            failing_reads: AtomicU32::new(0),
             _folder: folder,
         }
     }
@@ -126,6 +129,13 @@ impl Moody {
     }
 }
 
+/// One less. False when nothing was left.
+fn counts_down(left: &AtomicU32) -> bool {
+    let less = |left: u32| left.checked_sub(1);
+    let counted = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+    counted.is_ok()
+}
+
 /// What the store itself does, whatever the mood.
 macro_rules! untouched {
     ($($method:ident($($given:ident: $type:ty),*) -> $result:ty;)*) => {
@@ -151,12 +161,17 @@ impl Store for Moody {
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
-        let less = |left: u32| left.checked_sub(1);
-        let counted = (self.failing_settles).fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
-        match counted {
-            Ok(_) => Box::pin(async { Err(Error::Commit("disk full".into())) }),
-            Err(_) => self.store.settle(settlements),
+        if counts_down(&self.failing_settles) {
+            return Box::pin(async { Err(Error::Commit("disk full".into())) });
         }
+        self.store.settle(settlements)
+    }
+
+    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
+        if counts_down(&self.failing_reads) {
+            return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
+        }
+        self.store.alerts_at(seqs)
     }
 
     untouched! {
@@ -164,7 +179,6 @@ impl Store for Moody {
         known_sinks() -> Vec<(SinkId, String)>;
         owed(sink: SinkId, after: Seq, limit: usize) -> Vec<Owed>;
         owed_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Owed>;
-        alerts_at(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         alert(id: Uuid) -> Option<StoredAlert>;
         alerts(filter: Filter) -> Vec<StoredAlert>;
         deliveries(filter: Filter) -> Vec<DeliveryRow>;

@@ -310,3 +310,73 @@ async fn four_failures_in_a_row_open_nothing_and_a_success_begins_the_count_anew
     one_by_one(&rig, 9..10).await;
     assert_eq!(rig.state(0).state, Phase::Open);
 }
+
+#[tokio::test]
+async fn each_try_speaks_for_a_minute_of_its_own_however_many_came_before_it() {
+    let fails = Whim::Fails(Class::Transient);
+    // A success, nine failures and ten successes, one more failure: ten of the last twenty.
+    let pairs = [fails, Whim::Takes].into_iter().cycle().take(18);
+    let whims = [Whim::Takes]
+        .into_iter()
+        .chain(pairs)
+        .chain([Whim::Takes, fails]);
+    let rig = Rig::new(vec![(single(), whims.collect())], Tuning::default()).await;
+    one_by_one(&rig, 0..1).await;
+    rig.pass(30 * SECOND, SECOND).await;
+    one_by_one(&rig, 1..20).await;
+    rig.pass(31 * SECOND, SECOND).await;
+    assert_ne!(rig.state(0).state, Phase::Open);
+    one_by_one(&rig, 20..21).await;
+    assert_eq!(rig.state(0).state, Phase::Open);
+}
+
+fn down_five_times() -> Vec<(Policy, Vec<Whim>)> {
+    vec![(single(), vec![Whim::Fails(Class::Transient); 5])]
+}
+
+#[tokio::test]
+async fn an_operator_who_resumes_a_sink_that_is_left_alone_has_it_tried_at_once() {
+    let rig = Rig::new(down_five_times(), Tuning::default()).await;
+    one_by_one(&rig, 0..6).await;
+    assert_eq!(rig.state(0).state, Phase::Open);
+    assert_eq!(rig.owed(0).await.len(), 6);
+    rig.delivery.resume("test/0");
+    rig.delivery.idle().await;
+    assert_ne!(rig.state(0).state, Phase::Open);
+    let waits = "what failed waits for its own next try";
+    assert_eq!(rig.owed(0).await.len(), 5, "{waits}");
+}
+
+#[tokio::test]
+async fn a_probe_that_never_left_is_made_again() {
+    let store = Arc::new(Moody::new());
+    let rig = Rig::on(store.clone(), down_five_times(), Tuning::default()).await;
+    one_by_one(&rig, 0..6).await;
+    assert_eq!(rig.state(0).state, Phase::Open);
+    store.failing_reads.store(1, Ordering::SeqCst);
+    rig.pass(10 * SECOND, SECOND).await;
+    assert_eq!(store.failing_reads.load(Ordering::SeqCst), 0, "no probe");
+    rig.pass(5 * SECOND, SECOND).await;
+    assert_ne!(rig.state(0).state, Phase::Open);
+    assert_eq!(rig.owed(0).await.len(), 5);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_keeps_its_turn() {
+    let store = Arc::new(Moody::new());
+    let rig = Rig::on(store.clone(), vec![(single(), vec![])], Tuning::default()).await;
+    store.failing_reads.store(3, Ordering::SeqCst);
+    let fired = rig.post("fired", 1, Status::Firing).await;
+    let over = rig.post("over", 1, Status::Resolved).await;
+    rig.pass(20 * SECOND, SECOND).await;
+    let sent = rig
+        .log
+        .take()
+        .into_iter()
+        .filter_map(|(_, note)| match note {
+            Note::Sent(sent) => Some((sent.seq, sent.attempt)),
+            Note::Told(_) => None,
+        });
+    assert_eq!(sent.collect::<Vec<_>>(), [(fired, 1), (over, 1)]);
+    assert_eq!(rig.owed(0).await, Vec::<i64>::new());
+}

@@ -89,7 +89,7 @@ pub(crate) fn basic<'a>(call: &Callback, source: &'a Source) -> Proof<'a> {
         _ => true,
     };
     if !user_is_right {
-        return Proof::Never("wrong user");
+        return Proof::Wrong("wrong user");
     }
     Proof::Secret {
         given: pair.map(|(_, password)| Cow::Owned(password)),

@@ -154,4 +154,13 @@ fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
         mapping(&format!("required = true\n{RS256}")).proof_kind(),
         "JWT"
     );
+    for (proof, words) in [
+        ("kind = 'bearer'", "bearer token or path key"),
+        (
+            "kind = 'header'\nname = 'X-Token'",
+            "header x-token or path key",
+        ),
+    ] {
+        assert_eq!(mapping(proof).proof_kind(), words);
+    }
 }

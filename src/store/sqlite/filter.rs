@@ -73,3 +73,41 @@ impl Filter {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    fn key(n: u32) -> DedupKey {
+        Sha256::digest(n.to_be_bytes())
+            .first_chunk()
+            .copied()
+            .unwrap()
+    }
+
+    /// A filter that always says "perhaps" would be right, and make every message a look at the disk.
+    #[test]
+    fn a_filter_says_perhaps_of_every_key_in_it_and_of_hardly_any_other() {
+        let mut filter = Filter::for_keys(4_000);
+        for n in 0..4_000 {
+            filter.insert(&key(n));
+        }
+        let held = |filter: &Filter, of: std::ops::Range<u32>| {
+            of.filter(|n| filter.may_hold(&key(*n))).count()
+        };
+        assert_eq!(held(&filter, 0..4_000), 4_000);
+        let wrong = held(&filter, 4_000..8_000);
+        assert!(wrong < 40, "{wrong} of 4000 that are not in it");
+
+        let bytes = filter.to_bytes();
+        let mut again = Filter::for_keys(4_000);
+        assert!(again.fill(&bytes));
+        assert_eq!(again.0, filter.0);
+        assert!(!again.fill(bytes.split_last().unwrap().1), "cut");
+        assert!(!again.fill(&[bytes.as_slice(), &[0]].concat()), "longer");
+        assert!(!Filter::for_keys(2_000).fill(&bytes), "of another size");
+        assert!(!Filter::for_keys(8_000).fill(&bytes), "of another size");
+    }
+}

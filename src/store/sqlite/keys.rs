@@ -414,6 +414,11 @@ mod tests {
             self.keys = Keys::load_with(&self.connection, RUN).unwrap();
         }
 
+        fn count(&self, sql: &str) -> i64 {
+            let row = self.connection.query_row(sql, [], |row| row.get(0));
+            row.unwrap()
+        }
+
         fn seen(&self, n: u32) -> Option<u64> {
             self.keys.get(&self.connection, &key(n)).unwrap()
         }
@@ -458,23 +463,28 @@ mod tests {
     #[test]
     fn keys_of_pruned_runs_are_forgotten_and_others_are_not() {
         let mut store = Store::new();
-        for n in 0..200 {
+        for n in 0..400 {
             store.batch(&[n], true);
         }
-        let runs = || "SELECT count(*) FROM dedup_run";
-        let before: i64 = store
-            .connection
-            .query_row(runs(), [], |row| row.get(0))
-            .unwrap();
-        while store.keys.prune(&store.connection, 100, 3).unwrap() {}
-        let after: i64 = store
-            .connection
-            .query_row(runs(), [], |row| row.get(0))
-            .unwrap();
-        assert!(after < before, "{after} runs of {before} are left");
-        assert_eq!(store.seen(0), None);
-        assert_eq!(store.seen(150), Some(150));
-        store.restart();
-        assert_eq!(store.seen(150), Some(150));
+        let epochs = store.count("SELECT max(run) / 16 FROM dedup_run");
+        assert_eq!(store.count("SELECT count(*) FROM dedup_filter"), epochs);
+        while store.keys.prune(&store.connection, 250, 3).unwrap() {}
+        let first = store.count("SELECT min(run) FROM dedup_run");
+        assert!(first > 16, "run {first}: less than an epoch is gone");
+        // A run is forgotten with all its keys, and what is not in it is known as before.
+        let forgotten = u32::try_from(first).unwrap() * u32::try_from(RUN).unwrap();
+        for restarted in [false, true] {
+            for n in 0..400 {
+                let known = (n >= forgotten).then_some(u64::from(n));
+                assert_eq!(store.seen(n), known, "key {n}, restarted: {restarted}");
+            }
+            store.restart();
+        }
+        let orphans = "SELECT count(*) FROM dedup WHERE run NOT IN (SELECT run FROM dedup_run)";
+        assert_eq!(store.count(orphans), 0);
+        let stale =
+            "SELECT count(*) FROM dedup_filter WHERE epoch < (SELECT min(run) / 16 FROM dedup_run)";
+        assert_eq!(store.count(stale), 0);
+        assert!(store.keys.epochs.iter().all(|epoch| !epoch.runs.is_empty()));
     }
 }

@@ -74,10 +74,11 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
         return Ok(false);
     };
     let owed = owed::between(connection, session.pruned.alert, last)?;
-    // The highest place is kept aside, so that it is never given again when every alert is gone.
+    // The highest place is kept aside, so that it is never given again when its alert is gone. It is not asked of the
+    // table: an earlier round may have removed that alert, and left an older one that is owed.
     connection
-        .prepare_cached("INSERT OR REPLACE INTO meta SELECT 'last_seq', max(seq) FROM alert")?
-        .execute([])?;
+        .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('last_seq', ?1)")?
+        .execute([session.last_seq()])?;
     let unwanted = old
         .iter()
         .filter(|(seq, dead)| !dead && !owed.contains(seq));

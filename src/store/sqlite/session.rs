@@ -124,6 +124,11 @@ impl Session {
         })
     }
 
+    /// The highest place that was ever given.
+    pub(super) fn last_seq(&self) -> Seq {
+        self.numbers.seq
+    }
+
     /// Begins the transaction that a batch shares.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.connection

@@ -104,7 +104,10 @@ impl Run {
         };
         Self {
             rig: Rig::new(policies().into_iter().zip(whims).collect(), tuning).await,
-            references: policies().into_iter().map(Reference::new).collect(),
+            references: policies()
+                .into_iter()
+                .map(|policy| Reference::new(policy, tight))
+                .collect(),
             messages: Vec::new(),
             firing: BTreeSet::new(),
         }

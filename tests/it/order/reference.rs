@@ -30,6 +30,9 @@ struct Owed {
 /// One sink.
 pub(super) struct Reference {
     policy: Policy,
+    /// Memory is so small that a delivery may leave it, and what the sink called poison with it: a follower is read from the
+    /// store again when its turn comes.
+    forgets: bool,
     lanes: BTreeMap<u64, BTreeMap<Seq, Owed>>,
     lane_of: BTreeMap<Seq, u64>,
     /// The newest of each lane that was delivered as it was accepted, not again.
@@ -41,9 +44,10 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn new(policy: Policy, forgets: bool) -> Self {
         Self {
             policy,
+            forgets,
             lanes: BTreeMap::new(),
             lane_of: BTreeMap::new(),
             newest: BTreeMap::new(),
@@ -189,7 +193,7 @@ impl Reference {
 
     fn failed(&mut self, seq: Seq, attempt: u32, class: Class, now: Timestamp) {
         let wait = self.wait(attempt, class) / 2;
-        let max_age = self.policy.max_age;
+        let (max_age, forgets) = (self.policy.max_age, self.forgets);
         let owed = self.next(seq, Some(now));
         assert_eq!(attempt, owed.attempts + 1);
         owed.attempts = attempt;
@@ -198,7 +202,7 @@ impl Reference {
         owed.poison_since_start += u32::from(class == Class::Poison);
         let end = owed.since + max_age;
         owed.not_before = (now + wait).min(end).max(now);
-        owed.over = now >= end || owed.poison_since_start >= 3;
+        owed.over = now >= end || owed.poison_since_start >= 3 && !forgets;
     }
 
     /// A step of the schedule; at least a minute, and from its later half, where people must act.

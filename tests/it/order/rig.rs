@@ -144,7 +144,15 @@ pub(crate) struct Rig {
 impl Rig {
     /// A sink for each of these, `test/0` and so on.
     pub(crate) async fn new(sinks: Vec<(Policy, Vec<Whim>)>, tuning: Tuning) -> Self {
-        let store: Arc<dyn Store> = Arc::new(Moody::new());
+        Self::on(Arc::new(Moody::new()), sinks, tuning).await
+    }
+
+    /// The same on this store.
+    pub(crate) async fn on(
+        store: Arc<dyn Store>,
+        sinks: Vec<(Policy, Vec<Whim>)>,
+        tuning: Tuning,
+    ) -> Self {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
         let log = Arc::new(Log::default());
         let names: Vec<String> = (0..sinks.len()).map(|n| format!("test/{n}")).collect();

@@ -85,3 +85,34 @@ async fn a_receiver_that_goes_away_at_once_is_transient_and_not_asked_again_and_
         );
     }
 }
+
+/// A server that says what plain HTTP says, whatever it hears.
+fn plain() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut tcp in listener.incoming().flatten() {
+            // The other side may be gone.
+            let _heard = tcp.read(&mut [0; 1024]);
+            let _told = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_receivers_tls_is_said_in_words() {
+    let (unknown, _) = listen(LEAVING);
+    for (address, cause) in [
+        (unknown, "TLS failed: its certificate is not valid"),
+        (
+            plain(),
+            "TLS failed: the receiver does not speak TLS on this port",
+        ),
+    ] {
+        let sink = sink(webhook(&format!("https://{address}/c4nary")));
+        let failure = sink.send(&parcel()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Transient, "{failure}");
+        assert_eq!(failure.cause, cause);
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use campanile::sinks::client::explain;
 use campanile::sinks::{Class, Failure};
 
 use super::{assert_no_secret, parcel, sink, webhook};
-use crate::receiver::{Play, Receiver};
+use crate::receiver::{Play, Receiver, Then};
 
 async fn failure(receiver: &Receiver) -> Failure {
     let sink = sink(webhook(&receiver.url("/c4nary?token=c4nary")));
@@ -166,4 +167,38 @@ async fn a_dropped_send_ends_at_once() {
         outcome = sink.send(&parcel) => panic!("{outcome:?}"),
         got = receiver.got_at_least(1) => assert_eq!(got.len(), 1),
     }
+}
+
+/// The head was whole: what it says counts, although the body broke off.
+#[tokio::test]
+async fn an_answer_that_breaks_off_keeps_its_status_and_what_it_asks_for() {
+    let head = "HTTP/1.1 503 x\r\nRetry-After: 40\r\nContent-Length: 100\r\n\r\nhalf";
+    let broken = Play::Raw(head.as_bytes().to_vec(), Then::Close);
+    let receiver = Receiver::start([broken]).await;
+    let failure = sink(webhook(&receiver.url("/c4nary")))
+        .send(&parcel())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.class, Class::Transient, "{failure}");
+    assert_eq!(failure.code, Some(503));
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(40)));
+}
+
+#[test]
+fn a_status_is_explained_by_what_an_operator_can_do_about_it() {
+    for (status, hint) in [
+        (302, "redirects are not followed"),
+        (401, "credentials"),
+        (403, "credentials"),
+        (404, "look at `url`"),
+        (407, "a proxy"),
+        (410, "no more"),
+        (413, "does not accept this message"),
+        (429, "fewer requests"),
+    ] {
+        let told = explain(status);
+        assert!(told.contains(hint), "{told}");
+        assert!(told.contains(&status.to_string()), "{told}");
+    }
+    assert_eq!(explain(500), "the receiver answered 500");
 }

@@ -43,9 +43,25 @@ async fn an_alert_is_sent_as_the_bytes_that_the_api_shows() {
     ] {
         assert_eq!(got.header(absent), None, "{absent}");
     }
+    for method in ["PUT", "PATCH"] {
+        let got = sent(|w| w.method = method.to_owned(), &parcel).await;
+        assert_eq!(got.method, method);
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_is_not_meant_to_be_json_says_so_by_its_content_type() {
+    let plain = WebhookBody::Template("{{ status }}: {{ title }}".to_owned());
+    let named = |w: &mut Webhook| {
+        w.body = plain.clone();
+        w.headers = vec![("Content-Type".to_owned(), Secret::from("text/plain"))];
+    };
+    let got = sent(named, &parcel()).await;
+    assert_eq!(got.header("content-type"), Some("text/plain"));
+    let title = &parcel().alert.title;
     assert_eq!(
-        sent(|w| w.method = "PUT".to_owned(), &parcel).await.method,
-        "PUT"
+        String::from_utf8_lossy(&got.body),
+        format!("firing: {title}")
     );
 }
 
