@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::check::{is_name, names_expected};
 use super::file::Layers;
 use super::mistake::{Location, Mistake};
+use super::secret;
 
 /// The section in which they stand.
 pub(super) const SECTION: &str = "mappings";
@@ -63,7 +64,12 @@ impl Layers {
             let (word, at) = (name.get_ref().to_string(), name.span());
             let stands = match mapping.get_ref() {
                 _ if !is_name(&word) => {
-                    let message = format!("`{word}` cannot be a name");
+                    let stray = secret::stray_name(&word);
+                    if stray.is_some() {
+                        self.conceal(file, at.clone());
+                    }
+                    let shown = stray.as_deref().unwrap_or(&word);
+                    let message = format!("`{shown}` cannot be a name");
                     self.told(file, at.clone(), message, names_expected());
                     Stands::Nowhere
                 }
