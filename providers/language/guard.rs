@@ -71,8 +71,8 @@ pub fn template(text: &str) -> Guarded {
                 longest_plain = longest_plain.max(end - plain);
                 end
             }
-            Tag::Print => guard.code(plain + 2, Some("}}")),
-            Tag::Block => guard.code(plain + 2, Some("%}")),
+            Tag::Print => guard.code(inside(text, plain), Some("}}")),
+            Tag::Block => guard.code(inside(text, plain), Some("%}")),
         };
     }
     longest_plain = longest_plain.max(text.len() - at);
@@ -99,6 +99,12 @@ fn next_tag(text: &str, from: usize) -> Option<(usize, Tag)> {
         };
         Some((from + at, tag))
     })
+}
+
+/// The first byte of the code of a tag: behind its mark, and the sign that tells what becomes of blanks before it.
+fn inside(text: &str, tag: usize) -> usize {
+    let signed = matches!(text.as_bytes().get(tag + 2), Some(b'-' | b'+'));
+    tag + 2 + usize::from(signed)
 }
 
 /// Whether `rest` begins with `{% word %}`.
@@ -142,6 +148,8 @@ struct Token<'t> {
     kind: Kind,
     text: &'t str,
     end: usize,
+    /// Of an opening bracket: the token that closes it.
+    closed_by: Option<usize>,
 }
 
 /// Words that are no operand.
@@ -200,26 +208,23 @@ impl<'t> Guard<'t> {
         let (Some(before), Some(operator)) = (tokens.get(at - 1), tokens.get(at)) else {
             return;
         };
+        let multiplies = operator.is("*");
+        let joins = self.names && (operator.is("~") || operator.is("+"));
+        // Comparing costs no more than either side. The `in` of a loop only goes through what it is given.
+        let loops = at == 2 && tokens.first().is_some_and(|token| token.is("for"));
+        let is = COMPARISONS.iter().any(|mark| operator.is(mark)) || operator.is("in") && !loops;
+        let compares = self.names && is;
+        if !((multiplies || joins) && before.ends_an_operand() || compares) {
+            return;
+        }
         let Some(end) = end_of_operand(tokens, at + 1) else {
             return;
         };
-        let filter = if operator.is("*") {
-            "|__factor"
-        } else {
-            "|__part"
-        };
-        let both = operator.is("*") || self.names && (operator.is("~") || operator.is("+"));
-        if both && before.ends_an_operand() {
+        let filter = if multiplies { "|__factor" } else { "|__part" };
+        if !compares {
             self.filter(tokens, at - 1, filter);
-            self.filter(tokens, end, filter);
         }
-        // Comparing costs no more than either side. The `in` of a loop only goes through what it is given.
-        let loops = at == 2 && tokens.first().is_some_and(|token| token.is("for"));
-        let compares =
-            COMPARISONS.iter().any(|mark| operator.is(mark)) || operator.is("in") && !loops;
-        if self.names && compares {
-            self.filter(tokens, end, filter);
-        }
+        self.filter(tokens, end, filter);
     }
 
     fn filter(&mut self, tokens: &[Token<'t>], last: usize, filter: &'static str) {
@@ -290,26 +295,31 @@ impl<'t> Guard<'t> {
 
 /// The tokens from a byte to the closing mark, and the byte after it.
 fn tokens<'t>(text: &'t str, from: usize, close: Option<&str>) -> (Vec<Token<'t>>, usize) {
-    let mut found = Vec::new();
+    let mut found: Vec<Token<'t>> = Vec::new();
+    let mut open = Vec::new();
     let mut at = from;
-    let mut depth = 0_usize;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        if let Some(close) = close.filter(|close| depth == 0 && rest.starts_with(close)) {
+        if let Some(close) = close.filter(|close| open.is_empty() && rest.starts_with(close)) {
             return (found, at + close.len());
         }
         let (kind, length) = first_token(rest);
         at += length;
         let Some(kind) = kind else { continue };
+        let number = found.len();
         match kind {
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.saturating_sub(1),
+            Kind::Open => open.push(number),
+            Kind::Close => {
+                if let Some(opening) = open.pop().and_then(|opening| found.get_mut(opening)) {
+                    opening.closed_by = Some(number);
+                }
+            }
             _ => {}
         }
-        let text = rest.get(..length).unwrap_or_default();
         found.push(Token {
             kind,
-            text,
+            text: rest.get(..length).unwrap_or_default(),
             end: at,
+            closed_by: None,
         });
     }
     (found, at)
@@ -373,7 +383,7 @@ fn end_of_operand(tokens: &[Token<'_>], mut at: usize) -> Option<usize> {
     }
     let first = tokens.get(at)?;
     let mut last = match first.kind {
-        Kind::Open => closing(tokens, at)?,
+        Kind::Open => first.closed_by?,
         Kind::Word | Kind::Number | Kind::Text if first.ends_an_operand() => at,
         _ => return None,
     };
@@ -382,25 +392,9 @@ fn end_of_operand(tokens: &[Token<'_>], mut at: usize) -> Option<usize> {
         last = match next.text {
             _ if joined => last + 1,
             "." | "|" if next.kind == Kind::Mark && tokens.len() > last + 2 => last + 2,
-            "(" | "[" if next.kind == Kind::Open => closing(tokens, last + 1)?,
+            "(" | "[" if next.kind == Kind::Open => next.closed_by?,
             _ => break,
         };
     }
     Some(last)
-}
-
-fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    tokens
-        .iter()
-        .enumerate()
-        .skip(open)
-        .find_map(|(at, token)| {
-            match token.kind {
-                Kind::Open => depth += 1,
-                Kind::Close => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            (depth == 0).then_some(at)
-        })
 }

@@ -146,9 +146,14 @@ fn made_by(name: &str, args: &[Value]) -> Result<usize, Error> {
         "batch" | "slice" => 2 * ITEM_BYTES * within(name, number(args, "", 1))?,
         "format" => widest(args)?.saturating_mul(signs(args)),
         "tojson" | "pprint" => {
-            let indent = within(name, number(args, "indent", 4))?;
+            let plain = name == "tojson" && args.len() == 1;
+            let indent = if plain {
+                0
+            } else {
+                within(name, number(args, "indent", 4))?
+            };
             let blanks = all.items * all.deepest * indent;
-            blanks.saturating_add(6 * all.bytes)
+            blanks.saturating_add(all.bytes)
         }
         "replace" => {
             let [value, from, to] = [0, 1, 2].map(|at| text(args, at));

@@ -56,7 +56,7 @@ const JINJA_FILTERS: &[&str] = &[
 ];
 
 /// Those of them that can make much out of little.
-const MULTIPLYING: &[&str] = &["join", "list", "map", "replace", "split", "tojson"];
+const MULTIPLYING: &[&str] = &["join", "replace", "tojson"];
 
 /// Filters of Jinja that a mapping may not use, and that `map('...')` would find by name.
 const NOT_OURS: &[&str] = &[

@@ -422,15 +422,14 @@ async fn unevenly_owed() -> Gateway {
         let names = (1..=count).map(|n| format!("\"webhook/s{n}\""));
         names.collect::<Vec<_>>().join(", ")
     };
-    let mut settings = "[providers.alertmanager.a]\nopen = true\n".to_owned();
-    for n in 1..=5 {
-        // Nobody listens there: all stay owed.
-        settings += &format!("[sinks.webhook.s{n}]\nurl = \"http://127.0.0.1:9\"\n");
-    }
-    for (title, count) in [("five", 5), ("two", 2), ("one", 1)] {
+    let source = "[providers.alertmanager.a]\nopen = true\n".to_owned();
+    // Nobody listens there: all stay owed.
+    let nobody = (1..=5).map(|n| format!("[sinks.webhook.s{n}]\nurl = \"http://127.0.0.1:9\"\n"));
+    let routes = [("five", 5), ("two", 2), ("one", 1)].map(|(title, count)| {
         let sinks = sinks(count);
-        settings += &format!("[[routes]]\nwhen = \"title == '{title}'\"\nsinks = [{sinks}]\n");
-    }
+        format!("[[routes]]\nwhen = \"title == '{title}'\"\nsinks = [{sinks}]\n")
+    });
+    let settings: String = [source].into_iter().chain(nobody).chain(routes).collect();
     let gateway = Gateway::start(&settings).await;
     let alerts = ["one", "five", "five", "two", "one", "five", "two", "five"];
     let alerts = alerts.iter().enumerate().map(|(n, title)| {

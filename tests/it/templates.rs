@@ -245,6 +245,10 @@ fn what_a_template_keeps_under_names_cannot_double_without_end() {
             "16 MiB",
         ),
         (
+            format!("{{%- set a = [title] -%}}{}", thirty("{%- set a = [a, a] -%}")),
+            "16 MiB",
+        ),
+        (
             thirty("{% set a %}{{ title }}{{ a }}{{ a }}{% endset %}"),
             "16 MiB",
         ),
