@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::check::{is_name, names_expected};
 use super::layers::Layers;
 use super::mistake::{Location, Mistake};
+use super::secret;
 use super::text;
 
 /// The section in which they stand.
@@ -64,7 +65,12 @@ impl Layers {
             let (word, at) = (name.get_ref().to_string(), name.span());
             let stands = match mapping.get_ref() {
                 _ if !is_name(&word) => {
-                    let message = format!("`{word}` cannot be a name");
+                    let stray = secret::stray_name(&word);
+                    if stray.is_some() {
+                        self.texts.conceal(file, at.clone());
+                    }
+                    let shown = stray.as_deref().unwrap_or(&word);
+                    let message = format!("`{shown}` cannot be a name");
                     self.told(file, at.clone(), message, names_expected());
                     Stands::Nowhere
                 }

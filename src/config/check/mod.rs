@@ -9,6 +9,7 @@ use crate::config::build::Parts;
 use crate::config::layers::Layers;
 use crate::config::mistake::{Mistake, nearest, one_of};
 use crate::config::node::{Node, Place, Written};
+use crate::config::secret;
 use crate::config::settings::{self, Kind, Setting};
 use crate::config::values::{self, Problem};
 use crate::config::{Config, Environment, ExpressionMistake, Vocabulary};
@@ -87,6 +88,17 @@ impl<'a> Check<'a> {
         });
     }
 
+    /// A key as it may be shown: whole, or as `stray` says, and then the line that it stands in does not show it either.
+    fn without_secret(&mut self, place: &Place, key: &str, stray: Option<String>) -> String {
+        let Some(stray) = stray else {
+            return key.to_owned();
+        };
+        if let Place::File { file, key, .. } = place {
+            self.layers.texts.conceal(*file, key.clone());
+        }
+        stray
+    }
+
     /// Whether every key of a table is one of these words.
     fn words(&mut self, table: &Node, words: &[&str], what: &str) {
         for (key, node) in table.entries() {
@@ -99,10 +111,12 @@ impl<'a> Check<'a> {
                     .map(str::to_owned)
                     .or_else(|| nearest(key, words.iter().copied()));
                 let expected = one_of(words.iter().copied());
+                let stray = secret::stray_key(key).filter(|_| near.is_none());
+                let shown = self.without_secret(&node.place, key, stray);
                 self.add(
                     &node.place,
                     true,
-                    format!("unknown {what} `{key}`"),
+                    format!("unknown {what} `{shown}`"),
                     expected,
                     near,
                 );
@@ -152,6 +166,9 @@ impl<'a> Check<'a> {
     }
 
     fn problem(&mut self, setting: &Setting, node: &Node, problem: Problem) {
+        for (key, item) in node.entries() {
+            self.without_secret(&item.place, key, secret::stray_key(key));
+        }
         let place = problem.place.unwrap_or_else(|| node.place.clone());
         let message = format!("`{}` {}", setting.name, problem.what);
         let expected = problem.expected.unwrap_or_else(|| setting.kind.expected());
@@ -253,19 +270,25 @@ impl<'a> Check<'a> {
     }
 
     fn name(&mut self, root: &str, kind: &str, name: &str, table: &Node) -> bool {
+        let sound = is_name(name);
+        let shown = match secret::stray_name(name) {
+            stray if !sound || !matches!(table.value, Written::Table(_)) => {
+                self.without_secret(&table.place, name, stray)
+            }
+            _ => name.to_owned(),
+        };
         if !matches!(table.value, Written::Table(_)) {
-            let message = format!("`{name}` stands where the name of a table is expected");
+            let message = format!("`{shown}` stands where the name of a table is expected");
             let expected =
                 format!("a name of your own in the header, such as `[{root}.{kind}.prod]`");
             self.add(&table.place, true, message, expected, None);
             return false;
         }
-        let sound = is_name(name);
         if !sound {
             self.add(
                 &table.place,
                 true,
-                format!("`{name}` cannot be a name"),
+                format!("`{shown}` cannot be a name"),
                 names_expected(),
                 None,
             );

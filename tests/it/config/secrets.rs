@@ -54,6 +54,17 @@ fn no_secret_is_ever_shown() {
         format!("[providers.ucloud.prod]\nkey = {{ valeu = \"{CANARY}\" }}\n"),
         format!("[providers.ucloud.prod]\nkey = {{ env = \"{CANARY}\" }}\n"),
         format!("[providers.ucloud]\nkey = \"{CANARY}\"\n"),
+        format!("[providers.ucloud]\n\"{CANARY}\" = \"prod\"\n"),
+        format!("[providers.ucloud.prod.\"{CANARY}\"]\n"),
+        format!("[providers.ucloud.prod]\n\"{CANARY}\" = \"key\"\n"),
+        format!("[providers.ucloud.\"{CANARY} \"]\nkye = 1\n"),
+        format!("[providers.\"{CANARY}\".prod]\n"),
+        format!("[\"{CANARY}\"]\nx = 1\n"),
+        format!("[admin]\ntoken = {{ \"{CANARY}\" = 1 }}\n"),
+        format!("[admin]\n\"{CANARY}\" = 1\n\"{CANARY}\" = 1\n"),
+        format!("[admin]\n[admin.\"{CANARY}\"]\n[admin.\"{CANARY}\"]\n"),
+        format!("[sinks.webhook.a]\nurl = \"http://h\"\nheaders = {{ \"{CANARY}\" = 3 }}\n"),
+        format!("[sinks.webhook.a]\nurl = \"http://h\"\nheaders = {{ \"{CANARY} \" = \"x\" }}\n"),
         format!("[providers.unknown.x]\ntoken = \"{CANARY}\"\nother = [\"{CANARY}\"]\n"),
         format!("[admin]\ntokn = \"{CANARY}\"\n"),
         format!("[store]\nurl = \"postgres://u:{CANARY}@h/d\"\n"),
@@ -80,6 +91,28 @@ fn no_secret_is_ever_shown() {
     ];
     let mistakes = load_files(&[("a.toml", "")], &variables).1.unwrap_err();
     assert!(!format!("{mistakes:?}{mistakes}").contains(CANARY));
+}
+
+/// Only what is more likely a secret than a slip of the hand is shortened.
+#[test]
+fn a_setting_that_does_not_exist_is_named_whole_unless_it_looks_like_a_secret() {
+    for (written, shown, near) in [
+        ("kye", "`kye`", Some("key")),
+        ("alow-from2", "`alow-from2`", Some("allow_from")),
+        ("colour", "`colour`", None),
+        ("retry-wait", "`retry-wait`", None),
+        ("s3cr3t", "`s3c...`", None),
+        ("9f86d081884c7d659a2feaa0c55ad015", "`9f8...`", None),
+        ("correct horse battery", "`cor...`", None),
+        ("xQ", "`xQ`", None),
+        ("\\u001b[2J", "`\\u{1b}[...`", None),
+    ] {
+        let text = format!("[providers.ucloud.prod]\nkey = 'c4n4ry-of-a-key'\n\"{written}\" = 1\n");
+        let mistakes = load(&text).unwrap_err();
+        let mistake = mistakes.iter().next().unwrap();
+        assert_eq!(mistake.message, format!("unknown setting {shown}"));
+        assert_eq!(mistake.nearest.as_deref(), near, "{written}");
+    }
 }
 
 #[test]
