@@ -5,6 +5,7 @@
 
 mod codec;
 mod courier;
+mod filter;
 mod inspect;
 mod keys;
 mod log;
