@@ -493,6 +493,8 @@ fn keys_are_asked_for_only_where_nothing_else_is_wrong() {
     };
     let jwt = format!("{{ {} }}", RS256.replace('\n', ", "));
     let header = "{ kind = 'header', name = 'X-Token' }";
+    // Always there, and never the secret.
+    let bad = "{ kind = 'field', from = 'body.id' }";
     let keys = || Some(KEYS_URL.to_owned());
     let (right, wrong) = (Mint::new().rs256(), Mint::new().without("roles").rs256());
     let waits = (Err(Refusal::Uncertified), keys());
@@ -505,6 +507,16 @@ fn keys_are_asked_for_only_where_nothing_else_is_wrong() {
     ] {
         assert_eq!(needs(&any, &["secret"], &right), waits);
         assert_eq!(needs(&any, &["secret"], &wrong).0, Err(Refusal::Wrong));
+    }
+    for any in [
+        format!("any = [{jwt}, {bad}]"),
+        format!("any = [{bad}, {jwt}]"),
+    ] {
+        assert_eq!(
+            needs(&any, &["secret"], &right),
+            waits,
+            "beside a wrong one"
+        );
     }
     // Nothing is fetched for a call that lacks the other half.
     for all in [
