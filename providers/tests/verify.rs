@@ -6,7 +6,7 @@ use campanile_providers::{
     Callback, Mapping, Never, Proof, Provider, Refusal, Secret, Source, Stamp, verify,
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 fn mapping(proof: &str) -> Mapping {
     let text = format!(
@@ -140,7 +140,7 @@ fn digests_that_a_call_shows_are_told_wherever_they_stand_in_a_proof() {
     ] {
         let (mapping, source) = (mapping(&proof), source(&["a-long-token"]));
         let told = mapping.proof(&sent, &source).digests();
-        let told: Vec<_> = told.iter().map(|digest| digest.expose_secret()).collect();
+        let told: Vec<_> = told.iter().map(ExposeSecret::expose_secret).collect();
         assert_eq!(told, ["d41d8cd98f00b204"], "{proof}");
     }
     let (mapping, source) = (
