@@ -13,6 +13,7 @@ mod cloudwatch;
 pub mod fixture;
 mod huawei_smn;
 mod jiankong;
+pub mod language;
 mod mapping;
 mod model;
 mod pagerduty_events;

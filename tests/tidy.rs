@@ -33,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["app", "pipeline", "sinks"]),
 ];
 
-/// A file longer than this is to be split by noun; tests in it count.
-const LINES_MAX: usize = 600;
+/// A file longer than this is to be split by noun; tests count as the program does.
+const LINES_MAX: usize = 570;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -64,6 +64,7 @@ fn sources() -> Vec<PathBuf> {
         "providers",
         "chaos",
         "faultfs",
+        "receiver",
         "tests",
         "benches",
         "fuzz/laws",
@@ -195,13 +196,9 @@ fn every_module_opens_with_what_it_is_for() {
 }
 
 #[test]
-fn no_file_of_the_program_is_too_long_to_be_read() {
-    let long = files("src", "rs")
+fn no_file_is_too_long_to_be_read() {
+    let long = sources()
         .into_iter()
-        .chain(files("providers", "rs"))
-        .chain(files("chaos", "rs"))
-        .chain(files("faultfs", "rs"));
-    let long = long
         .map(|path| (text(&path).lines().count(), path))
         .filter(|(lines, _)| *lines > LINES_MAX);
     check(
@@ -233,6 +230,7 @@ fn paths_named_in(page: &str) -> impl Iterator<Item = &str> {
         "providers/",
         "chaos/",
         "faultfs/",
+        "receiver/",
         "docs/",
         "config/",
         "tests/",

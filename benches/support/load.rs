@@ -21,6 +21,8 @@ pub(crate) struct Load {
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
     pub(crate) pace: Pace,
+    /// Latencies are not counted before: a server that has just started maps its memory and makes its files longer.
+    pub(crate) warm: Duration,
     /// Whether each exchange is kept, to be matched with what a sink received.
     pub(crate) keep: bool,
 }
@@ -74,6 +76,7 @@ impl Load {
             connections,
             duration,
             pace: Pace::Closed,
+            warm: Duration::ZERO,
             keep: false,
         }
     }
@@ -160,7 +163,9 @@ impl Caller {
             }
             failures = 0;
             self.measured.answers += 1;
-            self.measured.latencies_us.push(us(answered - due));
+            if due - self.begun >= self.load.warm {
+                self.measured.latencies_us.push(us(answered - due));
+            }
             if self.load.keep {
                 self.measured
                     .exchanges

@@ -9,6 +9,7 @@ use super::filters;
 use super::names::Names;
 use super::nearest::nearest;
 use super::view::View;
+use crate::language::guard;
 
 /// An expression of a mapping.
 ///
@@ -53,7 +54,7 @@ impl Expression {
             return Err("an expression must stand here, such as \"body.id\"".to_owned());
         }
         let compiled = filters::environment()
-            .compile_expression_owned(source.to_owned())
+            .compile_expression_owned(guard::expression(source).text)
             .map_err(|e| format!("not a Jinja expression: {}", said(&e)))?;
         let mut names = Names::default();
         for name in compiled.undeclared_variables(false) {

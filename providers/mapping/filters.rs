@@ -13,6 +13,7 @@ use sha2::Sha256;
 
 use super::time::{self, Moment};
 use super::view;
+use crate::language::meter;
 
 /// How many instructions one expression may take. The longest of the catalogue takes some hundred.
 const FUEL: u64 = 20_000;
@@ -52,6 +53,22 @@ const JINJA_FILTERS: &[&str] = &[
     "trim",
     "unique",
     "upper",
+];
+
+/// Those of them that can make much out of little.
+const MULTIPLYING: &[&str] = &["join", "replace", "tojson"];
+
+/// Filters of Jinja that a mapping may not use, and that `map('...')` would find by name.
+const NOT_OURS: &[&str] = &[
+    "batch",
+    "chain",
+    "format",
+    "groupby",
+    "indent",
+    "pprint",
+    "slice",
+    "urlencode",
+    "zip",
 ];
 
 /// Filters of our own.
@@ -109,6 +126,12 @@ fn build() -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     env.set_fuel(Some(FUEL));
+    meter::add_to(&mut env);
+    // The others come to no more than some times their value, and one expression has only so many of them.
+    meter::measure(&mut env, |name| MULTIPLYING.contains(&name));
+    for name in NOT_OURS {
+        env.remove_filter(name);
+    }
     env.add_filter("after", after);
     env.add_filter("base64decode", base64decode);
     env.add_filter("before", before);

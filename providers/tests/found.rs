@@ -2,7 +2,8 @@
 //! they are small; those here are as large as a body may be.
 
 use campanile_providers::{
-    Callback, Fingerprint, Provider, Reading, Report, Secret, Source, Status, all, fixtures,
+    Callback, Fingerprint, Mapping, Provider, Reading, Report, Secret, Source, Status, all,
+    fixtures,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -128,5 +129,38 @@ fn a_secret_is_taken_out_where_its_signs_can_be_read_in_two_ways() {
         let kept = sent.to_http_without([&Secret::from(secret)]);
         let kept = String::from_utf8_lossy(&kept);
         assert!(kept.ends_with("<***> ***"), "{secret} as {written}: {kept}");
+    }
+}
+
+/// A step of the engine is one step, whatever it makes.
+#[test]
+fn no_expression_of_a_mapping_can_ask_for_all_memory() {
+    let told = |expression: &str| {
+        let title = toml::Value::from(expression);
+        let text = format!(
+            "title = 'Own'\nconfidence = 'inferred'\n[status]\nfiring = 'true'\n[alert]\nmessage_id = [\"'1'\"]\n\
+             fingerprint = [\"'1'\"]\ntitle = {title}\n"
+        );
+        let mapping = Mapping::parse("own", &text).expect("a mapping");
+        let call = Callback::from_http(
+            b"POST /callback/own/x HTTP/1.1\n\n{\"text\":\"ab\",\"n\":99999999}",
+        );
+        let call = call.expect("a request");
+        mapping
+            .read(&call, &Source::default())
+            .map(|reading| reading.reports[0].title.clone())
+            .map_err(|unreadable| unreadable.problem)
+    };
+    assert_eq!(told("body.text * 2").ok(), None);
+    assert_eq!(told("(body.n - 99999997) * 3 ~ 'x'"), Ok("6x".to_owned()));
+    for (expression, part) in [
+        ("body.text * body.n", "`*` is for numbers"),
+        ("[body.text] * body.n", "`*` is for numbers"),
+        ("body|tojson(indent=body.n)", "at most 1000"),
+        ("[body.text]|map('indent', body.n)|join", "filter"),
+        ("[body.text]|map('batch', body.n, 0)|join", "filter"),
+    ] {
+        let problem = told(expression).expect_err(expression);
+        assert!(problem.contains(part), "{expression}: {problem}");
     }
 }

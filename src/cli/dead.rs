@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 
 use super::api::{Api, Gateway};
 use super::failure::Failure;
-use super::listing::{self, Chosen, List, Page, number};
+use super::kept::{Chosen, Dropping, Kept};
+use super::listing::{List, Page, number};
 use super::setup::count;
-use super::table::{self, Column};
+use super::table::Column;
 use super::terminal::Terminal;
 use super::wait;
 
@@ -57,12 +58,8 @@ enum What {
     Drop {
         #[command(flatten)]
         chosen: Chosen<BySink>,
-        /// Do not ask, also for more than one.
-        #[arg(long)]
-        yes: bool,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: Dropping,
     },
 }
 
@@ -72,6 +69,12 @@ struct BySink {
     #[arg(id = "by", long = "sink", value_name = "KIND/NAME")]
     sink: Option<String>,
 }
+
+const LETTERS: Kept = Kept {
+    path: "dead",
+    noun: "dead letter",
+    by: "sink",
+};
 
 const COLUMNS: &[Column] = &[
     Column::new("ID", "/id"),
@@ -104,32 +107,19 @@ impl What {
                 };
                 list.show(api, &page, terminal).await
             }
-            Self::Show { id, json } => {
-                let letter = api.get(&["dead", &id.to_string()], &[]).await?;
-                if json {
-                    return terminal.json(&letter);
-                }
-                table::detail(terminal, &letter)
-            }
+            Self::Show { id, json } => LETTERS.show(id, json, api, terminal).await,
             Self::Retry { chosen, json } => {
-                let body = chosen.body("sink", chosen.by().sink.as_deref())?;
-                let answer = api.post(&["dead", "retry"], &body).await?;
+                let by = chosen.by().sink.as_deref();
+                let answer = LETTERS.retry(&chosen, by, api).await?;
                 if json {
                     return terminal.json(&answer);
                 }
-                let letters = count(number(&answer, "count"), "dead letter");
+                let letters = count(number(&answer, "count"), LETTERS.noun);
                 terminal.line(format_args!("{letters} will be sent again"))
             }
-            Self::Drop { chosen, yes, json } => {
-                let body = chosen.body("sink", chosen.by().sink.as_deref())?;
-                let (path, sure) = (["dead", "drop"], yes || chosen.is_one());
-                let noun = "dead letter";
-                let answer = listing::drop_chosen(api, &path, &body, sure, noun, terminal).await?;
-                if json {
-                    return terminal.json(&answer);
-                }
-                let letters = count(number(&answer, "count"), noun);
-                terminal.line(format_args!("{letters} dropped"))
+            Self::Drop { chosen, how } => {
+                let by = chosen.by().sink.as_deref();
+                LETTERS.drop(&chosen, by, how, api, terminal).await
             }
         }
     }

@@ -2,11 +2,10 @@
 
 use clap::Args;
 use jiff::{SpanRelativeTo, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::api::Api;
 use super::failure::Failure;
-use super::setup::count;
 use super::table::{self, Column};
 use super::terminal::Terminal;
 use crate::clock::Clock;
@@ -81,70 +80,6 @@ impl List<'_> {
             "there are more: campanile {}{flags} --before {next}",
             self.command
         )
-    }
-}
-
-/// Which items something is done to. `B` chooses by a name; its flag has the id `by`.
-#[derive(Debug, Args)]
-pub(crate) struct Chosen<B: Args> {
-    /// These, by their numbers in the list.
-    #[arg(value_name = "ID", conflicts_with_all = ["by", "all"])]
-    ids: Vec<i64>,
-    #[command(flatten)]
-    by: B,
-    /// All of them.
-    #[arg(long, conflicts_with = "by")]
-    all: bool,
-}
-
-impl<B: Args> Chosen<B> {
-    /// The choice as the API takes it: by ids, by `name`, or all.
-    pub(crate) fn body(&self, name: &str, value: Option<&str>) -> Result<Value, Failure> {
-        match value {
-            Some(value) => Ok(json!({name: value})),
-            None if self.all => Ok(json!({"all": true})),
-            None if !self.ids.is_empty() => Ok(json!({"ids": self.ids})),
-            None => Err(Failure::usage("which ones?").hint(format!(
-                "give their numbers from the list, or --{name}, or --all"
-            ))),
-        }
-    }
-
-    /// The other way to choose.
-    pub(crate) fn by(&self) -> &B {
-        &self.by
-    }
-
-    /// Whether it is exactly one item.
-    pub(crate) fn is_one(&self) -> bool {
-        self.ids.len() == 1
-    }
-}
-
-/// Drops what was chosen, after a yes where it is more than one.
-pub(crate) async fn drop_chosen(
-    api: &Api,
-    path: &[&str],
-    body: &Value,
-    sure: bool,
-    noun: &str,
-    terminal: &mut Terminal,
-) -> Result<Value, Failure> {
-    if !sure {
-        terminal.confirm(&format!("Drop {} for good?", chosen_in_words(body, noun)))?;
-    }
-    api.post(path, body).await
-}
-
-fn chosen_in_words(body: &Value, noun: &str) -> String {
-    let part = |name: &str| body.get(name).map(table::plain);
-    if let Some(ids) = body.get("ids").and_then(Value::as_array) {
-        return count(ids.len(), noun);
-    }
-    match (part("sink"), part("source")) {
-        (Some(sink), _) => format!("every {noun} of sink {sink}"),
-        (_, Some(source)) => format!("every {noun} of source {source}"),
-        _ => format!("every {noun} there is"),
     }
 }
 

@@ -12,6 +12,7 @@ mod dead;
 mod deliveries;
 mod failure;
 mod forecast;
+mod kept;
 mod listing;
 mod play;
 mod quarantine;

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::api::{Api, Gateway};
 use super::failure::Failure;
-use super::listing::{self, Chosen, List, Page, number};
+use super::kept::{Chosen, Dropping, Kept};
+use super::listing::{List, Page, number};
 use super::setup::count;
 use super::table::{self, Column};
 use super::terminal::Terminal;
@@ -59,12 +60,8 @@ enum What {
     Drop {
         #[command(flatten)]
         chosen: Chosen<BySource>,
-        /// Do not ask, also for more than one.
-        #[arg(long)]
-        yes: bool,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: Dropping,
     },
 }
 
@@ -74,6 +71,12 @@ struct BySource {
     #[arg(id = "by", long = "source", value_name = "PROVIDER/NAME")]
     source: Option<String>,
 }
+
+const CALLBACKS: Kept = Kept {
+    path: "quarantine",
+    noun: "quarantined callback",
+    by: "source",
+};
 
 const COLUMNS: &[Column] = &[
     Column::new("ID", "/id"),
@@ -109,28 +112,15 @@ impl What {
                 };
                 list.show(api, &page, terminal).await
             }
-            Self::Show { id, json } => {
-                let callback = api.get(&["quarantine", &id.to_string()], &[]).await?;
-                if json {
-                    return terminal.json(&callback);
-                }
-                table::detail(terminal, &callback)
-            }
+            Self::Show { id, json } => CALLBACKS.show(id, json, api, terminal).await,
             Self::Retry { chosen, json } => {
-                let body = chosen.body("source", chosen.by().source.as_deref())?;
-                let answer = api.post(&["quarantine", "retry"], &body).await?;
+                let by = chosen.by().source.as_deref();
+                let answer = CALLBACKS.retry(&chosen, by, api).await?;
                 released(&answer, json, terminal)
             }
-            Self::Drop { chosen, yes, json } => {
-                let body = chosen.body("source", chosen.by().source.as_deref())?;
-                let (path, sure) = (["quarantine", "drop"], yes || chosen.is_one());
-                let noun = "quarantined callback";
-                let answer = listing::drop_chosen(api, &path, &body, sure, noun, terminal).await?;
-                if json {
-                    return terminal.json(&answer);
-                }
-                let callbacks = count(number(&answer, "count"), noun);
-                terminal.line(format_args!("{callbacks} dropped"))
+            Self::Drop { chosen, how } => {
+                let by = chosen.by().source.as_deref();
+                CALLBACKS.drop(&chosen, by, how, api, terminal).await
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use campanile_providers::{Callback, Never, Provider, SettingKind, Source};
 
 use super::check::{Check, Named};
-use super::file::Node;
+use super::node::Node;
 use super::settings::{
     ADMIN, FILE, LOG, POLICY, ROUTE, SERVER, SOURCE, STDOUT, STORE, Setting, WEBHOOK,
 };
@@ -93,7 +93,16 @@ pub(super) fn never_believes(feed: &Feed) -> Option<Never> {
 impl Table<'_> {
     /// The setting or its default.
     fn get<T>(&self, name: &str, read: impl Fn(&Node) -> Read<T>) -> Built<T> {
-        super::check::read(self.node, self.settings, name, read).ok_or(Mistaken)
+        self.read(name, read).ok_or(Mistaken)
+    }
+
+    /// None when it is neither written nor has a default, or is a mistake.
+    fn read<T>(&self, name: &str, read: impl Fn(&Node) -> Read<T>) -> Option<T> {
+        if let Some(node) = self.node.and_then(|table| table.get(name)) {
+            return read(node).ok();
+        }
+        let setting = self.settings.iter().find(|setting| setting.name == name)?;
+        read(&Node::default(setting.default?)?).ok()
     }
 
     /// The setting of which there may be none. The outer none is a mistake.

@@ -8,8 +8,10 @@ use campanile_providers::{Mapping, MappingMistake, Provider};
 use toml::de::{DeTable, DeValue};
 
 use super::check::{is_name, names_expected};
-use super::file::Layers;
+use super::layers::Layers;
 use super::mistake::{Location, Mistake};
+use super::secret;
+use super::text;
 
 /// The section in which they stand.
 pub(super) const SECTION: &str = "mappings";
@@ -63,7 +65,12 @@ impl Layers {
             let (word, at) = (name.get_ref().to_string(), name.span());
             let stands = match mapping.get_ref() {
                 _ if !is_name(&word) => {
-                    let message = format!("`{word}` cannot be a name");
+                    let stray = secret::stray_name(&word);
+                    if stray.is_some() {
+                        self.texts.conceal(file, at.clone());
+                    }
+                    let shown = stray.as_deref().unwrap_or(&word);
+                    let message = format!("`{shown}` cannot be a name");
                     self.told(file, at.clone(), message, names_expected());
                     Stands::Nowhere
                 }
@@ -113,7 +120,7 @@ impl Layers {
             }
             let said = value.get_ref().as_str().unwrap_or_default();
             if SECRETS.contains(&key.get_ref().as_ref()) && !FORMS_OF_SECRETS.contains(&said) {
-                self.conceal(file, value.span());
+                self.texts.conceal(file, value.span());
             }
         }
     }
@@ -129,7 +136,7 @@ impl Layers {
 
     /// A path that a config file names, from the folder of that file.
     fn beside(&self, file: usize, path: &str) -> PathBuf {
-        let (config, _) = self.text(file);
+        let (config, _) = self.texts.get(file);
         let folder = Path::new(config).parent().unwrap_or(Path::new(""));
         folder.join(path)
     }
@@ -153,7 +160,7 @@ impl Layers {
     }
 
     fn twice(&mut self, first: &OwnMapping, second: &OwnMapping) {
-        let expected = match self.line(first.file, first.at.clone()) {
+        let expected = match self.texts.line(first.file, first.at.clone()) {
             Location::Line(at) => format!("another name: it is taken in {}:{}", at.file, at.line),
             _ => "another name".to_owned(),
         };
@@ -165,14 +172,16 @@ impl Layers {
         let (file, read) = match &own.stands {
             Stands::Nowhere => return None,
             Stands::Here => {
-                let (_, text) = self.text(own.file);
+                let (_, text) = self.texts.get(own.file);
                 let read = Mapping::parse_at(&own.name, text, &[SECTION, &own.name]);
                 (own.file, read)
             }
             Stands::In { path, at } => {
                 let path = self.beside(own.file, path);
-                match self.add_text(&path) {
-                    Ok((file, text)) => {
+                match text::read(&path) {
+                    Ok(text) => {
+                        let is_toml = text.parse::<toml::Table>().is_ok();
+                        let file = self.texts.keep(&path, text.clone(), is_toml);
                         let (table, _) = DeTable::parse_recoverable(&text);
                         self.conceal_secrets(file, table.get_ref());
                         (file, Mapping::parse(&own.name, &text))
@@ -197,12 +206,12 @@ impl Layers {
     }
 
     fn mistaken_mapping(&mut self, file: usize, name: &str, mistake: MappingMistake) {
-        let (_, text) = self.text(file);
+        let (_, text) = self.texts.get(file);
         let span = word_at(text, mistake.line, mistake.column);
         let what_it_takes = || "what docs/add-a-vendor.md says of it".to_owned();
         self.mistakes.push(Mistake {
             message: format!("in the mapping `{name}`: {}", mistake.message),
-            location: self.line(file, span),
+            location: self.texts.line(file, span),
             expected: mistake.expected.unwrap_or_else(what_it_takes),
             nearest: mistake.nearest,
         });
@@ -215,7 +224,7 @@ impl Layers {
         message: impl Into<String>,
         expected: impl Into<String>,
     ) {
-        let location = self.line(file, span);
+        let location = self.texts.line(file, span);
         self.mistakes.push(Mistake {
             message: message.into(),
             location,

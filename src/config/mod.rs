@@ -1,20 +1,22 @@
 //! What the operator wrote, checked: a [`Config`] cannot hold an invalid setting.
 //!
-//! [`load`] reads files and environment (`file`), holds them against the table of `settings` (`check`, `values`,
+//! [`load`] reads files and environment (`layers`, `text`), holds them against the table of `settings` (`check`, `values`,
 //! `secret`) and makes the types of this page of them (`build`), or tells every [`Mistake`] at once.
 
 mod build;
 mod check;
 mod expressions;
-mod file;
+mod layers;
 mod mappings;
 mod mistake;
+mod node;
 pub mod page;
 mod reload;
 pub mod schema;
 mod secret;
 mod settings;
 mod slots;
+mod text;
 mod values;
 pub mod watch;
 
@@ -86,7 +88,7 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mist
 
 /// The files with mappings that a configuration names: what they hold counts as the configuration does.
 pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
-    file::Layers::read(paths, &Environment::new()).mapping_files()
+    layers::Layers::read(paths, &Environment::new()).mapping_files()
 }
 
 /// The same with other providers or another language.
@@ -95,7 +97,7 @@ pub fn load_with(
     environment: &Environment,
     vocabulary: &Vocabulary<'_>,
 ) -> Result<Config, Mistakes> {
-    let mut layers = file::Layers::read(paths, environment);
+    let mut layers = layers::Layers::read(paths, environment);
     let tree = layers.tree();
     let own = layers.own_mappings();
     let vocabulary = vocabulary.with(own.providers);

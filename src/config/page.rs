@@ -8,7 +8,7 @@ use super::settings::{self, Setting};
 const HEAD: &str = "\
 # Every setting
 
-Written by the tests from `src/config/settings.rs`. `config/minimal.toml` is the file to begin with, `config/full.toml` shows
+Written by the tests from `src/config/settings/`. `config/minimal.toml` is the file to begin with, `config/full.toml` shows
 every setting in its place, and `config/schema.json` makes an editor complete them.
 
 A config is one TOML file, or a folder of them that are merged in the order of their names. The environment wins over files:

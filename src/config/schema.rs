@@ -72,7 +72,7 @@ pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
 pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
     let mut text = String::from(
         "# Every setting of Campanile with its default. What is commented out has no default: it shows an example.\n\
-         # Written by the tests from src/config/settings.rs; config/minimal.toml is the one to begin with.\n",
+         # Written by the tests from src/config/settings/; config/minimal.toml is the one to begin with.\n",
     );
     for (name, doc, settings) in settings::SECTIONS {
         section(&mut text, doc, &format!("[{name}]"), &[settings], &[]);

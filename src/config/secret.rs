@@ -6,8 +6,8 @@ use campanile_providers::Secret;
 use secrecy::ExposeSecret;
 
 use super::Environment;
-use super::file::{Node, Written};
 use super::mistake::{nearest, one_of};
+use super::node::{Node, Written};
 use super::values::{Problem, Read, filled, flag};
 
 /// A secret shorter than this can be guessed.
@@ -149,4 +149,29 @@ pub(super) fn is_variable(name: &str) -> bool {
     let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let random = has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
     is_word && !random && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// A longer key that is no known one misspelt is shown only as far as its place can be told.
+const KEY_CHARACTERS_SHOWN: usize = 3;
+/// A name that mixes letters and digits may be a secret from this length on.
+const NAME_CHARACTERS_MIN: usize = 16;
+/// No setting's name is so long.
+const KEY_CHARACTERS_MAX: usize = 24;
+
+/// A key that nobody knows and that is like none, if it is more likely a secret put in the wrong place: shortened.
+pub(super) fn stray_key(key: &str) -> Option<String> {
+    let word = is_variable(&key.replace('-', "_"));
+    (!word || key.chars().count() > KEY_CHARACTERS_MAX).then(|| shortened(key))
+}
+
+/// The same of a name that the operator chose: only a long one, because `db2` is a good name.
+pub(super) fn stray_name(name: &str) -> Option<String> {
+    stray_key(name).filter(|_| name.chars().count() >= NAME_CHARACTERS_MIN)
+}
+
+fn shortened(key: &str) -> String {
+    // Half of it at most.
+    let shown = KEY_CHARACTERS_SHOWN.min(key.chars().count() / 2);
+    let shown = key.chars().take(shown).collect::<String>();
+    format!("{}...", shown.escape_debug())
 }

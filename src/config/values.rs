@@ -16,8 +16,8 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::Environment;
-use super::file::{Node, Place, Written};
 use super::mistake::nearest;
+use super::node::{Node, Place, Written};
 use super::secret;
 use super::settings::Kind;
 
@@ -276,7 +276,8 @@ pub(super) fn headers(node: &Node, environment: &Environment) -> Read<Vec<(Strin
     };
     let entries = entries.iter().map(|(name, item)| {
         if reqwest::header::HeaderName::from_str(name).is_err() {
-            return Err(Problem::new(format!("has `{name}`, which cannot be a header")).at(item));
+            let shown = secret::stray_key(name).unwrap_or_else(|| name.clone());
+            return Err(Problem::new(format!("has `{shown}`, which cannot be a header")).at(item));
         }
         let value = secret::plain(item, environment).map_err(|problem| problem.at(item))?;
         Ok((name.clone(), value))

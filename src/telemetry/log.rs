@@ -19,6 +19,10 @@ const LINES_WAITING_MAX: usize = 8192;
 /// A longer line is cut.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
+/// The HTTP library's start-up lines say nothing that ours do not, and each request that is no HTTP would be an error: a
+/// stranger could fill the log. The operator's own words come after these, and win.
+const LIBRARIES: &str = "actix_server=warn,actix_http=off";
+
 /// Why logging did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -50,8 +54,7 @@ pub struct Logs {
 /// Starts logging to the standard error, for the whole process. `dropped` counts lines that did not fit the queue.
 pub fn init(log: &config::Log, dropped: metrics::Counter) -> Result<Logs, Error> {
     let (logs, lines) = start(io::stderr(), dropped).map_err(Error::Thread)?;
-    // The HTTP library's own start-up lines say nothing that ours does not.
-    let level = format!("actix_server=warn,{}", log.level);
+    let level = format!("{LIBRARIES},{}", log.level);
     let filter = EnvFilter::try_new(level).map_err(|e| Error::Level {
         level: log.level.clone(),
         problem: e.to_string(),

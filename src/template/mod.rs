@@ -4,8 +4,8 @@
 //! exist, a value where true or false is wanted. What is merely *absent* in one alert (a label, a resource's region) is
 //! undefined at run time: it prints as nothing, equals nothing and is false, and `is defined` tells it apart.
 //!
-//! A run costs at most [`FUEL`] steps and gives at most [`OUTPUT_BYTES_MAX`] bytes. There is no loader: a template
-//! cannot read files or other templates.
+//! A run costs at most [`FUEL`] steps, weighs at most [`language::WORK_BYTES_MAX`] bytes on its way, and gives at most
+//! [`OUTPUT_BYTES_MAX`]. There is no loader: a template cannot read files or other templates.
 
 mod names;
 mod sample;
@@ -15,6 +15,10 @@ use std::io;
 use std::sync::LazyLock;
 
 use campanile_providers::Alert;
+#[cfg(doc)]
+use campanile_providers::language;
+use campanile_providers::language::guard::{self, Guarded};
+use campanile_providers::language::meter;
 use jiff::Timestamp;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
@@ -54,9 +58,14 @@ impl Mistake {
         }
     }
 
-    fn of(text: &str, error: &Error) -> Self {
+    /// Where the engine stopped in the guarded text, as a place of the text that people wrote.
+    fn of(text: &str, guarded: &Guarded, error: &Error) -> Self {
         let byte = error.range().map(|range| range.start).unwrap_or_default();
-        Self::at(text, byte, Failed::from(error).to_string())
+        Self::at(
+            text,
+            guarded.original(byte),
+            Failed::from(error).to_string(),
+        )
     }
 }
 
@@ -69,7 +78,9 @@ impl From<&Error> for Failed {
     fn from(error: &Error) -> Self {
         let kind = error.kind();
         Self(match (kind, error.detail()) {
-            (ErrorKind::OutOfFuel, _) => format!("it takes more than {FUEL} steps"),
+            (ErrorKind::OutOfFuel, _) => format!(
+                "it takes more than {FUEL} steps (fewer where a long text is repeated): loop over less"
+            ),
             (ErrorKind::WriteFailure, _) => {
                 format!("it gives more than {OUTPUT_BYTES_MAX} bytes")
             }
@@ -90,9 +101,14 @@ fn engine() -> Environment<'static> {
     engine.set_formatter(|out, state, value| {
         let absent = value.is_none() || value.is_undefined();
         let shown = if absent { &Value::UNDEFINED } else { value };
+        // What is caught in a name, and never reaches the output, is counted here.
+        meter::weigh(state, shown)?;
         minijinja::escape_formatter(out, state, shown)
     });
     engine.add_filter("time", time);
+    meter::add_to(&mut engine);
+    meter::measure(&mut engine, |_| true);
+    meter::compare(&mut engine);
     engine
 }
 
@@ -141,19 +157,19 @@ pub struct Condition(Expression<'static, 'static>);
 impl Condition {
     /// Compiles and checks it: syntax, names, levels, and that it gives true or false for alerts of every shape.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let expression = expression(text)?;
+        let (expression, guarded) = expression(text)?;
         names::check(text, &expression.undeclared_variables(true), names::ROUTED)?;
         words::check(text)?;
         let condition = Self(expression);
         for alert in sample::alerts() {
-            condition.try_on(text, &Facts::of(&alert))?;
+            condition.try_on(text, &guarded, &Facts::of(&alert))?;
         }
         Ok(condition)
     }
 
-    fn try_on(&self, text: &str, facts: &Facts) -> Result<(), Mistake> {
+    fn try_on(&self, text: &str, guarded: &Guarded, facts: &Facts) -> Result<(), Mistake> {
         let value = self.0.eval(facts.0.clone());
-        let value = value.map_err(|error| Mistake::of(text, &error))?;
+        let value = value.map_err(|error| Mistake::of(text, guarded, &error))?;
         // An absent label on its own is false, as people mean it.
         if matches!(value.kind(), ValueKind::Bool | ValueKind::Undefined) {
             return Ok(());
@@ -187,20 +203,22 @@ impl Template {
     /// Compiles and checks it: syntax, names, and that it renders for alerts of every shape.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
         let mut engine = ENGINE.clone();
+        let guarded = guard::template(text);
+        engine.set_fuel(Some(guarded.steps(FUEL)));
         engine
-            .add_template_owned(NAME, text.to_owned())
-            .map_err(|error| Mistake::of(text, &error))?;
+            .add_template_owned(NAME, guarded.text.clone())
+            .map_err(|error| Mistake::of(text, &guarded, &error))?;
         let found = engine
             .get_template(NAME)
             .map(|t| t.undeclared_variables(true))
-            .map_err(|error| Mistake::of(text, &error))?;
+            .map_err(|error| Mistake::of(text, &guarded, &error))?;
         names::check(text, &found, names::DELIVERED)?;
         let template = Self(engine);
         for alert in sample::alerts() {
             let facts = Facts::of_delivery(&alert, "dlv_0", 1, false);
             template
                 .run(&facts)
-                .map_err(|error| Mistake::of(text, &error))?;
+                .map_err(|error| Mistake::of(text, &guarded, &error))?;
         }
         Ok(template)
     }
@@ -243,7 +261,7 @@ pub struct Success(Expression<'static, 'static>);
 impl Success {
     /// Compiles it. Only `status` and `body` may be named; what the body holds is the receiver's.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let expression = expression(text)?;
+        let (expression, _) = expression(text)?;
         names::check(
             text,
             &expression.undeclared_variables(true),
@@ -263,11 +281,15 @@ impl Success {
     }
 }
 
-fn expression(text: &str) -> Result<Expression<'static, 'static>, Mistake> {
+fn expression(text: &str) -> Result<(Expression<'static, 'static>, Guarded), Mistake> {
     if text.trim().is_empty() {
         let message = "the expression is empty: write one such as `severity == 'critical'`";
         return Err(Mistake::at(text, 0, message));
     }
-    let compiled = ENGINE.compile_expression_owned(text.to_owned());
-    compiled.map_err(|error| Mistake::of(text, &error))
+    let guarded = guard::expression(text);
+    let compiled = ENGINE.compile_expression_owned(guarded.text.clone());
+    match compiled {
+        Ok(expression) => Ok((expression, guarded)),
+        Err(error) => Err(Mistake::of(text, &guarded, &error)),
+    }
 }

@@ -13,6 +13,7 @@ mod drift;
 mod gateway;
 mod ingest;
 mod laws;
+mod message;
 mod model;
 mod moody;
 mod operations;

@@ -10,11 +10,12 @@ use campanile::clock::Clock;
 use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, Phase, Tuning};
 use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
-use campanile::store::{Entry, NewAlert, Store};
-use campanile_providers::{Fingerprint, Report, Severity, Status};
+use campanile::store::{Entry, Store};
+use campanile_providers::Status;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::message;
 use crate::moody::Moody;
 use crate::order::rig::{Note, Rig, Whim};
 
@@ -92,27 +93,17 @@ fn lane(number: u64) -> u64 {
 
 /// Alerts as one callback brings them, each with its number as message id.
 fn batch(numbers: std::ops::Range<u64>, clock: &Clock, sink: i64) -> Entry {
+    let at = clock.now();
     let alert = |number: u64| {
-        let lane = Fingerprint(lane(number));
-        let report = Report::new(number.to_string(), lane, Status::Firing);
-        let body = serde_json::to_vec(&report.into_alert("test/source", clock.now()));
-        NewAlert {
-            key: u128::from(number).to_le_bytes(),
-            content: 0,
-            fingerprint: lane,
-            status: Status::Firing,
-            severity: Severity::Unknown,
-            body: body.unwrap(),
-            sinks: vec![sink],
-        }
+        message::alert(
+            &number.to_string(),
+            lane(number),
+            Status::Firing,
+            at,
+            vec![sink],
+        )
     };
-    Entry {
-        source: "test/source".into(),
-        received_at: clock.now(),
-        callback: Vec::new(),
-        alerts: numbers.map(alert).collect(),
-        faults: Vec::new(),
-    }
+    message::entry(numbers.map(alert).collect(), at)
 }
 
 /// When an open breaker may probe: after 10 s, then after twice as long each time, at most 5 min.

@@ -22,9 +22,6 @@ pub fn holds(bytes: &[u8]) {
     let Ok(expression) = std::str::from_utf8(expression) else {
         return;
     };
-    if request::asks_for_all_memory(expression) {
-        return;
-    }
     let written = toml::Value::from(expression);
     let text = format!(
         "{AROUND}title = {written}\nstarts_at = {written}\n[alert.metric]\nvalue = {written}\n"

@@ -7,6 +7,7 @@
 pub mod body;
 pub mod callback;
 pub mod expression;
+pub mod jwt;
 pub mod mapping;
 pub mod provider;
 pub mod signature;
@@ -59,6 +60,7 @@ pub const TARGETS: &[Target] = targets![
     #[cfg(feature = "gateway")]
     config,
     expression,
+    jwt,
     mapping,
     provider,
     signature,

@@ -119,12 +119,3 @@ pub(crate) fn with_strange_certificate(call: &Callback) -> Callback {
     }
     call
 }
-
-/// Whether an expression may ask for more memory than there is. Steps and output are limited, but no step's own value is:
-/// `'x' * 99999999`, `[1]|slice(9999999999)`, or a text that is set to itself twice and again. It takes an operator who
-/// writes so; no vendor's bytes do.
-pub(crate) fn asks_for_all_memory(text: &str) -> bool {
-    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
-    let doublings = text.matches(['~', '*', '+']).count();
-    numbers.any(|digits| digits.len() >= 6) || text.contains("**") || doublings > 16
-}

@@ -124,7 +124,7 @@ fn client(told: &str) {
 }
 
 /// Asks for one proof, whoever calls.
-struct Asking(Proof<'static>);
+pub(crate) struct Asking(pub(crate) Proof<'static>);
 
 impl Provider for Asking {
     fn name(&self) -> &'static str {

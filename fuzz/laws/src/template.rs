@@ -20,9 +20,6 @@ pub fn holds(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
-    if request::asks_for_all_memory(text) {
-        return;
-    }
     match Template::compile(text) {
         Err(mistake) => has_a_place(&mistake, text),
         Ok(template) => {
@@ -62,7 +59,8 @@ pub fn seeds() -> Seeds {
         "{% set ns = namespace(n=0) %}{% for l in links %}{% set ns.n = ns.n + 1 %}{{ loop.index }}{% endfor %}{{ ns.n }}",
         "{% set all %}{{ description|upper|replace('A', 'b') }}{% endset %}{{ all[:20]|indent(2) }}",
         "{% filter lower %}{{ raw.severity|title|trim }}{% endfilter %}{% raw %}{{ x }}{% endraw %}",
-        "{{ ('a' * 20) | batch(3) | list }}{{ range(10) | slice(3) | list }}{{ [1, 2] | join(',') }}",
+        "{{ 'aaaa' | batch(3, 0) | list }}{{ range(10) | slice(3) | list }}{{ [1, 2] | join(',') }}",
+        "{% set a = title ~ title %}{% set a = [a] + [a, a] %}{{ a == a }}{{ 2 * metric.value|default(1) }}{{ '%5.2f'|format(1) }}",
         "{% with a = 1 %}{% autoescape true %}{{ description|safe }}{% endautoescape %}{% endwith %}",
         "{{ dict(a=1, b=[1,2])|dictsort|pprint }}{{ 7 // 2 ** 3 % 4 - -1 }}{{ 1.5|round(1)|abs }}",
         "{{ title|length > 3 and labels.team is defined or not (1 in [1]) }}{# nothing #}",

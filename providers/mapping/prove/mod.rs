@@ -2,6 +2,8 @@
 
 mod form;
 mod jwt;
+mod place;
+mod signature;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,71 +12,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::ExposeSecret;
 
+use place::{Part, Place, basic, basic_pair, put_header, strip, text_of};
+use signature::Signature;
+
 use super::expression::Expression;
 use super::filters;
 use super::form::{Form, Table};
 use super::names::Names;
-use super::time::{self, Moment};
 use super::view::{Taking, View};
 use crate::model::callback::Callback;
 use crate::model::provider::{Setting, SettingKind, Stamp};
 use crate::model::source::{Secret, Source};
 use crate::parse::jwt as token;
 use crate::parse::proof::Proof;
-use crate::parse::signature::{self, Algorithm, Encoding, SecretForm};
-
-/// The vendor's proof as the mapping declares it.
-#[derive(Debug)]
-pub(crate) enum Declared {
-    /// Nothing of the vendor's own: a key in the path, or address ranges.
-    Key,
-    /// The secret itself, in a place.
-    Secret { place: Place, prefix: String },
-    /// HTTP Basic: the source's `user`, if it has one, and a secret as the password.
-    Basic,
-    /// The MD5 of a message followed by the secret.
-    Md5 {
-        from: Expression,
-        message: Vec<Part>,
-    },
-    /// A signature over a message.
-    Signature(Box<Signature>),
-    /// A token that an identity provider has signed.
-    Jwt(Box<jwt::Declaration>),
-    /// One of them holds.
-    Any(Vec<Declared>),
-    /// Every one of them holds.
-    All(Vec<Declared>),
-}
-
-/// Where a secret or a signature stands.
-#[derive(Debug)]
-pub(crate) enum Place {
-    Header(String),
-    Query(String),
-    Field(Expression),
-}
-
-/// A keyed hash or a signature over a message.
-#[derive(Debug)]
-pub(crate) struct Signature {
-    place: Place,
-    algorithm: Algorithm,
-    encoding: Encoding,
-    secret: SecretForm,
-    prefixes: Vec<String>,
-    message: Vec<Part>,
-    tolerance: Option<(Expression, f64)>,
-}
-
-/// A piece of what is signed.
-#[derive(Debug)]
-pub(crate) enum Part {
-    Text(String),
-    Body,
-    User,
-    Value(Expression),
-}
 
 /// The whole `[proof]` table.
 #[derive(Debug)]
@@ -192,6 +142,30 @@ impl ProofForm {
             self.declared.sign(call, token, taking, self.names);
         }
     }
+}
+
+/// The vendor's proof as the mapping declares it.
+#[derive(Debug)]
+pub(crate) enum Declared {
+    /// Nothing of the vendor's own: a key in the path, or address ranges.
+    Key,
+    /// The secret itself, in a place.
+    Secret { place: Place, prefix: String },
+    /// HTTP Basic: the source's `user`, if it has one, and a secret as the password.
+    Basic,
+    /// The MD5 of a message followed by the secret.
+    Md5 {
+        from: Expression,
+        message: Vec<Part>,
+    },
+    /// A signature over a message.
+    Signature(Box<Signature>),
+    /// A token that an identity provider has signed.
+    Jwt(Box<jwt::Declaration>),
+    /// One of them holds.
+    Any(Vec<Declared>),
+    /// Every one of them holds.
+    All(Vec<Declared>),
 }
 
 impl Declared {
@@ -339,190 +313,5 @@ impl Declared {
                 }
             }
         }
-    }
-}
-
-impl Place {
-    fn each_expression(&self, see: &mut impl FnMut(&Expression)) {
-        if let Self::Field(expression) = self {
-            see(expression);
-        }
-    }
-
-    fn given(&self, view: &Arc<View>) -> Option<String> {
-        let value = match self {
-            Self::Header(name) => view.headers.get_attr(name).ok()?,
-            Self::Query(name) => view.query.get_attr(name).ok()?,
-            Self::Field(expression) => expression.eval(view).ok()?,
-        };
-        filters::text(&value)
-    }
-
-    fn put(&self, call: &mut Callback, value: &str) {
-        match self {
-            Self::Header(name) => put_header(call, name, value),
-            Self::Query(name) => super::fresh::put_query(call, name, value),
-            Self::Field(expression) => super::fresh::put(call, &expression.source, value),
-        }
-    }
-}
-
-/// `given` without `prefix`, whose letters may be of either case.
-fn strip<'g>(given: &'g str, prefix: &str) -> Option<&'g str> {
-    let (head, rest) = given.split_at_checked(prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then_some(rest)
-}
-
-fn basic<'a>(call: &Callback, source: &'a Source) -> Proof<'a> {
-    let pair = basic_pair(call);
-    let user_is_right = match (&source.user, &pair) {
-        (Some(wanted), Some((user, _))) => wanted == user,
-        _ => true,
-    };
-    if !user_is_right {
-        return Proof::Wrong("wrong user");
-    }
-    Proof::Secret {
-        given: pair.map(|(_, password)| Cow::Owned(password)),
-        wanted: &source.tokens,
-    }
-}
-
-fn basic_pair(call: &Callback) -> Option<(String, String)> {
-    let encoded = strip(call.header("authorization")?, "Basic ")?;
-    let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = pair.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
-}
-
-fn put_header(call: &mut Callback, name: &str, value: &str) {
-    call.headers.retain(|(known, _)| known != name);
-    call.headers.push((name.to_owned(), value.to_owned()));
-}
-
-fn text_of(parts: &[Part], call: &Callback, user: Option<&str>, view: &Arc<View>) -> String {
-    parts
-        .iter()
-        .map(|part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Body => call.text().unwrap_or_default().to_owned(),
-            Part::User => user.unwrap_or_default().to_owned(),
-            Part::Value(expression) => expression
-                .eval(view)
-                .ok()
-                .and_then(|value| filters::text(&value))
-                .unwrap_or_default(),
-        })
-        .collect()
-}
-
-impl Signature {
-    fn of<'a>(&self, call: &'a Callback, source: &'a Source, view: &Arc<View>) -> Proof<'a> {
-        let Some(message) = self.message(call, source.user.as_deref(), view) else {
-            // Something that is signed is absent: no signature can hold.
-            return Proof::Absent;
-        };
-        let given = self.place.given(view).unwrap_or_default();
-        let proof = Proof::Signature {
-            algorithm: self.algorithm,
-            given: self.candidates(&given),
-            message,
-            secret: self.secret,
-            wanted: &source.tokens,
-        };
-        match &self.tolerance {
-            None => proof,
-            Some((timestamp, tolerance)) => Proof::All(vec![
-                proof,
-                Proof::Recent {
-                    at: signed_at(timestamp, view),
-                    now: call.received_at,
-                    tolerance: *tolerance,
-                },
-            ]),
-        }
-    }
-
-    /// The decoded signatures that the call carries, several while the vendor's secret is rotated.
-    fn candidates(&self, given: &str) -> Vec<Vec<u8>> {
-        let pieces = given
-            .split([',', ' '])
-            .map(str::trim)
-            .filter(|p| !p.is_empty());
-        // `v1,<base64>` is one piece whose prefix ends in the separator.
-        let joined = self.prefixes.iter().any(|prefix| prefix.ends_with(','));
-        let pieces: Vec<&str> = if joined {
-            given.split_whitespace().collect()
-        } else {
-            pieces.collect()
-        };
-        let bare = pieces.into_iter().filter_map(|piece| {
-            if self.prefixes.is_empty() {
-                return Some(piece);
-            }
-            self.prefixes
-                .iter()
-                .find_map(|prefix| piece.strip_prefix(prefix.as_str()))
-        });
-        bare.filter_map(|text| self.encoding.decode(text)).collect()
-    }
-
-    fn message<'a>(
-        &self,
-        call: &'a Callback,
-        user: Option<&str>,
-        view: &Arc<View>,
-    ) -> Option<Vec<Cow<'a, [u8]>>> {
-        self.message
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => Some(Cow::Owned(text.clone().into_bytes())),
-                Part::Body => Some(Cow::Borrowed(call.body.as_slice())),
-                Part::User => user.map(|user| Cow::Owned(user.as_bytes().to_vec())),
-                Part::Value(expression) => {
-                    let text = filters::text(&expression.eval(view).ok()?)?;
-                    Some(Cow::Owned(text.into_bytes()))
-                }
-            })
-            .collect()
-    }
-
-    fn sign(&self, call: &mut Callback, token: &Secret, taking: &Taking, names: Names) {
-        let view = Arc::new(View::for_proof(call, taking, names));
-        let signed = self
-            .message(call, None, &view)
-            .and_then(|message| signature::sign(self.algorithm, self.secret, token, &message));
-        let Some(signed) = signed else { return };
-        let prefix = self.prefixes.first().map_or("", String::as_str);
-        let signature = format!("{prefix}{}", self.encoding.encode(&signed));
-        let given = self.place.given(&view).unwrap_or_default();
-        let mut pieces = self.beside(&given);
-        pieces.push(&signature);
-        self.place.put(call, &pieces.join(","));
-    }
-
-    /// What stands beside the signatures and is none, such as `t=<time>`, which may be signed itself.
-    fn beside<'g>(&self, given: &'g str) -> Vec<&'g str> {
-        let is_signature = |piece: &str| self.prefixes.iter().any(|p| piece.starts_with(p));
-        // `v1,<base64>`: here the separator is a part of the prefix.
-        if self.prefixes.is_empty() || self.prefixes.iter().any(|p| p.ends_with(',')) {
-            return Vec::new();
-        }
-        let pieces = given.split(',').map(str::trim);
-        pieces
-            .filter(|piece| piece.contains('=') && !is_signature(piece))
-            .collect()
-    }
-}
-
-fn signed_at(timestamp: &Expression, view: &Arc<View>) -> Option<jiff::Timestamp> {
-    let value = timestamp.eval(view).ok()?;
-    let moment = match value.as_str() {
-        Some(text) => time::parse(text, &jiff::tz::TimeZone::UTC),
-        None => filters::moment(&value, &jiff::tz::TimeZone::UTC),
-    };
-    match moment {
-        Moment::At(at) => Some(at),
-        Moment::Never | Moment::Unreadable => None,
     }
 }

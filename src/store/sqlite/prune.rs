@@ -1,5 +1,7 @@
 //! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
 
+use rusqlite::Connection;
+
 use super::owed;
 use super::session::Session;
 use crate::fault;
@@ -43,24 +45,32 @@ fn letters(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
     Ok(removed > 0)
 }
 
-/// Looks at the next rows by place, and is done at the first that is young: rows come in the order of their age, so that
-/// no step reads more than it may, however many are kept.
+/// The next rows by place, each with whether it is wanted still, up to the first that is young: rows come in the order of
+/// their age, so that no step reads more than it may, however many are kept.
+fn old(
+    connection: &Connection,
+    next: &str,
+    after: i64,
+    before_ms: i64,
+) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let mut select = connection.prepare_cached(next)?;
+    let mut rows = select.query([after, STEP_ROWS])?;
+    let mut old = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(1)? >= before_ms {
+            break;
+        }
+        old.push((row.get(0)?, row.get(2)?));
+    }
+    Ok(old)
+}
+
 fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let connection = &session.connection;
-    let next: Vec<(Seq, i64, bool)> = connection
-        .prepare_cached(
-            "SELECT seq, received_ms, EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
-             FROM alert a WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-        )?
-        .query_map([session.pruned.alert, STEP_ROWS], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    let old: Vec<_> = next
-        .into_iter()
-        .take_while(|(_, received_ms, _)| *received_ms < before_ms)
-        .collect();
-    let Some((last, ..)) = old.last().copied() else {
+    let next = "SELECT seq, received_ms, EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
+                FROM alert a WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let old = old(connection, next, session.pruned.alert, before_ms)?;
+    let Some((last, _)) = old.last().copied() else {
         return Ok(false);
     };
     let owed = owed::between(connection, session.pruned.alert, last)?;
@@ -71,8 +81,8 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
         .execute([session.last_seq()])?;
     let unwanted = old
         .iter()
-        .filter(|(seq, _, dead)| !dead && !owed.contains(seq));
-    for (seq, ..) in unwanted {
+        .filter(|(seq, dead)| !dead && !owed.contains(seq));
+    for (seq, _) in unwanted {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
             .execute([seq])?;
@@ -87,22 +97,14 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
 
 fn callbacks(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let connection = &session.connection;
-    let next: Vec<(i64, i64, bool)> = connection
-        .prepare_cached(
-            "SELECT id, received_ms,
-                    EXISTS (SELECT 1 FROM alert WHERE seq >= c.first_seq AND seq < c.first_seq + c.alerts)
-             FROM callback c WHERE id > ?1 ORDER BY id LIMIT ?2",
-        )?
-        .query_map([session.pruned.callback, STEP_ROWS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let old: Vec<_> = next
-        .into_iter()
-        .take_while(|(_, received_ms, _)| *received_ms < before_ms)
-        .collect();
-    let Some((last, ..)) = old.last().copied() else {
+    let next = "SELECT id, received_ms,
+                       EXISTS (SELECT 1 FROM alert WHERE seq >= c.first_seq AND seq < c.first_seq + c.alerts)
+                FROM callback c WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let old = old(connection, next, session.pruned.callback, before_ms)?;
+    let Some((last, _)) = old.last().copied() else {
         return Ok(false);
     };
-    for (id, ..) in old.iter().filter(|(.., wanted)| !wanted) {
+    for (id, _) in old.iter().filter(|(_, wanted)| !wanted) {
         connection
             .prepare_cached("DELETE FROM callback WHERE id = ?1")?
             .execute([id])?;

@@ -9,11 +9,12 @@ use campanile::clock::Clock;
 use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
 use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
-use campanile::store::{Appending, DeadRow, Entry, Filter, NewAlert, Seq, Store};
-use campanile_providers::{Fingerprint, Report, Severity, Status};
+use campanile::store::{Appending, DeadRow, Filter, Seq, Store};
+use campanile_providers::Status;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::message;
 use crate::moody::Moody;
 
 /// One thing that happened.
@@ -188,26 +189,10 @@ impl Rig {
 
     /// A vendor's callback with one message, owed to every sink. None when the message is known.
     pub(crate) async fn post(&self, message: &str, lane: u64, status: Status) -> Option<Seq> {
+        let sinks = self.outlets.iter().map(|outlet| outlet.id).collect();
         let at = self.clock.now();
-        let mut report = Report::new(message, Fingerprint(lane), status);
-        report.title = message.to_owned();
-        let body = serde_json::to_vec(&report.into_alert("test/source", at)).unwrap();
-        let alert = NewAlert {
-            key: campanile::pipeline::dedup::key("test/source", message),
-            content: 0,
-            fingerprint: Fingerprint(lane),
-            status,
-            severity: Severity::Unknown,
-            body,
-            sinks: self.outlets.iter().map(|outlet| outlet.id).collect(),
-        };
-        let entry = Entry {
-            source: "test/source".into(),
-            received_at: at,
-            callback: Vec::new(),
-            alerts: vec![alert],
-            faults: Vec::new(),
-        };
+        let alert = message::alert(message, lane, status, at, sinks);
+        let entry = message::entry(vec![alert], at);
         let appended = self.store.append(entry).await.unwrap();
         let Appending::Accepted { seq, .. } = appended.alerts[0] else {
             return None;

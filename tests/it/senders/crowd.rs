@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::gateway::preamble;
 use crate::process::Process;
 use crate::receiver::Receiver;
-use crate::standing::{Standing, Wire, config, post, source};
+use crate::standing::{Standing, Wire, impatient, post, source};
 
 const HALF_A_HEAD: &str = "POST /callback/probe/a HTTP/1.1\r\nhost: x\r\ncontent-";
 const HALF_A_BODY: &str =
@@ -41,7 +41,7 @@ async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_first() {
-    let gateway = Standing::with(vec![source("a")]).await;
+    let gateway = Standing::of(&impatient(vec![source("a")])).await;
     let mut ends = tokio::task::JoinSet::new();
     for (number, beginning) in BEGINNINGS.iter().enumerate() {
         // Alone, after an answered request, and in one packet with one.
@@ -67,7 +67,7 @@ async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_every_place_taken_by_the_idle_an_honest_sender_still_gets_in() {
-    let mut config = config(vec![source("a")]);
+    let mut config = impatient(vec![source("a")]);
     config.server.connections_max = 8;
     let gateway = Standing::of(&config).await;
     let mut crowd = Vec::new();
@@ -89,6 +89,23 @@ fn write_config(folder: &Path, receiver: &Receiver) {
     let impatient = "[server]\nhead_timeout = \"1s\"\nbody_timeout = \"1s\"\n";
     let preamble = preamble(folder).replace("[server]\n", impatient);
     std::fs::write(folder.join("campanile.toml"), preamble + &settings).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_fills_no_log() {
+    let receiver = Receiver::start([]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver);
+    let process = Process::start(folder.path()).await;
+    process.logs_times("listening", 1).await;
+    let quiet = process.log();
+    for _ in 0..50 {
+        let reply = process.send(b"POST /\x00 HTTP/9\r\n: \r\n\r\n").await;
+        assert_eq!(reply.status, 400);
+    }
+    assert_eq!(process.log(), quiet);
+    process.signal("TERM");
+    process.ended().await;
 }
 
 /// Strangers take every descriptor that the process has for connections; the database and the sinks need theirs.

@@ -93,7 +93,7 @@ pub(crate) fn keyed(name: &str, key: &str) -> Source {
     }
 }
 
-/// A configuration with these sources and short times.
+/// A configuration with these sources and the times that are the default.
 pub(crate) fn config(sources: Vec<Source>) -> config::Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let feed = |source| Feed {
@@ -106,8 +106,8 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             body_bytes_max: 64 * 1024,
             trusted_proxies: vec![],
             client_certificate_header: None,
-            head_timeout: Duration::from_millis(500),
-            body_timeout: Duration::from_millis(500),
+            head_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(10),
             connections_max: 100,
             workers: 1,
         },
@@ -127,6 +127,14 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         sinks: vec![],
         routes: vec![],
     }
+}
+
+/// The same with little patience, for tests that wait for it to end. Others would fail on a machine that is busy.
+pub(crate) fn impatient(sources: Vec<Source>) -> config::Config {
+    let mut config = config(sources);
+    config.server.head_timeout = Duration::from_secs(1);
+    config.server.body_timeout = Duration::from_secs(1);
+    config
 }
 
 impl Standing {

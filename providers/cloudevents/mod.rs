@@ -35,13 +35,18 @@
 //! Lists and objects in `data`, data in another form than JSON beyond its text as the description, `data_base64`, and
 //! `dataschema`. `WebHook-Request-Callback` is not followed.
 
+mod event;
+mod words;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use percent_encoding::percent_decode;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
+
+use event::{Event, Mode, binary, has_only_attributes, is_declared, structured};
+use words::{WORDS, meaning, status_word};
 
 use crate::model::alert::{Alert, Fingerprint, Report, Severity, Status};
 use crate::model::answer::{Answer, Outcome};
@@ -52,68 +57,15 @@ use crate::model::reading::{Reading, Unreadable};
 use crate::model::source::Source;
 use crate::parse::fields::scalar;
 use crate::parse::proof::Proof;
-use crate::parse::table::Table;
 use crate::parse::{authorization, table, time};
 
 /// The adapter.
 #[derive(Debug)]
 pub(crate) struct CloudEvents;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("cloudevents.rs")));
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("mod.rs")));
 
 const NAME: &str = "cloudevents";
-
-const WORDS: &Table = &[
-    ("critical", Severity::Critical),
-    ("fatal", Severity::Critical),
-    ("emergency", Severity::Critical),
-    ("error", Severity::Error),
-    ("high", Severity::Error),
-    ("major", Severity::Error),
-    ("warning", Severity::Warning),
-    ("warn", Severity::Warning),
-    ("medium", Severity::Warning),
-    ("minor", Severity::Warning),
-    ("info", Severity::Info),
-    ("informational", Severity::Info),
-    ("notice", Severity::Info),
-    ("low", Severity::Info),
-];
-
-/// Words by which senders say that a problem is over.
-const OVER: &[&str] = &[
-    "resolved",
-    "resolve",
-    "ok",
-    "recovered",
-    "recovery",
-    "closed",
-    "cleared",
-    "up",
-    "healthy",
-    "normal",
-    "inactive",
-];
-
-/// Words by which they say that it is there.
-const THERE: &[&str] = &[
-    "firing",
-    "fired",
-    "alerting",
-    "alarm",
-    "alert",
-    "open",
-    "opened",
-    "triggered",
-    "trigger",
-    "active",
-    "down",
-    "unhealthy",
-    "problem",
-    "critical",
-    "error",
-    "warning",
-];
 
 /// Attributes that are read by name; any other is an extension.
 const KNOWN: &[&str] = &[
@@ -256,75 +208,6 @@ impl Provider for CloudEvents {
     }
 }
 
-/// Where the standard puts the attributes of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Structured,
-    Binary,
-    Batch,
-}
-
-impl Mode {
-    fn of(call: &Callback) -> Self {
-        // Its media type begins as that of one event does.
-        if call
-            .media_type()
-            .starts_with("application/cloudevents-batch")
-        {
-            return Self::Batch;
-        }
-        let is_binary = call.header("ce-specversion").is_some() && !is_declared(call);
-        if is_binary {
-            Self::Binary
-        } else {
-            Self::Structured
-        }
-    }
-}
-
-fn is_declared(call: &Callback) -> bool {
-    call.media_type().starts_with("application/cloudevents")
-}
-
-/// One event, wherever its attributes stood.
-#[derive(Debug, Default)]
-struct Event<'a> {
-    attributes: BTreeMap<String, String>,
-    data: Option<Cow<'a, Value>>,
-}
-
-impl Event<'_> {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.attributes.get(name).map(String::as_str)
-    }
-
-    fn needed(&self, name: &str, place: &str) -> Result<&str, Unreadable> {
-        let missing = || Unreadable::new(format!("{place}{name}"), "missing or empty");
-        self.get(name).ok_or_else(missing)
-    }
-
-    /// The first of these fields of `data` that is text or a number.
-    fn said(&self, names: &[&str]) -> Option<String> {
-        let data = self.data.as_deref()?.as_object()?;
-        let mut found = names.iter().filter_map(|name| scalar(data.get(*name)?));
-        found.next().map(Cow::into_owned)
-    }
-}
-
-fn structured<'a>(event: &'a Value, place: &str) -> Result<Event<'a>, Unreadable> {
-    let Value::Object(fields) = event else {
-        return Err(Unreadable::new(place, "JSON, but not an object"));
-    };
-    let attributes = fields
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "data" | "data_base64"))
-        .filter_map(|(name, value)| Some((name.clone(), scalar(value)?.into_owned())));
-    Ok(Event {
-        attributes: attributes.collect(),
-        data: fields.get("data").map(Cow::Borrowed),
-    })
-}
-
 fn batch(body: &Value, source: &Source) -> Result<Reading, Unreadable> {
     let Value::Array(events) = body else {
         return Err(Unreadable::new("body", "JSON, but not a list of events"));
@@ -343,58 +226,6 @@ fn batch(body: &Value, source: &Source) -> Result<Reading, Unreadable> {
         }
     }
     Ok(reading)
-}
-
-fn binary(call: &Callback) -> Result<Event<'_>, Unreadable> {
-    let mut attributes = BTreeMap::new();
-    for (name, value) in &call.headers {
-        if let Some(attribute) = name.strip_prefix("ce-") {
-            let value = header_text(value)
-                .ok_or_else(|| Unreadable::new(format!("header.{name}"), "not UTF-8"))?;
-            if !value.is_empty() {
-                attributes.insert(attribute.to_owned(), value);
-            }
-        }
-    }
-    Ok(Event {
-        attributes,
-        data: data(call)?,
-    })
-}
-
-/// The data of binary mode: JSON where it is declared as that or as nothing, else its text.
-fn data(call: &Callback) -> Result<Option<Cow<'_, Value>>, Unreadable> {
-    let media_type = call.media_type();
-    let is_json =
-        media_type.is_empty() || media_type.ends_with("/json") || media_type.ends_with("+json");
-    if call.body.is_empty() {
-        Ok(None)
-    } else if is_json {
-        call.json().map(Cow::Borrowed).map(Some)
-    } else {
-        let text = call.text()?.to_owned();
-        Ok(Some(Cow::Owned(Value::String(text))))
-    }
-}
-
-/// A header's value: a quoted text is unquoted, then percent-decoded once.
-fn header_text(value: &str) -> Option<String> {
-    let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-    let plain = match quoted {
-        None => Cow::Borrowed(value),
-        Some(inner) => {
-            let mut escaped = false;
-            let keep = |sign: &char| {
-                escaped = *sign == '\\' && !escaped;
-                !escaped
-            };
-            Cow::Owned(inner.chars().filter(keep).collect())
-        }
-    };
-    // Bytes over 127 stand as Latin-1.
-    let bytes: Vec<u8> = plain.chars().filter_map(|c| u8::try_from(c).ok()).collect();
-    let decoded = percent_decode(&bytes).decode_utf8().ok()?;
-    Some(decoded.trim().to_owned())
 }
 
 fn report(event: &Event<'_>, place: &str, source: &Source) -> Result<Report, Unreadable> {
@@ -463,23 +294,6 @@ fn own(event: &Event<'_>, message_id: &str) -> Option<Report> {
     Some(report)
 }
 
-/// A type without its last word, if that is a status, and that word.
-fn status_word(kind: &str) -> (&str, Option<&str>) {
-    match kind.rsplit_once(['.', '/', ':']) {
-        Some((stem, last)) if meaning(last).is_some() => (stem, Some(last)),
-        _ => (kind, None),
-    }
-}
-
-fn meaning(word: &str) -> Option<Status> {
-    let is_one_of = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-    if is_one_of(OVER) {
-        Some(Status::Resolved)
-    } else {
-        is_one_of(THERE).then_some(Status::Firing)
-    }
-}
-
 fn status(event: &Event<'_>, last_of_type: Option<&str>) -> (Status, Option<String>) {
     let in_data = ["status", "state", "event_action"]
         .into_iter()
@@ -535,17 +349,4 @@ fn labels(event: &Event<'_>, kind: &str) -> BTreeMap<String, String> {
         )
         .chain([("type".to_owned(), kind.to_owned())])
         .collect()
-}
-
-/// Whether everything beside `data` could be an attribute of the standard: named in lower case letters and digits, and no
-/// list or map.
-fn has_only_attributes(event: &Value) -> bool {
-    let plain = |name: &str| {
-        name.bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    event.as_object().is_some_and(|event| {
-        let mut beside = event.iter().filter(|(name, _)| !name.starts_with("data"));
-        beside.all(|(name, value)| plain(name) && !(value.is_object() || value.is_array()))
-    })
 }

@@ -1,28 +1,30 @@
 //! From what is written to a [`Config`]: every table against the table of settings, then what must hold between them.
 
-use campanile_providers::Never;
+mod agreement;
+mod name;
 
-use super::build::{self, Parts};
-use super::file::{Layers, Node, Place, Written};
-use super::mistake::{Mistake, nearest, one_of};
-use super::settings::{self, Kind, Setting};
-use super::values::{self, Problem, Read};
-use super::{Config, Environment, ExpressionMistake, Vocabulary};
+pub(super) use name::{Named, is_name, names_expected};
 
-/// The longest name of a source or sink.
-const NAME_CHARACTERS_MAX: usize = 64;
+use crate::config::build::Parts;
+use crate::config::layers::Layers;
+use crate::config::mistake::{Mistake, nearest, one_of};
+use crate::config::node::{Node, Place, Written};
+use crate::config::secret;
+use crate::config::settings::{self, Kind, Setting};
+use crate::config::values::{self, Problem};
+use crate::config::{Config, Environment, ExpressionMistake, Vocabulary};
 
 /// What is checked, against what, and what was found.
-pub(super) struct Check<'a> {
-    pub(super) layers: Layers,
-    pub(super) environment: &'a Environment,
-    pub(super) vocabulary: &'a Vocabulary<'a>,
+pub(crate) struct Check<'a> {
+    pub(crate) layers: Layers,
+    pub(crate) environment: &'a Environment,
+    pub(crate) vocabulary: &'a Vocabulary<'a>,
     /// Providers of the operator's that could not be read. What stands in their sources cannot be judged.
     mistaken: Vec<String>,
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         layers: Layers,
         environment: &'a Environment,
         vocabulary: &'a Vocabulary<'a>,
@@ -37,9 +39,9 @@ impl<'a> Check<'a> {
     }
 
     /// The whole configuration. None when there are mistakes; then all of them are in `layers`.
-    pub(super) fn whole(&mut self, tree: &Node) -> Option<Config> {
+    pub(crate) fn whole(&mut self, tree: &Node) -> Option<Config> {
         self.words(tree, settings::TOP, "section");
-        if let Some(mappings) = tree.get(super::mappings::SECTION) {
+        if let Some(mappings) = tree.get(crate::config::mappings::SECTION) {
             let message = "a mapping cannot be made of variables".to_owned();
             self.wrong(&mappings.place, message, "`[mappings.NAME]` in a file");
         }
@@ -77,13 +79,24 @@ impl<'a> Check<'a> {
         expected: String,
         nearest: Option<String>,
     ) {
-        let location = self.layers.location(place, of_key);
+        let location = self.layers.texts.location(place, of_key);
         self.layers.mistakes.push(Mistake {
             message,
             location,
             expected,
             nearest,
         });
+    }
+
+    /// A key as it may be shown: whole, or as `stray` says, and then the line that it stands in does not show it either.
+    fn without_secret(&mut self, place: &Place, key: &str, stray: Option<String>) -> String {
+        let Some(stray) = stray else {
+            return key.to_owned();
+        };
+        if let Place::File { file, key, .. } = place {
+            self.layers.texts.conceal(*file, key.clone());
+        }
+        stray
     }
 
     /// Whether every key of a table is one of these words.
@@ -98,10 +111,12 @@ impl<'a> Check<'a> {
                     .map(str::to_owned)
                     .or_else(|| nearest(key, words.iter().copied()));
                 let expected = one_of(words.iter().copied());
+                let stray = secret::stray_key(key).filter(|_| near.is_none());
+                let shown = self.without_secret(&node.place, key, stray);
                 self.add(
                     &node.place,
                     true,
-                    format!("unknown {what} `{key}`"),
+                    format!("unknown {what} `{shown}`"),
                     expected,
                     near,
                 );
@@ -151,6 +166,9 @@ impl<'a> Check<'a> {
     }
 
     fn problem(&mut self, setting: &Setting, node: &Node, problem: Problem) {
+        for (key, item) in node.entries() {
+            self.without_secret(&item.place, key, secret::stray_key(key));
+        }
         let place = problem.place.unwrap_or_else(|| node.place.clone());
         let message = format!("`{}` {}", setting.name, problem.what);
         let expected = problem.expected.unwrap_or_else(|| setting.kind.expected());
@@ -181,6 +199,7 @@ impl<'a> Check<'a> {
     ) {
         let place = self
             .layers
+            .texts
             .within(&node.place, text, mistake.line, mistake.column);
         let message = format!(
             "`{}` cannot be understood: {}",
@@ -251,19 +270,25 @@ impl<'a> Check<'a> {
     }
 
     fn name(&mut self, root: &str, kind: &str, name: &str, table: &Node) -> bool {
+        let sound = is_name(name);
+        let shown = match secret::stray_name(name) {
+            stray if !sound || !matches!(table.value, Written::Table(_)) => {
+                self.without_secret(&table.place, name, stray)
+            }
+            _ => name.to_owned(),
+        };
         if !matches!(table.value, Written::Table(_)) {
-            let message = format!("`{name}` stands where the name of a table is expected");
+            let message = format!("`{shown}` stands where the name of a table is expected");
             let expected =
                 format!("a name of your own in the header, such as `[{root}.{kind}.prod]`");
             self.add(&table.place, true, message, expected, None);
             return false;
         }
-        let sound = is_name(name);
         if !sound {
             self.add(
                 &table.place,
                 true,
-                format!("`{name}` cannot be a name"),
+                format!("`{shown}` cannot be a name"),
                 names_expected(),
                 None,
             );
@@ -359,185 +384,5 @@ impl<'a> Check<'a> {
                 near,
             );
         }
-    }
-
-    /// Where two listeners may stand.
-    fn listeners(&mut self, parts: &Parts, tree: &Node) {
-        let (Some(server), Some(admin)) = (&parts.server, &parts.admin) else {
-            return;
-        };
-        let listen = tree.get("admin").and_then(|table| table.get("listen"));
-        let place = listen.map_or(Place::Default, |node| node.place.clone());
-        if !admin.listen.ip().is_loopback() && admin.token.is_none() {
-            let message =
-                "`[admin]` has no `token`: anyone who reaches this address could read every alert";
-            let expected = "`token = { env = \"CAMPANILE_ADMIN_TOKEN\" }`, or a loopback address such as \"127.0.0.1:8081\"";
-            self.wrong(&place, message.to_owned(), expected);
-        }
-        if admin.listen == server.listen && server.listen.port() != 0 {
-            let message = "`[admin]` and `[server]` listen on the same address".to_owned();
-            self.wrong(&place, message, "another port");
-        }
-    }
-
-    /// A client certificate is what a trusted proxy says in a header: without both there is nothing to believe.
-    fn client_certificates(&mut self, parts: &Parts, tree: &Node, sources: &[Named<'_>]) {
-        let Some(server) = &parts.server else {
-            return;
-        };
-        if let Some(name) = &server.client_certificate_header
-            && !is_header(name)
-        {
-            let table = tree.get("server");
-            let node = table.and_then(|table| table.get("client_certificate_header"));
-            let place = node.map_or(Place::Default, |node| node.place.clone());
-            let message = "`client_certificate_header` is not the name of a header".to_owned();
-            self.wrong(&place, message, "a name such as \"x-client-cert-cn\"");
-        }
-        let missing = match (&server.client_certificate_header, &*server.trusted_proxies) {
-            (None, _) => "client_certificate_header",
-            (_, []) => "trusted_proxies",
-            _ => return,
-        };
-        for node in sources
-            .iter()
-            .filter_map(|source| source.table.get("client_certificate"))
-        {
-            let message =
-                format!("`client_certificate` could never hold: `[server]` has no `{missing}`");
-            let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is set up";
-            self.add(&node.place, true, message, expected.to_owned(), None);
-        }
-    }
-
-    /// The demo server's paths name no source: only one can stand behind them.
-    fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
-        let pairs = parts.feeds.iter().zip(sources);
-        let demo =
-            pairs.filter(|(feed, _)| feed.as_ref().is_some_and(|feed| feed.source.demo_paths));
-        let demo: Vec<_> = demo.map(|(_, source)| source).collect();
-        if let Some((first, others)) = demo.split_first() {
-            for source in others {
-                let place = source
-                    .table
-                    .get("demo_paths")
-                    .unwrap_or(source.table)
-                    .place
-                    .clone();
-                let message = format!("the demo paths are served for `{}` already", first.full());
-                self.add(
-                    &place,
-                    true,
-                    message,
-                    "one source with `demo_paths = true`".to_owned(),
-                    None,
-                );
-            }
-        }
-    }
-
-    /// A source must have some way to know its vendor.
-    fn proof(&mut self, feed: &super::Feed, named: &Named<'_>) {
-        let source = &feed.source;
-        let secrets = !source.keys.is_empty()
-            || !source.tokens.is_empty()
-            || !source.topics.is_empty()
-            || source.tenant.is_some()
-            || !source.audiences.is_empty();
-        let name = named.full();
-        let own = self.vocabulary.settings_of(named.kind);
-        let own = own
-            .iter()
-            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
-            .map(|setting| setting.name);
-        let words = one_of(
-            own.clone()
-                .chain(["key", "allow_from", "client_certificate"])
-                .collect::<std::collections::BTreeSet<_>>(),
-        );
-        let (message, expected) = if source.open && secrets {
-            (
-                format!("`{name}` is open, so that its secrets are never asked for"),
-                "either `open = true` or secrets".to_owned(),
-            )
-        } else if source.open {
-            return;
-        } else if !secrets && source.allow_from.is_empty() && source.client_certificates.is_empty()
-        {
-            (
-                format!("anyone could raise alerts through `{name}`: it asks for no proof"),
-                format!("{words}; or `open = true` when that is what you want"),
-            )
-        } else if let Some(never) = build::never_believes(feed) {
-            let (why, expected) = match never {
-                Never::Unset(settings) => {
-                    let settings = settings.iter().map(|setting| format!("`{setting}`"));
-                    let settings = settings.collect::<Vec<_>>().join(" and ");
-                    (format!("{settings} is not set"), settings)
-                }
-                Never::Because(why) => (
-                    why.to_owned(),
-                    one_of(own.collect::<std::collections::BTreeSet<_>>()),
-                ),
-            };
-            (
-                format!("`{name}` could never believe a call: {why}"),
-                expected,
-            )
-        } else {
-            return;
-        };
-        self.add(&named.table.place, true, message, expected, None);
-    }
-}
-
-/// Whether this can be the name of a source, a sink or a mapping.
-pub(super) fn is_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    !name.is_empty() && name.len() <= NAME_CHARACTERS_MAX && name.chars().all(fits)
-}
-
-/// Whether this can be the name of a header.
-fn is_header(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    !name.is_empty() && name.chars().all(fits)
-}
-
-/// What a name may be.
-pub(super) fn names_expected() -> String {
-    format!("1 to {NAME_CHARACTERS_MAX} of: lower-case letters, digits, `-` and `_`")
-}
-
-/// Reads a setting, or its default. None when it is neither written nor has a default, or is a mistake.
-pub(super) fn read<T>(
-    table: Option<&Node>,
-    settings: &[Setting],
-    name: &str,
-    read: impl Fn(&Node) -> Read<T>,
-) -> Option<T> {
-    if let Some(node) = table.and_then(|table| table.get(name)) {
-        return read(node).ok();
-    }
-    let setting = settings.iter().find(|setting| setting.name == name)?;
-    read(&Node::default(setting.default?)?).ok()
-}
-
-/// A table `[root.kind.name]`.
-pub(super) struct Named<'t> {
-    pub(super) kind: &'t str,
-    pub(super) name: &'t str,
-    pub(super) table: &'t Node,
-    /// Nothing is wrong in it by itself.
-    sound: bool,
-}
-
-impl Named<'_> {
-    /// `webhook/oncall`
-    pub(super) fn full(&self) -> String {
-        format!("{}/{}", self.kind, self.name)
-    }
-
-    fn path(&self, root: &str) -> String {
-        format!("{root}.{}.{}", self.kind, self.name)
     }
 }

@@ -13,60 +13,17 @@ use toml::de::{DeTable, DeValue};
 
 use super::Environment;
 use super::mappings::{self, OwnMapping};
-use super::mistake::{Line, Location, Mistake, Mistakes};
-use super::{secret, settings};
+use super::mistake::{Location, Mistake, Mistakes};
+use super::node::{Node, Place, Written};
+use super::text::{self, Texts};
 
 /// The start of the name of a variable that is a setting.
 const PREFIX: &str = "CAMPANILE";
-/// A larger file is a mistake of another kind.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-
-/// One file as it was read.
-struct Text {
-    name: String,
-    content: String,
-    /// What must not be shown of it.
-    hidden: Vec<Range<usize>>,
-}
-
-/// Where a value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In a file.
-    File {
-        file: usize,
-        key: Range<usize>,
-        value: Range<usize>,
-    },
-    /// In an environment variable.
-    Variable(String),
-    /// Nowhere: a default.
-    Default,
-}
-
-/// A value and its place. Cannot be printed: it may hold secrets.
-#[derive(Clone)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Written,
-}
-
-/// What is written.
-#[derive(Clone)]
-pub(super) enum Written {
-    Text(String),
-    Whole(i64),
-    Fraction,
-    Flag(bool),
-    List(Vec<Node>),
-    /// In the order of the files.
-    Table(Vec<(String, Node)>),
-}
 
 /// Files, and the mistakes found on the way.
 #[derive(Default)]
 pub(super) struct Layers {
-    texts: Vec<Text>,
+    pub(super) texts: Texts,
     places: Vec<Place>,
     tables: HashMap<Vec<String>, usize>,
     stack: Vec<Layer>,
@@ -126,75 +83,6 @@ impl Layers {
         )
     }
 
-    /// The place for people.
-    pub(super) fn location(&self, place: &Place, of_key: bool) -> Location {
-        match place {
-            Place::File { file, key, value } => {
-                let span = if of_key { key } else { value };
-                self.line(*file, span.clone())
-            }
-            Place::Variable(variable) => Location::Variable {
-                variable: variable.clone(),
-            },
-            Place::Default => Location::Path {
-                file: self
-                    .texts
-                    .first()
-                    .map_or_else(String::new, |text| text.name.clone()),
-            },
-        }
-    }
-
-    pub(super) fn line(&self, file: usize, span: Range<usize>) -> Location {
-        match self.texts.get(file) {
-            Some(text) => Location::Line(Line::of(&text.name, &text.content, span, &text.hidden)),
-            None => Location::Path {
-                file: String::new(),
-            },
-        }
-    }
-
-    /// The place of a line and column within a text, where the text stands in the file as it is.
-    pub(super) fn within(&self, place: &Place, text: &str, line: usize, column: usize) -> Place {
-        let Place::File { file, key, value } = place else {
-            return place.clone();
-        };
-        let written = self
-            .texts
-            .get(*file)
-            .and_then(|file| file.content.get(value.clone()));
-        let Some(start) = written.and_then(|written| written.find(text)) else {
-            return place.clone();
-        };
-        let before: usize = text
-            .split_inclusive('\n')
-            .take(line - 1)
-            .map(str::len)
-            .sum();
-        let rest = text
-            .get(before..)
-            .unwrap_or("")
-            .lines()
-            .next()
-            .unwrap_or("");
-        let skipped: usize = rest
-            .chars()
-            .take(column.saturating_sub(1))
-            .map(char::len_utf8)
-            .sum();
-        let from = value.start + start + before + skipped;
-        let to = if column == 0 {
-            from + rest.len()
-        } else {
-            from + 1
-        };
-        Place::File {
-            file: *file,
-            key: key.clone(),
-            value: from..to,
-        }
-    }
-
     fn files(&mut self, path: &Path) -> Vec<PathBuf> {
         if !path.is_dir() {
             return vec![path.to_owned()];
@@ -227,53 +115,15 @@ impl Layers {
         });
     }
 
-    /// Another file that a setting names; its number.
-    pub(super) fn add_text(&mut self, path: &Path) -> std::io::Result<(usize, String)> {
-        let content = read_text(path)?;
-        let hidden = match content.parse::<toml::Table>() {
-            Ok(_) => Vec::new(),
-            Err(_) => doubtful(&content),
-        };
-        self.texts.push(Text {
-            name: path.display().to_string(),
-            content: content.clone(),
-            hidden,
-        });
-        Ok((self.texts.len() - 1, content))
-    }
-
-    /// Name and content of a file.
-    pub(super) fn text(&self, file: usize) -> (&str, &str) {
-        let text = self.texts.get(file);
-        text.map_or(("", ""), |text| (&text.name, &text.content))
-    }
-
-    /// Never shows this part of a file.
-    pub(super) fn conceal(&mut self, file: usize, span: Range<usize>) {
-        if let Some(text) = self.texts.get_mut(file) {
-            text.hidden.push(span);
-        }
-    }
-
     fn add_file(&mut self, path: &Path) {
-        let text = match read_text(path) {
+        let text = match text::read(path) {
             Ok(text) => text,
             Err(error) => {
                 return self.unreadable(path, &format!("this file cannot be read: {error}"));
             }
         };
-        let file = self.texts.len();
         let (table, errors) = DeTable::parse_recoverable(&text);
-        let hidden = if errors.is_empty() {
-            Vec::new()
-        } else {
-            doubtful(&text)
-        };
-        self.texts.push(Text {
-            name: path.display().to_string(),
-            content: text.clone(),
-            hidden,
-        });
+        let file = self.texts.keep(path, text.clone(), errors.is_empty());
         if errors.is_empty() {
             self.note_mappings(file, table.get_ref());
             let mut map = self.table(file, &mut Vec::new(), table.get_ref());
@@ -296,7 +146,7 @@ impl Layers {
         };
         self.mistakes.push(Mistake {
             message: format!("this is not TOML: {what}"),
-            location: self.line(file, error.span().unwrap_or(0..0)),
+            location: self.texts.line(file, error.span().unwrap_or(0..0)),
             expected: expected.to_owned(),
             nearest: None,
         });
@@ -350,16 +200,16 @@ impl Layers {
         let origin = Some(number.to_string());
         let kind = match written.get_ref() {
             DeValue::String(text) => {
-                self.hide(file, path, span);
+                self.texts.hide(file, path, span);
                 ValueKind::String(text.to_string())
             }
             DeValue::Integer(whole) => {
-                self.hide(file, path, span);
+                self.texts.hide(file, path, span);
                 i64::from_str_radix(whole.as_str(), whole.radix())
                     .map_or(ValueKind::Float(0.0), ValueKind::I64)
             }
             DeValue::Float(_) | DeValue::Datetime(_) => {
-                self.hide(file, path, span);
+                self.texts.hide(file, path, span);
                 ValueKind::Float(0.0)
             }
             DeValue::Boolean(flag) => ValueKind::Boolean(*flag),
@@ -377,19 +227,6 @@ impl Layers {
             }
         };
         Value::new(origin.as_ref(), kind)
-    }
-
-    /// Hides what may be a secret. One that was written where the name of a variable belongs is a secret still.
-    fn hide(&mut self, file: usize, path: &[String], span: Range<usize>) {
-        let path: Vec<_> = path.iter().map(String::as_str).collect();
-        let Some(text) = self.texts.get_mut(file) else {
-            return;
-        };
-        let written = text.content.get(span.clone()).unwrap_or("");
-        let name = secret::is_variable(written.trim_matches(['"', '\'']));
-        if !settings::is_public(&path) || (path.last() == Some(&"env") && !name) {
-            text.hidden.push(span);
-        }
     }
 
     fn place(&mut self, place: Place) -> usize {
@@ -410,9 +247,10 @@ impl Layers {
         let (Some(first), Some(second)) = (self.places.get(before), self.places.get(number)) else {
             return;
         };
-        let (Location::Line(first), second) =
-            (self.location(first, true), self.location(second, true))
-        else {
+        let (Location::Line(first), second) = (
+            self.texts.location(first, true),
+            self.texts.location(second, true),
+        ) else {
             return;
         };
         if matches!(&second, Location::Line(line) if line.file == first.file) {
@@ -491,32 +329,7 @@ impl Layers {
     }
 }
 
-impl Place {
-    pub(super) fn order(&self) -> (usize, usize) {
-        match self {
-            Self::File { file, key, .. } => (*file, key.start),
-            Self::Variable(_) | Self::Default => (usize::MAX, 0),
-        }
-    }
-}
-
 impl Node {
-    /// What stands under a key of a table.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.entries()
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, node)| node)
-    }
-
-    /// The entries of a table; none of anything else.
-    pub(super) fn entries(&self) -> &[(String, Self)] {
-        match &self.value {
-            Written::Table(entries) => entries,
-            _ => &[],
-        }
-    }
-
     /// A default of the table of settings.
     pub(super) fn default(written: &str) -> Option<Self> {
         let value = DeValue::parse(written).ok()?;
@@ -540,38 +353,4 @@ fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-fn read_text(path: &Path) -> std::io::Result<String> {
-    use std::io::Read;
-    let mut text = String::new();
-    let read = std::fs::File::open(path)?
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)?;
-    if read as u64 > FILE_BYTES_MAX {
-        return Err(std::io::Error::other("it is larger than 4 MiB"));
-    }
-    Ok(text)
-}
-
-/// What must not be shown of a file that is not TOML: everything but headers, names of settings, and values of settings
-/// known to be harmless. In a broken file nobody knows where a secret begins and ends.
-fn doubtful(text: &str) -> Vec<Range<usize>> {
-    let mut hidden = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let end = start + line.trim_end().len();
-        let header = line.starts_with('[') && !line.contains(['"', '\'', '=', ',']);
-        let key = line.split('=').next().unwrap_or("");
-        if !header && !settings::is_public(&["server", key.trim()]) {
-            let shown = if settings::is_known(key.trim()) {
-                key.len() + 1
-            } else {
-                0
-            };
-            hidden.push(start + shown..end.max(start + shown));
-        }
-        start += line.len();
-    }
-    hidden
 }

@@ -1,0 +1,272 @@
+//! Values are weighed before they are made, and a run that weighs too much ends with an error.
+
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
+
+use super::{COUNT_MAX, DEPTH_MAX, WORK_BYTES_MAX};
+
+/// What a value costs beside the bytes of its text.
+const ITEM_BYTES: usize = 32;
+
+/// What one run has weighed by now.
+#[derive(Debug, Default)]
+struct Weighed(usize);
+
+/// Puts the weighing filters that [`super::guard`] names into `env`, and a `range` that ends.
+pub fn add_to(env: &mut Environment<'_>) {
+    env.add_filter("__part", part);
+    env.add_filter("__kept", part);
+    env.add_filter("__factor", factor);
+    env.add_function("range", range);
+    // Prints whatever it can reach, without end where lists stand in each other.
+    env.remove_global("debug");
+}
+
+macro_rules! metered {
+    ($env:ident, $only:ident: $($name:ident),+ $(,)?) => {
+        $(if $only(stringify!($name)) {
+            let original = Value::from_function(filters::$name);
+            $env.add_filter(stringify!($name), move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+                let args = args.into_values();
+                let made = made_by(stringify!($name), &args)?;
+                charge(state, made)?;
+                original.call(state, &args)
+            });
+        })+
+    };
+}
+
+/// Has the engine's filters weigh what they make: those that `only` says.
+pub fn measure(env: &mut Environment<'_>, only: impl Fn(&str) -> bool) {
+    metered!(
+        env, only: attr, batch, bool, capitalize, chain, default, dictsort, escape, first, float, format, groupby, indent,
+        int, items, join, last, lines, list, lower, map, max, min, pprint, reject, rejectattr, replace, reverse, round,
+        select, selectattr, slice, sort, split, string, sum, title, tojson, trim, unique, upper, urlencode, zip,
+    );
+}
+
+macro_rules! comparing {
+    ($env:ident: $($name:literal = $test:path),+ $(,)?) => {
+        $(
+            let original = Value::from_function($test);
+            $env.add_test($name, move |state: &mut State<'_, '_>, value: Value, other: Value| {
+                weigh(state, &other)?;
+                Ok::<_, Error>(original.call(state, &[value, other])?.is_true())
+            });
+        )+
+    };
+}
+
+/// Has `is eq` and its like weigh what they compare with, as [`super::guard`] has the operators do.
+pub fn compare(env: &mut Environment<'_>) {
+    comparing!(
+        env: "eq" = tests::is_eq, "equalto" = tests::is_eq, "==" = tests::is_eq, "ne" = tests::is_ne, "!=" = tests::is_ne,
+        "lt" = tests::is_lt, "lessthan" = tests::is_lt, "<" = tests::is_lt, "le" = tests::is_le, "<=" = tests::is_le,
+        "gt" = tests::is_gt, "greaterthan" = tests::is_gt, ">" = tests::is_gt, "ge" = tests::is_ge, ">=" = tests::is_ge,
+        "in" = tests::is_in,
+    );
+}
+
+/// Counts `bytes` against what the run may weigh.
+pub fn charge(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
+    let weighed = state.get_or_insert_extension_with(Weighed::default);
+    weighed.0 = weighed.0.saturating_add(bytes);
+    if weighed.0 <= WORK_BYTES_MAX {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "its texts and lists come to more than {} MiB: repeat, join or keep less of them",
+        WORK_BYTES_MAX / 1024 / 1024
+    )))
+}
+
+/// Counts a value that is about to be copied or written out.
+pub fn weigh(state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let bytes = weight(value)?.bytes;
+    charge(state, bytes)
+}
+
+/// An operand, or what is kept under a name, as it is.
+fn part(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
+    weigh(state, &value)?;
+    Ok(value)
+}
+
+/// An operand of `*`, which the engine would repeat texts and lists with.
+fn factor(value: Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Number | ValueKind::Bool | ValueKind::Undefined | ValueKind::None => Ok(value),
+        kind => Err(wrong(format!(
+            "`*` is for numbers, and this is a {kind}: a text or a list cannot be repeated"
+        ))),
+    }
+}
+
+fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+    let (from, to) = upper.map_or((0, lower), |upper| (lower, upper));
+    let (step, down) = match step.unwrap_or(1) {
+        0 => return Err(wrong("`range` cannot have a step of 0".to_owned())),
+        step => (step.unsigned_abs(), step < 0),
+    };
+    let span = if down && from > to || !down && to > from {
+        from.abs_diff(to)
+    } else {
+        0
+    };
+    let count = usize::try_from(span.div_ceil(step)).unwrap_or(usize::MAX);
+    within("range", count)?;
+    let numbers = (0..span).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+    let numbers = numbers.map(|gone| {
+        if down {
+            from.saturating_sub_unsigned(gone)
+        } else {
+            from.saturating_add_unsigned(gone)
+        }
+    });
+    Ok(numbers.collect::<Vec<_>>().into())
+}
+
+/// Refuses a number of things that nobody reads.
+fn within(what: &str, count: usize) -> Result<usize, Error> {
+    if count <= COUNT_MAX {
+        return Ok(count);
+    }
+    Err(wrong(format!("`{what}` takes at most {COUNT_MAX}")))
+}
+
+/// At most so many bytes come of this filter with these arguments, or go through it.
+fn made_by(name: &str, args: &[Value]) -> Result<usize, Error> {
+    let mut all = Weight::default();
+    for arg in args {
+        all.add(arg, 0)?;
+    }
+    let more = match name {
+        "indent" => lines(args) * within(name, number(args, "width", 4))?,
+        // Twice: what is filled in, and the lists around it.
+        "batch" | "slice" => 2 * ITEM_BYTES * within(name, number(args, "", 1))?,
+        "format" => widest(args)?.saturating_mul(signs(args)),
+        "tojson" | "pprint" => {
+            let plain = name == "tojson" && args.len() == 1;
+            let indent = if plain {
+                0
+            } else {
+                within(name, number(args, "indent", 4))?
+            };
+            let blanks = all.items * all.deepest * indent;
+            blanks.saturating_add(all.bytes)
+        }
+        "replace" => {
+            let [value, from, to] = [0, 1, 2].map(|at| text(args, at));
+            let found = if from.is_empty() {
+                value.chars().count() + 1
+            } else {
+                value.matches(from).count()
+            };
+            found.saturating_mul(to.len())
+        }
+        "join" => text(args, 1).len().saturating_mul(all.items),
+        // Every piece is a value.
+        "split" | "lines" | "list" => text(args, 0).len().saturating_mul(ITEM_BYTES),
+        // Each call may be given the rest of the arguments.
+        "map" | "select" | "reject" | "selectattr" | "rejectattr" | "urlencode" => 2 * all.bytes,
+        _ => 0,
+    };
+    Ok(all.bytes.saturating_add(more))
+}
+
+fn text(args: &[Value], at: usize) -> &str {
+    args.get(at).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn lines(args: &[Value]) -> usize {
+    text(args, 0).matches('\n').count() + 1
+}
+
+/// The number that a filter is told after its value, or as the keyword `name`.
+fn number(args: &[Value], name: &str, default: usize) -> usize {
+    let as_number = |value: &Value| match value.kind() {
+        ValueKind::Number => Some(usize::try_from(value.clone()).unwrap_or(usize::MAX)),
+        _ => None,
+    };
+    let told = args.get(1).and_then(as_number);
+    let keyword = || {
+        let keywords = Kwargs::try_from(args.last()?.clone()).ok()?;
+        as_number(&keywords.peek::<Value>(name).ok()?)
+    };
+    told.or_else(keyword).unwrap_or(default)
+}
+
+/// The signs of a format that stand for a value.
+fn signs(args: &[Value]) -> usize {
+    text(args, 0).matches('%').count()
+}
+
+/// The widest that one sign of a format may come to, beside its value: a number in the format, or one given for a `*`.
+fn widest(args: &[Value]) -> Result<usize, Error> {
+    let format = text(args, 0);
+    let digits = format.split(|c: char| !c.is_ascii_digit());
+    let mut widest = 0;
+    for run in digits.filter(|run| !run.is_empty()) {
+        widest = widest.max(within("format", run.parse().unwrap_or(usize::MAX))?);
+    }
+    if format.contains('*') {
+        for arg in args.iter().skip(1) {
+            let Ok(width) = i64::try_from(arg.clone()) else {
+                continue;
+            };
+            let width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
+            widest = widest.max(within("format", width)?);
+        }
+    }
+    Ok(widest)
+}
+
+/// What a value comes to when it is written out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weight {
+    bytes: usize,
+    items: usize,
+    deepest: usize,
+}
+
+fn weight(value: &Value) -> Result<Weight, Error> {
+    let mut weight = Weight::default();
+    weight.add(value, 0)?;
+    Ok(weight)
+}
+
+impl Weight {
+    /// Stops where it is too much: a list may hold itself a thousand times over.
+    fn add(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
+        if depth > DEPTH_MAX {
+            return Err(wrong(format!(
+                "lists stand in lists more than {DEPTH_MAX} deep"
+            )));
+        }
+        self.items += 1;
+        self.deepest = self.deepest.max(depth);
+        self.bytes += ITEM_BYTES + value.as_str().map_or(0, str::len);
+        if self.bytes > WORK_BYTES_MAX {
+            return Ok(());
+        }
+        let map = match value.kind() {
+            ValueKind::Map => true,
+            ValueKind::Seq | ValueKind::Iterable => false,
+            _ => return Ok(()),
+        };
+        for item in value.try_iter()? {
+            if map {
+                self.add(&value.get_item(&item)?, depth + 1)?;
+            }
+            self.add(&item, depth + 1)?;
+            if self.bytes > WORK_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(message: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}

@@ -1,0 +1,110 @@
+//! Where a call carries what proves its sender.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::mapping::expression::Expression;
+use crate::mapping::view::View;
+use crate::mapping::{filters, fresh};
+use crate::model::callback::Callback;
+use crate::model::source::Source;
+use crate::parse::proof::Proof;
+
+/// Where a secret or a signature stands.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Header(String),
+    Query(String),
+    Field(Expression),
+}
+
+impl Place {
+    pub(crate) fn each_expression(&self, see: &mut impl FnMut(&Expression)) {
+        if let Self::Field(expression) = self {
+            see(expression);
+        }
+    }
+
+    pub(crate) fn given(&self, view: &Arc<View>) -> Option<String> {
+        let value = match self {
+            Self::Header(name) => view.headers.get_attr(name).ok()?,
+            Self::Query(name) => view.query.get_attr(name).ok()?,
+            Self::Field(expression) => expression.eval(view).ok()?,
+        };
+        filters::text(&value)
+    }
+
+    pub(crate) fn put(&self, call: &mut Callback, value: &str) {
+        match self {
+            Self::Header(name) => put_header(call, name, value),
+            Self::Query(name) => fresh::put_query(call, name, value),
+            Self::Field(expression) => fresh::put(call, &expression.source, value),
+        }
+    }
+}
+
+/// A piece of what is signed.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Text(String),
+    Body,
+    User,
+    Value(Expression),
+}
+
+pub(crate) fn text_of(
+    parts: &[Part],
+    call: &Callback,
+    user: Option<&str>,
+    view: &Arc<View>,
+) -> String {
+    parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Body => call.text().unwrap_or_default().to_owned(),
+            Part::User => user.unwrap_or_default().to_owned(),
+            Part::Value(expression) => expression
+                .eval(view)
+                .ok()
+                .and_then(|value| filters::text(&value))
+                .unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// `given` without `prefix`, whose letters may be of either case.
+pub(crate) fn strip<'g>(given: &'g str, prefix: &str) -> Option<&'g str> {
+    let (head, rest) = given.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+pub(crate) fn basic<'a>(call: &Callback, source: &'a Source) -> Proof<'a> {
+    let pair = basic_pair(call);
+    let user_is_right = match (&source.user, &pair) {
+        (Some(wanted), Some((user, _))) => wanted == user,
+        _ => true,
+    };
+    if !user_is_right {
+        return Proof::Wrong("wrong user");
+    }
+    Proof::Secret {
+        given: pair.map(|(_, password)| Cow::Owned(password)),
+        wanted: &source.tokens,
+    }
+}
+
+pub(crate) fn basic_pair(call: &Callback) -> Option<(String, String)> {
+    let encoded = strip(call.header("authorization")?, "Basic ")?;
+    let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+pub(crate) fn put_header(call: &mut Callback, name: &str, value: &str) {
+    call.headers.retain(|(known, _)| known != name);
+    call.headers.push((name.to_owned(), value.to_owned()));
+}

@@ -1,0 +1,143 @@
+//! A signature that a mapping declares: what is signed, how, and where it stands.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Part, Place};
+use crate::mapping::expression::Expression;
+use crate::mapping::filters;
+use crate::mapping::names::Names;
+use crate::mapping::time::{self, Moment};
+use crate::mapping::view::{Taking, View};
+use crate::model::callback::Callback;
+use crate::model::source::{Secret, Source};
+use crate::parse::proof::Proof;
+use crate::parse::signature::{self, Algorithm, Encoding, SecretForm};
+
+/// A keyed hash or a signature over a message.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    pub(crate) place: Place,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) encoding: Encoding,
+    pub(crate) secret: SecretForm,
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) message: Vec<Part>,
+    pub(crate) tolerance: Option<(Expression, f64)>,
+}
+
+impl Signature {
+    pub(crate) fn of<'a>(
+        &self,
+        call: &'a Callback,
+        source: &'a Source,
+        view: &Arc<View>,
+    ) -> Proof<'a> {
+        let Some(message) = self.message(call, source.user.as_deref(), view) else {
+            // Something that is signed is absent: no signature can hold.
+            return Proof::Absent;
+        };
+        let given = self.place.given(view).unwrap_or_default();
+        let proof = Proof::Signature {
+            algorithm: self.algorithm,
+            given: self.candidates(&given),
+            message,
+            secret: self.secret,
+            wanted: &source.tokens,
+        };
+        match &self.tolerance {
+            None => proof,
+            Some((timestamp, tolerance)) => Proof::All(vec![
+                proof,
+                Proof::Recent {
+                    at: signed_at(timestamp, view),
+                    now: call.received_at,
+                    tolerance: *tolerance,
+                },
+            ]),
+        }
+    }
+
+    /// The decoded signatures that the call carries, several while the vendor's secret is rotated.
+    fn candidates(&self, given: &str) -> Vec<Vec<u8>> {
+        let pieces = given
+            .split([',', ' '])
+            .map(str::trim)
+            .filter(|p| !p.is_empty());
+        // `v1,<base64>` is one piece whose prefix ends in the separator.
+        let joined = self.prefixes.iter().any(|prefix| prefix.ends_with(','));
+        let pieces: Vec<&str> = if joined {
+            given.split_whitespace().collect()
+        } else {
+            pieces.collect()
+        };
+        let bare = pieces.into_iter().filter_map(|piece| {
+            if self.prefixes.is_empty() {
+                return Some(piece);
+            }
+            self.prefixes
+                .iter()
+                .find_map(|prefix| piece.strip_prefix(prefix.as_str()))
+        });
+        bare.filter_map(|text| self.encoding.decode(text)).collect()
+    }
+
+    fn message<'a>(
+        &self,
+        call: &'a Callback,
+        user: Option<&str>,
+        view: &Arc<View>,
+    ) -> Option<Vec<Cow<'a, [u8]>>> {
+        self.message
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => Some(Cow::Owned(text.clone().into_bytes())),
+                Part::Body => Some(Cow::Borrowed(call.body.as_slice())),
+                Part::User => user.map(|user| Cow::Owned(user.as_bytes().to_vec())),
+                Part::Value(expression) => {
+                    let text = filters::text(&expression.eval(view).ok()?)?;
+                    Some(Cow::Owned(text.into_bytes()))
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn sign(&self, call: &mut Callback, token: &Secret, taking: &Taking, names: Names) {
+        let view = Arc::new(View::for_proof(call, taking, names));
+        let signed = self
+            .message(call, None, &view)
+            .and_then(|message| signature::sign(self.algorithm, self.secret, token, &message));
+        let Some(signed) = signed else { return };
+        let prefix = self.prefixes.first().map_or("", String::as_str);
+        let signature = format!("{prefix}{}", self.encoding.encode(&signed));
+        let given = self.place.given(&view).unwrap_or_default();
+        let mut pieces = self.beside(&given);
+        pieces.push(&signature);
+        self.place.put(call, &pieces.join(","));
+    }
+
+    /// What stands beside the signatures and is none, such as `t=<time>`, which may be signed itself.
+    fn beside<'g>(&self, given: &'g str) -> Vec<&'g str> {
+        let is_signature = |piece: &str| self.prefixes.iter().any(|p| piece.starts_with(p));
+        // `v1,<base64>`: here the separator is a part of the prefix.
+        if self.prefixes.is_empty() || self.prefixes.iter().any(|p| p.ends_with(',')) {
+            return Vec::new();
+        }
+        let pieces = given.split(',').map(str::trim);
+        pieces
+            .filter(|piece| piece.contains('=') && !is_signature(piece))
+            .collect()
+    }
+}
+
+fn signed_at(timestamp: &Expression, view: &Arc<View>) -> Option<jiff::Timestamp> {
+    let value = timestamp.eval(view).ok()?;
+    let moment = match value.as_str() {
+        Some(text) => time::parse(text, &jiff::tz::TimeZone::UTC),
+        None => filters::moment(&value, &jiff::tz::TimeZone::UTC),
+    };
+    match moment {
+        Moment::At(at) => Some(at),
+        Moment::Never | Moment::Unreadable => None,
+    }
+}

@@ -1,0 +1,152 @@
+//! What must hold between settings that are each sound by themselves.
+
+use campanile_providers::Never;
+
+use super::{Check, Named};
+use crate::config::Feed;
+use crate::config::build::{self, Parts};
+use crate::config::mistake::one_of;
+use crate::config::node::{Node, Place};
+use crate::config::settings::Kind;
+
+impl Check<'_> {
+    /// Where two listeners may stand.
+    pub(crate) fn listeners(&mut self, parts: &Parts, tree: &Node) {
+        let (Some(server), Some(admin)) = (&parts.server, &parts.admin) else {
+            return;
+        };
+        let listen = tree.get("admin").and_then(|table| table.get("listen"));
+        let place = listen.map_or(Place::Default, |node| node.place.clone());
+        if !admin.listen.ip().is_loopback() && admin.token.is_none() {
+            let message =
+                "`[admin]` has no `token`: anyone who reaches this address could read every alert";
+            let expected = "`token = { env = \"CAMPANILE_ADMIN_TOKEN\" }`, or a loopback address such as \"127.0.0.1:8081\"";
+            self.wrong(&place, message.to_owned(), expected);
+        }
+        if admin.listen == server.listen && server.listen.port() != 0 {
+            let message = "`[admin]` and `[server]` listen on the same address".to_owned();
+            self.wrong(&place, message, "another port");
+        }
+    }
+
+    /// A client certificate is what a trusted proxy says in a header: without both there is nothing to believe.
+    pub(crate) fn client_certificates(
+        &mut self,
+        parts: &Parts,
+        tree: &Node,
+        sources: &[Named<'_>],
+    ) {
+        let Some(server) = &parts.server else {
+            return;
+        };
+        if let Some(name) = &server.client_certificate_header
+            && !is_header(name)
+        {
+            let table = tree.get("server");
+            let node = table.and_then(|table| table.get("client_certificate_header"));
+            let place = node.map_or(Place::Default, |node| node.place.clone());
+            let message = "`client_certificate_header` is not the name of a header".to_owned();
+            self.wrong(&place, message, "a name such as \"x-client-cert-cn\"");
+        }
+        let missing = match (&server.client_certificate_header, &*server.trusted_proxies) {
+            (None, _) => "client_certificate_header",
+            (_, []) => "trusted_proxies",
+            _ => return,
+        };
+        for node in sources
+            .iter()
+            .filter_map(|source| source.table.get("client_certificate"))
+        {
+            let message =
+                format!("`client_certificate` could never hold: `[server]` has no `{missing}`");
+            let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is set up";
+            self.add(&node.place, true, message, expected.to_owned(), None);
+        }
+    }
+
+    /// The demo server's paths name no source: only one can stand behind them.
+    pub(crate) fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
+        let pairs = parts.feeds.iter().zip(sources);
+        let demo =
+            pairs.filter(|(feed, _)| feed.as_ref().is_some_and(|feed| feed.source.demo_paths));
+        let demo: Vec<_> = demo.map(|(_, source)| source).collect();
+        if let Some((first, others)) = demo.split_first() {
+            for source in others {
+                let place = source
+                    .table
+                    .get("demo_paths")
+                    .unwrap_or(source.table)
+                    .place
+                    .clone();
+                let message = format!("the demo paths are served for `{}` already", first.full());
+                self.add(
+                    &place,
+                    true,
+                    message,
+                    "one source with `demo_paths = true`".to_owned(),
+                    None,
+                );
+            }
+        }
+    }
+
+    /// A source must have some way to know its vendor.
+    pub(crate) fn proof(&mut self, feed: &Feed, named: &Named<'_>) {
+        let source = &feed.source;
+        let secrets = !source.keys.is_empty()
+            || !source.tokens.is_empty()
+            || !source.topics.is_empty()
+            || source.tenant.is_some()
+            || !source.audiences.is_empty();
+        let name = named.full();
+        let own = self.vocabulary.settings_of(named.kind);
+        let own = own
+            .iter()
+            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
+            .map(|setting| setting.name);
+        let words = one_of(
+            own.clone()
+                .chain(["key", "allow_from", "client_certificate"])
+                .collect::<std::collections::BTreeSet<_>>(),
+        );
+        let (message, expected) = if source.open && secrets {
+            (
+                format!("`{name}` is open, so that its secrets are never asked for"),
+                "either `open = true` or secrets".to_owned(),
+            )
+        } else if source.open {
+            return;
+        } else if !secrets && source.allow_from.is_empty() && source.client_certificates.is_empty()
+        {
+            (
+                format!("anyone could raise alerts through `{name}`: it asks for no proof"),
+                format!("{words}; or `open = true` when that is what you want"),
+            )
+        } else if let Some(never) = build::never_believes(feed) {
+            let (why, expected) = match never {
+                Never::Unset(settings) => {
+                    let settings = settings.iter().map(|setting| format!("`{setting}`"));
+                    let settings = settings.collect::<Vec<_>>().join(" and ");
+                    (format!("{settings} is not set"), settings)
+                }
+                Never::Because(why) => (
+                    why.to_owned(),
+                    one_of(own.collect::<std::collections::BTreeSet<_>>()),
+                ),
+            };
+            (
+                format!("`{name}` could never believe a call: {why}"),
+                expected,
+            )
+        } else {
+            return;
+        };
+        self.add(&named.table.place, true, message, expected, None);
+    }
+}
+
+/// Whether this can be the name of a header.
+fn is_header(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    !name.is_empty() && name.chars().all(fits)
+}

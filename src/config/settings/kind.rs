@@ -1,0 +1,126 @@
+//! What may stand in a setting, and how that is said to the operator.
+
+use crate::config::mistake;
+use crate::config::slots::SecretKind;
+
+/// What may stand in a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Text that is not empty.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number, from and to.
+    Whole(u64, u64),
+    /// Such as `15s`, from and to in seconds.
+    Duration(u64, u64),
+    /// A list of durations.
+    Schedule,
+    /// An IP address and a port.
+    Address,
+    /// A list of address ranges.
+    Networks,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// `sqlite:PATH`.
+    StoreUrl,
+    /// The path of a file.
+    Path,
+    /// An IANA time zone.
+    Zone,
+    /// A filter of log lines.
+    Level,
+    /// One secret.
+    Secret,
+    /// A secret, or a list while one is being rotated.
+    Secrets,
+    /// The same, each `whsec_<base64>`.
+    SigningSecrets,
+    /// An HTTP address, kept as a secret.
+    Url,
+    /// A table of text.
+    Labels,
+    /// A table from the vendor's words to severities.
+    Severities,
+    /// A table of secret templates.
+    Headers,
+    /// A Jinja template.
+    Template,
+    /// A Jinja expression over an alert.
+    Condition,
+    /// A Jinja expression over an answer.
+    Success,
+    /// A list of full names of sinks.
+    Sinks,
+    /// A list of texts.
+    Texts,
+}
+
+pub(crate) const SEVERITY: Kind = Kind::Word(&["critical", "error", "warning", "info", "unknown"]);
+
+impl Kind {
+    pub(crate) fn is_secret(self) -> bool {
+        self.secret().is_some()
+    }
+
+    pub(crate) fn secret(self) -> Option<SecretKind> {
+        match self {
+            Self::Secret | Self::Secrets => Some(SecretKind::Text),
+            Self::SigningSecrets => Some(SecretKind::Signing),
+            Self::Url => Some(SecretKind::Url),
+            Self::Headers => Some(SecretKind::Headers),
+            _ => None,
+        }
+    }
+
+    /// What is expected, to be read after the word "expected".
+    pub(crate) fn expected(self) -> String {
+        let text = match self {
+            Self::Text => "text in quotes",
+            Self::Flag => "`true` or `false`",
+            Self::Whole(from, to) => return format!("a whole number from {from} to {to}"),
+            Self::Duration(from, to) => {
+                return format!(
+                    "a duration from {} to {}, such as \"15s\", \"5m\" or \"24h\"",
+                    short(from),
+                    short(to)
+                );
+            }
+            Self::Schedule => "a list of durations, such as [\"1s\", \"5s\", \"1m\"]",
+            Self::Address => "an IP address and a port, such as \"127.0.0.1:8080\"",
+            Self::Networks => {
+                "a list of address ranges, such as [\"10.0.0.0/8\", \"192.0.2.7/32\"]"
+            }
+            Self::Word(words) => return mistake::one_of(words.iter().copied()),
+            Self::StoreUrl => "`sqlite:` and the path of a file, such as \"sqlite:campanile.db\"",
+            Self::Path => "the path of a file in quotes",
+            Self::Zone => "a time zone of the IANA database, such as \"Asia/Shanghai\"",
+            Self::Level => "`error`, `warn`, `info`, `debug` or `trace`",
+            Self::Secret => {
+                "a secret: \"literal\", { env = \"NAME\" } or { file = \"/run/secrets/name\" }"
+            }
+            Self::Secrets | Self::SigningSecrets => {
+                "a secret: \"literal\", { env = \"NAME\" } or { file = \"/run/secrets/name\" }, or a list of those"
+            }
+            Self::Url => "an address that begins with http:// or https://, or { env = \"NAME\" }",
+            Self::Labels => "a table of text, such as { team = \"db\" }",
+            Self::Severities => "a table of severities, such as { P0 = \"critical\" }",
+            Self::Headers => "a table of headers, such as { X-Team = \"db\" }",
+            Self::Template => "a Jinja template",
+            Self::Condition => "a Jinja expression, such as \"severity == 'critical'\"",
+            Self::Success => "a Jinja expression over `status` and `body`",
+            Self::Texts => "a list of texts that are not empty",
+            Self::Sinks => "a list of sinks, such as [\"webhook/oncall\"]",
+        };
+        text.to_owned()
+    }
+}
+
+fn short(seconds: u64) -> String {
+    match seconds {
+        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
+        s if s % 3600 == 0 => format!("{}h", s / 3600),
+        s if s % 60 == 0 => format!("{}m", s / 60),
+        s => format!("{s}s"),
+    }
+}

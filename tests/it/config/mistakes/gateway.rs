@@ -1,0 +1,104 @@
+//! In the sections of the gateway itself, and in none.
+
+use super::Told;
+
+pub(crate) const MISTAKES: &[Told] = &[
+    (
+        "[sever]\n",
+        (1, 2),
+        &["unknown section `sever`", "did you mean `server`"],
+    ),
+    (
+        "[server]\nlistn = 1\n",
+        (2, 1),
+        &["unknown setting `listn`", "did you mean `listen`"],
+    ),
+    (
+        "[server]\nlisten = 8080\n",
+        (2, 10),
+        &["`listen` is a number", "127.0.0.1:8080"],
+    ),
+    (
+        "[server]\nlisten = \"localhost:9\"\n",
+        (2, 10),
+        &["did you mean `127.0.0.1:9`"],
+    ),
+    (
+        "[server]\nbody_bytes_max = 1.5\n",
+        (2, 18),
+        &["fraction", "whole number"],
+    ),
+    (
+        "[server]\nworkers = 0\n",
+        (2, 11),
+        &["`workers` is 0", "from 1 to 1024"],
+    ),
+    (
+        "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0/8\"]\n",
+        (2, 34),
+        &["`10.0.0/8`", "address range"],
+    ),
+    (
+        "[server]\nclient_certificate_header = \"x cert\"\n",
+        (2, 29),
+        &["not the name of a header", "x-client-cert-cn"],
+    ),
+    (
+        "[server]\nhead_timeout = 5\n",
+        (2, 16),
+        &["is a number", "\"15s\""],
+    ),
+    (
+        "[server]\nhead_timeout = \"5 parsecs\"\n",
+        (2, 16),
+        &["not a duration"],
+    ),
+    ("[server]\nhead_timeout = \"-5s\"\n", (2, 16), &["negative"]),
+    (
+        "[server]\nhead_timeout = \"2h\"\n",
+        (2, 16),
+        &["too long", "5m"],
+    ),
+    (
+        "server = 1\n",
+        (1, 1),
+        &["`server` is not a table", "[server]"],
+    ),
+    (
+        "[admin]\nlisten = \"0.0.0.0:8081\"\n",
+        (2, 10),
+        &["no `token`", "loopback"],
+    ),
+    (
+        "[admin]\nlisten = \"127.0.0.1:8080\"\n",
+        (2, 10),
+        &["same address"],
+    ),
+    (
+        "[store]\nurl = \"postgres://u:p@h/d\"\n",
+        (2, 7),
+        &["SQLite only for now"],
+    ),
+    (
+        "[store]\nurl = \"sqlite::memory:\"\n",
+        (2, 7),
+        &["not the path of a file"],
+    ),
+    ("[store]\nurl = \"campanile.db\"\n", (2, 7), &["sqlite:"]),
+    ("[store]\nretention_days = 0\n", (2, 18), &["is 0"]),
+    (
+        "[log]\nformat = \"jsn\"\n",
+        (2, 10),
+        &["`jsn`", "did you mean `json`"],
+    ),
+    (
+        "[log]\nlevel = \"inof\"\n",
+        (2, 9),
+        &["did you mean `info`"],
+    ),
+    (
+        "[server]\nlisten = 127.0.0.1:8080\n",
+        (2, 15),
+        &["not TOML"],
+    ),
+];

@@ -1,0 +1,36 @@
+//! A configuration that changes while the gateway runs.
+
+use std::time::Duration;
+
+use campanile::config;
+
+use super::load;
+
+#[test]
+fn what_a_running_gateway_cannot_change_is_named() {
+    let old = load("").unwrap();
+    let new = load("[server]\nlisten = '127.0.0.1:1'\nbody_bytes_max = 2048\n[store]\nurl = 'sqlite:other.db'\n").unwrap();
+    assert_eq!(old.diff_needs_restart(&new), ["server.listen", "store.url"]);
+    assert!(old.diff_needs_restart(&old).is_empty());
+}
+
+#[tokio::test]
+async fn a_changed_file_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("campanile.toml");
+    std::fs::write(&file, "").unwrap();
+    let mut changes = config::watch::changes(std::slice::from_ref(&file));
+    std::fs::write(folder.path().join("other.toml"), "").unwrap();
+    // An editor puts a new file in the place of the old one.
+    std::fs::write(folder.path().join("new"), "[log]").unwrap();
+    std::fs::rename(folder.path().join("new"), &file).unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
+    assert_eq!(told, Ok(Some(())));
+    std::fs::write(&file, "[server]").unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
+    assert_eq!(
+        told,
+        Ok(Some(())),
+        "the new file is watched as the old one was"
+    );
+}

@@ -1,0 +1,57 @@
+//! The files in `config/`.
+
+use std::path::{Path, PathBuf};
+
+use campanile::config::{self, Vocabulary, schema};
+
+use super::vocabulary::shipped_vocabulary;
+use super::{CANARY, environment};
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config")
+        .join(name)
+}
+
+#[test]
+fn the_shipped_configurations_pass() {
+    let variables = environment(&[
+        ("UCLOUD_KEY", CANARY),
+        ("JIANKONG_TOKEN", CANARY),
+        ("ONCALL_URL", "https://oncall.example.com/hook"),
+        ("SOURCE_KEY", CANARY),
+        ("SOURCE_TOKEN", CANARY),
+    ]);
+    for (name, sources) in [("minimal.toml", 2), ("demo.toml", 2)] {
+        let loaded = config::load_with(&[shipped(name)], &variables, &shipped_vocabulary());
+        let config = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(
+            (config.feeds.len(), config.sinks.len()),
+            (sources, 1),
+            "{name}"
+        );
+    }
+    let full = config::load(&[shipped("full.toml")], &variables);
+    full.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+}
+
+#[test]
+fn generated_files_are_those_of_the_table_of_settings() {
+    let known = Vocabulary::built_in();
+    let schema = serde_json::to_string_pretty(&schema::json_schema(&known)).unwrap();
+    let mut written = Vec::new();
+    for (name, wanted) in [
+        ("schema.json", schema + "\n"),
+        ("full.toml", schema::full_toml(&known)),
+    ] {
+        let path = shipped(name);
+        if std::fs::read_to_string(&path).unwrap_or_default() != wanted {
+            std::fs::write(&path, wanted).unwrap();
+            written.push(name);
+        }
+    }
+    assert!(
+        written.is_empty(),
+        "{written:?} in config/ were not what the settings say, and are now: run again and commit"
+    );
+}

@@ -1,0 +1,90 @@
+//! What does not fit under the limit of a sink waits, or goes out as a digest.
+
+use campanile::config::Policy;
+use campanile::delivery::Phase;
+use campanile::sinks::Class;
+use campanile_providers::Severity;
+
+use super::rig::{Rig, policy};
+use super::scripted::{Scripted, fails};
+use super::{HOUR, MINUTE, SECOND};
+
+#[tokio::test]
+async fn what_does_not_fit_under_a_limit_waits_for_its_window() {
+    let sink = Scripted::takes_all();
+    let limited = Policy {
+        per_minute: Some(3),
+        ..policy()
+    };
+    let rig = Rig::new(&[(sink.clone(), limited)]).await;
+    for lane in 0..8 {
+        rig.accept(&format!("m{lane}"), lane).await;
+    }
+    rig.delivery.idle().await;
+    assert_eq!(sink.seen().len(), 3);
+    assert_eq!(rig.state(0).state, Phase::Waiting);
+    rig.pass(59 * SECOND, SECOND).await;
+    assert_eq!(sink.seen().len(), 3);
+    rig.pass(SECOND, SECOND).await;
+    assert_eq!(sink.seen().len(), 6);
+    rig.pass(MINUTE, SECOND).await;
+    assert_eq!(
+        sink.messages(),
+        (0..8).map(|n| format!("m{n}")).collect::<Vec<_>>()
+    );
+}
+
+fn digesting() -> Policy {
+    Policy {
+        per_minute: Some(3),
+        digest: true,
+        ..policy()
+    }
+}
+
+#[tokio::test]
+async fn what_overflows_a_limit_goes_out_as_one_digest() {
+    let sink = Scripted::takes_all();
+    let rig = Rig::new(&[(sink.clone(), digesting())]).await;
+    for n in 0..40 {
+        rig.accept(&format!("m{n:02}"), n % 20).await;
+    }
+    rig.delivery.idle().await;
+    assert_eq!(sink.seen().len(), 3);
+    rig.pass(MINUTE, SECOND).await;
+    assert_eq!(sink.seen().len(), 4);
+    let digest = sink.parcels.lock().unwrap().pop().unwrap().alert;
+    assert_eq!(
+        digest.title,
+        "37 alerts held back by the limit of 3 a minute"
+    );
+    assert_eq!(
+        (digest.source.as_str(), digest.severity),
+        ("campanile", Severity::Unknown)
+    );
+    assert!(
+        digest.description.contains("37 firing"),
+        "{}",
+        digest.description
+    );
+    assert_eq!(rig.owed().await, 0);
+    rig.accept("single again", 99).await;
+    rig.delivery.idle().await;
+    assert_eq!(sink.messages().pop().unwrap(), "single again");
+}
+
+#[tokio::test]
+async fn a_digest_that_is_refused_kills_none_of_its_alerts() {
+    let sink = Scripted::new(|parcel| match parcel.alert.source.as_str() {
+        "campanile" => Err(fails(Class::Poison)),
+        _ => Ok(()),
+    });
+    let rig = Rig::new(&[(sink.clone(), digesting())]).await;
+    for n in 0..20 {
+        rig.accept(&format!("m{n:02}"), n).await;
+    }
+    rig.delivery.idle().await;
+    rig.pass(HOUR, MINUTE).await;
+    assert_eq!(sink.taken().len(), 20);
+    assert!(rig.dead().await.is_empty());
+}

@@ -1,0 +1,17 @@
+//! Delivery: what is owed reaches every sink, in order inside a lane, whatever fails in between.
+
+mod failures;
+mod lanes;
+mod limits;
+mod operators;
+mod restarts;
+mod rig;
+mod schedule;
+mod scripted;
+mod whims;
+
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);

@@ -1,0 +1,156 @@
+//! Delivery with a store, a clock that the test moves, and scripted sinks.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use campanile::clock::Clock;
+use campanile::config::Policy;
+use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
+use campanile::store::{Appending, DeadRow, Filter, Seq, SinkId, Store};
+use campanile_providers::Status;
+
+use super::scripted::Scripted;
+use crate::message;
+use crate::moody::Moody;
+
+/// Notes every event.
+#[derive(Default)]
+pub(crate) struct Notes(pub(crate) Mutex<Vec<Event>>);
+
+impl Notes {
+    pub(crate) fn has(&self, wanted: impl Fn(&Event) -> bool) -> bool {
+        self.0.lock().unwrap().iter().any(wanted)
+    }
+}
+
+impl Observer for Notes {
+    fn observe(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// A delivery with its store, clock and sinks `test/0`, `test/1` ...
+pub(crate) struct Rig {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) notes: Arc<Notes>,
+    pub(crate) outlets: Vec<Outlet>,
+    pub(crate) tuning: Tuning,
+    pub(crate) delivery: Delivery,
+}
+
+impl Rig {
+    pub(crate) async fn new(sinks: &[(Arc<Scripted>, Policy)]) -> Self {
+        Self::with(store(), sinks, tuning()).await
+    }
+
+    pub(crate) async fn with(
+        store: Arc<dyn Store>,
+        sinks: &[(Arc<Scripted>, Policy)],
+        tuning: Tuning,
+    ) -> Self {
+        let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let names: Vec<String> = (0..sinks.len()).map(|n| format!("test/{n}")).collect();
+        let ids = store.sink_ids(names.clone()).await.unwrap();
+        let outlet =
+            |((id, name), (sink, policy)): ((SinkId, String), &(Arc<Scripted>, Policy))| Outlet {
+                id,
+                name: name.into(),
+                policy: policy.clone(),
+                sink: sink.clone(),
+            };
+        let outlets: Vec<_> = ids.into_iter().zip(names).zip(sinks).map(outlet).collect();
+        let notes = Arc::new(Notes::default());
+        let delivery = Delivery::start_tuned(
+            store.clone(),
+            outlets.clone(),
+            clock.clone(),
+            notes.clone(),
+            tuning,
+        );
+        Self {
+            store,
+            clock,
+            notes,
+            outlets,
+            tuning,
+            delivery,
+        }
+    }
+
+    /// Owes a message of a lane to every sink.
+    pub(crate) async fn accept(&self, message: &str, lane: u64) -> Seq {
+        let status = if message.starts_with("resolved") {
+            Status::Resolved
+        } else {
+            Status::Firing
+        };
+        let sinks = self.outlets.iter().map(|outlet| outlet.id).collect();
+        let at = self.clock.now();
+        let alert = message::alert(message, lane, status, at, sinks);
+        let entry = message::entry(vec![alert], at);
+        let appended = self.store.append(entry).await.unwrap();
+        let Appending::Accepted { seq, .. } = appended.alerts[0] else {
+            panic!("{message} is not new");
+        };
+        for outlet in &self.outlets {
+            self.delivery.poke(outlet.id, &[seq]);
+        }
+        seq
+    }
+
+    /// Lets time pass in steps, everything due being done at each.
+    pub(crate) async fn pass(&self, whole: Duration, step: Duration) {
+        let end = self.clock.now() + whole;
+        while self.clock.now() < end {
+            self.clock.advance(step);
+            self.delivery.idle().await;
+        }
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.delivery.stop(Duration::ZERO).await;
+        self.delivery = Delivery::start_tuned(
+            self.store.clone(),
+            self.outlets.clone(),
+            self.clock.clone(),
+            self.notes.clone(),
+            self.tuning,
+        );
+    }
+
+    pub(crate) async fn owed(&self) -> usize {
+        let mut owed = 0;
+        for outlet in &self.outlets {
+            owed += self.store.owed(outlet.id, 0, 10_000).await.unwrap().len();
+        }
+        owed
+    }
+
+    pub(crate) async fn dead(&self) -> Vec<DeadRow> {
+        let filter = Filter {
+            limit: 10_000,
+            ..Filter::default()
+        };
+        self.store.dead(filter).await.unwrap()
+    }
+
+    pub(crate) fn state(&self, sink: usize) -> SinkState {
+        self.delivery.states().swap_remove(sink)
+    }
+}
+
+pub(crate) fn store() -> Arc<dyn Store> {
+    Arc::new(Moody::new())
+}
+
+pub(crate) fn tuning() -> Tuning {
+    Tuning {
+        seed: 7,
+        ..Tuning::default()
+    }
+}
+
+pub(crate) fn policy() -> Policy {
+    Policy::default()
+}

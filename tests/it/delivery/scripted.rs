@@ -1,0 +1,110 @@
+//! A receiver that answers by a script, and notes what it saw.
+
+use std::sync::{Arc, Mutex};
+
+use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_providers::Fingerprint;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+/// One send as the receiver saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) message: String,
+    pub(crate) lane: Fingerprint,
+    pub(crate) attempt: u32,
+    pub(crate) at: Timestamp,
+    pub(crate) delivery_id: String,
+    pub(crate) taken: bool,
+}
+
+pub(crate) type Script = dyn Fn(&Parcel) -> Result<(), Failure> + Send + Sync;
+
+/// A receiver that answers by a script and notes what it saw.
+pub(crate) struct Scripted {
+    pub(crate) script: Mutex<Box<Script>>,
+    pub(crate) seen: Mutex<Vec<Seen>>,
+    pub(crate) parcels: Mutex<Vec<Parcel>>,
+    /// Every send takes one permit before it is answered.
+    pub(crate) gate: Semaphore,
+    pub(crate) arrived: Semaphore,
+}
+
+impl Scripted {
+    pub(crate) fn new(
+        script: impl Fn(&Parcel) -> Result<(), Failure> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::gated(script, Semaphore::MAX_PERMITS)
+    }
+
+    pub(crate) fn gated(
+        script: impl Fn(&Parcel) -> Result<(), Failure> + Send + Sync + 'static,
+        permits: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            script: Mutex::new(Box::new(script)),
+            seen: Mutex::default(),
+            parcels: Mutex::default(),
+            gate: Semaphore::new(permits),
+            arrived: Semaphore::new(0),
+        })
+    }
+
+    pub(crate) fn takes_all() -> Arc<Self> {
+        Self::new(|_| Ok(()))
+    }
+
+    pub(crate) fn now_does(
+        &self,
+        script: impl Fn(&Parcel) -> Result<(), Failure> + Send + Sync + 'static,
+    ) {
+        *self.script.lock().unwrap() = Box::new(script);
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.seen().into_iter().map(|seen| seen.message).collect()
+    }
+
+    pub(crate) fn taken(&self) -> Vec<String> {
+        let taken = self.seen().into_iter().filter(|seen| seen.taken);
+        taken.map(|seen| seen.message).collect()
+    }
+
+    /// Waits until so many more sends have come in.
+    pub(crate) async fn arrivals(&self, count: u32) {
+        self.arrived.acquire_many(count).await.unwrap().forget();
+    }
+}
+
+impl Sink for Scripted {
+    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+        Box::pin(async move {
+            self.arrived.add_permits(1);
+            self.gate.acquire().await.unwrap().forget();
+            let answer = (self.script.lock().unwrap())(parcel);
+            self.parcels.lock().unwrap().push(parcel.clone());
+            self.seen.lock().unwrap().push(Seen {
+                message: parcel.alert.message_id.clone(),
+                lane: parcel.alert.fingerprint,
+                attempt: parcel.attempt,
+                at: parcel.at,
+                delivery_id: parcel.delivery_id.clone(),
+                taken: answer.is_ok(),
+            });
+            answer.map(|()| Delivered { code: Some(200) })
+        })
+    }
+
+    fn render(&self, _: &Parcel) -> Result<String, Failure> {
+        Ok(String::new())
+    }
+}
+
+pub(crate) fn fails(class: Class) -> Failure {
+    Failure::new(class, "as the test wants it")
+}

@@ -1,0 +1,40 @@
+//! A vendor's message as the store takes it.
+
+use campanile::pipeline::dedup;
+use campanile::store::{Entry, NewAlert, SinkId};
+use campanile_providers::{Fingerprint, Report, Severity, Status};
+use jiff::Timestamp;
+
+const SOURCE: &str = "test/source";
+
+/// A message about the problem `lane`, owed to these sinks.
+pub(crate) fn alert(
+    message: &str,
+    lane: u64,
+    status: Status,
+    at: Timestamp,
+    sinks: Vec<SinkId>,
+) -> NewAlert {
+    let mut report = Report::new(message, Fingerprint(lane), status);
+    message.clone_into(&mut report.title);
+    NewAlert {
+        key: dedup::key(SOURCE, message),
+        content: 0,
+        fingerprint: Fingerprint(lane),
+        status,
+        severity: Severity::Unknown,
+        body: serde_json::to_vec(&report.into_alert(SOURCE, at)).unwrap(),
+        sinks,
+    }
+}
+
+/// The callback that brought them.
+pub(crate) fn entry(alerts: Vec<NewAlert>, at: Timestamp) -> Entry {
+    Entry {
+        source: SOURCE.into(),
+        received_at: at,
+        callback: Vec::new(),
+        alerts,
+        faults: Vec::new(),
+    }
+}

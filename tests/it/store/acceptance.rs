@@ -1,0 +1,135 @@
+//! What is new is accepted once, and gets a place, an id and an episode.
+
+use std::collections::HashSet;
+
+use campanile::store::{Appending, Error};
+use campanile_providers::Status;
+
+use super::{accepted, alert, at, entry, firing, open};
+
+#[tokio::test]
+async fn of_a_hundred_that_come_at_once_one_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let posts = (0..100).map(|_| store.append(firing("same", 1, &[])));
+    let answers = futures_util::future::join_all(posts).await;
+    let accepted = answers
+        .into_iter()
+        .flat_map(|answer| answer.unwrap().alerts)
+        .filter(|appending| matches!(appending, Appending::Accepted { .. }));
+    assert_eq!(accepted.count(), 1);
+}
+
+#[tokio::test]
+async fn a_message_twice_in_one_callback_is_one_alert() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let twice = || alert("same", 1, Status::Firing, &[]);
+    let appended = store.append(entry(vec![twice(), twice()])).await.unwrap();
+    assert!(matches!(
+        appended.alerts[..],
+        [
+            Appending::Accepted { .. },
+            Appending::Duplicate { conflict: false }
+        ]
+    ));
+}
+
+#[tokio::test]
+async fn a_known_message_that_says_something_else_is_a_conflict() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    accepted(&store, firing("m", 1, &[])).await;
+    let mut other = firing("m", 1, &[]);
+    other.alerts[0].content = 8;
+    assert_eq!(
+        store.append(other).await.unwrap().alerts,
+        [Appending::Duplicate { conflict: true }]
+    );
+}
+
+#[tokio::test]
+async fn ids_sort_by_acceptance_even_when_the_clock_steps_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut ids = Vec::new();
+    for n in 0..200_i64 {
+        let mut entry = firing(&n.to_string(), 1, &[]);
+        entry.received_at = at(if n % 2 == 0 { 100 } else { 0 });
+        ids.push(accepted(&store, entry).await.1);
+    }
+    assert!(ids.is_sorted());
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+    assert!(ids.iter().all(|id| id.get_version_num() == 7));
+}
+
+#[tokio::test]
+async fn an_id_that_was_never_given_finds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (_, id) = accepted(&store, firing("m", 1, &[])).await;
+    let forged = uuid::Uuid::from_u128(id.as_u128() ^ 1);
+    assert!(store.alert(forged).await.unwrap().is_none());
+    assert!(store.alert(uuid::Uuid::nil()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_episode_runs_from_firing_to_resolved_and_a_later_firing_begins_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let states = [
+        Status::Firing,
+        Status::Firing,
+        Status::Resolved,
+        Status::Firing,
+    ];
+    let mut episodes = Vec::new();
+    for (n, status) in states.into_iter().enumerate() {
+        let (_, id) = accepted(&store, entry(vec![alert(&n.to_string(), 1, status, &[])])).await;
+        episodes.push(store.alert(id).await.unwrap().unwrap().episode);
+    }
+    assert_eq!(episodes[0], episodes[1]);
+    assert_eq!(episodes[0], episodes[2]);
+    assert_ne!(episodes[0], episodes[3]);
+}
+
+#[tokio::test]
+async fn a_place_is_never_given_twice_even_when_every_alert_was_pruned() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (first, _) = accepted(&store, firing("a", 1, &[])).await;
+    while store.prune(at(10)).await.unwrap() {}
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    let (second, _) = accepted(&store, firing("b", 1, &[])).await;
+    assert!(second > first);
+}
+
+#[tokio::test]
+async fn a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    accepted(&store, firing("owed", 1, &[sink])).await;
+    let (newer, _) = accepted(&store, firing("done", 2, &[])).await;
+    // The first round takes the newer one away, the second finds only what is owed.
+    for _ in 0..2 {
+        while store.prune(at(10)).await.unwrap() {}
+    }
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    let (next, _) = accepted(&store, firing("next", 3, &[])).await;
+    assert!(next > newer, "{newer} is given again as {next}");
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.close().await.unwrap();
+    assert!(matches!(
+        store.append(firing("m", 1, &[])).await,
+        Err(Error::Stopped(_))
+    ));
+    assert!(matches!(store.ready().await, Err(Error::Stopped(_))));
+}

@@ -1,0 +1,120 @@
+//! What is owed stays owed until it is settled; what is dead can be sent again.
+
+use campanile::store::Verdict;
+use campanile_providers::Fingerprint;
+
+use super::{accepted, all, at, firing, open, settlement};
+
+#[tokio::test]
+async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sinks = store
+        .sink_ids(vec!["a/a".to_owned(), "b/b".to_owned()])
+        .await
+        .unwrap();
+    let mut seqs = Vec::new();
+    for n in 0..5_u64 {
+        seqs.push(
+            accepted(&store, firing(&n.to_string(), n % 2, &sinks))
+                .await
+                .0,
+        );
+    }
+    let owed = |sink| {
+        let store = store.clone();
+        async move {
+            store
+                .owed(sink, 0, 10)
+                .await
+                .unwrap()
+                .iter()
+                .map(|o| o.seq)
+                .collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(owed(sinks[0]).await, seqs);
+    let due_at = at(60);
+    let again = Verdict::Again {
+        due_at,
+        error: "503".to_owned(),
+    };
+    let dead = Verdict::Dead {
+        class: "poison",
+        error: "400".to_owned(),
+    };
+    store
+        .settle(vec![
+            settlement(sinks[0], seqs[0], Verdict::Delivered),
+            settlement(sinks[0], seqs[1], again),
+            settlement(sinks[0], seqs[2], dead),
+        ])
+        .await
+        .unwrap();
+    assert_eq!(owed(sinks[0]).await, [seqs[1], seqs[3], seqs[4]]);
+    assert_eq!(owed(sinks[1]).await, seqs);
+    let first = &store.owed(sinks[0], 0, 1).await.unwrap()[0];
+    assert_eq!((first.attempts, first.due_at), (1, Some(due_at)));
+    let lane = store
+        .owed_in_lane(sinks[0], Fingerprint(1), seqs[1], 10)
+        .await
+        .unwrap();
+    assert_eq!(lane.iter().map(|o| o.seq).collect::<Vec<_>>(), [seqs[3]]);
+    let verdicts: Vec<String> = store
+        .attempts_of(seqs[2])
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|a| a.verdict)
+        .collect();
+    assert_eq!(verdicts, ["dead"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
+    let verdict = Verdict::Dead {
+        class: "expired",
+        error: "too old".to_owned(),
+    };
+    store
+        .settle(vec![settlement(sink, seq, verdict)])
+        .await
+        .unwrap();
+    let letter = store.dead(all()).await.unwrap().remove(0);
+    assert_eq!(
+        (letter.class.as_str(), letter.error.as_str(), letter.seq),
+        ("expired", "too old", seq)
+    );
+    assert_eq!(
+        store.redrive(vec![letter.id], at(5)).await.unwrap(),
+        [(sink, seq)]
+    );
+    assert_eq!(store.redrive(vec![letter.id], at(5)).await.unwrap(), []);
+    let owed = store.owed(sink, 0, 10).await.unwrap();
+    assert!(owed[0].redriven && owed[0].attempts == 0 && owed[0].owed_since == at(5));
+    assert_eq!(store.drop_dead(vec![letter.id]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn settling_what_an_operator_dropped_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
+    assert!(store.drop_owed(seq, sink).await.unwrap());
+    assert!(!store.drop_owed(seq, sink).await.unwrap());
+    let verdict = Verdict::Dead {
+        class: "expired",
+        error: String::new(),
+    };
+    store
+        .settle(vec![settlement(sink, seq, verdict)])
+        .await
+        .unwrap();
+    assert!(store.dead(all()).await.unwrap().is_empty());
+    assert!(store.attempts_of(seq).await.unwrap().is_empty());
+}

@@ -1,0 +1,119 @@
+//! The file: whose it is, how old it is, and who else has it.
+
+use std::path::Path;
+
+use campanile::store::sqlite::Sqlite;
+
+use super::{firing, open};
+
+#[tokio::test]
+async fn a_second_gateway_on_the_same_file_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refused = Sqlite::open(&folder.path().join("campanile.db"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(refused.contains("in use by another Campanile"), "{refused}");
+    store.close().await.unwrap();
+    Sqlite::open(&folder.path().join("campanile.db")).unwrap();
+}
+
+#[test]
+fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("campanile.db");
+    let refusal = || Sqlite::open(&path).err().unwrap().to_string();
+
+    std::fs::write(
+        &path,
+        b"this is a text, not a database, and it is long enough to be read as a header of one....",
+    )
+    .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(
+        refusal().contains("not that of a SQLite database"),
+        "{}",
+        refusal()
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+
+    std::fs::remove_file(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1);")
+        .unwrap();
+    assert!(refusal().contains("of another program"), "{}", refusal());
+    let rows: i64 = other
+        .query_row("SELECT count(*) FROM theirs", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 1);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("campanile.db");
+    open(folder.path()).close().await.unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 999)
+        .unwrap();
+    let refused = Sqlite::open(&path).err().unwrap().to_string();
+    assert!(refused.contains("newer Campanile"), "{refused}");
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let refused = Sqlite::open(Path::new("/nonexistent/campanile.db"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        refused.contains("/nonexistent") && refused.contains("folder must exist"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_keeps_what_it_owed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let names = ["webhook/a", "webhook/b"].map(str::to_owned).to_vec();
+    let sinks = store.sink_ids(names).await.unwrap();
+    store.append(firing("one", 1, &sinks)).await.unwrap();
+    store.append(firing("two", 2, &sinks[1..])).await.unwrap();
+    let mut owed = Vec::new();
+    for sink in &sinks {
+        owed.push(store.owed(*sink, 0, 10).await.unwrap());
+    }
+    store.close().await.unwrap();
+    drop(store);
+    // As it was: one table for all.
+    let file = rusqlite::Connection::open(folder.path().join("campanile.db")).unwrap();
+    file.execute_batch(
+        "CREATE TABLE delivery (
+             sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
+             owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
+             PRIMARY KEY (sink, seq)
+         ) WITHOUT ROWID;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    for sink in &sinks {
+        file.execute_batch(&format!(
+            "INSERT INTO delivery SELECT {sink}, seq, fingerprint, attempts, owed_ms, due_ms, redriven, code, error
+               FROM delivery_{sink};
+             DROP TABLE delivery_{sink};"
+        ))
+        .unwrap();
+    }
+    drop(file);
+    let store = open(folder.path());
+    let mut kept = Vec::new();
+    for sink in &sinks {
+        kept.push(store.owed(*sink, 0, 10).await.unwrap());
+    }
+    assert_eq!(kept, owed);
+    assert_eq!(owed.iter().map(Vec::len).sum::<usize>(), 3);
+}

@@ -1,0 +1,206 @@
+//! What was accepted is found again, until it is old and nobody is owed it.
+
+use campanile::store::{Appending, Fault, Filter, Seq, Settlement, Verdict};
+use campanile_providers::{Fingerprint, Status};
+use jiff::SignedDuration;
+
+use super::{accepted, alert, all, at, entry, firing, open, settlement};
+
+#[tokio::test]
+async fn an_alert_is_there_after_the_process_died_without_closing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store
+        .sink_ids(vec!["webhook/oncall".to_owned()])
+        .await
+        .unwrap()[0];
+    let (seq, id) = accepted(&store, firing("m1", 1, &[sink])).await;
+    // The file as a crash would leave it: with its log, not closed.
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["campanile.db", "campanile.db-wal"] {
+        std::fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let store = open(crashed.path());
+    let kept = store.alert(id).await.unwrap().unwrap();
+    assert_eq!(kept.seq, seq);
+    let json: serde_json::Value = serde_json::from_slice(&kept.json).unwrap();
+    assert_eq!(json["id"], id.to_string());
+    assert_eq!(json["message_id"], "m1");
+    assert_eq!(store.owed(sink, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        store.append(firing("m1", 1, &[sink])).await.unwrap().alerts,
+        [Appending::Duplicate { conflict: false }]
+    );
+}
+
+#[tokio::test]
+async fn every_kept_alert_is_readable_after_many_batches_and_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for round in 0..10 {
+        let posts = (0..200_u64).map(|n| store.append(firing(&format!("{round}-{n}"), n, &[])));
+        assert!(
+            futures_util::future::join_all(posts)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
+    }
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.stats().await.unwrap().alerts, 2000);
+    let again = store.append(firing("3-77", 77, &[])).await.unwrap();
+    assert_eq!(again.alerts, [Appending::Duplicate { conflict: false }]);
+    let since = at(0) - SignedDuration::from_secs(1);
+    let listed = store
+        .alerts(Filter {
+            since: Some(since),
+            limit: 5000,
+            ..Filter::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(listed.len(), 2000);
+}
+
+#[tokio::test]
+async fn alerts_are_listed_newest_first_by_what_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for n in 0..10_u64 {
+        let status = if n % 2 == 0 {
+            Status::Firing
+        } else {
+            Status::Resolved
+        };
+        accepted(
+            &store,
+            entry(vec![alert(&n.to_string(), n / 2, status, &[])]),
+        )
+        .await;
+    }
+    let count = |filter: Filter| {
+        let store = store.clone();
+        async move { store.alerts(filter).await.unwrap().len() }
+    };
+    assert_eq!(count(all()).await, 10);
+    assert_eq!(
+        count(Filter {
+            status: Some(Status::Firing),
+            ..all()
+        })
+        .await,
+        5
+    );
+    assert_eq!(
+        count(Filter {
+            fingerprint: Some(Fingerprint(3)),
+            ..all()
+        })
+        .await,
+        2
+    );
+    assert_eq!(
+        count(Filter {
+            source: Some("nobody/here".to_owned()),
+            ..all()
+        })
+        .await,
+        0
+    );
+    assert_eq!(
+        count(Filter {
+            since: Some(at(1)),
+            ..all()
+        })
+        .await,
+        0
+    );
+    let page = store.alerts(Filter { limit: 3, ..all() }).await.unwrap();
+    let seqs: Vec<Seq> = page.iter().map(|a| a.seq).collect();
+    assert_eq!(seqs, [10, 9, 8]);
+    assert_eq!(
+        count(Filter {
+            before: Some(8),
+            ..all()
+        })
+        .await,
+        7
+    );
+}
+
+#[tokio::test]
+async fn a_quarantined_callback_keeps_its_bytes_and_is_released_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut unreadable = entry(Vec::new());
+    let fault = Fault {
+        place: "body.AlarmTime".to_owned(),
+        problem: "not a number".to_owned(),
+    };
+    unreadable.faults.push(fault.clone());
+    let id = store
+        .append(unreadable.clone())
+        .await
+        .unwrap()
+        .quarantine
+        .unwrap();
+    let row = store.quarantined(id).await.unwrap().unwrap();
+    assert_eq!(
+        (row.callback, row.faults),
+        (unreadable.callback, vec![fault])
+    );
+    let released = store.release(id, firing("m", 1, &[])).await.unwrap();
+    assert_eq!(released.alerts.len(), 1);
+    assert!(
+        store
+            .release(id, firing("n", 1, &[]))
+            .await
+            .unwrap()
+            .alerts
+            .is_empty()
+    );
+    assert!(store.quarantine(all()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let (owed, _) = accepted(&store, firing("owed", 1, &[sink])).await;
+    let (done, _) = accepted(&store, firing("done", 2, &[sink])).await;
+    let (dead, _) = accepted(&store, firing("dead", 3, &[sink])).await;
+    let late = Settlement {
+        at: at(1000),
+        ..settlement(
+            sink,
+            dead,
+            Verdict::Dead {
+                class: "poison",
+                error: String::new(),
+            },
+        )
+    };
+    store
+        .settle(vec![settlement(sink, done, Verdict::Delivered), late])
+        .await
+        .unwrap();
+    while store.prune(at(10)).await.unwrap() {}
+    let kept: Vec<Seq> = store
+        .alerts(all())
+        .await
+        .unwrap()
+        .iter()
+        .map(|a| a.seq)
+        .collect();
+    assert_eq!(kept, [dead, owed]);
+    assert!(store.callback_of(owed).await.unwrap().is_some());
+    assert!(store.callback_of(done).await.unwrap().is_none());
+    while store.prune(at(2000)).await.unwrap() {}
+    assert_eq!(
+        store.alerts(all()).await.unwrap().len(),
+        1,
+        "what is owed outlives any retention"
+    );
+}
