@@ -60,13 +60,35 @@ fn candidate(raw: &[u8], secret: &str) -> Option<usize> {
     begin
 }
 
-/// How many bytes at the start of `raw` are a writing of `secret`: the longer one of it as it is, for a secret with `%25`
-/// in it, and of it encoded, for one that ends in a backslash.
+/// How many bytes at the start of `raw` are a writing of `secret`, the longest one.
 fn written_length(raw: &[u8], secret: &str) -> Option<usize> {
-    let plain = raw.starts_with(secret.as_bytes()).then_some(secret.len());
-    let step = |rest, sign| json_escape(rest, sign).or_else(|| encoded(rest, sign));
-    let rest = secret.chars().try_fold(raw, step);
-    plain.max(rest.map(|rest| raw.len() - rest.len()))
+    let rest = if secret.contains(['%', '\\']) {
+        shortest_rest(raw, secret)
+    } else {
+        let step = |rest, sign| json_escape(rest, sign).or_else(|| encoded(rest, sign));
+        secret.chars().try_fold(raw, step)
+    };
+    rest.map(|rest| raw.len() - rest.len())
+}
+
+/// Where these signs stand in a secret, the same bytes can be read in two ways: `%25` is a `%` that is encoded, or the
+/// beginning of three signs; two backslashes are one that is escaped, or two. So each way is followed to its end.
+fn shortest_rest<'r>(raw: &'r [u8], secret: &str) -> Option<&'r [u8]> {
+    let mut rests = vec![raw];
+    for sign in secret.chars() {
+        let mut next: Vec<&[u8]> = Vec::new();
+        for rest in rests {
+            let plain = rest.strip_prefix(sign.encode_utf8(&mut [0; 4]).as_bytes());
+            let ways = [json_escape(rest, sign), encoded(rest, sign), plain];
+            for way in ways.into_iter().flatten() {
+                if next.iter().all(|known| known.len() != way.len()) {
+                    next.push(way);
+                }
+            }
+        }
+        rests = next;
+    }
+    rests.into_iter().min_by_key(|rest| rest.len())
 }
 
 /// What follows `sign`, written byte by byte: plain, percent-encoded, or `+` for a blank.

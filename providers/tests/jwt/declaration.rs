@@ -130,6 +130,14 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
         let mistakes = parse(&changed).expect_err(to).join("\n");
         assert!(mistakes.contains(word), "{to}: {mistakes}");
     }
+    // The third line is `[proof]`: told is where the value stands, or where the table does.
+    for (from, to, place) in [
+        ("https://id", "http://id", "line 5, column 8:"),
+        ("'30s'", "'1h'", "line 9, column 10:"),
+    ] {
+        let mistakes = parse(&RS256.replacen(from, to, 1)).expect_err(to);
+        assert!(mistakes[0].starts_with(place), "{mistakes:?}");
+    }
 }
 
 #[test]

@@ -81,10 +81,8 @@ mod tests {
     use super::*;
 
     fn key(n: u32) -> DedupKey {
-        Sha256::digest(n.to_be_bytes())
-            .first_chunk()
-            .copied()
-            .unwrap()
+        let digest = Sha256::digest(n.to_be_bytes());
+        digest.first_chunk().copied().unwrap()
     }
 
     /// A filter that always says "perhaps" would be right, and make every message a look at the disk.
