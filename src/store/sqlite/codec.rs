@@ -46,7 +46,8 @@ pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
         Some(out)
     });
     match compressed {
-        Some(packed) if packed.len() <= plain.len() => packed,
+        // What begins like a frame would be taken for a damaged one, if it stood as it is.
+        Some(packed) if packed.len() <= plain.len() || plain.starts_with(&MAGIC) => packed,
         _ => [&[PLAIN], plain].concat(),
     }
 }
@@ -78,6 +79,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_packed_comes_back(bytes: Vec<u8>) {
+            prop_assert_eq!(unpack(&pack(&bytes)), Some(bytes));
+        }
+
+        #[test]
+        fn what_begins_like_a_frame_comes_back_too(rest: Vec<u8>) {
+            let bytes = [&MAGIC[..], &rest].concat();
             prop_assert_eq!(unpack(&pack(&bytes)), Some(bytes));
         }
 
