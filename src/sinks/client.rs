@@ -239,13 +239,13 @@ fn failure(error: &reqwest::Error) -> Failure {
         format!("TLS failed: {}", tls_words(tls))
     } else if error.is_dns() {
         "the host's name cannot be resolved".to_owned()
-    } else if let Some(io) = cause_of::<io::Error>(error) {
+    } else if let Some(said) = system_words(error) {
         let doing = if error.is_connect() {
             "cannot connect"
         } else {
             "the connection broke"
         };
-        format!("{doing}: {}", io.kind())
+        format!("{doing}: {said}")
     } else if error.is_connect() {
         "cannot connect".to_owned()
     } else {
@@ -276,22 +276,34 @@ fn tls_words(error: &rustls::Error) -> &'static str {
     }
 }
 
-/// The first error of this type in the chain; also inside of I/O errors, which hide their cause from `source`.
+/// The first error of this type in the chain.
 fn cause_of<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+/// What the system said: the first that says more than "other", by which errors are wrapped.
+fn system_words(error: &reqwest::Error) -> Option<String> {
+    let said = causes(error).filter_map(|error| error.downcast_ref::<io::Error>());
+    let kind = said
+        .map(io::Error::kind)
+        .find(|kind| *kind != io::ErrorKind::Other);
+    kind.map(|kind| kind.to_string())
+}
+
+/// An error and its causes; also those inside of I/O errors, which hide them from `source`.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn StdError + 'static) = *error;
         let hidden = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        next = match hidden {
+        match hidden {
             Some(inner) => Some(inner),
             None => error.source(),
-        };
-    }
-    None
+        }
+    })
 }
 
 fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {

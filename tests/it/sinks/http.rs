@@ -132,6 +132,23 @@ async fn a_broken_or_refused_connection_is_transient() {
 }
 
 #[tokio::test]
+async fn why_no_connection_was_made_is_told_with_and_without_tls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Accepts and hangs up; a thread of its own, which ends with the second caller.
+    let hangs_up = std::thread::spawn(move || drop(listener.accept()));
+    let url = format!("https://{address}/");
+    let told = sink(webhook(&url)).send(&parcel()).await.unwrap_err();
+    hangs_up.join().unwrap();
+    assert!(!told.cause.contains("other"), "{told}");
+    for scheme in ["http", "https"] {
+        let url = format!("{scheme}://{address}/");
+        let told = sink(webhook(&url)).send(&parcel()).await.unwrap_err();
+        assert_eq!(told.cause, "cannot connect: connection refused");
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_does_not_resolve_and_a_port_without_tls_are_transient() {
     let receiver = Receiver::start([]).await;
     let plain = receiver.url("/c4nary").replace("http://", "https://");
