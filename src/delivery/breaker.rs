@@ -26,6 +26,8 @@ pub(super) struct Breaker {
     consecutive: u32,
     recent: VecDeque<Tally>,
     open_for: Duration,
+    /// Probes that left before an operator said that the sink is mended.
+    outdated: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +71,7 @@ impl Breaker {
             consecutive: 0,
             recent: VecDeque::new(),
             open_for: OPEN_MIN,
+            outdated: 0,
         }
     }
 
@@ -97,7 +100,14 @@ impl Breaker {
         self.state = State::Probing;
     }
 
-    /// The probe came to nothing before it was sent, or an operator asks for one: one may go at once.
+    /// An operator says that the sink is mended: a probe may go at once. One that is on its way left before that, and its
+    /// failure says nothing about now.
+    pub(super) fn mended(&mut self, now: Timestamp) {
+        self.outdated += u32::from(matches!(self.state, State::Probing));
+        self.probe_wanted(now);
+    }
+
+    /// The probe came to nothing before it was sent: another may go at once.
     pub(super) fn probe_wanted(&mut self, now: Timestamp) {
         if !self.is_closed() {
             self.state = State::Open { until: now };
@@ -114,6 +124,11 @@ impl Breaker {
             (_, true) if healthy => {
                 *self = Self::new();
                 Some(Change::Closed)
+            }
+            (_, true) if self.outdated > 0 => {
+                self.outdated -= 1;
+                self.probe_wanted(now);
+                None
             }
             (_, true) => {
                 self.open_for = self.open_for.saturating_mul(2).min(OPEN_MAX);

@@ -195,7 +195,7 @@ impl Worker {
         } else if !pause {
             // An operator who resumes has mended something: look at once whether it helped.
             self.hold_until = None;
-            self.breaker.probe_wanted(now);
+            self.breaker.mended(now);
             if self.paused.is_some() {
                 self.tell(Event::Resumed { sink });
             }

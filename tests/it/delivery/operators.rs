@@ -1,7 +1,10 @@
 //! What an operator does to deliveries while they go on.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use campanile::config::Policy;
 use campanile::delivery::Phase;
-use campanile::sinks::Class;
+use campanile::sinks::{Class, Parcel};
 
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
@@ -72,4 +75,34 @@ async fn what_came_during_a_pause_goes_out_at_once_when_it_ends() {
     // No time passes: the look at the store that comes every second is not what sends it.
     rig.delivery.idle().await;
     assert_eq!(sink.messages(), ["waits"]);
+}
+
+#[tokio::test]
+async fn a_probe_that_left_before_its_sink_was_resumed_does_not_speak_for_it() {
+    let calls = AtomicUsize::new(0);
+    let down_six_times = move |_: &Parcel| match calls.fetch_add(1, Ordering::Relaxed) {
+        0..6 => Err(fails(Class::Transient)),
+        _ => Ok(()),
+    };
+    let sink = Scripted::gated(down_six_times, 5);
+    let one = Policy {
+        in_flight_max: 1,
+        ..policy()
+    };
+    let rig = Rig::new(&[(sink.clone(), one)]).await;
+    for lane in 0..6 {
+        rig.accept(&format!("m{lane}"), lane).await;
+    }
+    sink.arrivals(5).await;
+    rig.delivery.idle().await;
+    assert_eq!(rig.state(0).state, Phase::Open);
+    rig.clock.advance(10 * SECOND);
+    sink.arrivals(1).await;
+    // The probe is on its way to a sink that is down; then somebody mends it, and says so.
+    rig.delivery.resume("test/0");
+    tokio::task::yield_now().await;
+    sink.gate.add_permits(100);
+    rig.delivery.idle().await;
+    assert_ne!(rig.state(0).state, Phase::Open);
+    assert!(!sink.taken().is_empty(), "another probe went at once");
 }
