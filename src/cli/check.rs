@@ -1,5 +1,7 @@
 //! `campanile check`: every mistake in the config, or what it means.
 
+use std::fmt::Display;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -9,6 +11,7 @@ use super::table::{self, Column};
 use super::terminal::Terminal;
 use crate::clock::Clock;
 use crate::config::{self, Config, Feed, Route};
+use crate::sinks::{self, BuildError};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -29,20 +32,64 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        match config::load(&self.files.config, &setup::environment()) {
-            Ok(config) if self.json => terminal.json(&summary(&config)),
-            Ok(config) => show(terminal, &config),
+        let config = match config::load(&self.files.config, &setup::environment()) {
+            Ok(config) => config,
             Err(mistakes) => {
-                if self.json {
-                    terminal.json(&json!({"ok": false, "mistakes": mistakes.to_json()}))?;
-                } else {
-                    terminal.line(&mistakes)?;
-                    terminal.say(count(mistakes.iter().count(), "mistake"))?;
-                }
-                Err(Failure::Said(2))
+                let items = mistakes.to_json();
+                return self.refuse(terminal, &items, mistakes.iter().count(), &mistakes);
             }
+        };
+        let unfit = unfit(&config);
+        if !unfit.is_empty() {
+            let words: Vec<String> = unfit
+                .iter()
+                .map(|(sink, error)| told(sink, error))
+                .collect();
+            let items = unfit.iter().zip(&words).map(|((sink, error), message)| {
+                json!({"message": message, "sink": sink, "setting": error.setting})
+            });
+            let lines: String = words
+                .iter()
+                .map(|words| format!("error: {words}\n"))
+                .collect();
+            return self.refuse(terminal, &items.collect(), unfit.len(), &lines);
+        }
+        if self.json {
+            terminal.json(&summary(&config))
+        } else {
+            show(terminal, &config)
         }
     }
+
+    fn refuse(
+        &self,
+        terminal: &mut Terminal,
+        items: &Value,
+        mistakes: usize,
+        lines: &dyn Display,
+    ) -> Result<(), Failure> {
+        if self.json {
+            terminal.json(&json!({"ok": false, "mistakes": items}))?;
+        } else {
+            terminal.line(lines)?;
+            terminal.say(count(mistakes, "mistake"))?;
+        }
+        Err(Failure::Said(2))
+    }
+}
+
+/// The sinks that cannot be made of what is written: a folder or file that is not there, a template that breaks its JSON. A
+/// start would refuse them as well.
+fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
+    let errors = config.sinks.iter().filter_map(|spec| {
+        let error = sinks::build(spec).err()?;
+        Some((spec.name.as_str(), error))
+    });
+    errors.collect()
+}
+
+fn told(sink: &str, error: &BuildError) -> String {
+    format!("the sink {sink}: {error}")
 }
 
 fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {

@@ -63,6 +63,25 @@ fn every_mistake_of_a_config_is_told_at_once() {
 }
 
 #[test]
+fn a_sink_that_a_start_would_refuse_is_refused_by_check_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    let unfit = "[sinks.webhook.chat]\nurl = 'http://127.0.0.1:9/'\nbody = '{\"t\": \"{{ title }}\"}'\n\
+                 [sinks.file.kept]\npath = '/nowhere/alerts.jsonl'\n";
+    fs::write(&config, unfit).unwrap();
+    let config = config.to_str().unwrap();
+    let run = Run::of(&["check", "--config", config]);
+    assert_eq!(run.code, 2, "{}{}", run.out, run.err);
+    run.says("error: the sink webhook/chat: body: this does not give JSON for every alert");
+    run.says("error: the sink file/kept: path: the folder /nowhere does not exist");
+    run.says("2 mistakes");
+    let told = Run::of(&["check", "--json", "--config", config]).json();
+    assert_eq!(told["ok"], false);
+    assert_eq!(told["mistakes"][1]["sink"], "file/kept");
+    assert_eq!(told["mistakes"][0]["setting"], "body");
+}
+
+#[test]
 fn a_believed_request_shows_its_alert_and_where_it_goes() {
     let run = attempt(FIRING, &["--json"]);
     assert_eq!(run.code, 0, "{}{}", run.out, run.err);
