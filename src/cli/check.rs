@@ -43,15 +43,12 @@ impl Check {
         if !unfit.is_empty() {
             let words: Vec<String> = unfit
                 .iter()
-                .map(|(sink, error)| told(sink, error))
+                .map(|(sink, error)| format!("the sink {sink}: {error}"))
                 .collect();
             let items = unfit.iter().zip(&words).map(|((sink, error), message)| {
                 json!({"message": message, "sink": sink, "setting": error.setting})
             });
-            let lines: String = words
-                .iter()
-                .map(|words| format!("error: {words}\n"))
-                .collect();
+            let lines = format!("error: {}\n", words.join("\n\nerror: "));
             return self.refuse(terminal, &items.collect(), unfit.len(), &lines);
         }
         if self.json {
@@ -86,10 +83,6 @@ fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
         Some((spec.name.as_str(), error))
     });
     errors.collect()
-}
-
-fn told(sink: &str, error: &BuildError) -> String {
-    format!("the sink {sink}: {error}")
 }
 
 fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
