@@ -12,7 +12,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use campanile_providers::{Callback, Provider, Source, all, fixtures, verify};
+use campanile_model::Callback;
+use campanile_providers::{Provider, Source, all, fixtures, verify};
 
 /// A t above this is a leak for sure.
 const LEAK: f64 = 10.0;

@@ -14,7 +14,8 @@ mod words;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use campanile_providers::{Callback, Fixture, Provider, Source, fixtures, verify};
+use campanile_model::Callback;
+use campanile_providers::{Fixture, Provider, Source, fixtures, verify};
 use words::{median, print};
 
 /// Each vendor is measured so often; the middle one counts.

@@ -7,10 +7,11 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::ExposeSecret;
 
-use crate::model::callback::{Callback, Malformed};
-use crate::model::provider::Provider;
-use crate::model::source::{Secret, Source};
-use crate::parse::needed::{Document, Fetched};
+use crate::provider::Provider;
+use crate::source::Source;
+use crate::trust::needed::Document;
+use campanile_model::Secret;
+use campanile_model::{Callback, Fetched, Malformed};
 
 /// The secret at the end of the path of fixtures whose proof is the path key.
 pub const KEY: &str = "campanile-fixture-key";

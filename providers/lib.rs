@@ -1,53 +1,38 @@
 //! Vendors' callback protocols, read without any I/O.
 //!
 //! A [`Provider`] is the adapter of one vendor. It recognizes the vendor's request, says what must hold for the sender
-//! to be believed, reads the request into [`Report`]s, and words the answer that the vendor expects. Nothing in this
+//! to be believed, reads the request into [`Report`](campanile_model::Report)s, and words the answer that the vendor expects. Nothing in this
 //! crate opens a socket or a file, looks at a clock or at the environment: equal input gives equal output.
 //!
 //! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
 //! [`Provider::answer`].
 
-mod alertmanager_api;
-mod cloudevents;
-mod cloudwatch;
+mod answer;
 pub mod fixture;
-mod huawei_smn;
-mod jiankong;
-pub mod language;
+mod kinds;
 mod mapping;
-mod model;
-mod pagerduty_events;
+mod page;
 pub mod parse;
-mod ucloud;
+mod provider;
+mod reading;
+mod source;
+pub mod trust;
 
 use std::sync::LazyLock;
 
-pub use fixture::{Fixture, fixtures};
-pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
-pub use model::alert::{
-    Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
-};
-pub use model::answer::{Answer, Outcome};
-pub use model::callback::{Callback, Malformed};
-pub use model::provider::{Provider, Setting, SettingKind, Stamp};
-pub use model::reading::{Effect, Explained, Reading, Unreadable};
-pub use model::source::{Secret, Source};
-pub use parse::certificate::{Certified, Hash};
-pub use parse::jwt::{Given, Jwt};
-pub use parse::needed::{Document, Fetched, Needed};
-pub use parse::proof::{Never, Proof, Refusal, verify};
-pub use ucloud::demo_list;
+use kinds::CODED;
 
-/// The vendors whose protocol needs code, in alphabetical order.
-const CODED: &[&dyn Provider] = &[
-    &alertmanager_api::AlertmanagerApi,
-    &cloudevents::CloudEvents,
-    &cloudwatch::CloudWatch,
-    &huawei_smn::HuaweiSmn,
-    &jiankong::Jiankong,
-    &pagerduty_events::PagerDutyEvents,
-    &ucloud::UCloud,
-];
+pub use answer::{Answer, Outcome};
+pub use fixture::{Fixture, fixtures};
+pub use kinds::ucloud::demo_list;
+pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
+pub use provider::{Provider, Setting, SettingKind, Stamp};
+pub use reading::{Effect, Explained, Reading};
+pub use source::Source;
+pub use trust::certificate::{Certified, Hash};
+pub use trust::jwt::{Given, Jwt};
+pub use trust::needed::{Document, Needed};
+pub use trust::proof::{Never, Proof, Refusal, verify};
 
 /// Every built-in provider, in alphabetical order of its name.
 pub fn all() -> &'static [&'static dyn Provider] {

@@ -4,13 +4,8 @@
 
 pub mod app;
 pub mod cli;
-pub mod clock;
 pub mod config;
 pub mod delivery;
-pub mod fault;
 pub mod http;
 pub mod pipeline;
-pub mod sinks;
-pub mod store;
 pub mod telemetry;
-pub mod template;

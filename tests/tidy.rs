@@ -5,32 +5,18 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Which modules of `src/` a module may import. Those of the first line are for everybody: they hold what was
-/// configured, the time and the expression language, and no machinery.
-const FOR_EVERYBODY: &[&str] = &["clock", "config", "fault", "template"];
+/// Which modules of `src/` a module may import; the borders between crates are Cargo's.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("clock", &[]),
     ("config", &[]),
-    ("fault", &[]),
-    ("template", &[]),
-    ("pipeline", &[]),
-    ("store", &["pipeline"]),
-    ("sinks", &[]),
-    ("delivery", &["store", "sinks", "pipeline"]),
-    ("telemetry", &["delivery"]),
-    ("http", &["pipeline", "store", "telemetry"]),
+    ("pipeline", &["config"]),
+    ("delivery", &["config", "pipeline"]),
+    ("telemetry", &["config", "delivery"]),
+    ("http", &["config", "pipeline", "telemetry"]),
     (
         "app",
-        &[
-            "delivery",
-            "http",
-            "pipeline",
-            "sinks",
-            "store",
-            "telemetry",
-        ],
+        &["config", "delivery", "http", "pipeline", "telemetry"],
     ),
-    ("cli", &["app", "pipeline", "sinks"]),
+    ("cli", &["app", "config", "pipeline"]),
 ];
 
 /// A file longer than this is to be split by noun; tests count as the program does.
@@ -60,15 +46,17 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 
 fn sources() -> Vec<PathBuf> {
     [
-        "src",
-        "providers",
-        "chaos",
-        "faultfs",
-        "receiver",
-        "tests",
         "benches",
-        "fuzz/laws",
-        "fuzz/targets",
+        "crates",
+        "providers",
+        "sinks",
+        "src",
+        "testing/chaos",
+        "testing/faultfs",
+        "testing/fuzz/laws",
+        "testing/fuzz/targets",
+        "testing/receiver",
+        "tests",
     ]
     .iter()
     .flat_map(|folder| files(folder, "rs"))
@@ -131,8 +119,7 @@ fn modules_import_only_what_the_architecture_allows() {
         };
         for import in imports(&text(&path)) {
             let known = ARROWS.iter().any(|(name, _)| *name == import);
-            let may =
-                import == of || FOR_EVERYBODY.contains(&&*import) || allowed.contains(&&*import);
+            let may = import == of || allowed.contains(&&*import);
             if known && !may {
                 faults.push(format!(
                     "{}: `{of}` must not import `{import}`",
@@ -226,17 +213,16 @@ fn no_file_is_named_for_nothing_in_particular() {
 /// Paths in backticks that begin with a folder of ours.
 fn paths_named_in(page: &str) -> impl Iterator<Item = &str> {
     const FOLDERS: &[&str] = &[
-        "src/",
+        "crates/",
         "providers/",
-        "chaos/",
-        "faultfs/",
-        "receiver/",
+        "sinks/",
+        "src/",
+        "testing/",
         "docs/",
         "config/",
         "tests/",
         "benches/",
         "fixtures/",
-        "fuzz/",
         "scripts/",
     ];
     let quoted = page.split('`').skip(1).step_by(2);
@@ -287,17 +273,15 @@ fn secrets_are_compared_in_constant_time() {
     // Where a proof or a token is judged. Fixtures and tests have no secrets.
     const JUDGES: &[(&str, &[&str])] = &[
         (
-            "providers/parse/proof.rs",
+            "providers/trust/proof.rs",
             &["ct_eq(&hash(", ".ct_eq(&given)"],
         ),
-        ("providers/parse/signature.rs", &["verify_slice(signature)"]),
+        ("providers/trust/signature.rs", &["verify_slice(signature)"]),
         ("src/http/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
     ];
     let mut faults = Vec::new();
-    for path in files("src", "rs")
-        .into_iter()
-        .chain(files("providers", "rs"))
-    {
+    let code = ["crates", "providers", "sinks", "src"];
+    for path in code.iter().flat_map(|folder| files(folder, "rs")) {
         let name = shown(&path);
         if name.starts_with("providers/tests/") || name == "providers/fixture.rs" {
             continue;
@@ -326,11 +310,11 @@ fn every_law_here_sees_a_breach() {
     assert!(!compares_a_secret(
         "hash(given).ct_eq(&hash(secret.expose_secret())) // =="
     ));
-    assert!(imports("use crate::store::Seq;\nlet x = crate::http::Y;").contains("http"));
+    assert!(imports("use crate::config::Seq;\nlet x = crate::http::Y;").contains("http"));
     assert_eq!(
         paths_named_in("see `src/nowhere.rs` and `src/<name>.rs`").collect::<Vec<_>>(),
         ["src/nowhere.rs"]
     );
-    assert_eq!(module(&root().join("src/store/mod.rs")), "store");
-    assert_eq!(module(&root().join("src/clock.rs")), "clock");
+    assert_eq!(module(&root().join("src/http/mod.rs")), "http");
+    assert_eq!(module(&root().join("src/main.rs")), "main");
 }

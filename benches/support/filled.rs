@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use campanile::pipeline::dedup;
-use campanile::store::sqlite::Sqlite;
-use campanile::store::{Appending, Entry, NewAlert, SinkId, Store};
-use campanile_providers::{Callback, Provider, Source};
+use campanile_model::Callback;
+use campanile_providers::{Provider, Source};
+use campanile_store::sqlite::Sqlite;
+use campanile_store::{Appending, Entry, NewAlert, SinkId, Store};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use secrecy::SecretString;
@@ -110,7 +111,7 @@ async fn append(store: Arc<dyn Store>, alerts: u64, owed: Vec<SinkId>) {
     }
 }
 
-fn accepted(appended: Option<Result<campanile::store::Appended, campanile::store::Error>>) {
+fn accepted(appended: Option<Result<campanile_store::Appended, campanile_store::Error>>) {
     let appended = appended.expect("one waits").expect("the store commits");
     let new = matches!(appended.alerts.as_slice(), [Appending::Accepted { .. }]);
     assert!(new, "an alert that was never sent before is new");
@@ -145,7 +146,7 @@ impl Reader {
     fn entry(&self, request: &[u8]) -> Entry {
         let mut call = Callback::from_http(request).expect("an HTTP request");
         call.path = call.path.replace(KEY, "***");
-        let received_at = campanile::clock::Clock::machine().now();
+        let received_at = campanile_model::Clock::machine().now();
         let reading = self.provider.read(&call, &self.source).expect("readable");
         let alerts = reading.reports.into_iter().map(|report| {
             let key = dedup::key(&self.name, &report.message_id);

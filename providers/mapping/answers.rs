@@ -11,8 +11,8 @@ use super::filters;
 use super::form::{Form, Table};
 use super::names::ANSWER;
 use super::view::{Taking, View};
-use crate::model::answer::{Answer, Outcome};
-use crate::model::callback::Callback;
+use crate::answer::{Answer, Outcome};
+use campanile_model::Callback;
 
 /// The `[answers]` table.
 #[derive(Debug, Default)]

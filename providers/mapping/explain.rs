@@ -7,13 +7,14 @@ use minijinja::Value;
 use super::Mapping;
 use super::expression::Expression;
 use super::filters;
-use crate::model::callback::Callback;
-use crate::model::reading::{Explained, Unreadable};
-use crate::model::source::Source;
+use crate::reading::Explained;
+use crate::source::Source;
+use campanile_model::Callback;
+use campanile_model::Fault;
 
 impl Mapping {
     /// Where every field of every alert in `call` came from.
-    pub fn explain(&self, call: &Callback, source: &Source) -> Result<Vec<Explained>, Unreadable> {
+    pub fn explain(&self, call: &Callback, source: &Source) -> Result<Vec<Explained>, Fault> {
         let (view, _) = self.view(call, source)?;
         let (items, list) = self.items(&view)?;
         let mut explained = Vec::new();

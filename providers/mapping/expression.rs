@@ -9,7 +9,7 @@ use super::filters;
 use super::names::Names;
 use super::nearest::nearest;
 use super::view::View;
-use crate::language::guard;
+use campanile_language::guard;
 
 /// An expression of a mapping.
 ///

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::expression::Expression;
 use super::form::{Form, Table};
 use super::names::{ITEM, Names};
-use crate::model::alert::Severity;
+use campanile_model::Severity;
 
 /// The `[alert]` table.
 #[derive(Debug, Default)]
@@ -216,7 +216,7 @@ pub(crate) struct StatusWords {
     pub(crate) ignored: When,
     pub(crate) firing: When,
     /// What is meant where none of them holds.
-    pub(crate) default: Option<crate::model::alert::Status>,
+    pub(crate) default: Option<campanile_model::Status>,
 }
 
 impl StatusWords {

@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::time::{self, Moment};
 use super::view;
-use crate::language::meter;
+use campanile_language::meter;
 
 /// How many instructions one expression may take. The longest of the catalogue takes some hundred.
 const FUEL: u64 = 20_000;
@@ -177,9 +177,9 @@ pub(crate) fn moment(value: &Value, zone: &TimeZone) -> Moment {
         ValueKind::Number => match (i128::try_from(value.clone()), f64::try_from(value.clone())) {
             (Ok(whole), _) => time::unix(whole),
             (_, Ok(float)) => time::unix_float(float),
-            _ => Moment::Unreadable,
+            _ => Moment::Fault,
         },
-        _ => Moment::Unreadable,
+        _ => Moment::Fault,
     }
 }
 
@@ -221,7 +221,7 @@ fn time(
     match moment {
         Moment::At(at) => Ok(Value::from(at.to_string())),
         Moment::Never => Ok(Value::UNDEFINED),
-        Moment::Unreadable => Err(fault("is not a time that is known here".to_owned())),
+        Moment::Fault => Err(fault("is not a time that is known here".to_owned())),
     }
 }
 
@@ -293,7 +293,7 @@ fn json(value: &Value) -> Result<Value, Error> {
     if text.trim().is_empty() {
         return Ok(Value::UNDEFINED);
     }
-    let parsed = crate::parse::body::json(text)
+    let parsed = campanile_model::body::json(text)
         .map_err(|unreadable| fault(format!("the text is not JSON ({})", unreadable.problem)))?;
     Ok(view::plain(&parsed))
 }

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use super::form::{Form, Table};
-use crate::model::callback::Callback;
-use crate::model::provider::Stamp;
+use crate::provider::Stamp;
+use campanile_model::Callback;
 
 /// Sets one place of a callback.
 #[derive(Debug)]

@@ -38,12 +38,13 @@ use names::{CALL, FACTS, Names};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 
-use crate::model::answer::{Answer, Outcome};
-use crate::model::callback::Callback;
-use crate::model::provider::{Provider, Setting, Stamp};
-use crate::model::reading::{Explained, Reading, Unreadable};
-use crate::model::source::Source;
-use crate::parse::proof::Proof;
+use crate::answer::{Answer, Outcome};
+use crate::provider::{Provider, Setting, Stamp};
+use crate::reading::{Explained, Reading};
+use crate::source::Source;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
 
 /// The tables and keys of a mapping.
 const KEYS: &[&str] = &[
@@ -291,7 +292,7 @@ impl Provider for Mapping {
         self.proof.of(call, source, &self.taking)
     }
 
-    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
         self.reading(call, source)
     }
 
@@ -299,11 +300,7 @@ impl Provider for Mapping {
         self.answers.of(call, outcome, &self.taking)
     }
 
-    fn explained(
-        &self,
-        call: &Callback,
-        source: &Source,
-    ) -> Option<Result<Vec<Explained>, Unreadable>> {
+    fn explained(&self, call: &Callback, source: &Source) -> Option<Result<Vec<Explained>, Fault>> {
         Some(self.explain(call, source))
     }
 

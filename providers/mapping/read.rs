@@ -13,10 +13,11 @@ use super::fields::When;
 use super::filters;
 use super::time::Moment;
 use super::view::View;
-use crate::model::alert::{Fingerprint, Link, Metric, Report, Resource, Severity, Status};
-use crate::model::callback::Callback;
-use crate::model::reading::{Reading, Unreadable};
-use crate::model::source::Source;
+use crate::reading::Reading;
+use crate::source::Source;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::{Fingerprint, Link, Metric, Report, Resource, Severity, Status};
 
 /// More items in one callback than this are not read.
 const ITEMS_MAX: usize = 10_000;
@@ -45,7 +46,7 @@ pub(crate) struct Scene<'m> {
 }
 
 impl Mapping {
-    pub(crate) fn reading(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
+    pub(crate) fn reading(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
         let (view, zone) = self.view(call, source)?;
         if let Some(why) = self.skipped(&view, false) {
             return Ok(Reading::ignored(why));
@@ -57,9 +58,7 @@ impl Mapping {
         for (at, item) in items.iter().enumerate() {
             if at >= ITEMS_MAX {
                 let problem = format!("holds more than {ITEMS_MAX} alerts; the rest is not read");
-                reading
-                    .unreadable
-                    .push(Unreadable::new(list.clone(), problem));
+                reading.unreadable.push(Fault::new(list.clone(), problem));
                 break;
             }
             let scene = Scene {
@@ -76,7 +75,7 @@ impl Mapping {
                         let problem = format!(
                             "gives more than {READING_BYTES_MAX} bytes of alerts; the rest is not read"
                         );
-                        reading.unreadable.push(Unreadable::new(list, problem));
+                        reading.unreadable.push(Fault::new(list, problem));
                         break;
                     }
                     reading.reports.push(*report);
@@ -97,11 +96,7 @@ impl Mapping {
     }
 
     /// What the expressions see of `call`, and the zone of its zone-less times.
-    pub(crate) fn view(
-        &self,
-        call: &Callback,
-        source: &Source,
-    ) -> Result<(View, TimeZone), Unreadable> {
+    pub(crate) fn view(&self, call: &Callback, source: &Source) -> Result<(View, TimeZone), Fault> {
         let zone = source
             .time_zone
             .clone()
@@ -147,25 +142,25 @@ impl Mapping {
     }
 
     /// The items, and what their list is called for people.
-    pub(crate) fn items(&self, view: &View) -> Result<(Vec<Value>, String), Unreadable> {
+    pub(crate) fn items(&self, view: &View) -> Result<(Vec<Value>, String), Fault> {
         let Some(each) = &self.each else {
             return Ok((vec![Value::UNDEFINED], "body".to_owned()));
         };
         let place = each.place("body");
         let list = each
             .eval(&Arc::new(view.clone()))
-            .map_err(|problem| Unreadable::new(place.clone(), problem))?;
+            .map_err(|problem| Fault::new(place.clone(), problem))?;
         match list.kind() {
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = list.try_iter().map(Iterator::collect).unwrap_or_default();
                 Ok((items, place))
             }
             ValueKind::Map => Ok((vec![list], place)),
-            ValueKind::Undefined | ValueKind::None => Err(Unreadable::new(
+            ValueKind::Undefined | ValueKind::None => Err(Fault::new(
                 place,
                 "is absent; a list of alerts is expected here",
             )),
-            _ => Err(Unreadable::new(
+            _ => Err(Fault::new(
                 place,
                 "is not a list; a list of alerts is expected here",
             )),
@@ -174,7 +169,7 @@ impl Mapping {
 }
 
 impl Scene<'_> {
-    fn read(&self) -> Result<Item, Unreadable> {
+    fn read(&self) -> Result<Item, Fault> {
         if let Some(why) = self.mapping.skipped(&self.view, true) {
             return Ok(Item::Ignored(why));
         }
@@ -213,29 +208,29 @@ impl Scene<'_> {
         Ok(Item::Alert(Box::new(report)))
     }
 
-    pub(crate) fn value(&self, expression: &Expression) -> Result<Value, Unreadable> {
+    pub(crate) fn value(&self, expression: &Expression) -> Result<Value, Fault> {
         match expression.eval(&self.view) {
             Ok(value) => Ok(value),
             Err(_) if expression.optional => Ok(Value::UNDEFINED),
-            Err(problem) => Err(Unreadable::new(expression.place(&self.place), problem)),
+            Err(problem) => Err(Fault::new(expression.place(&self.place), problem)),
         }
     }
 
-    fn text(&self, expression: &Expression) -> Result<Option<String>, Unreadable> {
+    fn text(&self, expression: &Expression) -> Result<Option<String>, Fault> {
         Ok(filters::text(&self.value(expression)?))
     }
 
-    fn optional_text(&self, expression: Option<&Expression>) -> Result<Option<String>, Unreadable> {
+    fn optional_text(&self, expression: Option<&Expression>) -> Result<Option<String>, Fault> {
         expression.map_or(Ok(None), |expression| self.text(expression))
     }
 
     /// The parts of an identity. Each must say something, unless a `?` says that it need not: an identity with a hole
     /// would make one problem of many.
-    fn parts(&self, expressions: &[Expression]) -> Result<Vec<String>, Unreadable> {
+    fn parts(&self, expressions: &[Expression]) -> Result<Vec<String>, Fault> {
         let part = |expression: &Expression| match self.text(expression)? {
             Some(text) => Ok(text),
             None if expression.optional => Ok(String::new()),
-            None => Err(Unreadable::new(
+            None => Err(Fault::new(
                 expression.place(&self.place),
                 format!(
                     "is absent or empty, and `{}` names the alert",
@@ -246,13 +241,13 @@ impl Scene<'_> {
         expressions.iter().map(part).collect()
     }
 
-    fn status_word(&self) -> Result<Option<String>, Unreadable> {
+    fn status_word(&self) -> Result<Option<String>, Fault> {
         let from = self.mapping.status.from.as_ref();
         Ok(self.optional_text(from)?.map(|word| word.trim().to_owned()))
     }
 
     /// The status; nothing where the vendor says something that is no alert.
-    fn status(&self, word: Option<&str>) -> Result<Option<Status>, Unreadable> {
+    fn status(&self, word: Option<&str>) -> Result<Option<Status>, Fault> {
         let words = &self.mapping.status;
         let lower = word.map(str::to_lowercase);
         let is = |when: &When| match when {
@@ -276,7 +271,7 @@ impl Scene<'_> {
             .expressions()
             .last()
             .map_or_else(|| self.place.clone(), |from| from.place(&self.place));
-        Err(Unreadable::new(
+        Err(Fault::new(
             place,
             match word {
                 Some(word) => format!("the status `{word:.40}` is not known"),
@@ -297,7 +292,7 @@ impl Scene<'_> {
         own.map_or_else(|| self.mapping.severity.of(word), |(_, severity)| *severity)
     }
 
-    fn title(&self, report: &Report) -> Result<String, Unreadable> {
+    fn title(&self, report: &Report) -> Result<String, Fault> {
         let declared = self.optional_text(self.mapping.fields.title.as_ref())?;
         let first_line = |text: &str| {
             let line = text.lines().map(str::trim).find(|line| !line.is_empty());
@@ -311,7 +306,7 @@ impl Scene<'_> {
         Ok(title)
     }
 
-    fn resource(&self) -> Result<Resource, Unreadable> {
+    fn resource(&self) -> Result<Resource, Fault> {
         let mut resource = Resource::default();
         for (part, expression) in &self.mapping.fields.resource {
             let slot = match *part {
@@ -326,7 +321,7 @@ impl Scene<'_> {
         Ok(resource)
     }
 
-    fn metric(&self) -> Result<Metric, Unreadable> {
+    fn metric(&self) -> Result<Metric, Fault> {
         let mut metric = Metric::default();
         for (part, expression) in &self.mapping.fields.metric {
             let value = self.value(expression)?;
@@ -343,7 +338,7 @@ impl Scene<'_> {
         Ok(metric)
     }
 
-    fn time(&self, expression: Option<&Expression>) -> Result<Option<Timestamp>, Unreadable> {
+    fn time(&self, expression: Option<&Expression>) -> Result<Option<Timestamp>, Fault> {
         let Some(expression) = expression else {
             return Ok(None);
         };
@@ -351,16 +346,16 @@ impl Scene<'_> {
         match filters::moment(&value, &self.zone) {
             Moment::At(at) => Ok(Some(at)),
             Moment::Never => Ok(None),
-            Moment::Unreadable if expression.optional => Ok(None),
-            Moment::Unreadable => {
+            Moment::Fault if expression.optional => Ok(None),
+            Moment::Fault => {
                 let said = filters::text(&value).unwrap_or_default();
                 let problem = format!("`{said:.40}` is not a time that is known here");
-                Err(Unreadable::new(expression.place(&self.place), problem))
+                Err(Fault::new(expression.place(&self.place), problem))
             }
         }
     }
 
-    fn label(&self, report: &mut Report) -> Result<(), Unreadable> {
+    fn label(&self, report: &mut Report) -> Result<(), Fault> {
         let fields = &self.mapping.fields;
         for map in &fields.label_maps {
             let map = self.value(map)?;
@@ -381,7 +376,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    fn links(&self) -> Result<Vec<Link>, Unreadable> {
+    fn links(&self) -> Result<Vec<Link>, Fault> {
         let mut links = Vec::new();
         for (title, expression) in &self.mapping.fields.links {
             let url = self.text(expression)?;

@@ -12,7 +12,7 @@ pub(crate) enum Moment {
     /// The vendor's way to say that there is none: empty, zero, Go's year 1.
     Never,
     /// Not understood.
-    Unreadable,
+    Fault,
 }
 
 /// Reads `text`: unix time of any unit, or a date with or without zone. A zone-less time is read in `zone`.
@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str, zone: &TimeZone) -> Moment {
     }
     textual(text, zone)
         .or_else(|| rfc2822(text))
-        .unwrap_or(Moment::Unreadable)
+        .unwrap_or(Moment::Fault)
 }
 
 /// Reads `text` by the `strptime` pattern `format`. Without an offset in it, it is a time in `zone`.
@@ -39,7 +39,7 @@ pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
         return Moment::Never;
     }
     let Ok(parts) = jiff::fmt::strtime::parse(format, text) else {
-        return Moment::Unreadable;
+        return Moment::Fault;
     };
     let zoned = match parts.offset() {
         Some(_) => parts.to_timestamp().ok(),
@@ -48,7 +48,7 @@ pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
             .ok()
             .and_then(|local| instant(local, zone)),
     };
-    zoned.map_or(Moment::Unreadable, at)
+    zoned.map_or(Moment::Fault, at)
 }
 
 /// Unix time, whose unit shows in its size: seconds, milliseconds, microseconds or nanoseconds.
@@ -69,7 +69,7 @@ pub(crate) fn unix(number: i128) -> Moment {
     let nanos = number.checked_mul(1_000_000_000 / unit);
     nanos
         .and_then(|nanos| Timestamp::from_nanosecond(nanos).ok())
-        .map_or(Moment::Unreadable, at)
+        .map_or(Moment::Fault, at)
 }
 
 /// Unix time with a fraction of a second.
@@ -83,12 +83,12 @@ pub(crate) fn unix_float(number: f64) -> Moment {
 fn unix_text(text: &str) -> Moment {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let Ok(whole) = whole.parse::<i128>() else {
-        return Moment::Unreadable;
+        return Moment::Fault;
     };
     match (unix(whole), fraction_nanos(fraction)) {
         (Moment::At(at), Some(nanos)) if whole.unsigned_abs() < 100_000_000_000 => {
             let nanos = at.as_nanosecond() + i128::from(nanos);
-            Timestamp::from_nanosecond(nanos).map_or(Moment::Unreadable, Moment::At)
+            Timestamp::from_nanosecond(nanos).map_or(Moment::Fault, Moment::At)
         }
         (moment, _) => moment,
     }
@@ -304,9 +304,9 @@ mod tests {
             ("0001-01-01T00:00:00Z", "Never"),
             ("0", "Never"),
             ("", "Never"),
-            ("yesterday", "Unreadable"),
-            ("2026-13-01 10:00:00", "Unreadable"),
-            ("2026-01-01 10:00:00 nowhere", "Unreadable"),
+            ("yesterday", "Fault"),
+            ("2026-13-01 10:00:00", "Fault"),
+            ("2026-01-01 10:00:00 nowhere", "Fault"),
         ] {
             assert_eq!(read(text), wanted, "{text}");
         }

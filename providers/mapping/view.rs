@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::filters::{ZONE, Zone};
 use super::names::Names;
-use crate::model::callback::Callback;
-use crate::model::reading::Unreadable;
+use campanile_model::Callback;
+use campanile_model::Fault;
 
 /// Headers that carry secrets. They are shown to proofs and to nothing else, so that none ends up in a label.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
@@ -139,7 +139,7 @@ pub(crate) struct View {
 
 impl View {
     /// The names of `names`, taken from `call`. A body that cannot be read is a fault only where it is asked for.
-    pub(crate) fn of(call: &Callback, taking: &Taking, names: Names) -> Result<Self, Unreadable> {
+    pub(crate) fn of(call: &Callback, taking: &Taking, names: Names) -> Result<Self, Fault> {
         let mut view = Self::default();
         if names.has("body") && holds_json(call, names) {
             view.body = taking.value(call.json()?);

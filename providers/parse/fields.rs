@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Number, Value};
 
 use super::time;
-use crate::model::callback::Callback;
-use crate::model::reading::Unreadable;
+use campanile_model::Callback;
+use campanile_model::Fault;
 
 /// The fields of a JSON object.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +16,11 @@ pub struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
     /// The fields of the body of `call`.
-    pub fn of(call: &'a Callback) -> Result<Self, Unreadable> {
+    pub fn of(call: &'a Callback) -> Result<Self, Fault> {
         let body = call.json()?;
         body.as_object()
             .map(Self)
-            .ok_or_else(|| Unreadable::new("body", "JSON, but not an object"))
+            .ok_or_else(|| Fault::new("body", "JSON, but not an object"))
     }
 
     /// The field of this name: written just so, or else in another case.
@@ -45,7 +45,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The unix seconds in this field; 0 where it is absent, null or empty.
-    pub fn seconds(&self, name: &str) -> Result<i64, Unreadable> {
+    pub fn seconds(&self, name: &str) -> Result<i64, Fault> {
         let Some(value) = self.value(name).filter(|value| !value.is_null()) else {
             return Ok(0);
         };
@@ -56,7 +56,7 @@ impl<'a> Fields<'a> {
         };
         time::seconds(&text).ok_or_else(|| {
             let problem = format!("`{text:.40}` is not a time in unix seconds");
-            Unreadable::new(format!("body.{name}"), problem)
+            Fault::new(format!("body.{name}"), problem)
         })
     }
 }

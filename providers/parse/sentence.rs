@@ -3,7 +3,7 @@
 //! Nothing here fails. What is not plainly there is not found, and not guessed.
 
 use super::fields::number;
-use crate::model::alert::Metric;
+use campanile_model::Metric;
 
 /// Signs and words that compare, the longer ones before those that they contain.
 const COMPARATORS: &[(&str, &str)] = &[

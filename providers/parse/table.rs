@@ -1,7 +1,7 @@
 //! Tables from a vendor's words to ours.
 
-use crate::model::alert::Severity;
-use crate::model::source::Source;
+use crate::source::Source;
+use campanile_model::Severity;
 
 /// A vendor's words for severities, in lower case.
 pub type Table = [(&'static str, Severity)];

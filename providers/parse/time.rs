@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::fields;
 use crate::mapping::time::{Moment, parse};
-use crate::model::callback::Callback;
-use crate::model::reading::Unreadable;
+use campanile_model::Callback;
+use campanile_model::Fault;
 
 /// Unix seconds: a whole number from 0 to the end of the year 9999, perhaps written with a fraction of zero.
 ///
@@ -31,17 +31,14 @@ pub fn at(seconds: i64) -> Option<Timestamp> {
 
 /// The time in a field, in any usual form; none where it is absent, null, empty, zero or in the year 1. Without a zone
 /// of its own it is UTC.
-pub(crate) fn moment(value: Option<&Value>, place: &str) -> Result<Option<Timestamp>, Unreadable> {
+pub(crate) fn moment(value: Option<&Value>, place: &str) -> Result<Option<Timestamp>, Fault> {
     let Some(text) = value.and_then(fields::scalar) else {
         return Ok(None);
     };
     match parse(&text, &TimeZone::UTC) {
         Moment::At(at) => Ok(Some(at)),
         Moment::Never => Ok(None),
-        Moment::Unreadable => Err(Unreadable::new(
-            place,
-            format!("`{text:.40}` is not a time"),
-        )),
+        Moment::Fault => Err(Fault::new(place, format!("`{text:.40}` is not a time"))),
     }
 }
 

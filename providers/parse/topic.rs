@@ -4,13 +4,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::certificate::{Certified, Hash};
 use super::fields::scalar;
-use super::proof::Proof;
 use crate::fixture;
-use crate::model::callback::Callback;
-use crate::model::reading::{Effect, Reading, Unreadable};
-use crate::model::source::Source;
+use crate::reading::{Effect, Reading};
+use crate::source::Source;
+use crate::trust::certificate::{Certified, Hash};
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
 
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
@@ -40,9 +41,9 @@ pub(crate) struct Envelope {
 }
 
 /// The body as an object.
-pub(crate) fn object(call: &Callback) -> Result<&Object, Unreadable> {
+pub(crate) fn object(call: &Callback) -> Result<&Object, Fault> {
     let body = call.json()?.as_object();
-    body.ok_or_else(|| Unreadable::new("body", "JSON, but not an object"))
+    body.ok_or_else(|| Fault::new("body", "JSON, but not an object"))
 }
 
 /// The text or number in a field.
@@ -112,8 +113,8 @@ impl Envelope {
         &self,
         envelope: &Object,
         source: &Source,
-    ) -> Result<Reading, Unreadable> {
-        let refused = |problem| Err(Unreadable::new(format!("body.{}", self.subscribe), problem));
+    ) -> Result<Reading, Fault> {
+        let refused = |problem| Err(Fault::new(format!("body.{}", self.subscribe), problem));
         // An open source asks for no signature: anyone could have it confirm anything.
         if source.open || !self.is_listed(envelope, source) {
             return refused("not confirmed: only a signed request for a listed topic is");

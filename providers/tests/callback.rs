@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use campanile_providers::{Callback, Secret};
+use campanile_model::{Callback, Secret};
 use proptest::prelude::*;
 
 fn call(raw: &[u8]) -> Callback {

@@ -1,10 +1,8 @@
 //! What the fuzz targets found, each as the rule that it broke. The inputs themselves are in `fuzz/laws/regressions/` where
 //! they are small; those here are as large as a body may be.
 
-use campanile_providers::{
-    Callback, Fingerprint, Mapping, Provider, Reading, Report, Secret, Source, Status, all,
-    fixtures,
-};
+use campanile_model::{Callback, Fingerprint, Report, Secret, Status};
+use campanile_providers::{Mapping, Provider, Reading, Source, all, fixtures};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

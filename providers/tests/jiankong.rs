@@ -1,9 +1,8 @@
 //! 監控專家's protocol, beyond what its fixtures show.
 
-use campanile_providers::parse::urlencoded::{Again, decoded_again};
-use campanile_providers::{
-    Callback, Outcome, Provider, Refusal, Report, Secret, Severity, Source, Status, all, verify,
-};
+use campanile_model::urlencoded::{Again, decoded_again};
+use campanile_model::{Callback, Report, Secret, Severity, Status};
+use campanile_providers::{Outcome, Provider, Refusal, Source, all, verify};
 use encoding_rs::UTF_8;
 use proptest::prelude::*;
 

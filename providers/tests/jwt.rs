@@ -11,9 +11,8 @@ mod mint;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use campanile_providers::{
-    Callback, Document, Fetched, Mapping, Provider, Refusal, Secret, Source, verify,
-};
+use campanile_model::{Callback, Fetched, Secret};
+use campanile_providers::{Document, Mapping, Provider, Refusal, Source, verify};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use campanile_model::{Callback, Report, Secret, Severity, Status};
 use campanile_providers::{
-    Callback, Mapping, Outcome, Provider, Reading, Refusal, Report, Secret, Severity, Source,
-    Status, catalog, catalog_files, fixtures, verify,
+    Mapping, Outcome, Provider, Reading, Refusal, Source, catalog, catalog_files, fixtures, verify,
 };
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
 //! The matrix of proofs: every vendor's own proof, and everything that an attacker may try with it. Only what is valid passes.
 //! A new vendor needs no line here; what it proves is told by [`Proof`] itself.
 
+use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::{RECEIVED_AT, TOKEN};
 use campanile_providers::{
-    Callback, Fixture, Given, Proof, Provider, Refusal, Secret, Source, Stamp, all, fixtures,
-    verify,
+    Fixture, Given, Proof, Provider, Refusal, Source, Stamp, all, fixtures, verify,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;

@@ -1,9 +1,7 @@
 //! UCloud's protocol, beyond what its fixtures show.
 
-use campanile_providers::{
-    Alert, Callback, Outcome, Provider, Report, Severity, Source, Status, Unreadable, all,
-    demo_list, fixtures,
-};
+use campanile_model::{Alert, Callback, Fault, Report, Severity, Status};
+use campanile_providers::{Outcome, Provider, Source, all, demo_list, fixtures};
 use serde_json::{Value, json};
 
 fn ucloud() -> &'static dyn Provider {
@@ -29,7 +27,7 @@ fn body(changes: Value) -> String {
     body.to_string()
 }
 
-fn try_read(source: &Source, body: impl Into<Vec<u8>>) -> Result<Report, Unreadable> {
+fn try_read(source: &Source, body: impl Into<Vec<u8>>) -> Result<Report, Fault> {
     let mut reading = ucloud().read(&post(body), source)?;
     Ok(reading.reports.pop().expect("one report"))
 }

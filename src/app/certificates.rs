@@ -15,10 +15,10 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use tokio::sync::Semaphore;
 
-use crate::clock::Clock;
 use crate::http::Certificates;
-use crate::sinks::client::{Client, Request, Settings};
-use crate::sinks::guard::Egress;
+use campanile_model::Clock;
+use campanile_sinks::http::client::{Client, Request, Settings};
+use campanile_sinks::http::guard::Egress;
 
 /// Shorter than any vendor waits for its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);

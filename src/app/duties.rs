@@ -8,10 +8,10 @@ use jiff::SignedDuration;
 use tokio::task::JoinHandle;
 
 use super::{DUTY_EVERY, plan};
-use crate::clock::Clock;
 use crate::delivery::Delivery;
-use crate::store::Store;
 use crate::telemetry::Metrics;
+use campanile_model::Clock;
+use campanile_store::Store;
 
 /// Old rows are looked for so often.
 const PRUNE_EVERY: Duration = Duration::from_mins(10);

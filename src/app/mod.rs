@@ -15,22 +15,22 @@ use tokio::task::JoinHandle;
 
 pub use run::run;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::{self, Gateway};
 use crate::pipeline::route::RouteMistake;
-use crate::sinks::BuildError;
-use crate::store::sqlite::Sqlite;
-use crate::store::{self, Store};
 use crate::telemetry::{DeliveryLog, Metrics};
+use campanile_model::Clock;
+use campanile_sinks::BuildError;
+use campanile_store::sqlite::Sqlite;
+use campanile_store::{self, Store};
 
 /// Why the gateway did not start, or did not take a new configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store cannot be opened.
     #[error("the store: {0}")]
-    Store(#[from] store::Error),
+    Store(#[from] campanile_store::Error),
     /// A sink cannot be built.
     #[error("the sink {name}: {error}")]
     Sink {

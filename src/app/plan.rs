@@ -4,21 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use campanile_providers::{Alert, Effect};
+use campanile_model::Alert;
+use campanile_providers::Effect;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use super::Error;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::{Delivery, Outlet, Phase};
 use crate::http::{self, Hooks, Plan, SinkControl, SinkState};
 use crate::pipeline::dedup;
 use crate::pipeline::route::Router;
-use crate::sinks::client::{Client, Request, Settings};
-use crate::sinks::guard::Egress;
-use crate::store::{Seq, SinkId, Store};
 use crate::telemetry::Metrics;
+use campanile_model::Clock;
+use campanile_sinks::http::client::{Client, Request, Settings};
+use campanile_sinks::http::guard::Egress;
+use campanile_store::{Seq, SinkId, Store};
 
 /// A vendor's confirmation URL is asked for so long at the most.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ pub(super) async fn outlets(config: &Config, store: &dyn Store) -> Result<Vec<Ou
     let names = config.sinks.iter().map(|spec| spec.name.clone()).collect();
     let ids = store.sink_ids(names).await?;
     let built = config.sinks.iter().zip(ids).map(|(spec, id)| {
-        let sink = crate::sinks::build(spec).map_err(|error| Error::Sink {
+        let sink = campanile_sinks::build(spec).map_err(|error| Error::Sink {
             name: spec.name.clone(),
             error,
         })?;

@@ -8,9 +8,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{App, Error};
-use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::telemetry::{self, Metrics};
+use campanile_model::Clock;
 
 /// Threads that deliver and look things up; callbacks have their own.
 const WORKER_THREADS: usize = 2;

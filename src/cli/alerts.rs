@@ -1,6 +1,6 @@
 //! `campanile alerts`: what came in, and what became of it.
 
-use campanile_providers::{Fingerprint, Severity, Status};
+use campanile_model::{Fingerprint, Severity, Status};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::table::{self, Column};
 use super::terminal::Terminal;
-use crate::clock::Clock;
-use crate::sinks;
+use campanile_model::Clock;
 
 pub(crate) const PROVIDER_EXAMPLES: &str = "\
 Examples:
@@ -95,7 +94,7 @@ fn facts(provider: &dyn Provider) -> Value {
 }
 
 pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
-    let kinds = sinks::kinds();
+    let kinds = campanile_sinks::kinds();
     let items = kinds
         .iter()
         .map(|kind| json!({"name": kind.name, "summary": kind.summary}));
@@ -104,7 +103,7 @@ pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Fail
 }
 
 pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
-    let kinds = sinks::kinds();
+    let kinds = campanile_sinks::kinds();
     let names = || kinds.iter().map(|kind| kind.name);
     let found = kinds.iter().find(|kind| kind.name == name);
     let kind =

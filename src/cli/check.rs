@@ -9,9 +9,9 @@ use super::failure::Failure;
 use super::setup::{self, Files, count};
 use super::table::{self, Column};
 use super::terminal::Terminal;
-use crate::clock::Clock;
 use crate::config::{self, Config, Feed, Route};
-use crate::sinks::{self, BuildError};
+use campanile_model::Clock;
+use campanile_sinks::{self, BuildError};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -79,7 +79,7 @@ impl Check {
 /// start would refuse them as well.
 fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
     let errors = config.sinks.iter().filter_map(|spec| {
-        let error = sinks::build(spec).err()?;
+        let error = campanile_sinks::build(spec).err()?;
         Some((spec.name.as_str(), error))
     });
     errors.collect()

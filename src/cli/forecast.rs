@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use campanile_providers::{
-    Alert, Callback, Effect, Explained, Outcome, Reading, Unreadable, verify,
-};
+use campanile_model::{Alert, Callback, Fault};
+use campanile_providers::{Effect, Explained, Outcome, Reading, verify};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -14,7 +13,7 @@ use super::catalog;
 use super::failure::Failure;
 use crate::config::{Config, Feed, SinkSpec};
 use crate::pipeline::route::Router;
-use crate::sinks::{self, Parcel};
+use campanile_sinks::{self, Parcel};
 
 /// How the callback would end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -99,19 +98,6 @@ pub(crate) struct Rendered {
     pub(crate) request: Option<String>,
     /// Why there is none.
     pub(crate) error: Option<String>,
-}
-
-/// What could not be read, and where.
-#[derive(Debug, Serialize)]
-pub(crate) struct Fault {
-    pub(crate) place: String,
-    pub(crate) problem: String,
-}
-
-impl From<Unreadable> for Fault {
-    fn from(Unreadable { place, problem }: Unreadable) -> Self {
-        Self { place, problem }
-    }
 }
 
 /// Finds out what would become of `call` at `feed` at the time `now`.
@@ -231,7 +217,7 @@ fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Resul
 }
 
 fn render(spec: &SinkSpec, parcel: &Parcel) -> Rendered {
-    let built = sinks::build(spec).map_err(|mistake| mistake.to_string());
+    let built = campanile_sinks::build(spec).map_err(|mistake| mistake.to_string());
     let rendered = built.and_then(|sink| sink.render(parcel).map_err(|failure| failure.cause));
     let (request, error) = match rendered {
         Ok(request) => (Some(request), None),

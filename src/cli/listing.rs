@@ -8,7 +8,7 @@ use super::api::Api;
 use super::failure::Failure;
 use super::table::{self, Column};
 use super::terminal::Terminal;
-use crate::clock::Clock;
+use campanile_model::Clock;
 
 /// Which page of a list, and in which form.
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Playing a vendor: which fixture, made fresh, and where it goes.
 
-use campanile_providers::{Callback, Fixture, Provider, Secret, Stamp, fixtures};
+use campanile_model::{Callback, Secret};
+use campanile_providers::{Fixture, Provider, Stamp, fixtures};
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request};

@@ -13,7 +13,7 @@ use super::setup::count;
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless};
 use super::wait;
-use crate::clock::Clock;
+use campanile_model::Clock;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

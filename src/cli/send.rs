@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use campanile_providers::{Secret, fixtures};
+use campanile_model::Secret;
+use campanile_providers::fixtures;
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -19,7 +20,7 @@ use super::table::{self, Column};
 use super::tally::{Heard, Tally, milliseconds};
 use super::terminal::{Terminal, harmless, style_of};
 use super::wait;
-use crate::clock::Clock;
+use campanile_model::Clock;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

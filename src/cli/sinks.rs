@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::table::{self, Column};
 use super::terminal::Terminal;
 use super::wait;
-use crate::clock::Clock;
+use campanile_model::Clock;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

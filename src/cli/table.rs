@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::Failure;
 use super::terminal::{Terminal, harmless, style_of};
-use crate::clock::Clock;
+use campanile_model::Clock;
 
 /// The blanks between two columns.
 const GAP: usize = 2;

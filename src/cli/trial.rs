@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use campanile_providers::Callback;
+use campanile_model::Callback;
 use clap::Args;
 
 use super::failure::Failure;
@@ -13,7 +13,7 @@ use super::forecast::{self, Asked, Fate, Forecast, Origin, Verdict};
 use super::setup::{self, count};
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless, style_of};
-use crate::clock::Clock;
+use campanile_model::Clock;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use campanile_providers::{Callback, Never, Provider, SettingKind, Source};
+use campanile_model::Callback;
+use campanile_providers::{Never, Provider, SettingKind, Source};
 
 use super::check::{Check, Named};
 use super::node::Node;

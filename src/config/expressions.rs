@@ -1,7 +1,5 @@
 //! Whether the Jinja in a configuration can be compiled: the seam to the language itself.
 
-use crate::template;
-
 /// Something that knows the language of conditions and templates.
 pub trait Expressions {
     /// A route's `when`.
@@ -31,26 +29,26 @@ pub struct Language;
 
 impl Expressions for Language {
     fn check_condition(&self, text: &str) -> Result<(), ExpressionMistake> {
-        template::Condition::compile(text)
+        campanile_language::Condition::compile(text)
             .map(drop)
             .map_err(Into::into)
     }
 
     fn check_template(&self, text: &str) -> Result<(), ExpressionMistake> {
-        template::Template::compile(text)
+        campanile_language::Template::compile(text)
             .map(drop)
             .map_err(Into::into)
     }
 
     fn check_success(&self, text: &str) -> Result<(), ExpressionMistake> {
-        template::Success::compile(text)
+        campanile_language::Success::compile(text)
             .map(drop)
             .map_err(Into::into)
     }
 }
 
-impl From<template::Mistake> for ExpressionMistake {
-    fn from(mistake: template::Mistake) -> Self {
+impl From<campanile_language::Mistake> for ExpressionMistake {
+    fn from(mistake: campanile_language::Mistake) -> Self {
         Self {
             line: mistake.line,
             column: mistake.column,

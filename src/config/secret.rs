@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use campanile_providers::Secret;
+use campanile_model::Secret;
 use secrecy::ExposeSecret;
 
 use super::Environment;

@@ -4,18 +4,18 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_providers::Alert;
+use campanile_model::Alert;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use super::lane::{Claim, Item};
 use super::{backoff, later};
-use crate::clock::Clock;
 use crate::config::Policy;
-use crate::fault;
 use crate::pipeline::dedup;
-use crate::sinks::{Class, Delivered, Failure, Parcel, Sink};
-use crate::store::{StoredAlert, Verdict};
+use campanile_model::Clock;
+use campanile_model::failpoint;
+use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_store::{StoredAlert, Verdict};
 
 /// A parcel is given up when the sink has called it poison so often: a receiver may err once, hardly three times.
 const REFUSALS_MAX: u32 = 3;
@@ -64,7 +64,7 @@ pub(super) fn parcel(
         alert: Arc::new(alert),
         json: stored.json.into(),
         attempt: item.attempts.saturating_add(1),
-        redriven: item.redriven && !fault::broken("broken-late-flag"),
+        redriven: item.redriven && !failpoint::broken("broken-late-flag"),
         at,
     })
 }
@@ -77,8 +77,8 @@ pub(super) async fn send(
     timeout: Duration,
     clock: Clock,
 ) -> Tried {
-    fault::point("before-send");
-    if fault::broken("broken-settle-before-send") {
+    failpoint::point("before-send");
+    if failpoint::broken("broken-settle-before-send") {
         tokio::spawn(async move { sink.send(&parcel).await });
         let (result, at, took) = (Ok(Delivered::default()), clock.now(), Duration::ZERO);
         return Tried {
@@ -99,7 +99,7 @@ pub(super) async fn send(
             "the sink did not end within its timeout",
         )),
     };
-    fault::point("after-send");
+    failpoint::point("after-send");
     let at = clock.now();
     Tried {
         load,

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_providers::Fingerprint;
+use campanile_model::Fingerprint;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::event::Event;
 use super::lane::{Claim, Lanes};
 use super::later;
-use crate::fault;
-use crate::store::{Error, Owed, Seq, Settlement, SinkId, Store, Verdict};
+use campanile_model::failpoint;
+use campanile_store::{Error, Owed, Seq, Settlement, SinkId, Store, Verdict};
 
 /// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when nothing is owed.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -198,9 +198,9 @@ impl Books {
         let settlements = self.settling.iter().map(|o| o.settlement.clone()).collect();
         let store = self.store.clone();
         self.running = Some(Box::pin(async move {
-            fault::point("before-settle");
+            failpoint::point("before-settle");
             let settled = store.settle(settlements).await;
-            fault::point("after-settle");
+            failpoint::point("after-settle");
             Done::Settled(settled)
         }));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::later;
-use crate::fault;
+use campanile_model::failpoint;
 
 /// Opens after so many failures in a row,
 const CONSECUTIVE_MAX: u32 = 5;
@@ -78,7 +78,7 @@ impl Breaker {
     pub(super) fn admits(&self, now: Timestamp) -> Admits {
         match self.state {
             State::Closed => Admits::All,
-            State::Open { .. } if fault::broken("broken-breaker") => Admits::Probe,
+            State::Open { .. } if failpoint::broken("broken-breaker") => Admits::Probe,
             State::Open { until } if until <= now => Admits::Probe,
             State::Open { .. } | State::Probing => Admits::Nothing,
         }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use campanile_providers::{Alert, Fingerprint, Report, Severity, Status};
+use campanile_model::{Alert, Fingerprint, Report, Severity, Status};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::pipeline::dedup;
-use crate::sinks::Parcel;
+use campanile_sinks::Parcel;
 
 /// Fewer than so many that wait are worth a message each.
 pub(super) const DIGEST_MIN: usize = 10;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::sinks::Class;
-use crate::store::Seq;
+use campanile_sinks::Class;
+use campanile_store::Seq;
 
 /// Hears what happens: metrics, logs, Campanile's own alerts. Must not block.
 pub trait Observer: Send + Sync {

@@ -11,11 +11,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use campanile_providers::Fingerprint;
+use campanile_model::Fingerprint;
 use jiff::Timestamp;
 
-use crate::fault;
-use crate::store::{Owed, Seq};
+use campanile_model::failpoint;
+use campanile_store::{Owed, Seq};
 
 /// One owed delivery.
 #[derive(Clone, Debug)]
@@ -362,7 +362,7 @@ impl Lane {
     }
 
     fn waits_for_claimed(&self) -> bool {
-        !self.claimed.is_empty() && !fault::broken("broken-lane-order")
+        !self.claimed.is_empty() && !failpoint::broken("broken-lane-order")
     }
 
     fn belongs(&self) -> Place {

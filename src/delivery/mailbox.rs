@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
 use super::event::SinkState;
-use crate::store::Seq;
+use campanile_store::Seq;
 
 /// Shared by the handle and the worker of one sink.
 #[derive(Debug)]

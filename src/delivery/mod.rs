@@ -35,10 +35,10 @@ use tokio::task::JoinHandle;
 
 pub use event::{Event, Observer, PausedBy, Phase, SinkState};
 
-use crate::clock::Clock;
 use crate::config::Policy;
-use crate::sinks::Sink;
-use crate::store::{Seq, SinkId, Store};
+use campanile_model::Clock;
+use campanile_sinks::Sink;
+use campanile_store::{Seq, SinkId, Store};
 use mailbox::Mailbox;
 use worker::{Surroundings, Worker};
 

@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
-use campanile_providers::Callback;
+use campanile_model::Callback;
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::fault;
+use campanile_model::failpoint;
 
 /// Requests that are under way get so long when the listener stops.
 const STOP_SECONDS: u64 = 15;
@@ -121,7 +121,7 @@ impl Connection {
     }
 
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if fault::broken("broken-connections-never-end") {
+        if failpoint::broken("broken-connections-never-end") {
             return Poll::Pending;
         }
         loop {

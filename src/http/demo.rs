@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
-use campanile_providers::{Alert, Callback};
+use campanile_model::{Alert, Callback};
 
 use super::ending::{Ending, Reason};
 use super::shared::{Turned, demo_inlets, first_believer};

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use campanile_providers::{Callback, Fingerprint, Report, Resource, Severity, Status};
+use campanile_model::{Callback, Fingerprint, Report, Resource, Severity, Status};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::reading::{self, OwedTo};
 use super::{Gateway, Inlet, Plan};
-use crate::store::{Entry, NewAlert};
 use crate::telemetry::drift::Change;
+use campanile_store::{Entry, NewAlert};
 
 /// The source of such alerts.
 const SOURCE: &str = "campanile/drift";

@@ -7,15 +7,15 @@ use std::time::Instant;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use campanile_providers::{Answer, Callback, Outcome, Refusal};
+use campanile_model::Callback;
+use campanile_providers::{Answer, Outcome, Refusal};
 use uuid::Uuid;
 
 use super::body::Unread;
 use super::callback::Oversize;
 use super::{Gateway, Inlet};
-use crate::fault;
-use crate::store;
 use crate::telemetry::metrics::{NO_SOURCE, SourceMeters};
+use campanile_model::failpoint;
 
 /// What a vendor is asked to wait, where it asks at all.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -47,7 +47,7 @@ pub(super) enum Reason {
     TooLarge,
     Slow,
     Broken,
-    Unreadable,
+    Fault,
     Unrecognized,
     Certificate,
     Busy,
@@ -67,7 +67,7 @@ impl Reason {
             Self::TooLarge => (413, "too_large", "the body is too large"),
             Self::Slow => (408, "slow", "the body came too slowly"),
             Self::Broken => (400, "broken", "the body is incomplete"),
-            Self::Unreadable => (400, "unreadable", "the request cannot be read"),
+            Self::Fault => (400, "unreadable", "the request cannot be read"),
             Self::Unrecognized => (
                 400,
                 "unrecognized",
@@ -117,12 +117,12 @@ impl From<Oversize> for Reason {
     }
 }
 
-impl From<&store::Error> for Reason {
-    fn from(error: &store::Error) -> Self {
+impl From<&campanile_store::Error> for Reason {
+    fn from(error: &campanile_store::Error) -> Self {
         match error {
-            store::Error::Busy => Self::Busy,
-            store::Error::Commit(_) | store::Error::Read(_) => Self::Commit,
-            store::Error::Stopped(_) | store::Error::Open(_) => Self::Stopped,
+            campanile_store::Error::Busy => Self::Busy,
+            campanile_store::Error::Commit(_) | campanile_store::Error::Read(_) => Self::Commit,
+            campanile_store::Error::Stopped(_) | campanile_store::Error::Open(_) => Self::Stopped,
         }
     }
 }
@@ -201,7 +201,7 @@ pub(super) fn end(
         inlet.meters.seconds.record(took.as_secs_f64());
     }
     log(name, ending, took.as_secs_f64() * 1000.0);
-    if fault::broken("broken-log-secret") {
+    if failpoint::broken("broken-log-secret") {
         tracing::info!(key = call.key.as_deref(), "callback");
     }
     respond(answer(inlet, call, ending), ending)

@@ -7,8 +7,6 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::store;
-
 /// Why the API did not do what was asked, and what to do about it.
 #[derive(Debug)]
 pub(super) struct ApiError {
@@ -73,10 +71,10 @@ impl ResponseError for ApiError {
     }
 }
 
-impl From<store::Error> for ApiError {
-    fn from(error: store::Error) -> Self {
+impl From<campanile_store::Error> for ApiError {
+    fn from(error: campanile_store::Error) -> Self {
         match error {
-            store::Error::Read(_) => Self::new(
+            campanile_store::Error::Read(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "store_unreadable",
                 error.to_string(),

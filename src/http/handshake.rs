@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use actix_web::HttpResponse;
-use campanile_providers::Callback;
+use campanile_model::Callback;
 
 use super::Inlet;
 use super::shared::check;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_providers::{Callback, Fetched, Refusal};
+use campanile_model::{Callback, Fetched};
+use campanile_providers::Refusal;
 use tracing::Instrument;
 
 use super::ending::{self, Ending, Reason};
@@ -15,8 +16,8 @@ use super::reading::OwedTo;
 use super::shared::{Door, Turned, demo_inlets};
 use super::target::Target;
 use super::{Gateway, Inlet, Plan, body, callback, demo, drift, handshake, reading};
-use crate::fault;
-use crate::store::{self, Appended, Appending, Entry};
+use campanile_model::failpoint;
+use campanile_store::{self, Appended, Appending, Entry};
 
 /// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next try is then
 /// a duplicate.
@@ -166,13 +167,13 @@ impl<'v> Visit<'v> {
         let (entry, effect) = reading::entry(self.gateway, self.plan, inlet, call, now);
         drift::watch(self.gateway, self.plan, inlet, call, now);
         let faulty = !entry.faults.is_empty();
-        fault::point("after-parse");
+        failpoint::point("after-parse");
         match commit(self.gateway, entry).await {
             Ok((appended, owed)) => {
                 if let Some(effect) = effect {
                     (self.gateway.hooks.effect)(effect);
                 }
-                fault::point("before-answer");
+                failpoint::point("before-answer");
                 after_answer();
                 ended(inlet, &appended, &owed, faulty)
             }
@@ -217,7 +218,7 @@ async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, OwedTo), R
         owed.poke(&*workers, &appended);
         Ok((appended, owed))
     };
-    if fault::broken("broken-ack-before-commit") {
+    if failpoint::broken("broken-ack-before-commit") {
         tokio::spawn(append);
         return Ok((Appended::default(), OwedTo::default()));
     }
@@ -241,10 +242,11 @@ async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, OwedTo), R
 /// A point as near behind the answer as can be: this thread writes the answer out before it takes up another task.
 fn after_answer() {
     #[cfg(feature = "faults")]
-    actix_web::rt::spawn(async { fault::point("after-answer") });
+    actix_web::rt::spawn(async { failpoint::point("after-answer") });
 }
 
-type Append = Pin<Box<dyn Future<Output = Result<(Appended, OwedTo), store::Error>> + Send>>;
+type Append =
+    Pin<Box<dyn Future<Output = Result<(Appended, OwedTo), campanile_store::Error>> + Send>>;
 
 /// A commit that goes on when nobody waits for it any more: the vendor hung up, or its time was over. Its deliveries must
 /// be seen all the same.

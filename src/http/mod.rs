@@ -29,7 +29,8 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use campanile_providers::{Alert, Effect, Needed, Report, Secret, Source};
+use campanile_model::{Alert, Report, Secret};
+use campanile_providers::{Effect, Needed, Source};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -37,11 +38,11 @@ use serde::Serialize;
 
 use connection::Limits;
 
-use crate::clock::Clock;
 use crate::config::{self, Feed};
-use crate::store::{DedupKey, Seq, SinkId, Store};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeters;
+use campanile_model::Clock;
+use campanile_store::{DedupKey, Seq, SinkId, Store};
 
 /// A connection on which nothing is asked for so long is closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use campanile_providers::{Alert, Callback, Effect, Reading, Report, Severity, Unreadable};
+use campanile_model::{Alert, Callback, Fault, Report, Severity};
+use campanile_providers::{Effect, Reading};
 use jiff::Timestamp;
 
 use super::{Gateway, Inlet, Plan, SinkControl};
-use crate::store::{Appended, Appending, Entry, Fault, NewAlert, Seq, SinkId};
+use campanile_store::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
 
 /// Alerts in one callback; one that holds more is quarantined.
 const ALERTS_MAX: usize = 10_000;
@@ -70,14 +71,14 @@ impl OwedTo {
 }
 
 /// What the provider reads. It is given strangers' bytes, so that a fault in it must not take the worker down.
-pub(super) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Unreadable> {
+pub(super) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Fault> {
     let read = AssertUnwindSafe(|| inlet.feed.provider.read(call, inlet.source()));
     let reading = catch_unwind(read).unwrap_or_else(|_panic| {
         tracing::error!(
             source = &*inlet.name,
             "the provider failed on a callback; it is quarantined"
         );
-        Err(Unreadable::new(
+        Err(Fault::new(
             "provider",
             "it failed on this callback; please report it with the callback",
         ))
@@ -85,7 +86,7 @@ pub(super) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Unreadable
     let count = reading.reports.len() + reading.unreadable.len();
     if count > ALERTS_MAX {
         let problem = format!("holds {count} alerts; {ALERTS_MAX} are read at the most");
-        return Err(Unreadable::new("body", problem));
+        return Err(Fault::new("body", problem));
     }
     Ok(reading)
 }
@@ -158,7 +159,7 @@ fn inflated(call: &Callback) -> Option<Callback> {
     Some(plain)
 }
 
-pub(super) fn told(unreadable: Unreadable) -> Fault {
-    let Unreadable { place, problem } = unreadable;
+pub(super) fn told(unreadable: Fault) -> Fault {
+    let Fault { place, problem } = unreadable;
     Fault { place, problem }
 }

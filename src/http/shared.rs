@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use campanile_providers::{Callback, Refusal, verify};
+use campanile_model::Callback;
+use campanile_providers::{Refusal, verify};
 
 use super::ending::{Ending, Reason};
 use super::{Inlet, Plan};
@@ -142,7 +143,7 @@ pub(super) fn check(inlet: &Inlet, call: &Callback) -> Result<(), Ending> {
     };
     let key_missing = !source.keys.is_empty() && call.key.is_none();
     if refusal == Refusal::Missing && !key_missing && call.text().is_err() {
-        return Err(Ending::Rejected(Reason::Unreadable));
+        return Err(Ending::Rejected(Reason::Fault));
     }
     Err(Ending::Refused(refusal))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use campanile_providers::{Metric, Report, Resource};
+use campanile_model::{Metric, Report, Resource};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
 //! Which alerts go to which sinks. Decided once, when an alert comes in, and then frozen with it.
 
-use campanile_providers::Alert;
+use campanile_model::Alert;
 
 use crate::config::Route;
-use crate::template::{Condition, Facts, Mistake};
+use campanile_language::{Condition, Facts, Mistake};
 
 /// The routes, compiled.
 #[derive(Debug)]

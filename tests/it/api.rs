@@ -1,7 +1,7 @@
 //! What operators see and do.
 
 use campanile::http::Plan;
-use campanile::store::Verdict;
+use campanile_store::Verdict;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

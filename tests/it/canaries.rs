@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use campanile::config::{self, Environment, SecretKind, SecretSlot};
+use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::{TOPIC, TOPIC_URN, USER};
-use campanile_providers::{Callback, Provider, Secret, SettingKind, Stamp, all, fixtures};
+use campanile_providers::{Provider, SettingKind, Stamp, all, fixtures};
 
 use crate::gateway::{preamble, raw};
 use crate::process::Process;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use campanile::telemetry::Metrics;
 use campanile::telemetry::metrics::SourceMeters;
-use campanile_providers::Callback;
+use campanile_model::Callback;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::app::App;
-use campanile::clock::Clock;
 use campanile::config::{self, Config, Environment};
 use campanile::telemetry::Metrics;
-use campanile_providers::{Callback, Fixture, fixture, fixtures};
+use campanile_model::Callback;
+use campanile_model::Clock;
+use campanile_providers::{Fixture, fixture, fixtures};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use campanile::config::Feed;
+use campanile_model::Callback;
 use campanile_providers::fixture::KEY;
-use campanile_providers::{Callback, Fixture, Outcome, Provider, all, fixtures, verify};
+use campanile_providers::{Fixture, Outcome, Provider, all, fixtures, verify};
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, IDLE_SINK, raw};

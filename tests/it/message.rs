@@ -1,8 +1,8 @@
 //! A vendor's message as the store takes it.
 
 use campanile::pipeline::dedup;
-use campanile::store::{Entry, NewAlert, SinkId};
-use campanile_providers::{Fingerprint, Report, Severity, Status};
+use campanile_model::{Fingerprint, Report, Severity, Status};
+use campanile_store::{Entry, NewAlert, SinkId};
 use jiff::Timestamp;
 
 const SOURCE: &str = "test/source";

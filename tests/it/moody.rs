@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use campanile::store::sqlite::Sqlite;
-use campanile::store::{
+use campanile_model::Fingerprint;
+use campanile_store::sqlite::Sqlite;
+use campanile_store::{
     Answer, Appended, AttemptRow, DeadRow, DeliveryRow, Entry, Error, Filter, Owed, QuarantineRow,
     Seq, Settlement, SinkId, Stats, Store, StoredAlert, Verdict,
 };
-use campanile_providers::Fingerprint;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::Notify;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use campanile::clock::Clock;
 use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, Phase, Tuning};
-use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
-use campanile::store::{Entry, Store};
-use campanile_providers::Status;
+use campanile_model::Clock;
+use campanile_model::Status;
+use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_store::{Entry, Store};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 

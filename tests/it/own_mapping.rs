@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use campanile::app::App;
-use campanile::clock::Clock;
 use campanile::config::{self, Config, Environment, Location, Mistake, Mistakes};
-use campanile::store::Filter;
 use campanile::telemetry::Metrics;
-use campanile_providers::Callback;
+use campanile_model::Callback;
+use campanile_model::Clock;
+use campanile_store::Filter;
 use tempfile::TempDir;
 
 use crate::cli::Run;

@@ -3,8 +3,8 @@
 use campanile::config::Route;
 use campanile::pipeline::dedup;
 use campanile::pipeline::route::Router;
-use campanile::template::sample_alerts;
-use campanile_providers::{Fingerprint, Report, Severity, Status};
+use campanile_language::sample_alerts;
+use campanile_model::{Fingerprint, Report, Severity, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
 

@@ -123,10 +123,8 @@ async fn the_documented_examples_of_jiankong_come_out_readable() {
         );
     }
     assert_ne!(got[0]["fingerprint"], got[1]["fingerprint"]);
-    let problem = campanile_providers::Fingerprint::of(
-        "jiankong",
-        ["259197", "load", "1234", "load_average_5"],
-    );
+    let problem =
+        campanile_model::Fingerprint::of("jiankong", ["259197", "load", "1234", "load_average_5"]);
     assert_eq!(got[1]["fingerprint"], problem.to_string());
     gateway.stop().await;
 }

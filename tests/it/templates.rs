@@ -1,6 +1,6 @@
 //! Expressions and templates: what is refused when the config is loaded, and what they say of an alert.
 
-use campanile::template::{Condition, Facts, Success, Template, sample_alerts};
+use campanile_language::{Condition, Facts, Success, Template, sample_alerts};
 use proptest::prelude::*;
 
 fn holds(condition: &str) -> [bool; 2] {

@@ -6,7 +6,7 @@ use super::super::form::{Form, Table};
 use super::super::names::PROOF;
 use super::super::nearest::nearest;
 use super::{Declared, Part, Place, Signature, jwt};
-use crate::parse::signature::{Algorithm, Encoding, SecretForm};
+use crate::trust::signature::{Algorithm, Encoding, SecretForm};
 
 const KINDS: &[&str] = &[
     "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519", "jwt",

@@ -3,12 +3,12 @@
 use super::super::duration;
 use super::super::form::{Form, Table};
 use super::form::word;
-use crate::model::callback::Callback;
-use crate::model::source::Source;
-use crate::parse::jwt::{Given, Jwt};
-use crate::parse::keys::TokenAlgorithm;
-use crate::parse::proof::Proof;
 use crate::parse::topic::https_host;
+use crate::source::Source;
+use crate::trust::jwt::{Given, Jwt};
+use crate::trust::keys::TokenAlgorithm;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
 
 /// What may be written in `[proof]` beside `kind`.
 pub(super) const KEYS: &[&str] = &["keys", "algorithms", "issuer", "claims", "leeway"];

@@ -20,11 +20,12 @@ use super::filters;
 use super::form::{Form, Table};
 use super::names::Names;
 use super::view::{Taking, View};
-use crate::model::callback::Callback;
-use crate::model::provider::{Setting, SettingKind, Stamp};
-use crate::model::source::{Secret, Source};
-use crate::parse::jwt as token;
-use crate::parse::proof::Proof;
+use crate::provider::{Setting, SettingKind, Stamp};
+use crate::source::Source;
+use crate::trust::jwt as token;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Secret;
 
 /// The whole `[proof]` table.
 #[derive(Debug)]

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::mapping::expression::Expression;
 use crate::mapping::view::View;
 use crate::mapping::{filters, fresh};
-use crate::model::callback::Callback;
-use crate::model::source::Source;
-use crate::parse::proof::Proof;
+use crate::source::Source;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
 
 /// Where a secret or a signature stands.
 #[derive(Debug)]

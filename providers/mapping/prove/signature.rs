@@ -9,10 +9,11 @@ use crate::mapping::filters;
 use crate::mapping::names::Names;
 use crate::mapping::time::{self, Moment};
 use crate::mapping::view::{Taking, View};
-use crate::model::callback::Callback;
-use crate::model::source::{Secret, Source};
-use crate::parse::proof::Proof;
-use crate::parse::signature::{self, Algorithm, Encoding, SecretForm};
+use crate::source::Source;
+use crate::trust::proof::Proof;
+use crate::trust::signature::{self, Algorithm, Encoding, SecretForm};
+use campanile_model::Callback;
+use campanile_model::Secret;
 
 /// A keyed hash or a signature over a message.
 #[derive(Debug)]
@@ -138,6 +139,6 @@ fn signed_at(timestamp: &Expression, view: &Arc<View>) -> Option<jiff::Timestamp
     };
     match moment {
         Moment::At(at) => Some(at),
-        Moment::Never | Moment::Unreadable => None,
+        Moment::Never | Moment::Fault => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Whatever bytes come, nothing panics.
 
-use campanile_providers::{Callback, Outcome, Provider, Source, fixture, verify};
+use campanile_model::Callback;
+use campanile_providers::{Outcome, Provider, Source, fixture, verify};
 use proptest::prelude::*;
 
 use super::cases;

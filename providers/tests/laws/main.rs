@@ -10,7 +10,8 @@ mod senders;
 
 use std::path::{Path, PathBuf};
 
-use campanile_providers::{Callback, Fixture, Provider, Reading, all, fixtures, verify};
+use campanile_model::Callback;
+use campanile_providers::{Fixture, Provider, Reading, all, fixtures, verify};
 use jiff::Timestamp;
 
 const RECEIVED_AT: &str = "2026-01-01T00:00:00Z";

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use campanile_providers::{Callback, Fixture, Provider, Reading, Severity, fixtures};
+use campanile_model::{Callback, Severity};
+use campanile_providers::{Fixture, Provider, Reading, fixtures};
 
 use super::{alerting, callback, cases, name};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::TOKEN;
-use campanile_providers::{Callback, Provider, Reading, Secret, Source, Stamp, all, verify};
+use campanile_providers::{Provider, Reading, Source, Stamp, all, verify};
 
 use super::{alerting, callback, cases, name};
 

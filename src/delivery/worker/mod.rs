@@ -27,9 +27,9 @@ use super::lane::{Claim, Lanes};
 use super::limit::Limits;
 use super::mailbox::{Mailbox, Waiter};
 use super::{Outlet, Tuning, digest};
-use crate::clock::Clock;
-use crate::sinks::Parcel;
-use crate::store::{Error, Store, StoredAlert};
+use campanile_model::Clock;
+use campanile_sinks::Parcel;
+use campanile_store::{Error, Store, StoredAlert};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use crate::delivery::attempt::{self, Load, Ruling, Tried};
 use crate::delivery::books::Outcome;
 use crate::delivery::event::{Event, PausedBy};
 use crate::delivery::lane::Claim;
-use crate::sinks::{Class, Delivered, Failure};
-use crate::store::{Settlement, Verdict};
+use campanile_sinks::{Class, Delivered, Failure};
+use campanile_store::{Settlement, Verdict};
 
 impl Worker {
     /// The row stands, but its alert cannot be sent by anyone: a dead letter, so that the lane goes on.

@@ -9,8 +9,8 @@ use crate::delivery::attempt::Ruling;
 use crate::delivery::breaker::Change;
 use crate::delivery::event::{Event, Phase, SinkState};
 use crate::delivery::lane::Claim;
-use crate::sinks::{Delivered, Failure};
-use crate::store::{Error, Seq, Verdict};
+use campanile_sinks::{Delivered, Failure};
+use campanile_store::{Error, Seq, Verdict};
 
 impl Worker {
     pub(super) fn publish(&mut self, now: Timestamp) {

@@ -9,7 +9,7 @@ use super::query::{Query, page};
 use super::{Failing, Names, deliveries, list, resource};
 use crate::http::Gateway;
 use crate::http::error::ApiError;
-use crate::store::{AttemptRow, Filter, SinkId, StoredAlert};
+use campanile_store::{AttemptRow, Filter, SinkId, StoredAlert};
 
 const FILTERS: &[&str] = &[
     "source",

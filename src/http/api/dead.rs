@@ -7,7 +7,7 @@ use super::query::{LIMIT_MAX, Query, Selection, page};
 use super::{Failing, Names, alert_ids, alerts, list, resource};
 use crate::http::Gateway;
 use crate::http::error::ApiError;
-use crate::store::{DeadRow, Filter};
+use campanile_store::{DeadRow, Filter};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

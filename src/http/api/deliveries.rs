@@ -7,7 +7,7 @@ use super::query::Query;
 use super::{Failing, Names, alert_ids, alerts, list, resource};
 use crate::http::Gateway;
 use crate::http::error::ApiError;
-use crate::store::{DeliveryRow, Filter};
+use campanile_store::{DeliveryRow, Filter};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -102,8 +102,8 @@ async fn forget(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Owed;
-    use campanile_providers::Fingerprint;
+    use campanile_model::Fingerprint;
+    use campanile_store::Owed;
     use jiff::Timestamp;
 
     fn rows(seqs: &[i64]) -> Vec<DeliveryRow> {

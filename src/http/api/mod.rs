@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::Gateway;
 use super::error::ApiError;
-use crate::store::{Seq, SinkId};
+use campanile_store::{Seq, SinkId};
 
 /// What handlers give.
 type Failing<T> = Result<T, ApiError>;

@@ -1,7 +1,7 @@
 //! `/api/v1/quarantine`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_providers::Callback;
+use campanile_model::Callback;
 use serde_json::{Value, json};
 
 use super::query::{LIMIT_MAX, Query, Selection, page};
@@ -9,7 +9,7 @@ use super::{Failing, Names, list, resource};
 use crate::http::error::ApiError;
 use crate::http::reading::{self, OwedTo};
 use crate::http::{Gateway, Plan};
-use crate::store::{Entry, Fault, Filter, QuarantineRow};
+use campanile_store::{Entry, Fault, Filter, QuarantineRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Failing, Names};
 use crate::http::error::ApiError;
-use crate::store::Filter;
+use campanile_store::Filter;
 
 /// Items of a page unless asked otherwise.
 const LIMIT: u32 = 50;

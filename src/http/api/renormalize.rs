@@ -1,7 +1,8 @@
 //! `/api/v1/renormalize`: what the present mapping would say of callbacks that were stored. Changes nothing.
 
 use actix_web::{HttpResponse, web};
-use campanile_providers::{Alert, Callback, Reading, Report};
+use campanile_model::{Alert, Callback, Report};
+use campanile_providers::Reading;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::{Failing, resource};
 use crate::http::error::ApiError;
 use crate::http::reading;
 use crate::http::{Gateway, Inlet};
-use crate::store::{Fault, Filter, StoredAlert};
+use campanile_store::{Fault, Filter, StoredAlert};
 
 /// Alerts that are looked at unless asked otherwise.
 const LIMIT: u32 = 100;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Failing, list, resource};
 use crate::http::error::ApiError;
 use crate::http::{Gateway, SinkState};
-use crate::store::{SinkId, Stats};
+use campanile_store::{SinkId, Stats};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

@@ -68,7 +68,7 @@ fn since_takes_a_length_of_time() {
     let (_, since) = line.split_once("since=").unwrap();
     let since = since.trim_end_matches(" HTTP/1.1").replace("%3A", ":");
     let since: jiff::Timestamp = since.parse().unwrap();
-    let now = campanile::clock::Clock::machine().now();
+    let now = campanile_model::Clock::machine().now();
     let seconds = now.duration_since(since).as_secs();
     assert!((7_200..7_260).contains(&seconds), "{seconds}");
     assert_eq!(run.out, "", "nothing to show is no data");

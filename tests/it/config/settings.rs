@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use campanile::config::{Policy, SinkKind, WebhookBody};
-use campanile_providers::Severity;
+use campanile_model::Severity;
 
 use super::load;
 

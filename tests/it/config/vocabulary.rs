@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use campanile::config::{Language, Vocabulary};
+use campanile_model::{Callback, Fault};
 use campanile_providers::{
-    Answer, Callback, Outcome, Proof, Provider, Reading, Setting, SettingKind, Source, Stamp,
-    Unreadable,
+    Answer, Outcome, Proof, Provider, Reading, Setting, SettingKind, Source, Stamp,
 };
 
 /// A provider of which only the settings matter here.
@@ -80,7 +80,7 @@ impl Provider for Fake {
         }
     }
 
-    fn read(&self, _: &Callback, _: &Source) -> Result<Reading, Unreadable> {
+    fn read(&self, _: &Callback, _: &Source) -> Result<Reading, Fault> {
         unreachable!("nothing is read here")
     }
 

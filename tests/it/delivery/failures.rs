@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use campanile::config::Policy;
 use campanile::delivery::{Event, PausedBy, Phase};
-use campanile::sinks::{Class, Failure};
+use campanile_sinks::{Class, Failure};
 
 use super::rig::{Rig, policy, tuning};
 use super::scripted::{Scripted, fails};

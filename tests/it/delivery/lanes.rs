@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use campanile::config::Policy;
 use campanile::delivery::{Event, Phase, Tuning};
-use campanile::sinks::Class;
-use campanile_providers::Fingerprint;
+use campanile_model::Fingerprint;
+use campanile_sinks::Class;
 
 use super::rig::{Rig, policy, store, tuning};
 use super::scripted::{Scripted, fails};

@@ -2,8 +2,8 @@
 
 use campanile::config::Policy;
 use campanile::delivery::Phase;
-use campanile::sinks::Class;
-use campanile_providers::Severity;
+use campanile_model::Severity;
+use campanile_sinks::Class;
 
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};

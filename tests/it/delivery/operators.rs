@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use campanile::config::Policy;
 use campanile::delivery::Phase;
-use campanile::sinks::{Class, Parcel};
+use campanile_sinks::{Class, Parcel};
 
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};

@@ -1,7 +1,7 @@
 //! Workers that end, and those that begin where they ended.
 
 use campanile::delivery::Outlet;
-use campanile::sinks::Class;
+use campanile_sinks::Class;
 
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};

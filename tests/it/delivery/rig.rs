@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use campanile::clock::Clock;
 use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
-use campanile::store::{Appending, DeadRow, Filter, Seq, SinkId, Store};
-use campanile_providers::Status;
+use campanile_model::Clock;
+use campanile_model::Status;
+use campanile_store::{Appending, DeadRow, Filter, Seq, SinkId, Store};
 
 use super::scripted::Scripted;
 use crate::message;

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
-use campanile_providers::Fingerprint;
+use campanile_model::Fingerprint;
+use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use campanile::config::Policy;
 use campanile::delivery::{Event, Tuning};
-use campanile::sinks::{Class, Failure};
-use campanile::store::Seq;
-use campanile_providers::Fingerprint;
+use campanile_model::Fingerprint;
+use campanile_sinks::{Class, Failure};
+use campanile_store::Seq;
 use proptest::prelude::*;
 
 use super::rig::{Rig, policy, store, tuning};

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::app::{App, Error};
-use campanile::clock::Clock;
 use campanile::config::{self, Environment};
-use campanile::store::sqlite::Sqlite;
-use campanile::store::{Filter, Store, StoredAlert};
 use campanile::telemetry::Metrics;
+use campanile_model::Clock;
 use campanile_providers::fixture;
+use campanile_store::sqlite::Sqlite;
+use campanile_store::{Filter, Store, StoredAlert};
 use serde_json::{Value, json};
 
 use crate::gateway::preamble;

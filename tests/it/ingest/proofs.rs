@@ -1,6 +1,6 @@
 //! Who is believed: by a key, a token, an address, a client certificate.
 
-use campanile_providers::Secret;
+use campanile_model::Secret;
 use serde_json::json;
 
 use super::{REFUSED, gzip, probe};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use campanile::config::Feed;
-use campanile_providers::{Callback, Secret, Source};
+use campanile_model::{Callback, Secret};
+use campanile_providers::Source;
 use serde_json::json;
 
 use super::{gzip, probe};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use campanile::store::{Filter, Owed, Seq, SinkId, Stats, Store, StoredAlert};
-use campanile_providers::{Fingerprint, Severity};
+use campanile_model::{Fingerprint, Severity};
+use campanile_store::{Filter, Owed, Seq, SinkId, Stats, Store, StoredAlert};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -1,13 +1,13 @@
-//! What a store is, without a disk: plain maps, and the rules of the trait [`campanile::store::Store`] written down once
+//! What a store is, without a disk: plain maps, and the rules of the trait [`campanile_store::Store`] written down once
 //! more. What a store may choose (ids, and whether it still knows a key that was pruned) is taken from its answers.
 
 use std::collections::{BTreeMap, HashMap};
 
-use campanile::store::{
+use campanile_model::{Fingerprint, Status};
+use campanile_store::{
     Appended, Appending, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry, NewAlert, Owed,
     QuarantineRow, Seq, Settlement, SinkId, Verdict,
 };
-use campanile_providers::{Fingerprint, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
 

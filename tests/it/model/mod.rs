@@ -8,8 +8,8 @@ mod step;
 
 use std::path::Path;
 
-use campanile::store::sqlite::Sqlite;
-use campanile::store::{Appended, Seq, Settlement, SinkId, Store};
+use campanile_store::sqlite::Sqlite;
+use campanile_store::{Appended, Seq, Settlement, SinkId, Store};
 use futures_util::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

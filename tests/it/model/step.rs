@@ -1,8 +1,8 @@
 //! What is done to a store, drawn at random. Every step can follow every other: what it is done to is picked from what is
 //! there, so that a failing run can lose any of its steps and still be a run.
 
-use campanile::store::{DedupKey, Entry, Fault, NewAlert, Verdict};
-use campanile_providers::{Fingerprint, Severity, Status};
+use campanile_model::{Fingerprint, Severity, Status};
+use campanile_store::{DedupKey, Entry, Fault, NewAlert, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use proptest::option::weighted;
 use proptest::prelude::*;

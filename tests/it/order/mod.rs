@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use campanile::config::Policy;
 use campanile::delivery::{Event, Tuning};
-use campanile::sinks::Class;
-use campanile::store::Seq;
-use campanile_providers::Status;
+use campanile_model::Status;
+use campanile_sinks::Class;
+use campanile_store::Seq;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

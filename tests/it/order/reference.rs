@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use campanile::config::Policy;
 use campanile::delivery::Event;
-use campanile::sinks::Class;
-use campanile::store::Seq;
+use campanile_sinks::Class;
+use campanile_store::Seq;
 use jiff::Timestamp;
 
 use super::rig::{Sent, Whim};

@@ -5,12 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use campanile::clock::Clock;
 use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
-use campanile::sinks::{Class, Delivered, Failure, Parcel, Sink};
-use campanile::store::{Appending, DeadRow, Filter, Seq, Store};
-use campanile_providers::Status;
+use campanile_model::Clock;
+use campanile_model::Status;
+use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_store::{Appending, DeadRow, Filter, Seq, Store};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 

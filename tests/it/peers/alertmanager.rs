@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
 
-use campanile_providers::{Severity, Status};
+use campanile_model::{Severity, Status};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -155,7 +155,7 @@ async fn an_alertmanager_tells_the_gateway_of_firing_and_resolved() {
     let labels = ["alertname=DiskFull", "severity=page", "instance=db7"];
     amtool(&alertmanager.url(), &labels).await;
     until(async || stored(&gateway).await.len() == 1).await;
-    let over = format!("--end={}", campanile::clock::Clock::machine().now());
+    let over = format!("--end={}", campanile_model::Clock::machine().now());
     amtool(&alertmanager.url(), &[&labels[..], &[&over]].concat()).await;
     until(async || stored(&gateway).await.len() == 2).await;
 

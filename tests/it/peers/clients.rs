@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
-use campanile::sinks::{Parcel, build};
-use campanile::template::sample_alerts;
-use campanile_providers::{Secret, Severity, Status};
+use campanile_language::sample_alerts;
+use campanile_model::{Secret, Severity, Status};
+use campanile_sinks::{Parcel, build};
 use serde_json::Value;
 
 use super::{TOKEN, gateway, python, run, stored};
@@ -162,7 +162,7 @@ async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
         attempt: 1,
         redriven: false,
         // The library looks at its own clock.
-        at: campanile::clock::Clock::machine().now(),
+        at: campanile_model::Clock::machine().now(),
     };
     sink.send(&parcel).await.unwrap();
     let got = receiver.got().remove(0);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use campanile::app::certificates::{REACH, fetched};
-use campanile::clock::Clock;
 use campanile::http::Certificates;
-use campanile::sinks::client::Settings;
-use campanile::sinks::guard::Egress;
+use campanile_model::Clock;
 use campanile_providers::fixture::{CERTIFICATE, KEYS};
 use campanile_providers::{Document, Needed};
+use campanile_sinks::http::client::Settings;
+use campanile_sinks::http::guard::Egress;
 
 use crate::receiver::{Play, Receiver};
 

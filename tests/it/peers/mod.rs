@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::config::Feed;
-use campanile_providers::{Alert, Provider, Secret, Source};
+use campanile_model::{Alert, Secret};
+use campanile_providers::{Provider, Source};
 use tokio::process::Command;
 
 use crate::standing::{Standing, config};

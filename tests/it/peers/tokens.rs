@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use campanile::app::certificates::fetched;
 use campanile::config::{self, Environment, Feed};
+use campanile_model::Callback;
 use campanile_providers::fixture::KEYS;
-use campanile_providers::{Callback, Needed, Source, Stamp};
+use campanile_providers::{Needed, Source, Stamp};
 use futures_util::future::join_all;
 
 use super::fetching::reach;

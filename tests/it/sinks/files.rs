@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use campanile::config::{File, SinkKind};
-use campanile::sinks::{Class, Sink, build};
+use campanile_sinks::{Class, Sink, build};
 use tempfile::TempDir;
 
 use super::{parcel, spec};

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use campanile::sinks::Class;
-use campanile::sinks::guard::{Egress, admit};
+use campanile_sinks::Class;
+use campanile_sinks::http::guard::{Egress, admit};
 
 use super::{assert_no_secret, parcel, sink, try_build, webhook};
 use crate::receiver::Receiver;

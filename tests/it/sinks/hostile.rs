@@ -4,9 +4,9 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use campanile::sinks::Class;
-use campanile::sinks::client::{ANSWER_BYTES_MAX, Client, Request, Settings};
-use campanile::sinks::guard::Egress;
+use campanile_sinks::Class;
+use campanile_sinks::http::client::{ANSWER_BYTES_MAX, Client, Request, Settings};
+use campanile_sinks::http::guard::Egress;
 
 use super::{assert_no_secret, parcel, sink, webhook};
 use crate::receiver::{Play, Receiver, Then};

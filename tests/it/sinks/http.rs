@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use campanile::sinks::client::explain;
-use campanile::sinks::{Class, Failure};
+use campanile_sinks::http::client::explain;
+use campanile_sinks::{Class, Failure};
 
 use super::{assert_no_secret, parcel, sink, webhook};
 use crate::receiver::{Play, Receiver, Then};

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
-use campanile::sinks::{BuildError, Parcel, Sink, build, kinds};
-use campanile::template::sample_alerts;
-use campanile_providers::Secret;
+use campanile_language::sample_alerts;
+use campanile_model::Secret;
+use campanile_sinks::{BuildError, Parcel, Sink, build, kinds};
 use jiff::Timestamp;
 
 /// Its parts must never be seen: every test of an error or a rendered request looks for them.
@@ -26,7 +26,7 @@ fn parcel() -> Parcel {
     parcel_of(alert)
 }
 
-fn parcel_of(alert: campanile_providers::Alert) -> Parcel {
+fn parcel_of(alert: campanile_model::Alert) -> Parcel {
     Parcel {
         delivery_id: "dlv_0123456789abcdef0123456789abcdef".to_owned(),
         json: serde_json::to_vec(&alert).unwrap().into(),

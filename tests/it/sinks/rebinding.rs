@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use campanile::sinks::client::{Client, Lookup, Request, Settings};
-use campanile::sinks::guard::Egress;
-use campanile::sinks::{Class, Failure};
+use campanile_sinks::http::client::{Client, Lookup, Request, Settings};
+use campanile_sinks::http::guard::Egress;
+use campanile_sinks::{Class, Failure};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

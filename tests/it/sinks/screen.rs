@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::config;
-use campanile::sinks::stdout::Stdout;
-use campanile::sinks::{Class, Sink};
+use campanile_sinks::kinds::stdout::Stdout;
+use campanile_sinks::{Class, Sink};
 
 use super::{parcel, parcel_of};
 

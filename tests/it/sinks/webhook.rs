@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use campanile::config::{Webhook, WebhookBody};
-use campanile::sinks::{Class, Parcel};
-use campanile::template::sample_alerts;
-use campanile_providers::Secret;
+use campanile_language::sample_alerts;
+use campanile_model::Secret;
+use campanile_sinks::{Class, Parcel};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;

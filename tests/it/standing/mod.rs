@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use campanile::clock::Clock;
 use campanile::config::{self, Feed};
 use campanile::http::{self, Gateway, Hooks, Plan, Routes, SinkControl, SinkState};
-use campanile::store::{Seq, SinkId, Store};
 use campanile::telemetry::Metrics;
-use campanile_providers::{Alert, Report, Secret, Source, Status};
+use campanile_model::Clock;
+use campanile_model::{Alert, Report, Secret, Status};
+use campanile_providers::Source;
+use campanile_store::{Seq, SinkId, Store};
 use serde_json::{Value, json};
 
 use crate::moody::Moody;

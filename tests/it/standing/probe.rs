@@ -1,10 +1,8 @@
 //! A vendor made for tests: JSON with `probe`, which is the message id. A source with a `user` reads it from the field of
 //! that name instead.
 
-use campanile_providers::{
-    Answer, Callback, Effect, Fingerprint, Outcome, Proof, Provider, Reading, Report, Severity,
-    Source, Stamp, Status, Unreadable,
-};
+use campanile_model::{Callback, Fault, Fingerprint, Report, Severity, Status};
+use campanile_providers::{Answer, Effect, Outcome, Proof, Provider, Reading, Source, Stamp};
 use serde_json::{Value, json};
 
 pub(crate) struct Probe;
@@ -45,7 +43,7 @@ impl Provider for Probe {
             wanted: &source.tokens,
         }
     }
-    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Unreadable> {
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
         let body = call.json()?;
         assert!(body.get("panic").is_none(), "asked to");
         if body.get("test").is_some() {
@@ -87,10 +85,10 @@ impl Provider for Probe {
     }
 }
 
-fn report(body: &Value, name: &str) -> Result<Report, Unreadable> {
+fn report(body: &Value, name: &str) -> Result<Report, Fault> {
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let Some(id) = body.get(name).and_then(Value::as_str) else {
-        return Err(Unreadable::new(format!("body.{name}"), "is missing"));
+        return Err(Fault::new(format!("body.{name}"), "is missing"));
     };
     let status = text("status").parse().unwrap_or(Status::Firing);
     let mut report = Report::new(id, Fingerprint::of("probe", [text("problem")]), status);

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use campanile::store::{Appending, Error};
-use campanile_providers::Status;
+use campanile_model::Status;
+use campanile_store::{Appending, Error};
 
 use super::{accepted, alert, at, entry, firing, open};
 

@@ -1,7 +1,7 @@
 //! What is owed stays owed until it is settled; what is dead can be sent again.
 
-use campanile::store::Verdict;
-use campanile_providers::Fingerprint;
+use campanile_model::Fingerprint;
+use campanile_store::Verdict;
 
 use super::{accepted, all, at, firing, open, settlement};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use campanile::store::sqlite::Sqlite;
+use campanile_store::sqlite::Sqlite;
 
 use super::{firing, open};
 

@@ -8,9 +8,9 @@ mod retention;
 use std::path::Path;
 use std::sync::Arc;
 
-use campanile::store::sqlite::Sqlite;
-use campanile::store::{Appending, Entry, Filter, NewAlert, Seq, Settlement, Store, Verdict};
-use campanile_providers::{Fingerprint, Severity, Status};
+use campanile_model::{Fingerprint, Severity, Status};
+use campanile_store::sqlite::Sqlite;
+use campanile_store::{Appending, Entry, Filter, NewAlert, Seq, Settlement, Store, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 

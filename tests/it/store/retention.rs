@@ -1,7 +1,7 @@
 //! What was accepted is found again, until it is old and nobody is owed it.
 
-use campanile::store::{Appending, Fault, Filter, Seq, Settlement, Verdict};
-use campanile_providers::{Fingerprint, Status};
+use campanile_model::{Fingerprint, Status};
+use campanile_store::{Appending, Fault, Filter, Seq, Settlement, Verdict};
 use jiff::SignedDuration;
 
 use super::{accepted, alert, all, at, entry, firing, open, settlement};

@@ -1,0 +1,309 @@
+//! The one expression language: Jinja, by minijinja, in routes, webhook bodies, headers and success words.
+//!
+//! Everything is compiled once, when the config is loaded, and checked there: an unknown name, a level that does not
+//! exist, a value where true or false is wanted. What is merely *absent* in one alert (a label, a resource's region) is
+//! undefined at run time: it prints as nothing, equals nothing and is false, and `is defined` tells it apart.
+//!
+//! A run costs at most [`FUEL`] steps, weighs at most [`WORK_BYTES_MAX`] bytes on its way, and gives at most
+//! [`OUTPUT_BYTES_MAX`]. There is no loader: a template cannot read files or other templates.
+//!
+//! The engine counts steps, and a step may ask for anything: `'x' * 99999999` is one, and a text set to itself twice,
+//! and again, is the whole memory after thirty. So values are weighed *before* they are made:
+//!
+//! - [`meter`] has the filters that make more than they are given, and refuses what is out of measure;
+//! - [`guard`] puts such a weighing to the operators, which the engine does not let us see.
+//!
+//! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
+
+pub mod guard;
+pub mod meter;
+mod names;
+mod sample;
+mod words;
+
+use std::io;
+use std::sync::LazyLock;
+
+use campanile_model::Alert;
+use jiff::Timestamp;
+use minijinja::value::{Serde, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+
+use guard::Guarded;
+
+pub use sample::alerts as sample_alerts;
+
+/// Bytes that one run may weigh, all its values together: sixty times the longest output.
+pub const WORK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Items, blanks or digits that a filter or `range` may be asked for by number.
+pub const COUNT_MAX: usize = 1000;
+/// How deep lists and maps may stand in each other.
+pub const DEPTH_MAX: usize = 64;
+/// Steps that one run may take: a thousand times what a sensible template needs.
+pub const FUEL: u64 = 100_000;
+/// Bytes that one run may give.
+pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// How deep blocks, macros and calls may nest.
+const RECURSION_MAX: usize = 64;
+
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(engine);
+
+/// What is wrong with an expression or template, and where in its text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    /// The line in the text, from 1.
+    pub line: usize,
+    /// The column in that line, in characters, from 1.
+    pub column: usize,
+    /// What is wrong, what was expected, the nearest valid word.
+    pub message: String,
+}
+
+impl Mistake {
+    /// A mistake at a byte of `text`.
+    fn at(text: &str, byte: usize, message: impl Into<String>) -> Self {
+        let before = text.get(..byte).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            message: message.into(),
+        }
+    }
+
+    /// Where the engine stopped in the guarded text, as a place of the text that people wrote.
+    fn of(text: &str, guarded: &Guarded, error: &Error) -> Self {
+        let byte = error.range().map(|range| range.start).unwrap_or_default();
+        Self::at(
+            text,
+            guarded.original(byte),
+            Failed::from(error).to_string(),
+        )
+    }
+}
+
+/// A run that failed. It names the kind of fault and minijinja's detail, never a value of the alert's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failed(String);
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Self {
+        let kind = error.kind();
+        Self(match (kind, error.detail()) {
+            (ErrorKind::OutOfFuel, _) => format!(
+                "it takes more than {FUEL} steps (fewer where a long text is repeated): loop over less"
+            ),
+            (ErrorKind::WriteFailure, _) => {
+                format!("it gives more than {OUTPUT_BYTES_MAX} bytes")
+            }
+            (_, Some(detail)) => format!("{kind}: {detail}"),
+            (_, None) => kind.to_string(),
+        })
+    }
+}
+
+fn engine() -> Environment<'static> {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Lenient);
+    engine.set_fuel(Some(FUEL));
+    engine.set_recursion_limit(RECURSION_MAX);
+    engine.set_auto_escape_callback(|_| AutoEscape::None);
+    // Costs only when something fails, and gives mistakes their place.
+    engine.set_debug(true);
+    engine.set_formatter(|out, state, value| {
+        let absent = value.is_none() || value.is_undefined();
+        let shown = if absent { &Value::UNDEFINED } else { value };
+        // What is caught in a name, and never reaches the output, is counted here.
+        meter::weigh(state, shown)?;
+        minijinja::escape_formatter(out, state, shown)
+    });
+    engine.add_filter("time", time);
+    meter::add_to(&mut engine);
+    meter::measure(&mut engine, |_| true);
+    meter::compare(&mut engine);
+    engine
+}
+
+/// `starts_at|time('Asia/Taipei', '%H:%M')`. A time that is absent stays absent.
+fn time(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
+    let wrong = |detail: String| Error::new(ErrorKind::InvalidOperation, detail);
+    let Some(text) = at.as_str() else {
+        return Ok(Value::UNDEFINED);
+    };
+    let at: Timestamp = text
+        .parse()
+        .map_err(|_| wrong("`time` wants a time such as `starts_at`".to_owned()))?;
+    let local = at
+        .in_tz(zone)
+        .map_err(|_| wrong(format!("`{zone}` is no time zone such as `Asia/Taipei`")))?;
+    let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
+    jiff::fmt::strtime::format(format, &local)
+        .map(Value::from)
+        .map_err(|_| wrong(format!("`{format}` is no time format such as `%H:%M`")))
+}
+
+/// What expressions see of an alert. Cheap to clone; build it once for all routes.
+#[derive(Clone, Debug)]
+pub struct Facts(Value);
+
+impl Facts {
+    /// The alert's fields, at the top level, by the names of its JSON.
+    pub fn of(alert: &Alert) -> Self {
+        Self(Value::from(Serde(alert)))
+    }
+
+    /// The alert's fields, the whole alert under `alert`, and what is known of the delivery.
+    pub fn of_delivery(alert: &Alert, delivery_id: &str, attempt: u32, redriven: bool) -> Self {
+        let fields = Value::from(Serde(alert));
+        let delivery = minijinja::context! {
+            alert => fields.clone(), delivery_id, attempt, redriven
+        };
+        Self(minijinja::context! { ..delivery, ..fields })
+    }
+}
+
+/// A condition over an alert: `severity == 'critical' and labels.team == 'db'`.
+#[derive(Debug)]
+pub struct Condition(Expression<'static, 'static>);
+
+impl Condition {
+    /// Compiles and checks it: syntax, names, levels, and that it gives true or false for alerts of every shape.
+    pub fn compile(text: &str) -> Result<Self, Mistake> {
+        let (expression, guarded) = expression(text)?;
+        names::check(text, &expression.undeclared_variables(true), names::ROUTED)?;
+        words::check(text)?;
+        let condition = Self(expression);
+        for alert in sample::alerts() {
+            condition.try_on(text, &guarded, &Facts::of(&alert))?;
+        }
+        Ok(condition)
+    }
+
+    fn try_on(&self, text: &str, guarded: &Guarded, facts: &Facts) -> Result<(), Mistake> {
+        let value = self.0.eval(facts.0.clone());
+        let value = value.map_err(|error| Mistake::of(text, guarded, &error))?;
+        // An absent label on its own is false, as people mean it.
+        if matches!(value.kind(), ValueKind::Bool | ValueKind::Undefined) {
+            return Ok(());
+        }
+        let kind = value.kind();
+        let message = format!(
+            "this gives a {kind}, not true or false: compare it, as in `... == 'x'`, or write `... is defined`"
+        );
+        Err(Mistake::at(text, 0, message))
+    }
+
+    /// Whether it holds. Fails when it runs out of fuel or gives neither true nor false.
+    pub fn holds(&self, facts: &Facts) -> Result<bool, Failed> {
+        let value = self.0.eval(facts.0.clone()).map_err(|e| Failed::from(&e))?;
+        match value.kind() {
+            ValueKind::Undefined => Ok(false),
+            ValueKind::Bool => Ok(value.is_true()),
+            kind => Err(Failed(format!("it gives a {kind}, not true or false"))),
+        }
+    }
+}
+
+/// A text with expressions in it: `{"text": {{ title|tojson }}}`.
+#[derive(Debug)]
+pub struct Template(Environment<'static>);
+
+/// The name of the only template in its engine.
+const NAME: &str = "template";
+
+impl Template {
+    /// Compiles and checks it: syntax, names, and that it renders for alerts of every shape.
+    pub fn compile(text: &str) -> Result<Self, Mistake> {
+        let mut engine = ENGINE.clone();
+        let guarded = guard::template(text);
+        engine.set_fuel(Some(guarded.steps(FUEL)));
+        engine
+            .add_template_owned(NAME, guarded.text.clone())
+            .map_err(|error| Mistake::of(text, &guarded, &error))?;
+        let found = engine
+            .get_template(NAME)
+            .map(|t| t.undeclared_variables(true))
+            .map_err(|error| Mistake::of(text, &guarded, &error))?;
+        names::check(text, &found, names::DELIVERED)?;
+        let template = Self(engine);
+        for alert in sample::alerts() {
+            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false);
+            template
+                .run(&facts)
+                .map_err(|error| Mistake::of(text, &guarded, &error))?;
+        }
+        Ok(template)
+    }
+
+    /// The text for these facts.
+    pub fn render(&self, facts: &Facts) -> Result<String, Failed> {
+        self.run(facts).map_err(|error| Failed::from(&error))
+    }
+
+    fn run(&self, facts: &Facts) -> Result<String, Error> {
+        let mut out = Capped(Vec::new());
+        self.0
+            .get_template(NAME)?
+            .render_captured_to(facts.0.clone(), &mut out)?;
+        String::from_utf8(out.0).map_err(|_| ErrorKind::WriteFailure.into())
+    }
+}
+
+/// Takes bytes up to the cap, then refuses.
+struct Capped(Vec<u8>);
+
+impl io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The success word of a receiver: an expression over `status` and `body`, such as `body.errcode == 0`.
+#[derive(Debug)]
+pub struct Success(Expression<'static, 'static>);
+
+impl Success {
+    /// Compiles it. Only `status` and `body` may be named; what the body holds is the receiver's.
+    pub fn compile(text: &str) -> Result<Self, Mistake> {
+        let (expression, _) = expression(text)?;
+        names::check(
+            text,
+            &expression.undeclared_variables(true),
+            names::ANSWERED,
+        )?;
+        Ok(Self(expression))
+    }
+
+    /// Whether the answer is a success. `body` is read as JSON, else taken as text; an answer on which the expression
+    /// fails, or gives anything but true, is none.
+    pub fn holds(&self, status: u16, body: &[u8]) -> bool {
+        let text = || String::from_utf8_lossy(body).trim().into();
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
+        let body = Value::from(Serde(&body));
+        let verdict = self.0.eval(minijinja::context! { status, body });
+        verdict.is_ok_and(|value| value.kind() == ValueKind::Bool && value.is_true())
+    }
+}
+
+fn expression(text: &str) -> Result<(Expression<'static, 'static>, Guarded), Mistake> {
+    if text.trim().is_empty() {
+        let message = "the expression is empty: write one such as `severity == 'critical'`";
+        return Err(Mistake::at(text, 0, message));
+    }
+    let guarded = guard::expression(text);
+    let compiled = ENGINE.compile_expression_owned(guarded.text.clone());
+    match compiled {
+        Ok(expression) => Ok((expression, guarded)),
+        Err(error) => Err(Mistake::of(text, &guarded, &error)),
+    }
+}

@@ -1,0 +1,250 @@
+//! One HTTP request from a vendor, kept byte for byte.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::fault::Fault;
+use super::redact::{self, REDACTED};
+use crate::Secret;
+use crate::body::{self, Text};
+
+/// Request headers that can carry a secret of any kind; their values are never kept.
+const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
+
+/// One HTTP request from a vendor.
+///
+/// The body is as it came over the wire. [`Self::text`], [`Self::json`] and [`Self::params`] inflate, decode and parse
+/// it once and remember the result, so that recognizing, proving, reading and answering share the work.
+#[derive(Debug, Default)]
+pub struct Callback {
+    /// The HTTP method in capitals.
+    pub method: String,
+    /// The path as it was sent, percent-encoded, without the query.
+    pub path: String,
+    /// The query as it was sent, without its `?`; empty when there is none.
+    pub query: String,
+    /// The headers in their order, names in lower case. Bytes over 127 are read as Latin-1, as HTTP does.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came over the wire, perhaps compressed.
+    pub body: Vec<u8>,
+    /// The secret that stood as the last segment of the path, decoded.
+    pub key: Option<String>,
+    /// Who called, after trusted proxies are taken off; unknown for a fixture.
+    pub peer: Option<IpAddr>,
+    /// What a trusted proxy says of the client certificate that it verified: a common name, or a distinguished name.
+    pub client_certificate: Option<String>,
+    /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
+    pub received_at: Option<Timestamp>,
+    /// What a proof asked for, certificates and keys, once the server has fetched it.
+    pub fetched: Vec<Fetched>,
+    text: OnceCell<Result<Text, Fault>>,
+    json: OnceCell<Result<Value, Fault>>,
+    params: OnceCell<Result<Vec<(String, String)>, Fault>>,
+}
+
+/// A document that the server has fetched for a proof: a vendor's certificate or keys.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// From where. A document counts for what it was fetched for, and for nothing else.
+    pub url: String,
+    /// Its bytes.
+    pub body: Arc<[u8]>,
+}
+
+/// A text that is no HTTP request.
+#[derive(Debug, thiserror::Error)]
+#[error("not an HTTP request: {0}")]
+pub struct Malformed(&'static str);
+
+impl Callback {
+    /// The first header of this name (given in lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// What was fetched from this address for a proof.
+    pub fn fetched(&self, url: &str) -> Option<Arc<[u8]>> {
+        let mut fetched = self.fetched.iter();
+        let found = fetched.find(|document| document.url == url);
+        found.map(|document| Arc::clone(&document.body))
+    }
+
+    /// The media type of the body in lower case, without parameters; empty when none is declared.
+    pub fn media_type(&self) -> String {
+        let declared = self.header("content-type").unwrap_or_default();
+        declared
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
+    }
+
+    /// The body as text: inflated under a cap, decoded by the declared charset, UTF-8 where none is declared.
+    pub fn text(&self) -> Result<&str, Fault> {
+        let text = self.text.get_or_init(|| body::text(self));
+        text.as_ref().map_err(Clone::clone)?.of(&self.body)
+    }
+
+    /// The body as JSON, whatever the `Content-Type` says.
+    pub fn json(&self) -> Result<&Value, Fault> {
+        let parsed = self.json.get_or_init(|| body::json(self.text()?));
+        parsed.as_ref().map_err(Clone::clone)
+    }
+
+    /// The decoded parameters: of the query, then of a form body, in their order. A body is a form when it is declared
+    /// as one, or declared as nothing and does not look like JSON or XML.
+    pub fn params(&self) -> Result<&[(String, String)], Fault> {
+        self.params
+            .get_or_init(|| body::params(self))
+            .as_deref()
+            .map_err(Clone::clone)
+    }
+
+    /// The first decoded parameter of this name.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let params = self.params().ok()?;
+        params
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// The same request with this body, as plain UTF-8.
+    #[must_use]
+    pub fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
+        let mut call = self.clone();
+        call.body = body.into();
+        call.headers
+            .retain(|(name, _)| !matches!(name.as_str(), "content-encoding" | "content-length"));
+        for (name, value) in &mut call.headers {
+            if name == "content-type" && body::charset(value).is_some() {
+                *value = self.media_type();
+            }
+        }
+        call
+    }
+
+    /// Reads a raw HTTP/1.1 request, as fixtures and the store keep it. Lines may end in LF or CRLF; the body is all
+    /// that follows the empty line, whatever `Content-Length` says.
+    pub fn from_http(raw: &[u8]) -> Result<Self, Malformed> {
+        let (head, body) = split_head(raw).ok_or(Malformed("no empty line after the headers"))?;
+        let head: String = head.iter().map(|&b| char::from(b)).collect();
+        let mut lines = head.lines();
+        let mut words = lines.next().unwrap_or_default().split(' ');
+        let mut word = || words.next().filter(|word| !word.is_empty());
+        let (Some(method), Some(target)) = (word(), word()) else {
+            return Err(Malformed("the first line is not `METHOD /path HTTP/1.1`"));
+        };
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if path.is_empty() {
+            return Err(Malformed("there is no path before the `?`"));
+        }
+        Ok(Self {
+            method: method.to_ascii_uppercase(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: lines.map(header_line).collect::<Result<_, _>>()?,
+            body: body.to_vec(),
+            ..Self::default()
+        })
+    }
+
+    /// The request as raw HTTP/1.1, the inverse of [`Self::from_http`].
+    pub fn to_http(&self) -> Vec<u8> {
+        let mut raw = self.head(|_, value| value);
+        raw.extend_from_slice(b"\r\n");
+        raw.extend_from_slice(&self.body);
+        raw
+    }
+
+    /// The raw request with every one of `secrets` taken out, for the store. Headers that exist to carry secrets lose
+    /// their values whole. A compressed body is kept inflated, because a secret cannot be seen in it otherwise.
+    pub fn to_http_without<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Vec<u8> {
+        let inflated = body::inflated(self).ok().filter(|_| body::is_coded(self));
+        let mut raw = self.head(|name, value| match name {
+            name if SECRET_HEADERS.contains(&name) => REDACTED,
+            "content-encoding" if inflated.is_some() => "identity",
+            _ => value,
+        });
+        raw.extend_from_slice(b"\r\n");
+        raw.extend_from_slice(inflated.as_deref().unwrap_or(&self.body));
+        secrets.into_iter().fold(raw, redact::without)
+    }
+
+    /// The request line and the headers, each value as `kept` has it.
+    fn head<'a>(&'a self, kept: impl Fn(&'a str, &'a str) -> &'a str) -> Vec<u8> {
+        let mut head = Vec::with_capacity(1024 + self.body.len());
+        latin1(&mut head, &self.method);
+        head.push(b' ');
+        latin1(&mut head, &self.path);
+        if !self.query.is_empty() {
+            head.push(b'?');
+            latin1(&mut head, &self.query);
+        }
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        for (name, value) in &self.headers {
+            latin1(&mut head, name);
+            head.extend_from_slice(b": ");
+            latin1(&mut head, kept(name, value));
+            head.extend_from_slice(b"\r\n");
+        }
+        head
+    }
+}
+
+impl Clone for Callback {
+    /// A copy that parses afresh, because a copy is made to be changed.
+    fn clone(&self) -> Self {
+        Self {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            key: self.key.clone(),
+            peer: self.peer,
+            client_certificate: self.client_certificate.clone(),
+            received_at: self.received_at,
+            fetched: self.fetched.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+fn latin1(out: &mut Vec<u8>, text: &str) {
+    if text.is_ascii() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend(text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')));
+    }
+}
+
+/// Only what HTTP calls white space is taken off, so that a value in Latin-1 keeps its no-break spaces.
+fn header_line(line: &str) -> Result<(String, String), Malformed> {
+    let (name, value) = line
+        .split_once(':')
+        .ok_or(Malformed("a header without `:`"))?;
+    let blank = [' ', '\t', '\r'];
+    let name = name.trim_matches(blank).to_ascii_lowercase();
+    Ok((name, value.trim_matches(blank).to_owned()))
+}
+
+/// The bytes before and after the first empty line.
+fn split_head(raw: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line_ends = raw.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    line_ends.into_iter().find_map(|(at, _)| {
+        let (head, rest) = raw.split_at(at + 1);
+        let body = rest
+            .strip_prefix(b"\r\n")
+            .or_else(|| rest.strip_prefix(b"\n"))?;
+        Some((head, body))
+    })
+}

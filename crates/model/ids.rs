@@ -1,0 +1,10 @@
+//! The numbers and keys by which alerts and sinks are known to the store.
+
+/// The place of an alert in the order of acceptance. Grows by one with each alert; never reused.
+pub type Seq = i64;
+
+/// The store's number of a sink's full name. The same name has the same number for the life of the store.
+pub type SinkId = i64;
+
+/// Names a message: the first 128 bits of a SHA-256 over source and message id.
+pub type DedupKey = [u8; 16];

@@ -1,0 +1,24 @@
+//! What everything speaks of: the [`Alert`], the [`Callback`] that it came by, names and ids, secrets, the clock.
+//!
+//! This crate opens no file and no socket. Only [`Clock`] asks the machine for anything.
+
+pub mod alert;
+pub mod body;
+pub mod callback;
+pub mod clock;
+pub mod failpoint;
+pub mod fault;
+pub mod ids;
+pub mod redact;
+pub mod urlencoded;
+
+pub use alert::{
+    Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
+};
+pub use callback::{Callback, Fetched, Malformed};
+pub use clock::Clock;
+pub use fault::Fault;
+pub use ids::{DedupKey, Seq, SinkId};
+
+/// A secret: it cannot print itself.
+pub type Secret = secrecy::SecretString;

@@ -1,0 +1,84 @@
+//! What is owed, in a table for each sink.
+//!
+//! Places only grow, so that each sink's rows are appended to the end of a b-tree of their own, page after full page. In
+//! one table for all, every sink but the last would be inserted somewhere in the middle, and its neighbours rewritten.
+
+use std::collections::HashSet;
+
+use rusqlite::{CachedStatement, Connection};
+
+use super::read;
+use crate::{Seq, SinkId};
+
+/// What [`super::read`] makes rows of.
+const COLUMNS: &str = "seq, fingerprint, attempts, due_ms, owed_ms, redriven, code, error";
+
+/// Makes the table of a sink that is new.
+pub(super) fn create(connection: &Connection, sink: SinkId) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {} (
+             seq INTEGER PRIMARY KEY, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL, owed_ms INTEGER NOT NULL,
+             due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT
+         )",
+        table(sink)
+    ))
+}
+
+/// Gives each sink the rows that it has in the one table of older files.
+pub(super) fn split(connection: &Connection) -> rusqlite::Result<()> {
+    for (sink, _) in read::known_sinks(connection)? {
+        create(connection, sink)?;
+        let rows = format!(
+            "INSERT INTO {} ({COLUMNS}) SELECT {COLUMNS} FROM delivery WHERE sink = ?1",
+            table(sink)
+        );
+        connection.execute(&rows, [sink])?;
+    }
+    connection.execute_batch("DROP TABLE delivery")
+}
+
+/// The table of a sink.
+pub(super) fn table(sink: SinkId) -> String {
+    format!("delivery_{sink}")
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    sink: SinkId,
+) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(&format!(
+        "INSERT OR IGNORE INTO {} (seq, fingerprint, attempts, owed_ms, redriven) VALUES (?1, ?2, 0, ?3, ?4)",
+        table(sink)
+    ))
+}
+
+pub(super) fn delete(
+    connection: &Connection,
+    sink: SinkId,
+) -> rusqlite::Result<CachedStatement<'_>> {
+    connection.prepare_cached(&format!("DELETE FROM {} WHERE seq = ?1", table(sink)))
+}
+
+pub(super) fn select<'c>(
+    connection: &'c Connection,
+    sink: SinkId,
+    which: &str,
+) -> rusqlite::Result<CachedStatement<'c>> {
+    connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {} {which}", table(sink)))
+}
+
+/// The places after `after` and up to `last` that are owed to anybody.
+pub(super) fn between(
+    connection: &Connection,
+    after: Seq,
+    last: Seq,
+) -> rusqlite::Result<HashSet<Seq>> {
+    let mut owed = HashSet::new();
+    for (sink, _) in read::known_sinks(connection)? {
+        let mut select = select(connection, sink, "WHERE seq > ?1 AND seq <= ?2")?;
+        for seq in select.query_map([after, last], |row| row.get(0))? {
+            owed.insert(seq?);
+        }
+    }
+    Ok(owed)
+}

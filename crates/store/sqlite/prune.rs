@@ -1,0 +1,114 @@
+//! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
+
+use rusqlite::Connection;
+
+use super::owed;
+use super::session::Session;
+use crate::Seq;
+use campanile_model::failpoint;
+
+/// Rows that one step may remove or pass over.
+const STEP_ROWS: i64 = 500;
+
+/// How far the present round has come.
+#[derive(Default)]
+pub(super) struct Pruned {
+    alert: Seq,
+    callback: i64,
+}
+
+/// One step. True while there is more to do. Alerts that are owed or dead letters stay, with their callbacks.
+pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
+    if letters(session, before_ms)? || alerts(session, before_ms)? || callbacks(session, before_ms)?
+    {
+        return Ok(true);
+    }
+    session.pruned = Pruned::default();
+    let Session {
+        keys, connection, ..
+    } = session;
+    keys.prune(connection, before_ms, STEP_ROWS)
+}
+
+/// Dead letters and quarantine go by their own age, and first: they hold alerts back. Attempts go with their alerts.
+fn letters(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
+    let mut removed = 0;
+    for sql in [
+        "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE at_ms < ?1 ORDER BY id LIMIT ?2)",
+        "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE received_ms < ?1 ORDER BY id LIMIT ?2)",
+    ] {
+        removed += session
+            .connection
+            .prepare_cached(sql)?
+            .execute([before_ms, STEP_ROWS])?;
+    }
+    Ok(removed > 0)
+}
+
+/// The next rows by place, each with whether it is wanted still, up to the first that is young: rows come in the order of
+/// their age, so that no step reads more than it may, however many are kept.
+fn old(
+    connection: &Connection,
+    next: &str,
+    after: i64,
+    before_ms: i64,
+) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let mut select = connection.prepare_cached(next)?;
+    let mut rows = select.query([after, STEP_ROWS])?;
+    let mut old = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(1)? >= before_ms {
+            break;
+        }
+        old.push((row.get(0)?, row.get(2)?));
+    }
+    Ok(old)
+}
+
+fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
+    let connection = &session.connection;
+    let next = "SELECT seq, received_ms, EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
+                FROM alert a WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let old = old(connection, next, session.pruned.alert, before_ms)?;
+    let Some((last, _)) = old.last().copied() else {
+        return Ok(false);
+    };
+    let owed = owed::between(connection, session.pruned.alert, last)?;
+    // The highest place is kept aside, so that it is never given again when its alert is gone. It is not asked of the
+    // table: an earlier round may have removed that alert, and left an older one that is owed.
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('last_seq', ?1)")?
+        .execute([session.last_seq()])?;
+    let unwanted = old
+        .iter()
+        .filter(|(seq, dead)| !dead && !owed.contains(seq));
+    for (seq, _) in unwanted {
+        connection
+            .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
+            .execute([seq])?;
+        failpoint::point("mid-prune");
+        connection
+            .prepare_cached("DELETE FROM alert WHERE seq = ?1")?
+            .execute([seq])?;
+    }
+    session.pruned.alert = last;
+    Ok(true)
+}
+
+fn callbacks(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
+    let connection = &session.connection;
+    let next = "SELECT id, received_ms,
+                       EXISTS (SELECT 1 FROM alert WHERE seq >= c.first_seq AND seq < c.first_seq + c.alerts)
+                FROM callback c WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let old = old(connection, next, session.pruned.callback, before_ms)?;
+    let Some((last, _)) = old.last().copied() else {
+        return Ok(false);
+    };
+    for (id, _) in old.iter().filter(|(_, wanted)| !wanted) {
+        connection
+            .prepare_cached("DELETE FROM callback WHERE id = ?1")?
+            .execute([id])?;
+    }
+    session.pruned.callback = last;
+    Ok(true)
+}

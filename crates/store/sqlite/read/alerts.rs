@@ -1,0 +1,188 @@
+//! Alerts, and the callbacks that they are packed in.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::{damage, seq_of, size, source_number};
+use crate::sqlite::session::{severity_number, status_number};
+use crate::sqlite::{codec, schema};
+use crate::{Filter, Seq, StoredAlert};
+
+/// Rows that one look may pass over. A longer search takes several looks, so that none holds the log back.
+const SCAN_ROWS: i64 = 20_000;
+
+const ALERT: &str =
+    "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
+
+/// What callbacks pack, the last one remembered: the alerts of one callback are read one after the other.
+struct Unpacker<'c> {
+    select: CachedStatement<'c>,
+    last: Option<(i64, Vec<u8>)>,
+}
+
+impl<'c> Unpacker<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let select = connection.prepare_cached("SELECT packed FROM callback WHERE id = ?1")?;
+        Ok(Self { select, last: None })
+    }
+
+    fn unpack(&mut self, callback: i64) -> rusqlite::Result<&[u8]> {
+        if self.last.as_ref().is_none_or(|(id, _)| *id != callback) {
+            let packed = self.select.query_row([callback], |row| {
+                Ok(codec::unpack(row.get_ref(0)?.as_blob()?))
+            })?;
+            self.last = Some((callback, packed.ok_or_else(damage)?));
+        }
+        Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
+    }
+
+    /// The alert of a row of [`ALERT`], whole.
+    fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
+        let id = Uuid::from_bytes(row.get(1)?);
+        let episode = row
+            .get::<_, Option<[u8; 16]>>(2)?
+            .map_or(id, Uuid::from_bytes);
+        let (at, bytes) = (size(row.get(4)?), size(row.get(5)?));
+        let plain = self.unpack(row.get(3)?)?;
+        let body = plain.get(at..).and_then(|rest| rest.get(..bytes));
+        let body = body.and_then(|body| body.strip_prefix(b"{"));
+        let body = body.ok_or_else(damage)?;
+        let json = [format!("{{\"id\":\"{id}\",").as_bytes(), body].concat();
+        Ok(StoredAlert {
+            seq: row.get(0)?,
+            id,
+            episode,
+            json,
+        })
+    }
+}
+
+/// One that is damaged is left out as one that is gone: it must not hold up those beside it for ever.
+pub(crate) fn alerts_at(
+    connection: &Connection,
+    seqs: &[Seq],
+) -> rusqlite::Result<Vec<StoredAlert>> {
+    let mut unpacker = Unpacker::new(connection)?;
+    let mut select = connection.prepare_cached(&format!("{ALERT} WHERE a.seq = ?1"))?;
+    let mut found = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        match select
+            .query_row([seq], |row| unpacker.alert(row))
+            .optional()
+        {
+            Ok(alert) => found.extend(alert),
+            Err(error) if schema::is_damage(&error) => {
+                let path = connection.path().unwrap_or_default();
+                let trouble = schema::trouble(Path::new(path), &error);
+                tracing::error!(seq, error = %trouble, "an alert in the store is damaged and cannot be sent");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn alert(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<StoredAlert>> {
+    let mut unpacker = Unpacker::new(connection)?;
+    connection
+        .prepare_cached(&format!("{ALERT} WHERE a.seq = ?1 AND a.id = ?2"))?
+        .query_row(params![seq_of(id), id.as_bytes()], |row| {
+            unpacker.alert(row)
+        })
+        .optional()
+}
+
+/// The first and the last place of what is kept. Each is asked for alone: SQLite finds one end of a table at once, but reads
+/// the whole table for both ends in one question.
+pub(crate) fn bounds(connection: &Connection) -> rusqlite::Result<Option<(Seq, Seq)>> {
+    let end = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<Seq>>(0));
+    let lowest = end("SELECT min(seq) FROM alert")?;
+    Ok(lowest.zip(end("SELECT max(seq) FROM alert")?))
+}
+
+pub(crate) fn alerts(
+    connection: &Connection,
+    filter: &Filter,
+) -> rusqlite::Result<Vec<StoredAlert>> {
+    let source = source_number(connection, filter.source.as_deref())?;
+    let Some((lowest, highest)) = bounds(connection)? else {
+        return Ok(Vec::new());
+    };
+    let mut before = filter.before.unwrap_or(Seq::MAX).min(highest + 1);
+    let mut select = connection.prepare_cached(&format!(
+        "{ALERT} WHERE seq < ?1 AND seq >= ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR status = ?4)
+         AND (?5 IS NULL OR severity = ?5) AND (?6 IS NULL OR fingerprint = ?6) AND (?7 IS NULL OR received_ms >= ?7)
+         ORDER BY seq DESC LIMIT ?8"
+    ))?;
+    let mut unpacker = Unpacker::new(connection)?;
+    let since = filter.since.map(Timestamp::as_millisecond);
+    let mut found = Vec::new();
+    while before > lowest && found.len() < filter.limit as usize {
+        let from = before - SCAN_ROWS;
+        let room = i64::from(filter.limit) - i64::try_from(found.len()).unwrap_or(0);
+        let rows = select.query_map(
+            params![
+                before,
+                from,
+                source,
+                filter.status.map(status_number),
+                filter.severity.map(severity_number),
+                filter.fingerprint.map(|f| f.0.cast_signed()),
+                since,
+                room
+            ],
+            |row| unpacker.alert(row),
+        )?;
+        for row in rows {
+            found.push(row?);
+        }
+        before = from;
+    }
+    Ok(found)
+}
+
+pub(crate) fn latest_of(
+    connection: &Connection,
+    source: &str,
+    limit: u32,
+) -> rusqlite::Result<Vec<StoredAlert>> {
+    let source = source_number(connection, Some(source))?;
+    let Some((lowest, highest)) = bounds(connection)? else {
+        return Ok(Vec::new());
+    };
+    let mut select = connection.prepare_cached(
+        "SELECT seq, fingerprint FROM alert WHERE seq < ?1 AND seq >= ?2 AND source = ?3 ORDER BY seq DESC",
+    )?;
+    let mut problems = HashSet::new();
+    let mut latest: Vec<Seq> = Vec::new();
+    let mut before = highest + 1;
+    while before > lowest && latest.len() < limit as usize {
+        let from = before - SCAN_ROWS;
+        let mut rows = select.query(params![before, from, source])?;
+        while let Some(row) = rows.next()? {
+            if problems.insert(row.get::<_, i64>(1)?) {
+                latest.push(row.get(0)?);
+            }
+        }
+        before = from;
+    }
+    latest.truncate(limit as usize);
+    alerts_at(connection, &latest)
+}
+
+pub(crate) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {
+    let found: Option<(usize, Vec<u8>)> = connection
+        .prepare_cached("SELECT c.raw_bytes, c.packed FROM alert a JOIN callback c ON c.id = a.callback WHERE a.seq = ?1")?
+        .query_row([seq], |row| Ok((size(row.get(0)?), row.get(1)?)))
+        .optional()?;
+    let Some((raw_bytes, packed)) = found else {
+        return Ok(None);
+    };
+    let mut plain = codec::unpack(&packed).ok_or_else(damage)?;
+    plain.truncate(raw_bytes);
+    Ok(Some(plain))
+}

@@ -1,0 +1,79 @@
+//! The readers' side: short looks on connections of their own.
+
+mod alerts;
+mod deliveries;
+mod id;
+mod quarantine;
+mod readers;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+pub(super) use alerts::{alert, alerts, alerts_at, callback_of, latest_of};
+pub(super) use deliveries::{attempts_of, dead, deliveries, deliveries_of, owed, owed_in_lane};
+pub(super) use id::{id_of, ms_of, seq_of};
+pub(super) use quarantine::{quarantine, quarantined};
+pub(super) use readers::Readers;
+
+use crate::{SinkId, Stats};
+
+pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
+    let number = |sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
+    };
+    let mut owed = Vec::new();
+    for (sink, _) in known_sinks(connection)? {
+        let rows = number(&format!(
+            "SELECT count(*) FROM {}",
+            super::owed::table(sink)
+        ))?;
+        owed.extend((rows > 0).then_some((sink, rows)));
+    }
+    let dead = connection
+        .prepare_cached("SELECT sink, count(*) FROM dead GROUP BY sink ORDER BY sink")?
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    // Places are given without gaps and pruned from the front, so that their span counts them without a scan.
+    let span = alerts::bounds(connection)?.map_or(0, |(lowest, highest)| highest - lowest + 1);
+    let pages = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
+    Ok(Stats {
+        alerts: span.cast_unsigned(),
+        owed,
+        dead,
+        quarantined: number("SELECT count(*) FROM quarantine")?,
+        bytes: pages,
+    })
+}
+
+pub(super) fn known_sinks(connection: &Connection) -> rusqlite::Result<Vec<(SinkId, String)>> {
+    connection
+        .prepare_cached("SELECT id, name FROM sink ORDER BY id")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+fn source_number(connection: &Connection, name: Option<&str>) -> rusqlite::Result<Option<i64>> {
+    let Some(name) = name else { return Ok(None) };
+    let id = connection
+        .prepare_cached("SELECT id FROM source WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(Some(id.unwrap_or(-1)))
+}
+
+fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or_default()
+}
+
+fn size(kept: i64) -> usize {
+    usize::try_from(kept).unwrap_or(0)
+}
+
+/// What a row says does not fit what it should hold: a flipped bit that SQLite does not see.
+fn damage() -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let what = "what is kept of a callback cannot be unpacked".to_owned();
+    rusqlite::Error::SqliteFailure(code, Some(what))
+}

@@ -1,0 +1,76 @@
+//! Connections for looking, kept for the next look.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::Error;
+use crate::sqlite::{schema, session};
+
+/// Idle connections kept for the next look.
+const IDLE_MAX: usize = 4;
+
+/// Connections for looking. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    path: Arc<PathBuf>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self {
+            path: Arc::new(path),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Runs `look` on a connection, off the async threads.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let readers = self.clone();
+        tokio::task::spawn_blocking(move || readers.look_now(look))
+            .await
+            .map_err(|e| Error::Read(e.to_string()))?
+            .map_err(|e| Error::Read(schema::trouble(&self.path, &e)))
+    }
+
+    fn look_now<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open(&self.path)?,
+        };
+        let seen = look(&connection)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push(connection);
+        }
+        Ok(seen)
+    }
+
+    /// Closes what is idle, so that the writer closes last and empties the log.
+    pub(crate) fn close(&self) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = session::connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    Ok(connection)
+}

@@ -1,0 +1,167 @@
+//! The tables, and how an older file becomes a newer one.
+//!
+//! The layout is chosen for one writer that appends: every row of an accepted alert goes to the end of its b-tree, so
+//! that the cost of an alert does not grow with the number that are kept. Nothing is keyed by a message id or any other
+//! random word ([`super::keys`] says how duplicates are found all the same).
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::owed;
+use crate::Error;
+use campanile_model::failpoint;
+
+/// Marks the file as ours: "CMPN".
+pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
+
+/// Each step brings a file from the version of its index to the next. Steps that were released are never changed.
+const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] =
+    &[|connection| connection.execute_batch(STEP_1), owed::split];
+
+const STEP_1: &str = "
+    -- Small facts about the file itself.
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO meta VALUES ('id_random', abs(random()) % 4096), ('probe', 0);
+
+    CREATE TABLE source (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE sink (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+    -- One request of a vendor. Its alerts stand at first_seq and the following places. `packed` is the raw request and
+    -- then the JSON of each alert, compressed as one: they say the same things, so that together they are half as long.
+    CREATE TABLE callback (
+        id INTEGER PRIMARY KEY, source INTEGER NOT NULL, received_ms INTEGER NOT NULL,
+        first_seq INTEGER NOT NULL, alerts INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, packed BLOB NOT NULL
+    );
+
+    -- One alert. Its JSON is what stands at body_at in what its callback packs.
+    CREATE TABLE alert (
+        seq INTEGER PRIMARY KEY, callback INTEGER NOT NULL, source INTEGER NOT NULL, received_ms INTEGER NOT NULL,
+        status INTEGER NOT NULL, severity INTEGER NOT NULL, fingerprint INTEGER NOT NULL,
+        id BLOB NOT NULL, episode BLOB, key BLOB NOT NULL, content INTEGER NOT NULL,
+        body_at INTEGER NOT NULL, body_bytes INTEGER NOT NULL
+    );
+
+    -- Problems that are firing: which alert opened the episode.
+    CREATE TABLE problem (
+        source INTEGER NOT NULL, fingerprint INTEGER NOT NULL, episode BLOB NOT NULL,
+        PRIMARY KEY (source, fingerprint)
+    ) WITHOUT ROWID;
+
+    -- What is owed, and nothing else: a row goes when its alert is delivered or given up. (A table for each sink since
+    -- step 2, `owed.rs`.)
+    CREATE TABLE delivery (
+        sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
+        owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
+        PRIMARY KEY (sink, seq)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE attempt (
+        seq INTEGER NOT NULL, sink INTEGER NOT NULL, at_ms INTEGER NOT NULL, attempt INTEGER NOT NULL,
+        took_ms INTEGER NOT NULL, code INTEGER, verdict INTEGER NOT NULL,
+        PRIMARY KEY (seq, sink, at_ms, attempt)
+    ) WITHOUT ROWID;
+
+    -- Numbers are not used again: an operator may still have one on paper.
+    CREATE TABLE dead (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, sink INTEGER NOT NULL, seq INTEGER NOT NULL,
+        fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+        class TEXT NOT NULL, error TEXT NOT NULL, code INTEGER
+    );
+    CREATE INDEX dead_by_seq ON dead (seq);
+
+    CREATE TABLE quarantine (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, source INTEGER NOT NULL, received_ms INTEGER NOT NULL,
+        faults TEXT NOT NULL, raw BLOB NOT NULL
+    );
+
+    -- Dedup keys in sorted runs; a run is appended as a whole and never changed.
+    CREATE TABLE dedup (run INTEGER NOT NULL, key BLOB NOT NULL, content INTEGER NOT NULL, PRIMARY KEY (run, key))
+        WITHOUT ROWID;
+    CREATE TABLE dedup_run (
+        run INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, newest_ms INTEGER NOT NULL, keys INTEGER NOT NULL
+    );
+    CREATE TABLE dedup_filter (epoch INTEGER PRIMARY KEY, bits BLOB NOT NULL);
+";
+
+/// The version that this program writes.
+pub(super) fn version() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+/// Makes the file ours and brings it to the newest version, each step in a transaction of its own. Whose the file is has
+/// been looked at before ([`super::inspect`]).
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = usize::try_from(version).unwrap_or(usize::MAX);
+    let steps = STEPS.iter().enumerate().skip(version);
+    for (number, step) in steps {
+        apply(connection, number + 1, *step)?;
+    }
+    Ok(())
+}
+
+fn apply(
+    connection: &mut Connection,
+    version: usize,
+    step: fn(&Connection) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    step(&transaction)?;
+    failpoint::point("mid-migration");
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(
+        None,
+        "user_version",
+        i64::try_from(version).unwrap_or(i64::MAX),
+    )?;
+    transaction.commit()
+}
+
+/// What SQLite says of a file, with its name and what an operator can do about it.
+pub(super) fn trouble(path: &Path, error: &rusqlite::Error) -> String {
+    format!("{}: {error}. {}", path.display(), advice(path, error))
+}
+
+/// The refusal of a damaged file.
+pub(super) fn damaged(path: &Path, what: &str) -> Error {
+    Error::Open(format!(
+        "{} is damaged: {what}. Nothing was changed. {}",
+        path.display(),
+        salvage(path)
+    ))
+}
+
+/// Whether this says that the file holds something else than was written to it.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
+
+fn salvage(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "Stop Campanile and copy the file away together with its -wal: alerts that are owed may be in them. Then restore a \
+         back-up, or save what can be read with `sqlite3 {path} .recover | sqlite3 saved.db`."
+    )
+}
+
+fn advice(path: &Path, error: &rusqlite::Error) -> String {
+    let advice = match error.sqlite_error_code() {
+        _ if is_damage(error) => return salvage(path),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "Its folder must exist, the user that runs Campanile must be allowed to write the file and the folder, and the \
+             disk must not be mounted read-only."
+        }
+        Some(ErrorCode::DiskFull) => "The disk is full: make room on it.",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "Another program has the file open and holds it: end that one."
+        }
+        _ => "Look at the disk (is it full, failing, gone?) and at the file's permissions.",
+    };
+    advice.to_owned()
+}

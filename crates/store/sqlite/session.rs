@@ -1,0 +1,428 @@
+//! The writer's side: one connection, one open transaction, and what is kept in memory beside it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use campanile_model::{Fingerprint, Severity, Status};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::keys::Keys;
+use super::prune::Pruned;
+use super::read;
+use super::{codec, owed};
+use crate::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
+use campanile_model::failpoint;
+
+/// Open problems remembered beside their table; past this many the memory is begun anew.
+const PROBLEMS_MAX: usize = 65_536;
+
+/// The newest SQLite fault that matters here, a WAL reset that could lose commits, is mended from this version on.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// A source and a problem of it.
+type Problem = (i64, Fingerprint);
+
+/// The writer's connection and memory.
+pub(super) struct Session {
+    pub(super) connection: Connection,
+    pub(super) keys: Keys,
+    numbers: Numbers,
+    committed: Numbers,
+    id_random: u16,
+    sources: HashMap<String, i64>,
+    /// The episode of a problem that is firing; none for one that is known not to.
+    problems: HashMap<Problem, Option<Uuid>>,
+    /// Deliveries of the open transaction that are not yet written.
+    owed: Vec<OwedRow>,
+    pub(super) pruned: Pruned,
+}
+
+/// A delivery as it is first owed.
+#[derive(Clone, Copy)]
+struct OwedRow {
+    sink: SinkId,
+    seq: Seq,
+    lane: Fingerprint,
+    since: Timestamp,
+}
+
+/// The numbers that grow with each row.
+#[derive(Clone, Copy, Default)]
+struct Numbers {
+    seq: Seq,
+    callback: i64,
+    /// Ids sort by acceptance, also when the clock steps back.
+    id_ms: i64,
+}
+
+/// Opens a connection with the settings that every connection needs.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.set_prepared_statement_cache_capacity(512);
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // FULL syncs the log with each commit: an answered callback survives a power loss, not just a crash.
+    let broken = failpoint::broken("broken-sync-normal");
+    connection.pragma_update(None, "synchronous", if broken { "NORMAL" } else { "FULL" })?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Refuses a SQLite with known faults in its log.
+pub(super) fn check_version() -> Result<(), String> {
+    let version = rusqlite::version_number();
+    if version < SQLITE_VERSION_MIN {
+        return Err(format!(
+            "SQLite {} can lose commits; 3.51.3 or newer is needed",
+            rusqlite::version()
+        ));
+    }
+    Ok(())
+}
+
+impl Session {
+    /// Reads what the writer keeps in memory from the file.
+    pub(super) fn load(connection: Connection) -> rusqlite::Result<Self> {
+        let highest = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        let numbers = Numbers {
+            seq: highest("SELECT max(seq) FROM alert")?
+                .max(highest("SELECT max(last_seq) FROM dedup_run")?)
+                .max(
+                    highest("SELECT value FROM meta WHERE name = 'last_seq'")
+                        .optional()?
+                        .flatten(),
+                )
+                .unwrap_or(0),
+            callback: highest("SELECT max(id) FROM callback")?.unwrap_or(0),
+            // Not when the newest came: where the clock had stepped back, its id says a later time.
+            id_ms: connection
+                .query_row(
+                    "SELECT id FROM alert ORDER BY seq DESC LIMIT 1",
+                    [],
+                    |row| row.get(0),
+                )
+                .optional()?
+                .map_or(0, |id| read::ms_of(Uuid::from_bytes(id))),
+        };
+        let id_random = highest("SELECT value FROM meta WHERE name = 'id_random'")?.unwrap_or(0);
+        let keys = Keys::load(&connection)?;
+        Ok(Self {
+            keys,
+            numbers,
+            committed: numbers,
+            id_random: u16::try_from(id_random).unwrap_or(0),
+            sources: HashMap::new(),
+            problems: HashMap::new(),
+            owed: Vec::new(),
+            pruned: Pruned::default(),
+            connection,
+        })
+    }
+
+    /// The highest place that was ever given.
+    pub(super) fn last_seq(&self) -> Seq {
+        self.numbers.seq
+    }
+
+    /// Begins the transaction that a batch shares.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])?;
+        Ok(())
+    }
+
+    /// Makes the batch durable.
+    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        self.write_owed()?;
+        self.keys.write_some(&self.connection)?;
+        failpoint::point("before-commit");
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        failpoint::point("after-commit");
+        self.committed = self.numbers;
+        self.keys.committed(self.numbers.seq);
+        Ok(())
+    }
+
+    /// Takes the batch back, in the file and in memory.
+    pub(super) fn roll_back(&mut self) {
+        if !self.connection.is_autocommit() {
+            // A rollback that fails leaves a transaction that the next BEGIN refuses, so nothing can be lost by it.
+            let _failed = self.connection.execute_batch("ROLLBACK");
+        }
+        self.numbers = self.committed;
+        self.keys.rolled_back();
+        self.problems.clear();
+        self.sources.clear();
+        self.owed.clear();
+    }
+
+    /// Writes one callback with all that follows from it.
+    pub(super) fn append(&mut self, entry: &Packed) -> rusqlite::Result<Appended> {
+        let source = self.source_id(&entry.entry.source)?;
+        let received_ms = entry.entry.received_at.as_millisecond();
+        let first_seq = self.numbers.seq + 1;
+        let callback = self.numbers.callback + 1;
+        let mut appended = Appended::default();
+        let mut body_at = entry.entry.callback.len();
+        for alert in &entry.entry.alerts {
+            let received_at = entry.entry.received_at;
+            let place = Place {
+                source,
+                callback,
+                received_at,
+                body_at,
+            };
+            appended.alerts.push(self.append_alert(alert, place)?);
+            body_at += alert.body.len();
+        }
+        let new = self.numbers.seq + 1 - first_seq;
+        if new > 0 || entry.entry.alerts.is_empty() && entry.entry.faults.is_empty() {
+            self.numbers.callback = callback;
+            self.connection
+                .prepare_cached("INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+                .execute(params![
+                    callback,
+                    source,
+                    received_ms,
+                    first_seq,
+                    new,
+                    number(entry.entry.callback.len()),
+                    entry.packed
+                ])?;
+        }
+        if !entry.entry.faults.is_empty() {
+            let faults = serde_json::to_string(&entry.entry.faults).unwrap_or_default();
+            self.connection
+                .prepare_cached("INSERT INTO quarantine (source, received_ms, faults, raw) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![source, received_ms, faults, codec::pack(&entry.entry.callback)])?;
+            appended.quarantine = Some(self.connection.last_insert_rowid());
+        }
+        Ok(appended)
+    }
+
+    fn append_alert(&mut self, alert: &NewAlert, place: Place) -> rusqlite::Result<Appending> {
+        let Place {
+            source,
+            callback,
+            received_at,
+            body_at,
+        } = place;
+        let known = self.keys.get(&self.connection, &alert.key)?;
+        if let Some(content) = known.filter(|_| !failpoint::broken("broken-no-dedup")) {
+            return Ok(Appending::Duplicate {
+                conflict: content != alert.content,
+            });
+        }
+        let (seq, id) = self.next_id(received_at);
+        let episode = self.episode((source, alert.fingerprint), alert.status, id)?;
+        self.keys.insert(alert.key, alert.content, received_at);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            )?
+            .execute(params![
+                seq,
+                callback,
+                source,
+                received_at.as_millisecond(),
+                status_number(alert.status),
+                severity_number(alert.severity),
+                alert.fingerprint.0.cast_signed(),
+                id.as_bytes(),
+                (episode != id).then(|| *episode.as_bytes()),
+                alert.key,
+                alert.content.cast_signed(),
+                number(body_at),
+                number(alert.body.len()),
+            ])?;
+        self.owed.extend(alert.sinks.iter().map(|sink| OwedRow {
+            sink: *sink,
+            seq,
+            lane: alert.fingerprint,
+            since: received_at,
+        }));
+        Ok(Appending::Accepted { seq, id })
+    }
+
+    /// Writes the deliveries that the appended callbacks left, sink by sink.
+    pub(super) fn write_owed(&mut self) -> rusqlite::Result<()> {
+        let mut owed = std::mem::take(&mut self.owed);
+        owed.sort_by_key(|row| row.sink);
+        for rows in owed.chunk_by(|a, b| a.sink == b.sink) {
+            let sink = rows.first().map_or(0, |row| row.sink);
+            let mut insert = owed::insert(&self.connection, sink)?;
+            for OwedRow {
+                seq, lane, since, ..
+            } in rows
+            {
+                let lane = lane.0.cast_signed();
+                insert.execute(params![seq, lane, since.as_millisecond(), false])?;
+            }
+        }
+        owed.clear();
+        self.owed = owed; // Keeps its room for the next batch.
+        Ok(())
+    }
+
+    /// Owes an alert to a sink. False when it is owed already.
+    pub(super) fn insert_owed(
+        &mut self,
+        sink: SinkId,
+        seq: Seq,
+        lane: Fingerprint,
+        since: Timestamp,
+        redriven: bool,
+    ) -> rusqlite::Result<bool> {
+        let lane = lane.0.cast_signed();
+        let rows = owed::insert(&self.connection, sink)?.execute(params![
+            seq,
+            lane,
+            since.as_millisecond(),
+            redriven
+        ])?;
+        Ok(rows > 0)
+    }
+
+    pub(super) fn source_id(&mut self, name: &str) -> rusqlite::Result<i64> {
+        if let Some(id) = self.sources.get(name) {
+            return Ok(*id);
+        }
+        let id = self.name_id("source", name)?;
+        self.sources.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// The number of a sink, with a table for what it is owed.
+    pub(super) fn sink_id(&self, name: &str) -> rusqlite::Result<SinkId> {
+        let id = self.name_id("sink", name)?;
+        owed::create(&self.connection, id)?;
+        Ok(id)
+    }
+
+    fn name_id(&self, table: &str, name: &str) -> rusqlite::Result<i64> {
+        self.connection.execute(
+            &format!("INSERT OR IGNORE INTO {table} (name) VALUES (?1)"),
+            [name],
+        )?;
+        self.connection.query_row(
+            &format!("SELECT id FROM {table} WHERE name = ?1"),
+            [name],
+            |row| row.get(0),
+        )
+    }
+
+    /// The next place and its id: a UUID version 7 whose last 62 bits hold the place and 22 random bits, so that an id
+    /// leads to its row without an index.
+    fn next_id(&mut self, received_at: Timestamp) -> (Seq, Uuid) {
+        self.numbers.seq += 1;
+        self.numbers.id_ms = self.numbers.id_ms.max(received_at.as_millisecond());
+        let seq = self.numbers.seq;
+        let ms = u64::try_from(self.numbers.id_ms).unwrap_or(0);
+        (seq, read::id_of(ms, self.id_random, seq, rand::random()))
+    }
+
+    /// The episode that an alert of this problem belongs to: the one that is open, or a new one.
+    fn episode(&mut self, problem: Problem, status: Status, id: Uuid) -> rusqlite::Result<Uuid> {
+        let open = self.open_episode(problem)?;
+        match (status, open) {
+            (Status::Firing, Some(episode)) => return Ok(episode),
+            (Status::Firing, None) => {
+                self.connection
+                    .prepare_cached("INSERT INTO problem VALUES (?1, ?2, ?3)")?
+                    .execute(params![problem.0, problem.1.0.cast_signed(), id.as_bytes()])?;
+                self.problems.insert(problem, Some(id));
+            }
+            (Status::Resolved, Some(_)) => {
+                self.connection
+                    .prepare_cached("DELETE FROM problem WHERE source = ?1 AND fingerprint = ?2")?
+                    .execute(params![problem.0, problem.1.0.cast_signed()])?;
+                self.problems.insert(problem, None);
+            }
+            (Status::Resolved, None) => {}
+        }
+        Ok(open.unwrap_or(id))
+    }
+
+    fn open_episode(&mut self, problem: Problem) -> rusqlite::Result<Option<Uuid>> {
+        if let Some(open) = self.problems.get(&problem) {
+            return Ok(*open);
+        }
+        let open = self
+            .connection
+            .prepare_cached("SELECT episode FROM problem WHERE source = ?1 AND fingerprint = ?2")?
+            .query_row(params![problem.0, problem.1.0.cast_signed()], |row| {
+                row.get(0).map(Uuid::from_bytes)
+            })
+            .optional()?;
+        if self.problems.len() >= PROBLEMS_MAX {
+            self.problems.clear();
+        }
+        self.problems.insert(problem, open);
+        Ok(open)
+    }
+}
+
+/// Where an alert belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    source: i64,
+    callback: i64,
+    received_at: Timestamp,
+    /// Where its JSON begins in what the callback packs.
+    body_at: usize,
+}
+
+fn number(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// An entry with its bytes compressed, which is done before the writer sees it.
+pub(super) struct Packed {
+    pub(super) entry: Entry,
+    packed: Vec<u8>,
+}
+
+impl Packed {
+    pub(super) fn new(entry: Entry) -> Self {
+        let bodies = entry
+            .alerts
+            .iter()
+            .map(|alert| alert.body.len())
+            .sum::<usize>();
+        let mut plain = Vec::with_capacity(entry.callback.len() + bodies);
+        plain.extend_from_slice(&entry.callback);
+        entry
+            .alerts
+            .iter()
+            .for_each(|alert| plain.extend_from_slice(&alert.body));
+        Self {
+            packed: codec::pack(&plain),
+            entry,
+        }
+    }
+}
+
+/// How a status is kept.
+pub(super) fn status_number(status: Status) -> i64 {
+    match status {
+        Status::Firing => 0,
+        Status::Resolved => 1,
+    }
+}
+
+/// How a severity is kept.
+pub(super) fn severity_number(severity: Severity) -> i64 {
+    match severity {
+        Severity::Critical => 0,
+        Severity::Error => 1,
+        Severity::Warning => 2,
+        Severity::Info => 3,
+        Severity::Unknown => 4,
+    }
+}

@@ -1,0 +1,122 @@
+//! What follows from tries and from the operator's hand, inside the writer's transaction.
+
+use campanile_model::Fingerprint;
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::owed;
+use super::session::{Packed, Session};
+use crate::{Appended, Seq, Settlement, SinkId, Verdict};
+
+/// Writes the outcome of one try, and what follows from it. A delivery that is gone stays gone.
+pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite::Result<()> {
+    let Settlement {
+        sink,
+        seq,
+        at,
+        attempt,
+        code,
+        ..
+    } = *settlement;
+    let at_ms = at.as_millisecond();
+    let connection = &session.connection;
+    let (rows, verdict) = match &settlement.verdict {
+        Verdict::Delivered => (owed::delete(connection, sink)?.execute([seq])?, 0),
+        Verdict::Again { due_at, error } => {
+            let rows = connection
+                .prepare_cached(&format!(
+                    "UPDATE {} SET attempts = ?2, due_ms = ?3, code = ?4, error = ?5 WHERE seq = ?1",
+                    owed::table(sink)
+                ))?
+                .execute(params![seq, attempt, due_at.as_millisecond(), code, error])?;
+            (rows, 1)
+        }
+        Verdict::Dead { class, error } => {
+            connection
+                .prepare_cached(&format!(
+                    "INSERT INTO dead (sink, seq, fingerprint, attempts, at_ms, class, error, code)
+                     SELECT ?1, seq, fingerprint, ?3, ?4, ?5, ?6, ?7 FROM {} WHERE seq = ?2",
+                    owed::table(sink)
+                ))?
+                .execute(params![sink, seq, attempt, at_ms, class, error, code])?;
+            (owed::delete(connection, sink)?.execute([seq])?, 2)
+        }
+    };
+    if rows > 0 {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .execute(params![
+                seq,
+                sink,
+                at_ms,
+                attempt,
+                settlement.took_ms,
+                code,
+                verdict
+            ])?;
+    }
+    Ok(())
+}
+
+/// Makes dead letters owed again. One whose alert is owed to the sink already is just dropped.
+pub(super) fn redrive(
+    session: &mut Session,
+    dead: &[i64],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<(SinkId, Seq)>> {
+    let mut redriven = Vec::new();
+    for id in dead {
+        let letter = session
+            .connection
+            .prepare_cached("DELETE FROM dead WHERE id = ?1 RETURNING sink, seq, fingerprint")?
+            .query_row([id], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+            })
+            .optional()?;
+        if let Some((sink, seq, lane)) = letter {
+            session.insert_owed(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)?;
+            redriven.push((sink, seq));
+        }
+    }
+    Ok(redriven)
+}
+
+/// Owes an alert to a sink again. False when the alert is gone or it is owed already.
+pub(super) fn owe(
+    session: &mut Session,
+    seq: Seq,
+    sink: SinkId,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let lane: Option<i64> = session
+        .connection
+        .prepare_cached("SELECT fingerprint FROM alert WHERE seq = ?1")?
+        .query_row([seq], |row| row.get(0))
+        .optional()?;
+    match lane {
+        Some(lane) => session.insert_owed(sink, seq, Fingerprint(lane.cast_unsigned()), now, true),
+        None => Ok(false),
+    }
+}
+
+/// Deletes rows of `table` by number. Gives how many there were.
+pub(super) fn drop_rows(session: &Session, table: &str, ids: &[i64]) -> rusqlite::Result<u64> {
+    let mut delete = session
+        .connection
+        .prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
+    ids.iter()
+        .try_fold(0, |sum, id| Ok(sum + delete.execute([id])? as u64))
+}
+
+/// Takes a callback out of quarantine and writes what it now says. A callback that is gone (released at the same time)
+/// brings nothing.
+pub(super) fn release(
+    session: &mut Session,
+    id: i64,
+    entry: &Packed,
+) -> rusqlite::Result<Appended> {
+    if drop_rows(session, "quarantine", &[id])? == 0 {
+        return Ok(Appended::default());
+    }
+    session.append(entry)
+}

@@ -1,0 +1,284 @@
+//! # What it sends
+//!
+//! This is Alertmanager's own door: what Prometheus, vmalert, Thanos, Loki and `amtool` send *to* an Alertmanager, by
+//! `POST /api/v2/alerts`. The body is a list of alerts with `labels`, `annotations`, `startsAt`, `endsAt` and
+//! `generatorURL`. Prometheus sends an alert that fires again every minute or so, with an `endsAt` a few minutes ahead,
+//! and one that is over for a quarter of an hour, with the `endsAt` at which it was over.
+//! (What an Alertmanager itself sends to its webhooks is another form: see `alertmanager`.)
+//! `vmalert` and `prometheus` are no providers of their own: this is theirs.
+//!
+//! # Point it here
+//!
+//! Where a tool wants an Alertmanager, give it the host of this gateway: `/api/v2/alerts` is served as Alertmanager
+//! serves it, for the first source that believes the sender by `token`, `allow_from` or `open`. Set the token there as
+//! a Bearer token, or as the password of HTTP Basic. In `prometheus.yml`:
+//!
+//! ```yaml
+//! alerting:
+//!   alertmanagers:
+//!     - static_configs: [{ targets: ["gateway.example.com:8080"] }]
+//!       authorization: { credentials: "<token>" }
+//! ```
+//!
+//! For vmalert: `-notifier.url=http://gateway.example.com:8080 -notifier.bearerToken=<token>`.
+//!
+//! With several sources, or with a `key` instead of a token, give the source's own address too:
+//! `path_prefix: /callback/alertmanager-api/<name>/<key>`; Prometheus puts `/api/v2/alerts` behind it.
+//!
+//! # How it is read
+//!
+//! Each entry of the list is one alert. An `endsAt` that was reached when it came is resolved, as for Alertmanager; any
+//! other is firing, and its `endsAt` is not an end but the time at which Alertmanager would stop waiting for more.
+//!
+//! The problem is its labels, without empty ones. The message id is the problem, `startsAt` and the status, so that
+//! what Prometheus sends again is a duplicate. Without `startsAt`, as from `amtool`, the `endsAt` of a resolved alert
+//! stands for it, and else the span of five minutes in which it came.
+//!
+//! The label `severity` is read by the usual words (`critical`, `page`, `error`, `high`, `warning`, `info`, `none`...);
+//! a word that is not known is `unknown`. The title is the annotation `summary` or `title`, else the label `alertname`;
+//! the description is `description`, `message` or `summary`. The resource is the label `instance`, `pod` or `job`.
+//!
+//! # What is not kept
+//!
+//! Other annotations, and the `endsAt` of a firing alert: an alert of which nothing more is heard stays firing here,
+//! where Alertmanager would call it over. Silences, inhibition and grouping are Alertmanager's and not done here; its
+//! other paths are not served. A change of an annotation under one `startsAt` is a duplicate, counted as a conflict.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Outcome};
+use crate::fixture;
+use crate::page::page;
+use crate::parse::table::Table;
+use crate::parse::{fields, table, time};
+use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::reading::Reading;
+use crate::source::Source;
+use crate::trust::authorization;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::{Fingerprint, Link, Report, Severity, Status};
+
+/// The adapter.
+#[derive(Debug)]
+pub(crate) struct AlertmanagerApi;
+
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("alertmanager_api.rs")));
+
+const NAME: &str = "alertmanager-api";
+
+/// How long Alertmanager waits for more of an alert that says no end.
+const SPAN_SECONDS: i64 = 300;
+
+const WORDS: &Table = &[
+    ("critical", Severity::Critical),
+    ("page", Severity::Critical),
+    ("emergency", Severity::Critical),
+    ("disaster", Severity::Critical),
+    ("fatal", Severity::Critical),
+    ("p1", Severity::Critical),
+    ("error", Severity::Error),
+    ("high", Severity::Error),
+    ("major", Severity::Error),
+    ("p2", Severity::Error),
+    ("warning", Severity::Warning),
+    ("warn", Severity::Warning),
+    ("medium", Severity::Warning),
+    ("minor", Severity::Warning),
+    ("p3", Severity::Warning),
+    ("info", Severity::Info),
+    ("information", Severity::Info),
+    ("informational", Severity::Info),
+    ("low", Severity::Info),
+    ("none", Severity::Info),
+    ("notice", Severity::Info),
+    ("p4", Severity::Info),
+    ("p5", Severity::Info),
+];
+
+impl Provider for AlertmanagerApi {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "Alertmanager's API (Prometheus, vmalert, amtool)"
+    }
+
+    fn doc(&self) -> &str {
+        &PAGE
+    }
+
+    fn paths(&self) -> &[&'static str] {
+        &["/api/v2/alerts"]
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &[
+            Setting {
+                name: "token",
+                kind: SettingKind::Token,
+                doc: "The Bearer token, or the password of HTTP Basic. A list while it is being rotated.",
+            },
+            Setting {
+                name: "user",
+                kind: SettingKind::User,
+                doc: "The user of HTTP Basic. Left out, any user does.",
+            },
+        ]
+    }
+
+    fn proof_kind(&self) -> &'static str {
+        "bearer token or basic or path key"
+    }
+
+    fn message_id_kind(&self) -> &'static str {
+        "labels + startsAt + status"
+    }
+
+    fn confidence(&self) -> &'static str {
+        "seen in code"
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        let is_alert = |item: &Value| {
+            let has = |name| item.get(name).is_some_and(Value::is_object);
+            has("labels") && item.get("status").is_none()
+        };
+        let items = call.json().ok().and_then(Value::as_array);
+        call.method == "POST"
+            && items.is_some_and(|items| !items.is_empty() && items.iter().all(is_alert))
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        authorization::bearer_or_basic(call, source)
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
+        let items = call.json()?.as_array();
+        let items = items.ok_or_else(|| Fault::new("body", "JSON, but not a list of alerts"))?;
+        if items.is_empty() {
+            return Ok(Reading::ignored("a list without alerts"));
+        }
+        let mut reading = Reading::default();
+        for (i, item) in items.iter().enumerate() {
+            match report(item, &format!("body[{i}]"), call, source) {
+                Ok(report) => reading.reports.push(report),
+                Err(fault) => reading.unreadable.push(fault),
+            }
+        }
+        Ok(reading)
+    }
+
+    /// Alertmanager answers nothing but 200 to what it takes, and one sentence as a JSON string to what it does not.
+    fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
+        match outcome.status() {
+            200 => Answer::text(200, ""),
+            status => Answer::json(status, &json!(outcome.sentence())),
+        }
+    }
+
+    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
+        let Ok(Value::Array(mut items)) = call.json().cloned() else {
+            return call;
+        };
+        let came = call.received_at.or(fixture::RECEIVED_AT.parse().ok());
+        // Different for each serial, and before the end.
+        let ahead = i64::try_from(stamp.serial % 1_000_000_000).unwrap_or(0);
+        let starts = stamp.at - SignedDuration::new(60, 0) - SignedDuration::from_nanos(ahead);
+        for item in items.iter_mut().filter_map(Value::as_object_mut) {
+            let ends = time::moment(item.get("endsAt"), "").ok().flatten();
+            if let Some(ends) = ends {
+                let over = came.is_some_and(|came| ends <= came);
+                let wait = SignedDuration::new(if over { 0 } else { 240 }, 0);
+                item.insert("endsAt".to_owned(), json!(stamp.at + wait));
+            }
+            // What nobody can read stays so.
+            if time::moment(item.get("startsAt"), "").is_ok() {
+                item.insert("startsAt".to_owned(), json!(starts));
+            }
+        }
+        let call = call.with_body(Value::Array(items).to_string());
+        match stamp.token {
+            Some(token) => authorization::with_bearer(call, token.expose_secret()),
+            None => call,
+        }
+    }
+}
+
+/// One entry of the list, which stands at `place`.
+fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result<Report, Fault> {
+    let labels = texts(item.get("labels"));
+    if labels.is_empty() {
+        let problem = "an alert needs at least one label that is not empty";
+        return Err(Fault::new(format!("{place}.labels"), problem));
+    }
+    let annotations = texts(item.get("annotations"));
+    let time = |name: &str| time::moment(item.get(name), &format!("{place}.{name}"));
+    let (starts_at, ends_at) = (time("startsAt")?, time("endsAt")?);
+    let status = status(ends_at, call.received_at);
+    let ends_at = ends_at.filter(|_| status == Status::Resolved);
+
+    let identity = labels.iter().flat_map(|(name, value)| [name, value]);
+    let fingerprint = Fingerprint::of(NAME, identity.map(String::as_str));
+    let since = starts_at.or(ends_at).map(|at| at.to_string());
+    let since = since.unwrap_or_else(|| time::span(call, SPAN_SECONDS));
+    let mut report = Report::new(
+        format!("{fingerprint}/{since}/{status}"),
+        fingerprint,
+        status,
+    );
+
+    let first = |from: &BTreeMap<String, String>, names: &[&str]| {
+        names.iter().find_map(|name| from.get(*name)).cloned()
+    };
+    let name = labels.get("alertname").cloned();
+    report.title = first(&annotations, &["summary", "title"])
+        .or_else(|| name.clone())
+        .unwrap_or_else(|| "alert".to_owned());
+    report.description =
+        first(&annotations, &["description", "message", "summary"]).unwrap_or_default();
+    report.severity = match labels.get("severity") {
+        Some(word) => {
+            report.raw.insert("severity".to_owned(), word.clone());
+            table::severity(source, WORDS, word)
+        }
+        None => source.severity.unwrap_or_default(),
+    };
+    report.starts_at = starts_at;
+    report.ends_at = ends_at;
+    report.resource.id = labels.get("instance").cloned();
+    report.resource.name = first(&labels, &["instance", "pod", "job"]);
+    report.resource.region = labels.get("region").cloned();
+    report.metric.name = name;
+    let graph = item.get("generatorURL").and_then(Value::as_str);
+    let runbook = annotations.get("runbook_url").map(String::as_str);
+    report.links = [("Graph", graph), ("Runbook", runbook)]
+        .into_iter()
+        .filter_map(|(title, url)| Link::web(title, url?))
+        .collect();
+    report.labels = labels;
+    Ok(report)
+}
+
+/// Over is what has an end that was reached when it came.
+fn status(ends_at: Option<Timestamp>, received_at: Option<Timestamp>) -> Status {
+    match (ends_at, received_at) {
+        (Some(ends_at), Some(received_at)) if ends_at <= received_at => Status::Resolved,
+        _ => Status::Firing,
+    }
+}
+
+/// A map of texts, in the order of its names, without empty values: for Alertmanager those are not there.
+fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
+    let pairs = map.and_then(Value::as_object).into_iter().flatten();
+    pairs
+        .filter_map(|(name, value)| Some((name.clone(), fields::scalar(value)?.into_owned())))
+        .collect()
+}

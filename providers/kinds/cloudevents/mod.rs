@@ -1,0 +1,354 @@
+//! # What it sends
+//!
+//! Any sender of `CloudEvents` 1.0 over HTTP, by `POST`: in structured mode (`application/cloudevents+json`, everything in
+//! the body), in binary mode (attributes in `ce-*` headers, the body is the data) and in batches
+//! (`application/cloudevents-batch+json`, a list of structured events). Also another Campanile whose webhook sink has
+//! `format = "cloudevents"`.
+//!
+//! # Point it here
+//!
+//! Subscribe `https://<gateway>/callback/cloudevents/<name>`, with the source's `token` as a Bearer token or as the
+//! query's `access_token`; or give the source a `key` and put it behind the address. A sender that asks for consent
+//! first (`OPTIONS` with `WebHook-Request-Origin`, as Azure Event Grid does) gets it, for any rate, if it proves itself as
+//! for an event; a source with a `key` or `allow_from` does not ask for the token then.
+//!
+//! # How it is read
+//!
+//! The standard says who, what and when, but not whether something is wrong or how badly. So:
+//!
+//! - Where `data` is an alert of Campanile's own, it is read as that: problem, status, severity and all.
+//! - Else the status is the first of `data.status`, `data.state`, `data.event_action` that is a known word
+//!   (`resolved`, `ok`, `recovered`, `closed`, `cleared`, `resolve`, `up`, `healthy`, `normal`, `inactive` are
+//!   resolved; `firing`, `alerting`, `open`, `triggered` and the like are firing), then the last word of `type`, as in
+//!   `com.example.alert.resolved`. What says nothing is firing: subscribe to events that are alerts.
+//! - The severity is the extension `severity` or `severitytext`, else `data.severity`, `data.level` or `data.priority`.
+//! - The title is `data.title`, `summary`, `subject` or `name`, else `type` and `subject`; the description is
+//!   `data.description` or `message`. The resource is `data.resource`, `host`, `instance` or `service`, else `subject`.
+//!
+//! The message id is `source` and `id`, which the standard makes unique. The problem is `data.fingerprint` or
+//! `dedup_key` if there is one, under the `source`; else `source`, `subject`, `type` without its last word where that
+//! is a status, and what `data` says of name and resource. `time` is when it began or ended. Extensions, `type`, and
+//! the other texts and numbers of `data` become labels.
+//!
+//! # What is not kept
+//!
+//! Lists and objects in `data`, data in another form than JSON beyond its text as the description, `data_base64`, and
+//! `dataschema`. `WebHook-Request-Callback` is not followed.
+
+mod event;
+mod words;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use event::{Event, Mode, binary, has_only_attributes, is_declared, structured};
+use words::{WORDS, meaning, status_word};
+
+use crate::answer::{Answer, Outcome};
+use crate::page::page;
+use crate::parse::fields::scalar;
+use crate::parse::{table, time};
+use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::reading::Reading;
+use crate::source::Source;
+use crate::trust::authorization;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::{Alert, Fingerprint, Report, Severity, Status};
+
+/// The adapter.
+#[derive(Debug)]
+pub(crate) struct CloudEvents;
+
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("mod.rs")));
+
+const NAME: &str = "cloudevents";
+
+/// Attributes that are read by name; any other is an extension.
+const KNOWN: &[&str] = &[
+    "id",
+    "source",
+    "specversion",
+    "type",
+    "time",
+    "subject",
+    "datacontenttype",
+    "dataschema",
+    "data",
+    "data_base64",
+];
+
+/// Fields of `data` that are told as title or description.
+const TOLD: &[&str] = &["title", "summary", "description", "message"];
+
+impl Provider for CloudEvents {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "CloudEvents 1.0"
+    }
+
+    fn doc(&self) -> &str {
+        &PAGE
+    }
+
+    /// Consent to be called, as the standard's HTTP webhook asks for it.
+    fn handshake(&self, call: &Callback) -> Option<Vec<(&'static str, String)>> {
+        let origin = call.header("webhook-request-origin")?;
+        let is_name = origin.bytes().all(|b| b.is_ascii_graphic()) && !origin.is_empty();
+        is_name.then(|| {
+            vec![
+                ("webhook-allowed-origin", origin.to_owned()),
+                ("webhook-allowed-rate", "*".to_owned()),
+            ]
+        })
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &[Setting {
+            name: "token",
+            kind: SettingKind::Token,
+            doc: "The Bearer token, or `access_token` in the query. A list while it is being rotated.",
+        }]
+    }
+
+    fn proof_kind(&self) -> &'static str {
+        "bearer token or access_token or path key"
+    }
+
+    fn message_id_kind(&self) -> &'static str {
+        "source + id"
+    }
+
+    fn confidence(&self) -> &'static str {
+        "documented"
+    }
+
+    /// Without its media type a body has to have `data`, and nothing beside it that the standard has no place for: some
+    /// vendors put the same attributes on a form of their own.
+    fn recognizes(&self, call: &Callback) -> bool {
+        let of_standard = |event: &Value| {
+            let has = |name| event.get(name).is_some_and(Value::is_string);
+            let is_event = has("specversion") && has("id") && has("source") && has("type");
+            is_event && event.get("data").is_some() && has_only_attributes(event)
+        };
+        call.method == "POST"
+            && match Mode::of(call) {
+                Mode::Binary | Mode::Batch => true,
+                Mode::Structured => is_declared(call) || call.json().is_ok_and(of_standard),
+            }
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        let in_query = call.param("access_token").map(Cow::Borrowed);
+        let is_bare = in_query.is_none() && call.header("authorization").is_none();
+        // Senders ask for consent without their token.
+        if source.tokens.is_empty() || (call.method == "OPTIONS" && is_bare) {
+            return Proof::Nothing;
+        }
+        let in_query = Proof::Secret {
+            given: in_query,
+            wanted: &source.tokens,
+        };
+        Proof::Any(vec![authorization::bearer(call, source), in_query])
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
+        match Mode::of(call) {
+            Mode::Binary => report(&binary(call)?, "header.ce-", source).map(Reading::one),
+            Mode::Structured => {
+                report(&structured(call.json()?, "body")?, "body.", source).map(Reading::one)
+            }
+            Mode::Batch => batch(call.json()?, source),
+        }
+    }
+
+    fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
+        Answer::text(outcome.status(), outcome.sentence())
+    }
+
+    fn refresh(&self, mut call: Callback, stamp: &Stamp<'_>) -> Callback {
+        if let Some(token) = stamp.token {
+            call = authorization::with_bearer(call, token.expose_secret());
+        }
+        let id = |i: usize| format!("campanile-{}-{i}", stamp.serial);
+        if Mode::of(&call) == Mode::Binary {
+            for (name, value) in &mut call.headers {
+                match name.as_str() {
+                    "ce-id" => *value = id(0),
+                    "ce-time" => *value = stamp.at.to_string(),
+                    _ => {}
+                }
+            }
+            return call;
+        }
+        let Ok(mut body) = call.json().cloned() else {
+            return call;
+        };
+        let events = match &mut body {
+            Value::Array(events) => events.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for (i, event) in events
+            .iter_mut()
+            .filter_map(Value::as_object_mut)
+            .enumerate()
+        {
+            event.insert("id".to_owned(), json!(id(i)));
+            if let Some(time) = event.get_mut("time") {
+                *time = json!(stamp.at);
+            }
+        }
+        call.with_body(body.to_string())
+    }
+}
+
+fn batch(body: &Value, source: &Source) -> Result<Reading, Fault> {
+    let Value::Array(events) = body else {
+        return Err(Fault::new("body", "JSON, but not a list of events"));
+    };
+    if events.is_empty() {
+        return Ok(Reading::ignored("a batch without events"));
+    }
+    let mut reading = Reading::default();
+    for (i, event) in events.iter().enumerate() {
+        let place = format!("body[{i}]");
+        let read = structured(event, &place)
+            .and_then(|event| report(&event, &format!("{place}."), source));
+        match read {
+            Ok(report) => reading.reports.push(report),
+            Err(fault) => reading.unreadable.push(fault),
+        }
+    }
+    Ok(reading)
+}
+
+fn report(event: &Event<'_>, place: &str, source: &Source) -> Result<Report, Fault> {
+    let id = event.needed("id", place)?;
+    let origin = event.needed("source", place)?;
+    let kind = event.needed("type", place)?;
+    event.needed("specversion", place)?;
+    // A URI reference holds no blank, so that no two pairs look alike.
+    let message_id = format!("{origin} {id}");
+    if let Some(report) = own(event, &message_id) {
+        return Ok(report);
+    }
+    let (stem, last) = status_word(kind);
+    let (status, word) = status(event, last);
+    let mut report = Report::new(message_id, fingerprint(event, origin, stem), status);
+    report
+        .raw
+        .extend(word.map(|word| ("status".to_owned(), word)));
+    (report.severity, report.raw) = severity(event, source, report.raw);
+    let at = event.get("time").map(|time| Value::String(time.to_owned()));
+    let at = time::moment(at.as_ref(), &format!("{place}time"))?;
+    match status {
+        Status::Firing => report.starts_at = at,
+        Status::Resolved => report.ends_at = at,
+    }
+    let subject = event.get("subject");
+    report.title = event
+        .said(&["title", "summary", "subject", "name"])
+        .unwrap_or_else(|| {
+            let kind_and_subject: Vec<&str> = std::iter::once(stem).chain(subject).collect();
+            kind_and_subject.join(" ")
+        });
+    report.description = match event.data.as_deref() {
+        Some(Value::String(text)) => text.clone(),
+        _ => event.said(&["description", "message"]).unwrap_or_default(),
+    };
+    report.resource.name = event
+        .said(&["resource", "host", "instance", "service"])
+        .or_else(|| subject.map(str::to_owned));
+    report.metric.name = event.said(&["metric"]);
+    report.labels = labels(event, kind);
+    Ok(report)
+}
+
+/// An alert of another Campanile, as it wrote it.
+fn own(event: &Event<'_>, message_id: &str) -> Option<Report> {
+    if !event.get("type")?.starts_with("campanile.alert.") {
+        return None;
+    }
+    let alert: Alert = serde_json::from_value(event.data.as_deref()?.clone()).ok()?;
+    let mut report = Report::new(message_id, alert.fingerprint, alert.status);
+    report.severity = alert.severity;
+    report.title = alert.title;
+    report.description = alert.description;
+    report.resource = alert.resource;
+    report.metric = alert.metric;
+    report.starts_at = alert.starts_at;
+    report.ends_at = alert.ends_at;
+    report.labels = alert.labels;
+    report
+        .labels
+        .entry("origin".to_owned())
+        .or_insert(alert.source);
+    report.links = alert.links;
+    report.raw = alert.raw;
+    Some(report)
+}
+
+fn status(event: &Event<'_>, last_of_type: Option<&str>) -> (Status, Option<String>) {
+    let in_data = ["status", "state", "event_action"]
+        .into_iter()
+        .filter_map(|name| event.said(&[name]));
+    let mut words = in_data.chain(last_of_type.map(str::to_owned));
+    let known = words.find_map(|word| meaning(&word).map(|status| (status, Some(word))));
+    known.unwrap_or((Status::Firing, None))
+}
+
+fn fingerprint(event: &Event<'_>, origin: &str, stem: &str) -> Fingerprint {
+    if let Some(theirs) = event.said(&["fingerprint", "dedup_key"]) {
+        return Fingerprint::of(NAME, [origin, &theirs]);
+    }
+    let name = event.said(&["alertname", "name", "rule", "metric"]);
+    let resource = event.said(&["resource", "host", "instance", "service"]);
+    let subject = event.get("subject").unwrap_or_default();
+    let parts = [
+        Some(origin),
+        Some(subject),
+        Some(stem),
+        name.as_deref(),
+        resource.as_deref(),
+    ];
+    Fingerprint::of(NAME, parts.map(Option::unwrap_or_default))
+}
+
+type Raw = BTreeMap<String, String>;
+
+fn severity(event: &Event<'_>, source: &Source, mut raw: Raw) -> (Severity, Raw) {
+    let extension = event.get("severity").or_else(|| event.get("severitytext"));
+    let word = extension
+        .map(str::to_owned)
+        .or_else(|| event.said(&["severity", "level", "priority"]));
+    let Some(word) = word else {
+        return (source.severity.unwrap_or_default(), raw);
+    };
+    let severity = table::severity(source, WORDS, &word);
+    raw.insert("severity".to_owned(), word);
+    (severity, raw)
+}
+
+fn labels(event: &Event<'_>, kind: &str) -> BTreeMap<String, String> {
+    let no_fields = Map::new();
+    let data = event.data.as_deref().and_then(Value::as_object);
+    let data = data.unwrap_or(&no_fields).iter();
+    let extensions = event.attributes.iter();
+    data.filter(|(name, _)| !TOLD.contains(&name.as_str()))
+        .filter_map(|(name, value)| Some((name.clone(), scalar(value)?.into_owned())))
+        .chain(
+            extensions
+                .filter(|(name, _)| !KNOWN.contains(&name.as_str()))
+                .map(|(name, value)| (name.clone(), value.clone())),
+        )
+        .chain([("type".to_owned(), kind.to_owned())])
+        .collect()
+}

@@ -1,0 +1,291 @@
+//! # What it sends
+//!
+//! AWS `CloudWatch` tells an SNS topic when an alarm changes its state, and SNS posts that to each HTTPS subscription:
+//! an envelope in JSON (sent as `text/plain`) with the alarm as JSON text in `Message`. SNS signs each with RSA
+//! (`SignatureVersion` 1: SHA-1, 2: SHA-256). It sends again what is answered 5xx or not within 15 seconds; a 4xx it
+//! does not.
+//!
+//! # Point it here
+//!
+//! List the topics in the source: `topics = ["arn:aws:sns:eu-west-1:111122223333:ops"]`. In the SNS console create a
+//! subscription of each, protocol HTTPS, endpoint `https://<gateway>/callback/cloudwatch/<name>`, without raw message
+//! delivery, which is not signed. SNS asks for confirmation; the gateway gives it by itself, for listed topics only.
+//! The gateway must be able to reach `sns.<region>.amazonaws.com`. A `key` behind the address may be set beside it.
+//!
+//! # How it is read
+//!
+//! A message is believed if its topic is listed and its signature holds under the certificate at `SigningCertURL`, which
+//! must be at `https://sns.<region>.amazonaws.com` (or `.com.cn`) and valid at the time.
+//!
+//! `NewStateValue` is the status: `ALARM` is firing, `OK` is resolved; `INSUFFICIENT_DATA` is answered as success and is
+//! no alert. The message id is SNS's `MessageId`, the same on every try. The problem is `AlarmArn`, else account, region
+//! and name of the alarm. `StateChangeTime`, else the envelope's `Timestamp`, is when it began or ended.
+//! `CloudWatch` knows no severities: set `severity` in the source. The measured value is read from `NewStateReason`
+//! where it stands in brackets. Dimensions become labels, and the first of them is the resource's id.
+//!
+//! # What is not kept
+//!
+//! Other fields of the alarm and of its trigger; metrics of metric-math alarms. What comes through a listed topic and is
+//! no alarm is kept for review. `Timestamp` may be of any age: SNS tries for up to an hour, and a message that is played
+//! again is a duplicate. The issuer of the certificate is not checked beyond TLS to its host.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Outcome};
+use crate::page::page;
+use crate::parse::fields::number;
+use crate::parse::time;
+use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
+use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::reading::Reading;
+use crate::source::Source;
+use crate::trust::certificate::Hash;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::body;
+use campanile_model::{Fingerprint, Report, Status};
+
+/// The adapter.
+#[derive(Debug)]
+pub(crate) struct CloudWatch;
+
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("cloudwatch.rs")));
+
+const NAME: &str = "cloudwatch";
+
+const ENVELOPE: Envelope = Envelope {
+    kind: "Type",
+    topic: "TopicArn",
+    signature: "Signature",
+    certificate: "SigningCertURL",
+    subscribe: "SubscribeURL",
+    signed: &[
+        "Message",
+        "MessageId",
+        "Subject",
+        "Timestamp",
+        "TopicArn",
+        "Type",
+    ],
+    signed_to_confirm: &[
+        "Message",
+        "MessageId",
+        "SubscribeURL",
+        "Timestamp",
+        "Token",
+        "TopicArn",
+        "Type",
+    ],
+    hash: |envelope| match text(envelope, "SignatureVersion").as_deref() {
+        Some("1") => Some(Hash::Sha1),
+        Some("2") => Some(Hash::Sha256),
+        _ => None,
+    },
+    serves_certificates: |url| is_at_aws(url) && url.strip_suffix(".pem").is_some(),
+    confirms: is_at_aws,
+};
+
+const COMPARATORS: &[(&str, &str)] = &[
+    ("GreaterThanThreshold", ">"),
+    ("GreaterThanOrEqualToThreshold", ">="),
+    ("LessThanThreshold", "<"),
+    ("LessThanOrEqualToThreshold", "<="),
+];
+
+impl Provider for CloudWatch {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "AWS CloudWatch by SNS"
+    }
+
+    fn doc(&self) -> &str {
+        &PAGE
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &[Setting {
+            name: "topics",
+            kind: SettingKind::Topics,
+            doc: "The topics that are believed and whose subscriptions are confirmed, by their ARN.",
+        }]
+    }
+
+    fn proof_kind(&self) -> &'static str {
+        "RSA signature + listed topic"
+    }
+
+    fn message_id_kind(&self) -> &'static str {
+        "MessageId"
+    }
+
+    fn confidence(&self) -> &'static str {
+        "documented"
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        let has = |name: &str| object(call).is_ok_and(|envelope| text(envelope, name).is_some());
+        call.method == "POST"
+            && ["Type", "MessageId", "TopicArn", "SigningCertURL"]
+                .into_iter()
+                .all(has)
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        ENVELOPE.proof(call, source)
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
+        let envelope = object(call)?;
+        match text(envelope, "Type").as_deref() {
+            Some("Notification") => notification(envelope, source),
+            Some("SubscriptionConfirmation") => ENVELOPE.confirmation(envelope, source),
+            Some("UnsubscribeConfirmation") => {
+                Ok(Reading::ignored("the subscription was taken back"))
+            }
+            _ => Err(Fault::new("body.Type", "missing, or none that SNS sends")),
+        }
+    }
+
+    fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
+        Answer::text(outcome.status(), outcome.sentence())
+    }
+
+    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
+        let Ok(mut envelope) = object(&call).cloned() else {
+            return call;
+        };
+        let (high, low) = (stamp.serial >> 48, stamp.serial & 0xffff_ffff_ffff);
+        let id = format!("00000000-{high:04x}-5000-8000-{low:012x}");
+        envelope.insert("MessageId".to_owned(), json!(id));
+        envelope.insert("Timestamp".to_owned(), json!(stamp.at.to_string()));
+        if let Some(Ok(Value::Object(mut alarm))) =
+            text(&envelope, "Message").map(|m| body::json(&m))
+        {
+            alarm.insert("StateChangeTime".to_owned(), json!(stamp.at.to_string()));
+            envelope.insert(
+                "Message".to_owned(),
+                json!(Value::Object(alarm).to_string()),
+            );
+        }
+        envelope.insert("SignatureVersion".to_owned(), json!("2"));
+        ENVELOPE.sealed(&call, envelope)
+    }
+}
+
+/// `https://sns.<region>.amazonaws.com/...`, or `.com.cn`.
+fn is_at_aws(url: &str) -> bool {
+    let host = https_host(url).unwrap_or_default();
+    let bare = host.strip_suffix(".cn").unwrap_or(host);
+    let region = bare
+        .strip_prefix("sns.")
+        .and_then(|rest| rest.strip_suffix(".amazonaws.com"));
+    region.is_some_and(is_region)
+}
+
+fn notification(envelope: &Object, source: &Source) -> Result<Reading, Fault> {
+    let id = text(envelope, "MessageId");
+    let id = id.ok_or_else(|| Fault::new("body.MessageId", "missing or empty"))?;
+    let no_alarm = || Fault::new("body.Message", "not an alarm of CloudWatch in JSON");
+    let message = text(envelope, "Message").ok_or_else(no_alarm)?;
+    let Ok(Value::Object(alarm)) = body::json(&message) else {
+        return Err(no_alarm());
+    };
+    let name = text(&alarm, "AlarmName").ok_or_else(no_alarm)?;
+    let state = text(&alarm, "NewStateValue").unwrap_or_default();
+    let status = match state.as_str() {
+        "ALARM" => Status::Firing,
+        "OK" => Status::Resolved,
+        "INSUFFICIENT_DATA" => {
+            return Ok(Reading::ignored("CloudWatch has too little data to know"));
+        }
+        _ => {
+            let problem = "missing, or none of ALARM, OK and INSUFFICIENT_DATA";
+            return Err(Fault::new("body.Message.NewStateValue", problem));
+        }
+    };
+    let changed = alarm
+        .get("StateChangeTime")
+        .or_else(|| envelope.get("Timestamp"));
+    let at = time::moment(changed, "body.Message.StateChangeTime")?;
+    let mut report = report(&alarm, &name, id, status);
+    match status {
+        Status::Firing => report.starts_at = at,
+        Status::Resolved => report.ends_at = at,
+    }
+    report.severity = source.severity.unwrap_or_default();
+    report.raw.insert("status".to_owned(), state);
+    let topic = text(envelope, "TopicArn");
+    report
+        .labels
+        .extend(topic.map(|topic| ("topic".to_owned(), topic)));
+    Ok(Reading::one(report))
+}
+
+fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
+    let said = |name: &str| text(alarm, name);
+    let arn = said("AlarmArn");
+    let (account, region) = (said("AWSAccountId"), said("Region"));
+    let fingerprint = match &arn {
+        Some(arn) => Fingerprint::of(NAME, [arn.as_str()]),
+        None => Fingerprint::of(
+            NAME,
+            [
+                account.as_deref().unwrap_or_default(),
+                region.as_deref().unwrap_or_default(),
+                name,
+            ],
+        ),
+    };
+    let mut report = Report::new(id, fingerprint, status);
+    let reason = said("NewStateReason").unwrap_or_default();
+    name.clone_into(&mut report.title);
+    let told = [said("AlarmDescription").unwrap_or_default(), reason.clone()];
+    let told: Vec<&str> = told
+        .iter()
+        .map(String::as_str)
+        .filter(|t| !t.is_empty())
+        .collect();
+    report.description = told.join("\n");
+    // arn:aws:cloudwatch:eu-west-1:111122223333:alarm:name
+    let code = arn.as_deref().and_then(|arn| arn.split(':').nth(3));
+    report.resource.region = code.map(str::to_owned).or(region);
+    report.resource.account = account;
+    report.labels.insert("alarm".to_owned(), name.to_owned());
+    let Some(trigger) = alarm.get("Trigger").and_then(Value::as_object) else {
+        return report;
+    };
+    report.resource.kind = text(trigger, "Namespace");
+    report.resource.id = dimensions(trigger).next().map(|(_, value)| value);
+    report
+        .labels
+        .extend(dimensions(trigger).collect::<BTreeMap<_, _>>());
+    report.metric.name = text(trigger, "MetricName");
+    report.metric.unit = text(trigger, "Unit");
+    report.metric.threshold = text(trigger, "Threshold").and_then(|text| number(&text));
+    report.metric.comparator = text(trigger, "ComparisonOperator").map(|word| {
+        let known = COMPARATORS.iter().find(|(theirs, _)| *theirs == word);
+        known.map_or(word, |(_, sign)| (*sign).to_owned())
+    });
+    // `1 datapoint [97.0 (02/04/25 08:10:00)] was greater than ...`
+    let bracket = reason
+        .split_once('[')
+        .and_then(|(_, after)| after.split(' ').next());
+    report.metric.value = bracket.and_then(number);
+    report
+}
+
+fn dimensions(trigger: &Object) -> impl Iterator<Item = (String, String)> {
+    let listed = trigger.get("Dimensions").and_then(Value::as_array);
+    let pair = |dimension: &Value| {
+        let dimension = dimension.as_object()?;
+        Some((text(dimension, "name")?, text(dimension, "value")?))
+    };
+    listed.into_iter().flatten().filter_map(pair)
+}

@@ -1,0 +1,393 @@
+//! # What it sends
+//!
+//! 監控專家 and 监控宝 (Cloudwise) call one URL for a fault and for its end: by `GET` with everything in the query, by
+//! `POST` as a form, or (since version 6) by `POST` as JSON with the same names. The names are `msg_id`, `task_id`,
+//! `task_user_id`, `task_type`, `task_name`, `task_summary`, `server_id`, `fault_time`, `content` and `token`; `GET` adds
+//! `task_status`, `POST` adds `message_type`, `message_status` and `message_detail`.
+//!
+//! # Point it here
+//!
+//! In the console, under notification settings, URL callback: enter `https://<gateway>/callback/jiankong/<name>`, choose
+//! `POST` (the vendor recommends it; it says more), and copy the callback token shown there into
+//! `token = { file = "..." }` of the source. The token proves `msg_id`, `task_id` and `fault_time`, not the status and
+//! not the text; a key at the end of the path can be set beside it.
+//!
+//! # How it is read
+//!
+//! On `GET`, `task_status` 1 is firing and 0 is resolved; on `POST`, `message_status` 1 is firing and 2 is resolved.
+//! Where a parameter stands twice, the last one holds. The message id is `msg_id`. The problem is `task_id`, `task_type`,
+//! `server_id`, and the metric of `message_detail` where there is one.
+//!
+//! A fault (`message_type` 1, or any `GET`) is critical, a reminder (2) a warning, another word `unknown`. `severities`
+//! in the source maps `task_type` and is asked first; `severity` in the source holds where `message_type` is missing.
+//!
+//! `fault_time` is documented as when the fault happened, on a recovery too. So it is always the beginning; when the
+//! problem ended is not said, and `ends_at` stays empty.
+//!
+//! `content` is decoded once more, because the vendor encodes it twice on `POST` and not always on `GET`: only if it is
+//! wholly in the alphabet of an encoder and, on `GET`, has a `%XX`. `message_detail` gives the metric's name, comparator
+//! and unit; its `value` is the threshold of the rule, as the vendor's example shows.
+//!
+//! # What is not kept
+//!
+//! `token`, parameters that are not named here, and a `message_detail` that is no JSON object.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use md5::{Digest, Md5};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use crate::answer::{Answer, Outcome};
+use crate::page::page;
+use crate::parse::table::{self, Table};
+use crate::parse::{fields, time};
+use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::reading::Reading;
+use crate::source::Source;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::body;
+use campanile_model::urlencoded::{Again, decoded_again};
+use campanile_model::{Fingerprint, Metric, Report, Resource, Severity, Status};
+
+/// The adapter.
+#[derive(Debug)]
+pub(crate) struct Jiankong;
+
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("jiankong.rs")));
+
+/// The vendor asks for no more, in characters.
+const ANSWER_CHARS_MAX: usize = 100;
+
+const MESSAGE_TYPES: &Table = &[("1", Severity::Critical), ("2", Severity::Warning)];
+
+const COMPARES: &[(&str, &str)] = &[
+    ("gt", ">"),
+    ("lt", "<"),
+    ("ge", ">="),
+    ("le", "<="),
+    ("eq", "=="),
+    ("ne", "!="),
+];
+
+impl Provider for Jiankong {
+    fn name(&self) -> &'static str {
+        "jiankong"
+    }
+
+    fn title(&self) -> &'static str {
+        "監控專家 / 监控宝"
+    }
+
+    fn doc(&self) -> &str {
+        &PAGE
+    }
+
+    fn methods(&self) -> &[&'static str] {
+        &["GET", "POST"]
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &[Setting {
+            name: "token",
+            kind: SettingKind::Token,
+            doc: "The callback token that the console shows. Two while one is being replaced.",
+        }]
+    }
+
+    fn proof_kind(&self) -> &'static str {
+        "MD5 token"
+    }
+
+    fn message_id_kind(&self) -> &'static str {
+        "msg_id"
+    }
+
+    fn confidence(&self) -> &'static str {
+        "documented"
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        let status = match call.method.as_str() {
+            "GET" => "task_status",
+            "POST" => "message_status",
+            _ => return false,
+        };
+        let said = Said::of(call);
+        let mut needed = ["msg_id", "task_id", "fault_time", status].into_iter();
+        said.is_ok_and(|said| needed.all(|name| said.value(name).is_some()))
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        if source.tokens.is_empty() {
+            return Proof::Nothing;
+        }
+        let said = Said::of(call).ok();
+        let given = said.and_then(|said| said.value("token"));
+        let message = said.map_or_else(String::new, |said| said.signed());
+        Proof::Md5 {
+            given,
+            message,
+            wanted: &source.tokens,
+        }
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
+        let said = Said::of(call)?;
+        let (status, status_word) = said.status()?;
+        let metric = said.metric();
+        let task_id = said.required("task_id")?;
+        let task_type = said.text("task_type").unwrap_or_default();
+        let server_id = said.text("server_id").unwrap_or_default();
+        let identity = [&*task_id, &task_type, &server_id]
+            .into_iter()
+            .chain(metric.name.as_deref());
+        let fingerprint = Fingerprint::of(self.name(), identity);
+
+        let mut report = Report::new(said.required("msg_id")?, fingerprint, status);
+        report
+            .raw
+            .insert("status".to_owned(), status_word.into_owned());
+        let (severity, word) = said.severity(&task_type, source);
+        report.severity = severity;
+        report
+            .raw
+            .extend(word.map(|word| ("severity".to_owned(), word)));
+        report.starts_at = said
+            .text("fault_time")
+            .and_then(|text| time::at(time::seconds(&text)?));
+        report.description = said.content().into_owned();
+        report.metric = metric;
+        report.resource = said.resource();
+        report.title = title(&report.resource, &task_id);
+        for name in ["message_type", "server_id", "task_summary", "task_type"] {
+            let value = said.text(name).map(Cow::into_owned);
+            report
+                .labels
+                .extend(value.map(|value| (name.to_owned(), value)));
+        }
+        Ok(Reading::one(report))
+    }
+
+    fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
+        let body = match outcome {
+            Outcome::Accepted { id } => format!("OK {id}"),
+            Outcome::Duplicate => "OK duplicate".to_owned(),
+            Outcome::Quarantined => "OK kept for review".to_owned(),
+            Outcome::Refused { .. } => "invalid token".to_owned(),
+            Outcome::Rejected { .. } | Outcome::Unavailable => outcome.sentence().to_owned(),
+        };
+        let body: String = body.trim_end().chars().take(ANSWER_CHARS_MAX).collect();
+        Answer::text(outcome.status(), body)
+    }
+
+    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
+        let fresh = |name: &str| match name {
+            "msg_id" => Some(stamp.serial.to_string()),
+            "fault_time" => Some(stamp.at.as_second().to_string()),
+            "token" => stamp.token.map(|token| {
+                let said = Said::of(&call).ok();
+                let task_id = said
+                    .and_then(|said| said.value("task_id"))
+                    .unwrap_or_default();
+                let at = stamp.at.as_second();
+                let message = format!("{}{task_id}{at}{}", stamp.serial, token.expose_secret());
+                hex::encode(Md5::digest(message))
+            }),
+            _ => None,
+        };
+        if let Ok(Form::Json(object)) = Said::of(&call).map(|said| said.form()) {
+            let mut object = object.clone();
+            for (name, value) in &mut object {
+                *value = fresh(name).map_or_else(|| value.take(), Value::from);
+            }
+            return call.with_body(Value::Object(object).to_string());
+        }
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in call.params().unwrap_or_default() {
+            form.append_pair(name, fresh(name).as_deref().unwrap_or(value));
+        }
+        let encoded = form.finish();
+        if call.method == "GET" {
+            let mut call = call.clone();
+            call.query = encoded;
+            return call;
+        }
+        let mut call = call.with_body(encoded);
+        call.query.clear();
+        call
+    }
+}
+
+/// The same for firing and resolved: `load: 118.144.76.75(2)`.
+fn title(resource: &Resource, task_id: &str) -> String {
+    let name = resource
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("task {task_id}"));
+    match &resource.kind {
+        Some(kind) => format!("{kind}: {name}"),
+        None => name,
+    }
+}
+
+/// What a call says, wherever it says it: in the query, in a form, or in a JSON object.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    call: &'a Callback,
+    form: Form<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    Params(&'a [(String, String)]),
+    Json(&'a Map<String, Value>),
+}
+
+impl<'a> Said<'a> {
+    fn of(call: &'a Callback) -> Result<Self, Fault> {
+        let is_json = call.method == "POST"
+            && call
+                .text()
+                .is_ok_and(|text| text.trim_start().starts_with('{'));
+        let form = if is_json {
+            let object = call.json()?.as_object();
+            Form::Json(object.ok_or_else(|| Fault::new("body", "JSON, but not an object"))?)
+        } else {
+            Form::Params(call.params()?)
+        };
+        Ok(Self { call, form })
+    }
+
+    fn form(&self) -> Form<'a> {
+        self.form
+    }
+
+    /// The decoded value just as it is, blanks included: so it is signed. The last one of a name, as PHP reads it.
+    fn value(&self, name: &str) -> Option<Cow<'a, str>> {
+        match self.form {
+            Form::Params(params) => params
+                .iter()
+                .rfind(|(given, _)| given == name)
+                .map(|(_, value)| value.as_str().into()),
+            Form::Json(object) => match object.get(name)? {
+                Value::Null => None,
+                Value::String(text) => Some(text.as_str().into()),
+                other => Some(other.to_string().into()),
+            },
+        }
+    }
+
+    /// The value without blanks around it; nothing when that is empty.
+    fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        let text = match self.value(name)? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn required(&self, name: &str) -> Result<Cow<'a, str>, Fault> {
+        self.text(name)
+            .ok_or_else(|| Fault::new(self.place(name), "missing or empty"))
+    }
+
+    fn place(&self, name: &str) -> String {
+        let part = if self.call.method == "GET" {
+            "query"
+        } else {
+            "body"
+        };
+        format!("{part}.{name}")
+    }
+
+    /// What the token signs, before the callback token itself.
+    fn signed(&self) -> String {
+        ["msg_id", "task_id", "fault_time"]
+            .map(|name| self.value(name).unwrap_or_default())
+            .concat()
+    }
+
+    /// The status, and the word for it. The two methods have different words: 0 ends a problem on `GET`, 2 on `POST`.
+    fn status(&self) -> Result<(Status, Cow<'a, str>), Fault> {
+        let (name, over) = if self.call.method == "GET" {
+            ("task_status", "0")
+        } else {
+            ("message_status", "2")
+        };
+        let word = self.required(name)?;
+        match &*word {
+            "1" => Ok((Status::Firing, word)),
+            other if other == over => Ok((Status::Resolved, word)),
+            other => {
+                let problem = format!("`{other:.40}` is neither 1 (firing) nor {over} (resolved)");
+                Err(Fault::new(self.place(name), problem))
+            }
+        }
+    }
+
+    /// The severity, and the word that it was mapped from.
+    fn severity(&self, task_type: &str, source: &Source) -> (Severity, Option<String>) {
+        if let Some(severity) = table::operators(source, task_type) {
+            return (severity, Some(task_type.to_owned()));
+        }
+        if self.call.method == "GET" {
+            return (Severity::Critical, None);
+        }
+        let Some(word) = self.text("message_type") else {
+            return (source.severity.unwrap_or_default(), None);
+        };
+        let known = MESSAGE_TYPES.iter().find(|(known, _)| *known == word);
+        let severity = known.map_or(Severity::Unknown, |(_, severity)| *severity);
+        (severity, Some(word.into_owned()))
+    }
+
+    /// The text for people, decoded once more if the sender encoded it once more.
+    fn content(&self) -> Cow<'a, str> {
+        let again = if self.call.method == "GET" {
+            Again::WhenPercentIsThere
+        } else {
+            Again::WhenAlphabetFits
+        };
+        let declared = body::encoding(self.call).unwrap_or(encoding_rs::UTF_8);
+        match self.value("content").unwrap_or_default() {
+            Cow::Borrowed(text) => decoded_again(text, again, declared),
+            Cow::Owned(text) => decoded_again(&text, again, declared).into_owned().into(),
+        }
+    }
+
+    /// The rule in `message_detail`, as far as there is one.
+    fn metric(&self) -> Metric {
+        let detail = self.value("message_detail").unwrap_or_default();
+        let Ok(Value::Object(detail)) = body::json(&detail) else {
+            return Metric::default();
+        };
+        let text = |name: &str| detail.get(name).and_then(fields::scalar);
+        let compare = text("compare").map(|word| {
+            let mut known = COMPARES.iter();
+            let sign = known.find(|(given, _)| word.eq_ignore_ascii_case(given));
+            sign.map_or(word.into_owned(), |(_, sign)| (*sign).to_owned())
+        });
+        Metric {
+            name: text("metric").map(Cow::into_owned),
+            value: None,
+            comparator: compare,
+            threshold: text("value").and_then(|value| fields::number(&value)),
+            unit: text("unit").map(Cow::into_owned),
+        }
+    }
+
+    fn resource(&self) -> Resource {
+        let text = |name| self.text(name).map(Cow::into_owned);
+        Resource {
+            kind: text("task_type"),
+            id: text("task_id"),
+            name: text("task_name").or_else(|| text("task_summary")),
+            region: None,
+            account: text("task_user_id"),
+        }
+    }
+}

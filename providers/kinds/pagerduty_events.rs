@@ -1,0 +1,318 @@
+//! # What it sends
+//!
+//! Whatever can send to `PagerDuty`: its Events API v2, in the common event format PD-CEF. One `POST` an event, a JSON
+//! object with `routing_key`, `event_action` (`trigger`, `acknowledge`, `resolve`), `dedup_key` and, for a trigger,
+//! `payload` with `summary`, `source`, `severity` and more. Clients send again what is answered 429 or 5xx.
+//!
+//! # Point it here
+//!
+//! Where a tool lets its events host be changed from `events.pagerduty.com`, give it the host of this gateway and the
+//! source's `token` as the integration key: `/v2/enqueue` is served, and the `routing_key` says which source it is. The
+//! source's own address `/callback/pagerduty-events/<name>` takes the same, with `/v2/enqueue` behind it or without.
+//!
+//! # How it is read
+//!
+//! `trigger` is firing and `resolve` is resolved. `acknowledge` says that somebody is at work: answered as success, and
+//! no alert. The problem is `dedup_key`. A trigger without one gets one, as at `PagerDuty`; there it is random, here it
+//! is made of `summary`, `source`, `component`, `group` and `class`, so that the same told again is the same problem.
+//! The answer names it. `acknowledge` and `resolve` need the key.
+//!
+//! The message id is `dedup_key`, `event_action` and a hash over the event without its `routing_key`; where
+//! `payload.timestamp` is missing, also the minute in which it came. So a client's second try is a duplicate, and a
+//! change or a later episode is not.
+//!
+//! `severity` is one of `critical`, `error`, `warning`, `info`; another word is `unknown`. `source` is the resource's
+//! name; `component`, `group`, `class` and `client` become labels, as do the entries of `custom_details`.
+//!
+//! # What is not kept
+//!
+//! `images`, and `payload` of a `resolve` but for its time and text. Change events (`/v2/change/enqueue`) and the older
+//! Events API v1 are not served. An event with a mistake in it is kept for review and answered as success, where
+//! `PagerDuty` answers 400. The words of the answers are written from knowledge, not from the documentation.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::answer::{Answer, Outcome};
+use crate::page::page;
+use crate::parse::fields::scalar;
+use crate::parse::table::Table;
+use crate::parse::{table, time};
+use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::reading::Reading;
+use crate::source::Source;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::{Fingerprint, Link, Report, Severity, Status};
+
+/// The adapter.
+#[derive(Debug)]
+pub(crate) struct PagerDutyEvents;
+
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("pagerduty_events.rs")));
+
+const NAME: &str = "pagerduty-events";
+
+/// Longer than any client goes on trying, shorter than most problems come back.
+const SPAN_SECONDS: i64 = 60;
+
+/// Signs of a `dedup_key` that stand in the message id; the hash behind them covers all.
+const KEY_SHOWN_MAX: usize = 100;
+
+const WORDS: &Table = &[
+    ("critical", Severity::Critical),
+    ("error", Severity::Error),
+    ("warning", Severity::Warning),
+    ("info", Severity::Info),
+];
+
+impl Provider for PagerDutyEvents {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn title(&self) -> &'static str {
+        "PagerDuty Events API v2 (PD-CEF)"
+    }
+
+    fn doc(&self) -> &str {
+        &PAGE
+    }
+
+    fn paths(&self) -> &[&'static str] {
+        &["/v2/enqueue"]
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &[Setting {
+            name: "token",
+            kind: SettingKind::Token,
+            doc: "The integration key that senders put into `routing_key`. Clients may insist on 32 signs. A list while it is being rotated.",
+        }]
+    }
+
+    fn proof_kind(&self) -> &'static str {
+        "routing_key in the body"
+    }
+
+    fn message_id_kind(&self) -> &'static str {
+        "dedup_key + event_action + hash of the event"
+    }
+
+    fn confidence(&self) -> &'static str {
+        "documented"
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        let event = call.json().ok();
+        let has = |name| event.is_some_and(|event| event.get(name).is_some_and(Value::is_string));
+        call.method == "POST" && has("routing_key") && has("event_action")
+    }
+
+    fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
+        if source.tokens.is_empty() {
+            return Proof::Nothing;
+        }
+        let event = call.json().ok();
+        Proof::Secret {
+            given: event.and_then(|event| scalar(event.get("routing_key")?)),
+            wanted: &source.tokens,
+        }
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
+        let event = call.json()?.as_object();
+        let event = event.ok_or_else(|| Fault::new("body", "JSON, but not an object"))?;
+        let status = match text(event, "event_action").as_deref() {
+            Some("trigger") => Status::Firing,
+            Some("resolve") => Status::Resolved,
+            Some("acknowledge") => {
+                return Ok(Reading::ignored(
+                    "somebody acknowledged; the problem goes on",
+                ));
+            }
+            _ => {
+                let problem = "missing, or none of `trigger`, `acknowledge` and `resolve`";
+                return Err(Fault::new("body.event_action", problem));
+            }
+        };
+        report(event, status, call, source).map(Reading::one)
+    }
+
+    fn answer(&self, call: &Callback, outcome: &Outcome<'_>) -> Answer {
+        if outcome.status() != 200 {
+            let body = json!({
+                "status": "invalid event",
+                "message": outcome.sentence(),
+                "errors": [outcome.sentence()],
+            });
+            return Answer::json(outcome.status(), &body);
+        }
+        let event = call.json().ok().and_then(Value::as_object);
+        let body = json!({
+            "status": "success",
+            "message": "Event processed",
+            "dedup_key": event.and_then(dedup_key).unwrap_or_default(),
+        });
+        Answer::json(202, &body)
+    }
+
+    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
+        let Ok(Value::Object(mut event)) = call.json().cloned() else {
+            return call;
+        };
+        if let Some(token) = stamp.token {
+            event.insert("routing_key".to_owned(), json!(token.expose_secret()));
+        }
+        let back = i64::try_from(stamp.serial % 1_000_000_000).unwrap_or(0);
+        let at = stamp.at - SignedDuration::from_nanos(back);
+        let payload = event
+            .entry("payload")
+            .or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(payload) = payload {
+            payload.insert("timestamp".to_owned(), json!(at));
+        }
+        call.with_body(Value::Object(event).to_string())
+    }
+}
+
+fn report(
+    event: &Map<String, Value>,
+    status: Status,
+    call: &Callback,
+    source: &Source,
+) -> Result<Report, Fault> {
+    let payload = event.get("payload").and_then(Value::as_object);
+    let said = |name: &str| payload.and_then(|payload| text(payload, name));
+    let summary = said("summary");
+    if status == Status::Firing && summary.is_none() {
+        let problem = "missing or empty, and a trigger has to say what is wrong";
+        return Err(Fault::new("body.payload.summary", problem));
+    }
+    let key = dedup_key(event).ok_or_else(|| {
+        Fault::new(
+            "body.dedup_key",
+            "missing, and a resolve has to say of what",
+        )
+    })?;
+    let stamp = payload.and_then(|payload| payload.get("timestamp"));
+    let at = time::moment(stamp, "body.payload.timestamp")?;
+    let fingerprint = Fingerprint::of(NAME, [key.as_str()]);
+    let mut report = Report::new(
+        message_id(event, &key, at.is_none(), call),
+        fingerprint,
+        status,
+    );
+
+    report
+        .raw
+        .extend(text(event, "event_action").map(|word| ("status".to_owned(), word)));
+    report.severity = match said("severity") {
+        Some(word) => {
+            let severity = table::severity(source, WORDS, &word);
+            report.raw.insert("severity".to_owned(), word);
+            severity
+        }
+        None => source.severity.unwrap_or_default(),
+    };
+    match status {
+        Status::Firing => report.starts_at = at,
+        Status::Resolved => report.ends_at = at,
+    }
+    report.title = summary.unwrap_or_else(|| key.clone());
+    report.resource.name = said("source");
+    for name in ["component", "group", "class"] {
+        report
+            .labels
+            .extend(said(name).map(|value| (name.to_owned(), value)));
+    }
+    let client = text(event, "client");
+    report
+        .labels
+        .extend(client.map(|client| ("client".to_owned(), client)));
+    let details = payload.and_then(|payload| payload.get("custom_details"));
+    match details {
+        Some(Value::Object(details)) => report.labels.extend(flat(details)),
+        Some(other) => report.description = scalar(other).unwrap_or_default().into_owned(),
+        None => {}
+    }
+    report.links = links(event);
+    Ok(report)
+}
+
+/// The problem's key: the sender's, or for a trigger one made of what it is about.
+fn dedup_key(event: &Map<String, Value>) -> Option<String> {
+    if let Some(key) = text(event, "dedup_key") {
+        return Some(key);
+    }
+    if text(event, "event_action").as_deref() != Some("trigger") {
+        return None;
+    }
+    let payload = event.get("payload")?.as_object()?;
+    let about = ["summary", "source", "component", "group", "class"];
+    Some(hash(
+        about
+            .iter()
+            .map(|name| text(payload, name).unwrap_or_default()),
+    ))
+}
+
+fn message_id(event: &Map<String, Value>, key: &str, is_timeless: bool, call: &Callback) -> String {
+    let action = text(event, "event_action").unwrap_or_default();
+    let rest = event.iter().filter(|(name, _)| *name != "routing_key");
+    let said = hash(rest.flat_map(|(name, value)| [name.clone(), value.to_string()]));
+    let shown: String = key.chars().take(KEY_SHOWN_MAX).collect();
+    let id = format!("{shown}/{action}/{said}");
+    if is_timeless {
+        format!("{id}/{}", time::span(call, SPAN_SECONDS))
+    } else {
+        id
+    }
+}
+
+/// 32 hexadecimal digits over texts, each preceded by its length.
+fn hash(texts: impl Iterator<Item = String>) -> String {
+    let digest = texts.fold(Sha256::new(), |hash, text| {
+        hash.chain_update((text.len() as u64).to_be_bytes())
+            .chain_update(text)
+    });
+    let mut digits = hex::encode(digest.finalize());
+    digits.truncate(32);
+    digits
+}
+
+/// The entries of `custom_details` as labels: texts and numbers as they are, lists and objects as JSON.
+fn flat(details: &Map<String, Value>) -> BTreeMap<String, String> {
+    let pair = |(name, value): (&String, &Value)| {
+        let text = match value {
+            Value::Array(_) | Value::Object(_) => value.to_string(),
+            plain => scalar(plain)?.into_owned(),
+        };
+        Some((name.clone(), text))
+    };
+    details.iter().filter_map(pair).collect()
+}
+
+fn links(event: &Map<String, Value>) -> Vec<Link> {
+    let listed = event
+        .get("links")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let listed = listed.filter_map(|link| {
+        let title = link.get("text").and_then(scalar).unwrap_or("Link".into());
+        Link::web(title, link.get("href")?.as_str()?)
+    });
+    let client = text(event, "client_url").and_then(|url| Link::web("Client", &url));
+    listed.chain(client).collect()
+}
+
+fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
+    scalar(object.get(name)?).map(std::borrow::Cow::into_owned)
+}

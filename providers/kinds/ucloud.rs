@@ -1,0 +1,292 @@
+//! # What it sends
+//!
+//! UCloud (its `UMon`, its CloudWatch, the UNDT dial tests, and the clouds that are built on it under other names) sends one
+//! `POST` an alarm and one a recovery, each a JSON object with `SessionID`, `Region`, `ResourceType`, `ResourceId`,
+//! `MetricName`, `AlarmTime` and `RecoveryTime`; newer senders add `Content`, and CloudWatch (2026) adds `Zone`, `value`,
+//! `ValueUnit`, `Duration`, `StrategyId` and `Level`. It signs nothing. What is not answered as it expects is sent
+//! twice more.
+//!
+//! # Point it here
+//!
+//! In the console, under the alarm's notification, add a webhook with the address
+//! `https://<gateway>/callback/ucloud/<name>/<key>`. The key at its end is the only proof that UCloud can give: make
+//! it long and random, and keep it in `key = { env = "..." }`. `allow_from` can narrow the callers further. To take the
+//! place of UCloud's own demo server, set `demo_paths = true` and point `/add/<key>` here.
+//!
+//! # How it is read
+//!
+//! Names are read in any case, numbers also as text and text also as numbers, whatever the `Content-Type` says.
+//! A `RecoveryTime` above zero is resolved; an `AlarmTime` above zero without it is firing; neither is kept for
+//! review. `AlarmTime` and `RecoveryTime` are when the problem began and ended.
+//!
+//! The message id is `SessionID` and the status, because an alarm and its recovery may share a `SessionID`. The problem
+//! is `Region`, `ResourceType`, `ResourceId` and `MetricName`.
+//!
+//! `Level` becomes the severity: `P0` critical, `P1` error, `P2` warning, `P3` info. UCloud publishes no such table, so
+//! `severities` in the source is asked first; a level in neither stays `unknown`. Where `Level` is missing, a level
+//! that `Content` plainly names is taken, and then the `severity` of the source.
+//!
+//! Value, comparator, threshold and unit are read from `Content`, in Chinese or English, where they are plainly there;
+//! `value` and `ValueUnit` win over it. `Zone`, `StrategyId` and `Duration` become the labels `zone`, `strategy` and
+//! `duration` (seconds).
+//!
+//! # What is not kept
+//!
+//! Fields that are not named here, and the rest of what `Content` says in words beyond its text, which is the
+//! description as it came.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Outcome};
+use crate::page::page;
+use crate::parse::fields::Fields;
+use crate::parse::table::Table;
+use crate::parse::{sentence, table, time};
+use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::reading::Reading;
+use crate::source::Source;
+use crate::trust::proof::Proof;
+use campanile_model::Callback;
+use campanile_model::Fault;
+use campanile_model::{Alert, Fingerprint, Metric, Report, Resource, Severity, Status};
+
+/// The adapter.
+#[derive(Debug)]
+pub(crate) struct UCloud;
+
+static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("ucloud.rs")));
+
+const LEVELS: &Table = &[
+    ("p0", Severity::Critical),
+    ("p1", Severity::Error),
+    ("p2", Severity::Warning),
+    ("p3", Severity::Info),
+];
+
+impl Provider for UCloud {
+    fn name(&self) -> &'static str {
+        "ucloud"
+    }
+
+    fn title(&self) -> &'static str {
+        "UCloud"
+    }
+
+    fn doc(&self) -> &str {
+        &PAGE
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &[Setting {
+            name: "demo_paths",
+            kind: SettingKind::DemoPaths,
+            doc: "Also answer `POST /add` (or `/add/<key>`) and `GET /get`, as UCloud's own demo server does.",
+        }]
+    }
+
+    fn proof_kind(&self) -> &'static str {
+        "path key"
+    }
+
+    fn message_id_kind(&self) -> &'static str {
+        "SessionID + status"
+    }
+
+    fn confidence(&self) -> &'static str {
+        "documented"
+    }
+
+    fn recognizes(&self, call: &Callback) -> bool {
+        let has_all = |fields: Fields<'_>| {
+            let has = |name| fields.value(name).is_some();
+            has("SessionID") && has("MetricName") && (has("AlarmTime") || has("RecoveryTime"))
+        };
+        call.method == "POST" && Fields::of(call).is_ok_and(has_all)
+    }
+
+    /// UCloud proves nothing itself: the key of the source does, and every source is asked for it.
+    fn proof<'a>(&self, _: &'a Callback, _: &'a Source) -> Proof<'a> {
+        Proof::Nothing
+    }
+
+    fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
+        let fields = Fields::of(call)?;
+        let session = fields
+            .text("SessionID")
+            .ok_or_else(|| Fault::new("body.SessionID", "missing or empty"))?;
+        let times = Times::of(fields)?;
+        let content = fields.text("Content").unwrap_or_default();
+        let problem = ["Region", "ResourceType", "ResourceId", "MetricName"]
+            .map(|name| fields.text(name).unwrap_or_default());
+        let identity = problem.iter().map(Cow::as_ref);
+        let fingerprint = Fingerprint::of(self.name(), identity);
+        let message_id = format!("{session}:{}", times.status);
+
+        let mut report = Report::new(message_id, fingerprint, times.status);
+        (report.severity, report.raw) = severity(fields, &content, source);
+        report.starts_at = time::at(times.alarm);
+        report.ends_at = time::at(times.recovery);
+        report.resource = resource(&problem);
+        report.metric = metric(fields, &content);
+        report.title = title(&report, &content);
+        report.description = content.into_owned();
+        for (label, name) in [
+            ("zone", "Zone"),
+            ("strategy", "StrategyId"),
+            ("duration", "Duration"),
+        ] {
+            let value = fields.text(name).map(Cow::into_owned);
+            report
+                .labels
+                .extend(value.map(|value| (label.to_owned(), value)));
+        }
+        Ok(Reading::one(report))
+    }
+
+    fn answer(&self, call: &Callback, outcome: &Outcome<'_>) -> Answer {
+        let session = Fields::of(call)
+            .ok()
+            .and_then(|fields| fields.value("SessionID"));
+        let session = session.map_or_else(String::new, |session| match session {
+            Value::String(theirs) => theirs.clone(),
+            other => other.to_string(),
+        });
+        match outcome {
+            Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Quarantined => {
+                // Written by hand, because it is written for every alert.
+                let session = Value::String(session);
+                let body = format!(r#"{{"SessionID":{session},"RetCode":0}}"#);
+                Answer::written(outcome.status(), body)
+            }
+            _ => {
+                let body =
+                    json!({ "SessionID": session, "RetCode": -1, "Error": outcome.sentence() });
+                Answer::json(outcome.status(), &body)
+            }
+        }
+    }
+
+    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
+        let Ok(Value::Object(mut body)) = call.json().cloned() else {
+            return call;
+        };
+        for (name, value) in &mut body {
+            let is = |other| name.eq_ignore_ascii_case(other);
+            let is_time = is("AlarmTime") || is("RecoveryTime");
+            if is("SessionID") {
+                *value = session_id(stamp.serial).into();
+            } else if is_time && !matches!(value.to_string().trim_matches('"'), "0" | "") {
+                *value = stamp.at.as_second().into();
+            }
+        }
+        call.with_body(Value::Object(body).to_string())
+    }
+}
+
+/// What UCloud's demo server answers to `GET /get`: the alerts in its own words.
+pub fn demo_list(alerts: &[Alert]) -> Value {
+    let unix = |at: Option<jiff::Timestamp>| at.map_or(0, jiff::Timestamp::as_second);
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let row = |alert: &Alert| {
+        let status = format!(":{}", alert.status);
+        json!({
+            "SessionID": alert.message_id.strip_suffix(&status).unwrap_or(&alert.message_id),
+            "Region": text(&alert.resource.region),
+            "ResourceType": text(&alert.resource.kind),
+            "ResourceId": text(&alert.resource.id),
+            "MetricName": text(&alert.metric.name),
+            "AlarmTime": unix(alert.starts_at),
+            "RecoveryTime": unix(alert.ends_at),
+        })
+    };
+    json!({ "Result": alerts.iter().map(row).collect::<Vec<_>>(), "RetCode": 0 })
+}
+
+struct Times {
+    status: Status,
+    alarm: i64,
+    recovery: i64,
+}
+
+impl Times {
+    fn of(fields: Fields<'_>) -> Result<Self, Fault> {
+        let recovery = fields.seconds("RecoveryTime")?;
+        if recovery > 0 {
+            // The recovery is certain; an unreadable beginning does not change that.
+            let alarm = fields.seconds("AlarmTime").unwrap_or_default();
+            return Ok(Self {
+                status: Status::Resolved,
+                alarm,
+                recovery,
+            });
+        }
+        let alarm = fields.seconds("AlarmTime")?;
+        if alarm == 0 {
+            let problem = "neither this nor RecoveryTime is above zero, so it is no alert";
+            return Err(Fault::new("body.AlarmTime", problem));
+        }
+        Ok(Self {
+            status: Status::Firing,
+            alarm,
+            recovery,
+        })
+    }
+}
+
+type Raw = std::collections::BTreeMap<String, String>;
+
+fn severity(fields: Fields<'_>, content: &str, source: &Source) -> (Severity, Raw) {
+    let level = fields.text("Level").map(Cow::into_owned);
+    match level.or_else(|| sentence::level(content)) {
+        Some(word) => {
+            let severity = table::severity(source, LEVELS, &word);
+            (severity, Raw::from([("severity".to_owned(), word)]))
+        }
+        None => (source.severity.unwrap_or_default(), Raw::new()),
+    }
+}
+
+fn resource(problem: &[Cow<'_, str>; 4]) -> Resource {
+    let [region, kind, id, _] = problem.each_ref().map(|part| {
+        let given = !part.is_empty();
+        given.then(|| part.clone().into_owned())
+    });
+    Resource {
+        kind,
+        id,
+        region,
+        ..Resource::default()
+    }
+}
+
+fn metric(fields: Fields<'_>, content: &str) -> Metric {
+    let said = sentence::comparison(content).unwrap_or_default();
+    Metric {
+        name: fields.text("MetricName").map(Cow::into_owned),
+        value: fields.number("value").or(said.value),
+        unit: fields.text("ValueUnit").map(Cow::into_owned).or(said.unit),
+        comparator: said.comparator,
+        threshold: said.threshold,
+    }
+}
+
+/// `MemUsage on uhost uhost-1`: the same for firing and resolved.
+fn title(report: &Report, content: &str) -> String {
+    let resource = [&report.resource.kind, &report.resource.id];
+    let resource: Vec<_> = resource.into_iter().flatten().map(String::as_str).collect();
+    match (&report.metric.name, resource.as_slice()) {
+        (Some(metric), []) => metric.clone(),
+        (Some(metric), resource) => format!("{metric} on {}", resource.join(" ")),
+        (None, []) => content.lines().next().unwrap_or_default().to_owned(),
+        (None, resource) => resource.join(" "),
+    }
+}
+
+/// A UUID to look at, as UCloud's are; a serial's alarm and recovery have the same.
+fn session_id(serial: u64) -> String {
+    let (high, low) = (serial >> 48, serial & 0xffff_ffff_ffff);
+    format!("00000000-{high:04x}-4000-8000-{low:012x}")
+}

@@ -1,0 +1,50 @@
+//! One configured use of a provider.
+
+use std::collections::BTreeMap;
+
+use campanile_model::{Secret, Severity};
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+
+/// One configured use of a provider: `[providers.ucloud.prod]`.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The full name, such as `ucloud/prod`.
+    pub name: String,
+    /// Calls without any proof are taken. The operator wrote `open = true`.
+    pub open: bool,
+    /// Secrets that may stand as the last segment of the path; any one does. Two while one is being rotated.
+    pub keys: Vec<Secret>,
+    /// Secrets of the vendor's own proof (a callback token, an HMAC secret, a password); any one does.
+    pub tokens: Vec<Secret>,
+    /// The user name that goes with `tokens` in HTTP Basic, or another public half of a proof.
+    pub user: Option<String>,
+    /// Address ranges to which the caller must belong; empty means any.
+    pub allow_from: Vec<IpNet>,
+    /// Common names of client certificates, one of which the caller must have shown; empty means any caller.
+    pub client_certificates: Vec<String>,
+    /// What to say where the vendor says nothing about severity.
+    pub severity: Option<Severity>,
+    /// The operator's words for severities, asked before the provider's own table.
+    pub severities: BTreeMap<String, Severity>,
+    /// The zone of the vendor's zone-less times; none means the provider's default.
+    pub time_zone: Option<TimeZone>,
+    /// Labels added to each alert of this source.
+    pub labels: BTreeMap<String, String>,
+    /// The vendor's topics that are believed, where its messages come by topics.
+    pub topics: Vec<String>,
+    /// The tenant whose identity provider issues the vendor's tokens.
+    pub tenant: Option<String>,
+    /// For whom the vendor's tokens may be issued; any one does.
+    pub audiences: Vec<String>,
+    /// Also answer on the paths of UCloud's demo server.
+    pub demo_paths: bool,
+}
+
+impl Source {
+    /// Whether the operator has set anything of what the vendor's own proof is made with.
+    pub fn asks_for_vendors_proof(&self) -> bool {
+        let is_issued = self.tenant.is_some() || !self.audiences.is_empty();
+        !self.tokens.is_empty() || !self.topics.is_empty() || is_issued
+    }
+}

@@ -1,0 +1,10 @@
+//! Whether a sender is believed: proofs as data, and what judges them.
+
+pub(crate) mod authorization;
+pub mod certificate;
+pub(crate) mod distinguished;
+pub mod jwt;
+pub mod keys;
+pub mod needed;
+pub mod proof;
+pub mod signature;

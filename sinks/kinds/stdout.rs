@@ -1,0 +1,116 @@
+//! A line on the screen for each alert.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile_model::{Alert, Status};
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+
+use crate::Stdout as Spec;
+use crate::{Class, Delivered, Failure, Parcel, Sink};
+
+/// The page of `campanile sinks show stdout`.
+pub const PAGE: &str = r#"# stdout
+
+## What it does
+Prints one line for each alert: to look at a new set-up, or for a log collector that reads the program's output.
+
+## Set it up
+    [sinks.stdout.screen]
+    format = "text"    # or "json"
+
+## What is sent
+`text`: time (UTC), status, severity, source, title, resource. `json`: the alert as the API shows it.
+
+## When it fails
+A closed or stuck pipe is tried again like any sink that is down; nothing is lost.
+"#;
+
+/// The sink. One line is printed at a time, off the async threads.
+pub struct Stdout {
+    out: Arc<Mutex<Box<dyn Write + Send>>>,
+    json: bool,
+    timeout: Duration,
+}
+
+impl Stdout {
+    /// The process's own output.
+    pub fn new(spec: &Spec, timeout: Duration) -> Self {
+        Self::to(Box::new(io::stdout()), spec, timeout)
+    }
+
+    /// Another output.
+    pub fn to(out: Box<dyn Write + Send>, spec: &Spec, timeout: Duration) -> Self {
+        Self {
+            out: Arc::new(Mutex::new(out)),
+            json: spec.json,
+            timeout,
+        }
+    }
+
+    fn line(&self, parcel: &Parcel) -> Vec<u8> {
+        if self.json {
+            return [&parcel.json, b"\n".as_slice()].concat();
+        }
+        let mut line = text(&parcel.alert);
+        line.push('\n');
+        line.into_bytes()
+    }
+
+    async fn print(&self, line: Vec<u8>) -> Result<Delivered, Failure> {
+        let mut out = Arc::clone(&self.out).lock_owned().await;
+        let print = move || out.write_all(&line).and_then(|()| out.flush());
+        match tokio::task::spawn_blocking(print).await {
+            Ok(Ok(())) => Ok(Delivered { code: None }),
+            Ok(Err(fault)) => {
+                let cause = format!("the output cannot be written: {}", fault.kind());
+                Err(Failure::new(Class::Transient, cause))
+            }
+            Err(_) => Err(Failure::new(Class::Transient, "the program is stopping")),
+        }
+    }
+}
+
+impl Sink for Stdout {
+    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+        Box::pin(async move {
+            let printing = self.print(self.line(parcel));
+            let done = tokio::time::timeout(self.timeout, printing).await;
+            done.unwrap_or_else(|_| Err(Failure::new(Class::Transient, "nobody reads the output")))
+        })
+    }
+
+    fn render(&self, parcel: &Parcel) -> Result<String, Failure> {
+        Ok(String::from_utf8_lossy(&self.line(parcel)).into_owned())
+    }
+}
+
+/// `2026-11-21 07:13:11Z ● FIRING   critical ucloud/prod  CPU at 97 %  (uhost-1, cn-bj2)`
+fn text(alert: &Alert) -> String {
+    let mark = match alert.status {
+        Status::Firing => "● FIRING  ",
+        Status::Resolved => "○ RESOLVED",
+    };
+    let resource = &alert.resource;
+    let name = resource.name.as_deref().or(resource.id.as_deref());
+    let about: Vec<_> = [name, resource.region.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let about = if about.is_empty() {
+        String::new()
+    } else {
+        format!("  ({})", about.join(", "))
+    };
+    let line = format!(
+        "{} {mark} {:<8} {}  {}{about}",
+        alert.received_at.strftime("%Y-%m-%d %H:%M:%SZ"),
+        alert.severity.as_str(),
+        alert.source,
+        alert.title,
+    );
+    // A vendor's text must not move the cursor of whoever looks.
+    line.replace(char::is_control, " ")
+}

@@ -1,0 +1,88 @@
+//! Any bytes as a body, compressed or in any charset: it inflates under its cap, and JSON is what it is elsewhere.
+
+use std::io::Write as _;
+
+use campanile_model::Callback;
+use campanile_model::body::INFLATED_BYTES_MAX;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::Value;
+
+use crate::{Seeds, request};
+
+/// The input: the headers of a request, an empty line, the body.
+pub fn holds(bytes: &[u8]) {
+    let raw = [b"POST / HTTP/1.1\n", bytes].concat();
+    let Ok(call) = Callback::from_http(&raw) else {
+        return;
+    };
+    let Ok(text) = call.text() else { return };
+    // A byte of a charset is three of UTF-8 at the most.
+    assert!(
+        text.len() as u64 <= 3 * INFLATED_BYTES_MAX,
+        "a text of {} bytes",
+        text.len()
+    );
+    let json = call.json();
+    if let Ok(standard) = serde_json::from_str::<Value>(text) {
+        let json = json.expect("what is JSON elsewhere is JSON here");
+        assert!(
+            json == &standard || has_wide(text),
+            "JSON is read otherwise than elsewhere"
+        );
+    }
+    let _params = call.params();
+    let _kept = call.to_http_without(&[]);
+}
+
+/// Bodies of fixtures as they are, compressed, and in other charsets; and some that inflate to much.
+pub fn seeds() -> Seeds {
+    let mut seeds = Vec::new();
+    for fixture in request::every_fixture().filter(|f| f.case == "firing") {
+        let Ok(call) = Callback::from_http(fixture.request) else {
+            continue;
+        };
+        let Ok(text) = call.text() else { continue };
+        let declared = call.header("content-type").unwrap_or("application/json");
+        seeds.push(message(
+            &format!("content-type: {declared}"),
+            text.as_bytes(),
+        ));
+        seeds.push(message("content-encoding: gzip", &gzip(text.as_bytes())));
+        seeds.push(message("content-encoding: deflate", &zlib(text.as_bytes())));
+        let (encoded, used, _) = encoding_rs::GB18030.encode(text);
+        seeds.push(message(
+            &format!("content-type: text/json; charset={}", used.name()),
+            &encoded,
+        ));
+    }
+    let bomb = vec![b'1'; usize::try_from(INFLATED_BYTES_MAX).unwrap_or_default() + 1];
+    seeds.push(message("content-encoding: gzip", &gzip(&bomb)));
+    seeds.push(message("content-encoding: deflate", &zlib(&bomb)));
+    seeds.push(message("content-type: x; charset=utf-16le", b"{\0}\0"));
+    seeds
+}
+
+fn message(header: &str, body: &[u8]) -> Vec<u8> {
+    [header.as_bytes(), b"\n\n", body].concat()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::new(), Compression::best());
+    out.write_all(bytes)
+        .and_then(|()| out.finish())
+        .unwrap_or_default()
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut out = ZlibEncoder::new(Vec::new(), Compression::best());
+    out.write_all(bytes)
+        .and_then(|()| out.finish())
+        .unwrap_or_default()
+}
+
+/// Whether a number stands in it that 64 bits may not hold: those are kept as texts here, and rounded elsewhere.
+fn has_wide(text: &str) -> bool {
+    let mut runs = text.split(|c: char| !c.is_ascii_digit());
+    runs.any(|run| run.len() >= 19)
+}

@@ -1,0 +1,72 @@
+//! Any text as a mapping, and any request read by it: mistakes have a place in the text, and a run ends.
+
+use campanile_model::Callback;
+use campanile_providers::{Mapping, MappingMistake, Provider, Source, catalog_files, verify};
+
+use crate::{Seeds, request};
+
+/// The input: the TOML of a mapping, and a raw request to be read by it.
+pub fn holds(bytes: &[u8]) {
+    let (text, raw) = request::halves(bytes);
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    match Mapping::parse("fuzzed", text) {
+        Err(mistakes) => have_places(&mistakes, text),
+        Ok(mapping) => {
+            let again = Mapping::parse("fuzzed", mapping.source_text());
+            assert!(
+                again.is_ok(),
+                "what a mapping shows of itself is no mapping"
+            );
+            reads(&mapping, raw);
+        }
+    }
+}
+
+/// Every mapping of the catalog with a request of its vendor.
+pub fn seeds() -> Seeds {
+    let seed = |(name, text): &(&str, &str)| {
+        let raw = request::firing(name).map_or(&[][..], |fixture| fixture.request);
+        request::joined(text.as_bytes(), raw)
+    };
+    catalog_files().iter().map(seed).collect()
+}
+
+fn have_places(mistakes: &[MappingMistake], text: &str) {
+    assert!(!mistakes.is_empty(), "refused without a word");
+    let lines = text.lines().count().max(1);
+    for mistake in mistakes {
+        assert!(!mistake.message.is_empty(), "a mistake without a word");
+        assert!(
+            (1..=lines + 1).contains(&mistake.line),
+            "line {} of {lines}",
+            mistake.line
+        );
+        assert!(mistake.column >= 1, "a mistake before its line");
+    }
+}
+
+pub(crate) fn reads(mapping: &Mapping, raw: &[u8]) {
+    let Ok(call) = Callback::from_http(raw) else {
+        return;
+    };
+    let call = request::served(call);
+    let source = Source::default();
+    let _known = mapping.recognizes(&call);
+    assert!(
+        verify(mapping, &call, &source).is_err(),
+        "a source without a proof believes somebody"
+    );
+    let reading = mapping.read(&call, &source);
+    assert_eq!(
+        reading,
+        mapping.read(&call.clone(), &source),
+        "read otherwise the second time"
+    );
+    let explained = mapping.explained(&call, &source);
+    assert!(
+        explained.is_some(),
+        "a mapping cannot say where its fields are from"
+    );
+}

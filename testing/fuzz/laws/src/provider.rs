@@ -1,0 +1,123 @@
+//! Any request to any vendor: it is read the same twice, what it gives is bounded and can be stored, and without the secret
+//! nobody is believed.
+
+use campanile_model::{Alert, Callback, Report};
+use campanile_providers::{Outcome, Provider, Reading, verify};
+use jiff::Timestamp;
+
+use crate::{Seeds, request};
+
+/// More text than this in one reading could exhaust the memory of a small machine.
+pub const READING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const OUTCOMES: &[Outcome<'_>] = &[
+    Outcome::Accepted {
+        id: "0198c5a8-7b1e-7c3e-8f00-000000000001",
+    },
+    Outcome::Duplicate,
+    Outcome::Quarantined,
+    Outcome::Refused { status: 401 },
+    Outcome::Rejected {
+        status: 413,
+        reason: "the body is larger than this gateway takes",
+    },
+    Outcome::Unavailable,
+];
+
+/// The input is a raw request. Its path names the vendor as the paths of fixtures do: `/callback/<vendor>/...`.
+pub fn holds(bytes: &[u8]) {
+    let Ok(call) = Callback::from_http(bytes) else {
+        return;
+    };
+    served(request::addressed(&call.path), &request::served(call));
+}
+
+/// Every fixture as it is.
+pub fn seeds() -> Seeds {
+    request::every_fixture()
+        .map(|fixture| fixture.request.to_vec())
+        .collect()
+}
+
+/// Drives everything that the server would.
+pub(crate) fn served(provider: &dyn Provider, call: &Callback) {
+    let source = request::source(provider.name());
+    let recognized = provider.recognizes(call);
+    let believed = verify(provider, call, source);
+    let reading = provider.read(call, source);
+    // A copy has parsed nothing yet: nothing may hang on the order in which the parts were asked for.
+    let again = call.clone();
+    assert_eq!(
+        reading,
+        provider.read(&again, source),
+        "read otherwise the second time"
+    );
+    assert_eq!(
+        believed,
+        verify(provider, &again, source),
+        "believed otherwise the second time"
+    );
+    assert_eq!(
+        recognized,
+        provider.recognizes(&again),
+        "recognized otherwise the second time"
+    );
+    if let Ok(reading) = reading {
+        is_bounded(&reading);
+        can_be_stored(reading);
+    }
+    is_answered(provider, call);
+    no_stranger_is_believed(provider, call);
+}
+
+fn is_bounded(reading: &Reading) {
+    let bytes: usize = reading.reports.iter().map(length).sum();
+    assert!(bytes <= READING_BYTES_MAX, "a reading of {bytes} bytes");
+}
+
+/// The bytes of text in a report that a sender has a say in.
+fn length(report: &Report) -> usize {
+    let labels = report
+        .labels
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    let links = report
+        .links
+        .iter()
+        .map(|link| link.title.len() + link.url.len());
+    let own = [&report.message_id, &report.title, &report.description].map(String::len);
+    labels.chain(links).chain(own).sum()
+}
+
+fn can_be_stored(reading: Reading) {
+    for report in reading.reports {
+        let alert = report.into_alert("fuzz/fixture", Timestamp::UNIX_EPOCH);
+        assert!(!alert.title.contains(['\n', '\r']), "a title of two lines");
+        assert!(
+            alert.message_id.len() <= 256,
+            "a message id of {} bytes",
+            alert.message_id.len()
+        );
+        let kept = serde_json::to_string(&alert).expect("an alert is JSON");
+        let back: Alert = serde_json::from_str(&kept).expect("what was kept can be read");
+        assert_eq!(back, alert, "another alert comes back from the store");
+    }
+}
+
+fn is_answered(provider: &dyn Provider, call: &Callback) {
+    for outcome in OUTCOMES {
+        let answer = provider.answer(call, outcome);
+        let success = (200..300).contains(&outcome.status());
+        let told = (200..300).contains(&answer.status);
+        assert_eq!(told, success, "{outcome:?} is told as {}", answer.status);
+    }
+}
+
+fn no_stranger_is_believed(provider: &dyn Provider, call: &Callback) {
+    let source = request::guarded(provider.name());
+    let call = request::with_strange_certificate(call);
+    assert!(
+        verify(provider, &call, &source).is_err(),
+        "a stranger is believed"
+    );
+}
