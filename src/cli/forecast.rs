@@ -147,7 +147,7 @@ pub(crate) fn forecast(
             body: answer.body,
         },
         alerts: alerts.collect::<Result<_, _>>()?,
-        faults: faults.into_iter().map(Fault::from).collect(),
+        faults,
         confirms: reading.effect.map(|Effect::Confirm { url }| url),
         explained,
     })
