@@ -8,10 +8,10 @@ use campanile_model::Alert;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
+use super::id;
 use super::lane::{Claim, Item};
 use super::{backoff, later};
 use crate::config::Policy;
-use crate::pipeline::dedup;
 use campanile_model::Clock;
 use campanile_model::failpoint;
 use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
@@ -60,7 +60,7 @@ pub(super) fn parcel(
     let alert: Alert = serde_json::from_slice(&stored.json)
         .map_err(|e| format!("the stored alert cannot be read: {e}"))?;
     Ok(Parcel {
-        delivery_id: dedup::delivery_id(stored.id, sink),
+        delivery_id: id::delivery_id(stored.id, sink),
         alert: Arc::new(alert),
         json: stored.json.into(),
         attempt: item.attempts.saturating_add(1),

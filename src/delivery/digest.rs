@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::pipeline::dedup;
+use super::id;
 use campanile_sinks::Parcel;
 
 /// Fewer than so many that wait are worth a message each.
@@ -24,7 +24,7 @@ const TITLES_MAX: usize = 10;
 pub(super) fn parcel(sink: &str, limit: &str, parts: &[Parcel], at: Timestamp) -> Option<Parcel> {
     let attempt = parts.iter().map(|part| part.attempt).max()?;
     let id = id_of(parts);
-    let delivery_id = dedup::delivery_id(id, sink);
+    let delivery_id = id::delivery_id(id, sink);
     let mut alert = report(sink, limit, parts, &delivery_id).into_alert("campanile", at);
     alert.id = id.to_string();
     Some(Parcel {

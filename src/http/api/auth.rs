@@ -21,7 +21,7 @@ pub(in crate::http) async fn bearer(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let gateway = request.app_data::<web::Data<Gateway>>();
-    let wanted = gateway.and_then(|gateway| gateway.plan().admin_token.clone());
+    let wanted = gateway.and_then(|gateway| gateway.current().admin.token.clone());
     let open = OPEN_PATHS.contains(&request.path());
     if open || wanted.is_none_or(|token| holds(&request, token.expose_secret())) {
         return next
