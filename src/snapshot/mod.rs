@@ -104,7 +104,7 @@ impl Snapshot {
 impl Source {
     /// The HTTP methods that its vendor uses.
     pub fn methods(&self) -> &[&'static str] {
-        self.provider.methods()
+        &self.provider.about().methods
     }
 
     /// The vendor's name in the configuration.
@@ -131,9 +131,9 @@ impl Source {
             methods: methods.to_vec(),
             sources: vec![self.number],
         };
-        let paths = self.provider.paths().iter();
-        let mut all: Vec<_> = paths
-            .map(|path| own(path, Asks::Take, self.methods(), true))
+        let routes = self.provider.about().routes.iter();
+        let mut all: Vec<_> = routes
+            .map(|route| own(route.path, Asks::Take, route.methods, true))
             .collect();
         if self.settings.demo_paths {
             all.push(own("/add", Asks::Take, &["POST"], false));

@@ -57,7 +57,7 @@ fn proof(configured: &Source) -> String {
     }
     let mut parts = Vec::new();
     if !source.open && source.asks_for_vendors_proof() {
-        parts.push(configured.provider.proof_kind());
+        parts.push(configured.provider.about().proof.as_str());
     }
     if !source.open && !source.keys.is_empty() {
         parts.push("path key");
