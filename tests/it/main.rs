@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod disk;
 mod drift;
+mod field;
 mod gateway;
 mod ingest;
 mod laws;
@@ -35,6 +36,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 

@@ -62,7 +62,7 @@ async fn every_callback_ends_as_exactly_one_of_five() {
         401
     );
     for (outcome, count) in [
-        ("accepted", 2.0),
+        ("accepted", 3.0),
         ("ignored", 1.0),
         ("duplicate", 2.0),
         ("quarantined", 3.0),
