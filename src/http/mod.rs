@@ -197,8 +197,7 @@ impl Gateway {
             tracing::warn!(
                 source,
                 address,
-                "a request came to a path that differs little from the address of a source; compare the URL in the \
-                 vendor's settings with the address"
+                "a request came to a path that is nearly the address of a source and got 404"
             );
         }
     }

@@ -95,7 +95,10 @@ impl<'s> Asked<'s, '_> {
         strange: &[&'s Source],
         turned: Turned<'s>,
     ) -> Result<Admitted<'s>, Turned<'s>> {
-        if self.trust == Trust::Given || turned.needs_document() {
+        // A request without content has no message that could be lost. A proxy's redirect turns a POST into such a GET:
+        // its sender has to get a failure.
+        let empty = self.call.body.is_empty() && self.call.query.is_empty();
+        if empty || self.trust == Trust::Given || turned.needs_document() {
             return Err(turned);
         }
         let (open, closed): (Vec<&Source>, Vec<&Source>) = strange

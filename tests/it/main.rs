@@ -10,7 +10,6 @@ mod config;
 mod delivery;
 mod disk;
 mod drift;
-mod field;
 mod gateway;
 mod ingest;
 mod laws;
