@@ -80,7 +80,7 @@ pub(super) fn feed(name: String, provider: &Arc<dyn Provider>, values: &Values) 
 fn own_settings(source: &mut Source, values: &Values, provider: &dyn Provider) {
     // A name that all sources have means the same for each.
     let common = |name: &str| SOURCE.iter().any(|setting| setting.name == name);
-    let own = provider.settings().iter();
+    let own = provider.about().settings.iter();
     for setting in own.filter(|setting| !common(setting.name)) {
         let name = setting.name;
         match setting.kind {

@@ -36,11 +36,8 @@ pub struct Vocabulary {
 impl Vocabulary {
     /// The built-in providers.
     pub fn built_in() -> Self {
-        let providers = campanile_providers::all().iter();
         Self {
-            providers: providers
-                .map(|&provider| Arc::new(provider) as Arc<dyn Provider>)
-                .collect(),
+            providers: campanile_providers::all().to_vec(),
         }
     }
 
@@ -58,7 +55,7 @@ impl Vocabulary {
     fn settings_of(&self, provider: &str) -> Vec<settings::Setting> {
         let mut all = self.providers.iter();
         let found = all.find(|known| known.name() == provider);
-        let own = found.map_or(&[][..], |provider| provider.settings());
+        let own = found.map_or(&[][..], |provider| &provider.about().settings);
         let common = |name| settings::SOURCE.iter().any(|setting| setting.name == name);
         own.iter()
             .filter(|own| !common(own.name))
