@@ -115,13 +115,13 @@ impl Question<'_> {
         target.mark(&path, &mut call);
         match self.taken(&target, &call, &snapshot) {
             Taken::Kept(source, kept) => self.kept(source, kept, &call, &snapshot),
-            Taken::List(source) => Ok(self.bare(Some(source), &Verdict::Ignored, &call)),
-            Taken::Consent(_) => Ok(self.bare(target.source(), &Verdict::Ignored, &call)),
+            Taken::List(source) => Ok(bare(Some(source), &Verdict::Ignored, &call)),
+            Taken::Consent(_) => Ok(bare(target.source(), &Verdict::Ignored, &call)),
             Taken::Needs(source, _) => {
                 let verdict = Verdict::Refused(Refusal::Uncertified);
-                Ok(self.bare(Some(source), &verdict, &call))
+                Ok(bare(Some(source), &verdict, &call))
             }
-            Taken::Turned(Turned { source, verdict }) => Ok(self.bare(source, &verdict, &call)),
+            Taken::Turned(Turned { source, verdict }) => Ok(bare(source, &verdict, &call)),
         }
     }
 
@@ -172,7 +172,7 @@ impl Question<'_> {
         let verdict = Verdict::of(new, !read.faults.is_empty(), read.alerts.len());
         let alerts = read.alerts.into_iter();
         let fates = alerts.map(|identified| self.fate(identified.alert, snapshot));
-        let forecast = self.bare(Some(source), &verdict, call);
+        let forecast = bare(Some(source), &verdict, call);
         let reason = match verdict {
             Verdict::Quarantined => read.faults.first().map(ToString::to_string),
             _ => read.ignored.map(std::borrow::Cow::into_owned),
@@ -185,30 +185,6 @@ impl Question<'_> {
             explained: self.explain.then(|| origin(source, call)),
             ..forecast
         })
-    }
-
-    /// A forecast without alerts.
-    fn bare(&self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Forecast {
-        let answer = answer(source, call, verdict);
-        let reason = match verdict {
-            Verdict::Refused(refusal) => Some(refusal.to_string()),
-            Verdict::Rejected(reason) => Some(reason.sentence().to_owned()),
-            _ => None,
-        };
-        Forecast {
-            source: source.map(|source| source.name.to_string()),
-            verdict: verdict.word(),
-            reason,
-            answer: Reply {
-                status: answer.status,
-                content_type: answer.content_type,
-                body: answer.body,
-            },
-            alerts: Vec::new(),
-            faults: Vec::new(),
-            confirms: None,
-            explained: None,
-        }
     }
 
     fn fate(&self, mut alert: Alert, snapshot: &Snapshot) -> Result<Fate, Failure> {
@@ -239,6 +215,30 @@ impl Question<'_> {
             sinks: specs.map(|spec| render(spec, &parcel)).collect(),
             alert: parcel.alert,
         })
+    }
+}
+
+/// A forecast without alerts.
+fn bare(source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Forecast {
+    let answer = answer(source, call, verdict);
+    let reason = match verdict {
+        Verdict::Refused(refusal) => Some(refusal.to_string()),
+        Verdict::Rejected(reason) => Some(reason.sentence().to_owned()),
+        _ => None,
+    };
+    Forecast {
+        source: source.map(|source| source.name.to_string()),
+        verdict: verdict.word(),
+        reason,
+        answer: Reply {
+            status: answer.status,
+            content_type: answer.content_type,
+            body: answer.body,
+        },
+        alerts: Vec::new(),
+        faults: Vec::new(),
+        confirms: None,
+        explained: None,
     }
 }
 

@@ -144,7 +144,7 @@ impl<'v> Visit<'v> {
         }
         failpoint::point("before-answer");
         after_answer();
-        outcome(remarks, &appended, &sinks)
+        outcome(&remarks, &appended, &sinks)
     }
 
     /// A path at which nothing is served.

@@ -98,7 +98,7 @@ fn watch(
 }
 
 /// How the callback ends, now that it is committed.
-pub(super) fn outcome(remarks: Remarks<'_>, appended: &Appended, sinks: &SinksOf) -> Verdict {
+pub(super) fn outcome(remarks: &Remarks<'_>, appended: &Appended, sinks: &SinksOf) -> Verdict {
     let mut new = Vec::new();
     for (appending, sinks) in appended.alerts.iter().zip(&sinks.0) {
         match (appending, remarks.meters) {
