@@ -21,7 +21,7 @@ pub(super) fn summary(message: &Message) -> Alert {
     let count = alerts.len().to_string();
     report.labels.insert("digest".to_owned(), count);
     let mut alert = report.into_alert("campanile/digest", message.at);
-    alert.id = message.delivery_id.clone();
+    alert.id.clone_from(&message.delivery_id);
     alert
 }
 

@@ -26,13 +26,11 @@ pub(super) fn lines(message: &Message) -> Vec<u8> {
 
 /// CloudEvents 1.0: structured mode for one alert, which is `data`, whole; batch mode for many.
 pub(super) fn cloudevents(message: &Message) -> Vec<u8> {
-    match message.only() {
-        Some(alert) => bytes(&CloudEvent::of(alert)),
-        None => {
-            let events = listed(message).into_iter().map(CloudEvent::of);
-            bytes(&events.collect::<Vec<_>>())
-        }
+    if let Some(alert) = message.only() {
+        return bytes(&CloudEvent::of(alert));
     }
+    let events = listed(message).into_iter().map(CloudEvent::of);
+    bytes(&events.collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]

@@ -146,7 +146,7 @@ pub(crate) fn forecast(
             content_type: answer.content_type,
             body: answer.body,
         },
-        alerts: alerts.collect::<Result<_, _>>()?,
+        alerts: alerts.collect(),
         faults,
         confirms: reading.effect.map(|Effect::Confirm { url }| url),
         explained,
@@ -198,15 +198,15 @@ fn outcome(verdict: Verdict, refusal: Option<campanile_providers::Refusal>) -> O
     }
 }
 
-fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Result<Fate, Failure> {
+fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Fate {
     let goes_to = router.sinks(&alert);
     let alert = Arc::new(alert);
     let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), now);
     let specs = goes_to.into_iter().filter_map(|at| config.sinks.get(at));
-    Ok(Fate {
+    Fate {
         sinks: specs.map(|spec| render(spec, &message)).collect(),
         alert,
-    })
+    }
 }
 
 fn render(spec: &SinkSpec, message: &Message) -> Rendered {

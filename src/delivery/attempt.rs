@@ -52,7 +52,7 @@ pub(super) struct Ruling {
 
 /// The message of one alert, or why the stored alert cannot be used.
 pub(super) fn message(
-    stored: StoredAlert,
+    stored: &StoredAlert,
     item: &Item,
     sink: &str,
     at: Timestamp,

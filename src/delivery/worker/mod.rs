@@ -282,7 +282,7 @@ impl Worker {
             let stored = alerts.next_if(|alert| alert.seq == claim.item.seq);
             let message = stored
                 .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
-                .and_then(|a| attempt::message(a, &claim.item, &self.outlet.name, now));
+                .and_then(|a| attempt::message(&a, &claim.item, &self.outlet.name, now));
             match message {
                 Ok(message) => ready.push((claim, message)),
                 Err(error) => self.lost(claim, error, now),
