@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
-use campanile_model::Secret;
+use campanile_model::{Secret, charset};
 
 /// What may stand in a setting of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,11 @@ pub trait Provider: Send + Sync {
     /// How sure we are of the wire format: `documented`, `seen in code`, `inferred`.
     fn confidence(&self) -> &str;
 
+    /// Whether the vendor's own time zone is Chinese: its senders may write GBK or GB18030 without saying it.
+    fn is_chinese(&self) -> bool {
+        false
+    }
+
     /// Whether the request looks like this vendor's, for the endpoint that takes any vendor.
     fn recognizes(&self, call: &Callback) -> bool;
 
@@ -123,6 +128,13 @@ pub trait Provider: Send + Sync {
     fn toml(&self) -> Option<&str> {
         None
     }
+}
+
+/// Whether text to `source` that is not UTF-8 and declares no charset is tried as GB18030 first; for
+/// [`Callback::chinese`].
+pub fn expects_chinese(provider: &dyn Provider, source: &Source) -> bool {
+    let zone = source.time_zone.as_ref();
+    zone.map_or_else(|| provider.is_chinese(), charset::is_chinese)
 }
 
 /// A built-in provider is a `&'static` one; behind an `Arc` it stands beside those of the operator.
@@ -165,6 +177,10 @@ impl<P: Provider + ?Sized> Provider for &P {
 
     fn confidence(&self) -> &str {
         (**self).confidence()
+    }
+
+    fn is_chinese(&self) -> bool {
+        (**self).is_chinese()
     }
 
     fn recognizes(&self, call: &Callback) -> bool {

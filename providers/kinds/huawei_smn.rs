@@ -134,6 +134,10 @@ impl Provider for HuaweiSmn {
         "documented"
     }
 
+    fn is_chinese(&self) -> bool {
+        true
+    }
+
     fn recognizes(&self, call: &Callback) -> bool {
         let has = |name: &str| object(call).is_ok_and(|envelope| text(envelope, name).is_some());
         call.method == "POST"

@@ -49,9 +49,9 @@ use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
-use campanile_model::body;
 use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Fingerprint, Metric, Report, Resource, Severity, Status};
+use campanile_model::{body, charset};
 
 /// The adapter.
 #[derive(Debug)]
@@ -108,6 +108,10 @@ impl Provider for Jiankong {
 
     fn confidence(&self) -> &'static str {
         "documented"
+    }
+
+    fn is_chinese(&self) -> bool {
+        true
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
@@ -352,7 +356,8 @@ impl<'a> Said<'a> {
         } else {
             Again::WhenAlphabetFits
         };
-        let declared = body::encoding(self.call).unwrap_or(encoding_rs::UTF_8);
+        let declared = charset::declared(self.call).ok().flatten();
+        let declared = declared.unwrap_or(encoding_rs::UTF_8);
         match self.value("content").unwrap_or_default() {
             Cow::Borrowed(text) => decoded_again(text, again, declared),
             Cow::Owned(text) => decoded_again(&text, again, declared).into_owned().into(),

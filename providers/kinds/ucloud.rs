@@ -99,6 +99,10 @@ impl Provider for UCloud {
         "documented"
     }
 
+    fn is_chinese(&self) -> bool {
+        true
+    }
+
     fn recognizes(&self, call: &Callback) -> bool {
         let has_all = |fields: Fields<'_>| {
             let has = |name| fields.value(name).is_some();

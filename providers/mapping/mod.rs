@@ -276,6 +276,10 @@ impl Provider for Mapping {
         &self.confidence
     }
 
+    fn is_chinese(&self) -> bool {
+        campanile_model::charset::is_chinese(&self.zone)
+    }
+
     fn recognizes(&self, call: &Callback) -> bool {
         let Some(recognizes) = &self.recognizes else {
             return false;
