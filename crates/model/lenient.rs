@@ -5,6 +5,8 @@
 //! value after `:` (it becomes `null`), a `\` that begins no escape of JSON (`C:\Data`), and raw control characters in
 //! strings. It is one pass over the text. Text that is already JSON keeps its meaning.
 
+use std::fmt::Write as _;
+
 /// `text` with all of that repaired. Whether the result is JSON is for the parser to say.
 #[must_use]
 pub fn repaired(text: &str) -> String {
@@ -82,7 +84,7 @@ impl Repair {
                 '\n' => self.out.push_str("\\n"),
                 '\t' => self.out.push_str("\\t"),
                 c if c.is_ascii_control() => {
-                    self.out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                    let _infallible = write!(self.out, "\\u{:04x}", u32::from(c));
                 }
                 c => self.out.push(c),
             }
