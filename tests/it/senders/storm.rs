@@ -278,7 +278,7 @@ fn oddities() -> Vec<Case> {
             JIANKONG,
             FORM,
             b"msg_id=%ff%fe&token=%c3%28".to_vec(),
-            Refused(401),
+            Refused(403),
         ),
         Case(
             "null bytes in a form",
