@@ -16,7 +16,7 @@ use crate::intake::verdict::answer;
 use crate::intake::{Kept, Taken, Trust, Turned, Verdict, take};
 use crate::pipeline::{self, Match};
 use crate::snapshot::{Snapshot, Source};
-use campanile_sinks::{self, Parcel};
+use campanile_sinks::{self, Message};
 
 /// What would become of a request.
 #[derive(Debug, Serialize)]
@@ -179,7 +179,7 @@ impl Question<'_> {
         };
         Ok(Forecast {
             reason,
-            alerts: fates.collect::<Result<_, _>>()?,
+            alerts: fates.collect(),
             faults: read.faults,
             confirms: read.effect.map(|Effect::Confirm { url }| url),
             explained: self.explain.then(|| origin(source, call)),
@@ -187,7 +187,7 @@ impl Question<'_> {
         })
     }
 
-    fn fate(&self, mut alert: Alert, snapshot: &Snapshot) -> Result<Fate, Failure> {
+    fn fate(&self, mut alert: Alert, snapshot: &Snapshot) -> Fate {
         alert.id = Uuid::nil().to_string();
         let decision = pipeline::decide(&alert, snapshot);
         let routes = snapshot.routes.all.iter().zip(&decision.because);
@@ -199,22 +199,15 @@ impl Question<'_> {
                 Match::Failed => "failed",
             },
         });
-        let json = serde_json::to_vec(&alert).map_err(std::io::Error::other)?;
-        let parcel = Parcel {
-            delivery_id: Uuid::nil().to_string(),
-            alert: Arc::new(alert),
-            json: json.into(),
-            attempt: 1,
-            redriven: false,
-            at: self.now,
-        };
+        let alert = Arc::new(alert);
+        let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), self.now);
         let places = decision.sinks.iter().map(|id| usize::try_from(*id));
         let specs = places.filter_map(|place| self.config.sinks.get(place.ok()?));
-        Ok(Fate {
+        Fate {
             routes: routes.collect(),
-            sinks: specs.map(|spec| render(spec, &parcel)).collect(),
-            alert: parcel.alert,
-        })
+            sinks: specs.map(|spec| render(spec, &message)).collect(),
+            alert,
+        }
     }
 }
 
@@ -257,9 +250,9 @@ fn origin(source: &Source, call: &Callback) -> Origin {
     }
 }
 
-fn render(spec: &SinkSpec, parcel: &Parcel) -> Rendered {
+fn render(spec: &SinkSpec, message: &Message) -> Rendered {
     let built = campanile_sinks::build(spec).map_err(|mistake| mistake.to_string());
-    let rendered = built.and_then(|sink| sink.render(parcel).map_err(|failure| failure.cause));
+    let rendered = built.and_then(|sink| sink.render(message).map_err(|failure| failure.reason));
     let (request, error) = match rendered {
         Ok(request) => (Some(request), None),
         Err(error) => (None, Some(error)),

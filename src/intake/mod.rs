@@ -98,6 +98,18 @@ pub fn take<'s>(
     }
 }
 
+/// The callback that `source` once sent and the store kept as `raw`.
+///
+/// # Errors
+/// What was kept is not a request.
+pub fn stored(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Callback, Fault> {
+    let call = Callback::from_http(raw);
+    let mut call = call.map_err(|error| Fault::new("callback", error.to_string()))?;
+    call.received_at = Some(received_at);
+    call.chinese = source.expects_chinese();
+    Ok(call)
+}
+
 /// Reads and keeps a callback of `source` whose sender is verified.
 pub fn keep_of(source: &Source, call: &Callback) -> Kept {
     keep(source.into(), call)

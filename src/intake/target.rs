@@ -116,12 +116,13 @@ impl<'s, 'p> Target<'s, 'p> {
         }
     }
 
-    /// Puts the path and its key into `call`: the key stands in a field of its own and nowhere else.
+    /// Puts into `call` what the path says: the path without its key, the key, and the charset that its source suggests.
     pub fn mark(&self, path: &str, call: &mut Callback) {
         call.path = self.without_key(path);
         // A key that is not UTF-8 is no configured one, but one was given.
         let decoded = |key| percent_decode_str(key).decode_utf8_lossy().into_owned();
         call.key = self.key.map(decoded);
+        call.chinese = self.source().is_some_and(Source::expects_chinese);
     }
 
     fn without_key(&self, path: &str) -> String {

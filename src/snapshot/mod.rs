@@ -112,6 +112,11 @@ impl Source {
         self.provider.name()
     }
 
+    /// Whether text in an undeclared charset is more likely Chinese than Western.
+    pub fn expects_chinese(&self) -> bool {
+        providers::expects_chinese(&*self.provider, &self.settings)
+    }
+
     /// The path that the vendor calls. A key is a secret: the path has a placeholder for it.
     pub fn address(&self) -> String {
         let keyed = !self.settings.keys.is_empty();

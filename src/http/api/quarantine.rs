@@ -1,7 +1,6 @@
 //! `/api/v1/quarantine`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_model::Callback;
 use serde_json::{Value, json};
 
 use super::query::{LIMIT_MAX, Query, Selection, page};
@@ -9,7 +8,7 @@ use super::{Failing, Names, list, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::http::error::ApiError;
-use crate::intake::keep_of;
+use crate::intake::{keep_of, stored};
 use crate::snapshot::Snapshot;
 use campanile_store::{Entry, Fault, Filter, QuarantineRow};
 
@@ -106,9 +105,7 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
         let problem = format!("`{}` is no longer configured", row.source);
         Fault::new("source", problem)
     })?;
-    let call = Callback::from_http(&row.callback);
-    let mut call = call.map_err(|error| Fault::new("callback", error.to_string()))?;
-    call.received_at = Some(row.received_at);
+    let call = stored(source, &row.callback, row.received_at)?;
     let kept = keep_of(source, &call);
     Ok(commit::entry(&source.name, kept, snapshot))
 }

@@ -1,7 +1,7 @@
 //! `/api/v1/renormalize`: what the present mapping would say of callbacks that were stored. Changes nothing.
 
 use actix_web::{HttpResponse, web};
-use campanile_model::{Alert, Callback};
+use campanile_model::Alert;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::query::{LIMIT_MAX, page};
 use super::{Failing, resource};
 use crate::http::Gateway;
 use crate::http::error::ApiError;
-use crate::intake::{Read, read};
+use crate::intake::{Read, read, stored};
 use crate::snapshot::Source;
 use campanile_store::{Fault, Filter, StoredAlert};
 
@@ -147,9 +147,7 @@ impl Again {
 
 /// Reads a stored callback with the provider and the source as they are now. Its sender was verified when it came.
 fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Read, Fault> {
-    let call = Callback::from_http(raw);
-    let mut call = call.map_err(|error| Fault::new("callback", error.to_string()))?;
-    call.received_at = Some(received_at);
+    let call = stored(source, raw, received_at)?;
     let mut read = read(source, &call, received_at);
     match read.faults.pop() {
         Some(fault) if read.alerts.is_empty() && read.faults.is_empty() => Err(fault),
