@@ -142,6 +142,7 @@ fn server(table: Table<'_>) -> Built<Server> {
     let workers = table.maybe("workers", |node| values::whole(node, 1, 1024))?;
     Ok(Server {
         listen: table.get("listen", values::address)?,
+        public_url: table.maybe("public_url", values::public_url)?,
         body_bytes_max: table.whole("body_bytes_max")?,
         trusted_proxies: table.get("trusted_proxies", values::networks)?,
         client_certificate_header: table
@@ -160,6 +161,7 @@ fn admin(table: Table<'_>) -> Built<Admin> {
     let environment = table.check.environment;
     Ok(Admin {
         listen: table.get("listen", values::address)?,
+        public_url: table.maybe("public_url", values::public_url)?,
         token: table.maybe("token", |node| super::secret::strong(node, environment))?,
     })
 }

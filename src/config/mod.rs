@@ -29,6 +29,7 @@ use std::time::Duration;
 use campanile_model::Secret;
 use campanile_providers::{Provider, Source};
 use ipnet::IpNet;
+use url::Url;
 
 pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
 pub use expressions::{ExpressionMistake, Expressions, Language};
@@ -132,6 +133,8 @@ pub struct Config {
 pub struct Server {
     /// Where vendors call. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// How the internet reaches it, when that is not `listen`.
+    pub public_url: Option<Url>,
     /// The largest body taken over the wire. Default 1 MiB.
     pub body_bytes_max: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -153,6 +156,8 @@ pub struct Server {
 pub struct Admin {
     /// Where. Default `127.0.0.1:8081`.
     pub listen: SocketAddr,
+    /// How operators reach it, when that is not `listen`.
+    pub public_url: Option<Url>,
     /// The bearer token; required on anything but loopback.
     pub token: Option<Secret>,
 }

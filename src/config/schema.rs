@@ -266,6 +266,7 @@ fn of_kind(kind: Kind) -> Value {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
         }
         Kind::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
+        Kind::PublicUrl => json!({ "type": "string", "pattern": "^https?://[^?#@]+$" }),
         Kind::Secret | Kind::Url => secret(),
         Kind::Secrets | Kind::SigningSecrets => {
             json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })

@@ -294,6 +294,19 @@ pub(super) fn url(node: &Node, environment: &Environment) -> Read<Secret> {
     }
 }
 
+/// The address of one of our own listeners, as others reach it.
+pub(super) fn public_url(node: &Node) -> Read<Url> {
+    let parsed = Url::parse(text(node)?).map_err(|_| Problem::new("is not a URL"))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(Problem::new("begins with neither http:// nor https://"));
+    }
+    let bare = parsed.username().is_empty() && parsed.password().is_none();
+    match (parsed.query(), parsed.fragment()) {
+        (None, None) if bare => Ok(parsed),
+        _ => Err(Problem::new("has a user, a query or a fragment")),
+    }
+}
+
 /// One secret or a list of them.
 pub(super) fn secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
     if !matches!(node.value, Written::List(_)) {
@@ -359,6 +372,7 @@ pub(super) fn check(kind: Kind, node: &Node, environment: &Environment) -> Read<
         Kind::Secret => secret::strong(node, environment).map(drop),
         Kind::Secrets => secrets(node, environment).map(drop),
         Kind::SigningSecrets => signing_secrets(node, environment).map(drop),
+        Kind::PublicUrl => public_url(node).map(drop),
         Kind::Url => url(node, environment).map(drop),
         Kind::Labels => labels(node).map(drop),
         Kind::Severities => severities(node).map(drop),

@@ -9,6 +9,12 @@ pub(crate) const SERVER: &[Setting] = &[
         r#""127.0.0.1:8080""#,
         "Where vendors call. Stand a proxy with TLS in front of it, or write `0.0.0.0:8080` to be called directly.",
     ),
+    optional(
+        "public_url",
+        Kind::PublicUrl,
+        r#""https://alerts.example.com""#,
+        "The address under which vendors reach this listener, when it is not `listen`: callback addresses are printed with it.",
+    ),
     with(
         "body_bytes_max",
         Kind::Whole(1024, 67_108_864),
@@ -59,6 +65,12 @@ pub(crate) const ADMIN: &[Setting] = &[
         Kind::Address,
         r#""127.0.0.1:8081""#,
         "Where. Anything but loopback needs a token.",
+    ),
+    optional(
+        "public_url",
+        Kind::PublicUrl,
+        r#""https://campanile.example.com""#,
+        "The address under which operators reach this listener, when it is not `listen`. Browsers may use this host name; links in messages lead here.",
     ),
     optional(
         "token",
