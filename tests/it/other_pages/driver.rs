@@ -30,7 +30,7 @@ pub(super) struct Browser {
     http: Client,
     base: String,
     /// The profile: a fresh one for each browser.
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -48,10 +48,10 @@ impl Browser {
             driver,
             http: client(),
             base: format!("http://127.0.0.1:{port}/session"),
-            _profile: profile,
+            profile,
         };
         let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
-        let profile = browser._profile.path().display();
+        let profile = browser.profile.path().display();
         flags.push(format!("--user-data-dir={profile}"));
         flags.push(format!("--host-resolver-rules=MAP {names} 127.0.0.1"));
         let options = json!({"goog:chromeOptions": {"args": flags}});
