@@ -2,7 +2,7 @@
 //!
 //! A [`Gateway`] lives as long as the process and holds what both listeners need; a [`Plan`] is what one configuration
 //! says, and is replaced whole on reload. What the other parts do is handed in as [`Hooks`] and [`SinkControl`], so that
-//! this module knows no worker and no sink. The listener for operators is [`crate::api`].
+//! this module knows no worker and no sink. The listener for operators is in `src/api`.
 
 pub mod address;
 mod body;
