@@ -18,8 +18,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["config", "intake", "pipeline", "snapshot", "telemetry"],
     ),
     (
+        "api",
+        &["config", "http", "intake", "snapshot", "telemetry"],
+    ),
+    (
         "app",
-        &["config", "delivery", "http", "snapshot", "telemetry"],
+        &["api", "config", "delivery", "http", "snapshot", "telemetry"],
     ),
     ("cli", &["app", "config", "intake", "pipeline", "snapshot"]),
 ];
@@ -284,7 +288,7 @@ fn secrets_are_compared_in_constant_time() {
             &["ct_eq(&hash(", ".ct_eq(&given)"],
         ),
         ("providers/trust/signature.rs", &["verify_slice(signature)"]),
-        ("src/http/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
+        ("src/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
     ];
     let mut faults = Vec::new();
     let code = ["crates", "providers", "sinks", "src"];

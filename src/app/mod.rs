@@ -17,6 +17,7 @@ pub use run::run;
 
 use certificates::Documents;
 
+use crate::api;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::{self, Gateway};
@@ -119,9 +120,7 @@ impl App {
             serve(public, |listener| {
                 http::public(Arc::clone(&gateway), listener, &server)
             })?,
-            serve(admin, |listener| {
-                http::admin(Arc::clone(&gateway), listener)
-            })?,
+            serve(admin, |listener| api::serve(Arc::clone(&gateway), listener))?,
         ];
         let duties = duties::start(
             &store,

@@ -1,17 +1,15 @@
-//! The two listeners: the public one that vendors call, and the one for operators.
+//! The public listener, which vendors call.
 //!
-//! A [`Gateway`] lives as long as the process and holds what both need; the [`Snapshot`] in it is replaced as a whole on
-//! reload. [`SinkControl`] and [`Outside`] are implemented elsewhere: this module knows no worker and no client.
+//! A [`Gateway`] lives as long as the process and holds what both listeners need; the [`Snapshot`] in it is replaced as a
+//! whole on reload. [`SinkControl`] and [`Outside`] are implemented elsewhere: this module knows no worker and no client.
+//! The listener for operators is in `src/api`.
 
 pub mod address;
-pub mod api;
 mod body;
 mod callback;
 pub(crate) mod commit;
-mod connection;
+pub(crate) mod connection;
 mod ending;
-mod error;
-mod health;
 mod ingest;
 mod list;
 mod remarks;
@@ -22,7 +20,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
@@ -39,25 +36,10 @@ use campanile_model::Clock;
 use campanile_store::{Seq, SinkId, Store};
 
 /// A connection on which nothing is asked for so long is closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// Operators' connections at the same time.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
-
-/// What operators get. A long list takes its time.
-const ADMIN_LIMITS: Limits = Limits {
-    workers: 1,
-    connections: ADMIN_CONNECTIONS_MAX,
-    head: Duration::from_secs(5),
-    request: Duration::from_mins(1),
-    keep_alive: KEEP_ALIVE,
-};
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Near misses are logged at most once in this time.
 const NEAR_MISS_EVERY_MS: i64 = 10_000;
-
-/// How often histograms are folded.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// What both listeners need, for the life of the process.
 pub struct Gateway {
@@ -174,7 +156,7 @@ impl Gateway {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
@@ -223,28 +205,4 @@ pub fn public(
         keep_alive: KEEP_ALIVE,
     };
     connection::serve(listener, limits, factory)
-}
-
-/// Serves operators on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
-pub fn admin(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Server> {
-    tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
-    let data = web::Data::from(gateway);
-    let factory = move || {
-        App::new()
-            .app_data(data.clone())
-            .wrap(from_fn(api::auth::bearer))
-            .configure(health::routes)
-            .configure(api::routes)
-            .default_service(web::to(api::nothing_here))
-    };
-    connection::serve(listener, ADMIN_LIMITS, factory)
-}
-
-/// Folds histograms now and then, until the metrics are gone.
-async fn upkeep(metrics: std::sync::Weak<Metrics>) {
-    while let Some(metrics) = metrics.upgrade() {
-        metrics.upkeep();
-        drop(metrics);
-        tokio::time::sleep(UPKEEP_EVERY).await;
-    }
 }

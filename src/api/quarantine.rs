@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, Selection, page};
 use super::{Failing, Names, list, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
-use crate::http::error::ApiError;
 use crate::intake::{keep_of, stored};
 use crate::snapshot::Snapshot;
 use campanile_store::{Entry, Fault, Filter, QuarantineRow};

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::query::{LIMIT_MAX, page};
 use super::{Failing, resource};
 use crate::http::Gateway;
-use crate::http::error::ApiError;
 use crate::intake::{Read, read, stored};
 use crate::snapshot::Source;
 use campanile_store::{Fault, Filter, StoredAlert};
