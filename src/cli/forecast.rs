@@ -113,16 +113,16 @@ impl Question<'_> {
         let path = normal(&call.path).into_owned();
         let target = self.target(&path, &snapshot)?;
         target.mark(&path, &mut call);
-        match self.taken(&target, &call, &snapshot) {
+        Ok(match self.taken(&target, &call, &snapshot) {
             Taken::Kept(source, kept) => self.kept(source, kept, &call, &snapshot),
-            Taken::List(source) => Ok(bare(Some(source), &Verdict::Ignored, &call)),
-            Taken::Consent(_) => Ok(bare(target.source(), &Verdict::Ignored, &call)),
+            Taken::List(source) => bare(Some(source), &Verdict::Ignored, &call),
+            Taken::Consent(_) => bare(target.source(), &Verdict::Ignored, &call),
             Taken::Needs(source, _) => {
                 let verdict = Verdict::Refused(Refusal::Uncertified);
-                Ok(bare(Some(source), &verdict, &call))
+                bare(Some(source), &verdict, &call)
             }
-            Taken::Turned(Turned { source, verdict }) => Ok(bare(source, &verdict, &call)),
-        }
+            Taken::Turned(Turned { source, verdict }) => bare(source, &verdict, &call),
+        })
     }
 
     /// Where the request goes: by its path, or to the source that is named.
@@ -160,13 +160,7 @@ impl Question<'_> {
         }
     }
 
-    fn kept(
-        &self,
-        source: &Source,
-        kept: Kept,
-        call: &Callback,
-        snapshot: &Snapshot,
-    ) -> Result<Forecast, Failure> {
+    fn kept(&self, source: &Source, kept: Kept, call: &Callback, snapshot: &Snapshot) -> Forecast {
         let read = kept.read;
         let new = read.alerts.iter().map(|_| Uuid::nil()).collect();
         let verdict = Verdict::of(new, !read.faults.is_empty(), read.alerts.len());
@@ -177,14 +171,14 @@ impl Question<'_> {
             Verdict::Quarantined => read.faults.first().map(ToString::to_string),
             _ => read.ignored.map(std::borrow::Cow::into_owned),
         };
-        Ok(Forecast {
+        Forecast {
             reason,
             alerts: fates.collect(),
             faults: read.faults,
             confirms: read.effect.map(|Effect::Confirm { url }| url),
             explained: self.explain.then(|| origin(source, call)),
             ..forecast
-        })
+        }
     }
 
     fn fate(&self, mut alert: Alert, snapshot: &Snapshot) -> Fate {
