@@ -6,7 +6,7 @@ use std::io::Read;
 use encoding_rs::Encoding;
 use serde_json::Value;
 
-use super::urlencoded;
+use super::{multipart, urlencoded};
 use crate::callback::Callback;
 use crate::fault::Fault;
 
@@ -273,6 +273,10 @@ pub fn params(call: &Callback) -> Result<Vec<(String, String)>, Fault> {
             let text = call.text()?;
             params.extend(pairs("body", text.as_bytes(), encoding_rs::UTF_8)?);
         }
+    }
+    if call.media_type() == "multipart/form-data" {
+        let declared = call.header("content-type").unwrap_or_default();
+        params.extend(multipart::parts(declared, call.text()?, PARAMS_MAX));
     }
     Ok(params)
 }

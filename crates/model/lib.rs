@@ -9,6 +9,7 @@ pub mod clock;
 pub mod failpoint;
 pub mod fault;
 pub mod ids;
+mod multipart;
 pub mod redact;
 pub mod urlencoded;
 
