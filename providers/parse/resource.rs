@@ -167,8 +167,8 @@ mod tests {
         broken(get).map(|broken| (broken.kind, broken.id, broken.name))
     }
 
-    fn is(kind: &'static str, id: &str, name: &str) -> Option<(&'static str, String, String)> {
-        Some((kind, id.to_owned(), name.to_owned()))
+    fn is(kind: &'static str, id: &str, name: &str) -> (&'static str, String, String) {
+        (kind, id.to_owned(), name.to_owned())
     }
 
     const STATE_METRICS: [(&str, &str); 5] = [
@@ -187,18 +187,18 @@ mod tests {
     fn an_object_of_kubernetes_goes_before_the_address_of_its_exporter() {
         assert_eq!(
             of(&with(&[("pod", "cart-7d9f")])),
-            is("pod", "shop/cart-7d9f", "cart-7d9f")
+            Some(is("pod", "shop/cart-7d9f", "cart-7d9f"))
         );
         let own = [
             ("pod", "prom-kube-state-metrics-x2"),
             ("deployment", "cart"),
         ];
-        assert_eq!(of(&with(&own)), is("deployment", "shop/cart", "cart"));
+        assert_eq!(of(&with(&own)), Some(is("deployment", "shop/cart", "cart")));
         assert_eq!(
             of(&with(&[("node", "worker-3")])),
-            is("node", "worker-3", "worker-3")
+            Some(is("node", "worker-3", "worker-3"))
         );
-        assert_eq!(of(&STATE_METRICS), is("namespace", "shop", "shop"));
+        assert_eq!(of(&STATE_METRICS), Some(is("namespace", "shop", "shop")));
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
         ];
         assert_eq!(
             of(&with(&renamed)),
-            is("pod", "cart/cart-7d9f", "cart-7d9f")
+            Some(is("pod", "cart/cart-7d9f", "cart-7d9f"))
         );
     }
 
@@ -225,12 +225,16 @@ mod tests {
         ];
         assert_eq!(
             of(&node),
-            is("instance", "192.0.2.3:9100", "192.0.2.3:9100")
+            Some(is("instance", "192.0.2.3:9100", "192.0.2.3:9100"))
         );
         let crash = with(&[("pod", "prom-node-exporter-k8")]);
         assert_eq!(
             of(&crash),
-            is("pod", "shop/prom-node-exporter-k8", "prom-node-exporter-k8")
+            Some(is(
+                "pod",
+                "shop/prom-node-exporter-k8",
+                "prom-node-exporter-k8"
+            ))
         );
     }
 
@@ -243,9 +247,13 @@ mod tests {
         ];
         assert_eq!(
             of(&disk),
-            is("device", "/dev/sda1 on db-1:9100", "/dev/sda1 on db-1:9100")
+            Some(is(
+                "device",
+                "/dev/sda1 on db-1:9100",
+                "/dev/sda1 on db-1:9100"
+            ))
         );
-        assert_eq!(of(&[("service", "api")]), is("service", "api", "api"));
+        assert_eq!(of(&[("service", "api")]), Some(is("service", "api", "api")));
     }
 
     #[test]
@@ -256,11 +264,11 @@ mod tests {
         ];
         assert_eq!(
             of(&metrics),
-            is("instance", "10.42.0.7:8080", "10.42.0.7:8080")
+            Some(is("instance", "10.42.0.7:8080", "10.42.0.7:8080"))
         );
         assert_eq!(
             of(&[("job", "backup"), ("pod", "")]),
-            is("instance", "backup", "backup")
+            Some(is("instance", "backup", "backup"))
         );
         assert_eq!(of(&[("alertname", "Watchdog")]), None);
     }
