@@ -7,6 +7,7 @@ mod bytes;
 mod files;
 mod reports;
 mod senders;
+mod strangers;
 
 use std::path::{Path, PathBuf};
 
