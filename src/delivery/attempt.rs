@@ -64,7 +64,7 @@ pub(super) fn parcel(
         alert: Arc::new(alert),
         json: stored.json.into(),
         attempt: item.attempts.saturating_add(1),
-        redriven: item.redriven && !failpoint::broken("broken-late-flag"),
+        redriven: item.retried && !failpoint::broken("broken-late-flag"),
         at,
     })
 }
@@ -118,7 +118,9 @@ pub(super) fn rule(
     chance: f64,
 ) -> Ruling {
     let attempt = item.attempts.saturating_add(1);
-    let remaining = policy.max_age.saturating_sub(since(item.owed_since, now));
+    let remaining = policy
+        .max_age
+        .saturating_sub(since(item.pending_since, now));
     let step = match failure.class {
         Class::Operator => backoff::slow_step(&policy.retry_schedule, attempt),
         Class::Transient | Class::Poison | Class::Gone => {

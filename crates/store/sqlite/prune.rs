@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::owed;
+use super::pending;
 use super::session::Session;
 use crate::Seq;
 use campanile_model::failpoint;
@@ -17,7 +17,7 @@ pub(super) struct Pruned {
     callback: i64,
 }
 
-/// One step. True while there is more to do. Alerts that are owed or dead letters stay, with their callbacks.
+/// One step. True while there is more to do. Alerts that are pending or dead letters stay, with their callbacks.
 pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     if letters(session, before_ms)? || alerts(session, before_ms)? || callbacks(session, before_ms)?
     {
@@ -73,15 +73,15 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let Some((last, _)) = old.last().copied() else {
         return Ok(false);
     };
-    let owed = owed::between(connection, session.pruned.alert, last)?;
+    let pending = pending::between(connection, session.pruned.alert, last)?;
     // The highest place is kept aside, so that it is never given again when its alert is gone. It is not asked of the
-    // table: an earlier round may have removed that alert, and left an older one that is owed.
+    // table: an earlier round may have removed that alert, and left an older one that is pending.
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('last_seq', ?1)")?
         .execute([session.last_seq()])?;
     let unwanted = old
         .iter()
-        .filter(|(seq, dead)| !dead && !owed.contains(seq));
+        .filter(|(seq, dead)| !dead && !pending.contains(seq));
     for (seq, _) in unwanted {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?

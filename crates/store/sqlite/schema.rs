@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::owed;
+use super::pending;
 use crate::Error;
 use campanile_model::failpoint;
 
@@ -16,8 +16,10 @@ use campanile_model::failpoint;
 pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
 /// Each step brings a file from the version of its index to the next. Steps that were released are never changed.
-const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] =
-    &[|connection| connection.execute_batch(STEP_1), owed::split];
+const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
+    |connection| connection.execute_batch(STEP_1),
+    pending::split,
+];
 
 const STEP_1: &str = "
     -- Small facts about the file itself.
@@ -48,8 +50,8 @@ const STEP_1: &str = "
         PRIMARY KEY (source, fingerprint)
     ) WITHOUT ROWID;
 
-    -- What is owed, and nothing else: a row goes when its alert is delivered or given up. (A table for each sink since
-    -- step 2, `owed.rs`.)
+    -- What is pending, and nothing else: a row goes when its alert is delivered or given up. (A table for each sink since
+    -- step 2, `pending.rs`.)
     CREATE TABLE delivery (
         sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
         owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
@@ -145,7 +147,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 fn salvage(path: &Path) -> String {
     let path = path.display();
     format!(
-        "Stop Campanile and copy the file away together with its -wal: alerts that are owed may be in them. Then restore a \
+        "Stop Campanile and copy the file away together with its -wal: pending alerts may be in them. Then restore a \
          back-up, or save what can be read with `sqlite3 {path} .recover | sqlite3 saved.db`."
     )
 }

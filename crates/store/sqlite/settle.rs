@@ -4,7 +4,7 @@ use campanile_model::Fingerprint;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::owed;
+use super::pending;
 use super::session::{Packed, Session};
 use crate::{Appended, Seq, Settlement, SinkId, Verdict};
 
@@ -21,12 +21,12 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     let at_ms = at.as_millisecond();
     let connection = &session.connection;
     let (rows, verdict) = match &settlement.verdict {
-        Verdict::Delivered => (owed::delete(connection, sink)?.execute([seq])?, 0),
+        Verdict::Delivered => (pending::delete(connection, sink)?.execute([seq])?, 0),
         Verdict::Again { due_at, error } => {
             let rows = connection
                 .prepare_cached(&format!(
                     "UPDATE {} SET attempts = ?2, due_ms = ?3, code = ?4, error = ?5 WHERE seq = ?1",
-                    owed::table(sink)
+                    pending::table(sink)
                 ))?
                 .execute(params![seq, attempt, due_at.as_millisecond(), code, error])?;
             (rows, 1)
@@ -36,10 +36,10 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
                 .prepare_cached(&format!(
                     "INSERT INTO dead (sink, seq, fingerprint, attempts, at_ms, class, error, code)
                      SELECT ?1, seq, fingerprint, ?3, ?4, ?5, ?6, ?7 FROM {} WHERE seq = ?2",
-                    owed::table(sink)
+                    pending::table(sink)
                 ))?
                 .execute(params![sink, seq, attempt, at_ms, class, error, code])?;
-            (owed::delete(connection, sink)?.execute([seq])?, 2)
+            (pending::delete(connection, sink)?.execute([seq])?, 2)
         }
     };
     if rows > 0 {
@@ -58,13 +58,13 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     Ok(())
 }
 
-/// Makes dead letters owed again. One whose alert is owed to the sink already is just dropped.
-pub(super) fn redrive(
+/// Makes dead letters pending again. One whose alert is pending for the sink already is just dropped.
+pub(super) fn retry_dead(
     session: &mut Session,
     dead: &[i64],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(SinkId, Seq)>> {
-    let mut redriven = Vec::new();
+    let mut retried = Vec::new();
     for id in dead {
         let letter = session
             .connection
@@ -74,15 +74,15 @@ pub(super) fn redrive(
             })
             .optional()?;
         if let Some((sink, seq, lane)) = letter {
-            session.insert_owed(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)?;
-            redriven.push((sink, seq));
+            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)?;
+            retried.push((sink, seq));
         }
     }
-    Ok(redriven)
+    Ok(retried)
 }
 
-/// Owes an alert to a sink again. False when the alert is gone or it is owed already.
-pub(super) fn owe(
+/// Makes an alert pending for a sink again. False when the alert is gone or it is pending already.
+pub(super) fn retry(
     session: &mut Session,
     seq: Seq,
     sink: SinkId,
@@ -94,7 +94,9 @@ pub(super) fn owe(
         .query_row([seq], |row| row.get(0))
         .optional()?;
     match lane {
-        Some(lane) => session.insert_owed(sink, seq, Fingerprint(lane.cast_unsigned()), now, true),
+        Some(lane) => {
+            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)
+        }
         None => Ok(false),
     }
 }

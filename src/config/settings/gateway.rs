@@ -79,7 +79,7 @@ pub(crate) const STORE: &[Setting] = &[
         "retention_days",
         Kind::Whole(1, 3650),
         "30",
-        "How long callbacks, alerts and dedup keys are kept. What is still owed is kept for longer.",
+        "How long callbacks, alerts and dedup keys are kept. Alerts with pending deliveries are kept longer.",
     ),
 ];
 

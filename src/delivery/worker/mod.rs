@@ -1,4 +1,4 @@
-//! The worker of one sink: the one task that owns what is owed to it.
+//! The worker of one sink: the one task that owns what is pending for it.
 //!
 //! It subscribes, then looks, then waits, with a poll as a net: whatever happens between the look and the wait rings the
 //! bell, and a ring is kept. What it finds in the rows is right; a poke only says when to look.
@@ -354,7 +354,7 @@ impl Worker {
             .unwrap_or_else(|| super::later(now, super::POLL_NET))
     }
 
-    /// Stopping: in-flight sends may end until the deadline. What is dropped then stays owed, and is sent again after
+    /// Stopping: in-flight sends may end until the deadline. What is dropped then stays pending, and is sent again after
     /// the next start. Outcomes get one more commit after the deadline, whether the store likes it or not.
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(by) = self.stop_by else {

@@ -1,4 +1,4 @@
-//! The operators' API, `/api/v1/...`: what came, what is owed, what failed, and the hands to mend it.
+//! The operators' API, `/api/v1/...`: what came, what is pending, what failed, and the hands to mend it.
 //!
 //! Lists are pages, newest first: `{"items":[...],"next":"..."}`, where `next` goes into `before`.
 

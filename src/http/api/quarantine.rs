@@ -5,11 +5,11 @@ use campanile_model::Callback;
 use serde_json::{Value, json};
 
 use super::query::{LIMIT_MAX, Query, Selection, page};
-use super::{Failing, Names, list, resource};
+use super::{Failing, list, resource};
 use crate::http::error::ApiError;
 use crate::http::reading::{self, OwedTo};
 use crate::http::{Gateway, Plan};
-use campanile_store::{Entry, Fault, Filter, QuarantineRow};
+use campanile_store::{Entry, Fault, QuarantineFilter, QuarantineRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -21,9 +21,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["source", "before", "limit"])?;
-    let filter = query.filter(&Names(std::collections::BTreeMap::new()))?;
+    let filter = query.quarantine()?;
     let limit = filter.limit;
-    let one_more = Filter {
+    let one_more = QuarantineFilter {
         limit: limit + 1,
         ..filter
     };
@@ -90,9 +90,9 @@ async fn release(
     if entry.alerts.is_empty() && !faults.is_empty() {
         return Ok(Err((row.id, faults)));
     }
-    let owed = OwedTo::of(&entry);
+    let pending = OwedTo::of(&entry);
     let appended = gateway.store.release(row.id, entry).await?;
-    owed.poke(&*gateway.sinks, &appended);
+    pending.poke(&*gateway.sinks, &appended);
     if faults.is_empty() {
         return Ok(Ok(()));
     }
@@ -136,11 +136,10 @@ async fn chosen(gateway: &Gateway, body: &[u8]) -> Failing<Vec<i64>> {
     }
     let mut ids: Vec<i64> = Vec::new();
     loop {
-        let filter = Filter {
+        let filter = QuarantineFilter {
             source: selection.source.clone(),
             before: ids.last().copied(),
             limit: LIMIT_MAX,
-            ..Filter::default()
         };
         let rows = gateway.store.quarantine(filter).await?;
         if rows.is_empty() {

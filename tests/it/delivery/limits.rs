@@ -67,7 +67,7 @@ async fn what_overflows_a_limit_goes_out_as_one_digest() {
         "{}",
         digest.description
     );
-    assert_eq!(rig.owed().await, 0);
+    assert_eq!(rig.pending().await, 0);
     rig.accept("single again", 99).await;
     rig.delivery.idle().await;
     assert_eq!(sink.messages().pop().unwrap(), "single again");

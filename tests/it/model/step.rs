@@ -19,14 +19,14 @@ pub(super) const PROBLEMS: u64 = 4;
 pub(super) enum Step {
     /// Callbacks that come at the same time.
     Append(Vec<Call>),
-    /// Outcomes that are written together, of what is owed.
+    /// Outcomes that are written together, of what is pending.
     Settle(Vec<(Index, Outcome)>),
-    /// An outcome of something that is not owed to this sink, or is gone.
+    /// An outcome of something that is not pending for this sink, or is gone.
     SettleAny(Index, usize, Outcome),
-    Redrive(Vec<Index>),
+    RetryDead(Vec<Index>),
     DropDead(Vec<Index>),
-    Owe(Index, usize),
-    DropOwed(Index),
+    Retry(Index, usize),
+    DropPending(Index),
     DropAny(Index, usize),
     Release(Index, Call),
     DropQuarantined(Vec<Index>),
@@ -165,10 +165,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop::collection::vec(call(), 1..5).prop_map(Step::Append),
         8 => prop::collection::vec((any::<Index>(), outcome()), 1..6).prop_map(Step::Settle),
         1 => (any::<Index>(), sink(), outcome()).prop_map(|(at, sink, o)| Step::SettleAny(at, sink, o)),
-        2 => some().prop_map(Step::Redrive),
+        2 => some().prop_map(Step::RetryDead),
         1 => some().prop_map(Step::DropDead),
-        2 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::Owe(at, sink)),
-        1 => any::<Index>().prop_map(Step::DropOwed),
+        2 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::Retry(at, sink)),
+        1 => any::<Index>().prop_map(Step::DropPending),
         1 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::DropAny(at, sink)),
         2 => (any::<Index>(), call()).prop_map(|(at, call)| Step::Release(at, call)),
         1 => some().prop_map(Step::DropQuarantined),

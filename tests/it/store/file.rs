@@ -83,9 +83,9 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
     let sinks = store.sink_ids(names).await.unwrap();
     store.append(firing("one", 1, &sinks)).await.unwrap();
     store.append(firing("two", 2, &sinks[1..])).await.unwrap();
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for sink in &sinks {
-        owed.push(store.owed(*sink, 0, 10).await.unwrap());
+        pending.push(store.pending(*sink, 0, 10).await.unwrap());
     }
     store.close().await.unwrap();
     drop(store);
@@ -112,8 +112,8 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
     let store = open(folder.path());
     let mut kept = Vec::new();
     for sink in &sinks {
-        kept.push(store.owed(*sink, 0, 10).await.unwrap());
+        kept.push(store.pending(*sink, 0, 10).await.unwrap());
     }
-    assert_eq!(kept, owed);
-    assert_eq!(owed.iter().map(Vec::len).sum::<usize>(), 3);
+    assert_eq!(kept, pending);
+    assert_eq!(pending.iter().map(Vec::len).sum::<usize>(), 3);
 }

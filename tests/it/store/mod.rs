@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Severity, Status};
 use campanile_store::sqlite::Sqlite;
-use campanile_store::{Appending, Entry, Filter, NewAlert, Seq, Settlement, Store, Verdict};
+use campanile_store::{AlertFilter, Appending, Entry, NewAlert, Seq, Settlement, Store, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -49,10 +49,10 @@ fn firing(message: &str, problem: u64, sinks: &[i64]) -> Entry {
     entry(vec![alert(message, problem, Status::Firing, sinks)])
 }
 
-fn all() -> Filter {
-    Filter {
+fn all() -> AlertFilter {
+    AlertFilter {
         limit: 1000,
-        ..Filter::default()
+        ..AlertFilter::default()
     }
 }
 

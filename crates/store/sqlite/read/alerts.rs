@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{damage, seq_of, size, source_number};
+use super::{damage, size, source_number};
+use crate::id::seq_of;
+use crate::sqlite::schema;
 use crate::sqlite::session::{severity_number, status_number};
-use crate::sqlite::{codec, schema};
-use crate::{Filter, Seq, StoredAlert};
+use crate::{AlertFilter, Seq, StoredAlert, codec};
 
 /// Rows that one look may pass over. A longer search takes several looks, so that none holds the log back.
 const SCAN_ROWS: i64 = 20_000;
@@ -106,7 +107,7 @@ pub(crate) fn bounds(connection: &Connection) -> rusqlite::Result<Option<(Seq, S
 
 pub(crate) fn alerts(
     connection: &Connection,
-    filter: &Filter,
+    filter: &AlertFilter,
 ) -> rusqlite::Result<Vec<StoredAlert>> {
     let source = source_number(connection, filter.source.as_deref())?;
     let Some((lowest, highest)) = bounds(connection)? else {
