@@ -2,7 +2,7 @@
 
 use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Callback, Report, Secret, Severity, Status};
-use campanile_providers::{Outcome, Provider, Refusal, Source, all, verify};
+use campanile_providers::{Outcome, Provider, Refusal, Source, by_name, verify};
 use encoding_rs::UTF_8;
 use proptest::prelude::*;
 
@@ -11,9 +11,7 @@ const SIGNED: &str = "msg_id=880012345&task_id=5567&fault_time=1767232800&task_t
 const DIGEST: &str = "803dd4f0fb636a1fe453a5b2c61e446c";
 
 fn jiankong() -> &'static dyn Provider {
-    let mut all = all().iter();
-    *all.find(|provider| provider.name() == "jiankong")
-        .expect("built in")
+    &**by_name("jiankong").expect("built in")
 }
 
 fn source() -> Source {

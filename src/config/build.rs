@@ -215,7 +215,7 @@ fn own_settings(source: &mut Source, table: Table<'_>, provider: &dyn Provider) 
     let environment = table.check.environment;
     // A name that all sources have means for each what it means for all.
     let common = |name| SOURCE.iter().any(|setting| setting.name == name);
-    let own = provider.settings().iter();
+    let own = provider.about().settings.iter();
     for setting in own.filter(|setting| !common(setting.name)) {
         match setting.kind {
             SettingKind::Token => {

@@ -46,11 +46,8 @@ pub struct Vocabulary<'a> {
 impl Vocabulary<'_> {
     /// The providers and the language that are built in.
     pub fn built_in() -> Self {
-        let providers = campanile_providers::all().iter();
         Self {
-            providers: providers
-                .map(|&provider| Arc::new(provider) as Arc<dyn Provider>)
-                .collect(),
+            providers: campanile_providers::all().to_vec(),
             expressions: &Language,
         }
     }
@@ -74,7 +71,7 @@ impl Vocabulary<'_> {
     fn settings_of(&self, provider: &str) -> Vec<settings::Setting> {
         let mut all = self.providers.iter();
         let found = all.find(|known| known.name() == provider);
-        let own = found.map_or(&[][..], |provider| provider.settings());
+        let own = found.map_or(&[][..], |provider| &provider.about().settings);
         let common = |name| settings::SOURCE.iter().any(|setting| setting.name == name);
         own.iter()
             .filter(|own| !common(own.name))

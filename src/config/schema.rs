@@ -35,7 +35,7 @@ pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
     let mut providers = Map::new();
     for provider in &vocabulary.providers {
         let all = [settings::SOURCE, &vocabulary.settings_of(provider.name())].concat();
-        let doc = format!("Sources of {}.", provider.title());
+        let doc = format!("Sources of {}.", provider.about().title);
         providers.insert(
             provider.name().to_owned(),
             named(&doc, &object("A source.", &all)),
@@ -81,8 +81,8 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
         let name = provider.name();
         let doc = format!(
             "{}, called at /callback/{name}/example. Proof: {}.",
-            provider.title(),
-            provider.proof_kind()
+            provider.about().title,
+            provider.about().proof
         );
         let own = vocabulary.settings_of(name);
         let live: Vec<_> = own

@@ -33,7 +33,7 @@ pub fn secret_slots() -> Vec<SecretSlot> {
         .map(|(name, _, settings)| ((*name).to_owned(), settings.to_vec()))
         .collect();
     for provider in campanile_providers::all() {
-        let own = provider.settings().iter().map(of_provider);
+        let own = provider.about().settings.iter().map(of_provider);
         let all = SOURCE.iter().copied().chain(own).collect();
         tables.push((format!("providers.{}", provider.name()), all));
     }
