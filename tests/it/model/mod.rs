@@ -126,7 +126,7 @@ impl<H: House> Run<H> {
             }
             Step::DropAny(at, sink) => {
                 self.drop_pending(self.any_place(*at), self.sinks[*sink])
-                    .await
+                    .await;
             }
             Step::RetryDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
