@@ -100,6 +100,9 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
              owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
              PRIMARY KEY (sink, seq)
          ) WITHOUT ROWID;
+         DROP TABLE handle;
+         ALTER TABLE attempt DROP COLUMN worth;
+         ALTER TABLE attempt DROP COLUMN remark;
          PRAGMA user_version = 1;",
     )
     .unwrap();
