@@ -11,6 +11,7 @@ pub mod fault;
 pub mod ids;
 pub mod redact;
 pub mod urlencoded;
+pub mod worth;
 
 pub use alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
@@ -19,6 +20,7 @@ pub use callback::{Callback, Fetched, Malformed};
 pub use clock::Clock;
 pub use fault::Fault;
 pub use ids::{DedupKey, Seq, SinkId};
+pub use worth::Worth;
 
 /// A secret: it cannot print itself.
 pub type Secret = secrecy::SecretString;

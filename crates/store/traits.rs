@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AlertFilter, Answer, Appended, AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow,
-    Entry, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert,
+    AlertFilter, AlertToSend, Answer, Appended, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
+    DeliveryRow, Entry, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
+    StoredAlert,
 };
 
 /// Takes callbacks.
@@ -53,11 +54,12 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Answer<'_, Vec<Pending>>;
 
-    /// The alerts at these places, in this order. An alert that is gone or cannot be read is left out.
-    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>>;
+    /// The alerts at these places, in this order, each with what is known of its episode and with the handle that this
+    /// sink returned for it. An alert that is gone or cannot be read is left out.
+    fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>>;
 
-    /// Writes the outcomes of attempts and what follows from them. A settlement of a delivery that is not pending (an
-    /// operator dropped it) changes nothing, so the same batch may be written twice.
+    /// Writes the outcomes of attempts and what follows from them, with their handles. A settlement of a delivery that is
+    /// not pending (an operator dropped it) changes nothing, so the same batch may be written twice.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
 }
 
@@ -71,6 +73,9 @@ pub trait Archive: Send + Sync {
 
     /// Alerts.
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>>;
+
+    /// The alerts at these places, in this order. An alert that is gone or cannot be read is left out.
+    fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>>;
 
     /// The last alerts of a source, at most one for each problem.
     fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>>;
@@ -115,7 +120,8 @@ pub trait Archive: Send + Sync {
 
 /// Keeps the store small and says how full it is.
 pub trait Upkeep: Send + Sync {
-    /// Removes one small step of what is older than `before`. An alert with a pending delivery or a dead letter stays.
+    /// Removes one small step of what is older than `before`. An alert with a pending delivery or a dead letter stays. A
+    /// handle stays while its episode is open and while any alert of the episode is kept.
     /// True while there is more to remove.
     fn prune(&self, before: Timestamp) -> Answer<'_, bool>;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile_model::{DedupKey, Fault, Fingerprint, Seq, Severity, SinkId, Status};
+use campanile_model::{DedupKey, Fault, Fingerprint, Seq, Severity, SinkId, Status, Worth};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -73,7 +73,7 @@ pub struct Pending {
     pub seq: Seq,
     /// The lane, with the sink.
     pub fingerprint: Fingerprint,
-    /// Tries so far.
+    /// Attempts so far.
     pub attempts: u32,
     /// Not before this time; none means at once.
     pub due_at: Option<Timestamp>,
@@ -83,26 +83,39 @@ pub struct Pending {
     pub retried: bool,
 }
 
-/// What came of one try, to be written in one transaction with what follows from it.
+/// A longer handle is not kept: half a message id names nothing.
+pub const HANDLE_BYTES_MAX: usize = 512;
+
+/// A longer remark is cut.
+pub const REMARK_BYTES_MAX: usize = 512;
+
+/// The outcome of one attempt, to be written in one transaction with what follows from it.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     /// The sink.
     pub sink: SinkId,
     /// The alert.
     pub seq: Seq,
-    /// When the try ended.
+    /// When the attempt ended.
     pub at: Timestamp,
     /// How long it took.
     pub took_ms: u32,
-    /// The number of this try, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
     /// The HTTP status, where there was one.
     pub code: Option<u16>,
     /// What follows.
     pub verdict: Verdict,
+    /// What the sink returned for the episode: a message id, a ticket. Kept per sink and episode, and given with later
+    /// deliveries of it ([`Outbox::alerts_at`](crate::Outbox::alerts_at)). None leaves the kept one.
+    pub handle: Option<String>,
+    /// What the success means; none without a success.
+    pub worth: Option<Worth>,
+    /// A remark on a success: delivered in part, cut, to nobody. Shown with the attempt.
+    pub remark: Option<String>,
 }
 
-/// What follows from a try.
+/// What follows from an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The sink has it. The delivery is deleted.
@@ -121,6 +134,20 @@ pub enum Verdict {
         /// What went wrong, one sentence without secrets.
         error: String,
     },
+}
+
+/// An alert on its way to a sink, with what the store knows of its episode.
+#[derive(Clone, Debug)]
+pub struct AlertToSend {
+    /// The alert.
+    pub alert: Arc<StoredAlert>,
+    /// The firing that opened the episode: the alert itself where it did. None when it is no longer kept, or when the alert
+    /// is a resolved without a firing.
+    pub opened: Option<Arc<StoredAlert>>,
+    /// Whether the episode is open now. False when the problem was resolved meanwhile.
+    pub episode_open: bool,
+    /// What this sink returned for the episode last.
+    pub handle: Option<String>,
 }
 
 /// An alert as it was accepted.
@@ -197,7 +224,7 @@ pub struct DeliveryRow {
     pub pending: Pending,
     /// What went wrong last.
     pub last_error: Option<String>,
-    /// The HTTP status of the last try.
+    /// The HTTP status of the last attempt.
     pub last_code: Option<u16>,
 }
 
@@ -210,7 +237,7 @@ pub struct DeadRow {
     pub sink: SinkId,
     /// The alert.
     pub seq: Seq,
-    /// Tries before it was given up.
+    /// Attempts before it was given up.
     pub attempts: u32,
     /// When it was given up.
     pub at: Timestamp,
@@ -218,7 +245,7 @@ pub struct DeadRow {
     pub class: String,
     /// What went wrong last.
     pub error: String,
-    /// The HTTP status of the last try.
+    /// The HTTP status of the last attempt.
     pub code: Option<u16>,
 }
 
@@ -237,21 +264,25 @@ pub struct QuarantineRow {
     pub callback: Vec<u8>,
 }
 
-/// One try at a delivery, kept for `GET /api/v1/alerts/{id}`.
+/// One attempt at a delivery, kept for `GET /api/v1/alerts/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptRow {
     /// The sink.
     pub sink: SinkId,
-    /// When the try ended.
+    /// When the attempt ended.
     pub at: Timestamp,
     /// How long it took.
     pub took_ms: u32,
-    /// The number of the try.
+    /// The number of the attempt.
     pub attempt: u32,
     /// The HTTP status, where there was one.
     pub code: Option<u16>,
     /// `delivered`, `again` or `dead`.
     pub verdict: String,
+    /// What the success means.
+    pub worth: Option<Worth>,
+    /// A remark on the success.
+    pub remark: Option<String>,
 }
 
 /// How full the store is.

@@ -52,7 +52,7 @@ pub(super) struct Ruling {
 
 /// The parcel of one alert, or why the stored alert is of no use.
 pub(super) fn parcel(
-    stored: StoredAlert,
+    stored: &StoredAlert,
     item: &Item,
     sink: &str,
     at: Timestamp,
@@ -62,7 +62,7 @@ pub(super) fn parcel(
     Ok(Parcel {
         delivery_id: dedup::delivery_id(stored.id, sink),
         alert: Arc::new(alert),
-        json: stored.json.into(),
+        json: stored.json.clone().into(),
         attempt: item.attempts.saturating_add(1),
         redriven: item.retried && !failpoint::broken("broken-late-flag"),
         at,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
-    AlertFilter, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
+    AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
     DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq,
     Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
@@ -125,6 +125,9 @@ impl Moody {
             attempt: 1,
             code: Some(500),
             verdict: verdict.clone(),
+            handle: None,
+            worth: None,
+            remark: None,
         });
         self.store.settle(settled.collect()).await.unwrap();
     }
@@ -187,11 +190,11 @@ impl Outbox for Moody {
         self.store.settle(settlements)
     }
 
-    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
+    fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
         if counts_down(&self.failing_reads) {
             return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
         }
-        self.store.alerts_at(seqs)
+        self.store.alerts_at(sink, seqs)
     }
 
     untouched! {
@@ -206,6 +209,7 @@ impl Archive for Moody {
         known_sinks() -> Vec<(SinkId, String)>;
         alert(id: Uuid) -> Option<StoredAlert>;
         alerts(filter: AlertFilter) -> Vec<StoredAlert>;
+        alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         latest_of(source: String, limit: u32) -> Vec<StoredAlert>;
         callback_of(seq: Seq) -> Option<Vec<u8>>;
         deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;

@@ -19,6 +19,7 @@ pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(STEP_1),
     pending::split,
+    |connection| connection.execute_batch(STEP_3),
 ];
 
 const STEP_1: &str = "
@@ -84,6 +85,20 @@ const STEP_1: &str = "
         run INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, newest_ms INTEGER NOT NULL, keys INTEGER NOT NULL
     );
     CREATE TABLE dedup_filter (epoch INTEGER PRIMARY KEY, bits BLOB NOT NULL);
+";
+
+const STEP_3: &str = "
+    ALTER TABLE attempt ADD COLUMN worth INTEGER;
+    ALTER TABLE attempt ADD COLUMN remark TEXT;
+
+    -- What a sink returned for an episode, such as a message id. Episodes are named by ids, which grow: rows of new
+    -- episodes go to the end. Source and fingerprint say whether the episode is open.
+    -- ended_seq is the last place that was given when prune found it closed; all alerts of the episode are before it.
+    CREATE TABLE handle (
+        episode BLOB NOT NULL, sink INTEGER NOT NULL, source INTEGER NOT NULL, fingerprint INTEGER NOT NULL,
+        ended_seq INTEGER, handle TEXT NOT NULL,
+        PRIMARY KEY (episode, sink)
+    ) WITHOUT ROWID;
 ";
 
 /// The version that this program writes.

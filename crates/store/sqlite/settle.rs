@@ -1,14 +1,14 @@
-//! What follows from tries and from the operator's hand, inside the writer's transaction.
+//! What follows from attempts and from an operator's commands, inside the writer's transaction.
 
-use campanile_model::Fingerprint;
+use campanile_model::{Fingerprint, Worth};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pending;
 use super::session::{Packed, Session};
-use crate::{Appended, Seq, Settlement, SinkId, Verdict};
+use crate::{Appended, HANDLE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict};
 
-/// Writes the outcome of one try, and what follows from it. A delivery that is gone stays gone.
+/// Writes the outcome of one attempt, and what follows from it. A delivery that is gone stays gone.
 pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite::Result<()> {
     let Settlement {
         sink,
@@ -44,7 +44,9 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     };
     if rows > 0 {
         connection
-            .prepare_cached("INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
             .execute(params![
                 seq,
                 sink,
@@ -52,10 +54,54 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
                 attempt,
                 settlement.took_ms,
                 code,
-                verdict
+                verdict,
+                settlement.worth.map(worth_number),
+                settlement.remark.as_deref().map(cut)
             ])?;
+        if let Some(handle) = &settlement.handle {
+            keep_handle(connection, settlement, handle)?;
+        }
     }
     Ok(())
+}
+
+/// Keeps what the sink returned for the episode of this alert.
+fn keep_handle(
+    connection: &Connection,
+    settlement: &Settlement,
+    handle: &str,
+) -> rusqlite::Result<()> {
+    let Settlement { sink, seq, .. } = *settlement;
+    if handle.len() > HANDLE_BYTES_MAX {
+        tracing::warn!(
+            sink,
+            seq,
+            bytes = handle.len(),
+            "a sink returned a handle that is too long to keep; later messages of this episode go out without it"
+        );
+        return Ok(());
+    }
+    let sql = "INSERT OR REPLACE INTO handle
+               SELECT coalesce(episode, id), ?2, source, fingerprint, NULL, ?3 FROM alert WHERE seq = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![seq, sink, handle])?;
+    Ok(())
+}
+
+/// As much of a remark as is kept.
+fn cut(remark: &str) -> &str {
+    let end = remark.floor_char_boundary(REMARK_BYTES_MAX);
+    remark.get(..end).unwrap_or_default()
+}
+
+/// How the worth of a success is kept.
+fn worth_number(worth: Worth) -> i64 {
+    match worth {
+        Worth::Committed => 0,
+        Worth::Accepted => 1,
+        Worth::Written => 2,
+    }
 }
 
 /// Makes dead letters pending again. One whose alert is pending for the sink already is just dropped.

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::session::Packed;
 use super::{Sqlite, pending, prune, read, settle};
 use crate::{
-    AlertFilter, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
-    DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq,
-    Settlement, SinkId, Stats, StoredAlert, Upkeep,
+    AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow,
+    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -64,8 +64,8 @@ impl Outbox for Sqlite {
         )
     }
 
-    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
-        Box::pin(self.readers.look(move |c| read::alerts_at(c, &seqs)))
+    fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
+        Box::pin(self.readers.look(move |c| read::alerts_at(c, sink, &seqs)))
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
@@ -88,6 +88,10 @@ impl Archive for Sqlite {
 
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
         Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
+    }
+
+    fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alerts_by_seq(c, &seqs)))
     }
 
     fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>> {

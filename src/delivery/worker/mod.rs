@@ -29,7 +29,7 @@ use super::mailbox::{Mailbox, Waiter};
 use super::{Outlet, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::Parcel;
-use campanile_store::{Error, Store, StoredAlert};
+use campanile_store::{AlertToSend, Error, Store};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ pub(super) struct Worker {
     idle: Vec<Waiter>,
 }
 
-type Fetched = (Load, Result<Vec<StoredAlert>, Error>);
+type Fetched = (Load, Result<Vec<AlertToSend>, Error>);
 
 /// What woke the worker.
 enum Woken {
@@ -258,15 +258,15 @@ impl Worker {
     }
 
     fn fetch(&mut self, load: Load) {
-        let store = self.around.store.clone();
+        let (store, sink) = (self.around.store.clone(), self.outlet.id);
         let seqs = load.claims.iter().map(|claim| claim.item.seq).collect();
         self.fetching = Some(Box::pin(async move {
-            let alerts = store.alerts_at(seqs).await;
+            let alerts = store.alerts_at(sink, seqs).await;
             (load, alerts)
         }));
     }
 
-    fn send(&mut self, load: Load, alerts: Vec<StoredAlert>, now: Timestamp) {
+    fn send(&mut self, load: Load, alerts: Vec<AlertToSend>, now: Timestamp) {
         if self.stop_by.is_some() {
             return self.unclaim(&load, now);
         }
@@ -279,10 +279,10 @@ impl Worker {
         let mut ready = Vec::with_capacity(claims.len());
         for claim in claims {
             // They come in the order of the claims; what is missing is left out.
-            let stored = alerts.next_if(|alert| alert.seq == claim.item.seq);
+            let stored = alerts.next_if(|found| found.alert.seq == claim.item.seq);
             let parcel = stored
                 .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
-                .and_then(|a| attempt::parcel(a, &claim.item, &self.outlet.name, now));
+                .and_then(|a| attempt::parcel(&a.alert, &claim.item, &self.outlet.name, now));
             match parcel {
                 Ok(parcel) => ready.push((claim, parcel)),
                 Err(error) => self.lost(claim, error, now),

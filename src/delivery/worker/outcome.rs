@@ -137,6 +137,9 @@ impl Worker {
             attempt: claim.item.attempts.saturating_add(1),
             code,
             verdict,
+            handle: None,
+            worth: None,
+            remark: None,
         };
         Outcome {
             refusals: claim.item.refusals,

@@ -74,6 +74,8 @@ fn attempt(row: &AttemptRow, names: &Names) -> Value {
         "attempt": row.attempt,
         "code": row.code,
         "verdict": row.verdict,
+        "worth": row.worth.map(campanile_model::Worth::as_str),
+        "remark": row.remark,
     })
 }
 

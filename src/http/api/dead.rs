@@ -53,7 +53,7 @@ async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<Htt
     let rows = gateway.store.dead(filter).await?;
     let row = rows.first().filter(|row| row.id == id).ok_or_else(absent)?;
     let names = Names::load(&gateway).await?;
-    let stored = gateway.store.alerts_at(vec![row.seq]).await?;
+    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
     let stored = stored.first();
     let alert_id = stored.map(|alert| alert.id.to_string());
     let mut letter = shown(row, alert_id.as_deref(), &names);

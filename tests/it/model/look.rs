@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
-    AlertFilter, DeadFilter, DeliveryFilter, Pending, QuarantineFilter, Seq, SinkId, Stats, Store,
-    StoredAlert,
+    AlertFilter, AlertToSend, DeadFilter, DeliveryFilter, Pending, QuarantineFilter, Seq, SinkId,
+    Stats, Store, StoredAlert,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -41,11 +41,31 @@ pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) 
         of_one(store, memory, seq).await;
     }
     let all: Vec<Seq> = (0..=last + 1).rev().collect();
-    let at = store.alerts_at(all).await.unwrap();
+    let at = store.alerts_by_seq(all.clone()).await.unwrap();
     same_alerts(&at, memory.alerts.iter().rev());
+    for sink in sinks {
+        let at = store.alerts_at(*sink, all.clone()).await.unwrap();
+        same_to_send(&at, memory, *sink);
+    }
     for source in SOURCES {
         latest(store, memory, source, MANY).await;
         latest(store, memory, source, 2).await;
+    }
+}
+
+/// Each alert with the opening, the state and the handle of its episode.
+fn same_to_send(shown: &[AlertToSend], memory: &Memory, sink: SinkId) {
+    let alerts: Vec<StoredAlert> = shown.iter().map(|s| (*s.alert).clone()).collect();
+    same_alerts(&alerts, memory.alerts.iter().rev());
+    for (shown, kept) in shown.iter().zip(memory.alerts.values().rev()) {
+        let opened = shown.opened.as_ref().map(|opened| (opened.seq, opened.id));
+        assert_eq!(opened, memory.opening(kept), "{shown:?}");
+        assert_eq!(shown.episode_open, memory.is_open(kept), "{shown:?}");
+        assert_eq!(
+            shown.handle.as_ref(),
+            memory.handles.get(&(sink, kept.episode)),
+            "{shown:?}"
+        );
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Memory {
     pub(super) attempts: BTreeMap<(Seq, i64, SinkId, u32), AttemptRow>,
     keys: HashMap<DedupKey, (u64, Timestamp)>,
     episodes: HashMap<(String, Fingerprint), Uuid>,
+    /// What a sink returned for an episode. The store may remove one when no alert shows it any more.
+    pub(super) handles: HashMap<(SinkId, Uuid), String>,
     pruned_before: Option<Timestamp>,
     last_seq: Seq,
     last_dead: i64,
@@ -195,9 +197,27 @@ impl Memory {
             attempt,
             code,
             verdict: word.to_owned(),
+            worth: settlement.worth,
+            remark: settlement.remark.clone(),
         };
+        if let Some(handle) = &settlement.handle {
+            let episode = self.alerts[&seq].episode;
+            self.handles.insert((sink, episode), handle.clone());
+        }
         let key = (seq, at.as_millisecond(), sink, attempt);
         self.attempts.insert(key, attempted);
+    }
+
+    /// The firing that opened the episode, while it is kept.
+    pub(super) fn opening(&self, kept: &Kept) -> Option<(Seq, Uuid)> {
+        let opens = |(_, other): &(&Seq, &Kept)| other.id == kept.episode;
+        let (seq, opening) = self.alerts.iter().find(opens)?;
+        (opening.alert.status == Status::Firing).then_some((*seq, opening.id))
+    }
+
+    pub(super) fn is_open(&self, kept: &Kept) -> bool {
+        let problem = (kept.source.clone(), kept.alert.fingerprint);
+        self.episodes.get(&problem) == Some(&kept.episode)
     }
 
     pub(super) fn retry_dead(&mut self, dead: &[i64], now: Timestamp) -> Vec<(SinkId, Seq)> {

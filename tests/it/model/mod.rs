@@ -8,6 +8,7 @@ mod step;
 
 use std::path::Path;
 
+use campanile_model::Worth;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{Appended, Seq, Settlement, SinkId, Store, Upkeep};
 use futures_util::future::{BoxFuture, join_all};
@@ -221,6 +222,9 @@ impl<H: House> Run<H> {
             attempt: row.map_or(1, |row| row.pending.attempts + 1),
             code: Some(503),
             verdict: outcome.verdict(self.now),
+            handle: outcome.handle(),
+            worth: outcome.handle().map(|_| Worth::Accepted),
+            remark: outcome.handle().map(|handle| format!("{handle}, cut")),
         }
     }
 

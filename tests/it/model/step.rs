@@ -64,6 +64,8 @@ pub(super) struct Look {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     Delivered,
+    /// With a handle of this number.
+    Handled(u8),
     Again(u8),
     Dead,
 }
@@ -90,7 +92,7 @@ struct Message {
 impl Outcome {
     pub(super) fn verdict(self, now: Timestamp) -> Verdict {
         match self {
-            Self::Delivered => Verdict::Delivered,
+            Self::Delivered | Self::Handled(_) => Verdict::Delivered,
             Self::Again(seconds) => Verdict::Again {
                 due_at: now + SignedDuration::from_secs(seconds.into()),
                 error: format!("503, again in {seconds} s"),
@@ -99,6 +101,15 @@ impl Outcome {
                 class: "poison",
                 error: "400".to_owned(),
             },
+        }
+    }
+}
+
+impl Outcome {
+    pub(super) fn handle(self) -> Option<String> {
+        match self {
+            Self::Handled(number) => Some(format!("message {number}")),
+            Self::Delivered | Self::Again(_) | Self::Dead => None,
         }
     }
 }
@@ -186,6 +197,7 @@ fn crash() -> impl Strategy<Value = Crash> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Delivered),
+        any::<u8>().prop_map(Outcome::Handled),
         (0..90_u8).prop_map(Outcome::Again),
         Just(Outcome::Dead)
     ]

@@ -2,8 +2,10 @@
 
 mod acceptance;
 mod deliveries;
+mod episodes;
 mod file;
 mod retention;
+mod upgrade;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +67,9 @@ fn settlement(sink: i64, seq: Seq, verdict: Verdict) -> Settlement {
         attempt: 1,
         code: Some(200),
         verdict,
+        handle: None,
+        worth: None,
+        remark: None,
     }
 }
 

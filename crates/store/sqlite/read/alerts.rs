@@ -16,17 +16,20 @@ use crate::{AlertFilter, Seq, StoredAlert, codec};
 /// Rows that one look may pass over. A longer search takes several looks, so that none holds the log back.
 const SCAN_ROWS: i64 = 20_000;
 
+/// What [`Unpacker::alert`] reads, first in its row.
+pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
+
 const ALERT: &str =
     "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
 
 /// What callbacks pack, the last one remembered: the alerts of one callback are read one after the other.
-struct Unpacker<'c> {
+pub(super) struct Unpacker<'c> {
     select: CachedStatement<'c>,
     last: Option<(i64, Vec<u8>)>,
 }
 
 impl<'c> Unpacker<'c> {
-    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         let select = connection.prepare_cached("SELECT packed FROM callback WHERE id = ?1")?;
         Ok(Self { select, last: None })
     }
@@ -41,8 +44,8 @@ impl<'c> Unpacker<'c> {
         Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
     }
 
-    /// The alert of a row of [`ALERT`], whole.
-    fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
+    /// The alert of a row that begins with [`COLUMNS`], whole.
+    pub(super) fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
         let id = Uuid::from_bytes(row.get(1)?);
         let episode = row
             .get::<_, Option<[u8; 16]>>(2)?
@@ -62,8 +65,7 @@ impl<'c> Unpacker<'c> {
     }
 }
 
-/// One that is damaged is left out as one that is gone: it must not hold up those beside it for ever.
-pub(crate) fn alerts_at(
+pub(crate) fn alerts_by_seq(
     connection: &Connection,
     seqs: &[Seq],
 ) -> rusqlite::Result<Vec<StoredAlert>> {
@@ -71,20 +73,27 @@ pub(crate) fn alerts_at(
     let mut select = connection.prepare_cached(&format!("{ALERT} WHERE a.seq = ?1"))?;
     let mut found = Vec::with_capacity(seqs.len());
     for seq in seqs {
-        match select
-            .query_row([seq], |row| unpacker.alert(row))
-            .optional()
-        {
-            Ok(alert) => found.extend(alert),
-            Err(error) if schema::is_damage(&error) => {
-                let path = connection.path().unwrap_or_default();
-                let trouble = schema::trouble(Path::new(path), &error);
-                tracing::error!(seq, error = %trouble, "an alert in the store is damaged and cannot be sent");
-            }
-            Err(error) => return Err(error),
-        }
+        let alert = select.query_row([seq], |row| unpacker.alert(row));
+        found.extend(readable(connection, *seq, alert)?);
     }
     Ok(found)
+}
+
+/// What was read of an alert. One that is gone or damaged is left out: it must not hold up the others for ever.
+pub(super) fn readable<T>(
+    connection: &Connection,
+    seq: Seq,
+    read: rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    match read.optional() {
+        Err(error) if schema::is_damage(&error) => {
+            let path = connection.path().unwrap_or_default();
+            let error = schema::trouble(Path::new(path), &error);
+            tracing::error!(seq, %error, "an alert in the store is damaged and cannot be sent");
+            Ok(None)
+        }
+        read => read,
+    }
 }
 
 pub(crate) fn alert(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<StoredAlert>> {
@@ -172,7 +181,7 @@ pub(crate) fn latest_of(
         before = from;
     }
     latest.truncate(limit as usize);
-    alerts_at(connection, &latest)
+    alerts_by_seq(connection, &latest)
 }
 
 pub(crate) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -1,6 +1,6 @@
-//! What is pending for sinks, what was tried, and what is dead.
+//! Pending deliveries, attempts and dead letters.
 
-use campanile_model::Fingerprint;
+use campanile_model::{Fingerprint, Worth};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{known_sinks, time};
@@ -101,7 +101,7 @@ pub(crate) fn deliveries_of(
 pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Vec<AttemptRow>> {
     connection
         .prepare_cached(
-            "SELECT sink, at_ms, took_ms, attempt, code, verdict FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink",
+            "SELECT sink, at_ms, took_ms, attempt, code, verdict, worth, remark FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink",
         )?
         .query_map([seq], |row| {
             let verdict = match row.get::<_, i64>(5)? {
@@ -116,9 +116,19 @@ pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result
                 attempt: row.get(3)?,
                 code: row.get(4)?,
                 verdict: verdict.to_owned(),
+                worth: row.get::<_, Option<i64>>(6)?.map(worth),
+                remark: row.get(7)?,
             })
         })?
         .collect()
+}
+
+fn worth(number: i64) -> Worth {
+    match number {
+        0 => Worth::Committed,
+        1 => Worth::Accepted,
+        _ => Worth::Written,
+    }
 }
 
 pub(crate) fn dead(connection: &Connection, filter: &DeadFilter) -> rusqlite::Result<Vec<DeadRow>> {

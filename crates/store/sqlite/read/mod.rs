@@ -4,16 +4,18 @@ mod alerts;
 mod deliveries;
 mod quarantine;
 mod readers;
+mod to_send;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-pub(super) use alerts::{alert, alerts, alerts_at, callback_of, latest_of};
+pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of, latest_of};
 pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
 };
 pub(super) use quarantine::{quarantine, quarantined};
 pub(super) use readers::Readers;
+pub(super) use to_send::alerts_at;
 
 use crate::{SinkId, Stats};
 
