@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
-    AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
-    DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq,
-    Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
+    AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow,
+    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
