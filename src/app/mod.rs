@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 pub use run::run;
 
+use crate::api;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::{self, Gateway};
@@ -114,9 +115,7 @@ impl App {
             serve(public, |listener| {
                 http::public(Arc::clone(&gateway), listener, &server)
             })?,
-            serve(admin, |listener| {
-                http::admin(Arc::clone(&gateway), listener)
-            })?,
+            serve(admin, |listener| api::serve(Arc::clone(&gateway), listener))?,
         ];
         let duties = duties::start(
             &store,
