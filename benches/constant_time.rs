@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use campanile_model::Callback;
-use campanile_providers::{Provider, Source, all, fixtures, verify};
+use campanile_providers::{Provider, Source, by_name, fixtures, verify};
 
 /// A t above this is a leak for sure.
 const LEAK: f64 = 10.0;
@@ -92,13 +92,13 @@ fn main() -> ExitCode {
 }
 
 fn found(way: &Way) -> Option<(&'static dyn Provider, Vec<u8>, Source)> {
-    let provider = all().iter().find(|p| p.name() == way.provider)?;
+    let provider = &**by_name(way.provider)?;
     let mut believed = fixtures(way.provider).iter().filter(|fixture| {
         let call = fixture.callback();
-        call.is_ok_and(|call| verify(*provider, &call, &fixture.source()).is_ok())
+        call.is_ok_and(|call| verify(provider, &call, &fixture.source()).is_ok())
     });
     let fixture = believed.find(|fixture| place(way, fixture.request).is_some())?;
-    Some((*provider, fixture.request.to_vec(), fixture.source()))
+    Some((provider, fixture.request.to_vec(), fixture.source()))
 }
 
 /// Where the proof begins.

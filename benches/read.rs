@@ -42,7 +42,7 @@ fn main() {
             .iter()
             .map(|(fixture, _)| fixture.request.len())
             .sum();
-        let rounds = (0..ROUNDS).map(|_| round(*provider, &readable)).collect();
+        let rounds = (0..ROUNDS).map(|_| round(&**provider, &readable)).collect();
         let us = median(rounds);
         costs.push((
             provider.name(),

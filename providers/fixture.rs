@@ -7,7 +7,6 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::ExposeSecret;
 
-use crate::provider::Provider;
 use crate::source::Source;
 use crate::trust::needed::Document;
 use campanile_model::Secret;
@@ -108,8 +107,7 @@ impl Fixture {
 
     /// What a stand-in for the vendor's hosts serves.
     fn served(&self, call: &Callback) -> Option<Fetched> {
-        let mut all = crate::all().iter();
-        let provider = all.find(|provider| provider.name() == self.provider)?;
+        let provider = crate::by_name(self.provider)?;
         let needed = provider.proof(call, &self.source()).needs()?;
         let body = match needed.document {
             Document::Certificate => CERTIFICATE,

@@ -7,6 +7,7 @@
 //! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
 //! [`Provider::answer`].
 
+mod about;
 mod answer;
 pub mod fixture;
 mod kinds;
@@ -18,15 +19,14 @@ mod reading;
 mod source;
 pub mod trust;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use kinds::CODED;
-
+pub use about::{About, Route, Setting, SettingKind};
 pub use answer::{Answer, Outcome};
 pub use fixture::{Fixture, fixtures};
 pub use kinds::ucloud::demo_list;
 pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
-pub use provider::{Provider, Setting, SettingKind, Stamp};
+pub use provider::{Provider, Stamp, expects_chinese};
 pub use reading::{Effect, Explained, Reading};
 pub use source::Source;
 pub use trust::certificate::{Certified, Hash};
@@ -35,12 +35,19 @@ pub use trust::needed::{Document, Needed};
 pub use trust::proof::{Never, Proof, Refusal, verify};
 
 /// Every built-in provider, in alphabetical order of its name.
-pub fn all() -> &'static [&'static dyn Provider] {
-    static ALL: LazyLock<Vec<&'static dyn Provider>> = LazyLock::new(|| {
-        let mapped = catalog().iter().map(|mapping| mapping as &dyn Provider);
-        let mut all: Vec<_> = CODED.iter().copied().chain(mapped).collect();
-        all.sort_by(|one, other| (**one).name().cmp((**other).name()));
+pub fn all() -> &'static [Arc<dyn Provider>] {
+    static ALL: LazyLock<Vec<Arc<dyn Provider>>> = LazyLock::new(|| {
+        let mapped = catalog().iter().cloned();
+        let mapped = mapped.map(|mapping| mapping as Arc<dyn Provider>);
+        let mut all: Vec<_> = kinds::coded().into_iter().chain(mapped).collect();
+        all.sort_by(|one, other| one.name().cmp(other.name()));
         all
     });
     &ALL
+}
+
+/// The built-in provider of this name.
+pub fn by_name(name: &str) -> Option<&'static Arc<dyn Provider>> {
+    let found = all().binary_search_by(|provider| provider.name().cmp(name));
+    all().get(found.ok()?)
 }

@@ -128,11 +128,9 @@ struct Reader {
 
 impl Reader {
     fn new(owed: Vec<SinkId>) -> Self {
-        let provider = campanile_providers::all()
-            .iter()
-            .find(|provider| provider.name() == "ucloud");
+        let provider = campanile_providers::by_name("ucloud");
         Self {
-            provider: *provider.expect("the adapter `ucloud`"),
+            provider: &**provider.expect("the adapter `ucloud`"),
             source: Source {
                 name: "ucloud/bench".to_owned(),
                 ..Source::default()

@@ -51,12 +51,13 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::about::{About, Route, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::fixture;
 use crate::page::page;
 use crate::parse::table::Table;
 use crate::parse::{fields, table, time};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::authorization;
@@ -69,7 +70,32 @@ use campanile_model::{Fingerprint, Link, Report, Severity, Status};
 #[derive(Debug)]
 pub(crate) struct AlertmanagerApi;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("alertmanager_api.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: NAME.into(),
+    title: "Alertmanager's API (Prometheus, vmalert, amtool)".into(),
+    doc: page(include_str!("alertmanager_api.rs")),
+    routes: vec![Route {
+        path: "/api/v2/alerts",
+        methods: &["POST"],
+        doc: "Takes alerts as the API of Alertmanager does.",
+    }],
+    settings: vec![
+        Setting {
+            name: "token",
+            kind: SettingKind::Token,
+            doc: "The Bearer token, or the password of HTTP Basic. A list while it is being rotated.",
+        },
+        Setting {
+            name: "user",
+            kind: SettingKind::User,
+            doc: "The user of HTTP Basic. Left out, any user does.",
+        },
+    ],
+    proof: "bearer token or basic or path key".into(),
+    message_id: "labels + startsAt + status".into(),
+    confidence: "seen in code".into(),
+    ..About::default()
+});
 
 const NAME: &str = "alertmanager-api";
 
@@ -103,47 +129,8 @@ const WORDS: &Table = &[
 ];
 
 impl Provider for AlertmanagerApi {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn title(&self) -> &'static str {
-        "Alertmanager's API (Prometheus, vmalert, amtool)"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
-    }
-
-    fn paths(&self) -> &[&'static str] {
-        &["/api/v2/alerts"]
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[
-            Setting {
-                name: "token",
-                kind: SettingKind::Token,
-                doc: "The Bearer token, or the password of HTTP Basic. A list while it is being rotated.",
-            },
-            Setting {
-                name: "user",
-                kind: SettingKind::User,
-                doc: "The user of HTTP Basic. Left out, any user does.",
-            },
-        ]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "bearer token or basic or path key"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "labels + startsAt + status"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "seen in code"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn recognizes(&self, call: &Callback) -> bool {

@@ -34,12 +34,13 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::number;
 use crate::parse::time;
 use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::certificate::Hash;
@@ -53,7 +54,20 @@ use campanile_model::{Fingerprint, Report, Status};
 #[derive(Debug)]
 pub(crate) struct CloudWatch;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("cloudwatch.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: NAME.into(),
+    title: "AWS CloudWatch by SNS".into(),
+    doc: page(include_str!("cloudwatch.rs")),
+    settings: vec![Setting {
+        name: "topics",
+        kind: SettingKind::Topics,
+        doc: "The topics that are believed and whose subscriptions are confirmed, by their ARN.",
+    }],
+    proof: "RSA signature + listed topic".into(),
+    message_id: "MessageId".into(),
+    confidence: "documented".into(),
+    ..About::default()
+});
 
 const NAME: &str = "cloudwatch";
 
@@ -97,36 +111,8 @@ const COMPARATORS: &[(&str, &str)] = &[
 ];
 
 impl Provider for CloudWatch {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn title(&self) -> &'static str {
-        "AWS CloudWatch by SNS"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[Setting {
-            name: "topics",
-            kind: SettingKind::Topics,
-            doc: "The topics that are believed and whose subscriptions are confirmed, by their ARN.",
-        }]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "RSA signature + listed topic"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "MessageId"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn recognizes(&self, call: &Callback) -> bool {

@@ -35,13 +35,14 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::number;
 use crate::parse::table::Table;
 use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
 use crate::parse::{table, time};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::certificate::Hash;
@@ -55,7 +56,21 @@ use campanile_model::{Fingerprint, Report, Severity, Status};
 #[derive(Debug)]
 pub(crate) struct HuaweiSmn;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("huawei_smn.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: NAME.into(),
+    title: "Huawei Cloud Eye by SMN".into(),
+    doc: page(include_str!("huawei_smn.rs")),
+    settings: vec![Setting {
+        name: "topics",
+        kind: SettingKind::Topics,
+        doc: "The topics that are believed and whose subscriptions are confirmed, by their URN.",
+    }],
+    proof: "RSA signature + listed topic".into(),
+    message_id: "message_id".into(),
+    confidence: "documented".into(),
+    chinese: true,
+    ..About::default()
+});
 
 const NAME: &str = "huawei-smn";
 
@@ -102,36 +117,8 @@ const LEVELS: &Table = &[
 ];
 
 impl Provider for HuaweiSmn {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn title(&self) -> &'static str {
-        "Huawei Cloud Eye by SMN"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[Setting {
-            name: "topics",
-            kind: SettingKind::Topics,
-            doc: "The topics that are believed and whose subscriptions are confirmed, by their URN.",
-        }]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "RSA signature + listed topic"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "message_id"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn recognizes(&self, call: &Callback) -> bool {

@@ -39,25 +39,41 @@ use md5::{Digest, Md5};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
+use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::table::{self, Table};
 use crate::parse::{fields, time};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
-use campanile_model::body;
 use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Fingerprint, Metric, Report, Resource, Severity, Status};
+use campanile_model::{body, charset};
 
 /// The adapter.
 #[derive(Debug)]
 pub(crate) struct Jiankong;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("jiankong.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: "jiankong".into(),
+    title: "監控專家 / 监控宝".into(),
+    doc: page(include_str!("jiankong.rs")),
+    methods: vec!["GET", "POST"],
+    settings: vec![Setting {
+        name: "token",
+        kind: SettingKind::Token,
+        doc: "The callback token that the console shows. Two while one is being replaced.",
+    }],
+    proof: "MD5 token".into(),
+    message_id: "msg_id".into(),
+    confidence: "documented".into(),
+    chinese: true,
+    ..About::default()
+});
 
 /// The vendor asks for no more, in characters.
 const ANSWER_CHARS_MAX: usize = 100;
@@ -74,40 +90,8 @@ const COMPARES: &[(&str, &str)] = &[
 ];
 
 impl Provider for Jiankong {
-    fn name(&self) -> &'static str {
-        "jiankong"
-    }
-
-    fn title(&self) -> &'static str {
-        "監控專家 / 监控宝"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
-    }
-
-    fn methods(&self) -> &[&'static str] {
-        &["GET", "POST"]
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[Setting {
-            name: "token",
-            kind: SettingKind::Token,
-            doc: "The callback token that the console shows. Two while one is being replaced.",
-        }]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "MD5 token"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "msg_id"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
@@ -352,7 +336,8 @@ impl<'a> Said<'a> {
         } else {
             Again::WhenAlphabetFits
         };
-        let declared = body::encoding(self.call).unwrap_or(encoding_rs::UTF_8);
+        let declared = charset::declared(self.call).ok().flatten();
+        let declared = declared.unwrap_or(encoding_rs::UTF_8);
         match self.value("content").unwrap_or_default() {
             Cow::Borrowed(text) => decoded_again(text, again, declared),
             Cow::Owned(text) => decoded_again(&text, again, declared).into_owned().into(),

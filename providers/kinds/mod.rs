@@ -1,4 +1,4 @@
-//! The vendors whose protocol needs code, one file each.
+//! The vendors whose protocol needs code: one file each, and one line in [`coded`].
 
 pub(crate) mod alertmanager_api;
 pub(crate) mod cloudevents;
@@ -8,15 +8,19 @@ pub(crate) mod jiankong;
 pub(crate) mod pagerduty_events;
 pub(crate) mod ucloud;
 
+use std::sync::Arc;
+
 use crate::Provider;
 
-/// All of them, in alphabetical order.
-pub(crate) const CODED: &[&dyn Provider] = &[
-    &alertmanager_api::AlertmanagerApi,
-    &cloudevents::CloudEvents,
-    &cloudwatch::CloudWatch,
-    &huawei_smn::HuaweiSmn,
-    &jiankong::Jiankong,
-    &pagerduty_events::PagerDutyEvents,
-    &ucloud::UCloud,
-];
+/// One of each.
+pub(crate) fn coded() -> [Arc<dyn Provider>; 7] {
+    [
+        Arc::new(alertmanager_api::AlertmanagerApi),
+        Arc::new(cloudevents::CloudEvents),
+        Arc::new(cloudwatch::CloudWatch),
+        Arc::new(huawei_smn::HuaweiSmn),
+        Arc::new(jiankong::Jiankong),
+        Arc::new(pagerduty_events::PagerDutyEvents),
+        Arc::new(ucloud::UCloud),
+    ]
+}

@@ -38,12 +38,13 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::about::{About, Route, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::scalar;
 use crate::parse::table::Table;
 use crate::parse::{table, time};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -55,7 +56,25 @@ use campanile_model::{Fingerprint, Link, Report, Severity, Status};
 #[derive(Debug)]
 pub(crate) struct PagerDutyEvents;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("pagerduty_events.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: NAME.into(),
+    title: "PagerDuty Events API v2 (PD-CEF)".into(),
+    doc: page(include_str!("pagerduty_events.rs")),
+    routes: vec![Route {
+        path: "/v2/enqueue",
+        methods: &["POST"],
+        doc: "Takes events as the Events API v2 of PagerDuty does.",
+    }],
+    settings: vec![Setting {
+        name: "token",
+        kind: SettingKind::Token,
+        doc: "The integration key that senders put into `routing_key`. Clients may insist on 32 signs. A list while it is being rotated.",
+    }],
+    proof: "routing_key in the body".into(),
+    message_id: "dedup_key + event_action + hash of the event".into(),
+    confidence: "documented".into(),
+    ..About::default()
+});
 
 const NAME: &str = "pagerduty-events";
 
@@ -73,40 +92,8 @@ const WORDS: &Table = &[
 ];
 
 impl Provider for PagerDutyEvents {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn title(&self) -> &'static str {
-        "PagerDuty Events API v2 (PD-CEF)"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
-    }
-
-    fn paths(&self) -> &[&'static str] {
-        &["/v2/enqueue"]
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[Setting {
-            name: "token",
-            kind: SettingKind::Token,
-            doc: "The integration key that senders put into `routing_key`. Clients may insist on 32 signs. A list while it is being rotated.",
-        }]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "routing_key in the body"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "dedup_key + event_action + hash of the event"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn recognizes(&self, call: &Callback) -> bool {

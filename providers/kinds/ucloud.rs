@@ -40,12 +40,13 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::Fields;
 use crate::parse::table::Table;
 use crate::parse::{sentence, table, time};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -57,7 +58,21 @@ use campanile_model::{Alert, Fingerprint, Metric, Report, Resource, Severity, St
 #[derive(Debug)]
 pub(crate) struct UCloud;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("ucloud.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: "ucloud".into(),
+    title: "UCloud".into(),
+    doc: page(include_str!("ucloud.rs")),
+    settings: vec![Setting {
+        name: "demo_paths",
+        kind: SettingKind::DemoPaths,
+        doc: "Also answer `POST /add` (or `/add/<key>`) and `GET /get`, as UCloud's own demo server does.",
+    }],
+    proof: "path key".into(),
+    message_id: "SessionID + status".into(),
+    confidence: "documented".into(),
+    chinese: true,
+    ..About::default()
+});
 
 const LEVELS: &Table = &[
     ("p0", Severity::Critical),
@@ -67,36 +82,8 @@ const LEVELS: &Table = &[
 ];
 
 impl Provider for UCloud {
-    fn name(&self) -> &'static str {
-        "ucloud"
-    }
-
-    fn title(&self) -> &'static str {
-        "UCloud"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[Setting {
-            name: "demo_paths",
-            kind: SettingKind::DemoPaths,
-            doc: "Also answer `POST /add` (or `/add/<key>`) and `GET /get`, as UCloud's own demo server does.",
-        }]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "path key"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "SessionID + status"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn recognizes(&self, call: &Callback) -> bool {

@@ -1,6 +1,6 @@
 //! The mappings that are compiled in: every file of `providers/catalog`.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::Mapping;
 
@@ -8,11 +8,11 @@ use super::Mapping;
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 
 /// Every built-in mapping, in alphabetical order of its name.
-pub fn catalog() -> &'static [Mapping] {
+pub fn catalog() -> &'static [Arc<Mapping>] {
     // A test holds that every file parses.
-    static CATALOG: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
+    static CATALOG: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {
         let parsed = FILES.iter().map(|(name, text)| Mapping::parse(name, text));
-        parsed.filter_map(Result::ok).collect()
+        parsed.filter_map(Result::ok).map(Arc::new).collect()
     });
     &CATALOG
 }

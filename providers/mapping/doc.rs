@@ -26,11 +26,11 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
         .into_iter()
         .map(|(text, _)| format!("- {text}"))
         .collect();
-    let name = &mapping.name;
+    let name = &mapping.about.name;
     let id = message_id(&mapping.fields.message_id);
     let same = message_id(&mapping.fields.fingerprint);
     let zone = mapping.zone.iana_name().unwrap_or("UTC");
-    let confidence = &mapping.confidence;
+    let confidence = &mapping.about.confidence;
     let not_kept = or(&not_kept, "Whatever is not named above.");
     let read = format!(
         "{read}\n\nMessage id: {id}. Fingerprint: {same}. Times without a zone are read in {zone}."
@@ -40,7 +40,7 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
             "# What it sends\n\n{}",
             or(&sends, "See the sources below.")
         ),
-        format_point(&point, name, &mapping.proof_kind, template),
+        format_point(&point, name, &mapping.about.proof, template),
         format!("# How it is read\n\n{}", read.trim_start()),
         format!("# What is not kept\n\n{not_kept}\n\nHow sure: {confidence}."),
     ];

@@ -38,8 +38,9 @@ use names::{CALL, FACTS, Names};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 
+use crate::about::{About, Setting};
 use crate::answer::{Answer, Outcome};
-use crate::provider::{Provider, Setting, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::{Explained, Reading};
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -80,14 +81,7 @@ const CONFIDENCE: &[&str] = &["documented", "seen in code", "inferred"];
 /// A vendor's protocol, compiled from TOML.
 #[derive(Debug)]
 pub struct Mapping {
-    name: String,
-    text: String,
-    title: String,
-    confidence: String,
-    methods: Vec<&'static str>,
-    doc: String,
-    proof_kind: String,
-    message_id_kind: String,
+    about: About,
     zone: TimeZone,
     taking: Taking,
     recognizes: Option<Expression>,
@@ -96,7 +90,6 @@ pub struct Mapping {
     facts: Option<Expression>,
     skip: Vec<Skip>,
     proof: ProofForm,
-    settings: Vec<Setting>,
     severity: SeverityWords,
     status: StatusWords,
     fields: Fields,
@@ -148,11 +141,6 @@ impl Mapping {
         }
     }
 
-    /// The TOML from which it was made, to be copied and changed.
-    pub fn source_text(&self) -> &str {
-        &self.text
-    }
-
     fn read(form: &mut Form<'_>, top: Table<'_>, name: &str, text: &str) -> Option<Self> {
         form.only(top, KEYS);
         let title = form.required(top, "title");
@@ -191,21 +179,23 @@ impl Mapping {
             .map(|t| fresh::read(form, t))
             .unwrap_or_default();
         let mut mapping = Self {
-            name: name.to_owned(),
-            text: text.to_owned(),
-            title: title?.to_owned(),
-            confidence: confidence.to_owned(),
-            methods,
-            doc: String::new(),
-            proof_kind: proof.words(),
-            message_id_kind: String::new(),
+            about: About {
+                name: name.to_owned(),
+                title: title?.to_owned(),
+                methods,
+                settings: proof.settings(),
+                proof: proof.words(),
+                confidence: confidence.to_owned(),
+                chinese: campanile_model::charset::is_chinese(&zone),
+                toml: Some(text.to_owned()),
+                ..About::default()
+            },
             zone,
             taking,
             recognizes,
             each,
             facts,
             skip,
-            settings: proof.settings(),
             proof,
             severity,
             status: status?,
@@ -215,8 +205,8 @@ impl Mapping {
             fresh,
             names: Names::default(),
         };
-        mapping.doc = doc::page(form, top, &mapping);
-        mapping.message_id_kind = doc::message_id(&mapping.fields.message_id);
+        mapping.about.doc = doc::page(form, top, &mapping);
+        mapping.about.message_id = doc::message_id(&mapping.fields.message_id);
         mapping.names = fields::names(mapping.every_expression());
         Some(mapping)
     }
@@ -244,43 +234,20 @@ impl Mapping {
 }
 
 impl Provider for Mapping {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn title(&self) -> &str {
-        &self.title
-    }
-
-    fn doc(&self) -> &str {
-        &self.doc
-    }
-
-    fn methods(&self) -> &[&'static str] {
-        &self.methods
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &self.settings
-    }
-
-    fn proof_kind(&self) -> &str {
-        &self.proof_kind
-    }
-
-    fn message_id_kind(&self) -> &str {
-        &self.message_id_kind
-    }
-
-    fn confidence(&self) -> &str {
-        &self.confidence
+    fn about(&self) -> &About {
+        &self.about
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
         let Some(recognizes) = &self.recognizes else {
             return false;
         };
-        if !self.methods.iter().any(|method| *method == call.method) {
+        if !self
+            .about
+            .methods
+            .iter()
+            .any(|method| *method == call.method)
+        {
             return false;
         }
         // What cannot be read as the mapping would read it is not this vendor's.
@@ -302,10 +269,6 @@ impl Provider for Mapping {
 
     fn explained(&self, call: &Callback, source: &Source) -> Option<Result<Vec<Explained>, Fault>> {
         Some(self.explain(call, source))
-    }
-
-    fn toml(&self) -> Option<&str> {
-        Some(&self.text)
     }
 
     fn refresh(&self, mut call: Callback, stamp: &Stamp<'_>) -> Callback {

@@ -182,7 +182,10 @@ impl Scene<'_> {
         };
         let fields = &self.mapping.fields;
         let identity = self.parts(&fields.fingerprint)?;
-        let fingerprint = Fingerprint::of(&self.mapping.name, identity.iter().map(String::as_str));
+        let fingerprint = Fingerprint::of(
+            &self.mapping.about.name,
+            identity.iter().map(String::as_str),
+        );
         let message_id = message_id(&self.parts(&fields.message_id)?);
         let mut report = Report::new(message_id, fingerprint, status);
         let severity_word = match &self.mapping.severity.from {
@@ -302,7 +305,7 @@ impl Scene<'_> {
             .as_deref()
             .and_then(first_line)
             .or_else(|| first_line(&report.description))
-            .unwrap_or_else(|| format!("{} alert", self.mapping.title));
+            .unwrap_or_else(|| format!("{} alert", self.mapping.about.title));
         Ok(title)
     }
 

@@ -2,7 +2,7 @@
 //! they are small; those here are as large as a body may be.
 
 use campanile_model::{Callback, Fingerprint, Report, Secret, Status};
-use campanile_providers::{Mapping, Provider, Reading, Source, all, fixtures};
+use campanile_providers::{Mapping, Provider, Reading, Source, by_name, fixtures};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 fn provider(name: &str) -> &'static dyn Provider {
-    let mut all = all().iter();
-    *all.find(|provider| provider.name() == name).expect("known")
+    &**by_name(name).expect("known")
 }
 
 /// The vendor's first alarm, changed.

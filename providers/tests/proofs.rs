@@ -121,7 +121,7 @@ fn cases() -> Vec<Case> {
     };
     all()
         .iter()
-        .filter_map(|provider| case(*provider))
+        .filter_map(|provider| case(&**provider))
         .collect()
 }
 
@@ -185,7 +185,7 @@ fn a_key_with_any_bit_flipped_is_refused() {
             let Some(key) = call.key.clone() else {
                 continue;
             };
-            if verify(*provider, &call, &source).is_err() {
+            if verify(&**provider, &call, &source).is_err() {
                 continue;
             }
             for at in 0..key.len() * 8 {
@@ -194,7 +194,7 @@ fn a_key_with_any_bit_flipped_is_refused() {
                 let mut wrong = call.clone();
                 wrong.key = Some(String::from_utf8_lossy(&bytes).into_owned());
                 assert!(
-                    verify(*provider, &wrong, &source).is_err(),
+                    verify(&**provider, &wrong, &source).is_err(),
                     "{}",
                     provider.name()
                 );
@@ -272,7 +272,7 @@ fn an_empty_secret_proves_nothing_to_anybody() {
     call.key = Some(String::new());
     for provider in all() {
         assert!(
-            verify(*provider, &call, &keyed).is_err(),
+            verify(&**provider, &call, &keyed).is_err(),
             "{}",
             provider.name()
         );

@@ -1,13 +1,11 @@
 //! UCloud's protocol, beyond what its fixtures show.
 
 use campanile_model::{Alert, Callback, Fault, Report, Severity, Status};
-use campanile_providers::{Outcome, Provider, Source, all, demo_list, fixtures};
+use campanile_providers::{Outcome, Provider, Source, by_name, demo_list, fixtures};
 use serde_json::{Value, json};
 
 fn ucloud() -> &'static dyn Provider {
-    let mut all = all().iter();
-    *all.find(|provider| provider.name() == "ucloud")
-        .expect("built in")
+    &**by_name("ucloud").expect("built in")
 }
 
 fn post(body: impl Into<Vec<u8>>) -> Callback {

@@ -191,7 +191,7 @@ fn a_try_is_signed_by_each_algorithm_as_it_is_verified_and_named() {
             Ok(()),
             "{name}"
         );
-        assert_eq!(mapping.proof_kind(), format!("{name} or path key"));
+        assert_eq!(mapping.about().proof, format!("{name} or path key"));
     }
 }
 
@@ -206,5 +206,5 @@ fn a_public_key_may_be_written_as_bare_base64() {
     let mut sent = call(&[("s", signature)]);
     sent.body = b"r".to_vec();
     assert_eq!(verify(&signed, &sent, &source(&[&bare])), Ok(()));
-    assert_eq!(signed.proof_kind(), "Ed25519 or path key");
+    assert_eq!(signed.about().proof, "Ed25519 or path key");
 }

@@ -61,13 +61,14 @@ impl Providers {
         match self.what {
             What::List { json } => {
                 let all = campanile_providers::all().iter();
-                let items: Vec<Value> = all.map(|p| facts(*p)).collect();
+                let items: Vec<Value> = all.map(|p| facts(&**p)).collect();
                 list(json, PROVIDERS, &items, terminal)
             }
             What::Show { name, page } => {
                 let provider = provider(&name)?;
-                let mapping = provider.toml().filter(|_| !page);
-                terminal.line(mapping.unwrap_or(provider.doc()).trim())
+                let about = provider.about();
+                let mapping = about.toml.as_ref().filter(|_| !page);
+                terminal.line(mapping.unwrap_or(&about.doc).trim())
             }
         }
     }
@@ -75,21 +76,21 @@ impl Providers {
 
 /// The provider of this name, or the nearest names.
 pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
-    let all = campanile_providers::all();
-    let found = all.iter().find(|provider| provider.name() == name);
-    let names = || all.iter().copied().map(Provider::name);
+    let names = || campanile_providers::all().iter().map(|known| known.name());
     let unknown = || unknown("vendor", name, names(), "campanile providers list");
-    found.copied().ok_or_else(unknown)
+    let found = campanile_providers::by_name(name);
+    found.map(|found| &**found).ok_or_else(unknown)
 }
 
 fn facts(provider: &dyn Provider) -> Value {
+    let about = provider.about();
     json!({
-        "name": provider.name(),
-        "title": provider.title(),
-        "method": provider.methods().join(", "),
-        "proof": provider.proof_kind(),
-        "message_id": provider.message_id_kind(),
-        "confidence": provider.confidence(),
+        "name": about.name,
+        "title": about.title,
+        "method": about.methods.join(", "),
+        "proof": about.proof,
+        "message_id": about.message_id,
+        "confidence": about.confidence,
     })
 }
 

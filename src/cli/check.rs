@@ -137,7 +137,7 @@ fn summary(config: &Config) -> Value {
 fn source(feed: &Feed) -> Value {
     json!({
         "name": feed.source.name,
-        "methods": feed.provider.methods(),
+        "methods": feed.provider.about().methods,
         "callback": callback_path(feed),
         "proof": proofs(feed),
     })
@@ -164,7 +164,7 @@ fn proofs(feed: &Feed) -> String {
         proofs.push("path key");
     }
     if source.asks_for_vendors_proof() {
-        proofs.push(feed.provider.proof_kind());
+        proofs.push(feed.provider.about().proof.as_str());
     }
     if !source.allow_from.is_empty() {
         proofs.push("address");

@@ -123,9 +123,13 @@ impl Inlet {
         &self.feed.source
     }
 
+    fn routes(&self) -> &[campanile_providers::Route] {
+        &self.feed.provider.about().routes
+    }
+
     /// Whether its protocol's senders use this path.
     fn has_path(&self, path: &str) -> bool {
-        self.feed.provider.paths().contains(&path)
+        self.routes().iter().any(|route| route.path == path)
     }
 }
 
@@ -175,8 +179,8 @@ impl Plan {
             })
             .collect();
         let names = inlets.iter().enumerate();
-        let paths = inlets.iter().flat_map(|inlet| inlet.feed.provider.paths());
-        let mut own_paths: Vec<&'static str> = paths.copied().collect();
+        let own_routes = inlets.iter().flat_map(Inlet::routes);
+        let mut own_paths: Vec<&'static str> = own_routes.map(|route| route.path).collect();
         own_paths.sort_unstable();
         own_paths.dedup();
         Self {

@@ -36,7 +36,7 @@ impl<'p> Door<'p> {
     /// The methods that are taken, as `Allow` names them.
     pub(super) fn methods(self, plan: &'p Plan) -> Vec<&'p str> {
         match self {
-            Self::One(inlet) => inlet.feed.provider.methods().to_vec(),
+            Self::One(inlet) => inlet.feed.provider.about().methods.clone(),
             Self::Demo => vec!["POST"],
             Self::Any => methods(plan.inlets.iter()),
             Self::Own(path) => methods(own_inlets(plan, path)),
@@ -82,7 +82,7 @@ fn any<'p>(plan: &'p Plan, call: &Callback) -> Result<&'p Inlet, Turned<'p>> {
 
 /// The methods of these sources, each once.
 fn methods<'p>(inlets: impl Iterator<Item = &'p Inlet>) -> Vec<&'p str> {
-    let all = inlets.flat_map(|inlet| inlet.feed.provider.methods());
+    let all = inlets.flat_map(|inlet| &inlet.feed.provider.about().methods);
     let mut all: Vec<_> = all.copied().collect();
     all.sort_unstable();
     all.dedup();
@@ -126,7 +126,7 @@ fn may_yet(ending: &Ending) -> bool {
 
 fn recognizes(inlet: &Inlet, call: &Callback) -> bool {
     let provider = &inlet.feed.provider;
-    let spoken = provider.methods().contains(&call.method.as_str());
+    let spoken = provider.about().methods.contains(&call.method.as_str());
     spoken && catch_unwind(AssertUnwindSafe(|| provider.recognizes(call))).unwrap_or(false)
 }
 

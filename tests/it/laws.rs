@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, IDLE_SINK, raw};
 use crate::standing::Reply;
 
-type Case = (&'static dyn Provider, &'static Fixture);
+type Case = (&'static Arc<dyn Provider>, &'static Fixture);
 
 /// Fixtures of one vendor may be the same message. So each round takes one of each vendor, on an empty gateway.
 fn rounds() -> Vec<Vec<Case>> {
-    let cases = |provider: &&'static dyn Provider| fixtures(provider.name()).len();
+    let cases = |provider: &'static Arc<dyn Provider>| fixtures(provider.name()).len();
     let longest = all().iter().map(cases).max().unwrap_or(0);
     let round = |number: usize| {
-        let of = |provider: &&'static dyn Provider| {
+        let of = |provider: &'static Arc<dyn Provider>| {
             let fixture = fixtures(provider.name()).get(number)?;
-            Some((*provider, fixture))
+            Some((provider, fixture))
         };
         all().iter().filter_map(of).collect()
     };
@@ -30,13 +30,13 @@ fn rounds() -> Vec<Vec<Case>> {
 
 /// A gateway with a source for every vendor, which asks for what the vendor's fixture of this round proves.
 async fn gateway(round: &[Case]) -> Gateway {
-    let feed = |provider: &&'static dyn Provider| {
+    let feed = |provider: &'static Arc<dyn Provider>| {
         let mut of_round = round.iter().map(|(_, fixture)| *fixture);
         let of_round = of_round.find(|fixture| fixture.provider == provider.name());
         let any = fixtures(provider.name()).first();
         let source = of_round.or(any).map(Fixture::source);
         Feed {
-            provider: Arc::new(*provider),
+            provider: Arc::clone(provider),
             source: Arc::new(source.unwrap()),
         }
     };
@@ -121,7 +121,7 @@ fn calls_out((provider, fixture): &Case) -> bool {
     let (call, source) = (fixture.callback().unwrap(), fixture.source());
     let mut bare = call.clone();
     bare.fetched.clear();
-    let certified = verify(*provider, &bare, &source) != verify(*provider, &call, &source);
+    let certified = verify(&***provider, &bare, &source) != verify(&***provider, &call, &source);
     certified || expected(fixture).get("effect").is_some()
 }
 

@@ -100,7 +100,7 @@ fn a_mapping_wins_over_the_built_in_vendor_of_its_name() {
         let (_folder, loaded) = load(&[("campanile.toml", &config)]);
         let loaded = loaded.unwrap();
         assert_eq!(title(&loaded), "web-1: no answer");
-        assert_eq!(loaded.feeds[0].provider.title(), "Acme");
+        assert_eq!(loaded.feeds[0].provider.about().title, "Acme");
     }
 }
 
@@ -259,7 +259,7 @@ fn a_shown_mapping_can_be_saved_and_used_as_it_is() {
     ];
     let (_folder, loaded) = load(&files);
     let loaded = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    assert_eq!(loaded.feeds[0].provider.title(), "Zabbix");
+    assert_eq!(loaded.feeds[0].provider.about().title, "Zabbix");
     Run::of(&["providers", "show", "zabbix", "--page"]).says("# How it is read");
     Run::of(&["providers", "show", "ucloud"]).says("# How it is read");
 }

@@ -48,11 +48,12 @@ use serde_json::{Map, Value, json};
 use event::{Event, Mode, binary, has_only_attributes, is_declared, structured};
 use words::{WORDS, meaning, status_word};
 
+use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::scalar;
 use crate::parse::{table, time};
-use crate::provider::{Provider, Setting, SettingKind, Stamp};
+use crate::provider::{Provider, Stamp};
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::authorization;
@@ -65,7 +66,20 @@ use campanile_model::{Alert, Fingerprint, Report, Severity, Status};
 #[derive(Debug)]
 pub(crate) struct CloudEvents;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| page(include_str!("mod.rs")));
+static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+    name: NAME.into(),
+    title: "CloudEvents 1.0".into(),
+    doc: page(include_str!("mod.rs")),
+    settings: vec![Setting {
+        name: "token",
+        kind: SettingKind::Token,
+        doc: "The Bearer token, or `access_token` in the query. A list while it is being rotated.",
+    }],
+    proof: "bearer token or access_token or path key".into(),
+    message_id: "source + id".into(),
+    confidence: "documented".into(),
+    ..About::default()
+});
 
 const NAME: &str = "cloudevents";
 
@@ -87,16 +101,8 @@ const KNOWN: &[&str] = &[
 const TOLD: &[&str] = &["title", "summary", "description", "message"];
 
 impl Provider for CloudEvents {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn title(&self) -> &'static str {
-        "CloudEvents 1.0"
-    }
-
-    fn doc(&self) -> &str {
-        &PAGE
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     /// Consent to be called, as the standard's HTTP webhook asks for it.
@@ -109,26 +115,6 @@ impl Provider for CloudEvents {
                 ("webhook-allowed-rate", "*".to_owned()),
             ]
         })
-    }
-
-    fn settings(&self) -> &[Setting] {
-        &[Setting {
-            name: "token",
-            kind: SettingKind::Token,
-            doc: "The Bearer token, or `access_token` in the query. A list while it is being rotated.",
-        }]
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "bearer token or access_token or path key"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "source + id"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
     }
 
     /// Without its media type a body has to have `data`, and nothing beside it that the standard has no place for: some

@@ -145,7 +145,8 @@ fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
     let names = |proof: &str| -> Vec<&str> {
         let mapping = mapping(proof);
         mapping
-            .settings()
+            .about()
+            .settings
             .iter()
             .map(|setting| setting.name)
             .collect()
@@ -157,9 +158,9 @@ fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
         names(&format!("any = [{{ kind = 'bearer' }}, {jwt}]")),
         ["token", "tenant", "audience", "user"]
     );
-    assert_eq!(mapping(RS256).proof_kind(), "JWT or path key");
+    assert_eq!(mapping(RS256).about().proof, "JWT or path key");
     assert_eq!(
-        mapping(&format!("required = true\n{RS256}")).proof_kind(),
+        mapping(&format!("required = true\n{RS256}")).about().proof,
         "JWT"
     );
     for (proof, words) in [
@@ -169,6 +170,6 @@ fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
             "header x-token or path key",
         ),
     ] {
-        assert_eq!(mapping(proof).proof_kind(), words);
+        assert_eq!(mapping(proof).about().proof, words);
     }
 }

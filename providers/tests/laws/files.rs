@@ -89,7 +89,7 @@ fn the_compiled_fixtures_are_the_files_on_disk() {
 
 #[test]
 fn every_folder_of_fixtures_belongs_to_a_provider() {
-    let known: BTreeSet<&str> = all().iter().map(Provider::name).collect();
+    let known: BTreeSet<&str> = all().iter().map(|provider| provider.name()).collect();
     let folders: BTreeSet<&str> = fixture::providers_with_fixtures().collect();
     assert_eq!(folders, known);
 }
@@ -110,7 +110,7 @@ fn every_provider_has_a_firing_and_a_refused_fixture() {
 
 #[test]
 fn the_list_of_providers_is_alphabetical() {
-    let names: Vec<&str> = all().iter().map(Provider::name).collect();
+    let names: Vec<&str> = all().iter().map(|provider| provider.name()).collect();
     assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
 }
 
@@ -124,7 +124,8 @@ fn every_page_has_its_four_headings_in_order() {
     ];
     for provider in all() {
         let headings: Vec<&str> = provider
-            .doc()
+            .about()
+            .doc
             .lines()
             .filter(|line| line.starts_with("# "))
             .collect();

@@ -25,7 +25,7 @@ fn cases() -> impl Iterator<Item = (&'static dyn Provider, &'static Fixture)> {
     };
     all()
         .iter()
-        .copied()
+        .map(|provider| &**provider)
         .filter(move |provider| asked(provider))
         .flat_map(move |provider| of(provider).map(move |fixture| (provider, fixture)))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::TOKEN;
-use campanile_providers::{Provider, Reading, Source, Stamp, all, verify};
+use campanile_providers::{Reading, Source, Stamp, all, verify};
 
 use super::{alerting, callback, cases, name};
 
@@ -53,7 +53,7 @@ fn each_request_is_recognized_by_its_own_provider_and_by_no_other() {
         let takers: Vec<&str> = all()
             .iter()
             .filter(|p| p.recognizes(&call))
-            .map(Provider::name)
+            .map(|p| p.name())
             .collect();
         assert_eq!(takers, [provider.name()], "{}", name(fixture));
     }

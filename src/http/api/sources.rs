@@ -52,7 +52,7 @@ fn proof(inlet: &Inlet) -> String {
     }
     let mut parts = Vec::new();
     if !source.open && source.asks_for_vendors_proof() {
-        parts.push(inlet.feed.provider.proof_kind());
+        parts.push(inlet.feed.provider.about().proof.as_str());
     }
     if !source.open && !source.keys.is_empty() {
         parts.push("path key");

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use campanile_model::Clock;
 use campanile_model::{Callback, Report, Secret};
 use campanile_providers::fixture::{KEY, TOKEN, TOPIC, TOPIC_URN, USER};
-use campanile_providers::{Fixture, Provider, SettingKind, Source, Stamp, all, fixtures, verify};
+use campanile_providers::{
+    Fixture, Provider, SettingKind, Source, Stamp, all, by_name, fixtures, verify,
+};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -42,7 +44,7 @@ pub(crate) struct Vendors {
 /// A vendor that joins by its fixtures.
 #[derive(Clone)]
 struct Guest {
-    provider: &'static dyn Provider,
+    provider: &'static Arc<dyn Provider>,
     source: Source,
     firing: &'static Fixture,
     resolved: &'static Fixture,
@@ -87,10 +89,9 @@ impl Vendors {
 
     /// The next message of a problem.
     pub(crate) fn message(&self, form: Form, step: Step) -> Result<Message, Trouble> {
-        let provider = |name: &str| all().iter().find(|provider| provider.name() == name);
         let known = |name: &str| {
             let unknown = || Trouble::said(format!("there is no provider {name}"));
-            provider(name).copied().ok_or_else(unknown)
+            by_name(name).ok_or_else(unknown)
         };
         let plain = |name: &str| Source {
             name: name.to_owned(),
@@ -120,7 +121,7 @@ impl Vendors {
 }
 
 /// What a request must become, as the vendor's adapter reads it. The adapters have tests of their own.
-fn read(provider: &dyn Provider, source: &Source, raw: Vec<u8>) -> Result<Message, Trouble> {
+fn read(provider: &Arc<dyn Provider>, source: &Source, raw: Vec<u8>) -> Result<Message, Trouble> {
     let wrong = |what: String| Trouble::said(format!("{}: {what}", source.name));
     let mut call = Callback::from_http(&raw).map_err(|e| wrong(e.to_string()))?;
     call.received_at = Some(Clock::machine().now());
@@ -165,7 +166,7 @@ impl Guest {
         if !self.source.keys.is_empty() {
             let _infallible = writeln!(text, "key = \"{KEY}\"");
         }
-        for setting in self.provider.settings() {
+        for setting in &self.provider.about().settings {
             let value = match setting.kind {
                 SettingKind::Token => format!("\"{TOKEN}\""),
                 SettingKind::User => format!("\"{USER}\""),
@@ -196,7 +197,7 @@ impl Guest {
     /// What its message says at a time; none where that cannot be relied on.
     fn reports(&self, resolved: bool, serial: u64, at: Timestamp) -> Option<Vec<Report>> {
         let call = self.call(resolved, serial, at)?;
-        verify(self.provider, &call, &self.source).ok()?;
+        verify(&**self.provider, &call, &self.source).ok()?;
         let reading = self.provider.read(&call, &self.source).ok()?;
         let mut later = call.clone();
         // Some ids hold the minute of arrival, for want of anything better: such a message is another one when it comes again.
@@ -231,11 +232,11 @@ impl Guest {
 /// Every vendor that can join.
 fn able() -> &'static [Guest] {
     static ABLE: LazyLock<Vec<Guest>> = LazyLock::new(|| {
-        let guest = |provider: &&'static dyn Provider| {
+        let guest = |provider: &'static Arc<dyn Provider>| {
             let case = |name| fixtures(provider.name()).iter().find(|f| f.case == name);
             let firing = case("firing")?;
             Some(Guest {
-                provider: *provider,
+                provider,
                 source: firing.source(),
                 firing,
                 resolved: case("resolved")?,
@@ -276,7 +277,7 @@ mod tests {
                 .find(|f| f.source.name == guest.source.name);
             let at = Clock::machine().now();
             let call = guest.call(false, 7, at).unwrap();
-            verify(guest.provider, &call, &feed.unwrap().source).unwrap();
+            verify(&**guest.provider, &call, &feed.unwrap().source).unwrap();
         }
     }
 

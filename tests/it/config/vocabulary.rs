@@ -2,63 +2,46 @@
 
 use std::sync::Arc;
 
-use campanile::config::{Language, Vocabulary};
+use campanile::config::Vocabulary;
 use campanile_model::{Callback, Fault};
 use campanile_providers::{
-    Answer, Outcome, Proof, Provider, Reading, Setting, SettingKind, Source, Stamp,
+    About, Answer, Outcome, Proof, Provider, Reading, Setting, SettingKind, Source, Stamp,
 };
 
 /// A provider of which only the settings matter here.
-pub(crate) struct Fake {
-    pub(crate) name: &'static str,
-    pub(crate) settings: &'static [Setting],
+pub(crate) struct Fake(About);
+
+impl Fake {
+    pub(crate) fn new(name: &str, settings: &[Setting]) -> Self {
+        Self(About {
+            name: name.to_owned(),
+            settings: settings.to_vec(),
+            ..About::default()
+        })
+    }
 }
 
-pub(crate) const UCLOUD: Fake = Fake {
-    name: "ucloud",
-    settings: &[Setting {
+pub(crate) fn ucloud() -> Fake {
+    let setting = Setting {
         name: "demo_paths",
         kind: SettingKind::DemoPaths,
         doc: "Also the demo server's paths.",
-    }],
-};
+    };
+    Fake::new("ucloud", &[setting])
+}
 
-pub(crate) const JIANKONG: Fake = Fake {
-    name: "jiankong",
-    settings: &[Setting {
+pub(crate) fn jiankong() -> Fake {
+    let setting = Setting {
         name: "token",
         kind: SettingKind::Token,
         doc: "The callback token.",
-    }],
-};
+    };
+    Fake::new("jiankong", &[setting])
+}
 
 impl Provider for Fake {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn title(&self) -> &str {
-        self.name
-    }
-
-    fn doc(&self) -> &'static str {
-        ""
-    }
-
-    fn settings(&self) -> &[Setting] {
-        self.settings
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "path key"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "id"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        &self.0
     }
 
     fn recognizes(&self, _: &Callback) -> bool {
@@ -67,6 +50,7 @@ impl Provider for Fake {
 
     fn proof<'a>(&self, _: &'a Callback, source: &'a Source) -> Proof<'a> {
         if self
+            .0
             .settings
             .iter()
             .any(|setting| setting.kind == SettingKind::Token)
@@ -93,15 +77,14 @@ impl Provider for Fake {
     }
 }
 
-pub(crate) fn vocabulary() -> Vocabulary<'static> {
+pub(crate) fn vocabulary() -> Vocabulary {
     Vocabulary {
-        providers: vec![Arc::new(JIANKONG), Arc::new(UCLOUD)],
-        expressions: &Language,
+        providers: vec![Arc::new(jiankong()), Arc::new(ucloud())],
     }
 }
 
 /// The built-in providers, and stand-ins for those that are not built in yet.
-pub(crate) fn shipped_vocabulary() -> Vocabulary<'static> {
+pub(crate) fn shipped_vocabulary() -> Vocabulary {
     let mut known = Vocabulary::built_in();
     for provider in vocabulary().providers {
         if known

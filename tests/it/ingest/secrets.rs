@@ -59,11 +59,10 @@ async fn a_compressed_body_is_kept_inflated_without_its_secrets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_is_always_the_same_is_not_kept_with_the_callback() {
     const DIGEST: &str = "108188de4901e5ff0501d23921484e66";
-    let mut all = campanile_providers::all().iter().copied();
-    let statuscake = all.find(|p| p.name() == "statuscake").unwrap();
+    let statuscake = campanile_providers::by_name("statuscake").unwrap();
     let mut plan = config(vec![]);
     plan.feeds = vec![Feed {
-        provider: Arc::new(statuscake),
+        provider: Arc::clone(statuscake),
         source: Arc::new(Source {
             name: "statuscake/a".to_owned(),
             tokens: vec![Secret::from("campanile-fixture-token")],

@@ -50,7 +50,7 @@ fn every_vendor_has_a_page_and_every_page_a_vendor() {
     let mut pages = BTreeMap::from([("providers/README.md".to_owned(), vendor::list())]);
     for provider in campanile_providers::all() {
         let name = format!("providers/{}.md", provider.name());
-        pages.insert(name, vendor::page(*provider));
+        pages.insert(name, vendor::page(&**provider));
     }
     fs::create_dir_all(docs().join("providers")).unwrap();
     let there = fs::read_dir(docs().join("providers")).unwrap();

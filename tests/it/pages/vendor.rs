@@ -36,11 +36,11 @@ pub(super) fn list() -> String {
     for provider in all {
         let name = provider.name();
         let cells = [
-            provider.title().to_owned(),
-            provider.methods().join(", "),
-            provider.proof_kind().to_owned(),
-            provider.message_id_kind().to_owned(),
-            provider.confidence().to_owned(),
+            provider.about().title.clone(),
+            provider.about().methods.join(", "),
+            provider.about().proof.clone(),
+            provider.about().message_id.clone(),
+            provider.about().confidence.clone(),
         ];
         let cells = cells.map(|it| cell(&it)).join(" | ");
         writeln!(text, "| [`{name}`]({name}.md) | {cells} |").unwrap();
@@ -50,7 +50,7 @@ pub(super) fn list() -> String {
 
 /// The page of one vendor.
 pub(super) fn page(provider: &dyn Provider) -> String {
-    let mut parts = vec![format!("# {}", provider.title()), facts(provider)];
+    let mut parts = vec![format!("# {}", provider.about().title), facts(provider)];
     let (said, sure) = sections(provider);
     for (heading, text) in said {
         let text = without_facts(provider, &text);
@@ -70,11 +70,11 @@ fn facts(provider: &dyn Provider) -> String {
     let name = provider.name();
     let rows = [
         ("word in the config", format!("`{name}`")),
-        ("calls by", provider.methods().join(", ")),
+        ("calls by", provider.about().methods.join(", ")),
         ("address", address(provider)),
-        ("proof", provider.proof_kind().to_owned()),
-        ("message id", provider.message_id_kind().to_owned()),
-        ("how sure", provider.confidence().to_owned()),
+        ("proof", provider.about().proof.clone()),
+        ("message id", provider.about().message_id.clone()),
+        ("how sure", provider.about().confidence.clone()),
     ];
     let rows = rows.map(|(what, is)| format!("| {what} | {} |", cell(&is)));
     format!("| | |\n| --- | --- |\n{}", rows.join("\n"))
@@ -86,7 +86,7 @@ fn address(provider: &dyn Provider) -> String {
     if !has_token(provider) && !has_jwt(provider) {
         return format!("`{source}/<key>`");
     }
-    if provider.proof_kind().contains(PATH_KEY) {
+    if provider.about().proof.contains(PATH_KEY) {
         return format!("`{source}`, or `{source}/<key>` with a path key");
     }
     format!("`{source}`")
@@ -106,7 +106,8 @@ fn without_facts<'a>(provider: &dyn Provider, text: &'a str) -> &'a str {
 
 fn has(provider: &dyn Provider, kind: SettingKind) -> bool {
     provider
-        .settings()
+        .about()
+        .settings
         .iter()
         .any(|setting| setting.kind == kind)
 }
@@ -121,7 +122,7 @@ fn has_jwt(provider: &dyn Provider) -> bool {
 
 /// What the provider says under its own headings, and how sure it is.
 fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
-    let doc = provider.doc().trim();
+    let doc = provider.about().doc.trim();
     let (said, sure) = doc.split_once("\n\nHow sure: ").unwrap_or((doc, ""));
     // What stands there first is the word that stands in the table of facts too.
     let (_, sources) = sure.split_once('\n').unwrap_or_default();
@@ -130,7 +131,7 @@ fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
         let (heading, text) = section.split_once('\n').unwrap_or((section, ""));
         (heading, text.trim().to_owned())
     });
-    let word = match provider.confidence() {
+    let word = match provider.about().confidence.as_str() {
         "documented" => "Documented: the vendor describes what it sends.",
         "seen in code" => "Seen in code that sends or reads it.",
         "inferred" => "Inferred from examples; the vendor does not describe it.",
@@ -156,10 +157,10 @@ fn config(provider: &dyn Provider) -> String {
     let mut text = format!("In the config:\n\n```toml\n[providers.{name}.prod]\n");
     if has_token(provider) {
         writeln!(text, "token = {{ env = \"{variable}_TOKEN\" }}").unwrap();
-        if provider.proof_kind().contains("basic") {
+        if provider.about().proof.contains("basic") {
             text += "# user = \"campanile\"   # with Basic authorization\n";
         }
-        if provider.proof_kind().contains(PATH_KEY) {
+        if provider.about().proof.contains(PATH_KEY) {
             writeln!(text, "# {key}{also}").unwrap();
         }
     } else {

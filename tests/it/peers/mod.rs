@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use campanile::config::Feed;
 use campanile_model::{Alert, Secret};
-use campanile_providers::{Provider, Source};
+use campanile_providers::Source;
 use tokio::process::Command;
 
 use crate::standing::{Standing, config};
@@ -32,10 +32,9 @@ async fn gateway(providers: &[&str]) -> Standing {
 }
 
 fn feed(provider: &str) -> Feed {
-    let mut all = campanile_providers::all().iter().copied();
-    let provider: &'static dyn Provider = all.find(|p| p.name() == provider).unwrap();
+    let provider = campanile_providers::by_name(provider).unwrap();
     Feed {
-        provider: Arc::new(provider),
+        provider: Arc::clone(provider),
         source: Arc::new(Source {
             name: format!("{}/prod", provider.name()),
             tokens: vec![Secret::from(TOKEN)],

@@ -1,33 +1,24 @@
 //! A vendor made for tests: JSON with `probe`, which is the message id. A source with a `user` reads it from the field of
 //! that name instead.
 
+use std::sync::LazyLock;
+
 use campanile_model::{Callback, Fault, Fingerprint, Report, Severity, Status};
-use campanile_providers::{Answer, Effect, Outcome, Proof, Provider, Reading, Source, Stamp};
+use campanile_providers::{
+    About, Answer, Effect, Outcome, Proof, Provider, Reading, Source, Stamp,
+};
 use serde_json::{Value, json};
 
 pub(crate) struct Probe;
 
 impl Provider for Probe {
-    fn name(&self) -> &'static str {
-        "probe"
-    }
-    fn title(&self) -> &'static str {
-        "Probe"
-    }
-    fn doc(&self) -> &'static str {
-        ""
-    }
-    fn methods(&self) -> &[&'static str] {
-        &["POST", "PUT"]
-    }
-    fn proof_kind(&self) -> &'static str {
-        "token in the body"
-    }
-    fn message_id_kind(&self) -> &'static str {
-        "probe"
-    }
-    fn confidence(&self) -> &'static str {
-        "documented"
+    fn about(&self) -> &About {
+        static ABOUT: LazyLock<About> = LazyLock::new(|| About {
+            name: "probe".into(),
+            methods: vec!["POST", "PUT"],
+            ..About::default()
+        });
+        &ABOUT
     }
     fn recognizes(&self, call: &Callback) -> bool {
         call.json().is_ok_and(|body| body.get("probe").is_some())

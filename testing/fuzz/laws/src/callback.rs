@@ -2,8 +2,8 @@
 //! kept.
 
 use campanile_model::{Callback, Secret};
+use campanile_providers::all;
 use campanile_providers::fixture::{KEY, TOKEN};
-use campanile_providers::{Provider, all};
 
 use crate::{Seeds, request};
 

@@ -14,7 +14,10 @@ pub fn holds(bytes: &[u8]) {
     match Mapping::parse("fuzzed", text) {
         Err(mistakes) => have_places(&mistakes, text),
         Ok(mapping) => {
-            let again = Mapping::parse("fuzzed", mapping.source_text());
+            let again = Mapping::parse(
+                "fuzzed",
+                mapping.about().toml.as_deref().unwrap_or_default(),
+            );
             assert!(
                 again.is_ok(),
                 "what a mapping shows of itself is no mapping"

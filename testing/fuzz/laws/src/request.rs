@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use campanile_model::{Callback, Fetched, Secret};
 use campanile_providers::fixture::{CERTIFICATE, KEYS, RECEIVED_AT};
-use campanile_providers::{Document, Fixture, Needed, Provider, Source, all, fixtures};
+use campanile_providers::{Document, Fixture, Needed, Provider, Source, all, by_name, fixtures};
 
 /// Parts two texts in one input.
 const BETWEEN: &[u8] = b"\n=====\n";
@@ -48,8 +48,8 @@ pub(crate) fn addressed(path: &str) -> &'static dyn Provider {
         .and_then(|rest| rest.split('/').next())
         .unwrap_or(path);
     let sum: usize = name.bytes().map(usize::from).sum();
-    let found = all().iter().find(|provider| provider.name() == name);
-    *found.unwrap_or_else(|| &all()[sum % all().len()])
+    let found = by_name(name).unwrap_or_else(|| &all()[sum % all().len()]);
+    &**found
 }
 
 /// `call` as the server hands it over.

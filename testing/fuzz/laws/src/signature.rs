@@ -1,11 +1,13 @@
 //! Any text where a proof stands: headers, a certificate, a distinguished name, hexadecimal digits, base64. A stranger is
 //! never believed, and what was decoded is encoded as the same.
 
+use std::sync::LazyLock;
+
 use campanile_model::{Callback, Fault};
 use campanile_providers::fixture::CERTIFICATE;
 use campanile_providers::trust::signature::Encoding;
 use campanile_providers::{
-    Answer, Certified, Hash, Outcome, Proof, Provider, Reading, Source, Stamp, verify,
+    About, Answer, Certified, Hash, Outcome, Proof, Provider, Reading, Source, Stamp, verify,
 };
 
 use crate::{Seeds, request};
@@ -127,28 +129,9 @@ fn client(told: &str) {
 pub(crate) struct Asking(pub(crate) Proof<'static>);
 
 impl Provider for Asking {
-    fn name(&self) -> &'static str {
-        "asking"
-    }
-
-    fn title(&self) -> &'static str {
-        "Asking"
-    }
-
-    fn doc(&self) -> &'static str {
-        ""
-    }
-
-    fn proof_kind(&self) -> &'static str {
-        "any"
-    }
-
-    fn message_id_kind(&self) -> &'static str {
-        "none"
-    }
-
-    fn confidence(&self) -> &'static str {
-        "inferred"
+    fn about(&self) -> &About {
+        static ABOUT: LazyLock<About> = LazyLock::new(About::default);
+        &ABOUT
     }
 
     fn recognizes(&self, _: &Callback) -> bool {
