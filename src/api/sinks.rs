@@ -1,0 +1,110 @@
+//! `/api/v1/sinks`
+
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{Failing, list, resource};
+use crate::http::{Gateway, SinkState};
+use campanile_store::{SinkId, Stats};
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/sinks").get(index))
+        .service(resource("/sinks/{kind}/{name}/pause").post(pause))
+        .service(resource("/sinks/{kind}/{name}/resume").post(resume));
+}
+
+/// The configured sinks in the order of the file, then those that once were.
+async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let kept = gateway.store.stats().await?;
+    let known = gateway.store.known_sinks().await?;
+    let states = gateway.sinks.states();
+    let id = |name: &str| known.iter().find(|k| k.1 == name).map(|k| k.0);
+    let configured = states
+        .iter()
+        .map(|state| shown(state, true, &counts(&kept, id(&state.name))));
+    let gone = known
+        .iter()
+        .filter(|(_, name)| states.iter().all(|state| state.name != *name));
+    let gone = gone.map(|(id, name)| {
+        let state = SinkState {
+            name: name.clone(),
+            state: "not configured".to_owned(),
+            ..SinkState::default()
+        };
+        shown(&state, false, &counts(&kept, Some(*id)))
+    });
+    Ok(list(
+        &configured.chain(gone).collect::<Vec<_>>(),
+        &Value::Null,
+    ))
+}
+
+struct Counts {
+    owed: u64,
+    dead: u64,
+}
+
+fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
+    let of = |rows: &[(SinkId, u64)]| {
+        let row = rows.iter().find(|row| Some(row.0) == id);
+        row.map_or(0, |row| row.1)
+    };
+    Counts {
+        owed: of(&kept.owed),
+        dead: of(&kept.dead),
+    }
+}
+
+fn shown(state: &SinkState, configured: bool, counts: &Counts) -> Value {
+    json!({
+        "name": state.name,
+        "kind": state.name.split('/').next(),
+        "configured": configured,
+        "state": state.state,
+        "owed": counts.owed,
+        "dead": counts.dead,
+        "in_flight": state.in_flight,
+        "last_success_at": state.last_success_at,
+        "last_error": state.last_error,
+        "last_error_at": state.last_error_at,
+        "retry_at": state.retry_at,
+    })
+}
+
+async fn pause(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let (kind, name) = name.into_inner();
+    let name = format!("{kind}/{name}");
+    told(&gateway, &name, gateway.sinks.pause(&name))
+}
+
+async fn resume(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let (kind, name) = name.into_inner();
+    let name = format!("{kind}/{name}");
+    told(&gateway, &name, gateway.sinks.resume(&name))
+}
+
+/// The state in which the sink is now.
+fn told(gateway: &Gateway, name: &str, found: bool) -> Failing<HttpResponse> {
+    let states = gateway.sinks.states();
+    match states.iter().find(|state| state.name == name) {
+        Some(state) if found => {
+            Ok(HttpResponse::Ok().json(json!({"name": name, "state": state.state})))
+        }
+        _ => {
+            let known: Vec<&str> = states.iter().map(|state| state.name.as_str()).collect();
+            let message = format!(
+                "this sink is not configured; the sinks are: {}",
+                known.join(", ")
+            );
+            Err(ApiError::not_found(message))
+        }
+    }
+}
