@@ -78,7 +78,7 @@ pub fn read(source: &Source, call: &Callback, received_at: Timestamp) -> Read {
         }
     };
     let mut remarks = call.remarks();
-    remarks.extend(reading.remarks);
+    remarks.extend(reading.remarks());
     let reports = reading.reports.into_iter();
     Read {
         alerts: reports
