@@ -17,7 +17,7 @@ pub use run::run;
 
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
-use crate::http::{self, Gateway};
+use crate::http::{self, Gateway, Shown};
 use crate::pipeline::route::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
 use campanile_model::Clock;
@@ -76,6 +76,8 @@ pub struct App {
     listeners: Vec<Listener>,
     duties: Vec<JoinHandle<()>>,
     config: Mutex<Config>,
+    /// The certificates of the public and of the admin listener, where they serve TLS.
+    shown: [Option<Arc<Shown>>; 2],
 }
 
 /// One of the two listeners.
@@ -110,12 +112,16 @@ impl App {
         );
         let certificates = certificates::fetched(clock.clone(), certificates::REACH);
         let gateway = Arc::new(gateway.with_certificates(certificates));
+        let shown = config
+            .tls()
+            .map(|tls| Some(Arc::new(Shown::new(&tls?.pair))));
+        let [outside, inside] = shown.each_ref().map(Option::as_ref);
         let listeners = vec![
             serve(public, |listener| {
-                http::public(Arc::clone(&gateway), listener, &server)
+                http::public(Arc::clone(&gateway), listener, &server, outside)
             })?,
             serve(admin, |listener| {
-                http::admin(Arc::clone(&gateway), listener)
+                http::admin(Arc::clone(&gateway), listener, inside)
             })?,
         ];
         let duties = duties::start(
@@ -132,6 +138,7 @@ impl App {
             listeners,
             duties,
             config: Mutex::new(config),
+            shown,
         })
     }
 
@@ -170,6 +177,11 @@ impl App {
         // Workers first: an alert that the new plan owes to a new sink finds it.
         self.delivery.replace(outlets);
         self.gateway.follow(plan);
+        for (shown, tls) in self.shown.iter().zip(new.tls()) {
+            if let (Some(shown), Some(tls)) = (shown, tls) {
+                shown.replace(&tls.pair);
+            }
+        }
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }

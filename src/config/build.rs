@@ -153,6 +153,7 @@ fn server(table: Table<'_>) -> Built<Server> {
         workers: workers
             .and_then(|workers| usize::try_from(workers).ok())
             .unwrap_or(cores.saturating_sub(1).max(1)),
+        tls: table.maybe("tls", values::tls)?,
     })
 }
 
@@ -161,6 +162,7 @@ fn admin(table: Table<'_>) -> Built<Admin> {
     Ok(Admin {
         listen: table.get("listen", values::address)?,
         token: table.maybe("token", |node| super::secret::strong(node, environment))?,
+        tls: table.maybe("tls", values::tls)?,
     })
 }
 

@@ -17,6 +17,7 @@ mod secret;
 mod settings;
 mod slots;
 mod text;
+mod tls;
 mod values;
 pub mod watch;
 
@@ -34,6 +35,7 @@ pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, Web
 pub use expressions::{ExpressionMistake, Expressions, Language};
 pub use mistake::{Line, Location, Mistake, Mistakes};
 pub use slots::{SecretKind, SecretSlot, secret_slots};
+pub use tls::Tls;
 
 /// What a configuration may speak of beside the settings of this module.
 pub struct Vocabulary<'a> {
@@ -124,6 +126,13 @@ pub struct Config {
     pub routes: Vec<Route>,
 }
 
+impl Config {
+    /// The certificates of the public and of the admin listener.
+    pub fn tls(&self) -> [Option<&Tls>; 2] {
+        [self.server.tls.as_ref(), self.admin.tls.as_ref()]
+    }
+}
+
 /// The listener that vendors call.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -143,6 +152,8 @@ pub struct Server {
     pub connections_max: usize,
     /// How many HTTP worker threads; default one less than the number of cores.
     pub workers: usize,
+    /// With it the listener serves TLS only.
+    pub tls: Option<Tls>,
 }
 
 /// The listener for operators: page, API, metrics, health.
@@ -152,6 +163,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The bearer token; required on anything but loopback.
     pub token: Option<Secret>,
+    /// With it the listener serves TLS only.
+    pub tls: Option<Tls>,
 }
 
 /// Where everything is kept.

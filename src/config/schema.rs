@@ -273,8 +273,19 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Labels => of(json!({ "type": "string" })),
         Kind::Severities => of(of_kind(settings::SEVERITY)),
         Kind::Headers => of(secret()),
+        Kind::Tls => tls(),
         _ => json!({ "type": "string", "minLength": 1 }),
     }
+}
+
+fn tls() -> Value {
+    let path = json!({ "type": "string", "minLength": 1 });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["certificate", "key"],
+        "properties": { "certificate": path, "key": path },
+    })
 }
 
 fn secret() -> Value {

@@ -20,6 +20,7 @@ use super::mistake::nearest;
 use super::node::{Node, Place, Written};
 use super::secret;
 use super::settings::Kind;
+use super::tls::Tls;
 
 /// What is wrong with a value: follows the name of the setting in a sentence.
 pub(super) struct Problem {
@@ -341,6 +342,33 @@ pub(super) fn names(node: &Node) -> Read<Vec<Node>> {
 }
 
 /// Whether a value is what its setting takes.
+/// The certificate and the key of a listener. Both files are read.
+pub(super) fn tls(node: &Node) -> Read<Tls> {
+    const WORDS: &[&str] = &["certificate", "key"];
+    let Written::Table(entries) = &node.value else {
+        return Err(Problem::type_of(node));
+    };
+    if let Some((key, item)) = entries
+        .iter()
+        .find(|(key, _)| !WORDS.contains(&key.as_str()))
+    {
+        return Err(Problem::new("has an unknown word")
+            .at(item)
+            .expecting("`certificate` and `key`")
+            .near(nearest(key, WORDS.iter().copied())));
+    }
+    let path = |word: &str| {
+        let missing = || Problem::new(format!("has no `{word}`")).at(node);
+        let item = node.get(word).ok_or_else(missing)?;
+        filled(item).map_err(|problem| problem.at(item))
+    };
+    Tls::read(&path("certificate")?, &path("key")?).map_err(|unfit| {
+        Problem::new(unfit.what)
+            .at(node.get(unfit.word).unwrap_or(node))
+            .expecting(unfit.expected)
+    })
+}
+
 pub(super) fn check(kind: Kind, node: &Node, environment: &Environment) -> Read<()> {
     match kind {
         Kind::Text | Kind::Path | Kind::Template | Kind::Condition | Kind::Success => {
@@ -364,5 +392,6 @@ pub(super) fn check(kind: Kind, node: &Node, environment: &Environment) -> Read<
         Kind::Severities => severities(node).map(drop),
         Kind::Headers => headers(node, environment).map(drop),
         Kind::Sinks | Kind::Texts => names(node).map(drop),
+        Kind::Tls => tls(node).map(drop),
     }
 }

@@ -19,6 +19,7 @@ mod ingest;
 mod reading;
 mod shared;
 mod target;
+mod tls;
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -37,6 +38,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use connection::Limits;
+pub use tls::Shown;
 
 use crate::config::{self, Feed};
 use crate::telemetry::Metrics;
@@ -251,11 +253,12 @@ impl Gateway {
     }
 }
 
-/// Serves vendors on `listener` until the server's handle is told to stop.
+/// Serves vendors on `listener`, with TLS if there is a certificate, until the server's handle stops it.
 pub fn public(
     gateway: Arc<Gateway>,
     listener: TcpListener,
     server: &config::Server,
+    tls: Option<&Arc<Shown>>,
 ) -> std::io::Result<Server> {
     let data = web::Data::from(gateway);
     let factory = move || {
@@ -270,11 +273,16 @@ pub fn public(
         request: server.head_timeout + server.body_timeout + ingest::ANSWER_WITHIN,
         keep_alive: KEEP_ALIVE,
     };
-    connection::serve(listener, limits, factory)
+    connection::serve(listener, limits, tls, factory)
 }
 
-/// Serves operators on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
-pub fn admin(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Server> {
+/// Serves operators on `listener`, with TLS if there is a certificate, until the server's handle stops it. Call it inside
+/// a Tokio runtime.
+pub fn admin(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<&Arc<Shown>>,
+) -> std::io::Result<Server> {
     tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
     let data = web::Data::from(gateway);
     let factory = move || {
@@ -285,7 +293,7 @@ pub fn admin(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Se
             .configure(api::routes)
             .default_service(web::to(api::nothing_here))
     };
-    connection::serve(listener, ADMIN_LIMITS, factory)
+    connection::serve(listener, ADMIN_LIMITS, tls, factory)
 }
 
 /// Folds histograms now and then, until the metrics are gone.

@@ -35,6 +35,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod tls;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 

@@ -2,12 +2,20 @@
 
 use super::{Kind, Setting, optional, with};
 
+const TLS: &str = r#"{ certificate = "/etc/campanile/tls.pem", key = "/etc/campanile/tls.key" }"#;
+
 pub(crate) const SERVER: &[Setting] = &[
     with(
         "listen",
         Kind::Address,
         r#""127.0.0.1:8080""#,
-        "Where vendors call. Stand a proxy with TLS in front of it, or write `0.0.0.0:8080` to be called directly.",
+        "Where vendors call. Set `tls`, or put a proxy with TLS in front of it. `0.0.0.0:8080` takes calls from every network.",
+    ),
+    optional(
+        "tls",
+        Kind::Tls,
+        TLS,
+        "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
     ),
     with(
         "body_bytes_max",
@@ -65,6 +73,12 @@ pub(crate) const ADMIN: &[Setting] = &[
         Kind::Secret,
         r#"{ env = "CAMPANILE_ADMIN_TOKEN" }"#,
         "The bearer token of the page and the API. Health answers without one.",
+    ),
+    optional(
+        "tls",
+        Kind::Tls,
+        TLS,
+        "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
     ),
 ];
 

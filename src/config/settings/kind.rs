@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Sinks,
     /// A list of texts.
     Texts,
+    /// A table with the paths of a certificate and its key.
+    Tls,
 }
 
 pub(crate) const SEVERITY: Kind = Kind::Word(&["critical", "error", "warning", "info", "unknown"]);
@@ -110,6 +112,7 @@ impl Kind {
             Self::Condition => "a Jinja expression, such as \"severity == 'critical'\"",
             Self::Success => "a Jinja expression over `status` and `body`",
             Self::Texts => "a list of texts that are not empty",
+            Self::Tls => "a table with `certificate` and `key`, the paths of two PEM files",
             Self::Sinks => "a list of sinks, such as [\"webhook/oncall\"]",
         };
         text.to_owned()

@@ -111,10 +111,12 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             body_timeout: Duration::from_secs(10),
             connections_max: 100,
             workers: 1,
+            tls: None,
         },
         admin: config::Admin {
             listen: any,
             token: Some(Secret::from(TOKEN)),
+            tls: None,
         },
         store: config::Store {
             path: "unused".into(),
@@ -177,8 +179,8 @@ impl Standing {
         let (outside, inside) = (listener(), listener());
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
         let servers = [
-            http::public(Arc::clone(&gateway), outside, &config.server).unwrap(),
-            http::admin(Arc::clone(&gateway), inside).unwrap(),
+            http::public(Arc::clone(&gateway), outside, &config.server, None).unwrap(),
+            http::admin(Arc::clone(&gateway), inside, None).unwrap(),
         ];
         let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
         for server in servers {
