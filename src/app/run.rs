@@ -70,7 +70,7 @@ async fn serve(
 /// The files whose change is a change of the configuration.
 fn watched(paths: &[PathBuf], config: &Config) -> Vec<PathBuf> {
     let tls = config.tls().into_iter().flatten();
-    let tls = tls.flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]);
+    let tls = tls.flat_map(|tls| [tls.files.certificate.clone(), tls.files.key.clone()]);
     let mappings = config::mapping_files(paths);
     paths.iter().cloned().chain(mappings).chain(tls).collect()
 }
@@ -79,7 +79,7 @@ fn warn_of_expired(config: &Config) {
     let now = Clock::machine().now();
     for tls in config.tls().into_iter().flatten() {
         if let Some(at) = tls.expired(now) {
-            let file = tls.certificate.display();
+            let file = tls.files.certificate.display();
             tracing::warn!(%file, %at, "the certificate of a listener has expired; clients refuse to connect");
         }
     }

@@ -93,7 +93,7 @@ fn warnings(config: &Config) -> Vec<String> {
     let now = Clock::machine().now();
     let sections = ["server.tls", "admin.tls"].into_iter().zip(config.tls());
     let expired = sections.filter_map(|(section, tls)| {
-        let (at, file) = (tls?.expired(now)?, tls?.certificate.display());
+        let (at, file) = (tls?.expired(now)?, tls?.files.certificate.display());
         Some(format!(
             "[{section}]: the certificate {file} expired at {at}. Clients refuse to connect: replace the file"
         ))

@@ -1,27 +1,19 @@
 //! What the operator wrote, checked: a [`Config`] cannot hold an invalid setting.
 //!
-//! [`load`] reads files and environment (`layers`, `text`), holds them against the table of `settings` (`check`, `values`,
-//! `secret`) and makes the types of this page of them (`build`), or tells every [`Mistake`] at once.
+//! [`load`] reads files and environment into one tree (`campanile_settings`), holds it against the table of `settings`
+//! (`check`) and makes the types of this page from the values (`build`), or reports every [`Mistake`] at once.
 
 mod build;
 mod check;
-mod expressions;
-mod layers;
 mod mappings;
-mod mistake;
-mod node;
 pub mod page;
 mod reload;
 pub mod schema;
-mod secret;
 mod settings;
 mod slots;
-mod text;
 mod tls;
-mod values;
 pub mod watch;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,47 +21,39 @@ use std::time::Duration;
 
 use campanile_model::Secret;
 use campanile_providers::{Provider, Source};
+use campanile_settings::{Layers, Shape};
 use ipnet::IpNet;
 
+pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
-pub use expressions::{ExpressionMistake, Expressions, Language};
-pub use mistake::{Line, Location, Mistake, Mistakes};
-pub use slots::{SecretKind, SecretSlot, secret_slots};
+pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 
-/// What a configuration may speak of beside the settings of this module.
-pub struct Vocabulary<'a> {
+/// What a configuration may name in addition to the settings of this module.
+pub struct Vocabulary {
     /// The providers that a source may use.
     pub providers: Vec<Arc<dyn Provider>>,
-    /// The language of conditions and templates.
-    pub expressions: &'a dyn Expressions,
 }
 
-impl Vocabulary<'_> {
-    /// The providers and the language that are built in.
+impl Vocabulary {
+    /// The built-in providers.
     pub fn built_in() -> Self {
         Self {
             providers: campanile_providers::all().to_vec(),
-            expressions: &Language,
         }
     }
 
-    /// The same, with an operator's own providers in the place of those of the same name.
+    /// The same, with an operator's own providers instead of those of the same name.
     fn with(&self, own: Vec<Arc<dyn Provider>>) -> Self {
         let is_own = |known: &&Arc<dyn Provider>| own.iter().any(|own| own.name() == known.name());
-        let others: Vec<_> = self
-            .providers
-            .iter()
-            .filter(|p| !is_own(p))
-            .cloned()
-            .collect();
+        let others = self.providers.iter().filter(|p| !is_own(p)).cloned();
+        let others: Vec<_> = others.collect();
         Self {
             providers: own.into_iter().chain(others).collect(),
-            expressions: self.expressions,
         }
     }
 
-    /// What a source of this provider takes beside what all sources take.
+    /// What a source of this provider takes in addition to what all sources take.
     fn settings_of(&self, provider: &str) -> Vec<settings::Setting> {
         let mut all = self.providers.iter();
         let found = all.find(|known| known.name() == provider);
@@ -82,6 +66,15 @@ impl Vocabulary<'_> {
     }
 }
 
+/// What must be known of the settings before a file is read.
+const SHAPE: Shape<'static> = Shape {
+    documents: &[mappings::SECTION],
+    named: &["providers", "sinks"],
+    is_public: &settings::is_public,
+    is_known: &settings::is_known,
+    other_names: settings::OTHER_NAMES,
+};
+
 /// Reads a configuration: files, folders of them in name order, and the environment over them.
 pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mistakes> {
     load_with(paths, environment, &Vocabulary::built_in())
@@ -89,22 +82,25 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mist
 
 /// The files with mappings that a configuration names: what they hold counts as the configuration does.
 pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
-    layers::Layers::read(paths, &Environment::new()).mapping_files()
+    Layers::read(paths, &Environment::new(), &SHAPE).document_files()
 }
 
-/// The same with other providers or another language.
+/// The same with other providers.
 pub fn load_with(
     paths: &[PathBuf],
     environment: &Environment,
-    vocabulary: &Vocabulary<'_>,
+    vocabulary: &Vocabulary,
 ) -> Result<Config, Mistakes> {
-    let mut layers = layers::Layers::read(paths, environment);
-    let tree = layers.tree();
-    let own = layers.own_mappings();
-    let vocabulary = vocabulary.with(own.providers);
-    let mut check = check::Check::new(layers, environment, &vocabulary, own.mistaken);
-    let config = check.whole(&tree);
-    check.layers.verdict(config)
+    let mut layers = Layers::read(paths, environment, &SHAPE);
+    let (own, mistaken) = mappings::read(&mut layers, &SHAPE);
+    let mut check = check::Check {
+        findings: layers.findings,
+        environment,
+        vocabulary: &vocabulary.with(own),
+        mistaken,
+    };
+    let config = check.whole(&layers.tree);
+    check.findings.verdict(config)
 }
 
 /// A whole configuration.
@@ -210,6 +206,3 @@ pub struct Route {
     /// Indices into [`Config::sinks`].
     pub sinks: Vec<usize>,
 }
-
-/// What stands in an environment: injected, so that tests need not change the process's own.
-pub type Environment = BTreeMap<String, String>;

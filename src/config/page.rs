@@ -18,7 +18,7 @@ A config is one TOML file, or a folder of them that are merged in the order of t
 ";
 
 /// Every setting with what may stand there, its default and why, as Markdown.
-pub fn page(vocabulary: &Vocabulary<'_>) -> String {
+pub fn page(vocabulary: &Vocabulary) -> String {
     let mut parts = vec![HEAD.to_owned()];
     for (name, doc, settings) in settings::SECTIONS {
         parts.push(format!("## `[{name}]`\n\n{doc}\n\n{}", table(settings)));
@@ -39,17 +39,20 @@ pub fn page(vocabulary: &Vocabulary<'_>) -> String {
     parts.join("\n")
 }
 
-fn sources(vocabulary: &Vocabulary<'_>) -> String {
+fn sources(vocabulary: &Vocabulary) -> String {
     let common = table(settings::SOURCE);
     let mut vendors: BTreeMap<_, (Setting, Vec<String>)> = BTreeMap::new();
     for provider in &vocabulary.providers {
         for own in vocabulary.settings_of(provider.name()) {
-            let entry = vendors.entry((own.name, own.doc));
+            let entry = vendors.entry((own.name.clone(), own.doc.clone()));
             let (_, names) = entry.or_insert((own, Vec::new()));
             names.push(format!("`{}`", provider.name()));
         }
     }
-    let own: Vec<_> = vendors.values().map(|(setting, _)| *setting).collect();
+    let own: Vec<_> = vendors
+        .values()
+        .map(|(setting, _)| setting.clone())
+        .collect();
     let mut whose: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (setting, names) in vendors.values() {
         let settings = whose.entry(names.join(", ")).or_default();
@@ -75,12 +78,12 @@ fn table(settings: &[Setting]) -> String {
 }
 
 fn row(setting: &Setting) -> String {
-    let default = match (setting.default, setting.required) {
+    let default = match (&setting.default, setting.required) {
         (Some(default), _) => format!("`{default}`"),
-        (None, true) => "none: it has to be there".to_owned(),
+        (None, true) => "required".to_owned(),
         (None, false) => "none".to_owned(),
     };
-    let cells = [default, setting.kind.expected(), setting.doc.to_owned()].map(|it| cell(&it));
+    let cells = [default, setting.takes.expected(), setting.doc.to_string()].map(|it| cell(&it));
     format!("| `{}` | {} |\n", setting.name, cells.join(" | "))
 }
 

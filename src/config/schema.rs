@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::Vocabulary;
-use super::settings::{self, Kind, Setting};
+use super::settings::{self, Setting, Type};
+use campanile_settings::SEVERITY;
 
 /// What a mapping is for.
 const MAPPINGS: &str = "Vendors of your own. A mapping says where the fields of an alert stand in a vendor's callback; \
@@ -27,7 +28,7 @@ title = "item.host ~ ': ' ~ item.info"
 "#;
 
 /// The JSON Schema of a configuration file: editors complete and check by it.
-pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
+pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     let mut top = Map::new();
     for (name, doc, settings) in settings::SECTIONS {
         top.insert((*name).to_owned(), object(doc, settings));
@@ -69,7 +70,7 @@ pub fn json_schema(vocabulary: &Vocabulary<'_>) -> Value {
 }
 
 /// A configuration with every setting, its default and why.
-pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
+pub fn full_toml(vocabulary: &Vocabulary) -> String {
     let mut text = String::from(
         "# Every setting of Campanile with its default. What is commented out has no default: it shows an example.\n\
          # Written by the tests from src/config/settings/; config/minimal.toml is the one to begin with.\n",
@@ -87,10 +88,10 @@ pub fn full_toml(vocabulary: &Vocabulary<'_>) -> String {
         let own = vocabulary.settings_of(name);
         let live: Vec<_> = own
             .iter()
-            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
+            .filter(|setting| matches!(setting.takes, Type::Secrets | Type::Texts))
             // Needs more than itself; a path key is there as well.
             .filter(|setting| setting.name != "audience")
-            .map(|setting| setting.name)
+            .map(|setting| &*setting.name)
             .collect();
         let live = if live.is_empty() { vec!["key"] } else { live };
         section(
@@ -131,8 +132,9 @@ fn section(text: &mut String, doc: &str, header: &str, settings: &[&[Setting]], 
     comment(text, doc);
     put(text, header);
     for setting in settings.concat() {
-        comment(text, setting.doc);
-        let active = setting.default.is_some() || setting.required || live.contains(&setting.name);
+        comment(text, &setting.doc);
+        let active =
+            setting.default.is_some() || setting.required || live.contains(&&*setting.name);
         let mark = if active { "" } else { "# " };
         put(
             text,
@@ -174,12 +176,12 @@ fn named(doc: &str, table: &Value) -> Value {
 fn object(doc: &str, settings: &[Setting]) -> Value {
     let properties = settings
         .iter()
-        .map(|setting| (setting.name.to_owned(), property(setting)));
+        .map(|setting| (setting.name.to_string(), property(setting)));
     let mut object = closed(doc, &properties.collect());
     let required: Vec<_> = settings
         .iter()
         .filter(|setting| setting.required)
-        .map(|setting| setting.name)
+        .map(|setting| &*setting.name)
         .collect();
     if let (Some(object), false) = (object.as_object_mut(), required.is_empty()) {
         object.insert("required".to_owned(), json!(required));
@@ -188,15 +190,15 @@ fn object(doc: &str, settings: &[Setting]) -> Value {
 }
 
 fn property(setting: &Setting) -> Value {
-    let mut schema = of_kind(setting.kind);
+    let mut schema = of_type(&setting.takes);
     if let Some(schema) = schema.as_object_mut() {
-        let mut doc = setting.doc.to_owned();
-        if let Some(default) = setting.default {
+        let mut doc = setting.doc.to_string();
+        if let Some(default) = &setting.default {
             // Beside the machine's own form: editors show the description only.
             let _always = write!(doc, " Default: {default}");
         }
         schema.insert("description".to_owned(), json!(doc));
-        let default = setting.default.and_then(|default| {
+        let default = setting.default.as_ref().and_then(|default| {
             let table: toml::Table = format!("it = {default}").parse().ok()?;
             serde_json::to_value(table.get("it")?).ok()
         });
@@ -250,30 +252,32 @@ fn mappings() -> Value {
     })
 }
 
-fn of_kind(kind: Kind) -> Value {
+fn of_type(takes: &Type) -> Value {
     let duration = json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h)" });
     let of = |items: Value| json!({ "type": "object", "additionalProperties": items });
-    match kind {
-        Kind::Flag => json!({ "type": "boolean" }),
-        Kind::Whole(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
-        Kind::Duration(..) => duration,
-        Kind::Schedule => {
+    match takes {
+        Type::Flag => json!({ "type": "boolean" }),
+        Type::Whole(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
+        Type::Duration(..) => duration,
+        Type::Schedule => {
             json!({ "type": "array", "items": duration, "minItems": 1, "maxItems": 64 })
         }
-        Kind::Word(words) => json!({ "enum": words }),
-        Kind::Networks => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Sinks | Kind::Texts => {
+        Type::Word(words) => json!({ "enum": words }),
+        Type::Choice(words) => json!({ "enum": words }),
+        Type::Severity => json!({ "enum": SEVERITY }),
+        Type::Networks => json!({ "type": "array", "items": { "type": "string" } }),
+        Type::Sinks | Type::Texts => {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
         }
-        Kind::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
-        Kind::Secret | Kind::Url => secret(),
-        Kind::Secrets | Kind::SigningSecrets => {
+        Type::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
+        Type::Secret | Type::Url => secret(),
+        Type::Secrets | Type::SigningSecrets => {
             json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })
         }
-        Kind::Labels => of(json!({ "type": "string" })),
-        Kind::Severities => of(of_kind(settings::SEVERITY)),
-        Kind::Headers => of(secret()),
-        Kind::Tls => tls(),
+        Type::Labels => of(json!({ "type": "string" })),
+        Type::Severities => of(of_type(&Type::Severity)),
+        Type::Headers => of(secret()),
+        Type::Tls => tls(),
         _ => json!({ "type": "string", "minLength": 1 }),
     }
 }

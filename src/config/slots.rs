@@ -1,19 +1,8 @@
-//! Where secrets may stand, by the table of settings.
+//! Every setting that holds a secret, from the table of settings.
+
+use campanile_settings::SecretKind;
 
 use super::settings::{POLICY, SECTIONS, SINKS, SOURCE, Setting, of_provider};
-
-/// What kind of secret a setting holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretKind {
-    /// Any text.
-    Text,
-    /// `whsec_<base64>`.
-    Signing,
-    /// An address.
-    Url,
-    /// A table of headers.
-    Headers,
-}
 
 /// A setting that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +10,7 @@ pub struct SecretSlot {
     /// The table, such as `admin` or `sinks.webhook`; of a source or a sink without its name.
     pub table: String,
     /// The setting.
-    pub name: &'static str,
+    pub name: String,
     /// What may stand there.
     pub kind: SecretKind,
 }
@@ -34,7 +23,7 @@ pub fn secret_slots() -> Vec<SecretSlot> {
         .collect();
     for provider in campanile_providers::all() {
         let own = provider.about().settings.iter().map(of_provider);
-        let all = SOURCE.iter().copied().chain(own).collect();
+        let all = SOURCE.iter().cloned().chain(own).collect();
         tables.push((format!("providers.{}", provider.name()), all));
     }
     for (kind, _, settings) in SINKS {
@@ -44,8 +33,8 @@ pub fn secret_slots() -> Vec<SecretSlot> {
         let slot = move |setting: Setting| {
             Some(SecretSlot {
                 table: table.clone(),
-                name: setting.name,
-                kind: setting.kind.secret()?,
+                kind: setting.takes.secret()?,
+                name: setting.name.into_owned(),
             })
         };
         settings.into_iter().filter_map(slot)

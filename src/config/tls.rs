@@ -3,9 +3,10 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use campanile_settings::TlsFiles;
 use jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -20,10 +21,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The certificate and the key of a listener.
 #[derive(Clone)]
 pub struct Tls {
-    /// The file with the certificate and its chain, PEM.
-    pub certificate: PathBuf,
-    /// The file with the private key, PEM.
-    pub key: PathBuf,
+    /// Where they are.
+    pub files: TlsFiles,
     /// Both, read; the key belongs to the certificate.
     pub pair: Arc<CertifiedKey>,
     /// Clients accept the certificate until then.
@@ -34,8 +33,7 @@ pub struct Tls {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls")
-            .field("certificate", &self.certificate)
-            .field("key", &self.key)
+            .field("files", &self.files)
             .field("valid_until", &self.valid_until)
             .finish_non_exhaustive()
     }
@@ -53,15 +51,14 @@ pub(super) struct Unfit {
 
 impl Tls {
     /// Reads both files.
-    pub(super) fn read(certificate: &str, key: &str) -> Result<Self, Unfit> {
-        let chain = chain(certificate)?;
+    pub(super) fn read(files: TlsFiles) -> Result<Self, Unfit> {
+        let chain = chain(&files.certificate)?;
         let valid_until = chain.first().and_then(valid_until);
-        let private = private(key)?;
+        let private = private(&files.key)?;
         let pair = CertifiedKey::from_der(chain, private, &ring::default_provider());
-        let pair = pair.map_err(|error| unfit_pair(certificate, key, &error))?;
+        let pair = pair.map_err(|error| unfit_pair(&files, &error))?;
         Ok(Self {
-            certificate: certificate.into(),
-            key: key.into(),
+            files,
             pair: Arc::new(pair),
             valid_until,
         })
@@ -73,7 +70,7 @@ impl Tls {
     }
 }
 
-fn chain(file: &str) -> Result<Vec<CertificateDer<'static>>, Unfit> {
+fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Unfit> {
     let pem = bytes("certificate", file)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     chain
@@ -81,21 +78,25 @@ fn chain(file: &str) -> Result<Vec<CertificateDer<'static>>, Unfit> {
         .filter(|chain| !chain.is_empty())
         .ok_or_else(|| Unfit {
             word: "certificate",
-            what: format!("names {file}, which holds no certificate in PEM form"),
+            what: format!("names {}, which holds no certificate in PEM form", file.display()),
             expected: "a file with `-----BEGIN CERTIFICATE-----`: the certificate of the listener, then its chain",
         })
 }
 
-fn private(file: &str) -> Result<PrivateKeyDer<'static>, Unfit> {
+fn private(file: &Path) -> Result<PrivateKeyDer<'static>, Unfit> {
     let pem = bytes("key", file)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| Unfit {
         word: "key",
-        what: format!("names {file}, which holds no private key in PEM form"),
+        what: format!(
+            "names {}, which holds no private key in PEM form",
+            file.display()
+        ),
         expected: "a file with `-----BEGIN PRIVATE KEY-----`: a key without a passphrase",
     })
 }
 
-fn unfit_pair(certificate: &str, key: &str, error: &rustls::Error) -> Unfit {
+fn unfit_pair(files: &TlsFiles, error: &rustls::Error) -> Unfit {
+    let (certificate, key) = (files.certificate.display(), files.key.display());
     let (what, expected) = match error {
         rustls::Error::InconsistentKeys(_) => (
             format!("names the key {key}, which does not belong to the certificate {certificate}"),
@@ -113,20 +114,24 @@ fn unfit_pair(certificate: &str, key: &str, error: &rustls::Error) -> Unfit {
     }
 }
 
-fn bytes(word: &'static str, file: &str) -> Result<Vec<u8>, Unfit> {
+fn bytes(word: &'static str, file: &Path) -> Result<Vec<u8>, Unfit> {
     let unfit = |what| Unfit {
         word,
         what,
         expected: "a PEM file that this user may read",
     };
     let mut bytes = Vec::new();
-    let read = File::open(Path::new(file))
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read =
+        File::open(file).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
         Ok(read) if read as u64 <= FILE_BYTES_MAX => Ok(bytes),
-        Ok(_) => Err(unfit(format!("names {file}, which is larger than 1 MiB"))),
+        Ok(_) => Err(unfit(format!(
+            "names {}, which is larger than 1 MiB",
+            file.display()
+        ))),
         Err(error) => Err(unfit(format!(
-            "names {file}, which cannot be read: {error}"
+            "names {}, which cannot be read: {error}",
+            file.display()
         ))),
     }
 }

@@ -63,7 +63,7 @@ fn check_shows_five_mistakes_each_in_its_place() {
     for (place, words) in [
         ("2:1", "did you mean `listen`?"),
         ("3:18", "expected a whole number"),
-        ("5:7", "`key` is a word that everybody guesses"),
+        ("5:7", "`key` is a commonly guessed password"),
         ("9:9", "did you mean `severity`?"),
         ("10:10", "did you mean `webhook/oncall`?"),
     ] {

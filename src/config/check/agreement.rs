@@ -1,17 +1,28 @@
-//! What must hold between settings that are each sound by themselves.
+//! What must agree between settings that are each valid on their own.
 
 use campanile_providers::Never;
 
-use super::{Check, Named};
-use crate::config::Feed;
-use crate::config::build::{self, Parts};
-use crate::config::mistake::one_of;
-use crate::config::node::{Node, Place};
-use crate::config::settings::Kind;
+use super::{Check, Named, Parts};
+use crate::config::settings::Type;
+use crate::config::{Feed, build};
+use campanile_settings::{Node, Place, one_of};
 
 impl Check<'_> {
-    /// Where two listeners may stand.
-    pub(crate) fn listeners(&mut self, parts: &Parts, tree: &Node) {
+    /// Checks all of it.
+    pub(super) fn agreement(&mut self, parts: &Parts, tree: &Node, sources: &[Named<'_>]) {
+        self.listeners(parts, tree);
+        self.demo_paths(parts, sources);
+        self.client_certificates(parts, sources);
+        for (feed, source) in parts.feeds.iter().zip(sources) {
+            // A mistake in the source may be the proof itself, misspelled.
+            if let Some(feed) = feed.as_ref().filter(|_| source.sound) {
+                self.proof(feed, source);
+            }
+        }
+    }
+
+    /// The addresses of the two listeners.
+    fn listeners(&mut self, parts: &Parts, tree: &Node) {
         let (Some(server), Some(admin)) = (&parts.server, &parts.admin) else {
             return;
         };
@@ -21,33 +32,19 @@ impl Check<'_> {
             let message =
                 "`[admin]` has no `token`: anyone who reaches this address could read every alert";
             let expected = "`token = { env = \"CAMPANILE_ADMIN_TOKEN\" }`, or a loopback address such as \"127.0.0.1:8081\"";
-            self.wrong(&place, message.to_owned(), expected);
+            self.findings.wrong(&place, message, expected);
         }
         if admin.listen == server.listen && server.listen.port() != 0 {
-            let message = "`[admin]` and `[server]` listen on the same address".to_owned();
-            self.wrong(&place, message, "another port");
+            let message = "`[admin]` and `[server]` listen on the same address";
+            self.findings.wrong(&place, message, "another port");
         }
     }
 
-    /// A client certificate is what a trusted proxy says in a header: without both there is nothing to believe.
-    pub(crate) fn client_certificates(
-        &mut self,
-        parts: &Parts,
-        tree: &Node,
-        sources: &[Named<'_>],
-    ) {
+    /// A client certificate is what a trusted proxy says in a header: both must be set.
+    fn client_certificates(&mut self, parts: &Parts, sources: &[Named<'_>]) {
         let Some(server) = &parts.server else {
             return;
         };
-        if let Some(name) = &server.client_certificate_header
-            && !is_header(name)
-        {
-            let table = tree.get("server");
-            let node = table.and_then(|table| table.get("client_certificate_header"));
-            let place = node.map_or(Place::Default, |node| node.place.clone());
-            let message = "`client_certificate_header` is not the name of a header".to_owned();
-            self.wrong(&place, message, "a name such as \"x-client-cert-cn\"");
-        }
         let missing = match (&server.client_certificate_header, &*server.trusted_proxies) {
             (None, _) => "client_certificate_header",
             (_, []) => "trusted_proxies",
@@ -60,12 +57,13 @@ impl Check<'_> {
             let message =
                 format!("`client_certificate` could never hold: `[server]` has no `{missing}`");
             let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is set up";
-            self.add(&node.place, true, message, expected.to_owned(), None);
+            self.findings
+                .add(&node.place, true, message, expected, None);
         }
     }
 
-    /// The demo server's paths name no source: only one can stand behind them.
-    pub(crate) fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
+    /// The demo server's paths name no source, so only one source can serve them.
+    fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
         let pairs = parts.feeds.iter().zip(sources);
         let demo =
             pairs.filter(|(feed, _)| feed.as_ref().is_some_and(|feed| feed.source.demo_paths));
@@ -79,19 +77,14 @@ impl Check<'_> {
                     .place
                     .clone();
                 let message = format!("the demo paths are served for `{}` already", first.full());
-                self.add(
-                    &place,
-                    true,
-                    message,
-                    "one source with `demo_paths = true`".to_owned(),
-                    None,
-                );
+                let expected = "one source with `demo_paths = true`";
+                self.findings.add(&place, true, message, expected, None);
             }
         }
     }
 
-    /// A source must have some way to know its vendor.
-    pub(crate) fn proof(&mut self, feed: &Feed, named: &Named<'_>) {
+    /// A source must have some way to verify its vendor.
+    fn proof(&mut self, feed: &Feed, named: &Named<'_>) {
         let source = &feed.source;
         let secrets = !source.keys.is_empty()
             || !source.tokens.is_empty()
@@ -102,8 +95,8 @@ impl Check<'_> {
         let own = self.vocabulary.settings_of(named.kind);
         let own = own
             .iter()
-            .filter(|setting| matches!(setting.kind, Kind::Secrets | Kind::Texts))
-            .map(|setting| setting.name);
+            .filter(|setting| matches!(setting.takes, Type::Secrets | Type::Texts))
+            .map(|setting| &*setting.name);
         let words = one_of(
             own.clone()
                 .chain(["key", "allow_from", "client_certificate"])
@@ -141,12 +134,7 @@ impl Check<'_> {
         } else {
             return;
         };
-        self.add(&named.table.place, true, message, expected, None);
+        self.findings
+            .add(&named.table.place, true, message, expected, None);
     }
-}
-
-/// Whether this can be the name of a header.
-fn is_header(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    !name.is_empty() && name.chars().all(fits)
 }

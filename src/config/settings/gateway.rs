@@ -1,82 +1,82 @@
-//! What the gateway itself is told: its listeners, its store, its log.
+//! The settings of the gateway itself: its listeners, its store, its log.
 
-use super::{Kind, Setting, optional, with};
+use super::{Setting, Type, optional, with};
 
 const TLS: &str = r#"{ certificate = "/etc/campanile/tls.pem", key = "/etc/campanile/tls.key" }"#;
 
 pub(crate) const SERVER: &[Setting] = &[
     with(
         "listen",
-        Kind::Address,
+        Type::Address,
         r#""127.0.0.1:8080""#,
-        "Where vendors call. Set `tls`, or put a proxy with TLS in front of it. `0.0.0.0:8080` takes calls from every network.",
+        "The address that vendors call. Set `tls`, or put a TLS proxy in front of it. `0.0.0.0:8080` accepts calls from every network.",
     ),
     optional(
         "tls",
-        Kind::Tls,
+        Type::Tls,
         TLS,
         "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
     ),
     with(
         "body_bytes_max",
-        Kind::Whole(1024, 67_108_864),
+        Type::Whole(1024, 67_108_864),
         "1048576",
-        "The largest body that is taken; a larger one is answered 413. The largest alerts seen are below 256 KiB.",
+        "The largest body that is accepted; a larger one is answered 413. The largest alerts seen are below 256 KiB.",
     ),
     with(
         "trusted_proxies",
-        Kind::Networks,
+        Type::Networks,
         "[]",
-        "Proxies whose X-Forwarded-For is believed, such as [\"10.0.0.0/8\"]. None: the caller is whoever connects.",
+        "Proxies whose X-Forwarded-For is trusted, such as [\"10.0.0.0/8\"]. None: the caller is the address that connects.",
     ),
     optional(
         "client_certificate_header",
-        Kind::Text,
+        Type::Header,
         r#""x-client-cert-cn""#,
-        "The header in which your proxy names the client certificate that it verified, by common name or whole subject. Believed of `trusted_proxies` only, and never kept.",
+        "The header in which your proxy names the client certificate that it verified, by common name or whole subject. Trusted only from `trusted_proxies`, and never stored.",
     ),
     with(
         "head_timeout",
-        Kind::Duration(1, 300),
+        Type::Duration(1, 300),
         r#""5s""#,
         "How long a sender may take for its headers, so that slow ones cannot hold all connections.",
     ),
     with(
         "body_timeout",
-        Kind::Duration(1, 300),
+        Type::Duration(1, 300),
         r#""10s""#,
         "How long a sender may take for its body; a slower one is answered 408.",
     ),
     with(
         "connections_max",
-        Kind::Whole(1, 1_000_000),
+        Type::Whole(1, 1_000_000),
         "10000",
         "Connections at the same time. Each needs a file descriptor: see `ulimit -n`.",
     ),
     optional(
         "workers",
-        Kind::Whole(1, 1024),
+        Type::Whole(1, 1024),
         "2",
-        "How many threads serve HTTP. Left out, it is one less than the number of cores, and at least one: the store writes on the other.",
+        "How many threads serve HTTP. Left out: one less than the number of cores, at least one; the store writes on the other core.",
     ),
 ];
 
 pub(crate) const ADMIN: &[Setting] = &[
     with(
         "listen",
-        Kind::Address,
+        Type::Address,
         r#""127.0.0.1:8081""#,
-        "Where. Anything but loopback needs a token.",
+        "The address of the page and the API. Anything but loopback needs a token.",
     ),
     optional(
         "token",
-        Kind::Secret,
+        Type::Secret,
         r#"{ env = "CAMPANILE_ADMIN_TOKEN" }"#,
         "The bearer token of the page and the API. Health answers without one.",
     ),
     optional(
         "tls",
-        Kind::Tls,
+        Type::Tls,
         TLS,
         "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
     ),
@@ -85,28 +85,28 @@ pub(crate) const ADMIN: &[Setting] = &[
 pub(crate) const STORE: &[Setting] = &[
     with(
         "url",
-        Kind::StoreUrl,
+        Type::StoreUrl,
         r#""sqlite:campanile.db""#,
         "The database file. Keep it on a local disk: SQLite's locks do not hold on network file systems.",
     ),
     with(
         "retention_days",
-        Kind::Whole(1, 3650),
+        Type::Whole(1, 3650),
         "30",
-        "How long callbacks, alerts and dedup keys are kept. What is still owed is kept for longer.",
+        "How long callbacks, alerts and dedup keys are kept. What is not delivered yet is kept longer.",
     ),
 ];
 
 pub(crate) const LOG: &[Setting] = &[
     with(
         "format",
-        Kind::Word(&["json", "pretty"]),
+        Type::Word(&["json", "pretty"]),
         r#""json""#,
         "json: one object a line, for machines. pretty: for people.",
     ),
     with(
         "level",
-        Kind::Level,
+        Type::Level,
         r#""info""#,
         "error, warn, info, debug or trace; also for one part, such as \"info,campanile::delivery=debug\".",
     ),

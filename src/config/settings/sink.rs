@@ -1,6 +1,6 @@
 //! What a sink may set: `[sinks.<kind>.<name>]`.
 
-use super::{Kind, Setting, optional, required, with};
+use super::{Setting, Type, optional, required, with};
 
 /// The kinds of sinks.
 pub(crate) const SINKS: &[(&str, &str, &[Setting])] = &[
@@ -13,49 +13,49 @@ pub(crate) const SINKS: &[(&str, &str, &[Setting])] = &[
 pub(crate) const POLICY: &[Setting] = &[
     with(
         "timeout",
-        Kind::Duration(1, 60),
+        Type::Duration(1, 60),
         r#""15s""#,
         "How long one try may take, answer included.",
     ),
     with(
         "retry_schedule",
-        Kind::Schedule,
+        Type::Schedule,
         r#"["1s", "5s", "15s", "30s", "1m", "2m", "5m", "10m", "15m", "30m"]"#,
         "Waits between tries; the last one repeats.",
     ),
     with(
         "max_age",
-        Kind::Duration(1, 2_592_000),
+        Type::Duration(1, 2_592_000),
         r#""24h""#,
         "A delivery older than this becomes a dead letter: kept, shown, sent again when an operator says so.",
     ),
     with(
         "in_flight_max",
-        Kind::Whole(1, 1024),
+        Type::Whole(1, 1024),
         "8",
         "Sends at the same time. Alerts of one problem always go one after the other.",
     ),
     optional(
         "per_second",
-        Kind::Whole(1, 1_000_000),
+        Type::Whole(1, 1_000_000),
         "10",
         "At most so many in any second. Left out, there is no limit.",
     ),
     optional(
         "per_minute",
-        Kind::Whole(1, 1_000_000),
+        Type::Whole(1, 1_000_000),
         "20",
         "At most so many in any minute. Chat robots commonly take 20.",
     ),
     optional(
         "per_day",
-        Kind::Whole(1, 100_000_000),
+        Type::Whole(1, 100_000_000),
         "1000",
         "At most so many in any day.",
     ),
     with(
         "overflow",
-        Kind::Word(&["wait", "digest"]),
+        Type::Word(&["wait", "digest"]),
         r#""wait""#,
         "What becomes of alerts over a limit. wait: they go out later. digest: they are rolled into one message.",
     ),
@@ -64,61 +64,61 @@ pub(crate) const POLICY: &[Setting] = &[
 pub(crate) const WEBHOOK: &[Setting] = &[
     required(
         "url",
-        Kind::Url,
+        Type::Url,
         r#""https://oncall.example.com/hooks/campanile""#,
         "Where to. May be a secret, { env = \"NAME\" }: it is never logged.",
     ),
     with(
         "method",
-        Kind::Word(&["POST", "PUT", "PATCH"]),
+        Type::Word(&["POST", "PUT", "PATCH"]),
         r#""POST""#,
         "The HTTP method.",
     ),
     with(
         "format",
-        Kind::Word(&["alert", "cloudevents", "alertmanager"]),
+        Type::Word(&["alert", "cloudevents", "alertmanager"]),
         r#""alert""#,
         "The body: the alert's own JSON, CloudEvents 1.0, or what Alertmanager sends to its webhooks.",
     ),
     optional(
         "body",
-        Kind::Template,
+        Type::Template,
         r#""{\"text\": {{ title|tojson }}}""#,
         "A Jinja template for the body, instead of `format`.",
     ),
     with(
         "headers",
-        Kind::Headers,
+        Type::Headers,
         "{}",
         "Headers, each a Jinja template or a secret, such as { Authorization = { env = \"ONCALL_AUTH\" } }.",
     ),
     optional(
         "signing_secret",
-        Kind::SigningSecrets,
+        Type::SigningSecrets,
         r#"{ env = "ONCALL_SECRET" }"#,
         "Sign each request as Standard Webhooks say: whsec_ and the base64 of 24 to 64 random bytes. A list while it is being rotated.",
     ),
     with(
         "egress",
-        Kind::Word(&["private", "public_only"]),
+        Type::Word(&["private", "public_only"]),
         r#""private""#,
         "private: may also go to private addresses. public_only: may not. Link-local and metadata addresses are refused always.",
     ),
     optional(
         "success",
-        Kind::Success,
+        Type::Success,
         r#""body.errcode == 0""#,
         "A Jinja expression over `status` and `body` that must hold beside a 2xx, for receivers that answer 200 to what they refuse.",
     ),
     with(
         "dangerous_skip_tls_verification",
-        Kind::Flag,
+        Type::Flag,
         "false",
         "Do not verify the receiver's certificate: anyone in between can read and change alerts. Prefer `ca_file`.",
     ),
     optional(
         "ca_file",
-        Kind::Path,
+        Type::Path,
         r#""/etc/campanile/ca.pem""#,
         "A PEM file with a certificate authority to trust beside the public ones.",
     ),
@@ -127,25 +127,25 @@ pub(crate) const WEBHOOK: &[Setting] = &[
 pub(crate) const FILE: &[Setting] = &[
     required(
         "path",
-        Kind::Path,
+        Type::Path,
         r#""/var/log/campanile/alerts.jsonl""#,
         "The file. Its folder must exist.",
     ),
     with(
         "rotate_bytes",
-        Kind::Whole(4096, 1_099_511_627_776),
+        Type::Whole(4096, 1_099_511_627_776),
         "104857600",
         "A new file is begun when this one would become larger.",
     ),
     with(
         "keep",
-        Kind::Whole(0, 10_000),
+        Type::Whole(0, 10_000),
         "10",
         "How many old files are kept.",
     ),
     with(
         "sync",
-        Kind::Flag,
+        Type::Flag,
         "true",
         "Wait for the disk after each line. false is faster and may lose the last lines when the power fails.",
     ),
@@ -153,7 +153,7 @@ pub(crate) const FILE: &[Setting] = &[
 
 pub(crate) const STDOUT: &[Setting] = &[with(
     "format",
-    Kind::Word(&["text", "json"]),
+    Type::Word(&["text", "json"]),
     r#""text""#,
     "text: a line for people. json: the alert.",
 )];

@@ -2,55 +2,55 @@
 
 use campanile_providers::{Mapping, Setting as ProviderSetting, SettingKind};
 
-use super::{Kind, SEVERITY, Setting, optional, with};
+use super::{Setting, Type, optional, with};
 
 /// What every source takes: `[providers.<provider>.<name>]`.
 pub(crate) const SOURCE: &[Setting] = &[
     optional(
         "key",
-        Kind::Secrets,
+        Type::Secrets,
         r#"{ env = "SOURCE_KEY" }"#,
-        "A secret that must stand as the last part of the path, /callback/<provider>/<name>/<key>. For vendors that sign nothing. A list while it is being rotated.",
+        "A secret, the last part of the path: /callback/<provider>/<name>/<key>. For vendors that sign nothing. A list during a rotation.",
     ),
     optional(
         "allow_from",
-        Kind::Networks,
+        Type::Networks,
         r#"["106.75.0.0/16"]"#,
         "The caller must come from one of these address ranges.",
     ),
     optional(
         "client_certificate",
-        Kind::Texts,
+        Type::Texts,
         r#"["app.netdata.cloud"]"#,
         "The caller must have shown your proxy a client certificate with one of these common names. Needs `client_certificate_header` and `trusted_proxies` in `[server]`.",
     ),
     with(
         "open",
-        Kind::Flag,
+        Type::Flag,
         "false",
-        "Take calls without any proof. Anyone who can reach the listener can then raise alerts.",
+        "Accept calls without any proof. Anyone who can reach the listener can then raise alerts.",
     ),
     optional(
         "severity",
-        SEVERITY,
+        Type::Severity,
         r#""warning""#,
-        "What to say where the vendor says nothing of severity. Left out, it is unknown.",
+        "Severity to use when the vendor sends none. Left out: unknown.",
     ),
     with(
         "severities",
-        Kind::Severities,
+        Type::Severities,
         "{}",
-        "The vendor's words for severities, before the provider's own, such as { P0 = \"critical\" }.",
+        "The vendor's words for severities. They win over the provider's own, such as { P0 = \"critical\" }.",
     ),
     optional(
         "time_zone",
-        Kind::Zone,
+        Type::Zone,
         r#""Asia/Shanghai""#,
-        "The zone of times that the vendor writes without one. Left out, it is the provider's default.",
+        "The time zone of times that the vendor sends without one. Left out: the provider's default.",
     ),
     with(
         "labels",
-        Kind::Labels,
+        Type::Labels,
         "{}",
         "Labels added to each alert of this source, such as { team = \"db\" }.",
     ),
@@ -63,33 +63,33 @@ pub(crate) fn of_mappings() -> Vec<Setting> {
 
 /// A provider's own setting in the form of this table.
 pub(crate) fn of_provider(setting: &ProviderSetting) -> Setting {
-    let (kind, default, example) = match setting.kind {
-        SettingKind::Token => (Kind::Secrets, None, r#"{ env = "SOURCE_TOKEN" }"#),
-        SettingKind::User => (Kind::Text, None, r#""campanile""#),
+    let (takes, default, example): (_, Option<&'static str>, &'static str) = match setting.kind {
+        SettingKind::Token => (Type::Secrets, None, r#"{ env = "SOURCE_TOKEN" }"#),
+        SettingKind::User => (Type::Text, None, r#""campanile""#),
         SettingKind::Topics => (
-            Kind::Texts,
+            Type::Texts,
             None,
             r#"["arn:aws:sns:eu-west-1:111122223333:alarms"]"#,
         ),
         SettingKind::Tenant => (
-            Kind::Text,
+            Type::Text,
             None,
             r#""00000000-0000-0000-0000-000000000000""#,
         ),
-        SettingKind::Audience => (Kind::Texts, None, r#"["api://campanile"]"#),
-        SettingKind::DemoPaths => (Kind::Flag, Some("false"), "false"),
+        SettingKind::Audience => (Type::Texts, None, r#"["api://campanile"]"#),
+        SettingKind::DemoPaths => (Type::Flag, Some("false"), "false"),
     };
     Setting {
-        name: setting.name,
-        kind,
-        default,
-        example,
+        name: setting.name.into(),
+        takes,
+        default: default.map(Into::into),
+        example: example.into(),
         required: false,
-        doc: setting.doc,
+        doc: setting.doc.into(),
     }
 }
 
-/// Names under which a provider is looked for though it has another: what they send is one form.
+/// Names under which operators look for a provider that has another name.
 pub(crate) const OTHER_NAMES: &[(&str, &str)] = &[
     ("amtool", "alertmanager-api"),
     ("prometheus", "alertmanager-api"),

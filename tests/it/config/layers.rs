@@ -86,7 +86,7 @@ fn one_name_in_two_files_is_refused() {
     let mistakes = load_files(&files, &[]).1.unwrap_err();
     let drawn = mistakes.to_string();
     assert!(
-        drawn.contains("stands in two files")
+        drawn.contains("is defined in two files")
             && drawn.contains("b.toml:2:15")
             && drawn.contains("a.toml:1"),
         "{drawn}"

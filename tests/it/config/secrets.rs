@@ -38,7 +38,7 @@ fn a_weak_secret_is_taken_when_it_is_written_out_as_wanted() {
     let config = load_files(&[("a.toml", text)], &[("K", "x")]).1.unwrap();
     assert_eq!(config.feeds[0].source.keys.len(), 2);
     let mistakes = load(&text.replace("true", "false")).unwrap_err();
-    assert!(mistakes.to_string().contains("everybody guesses"));
+    assert!(mistakes.to_string().contains("commonly guessed"));
 }
 
 #[test]

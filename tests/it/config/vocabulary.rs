@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile::config::{Language, Vocabulary};
+use campanile::config::Vocabulary;
 use campanile_model::{Callback, Fault};
 use campanile_providers::{
     About, Answer, Outcome, Player, Proof, Provider, Reading, Setting, SettingKind, Source,
@@ -75,15 +75,14 @@ impl Provider for Fake {
     }
 }
 
-pub(crate) fn vocabulary() -> Vocabulary<'static> {
+pub(crate) fn vocabulary() -> Vocabulary {
     Vocabulary {
         providers: vec![Arc::new(jiankong()), Arc::new(ucloud())],
-        expressions: &Language,
     }
 }
 
 /// The built-in providers, and stand-ins for those that are not built in yet.
-pub(crate) fn shipped_vocabulary() -> Vocabulary<'static> {
+pub(crate) fn shipped_vocabulary() -> Vocabulary {
     let mut known = Vocabulary::built_in();
     for provider in vocabulary().providers {
         if known

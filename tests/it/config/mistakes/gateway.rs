@@ -41,7 +41,7 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[server]\nclient_certificate_header = \"x cert\"\n",
         (2, 29),
-        &["not the name of a header", "x-client-cert-cn"],
+        &["not a valid header name", "x-client-cert-cn"],
     ),
     (
         "[server]\nhead_timeout = 5\n",
@@ -99,6 +99,6 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[server]\nlisten = 127.0.0.1:8080\n",
         (2, 15),
-        &["not TOML"],
+        &["not valid TOML"],
     ),
 ];

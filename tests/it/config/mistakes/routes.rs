@@ -6,7 +6,7 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[sinks.stdout.a]\n[[routes]]\nwhen = \"severity in\"\nsinks = [\"stdout/a\"]\n",
         (3, 18),
-        &["`when` cannot be understood"],
+        &["`when` cannot be compiled"],
     ),
     (
         "[sinks.stdout.a]\n[[routes]]\nsinks = [\"stdout/b\"]\n",

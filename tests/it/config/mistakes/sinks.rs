@@ -37,27 +37,27 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[sinks.webhook.a]\nurl = \"http://h\"\nheaders = { \"a b\" = \"x\" }\n",
         (3, 21),
-        &["cannot be a header"],
+        &["not a valid header name"],
     ),
     (
         "[sinks.webhook.a]\nurl = \"http://h\"\nheaders = { A = \"{{ x\" }\n",
         (3, 17),
-        &["header `A` cannot be understood"],
+        &["header `A` cannot be compiled"],
     ),
     (
         "[sinks.webhook.a]\nurl = \"http://h\"\nbody = \"{{ title\"\n",
         (3, 12),
-        &["`body` cannot be understood"],
+        &["`body` cannot be compiled"],
     ),
     (
         "[sinks.webhook.a]\nurl = \"http://h\"\nbody = \"\"\"\nline\n  {% if %}\n\"\"\"\n",
         (5, 9),
-        &["`body` cannot be understood"],
+        &["`body` cannot be compiled"],
     ),
     (
         "[sinks.webhook.a]\nurl = \"http://h\"\nsuccess = \"body.x ==\"\n",
         (3, 19),
-        &["`success` cannot be understood"],
+        &["`success` cannot be compiled"],
     ),
     (
         "[sinks.webhook.a]\nurl = \"http://h\"\nbody = \"x\"\nformat = \"alert\"\n",

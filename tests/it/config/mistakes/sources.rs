@@ -26,7 +26,7 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[providers.ucloud.Prod]\n",
         (1, 19),
-        &["cannot be a name", "lower-case"],
+        &["not a valid name", "lower-case"],
     ),
     (
         "[providers.ucloud.prod]\n",
@@ -46,17 +46,17 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[providers.ucloud.prod]\nkey = \"ChangeMe\"\n",
         (2, 7),
-        &["everybody guesses"],
+        &["commonly guessed"],
     ),
     (
         "[providers.ucloud.prod]\nkey = \"PASSWORD\"\n",
         (2, 7),
-        &["everybody guesses"],
+        &["commonly guessed"],
     ),
     (
         "[providers.ucloud.prod]\nkey = [\"good-secret-1\", \"secret\"]\n",
         (2, 25),
-        &["everybody guesses"],
+        &["commonly guessed"],
     ),
     ("[providers.ucloud.prod]\nkey = []\n", (2, 7), &["empty"]),
     (

@@ -1,4 +1,4 @@
-//! Secrets: literal, from the environment, or from a file. What is told of a mistake never holds one.
+//! Secrets: literal, from the environment, or from a file. A mistake never shows one.
 
 use std::io::Read as _;
 
@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::Environment;
 use super::mistake::{nearest, one_of};
 use super::node::{Node, Written};
-use super::values::{Problem, Read, filled, flag};
+use super::read::{Problem, Read, filled, flag};
 
 /// A secret shorter than this can be guessed.
 const CHARACTERS_MIN: usize = 8;
@@ -46,7 +46,7 @@ const GUESSED: &[&str] = &[
 /// What a table may hold.
 const WORDS: &[&str] = &["env", "file", "value", "dangerous_weak"];
 
-/// A secret that is hard to guess, unless the operator wrote that a weak one is wanted.
+/// A secret that is hard to guess, unless the operator wrote `dangerous_weak = true`.
 pub(super) fn strong(node: &Node, environment: &Environment) -> Read<Secret> {
     let secret = plain(node, environment)?;
     let wanted = match node.get("dangerous_weak") {
@@ -55,14 +55,14 @@ pub(super) fn strong(node: &Node, environment: &Environment) -> Read<Secret> {
     };
     match weakness(secret.expose_secret()) {
         Some(weakness) if !wanted => Err(Problem::new(weakness).expecting(format!(
-            "at least {CHARACTERS_MIN} characters that nobody guesses (`openssl rand -hex 16` makes some), or \
-             {{ value = \"...\", dangerous_weak = true }} to take a weak one; `env` and `file` take the same word"
+            "at least {CHARACTERS_MIN} random characters (`openssl rand -hex 16` makes some), or \
+             {{ value = \"...\", dangerous_weak = true }} to accept a weak one; `env` and `file` take `dangerous_weak` too"
         ))),
         _ => Ok(secret),
     }
 }
 
-/// A secret however weak: a URL, a header.
+/// A secret that may be weak: a URL, a header.
 pub(super) fn plain(node: &Node, environment: &Environment) -> Read<Secret> {
     let entries = match &node.value {
         Written::Text(text) => return Ok(text.clone().into()),
@@ -92,7 +92,7 @@ pub(super) fn plain(node: &Node, environment: &Environment) -> Read<Secret> {
 
 fn from_variable(name: &str, environment: &Environment) -> Read<Secret> {
     if !is_variable(name) {
-        // Somebody may have put the secret itself here.
+        // This may be the secret itself, so it is not shown.
         return Err(Problem::new("does not name an environment variable")
             .expecting("the name of a variable, such as ONCALL_SECRET"));
     }
@@ -132,18 +132,18 @@ fn weakness(secret: &str) -> Option<&'static str> {
     if secret.trim().is_empty() {
         Some("is empty")
     } else if GUESSED.contains(&bare.to_lowercase().as_str()) {
-        Some("is a word that everybody guesses")
+        Some("is a commonly guessed password")
     } else if secret.chars().count() < CHARACTERS_MIN {
         Some("is too short")
     } else if chars.all(|char| Some(char) == first) {
-        Some("is one character again and again")
+        Some("repeats a single character")
     } else {
         None
     }
 }
 
-/// Whether an environment variable may be called so. What mixes small letters with digits, or begins with one, is more
-/// likely the secret itself, put in the wrong place; it is not to be shown as a name would be.
+/// Whether this can be the name of an environment variable. Text that mixes lower-case letters with digits, or begins with
+/// a digit, is more likely the secret itself in the wrong place, so it is not shown.
 pub(super) fn is_variable(name: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| name.bytes().any(|byte| kind(&byte));
     let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -151,21 +151,21 @@ pub(super) fn is_variable(name: &str) -> bool {
     is_word && !random && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// A longer key that is no known one misspelt is shown only as far as its place can be told.
+/// Of an unknown key that may be a secret, only so much is shown.
 const KEY_CHARACTERS_SHOWN: usize = 3;
 /// A name that mixes letters and digits may be a secret from this length on.
 const NAME_CHARACTERS_MIN: usize = 16;
-/// No setting's name is so long.
+/// No name of a setting is longer.
 const KEY_CHARACTERS_MAX: usize = 24;
 
-/// A key that nobody knows and that is like none, if it is more likely a secret put in the wrong place: shortened.
-pub(super) fn stray_key(key: &str) -> Option<String> {
+/// Shortens an unknown key that is more likely a secret in the wrong place; none if the key can be shown.
+pub fn stray_key(key: &str) -> Option<String> {
     let word = is_variable(&key.replace('-', "_"));
     (!word || key.chars().count() > KEY_CHARACTERS_MAX).then(|| shortened(key))
 }
 
-/// The same of a name that the operator chose: only a long one, because `db2` is a good name.
-pub(super) fn stray_name(name: &str) -> Option<String> {
+/// The same for a name that the operator chose: only a long one, because `db2` is a good name.
+pub fn stray_name(name: &str) -> Option<String> {
     stray_key(name).filter(|_| name.chars().count() >= NAME_CHARACTERS_MIN)
 }
 

@@ -1,13 +1,14 @@
-//! The texts of the files, and what must not be shown of them.
+//! The texts of the files, and which parts of them must not be shown.
 
 use std::ops::Range;
 use std::path::Path;
 
+use super::layers::Shape;
 use super::mistake::{Line, Location};
 use super::node::Place;
-use super::{secret, settings};
+use super::secret;
 
-/// A larger file is a mistake of another kind.
+/// A larger file is not a configuration.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// One file as it was read.
@@ -23,15 +24,21 @@ struct Text {
 pub(super) struct Texts(Vec<Text>);
 
 impl Texts {
-    /// Keeps a file; its number. What is not TOML is shown only where that can do no harm.
-    pub(super) fn keep(&mut self, path: &Path, content: String, is_toml: bool) -> usize {
+    /// Keeps a file and gives its number. Of a file that is not TOML, only harmless parts are shown.
+    pub(super) fn keep(
+        &mut self,
+        name: String,
+        content: String,
+        is_toml: bool,
+        shape: &Shape<'_>,
+    ) -> usize {
         let hidden = if is_toml {
             Vec::new()
         } else {
-            doubtful(&content)
+            doubtful(&content, shape)
         };
         self.0.push(Text {
-            name: path.display().to_string(),
+            name,
             content,
             hidden,
         });
@@ -48,12 +55,17 @@ impl Texts {
         self.get(file).1.get(span)
     }
 
-    /// Hides what may be a secret. One that was written where the name of a variable belongs is a secret still.
-    pub(super) fn hide(&mut self, file: usize, path: &[String], span: Range<usize>) {
-        let path: Vec<_> = path.iter().map(String::as_str).collect();
+    /// Hides what may be a secret: also one that is written where the name of a variable is expected.
+    pub(super) fn hide(
+        &mut self,
+        file: usize,
+        path: &[&str],
+        span: Range<usize>,
+        shape: &Shape<'_>,
+    ) {
         let written = self.written(file, span.clone()).unwrap_or("");
         let name = secret::is_variable(written.trim_matches(['"', '\'']));
-        if !settings::is_public(&path) || (path.last() == Some(&"env") && !name) {
+        if !(shape.is_public)(path) || (path.last() == Some(&"env") && !name) {
             self.conceal(file, span);
         }
     }
@@ -93,7 +105,7 @@ impl Texts {
         }
     }
 
-    /// The place of a line and column within a text, where the text stands in the file as it is.
+    /// The place of a line and column within a text, if the file holds the text unescaped.
     pub(super) fn within(&self, place: &Place, text: &str, line: usize, column: usize) -> Place {
         let Place::File { file, key, value } = place else {
             return place.clone();
@@ -146,16 +158,16 @@ pub(super) fn read(path: &Path) -> std::io::Result<String> {
 }
 
 /// What must not be shown of a file that is not TOML: everything but headers, names of settings, and values of settings
-/// known to be harmless. In a broken file nobody knows where a secret begins and ends.
-fn doubtful(text: &str) -> Vec<Range<usize>> {
+/// that are known to be harmless. In a broken file nothing says where a secret begins and ends.
+fn doubtful(text: &str, shape: &Shape<'_>) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let end = start + line.trim_end().len();
         let header = line.starts_with('[') && !line.contains(['"', '\'', '=', ',']);
         let key = line.split('=').next().unwrap_or("");
-        if !header && !settings::is_public(&["server", key.trim()]) {
-            let shown = if settings::is_known(key.trim()) {
+        if !header && !(shape.is_public)(&["server", key.trim()]) {
+            let shown = if (shape.is_known)(key.trim()) {
                 key.len() + 1
             } else {
                 0

@@ -1,4 +1,4 @@
-//! What is wrong in a configuration, where, and how to mend it. Nothing here ever holds a secret.
+//! What is wrong in a configuration, where, and how to fix it. Nothing here ever holds a secret.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,10 +6,10 @@ use std::ops::Range;
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
-/// How far a word may be from a valid one to be taken for it misspelt (0 is different, 1 is equal).
+/// How similar a word must be to a valid one to be taken as a misspelling of it (0 is different, 1 is equal).
 const NEAR: f64 = 0.6;
 
-/// A longer word is no valid one misspelt.
+/// A longer word is not a misspelling of a valid one.
 const WORD_BYTES_MAX: usize = 128;
 
 /// One mistake.
@@ -45,7 +45,7 @@ pub enum Location {
     },
 }
 
-/// A place in a file, and what stands there with its secrets taken out.
+/// A place in a file, and its line with the secrets removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The file's path.
@@ -135,7 +135,7 @@ impl Location {
 }
 
 impl Line {
-    /// The line of `text` on which `span` begins. Whatever stands in `hidden` is not shown.
+    /// The line of `text` on which `span` begins. What is inside `hidden` is not shown.
     pub(super) fn of(file: &str, text: &str, span: Range<usize>, hidden: &[Range<usize>]) -> Self {
         let before = text.get(..span.start).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -193,8 +193,8 @@ impl Line {
     }
 }
 
-/// The word of `words` that `word` most likely was meant to be.
-pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
+/// The word of `words` that is nearest to `word`, if one is near.
+pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Comparing costs the product of both lengths.
     if word.len() > WORD_BYTES_MAX {
         return None;
@@ -209,7 +209,7 @@ pub(super) fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `a`, `b` or `c`.
-pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),
@@ -222,7 +222,7 @@ pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// A longer list of words is not read by anyone.
+/// A longer list of words is not printed: nobody reads it.
 const WORDS_SHOWN_MAX: usize = 30;
 
 /// Columns on the screen: a Chinese character takes two.

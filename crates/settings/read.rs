@@ -1,4 +1,4 @@
-//! From what is written to what is meant, one value at a time. No problem told here holds a secret.
+//! Reads one value into its type. No problem that is reported here holds a secret.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,24 +15,26 @@ use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::Environment;
 use super::mistake::nearest;
 use super::node::{Node, Place, Written};
 use super::secret;
-use super::settings::Kind;
-use super::tls::Tls;
+use super::types::{SEVERITY, Type};
+use super::values::{TlsFiles, Value};
+use super::{Environment, is_header};
 
 /// What is wrong with a value: follows the name of the setting in a sentence.
-pub(super) struct Problem {
+#[derive(Debug)]
+pub struct Problem {
     pub(super) what: String,
-    /// Instead of what the kind of setting expects.
+    /// Instead of what the type of the setting expects.
     pub(super) expected: Option<String>,
     pub(super) nearest: Option<String>,
     /// Instead of the whole value.
     pub(super) place: Option<Place>,
 }
 
-pub(super) type Read<T> = Result<T, Problem>;
+/// A value, or what is wrong with it.
+pub type Read<T> = Result<T, Problem>;
 
 impl Problem {
     pub(super) fn new(what: impl Into<String>) -> Self {
@@ -73,7 +75,7 @@ impl Problem {
     }
 }
 
-pub(super) fn text(node: &Node) -> Read<&str> {
+fn text(node: &Node) -> Read<&str> {
     match &node.value {
         Written::Text(text) => Ok(text),
         _ => Err(Problem::type_of(node)),
@@ -97,7 +99,7 @@ pub(super) fn flag(node: &Node) -> Read<bool> {
     }
 }
 
-pub(super) fn whole(node: &Node, from: u64, to: u64) -> Read<u64> {
+fn whole(node: &Node, from: u64, to: u64) -> Read<u64> {
     let number = match (&node.value, &node.place) {
         (Written::Whole(number), _) => i128::from(*number),
         (Written::Text(text), Place::Variable(_)) => text
@@ -112,7 +114,7 @@ pub(super) fn whole(node: &Node, from: u64, to: u64) -> Read<u64> {
     inside.ok_or_else(|| Problem::new(format!("is {number}")))
 }
 
-pub(super) fn duration(node: &Node, from: u64, to: u64) -> Read<Duration> {
+fn duration(node: &Node, from: u64, to: u64) -> Read<Duration> {
     let text = text(node)?;
     let parsed: SignedDuration = text
         .parse()
@@ -128,35 +130,15 @@ pub(super) fn duration(node: &Node, from: u64, to: u64) -> Read<Duration> {
     Ok(parsed)
 }
 
-/// Every item of a list; from a variable, what its commas separate.
-fn items(node: &Node) -> Read<Vec<Node>> {
-    match (&node.value, &node.place) {
-        (Written::List(items), _) => Ok(items.clone()),
-        (Written::Text(text), place @ Place::Variable(_)) => {
-            let parts = text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
-            Ok(parts
-                .map(|part| Node {
-                    place: place.clone(),
-                    value: Written::Text(part.to_owned()),
-                })
-                .collect())
-        }
-        _ => Err(Problem::type_of(node)),
-    }
-}
-
 fn each<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<T>> {
-    let items = items(node)?;
+    let items = node.items().ok_or_else(|| Problem::type_of(node))?;
     items
         .iter()
         .map(|item| read(item).map_err(|problem| problem.at(item)))
         .collect()
 }
 
-pub(super) fn schedule(node: &Node) -> Read<Vec<Duration>> {
+fn schedule(node: &Node) -> Read<Vec<Duration>> {
     let waits = each(node, |item| duration(item, 1, 86_400))?;
     match waits.len() {
         0 => Err(Problem::new("is empty")),
@@ -165,7 +147,7 @@ pub(super) fn schedule(node: &Node) -> Read<Vec<Duration>> {
     }
 }
 
-pub(super) fn address(node: &Node) -> Read<SocketAddr> {
+fn address(node: &Node) -> Read<SocketAddr> {
     let text = text(node)?;
     text.parse()
         .map_err(|_| match text.strip_prefix("localhost:") {
@@ -176,7 +158,7 @@ pub(super) fn address(node: &Node) -> Read<SocketAddr> {
         })
 }
 
-pub(super) fn networks(node: &Node) -> Read<Vec<IpNet>> {
+fn networks(node: &Node) -> Read<Vec<IpNet>> {
     each(node, |item| {
         let text = text(item)?;
         let alone = || text.parse::<IpAddr>().map(IpNet::from);
@@ -186,7 +168,7 @@ pub(super) fn networks(node: &Node) -> Read<Vec<IpNet>> {
     })
 }
 
-pub(super) fn word(node: &Node, words: &[&str]) -> Read<String> {
+fn word(node: &Node, words: &[&str]) -> Read<String> {
     let text = text(node)?;
     if words.contains(&text) {
         return Ok(text.to_owned());
@@ -194,16 +176,12 @@ pub(super) fn word(node: &Node, words: &[&str]) -> Read<String> {
     Err(Problem::new(format!("is `{text}`")).near(nearest(text, words.iter().copied())))
 }
 
-pub(super) fn severity(node: &Node) -> Read<Severity> {
-    let words: Vec<_> = Severity::ALL
-        .iter()
-        .map(|severity| severity.as_str())
-        .collect();
-    let written = word(node, &words)?;
-    Severity::from_str(&written).map_err(|_| Problem::new("is no severity"))
+fn severity(node: &Node) -> Read<Severity> {
+    let written = word(node, SEVERITY)?;
+    Severity::from_str(&written).map_err(|_| Problem::new("is not a severity"))
 }
 
-pub(super) fn store_path(node: &Node) -> Read<PathBuf> {
+fn store_path(node: &Node) -> Read<PathBuf> {
     let text = text(node)?;
     if text.starts_with("postgres:") || text.starts_with("postgresql:") {
         return Err(Problem::new(
@@ -214,7 +192,7 @@ pub(super) fn store_path(node: &Node) -> Read<PathBuf> {
         .strip_prefix("sqlite:")
         .map(|path| path.strip_prefix("//").unwrap_or(path))
     {
-        None => Err(Problem::new("names no store that is known")),
+        None => Err(Problem::new("is not a supported store URL")),
         Some("") => Err(Problem::new("has no path")),
         // Campanile promises that nothing is lost; a database in memory is lost at once.
         Some(path) if path.starts_with(":memory:") || path.contains('?') => {
@@ -224,19 +202,19 @@ pub(super) fn store_path(node: &Node) -> Read<PathBuf> {
     }
 }
 
-pub(super) fn zone(node: &Node) -> Read<TimeZone> {
+fn zone(node: &Node) -> Read<TimeZone> {
     let text = text(node)?;
     TimeZone::get(text).map_err(|_| {
         let names: Vec<_> = jiff::tz::db()
             .available()
             .map(|name| name.to_string())
             .collect();
-        Problem::new(format!("is `{text}`, which no zone is called"))
+        Problem::new(format!("is `{text}`, which is not a known time zone"))
             .near(nearest(text, names.iter().map(String::as_str)))
     })
 }
 
-pub(super) fn level(node: &Node) -> Read<String> {
+fn level(node: &Node) -> Read<String> {
     let text = filled(node)?;
     let bare = !text.contains(['=', ',', '[']);
     let words = ["error", "warn", "info", "debug", "trace", "off"];
@@ -250,13 +228,13 @@ pub(super) fn level(node: &Node) -> Read<String> {
 }
 
 /// A table of text.
-pub(super) fn labels(node: &Node) -> Read<BTreeMap<String, String>> {
+fn labels(node: &Node) -> Read<BTreeMap<String, String>> {
     table(node, |item| Ok(text(item)?.to_owned()))
 }
 
-pub(super) fn severities(node: &Node) -> Read<BTreeMap<String, Severity>> {
+fn severities(node: &Node) -> Read<BTreeMap<String, Severity>> {
     table(node, |item| {
-        severity(item).map_err(|problem| problem.expecting(super::settings::SEVERITY.expected()))
+        severity(item).map_err(|problem| problem.expecting(Type::Severity.expected()))
     })
 }
 
@@ -271,14 +249,16 @@ fn table<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<BTreeMap<Strin
     entries.collect()
 }
 
-pub(super) fn headers(node: &Node, environment: &Environment) -> Read<Vec<(String, Secret)>> {
+fn headers(node: &Node, environment: &Environment) -> Read<Vec<(String, Secret)>> {
     let Written::Table(entries) = &node.value else {
         return Err(Problem::type_of(node));
     };
     let entries = entries.iter().map(|(name, item)| {
-        if reqwest::header::HeaderName::from_str(name).is_err() {
+        if !is_header(name) {
             let shown = secret::stray_key(name).unwrap_or_else(|| name.clone());
-            return Err(Problem::new(format!("has `{shown}`, which cannot be a header")).at(item));
+            return Err(
+                Problem::new(format!("has `{shown}`, which is not a valid header name")).at(item),
+            );
         }
         let value = secret::plain(item, environment).map_err(|problem| problem.at(item))?;
         Ok((name.clone(), value))
@@ -286,7 +266,7 @@ pub(super) fn headers(node: &Node, environment: &Environment) -> Read<Vec<(Strin
     entries.collect()
 }
 
-pub(super) fn url(node: &Node, environment: &Environment) -> Read<Secret> {
+fn url(node: &Node, environment: &Environment) -> Read<Secret> {
     let secret = secret::plain(node, environment)?;
     let parsed = Url::parse(secret.expose_secret()).map_err(|_| Problem::new("is not a URL"))?;
     match parsed.scheme() {
@@ -296,7 +276,7 @@ pub(super) fn url(node: &Node, environment: &Environment) -> Read<Secret> {
 }
 
 /// One secret or a list of them.
-pub(super) fn secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
+fn secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
     if !matches!(node.value, Written::List(_)) {
         return Ok(vec![secret::strong(node, environment)?]);
     }
@@ -307,7 +287,7 @@ pub(super) fn secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret
     Ok(all)
 }
 
-pub(super) fn signing_secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
+fn signing_secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
     let one = |item: &Node| {
         let secret = secret::plain(item, environment)?;
         let key = secret.expose_secret().strip_prefix("whsec_");
@@ -330,28 +310,23 @@ pub(super) fn signing_secrets(node: &Node, environment: &Environment) -> Read<Ve
     }
 }
 
-pub(super) fn names(node: &Node) -> Read<Vec<Node>> {
-    let names = items(node)?;
-    for name in &names {
-        text(name).map_err(|problem| problem.at(name))?;
-    }
+/// A list of texts. What they name is checked where the names are known.
+fn names(node: &Node) -> Read<Vec<String>> {
+    let names = each(node, |name| Ok(text(name)?.to_owned()))?;
     if names.is_empty() {
         return Err(Problem::new("is empty"));
     }
     Ok(names)
 }
 
-/// Whether a value is what its setting takes.
-/// The certificate and the key of a listener. Both files are read.
-pub(super) fn tls(node: &Node) -> Read<Tls> {
+/// The paths alone: whoever serves TLS reads the files.
+fn tls(node: &Node) -> Read<TlsFiles> {
     const WORDS: &[&str] = &["certificate", "key"];
     let Written::Table(entries) = &node.value else {
         return Err(Problem::type_of(node));
     };
-    if let Some((key, item)) = entries
-        .iter()
-        .find(|(key, _)| !WORDS.contains(&key.as_str()))
-    {
+    let unknown = |(key, _): &&(String, Node)| !WORDS.contains(&key.as_str());
+    if let Some((key, item)) = entries.iter().find(unknown) {
         return Err(Problem::new("has an unknown word")
             .at(item)
             .expecting("`certificate` and `key`")
@@ -360,38 +335,56 @@ pub(super) fn tls(node: &Node) -> Read<Tls> {
     let path = |word: &str| {
         let missing = || Problem::new(format!("has no `{word}`")).at(node);
         let item = node.get(word).ok_or_else(missing)?;
-        filled(item).map_err(|problem| problem.at(item))
+        let path = filled(item).map_err(|problem| problem.at(item))?;
+        Ok(path.into())
     };
-    Tls::read(&path("certificate")?, &path("key")?).map_err(|unfit| {
-        Problem::new(unfit.what)
-            .at(node.get(unfit.word).unwrap_or(node))
-            .expecting(unfit.expected)
+    Ok(TlsFiles {
+        certificate: path("certificate")?,
+        key: path("key")?,
     })
 }
 
-pub(super) fn check(kind: Kind, node: &Node, environment: &Environment) -> Read<()> {
-    match kind {
-        Kind::Text | Kind::Path | Kind::Template | Kind::Condition | Kind::Success => {
-            filled(node).map(drop)
-        }
-        Kind::Flag => flag(node).map(drop),
-        Kind::Whole(from, to) => whole(node, from, to).map(drop),
-        Kind::Duration(from, to) => duration(node, from, to).map(drop),
-        Kind::Schedule => schedule(node).map(drop),
-        Kind::Address => address(node).map(drop),
-        Kind::Networks => networks(node).map(drop),
-        Kind::Word(words) => word(node, words).map(drop),
-        Kind::StoreUrl => store_path(node).map(drop),
-        Kind::Zone => zone(node).map(drop),
-        Kind::Level => level(node).map(drop),
-        Kind::Secret => secret::strong(node, environment).map(drop),
-        Kind::Secrets => secrets(node, environment).map(drop),
-        Kind::SigningSecrets => signing_secrets(node, environment).map(drop),
-        Kind::Url => url(node, environment).map(drop),
-        Kind::Labels => labels(node).map(drop),
-        Kind::Severities => severities(node).map(drop),
-        Kind::Headers => headers(node, environment).map(drop),
-        Kind::Sinks | Kind::Texts => names(node).map(drop),
-        Kind::Tls => tls(node).map(drop),
+fn header(node: &Node) -> Read<String> {
+    let name = filled(node)?;
+    if !is_header(&name) {
+        return Err(Problem::new("is not a valid header name"));
+    }
+    Ok(name.to_ascii_lowercase())
+}
+
+impl Type {
+    /// The value, or why a setting of this type does not take it.
+    pub fn read(&self, node: &Node, environment: &Environment) -> Read<Value> {
+        Ok(match self {
+            Self::Text | Self::Template | Self::Condition | Self::Success => {
+                Value::Text(filled(node)?)
+            }
+            Self::Flag => Value::Flag(flag(node)?),
+            Self::Whole(from, to) => Value::Whole(whole(node, *from, *to)?),
+            Self::Duration(from, to) => Value::Duration(duration(node, *from, *to)?),
+            Self::Schedule => Value::Durations(schedule(node)?),
+            Self::Address => Value::Address(address(node)?),
+            Self::Networks => Value::Networks(networks(node)?),
+            Self::Word(words) => Value::Text(word(node, words)?),
+            Self::Choice(words) => {
+                let words: Vec<_> = words.iter().map(String::as_str).collect();
+                Value::Text(word(node, &words)?)
+            }
+            Self::StoreUrl => Value::Path(store_path(node)?),
+            Self::Path => Value::Path(filled(node)?.into()),
+            Self::Zone => Value::Zone(zone(node)?),
+            Self::Level => Value::Text(level(node)?),
+            Self::Header => Value::Text(header(node)?),
+            Self::Severity => Value::Severity(severity(node)?),
+            Self::Secret => Value::Secret(secret::strong(node, environment)?),
+            Self::Secrets => Value::Secrets(secrets(node, environment)?),
+            Self::SigningSecrets => Value::Secrets(signing_secrets(node, environment)?),
+            Self::Url => Value::Secret(url(node, environment)?),
+            Self::Labels => Value::Labels(labels(node)?),
+            Self::Severities => Value::Severities(severities(node)?),
+            Self::Headers => Value::Headers(headers(node, environment)?),
+            Self::Sinks | Self::Texts => Value::Texts(names(node)?),
+            Self::Tls => Value::Tls(tls(node)?),
+        })
     }
 }

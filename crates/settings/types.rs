@@ -1,11 +1,10 @@
-//! What may stand in a setting, and how that is said to the operator.
+//! The types of values that a setting can take, and how they are described to the operator.
 
-use crate::config::mistake;
-use crate::config::slots::SecretKind;
+use super::mistake;
 
-/// What may stand in a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+/// What a setting takes.
+#[derive(Clone, Debug)]
+pub enum Type {
     /// Text that is not empty.
     Text,
     /// `true` or `false`.
@@ -22,6 +21,8 @@ pub(crate) enum Kind {
     Networks,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// One of these words, which come from a file.
+    Choice(Vec<String>),
     /// `sqlite:PATH`.
     StoreUrl,
     /// The path of a file.
@@ -30,9 +31,13 @@ pub(crate) enum Kind {
     Zone,
     /// A filter of log lines.
     Level,
+    /// The name of an HTTP header.
+    Header,
+    /// A severity.
+    Severity,
     /// One secret.
     Secret,
-    /// A secret, or a list while one is being rotated.
+    /// A secret, or a list of them during a rotation.
     Secrets,
     /// The same, each `whsec_<base64>`.
     SigningSecrets,
@@ -48,7 +53,7 @@ pub(crate) enum Kind {
     Template,
     /// A Jinja expression over an alert.
     Condition,
-    /// A Jinja expression over an answer.
+    /// A Jinja expression over a receiver's response.
     Success,
     /// A list of full names of sinks.
     Sinks,
@@ -58,14 +63,30 @@ pub(crate) enum Kind {
     Tls,
 }
 
-pub(crate) const SEVERITY: Kind = Kind::Word(&["critical", "error", "warning", "info", "unknown"]);
+/// The words for severities.
+pub const SEVERITY: &[&str] = &["critical", "error", "warning", "info", "unknown"];
 
-impl Kind {
-    pub(crate) fn is_secret(self) -> bool {
+/// What kind of secret a setting holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// Any text.
+    Text,
+    /// `whsec_<base64>`.
+    Signing,
+    /// An address.
+    Url,
+    /// A table of headers.
+    Headers,
+}
+
+impl Type {
+    /// Whether the value must never be shown.
+    pub fn is_secret(&self) -> bool {
         self.secret().is_some()
     }
 
-    pub(crate) fn secret(self) -> Option<SecretKind> {
+    /// What kind of secret it is, if it is one.
+    pub fn secret(&self) -> Option<SecretKind> {
         match self {
             Self::Secret | Self::Secrets => Some(SecretKind::Text),
             Self::SigningSecrets => Some(SecretKind::Signing),
@@ -76,16 +97,15 @@ impl Kind {
     }
 
     /// What is expected, to be read after the word "expected".
-    pub(crate) fn expected(self) -> String {
+    pub fn expected(&self) -> String {
         let text = match self {
             Self::Text => "text in quotes",
             Self::Flag => "`true` or `false`",
             Self::Whole(from, to) => return format!("a whole number from {from} to {to}"),
             Self::Duration(from, to) => {
+                let (from, to) = (short(*from), short(*to));
                 return format!(
-                    "a duration from {} to {}, such as \"15s\", \"5m\" or \"24h\"",
-                    short(from),
-                    short(to)
+                    "a duration from {from} to {to}, such as \"15s\", \"5m\" or \"24h\""
                 );
             }
             Self::Schedule => "a list of durations, such as [\"1s\", \"5s\", \"1m\"]",
@@ -94,10 +114,13 @@ impl Kind {
                 "a list of address ranges, such as [\"10.0.0.0/8\", \"192.0.2.7/32\"]"
             }
             Self::Word(words) => return mistake::one_of(words.iter().copied()),
+            Self::Choice(words) => return mistake::one_of(words.iter().map(String::as_str)),
+            Self::Severity => return mistake::one_of(SEVERITY.iter().copied()),
             Self::StoreUrl => "`sqlite:` and the path of a file, such as \"sqlite:campanile.db\"",
             Self::Path => "the path of a file in quotes",
             Self::Zone => "a time zone of the IANA database, such as \"Asia/Shanghai\"",
             Self::Level => "`error`, `warn`, `info`, `debug` or `trace`",
+            Self::Header => "the name of an HTTP header, such as \"x-client-cert-cn\"",
             Self::Secret => {
                 "a secret: \"literal\", { env = \"NAME\" } or { file = \"/run/secrets/name\" }"
             }
