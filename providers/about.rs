@@ -22,6 +22,8 @@ pub struct About {
     pub message_id: String,
     /// How sure we are of the wire format: `documented`, `seen in code` or `inferred`.
     pub confidence: String,
+    /// The vendor's own time zone is Chinese: its senders may write GBK or GB18030 without declaring it.
+    pub chinese: bool,
     /// The TOML of a vendor that is a mapping, to be copied and changed.
     pub toml: Option<String>,
 }
@@ -38,6 +40,7 @@ impl Default for About {
             proof: String::new(),
             message_id: String::new(),
             confidence: String::new(),
+            chinese: false,
             toml: None,
         }
     }

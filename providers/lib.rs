@@ -26,7 +26,7 @@ pub use answer::{Answer, Outcome};
 pub use kinds::ucloud::demo_list;
 pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
 pub use play::fixture::{self, Fixture, fixtures};
-pub use provider::{Player, Provider, Stamp};
+pub use provider::{Player, Provider, Stamp, expects_chinese};
 pub use reading::{Effect, Explained, Reading};
 pub use source::Source;
 pub use trust::certificate::{Certified, Hash};

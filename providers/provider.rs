@@ -9,7 +9,7 @@ use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
-use campanile_model::Secret;
+use campanile_model::{Secret, charset};
 
 /// What makes a fixture a new message.
 #[derive(Clone, Debug)]
@@ -70,4 +70,11 @@ pub trait Provider: Player + Send + Sync {
     ) -> Option<Result<Vec<Explained>, Fault>> {
         None
     }
+}
+
+/// Whether text to `source` that is not UTF-8 and declares no charset is tried as GB18030 first; for
+/// [`Callback::chinese`].
+pub fn expects_chinese(provider: &dyn Provider, source: &Source) -> bool {
+    let zone = source.time_zone.as_ref();
+    zone.map_or(provider.about().chinese, charset::is_chinese)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use campanile_model::{Fault, Report};
+use campanile_model::{Fault, Remark, Report};
 
 /// What a callback says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +11,9 @@ pub struct Reading {
     pub reports: Vec<Report>,
     /// Items of a batch that could not be read; the others pass.
     pub unreadable: Vec<Fault>,
+    /// What was left out of the alerts because it cannot be read; see [`Remark::LeftOut`]. What was repaired or guessed
+    /// in the callback itself is in [`Callback::remarks`](campanile_model::Callback::remarks).
+    pub remarks: Vec<Remark>,
     /// Something that the server has to do once the sender is believed.
     pub effect: Option<Effect>,
     /// Why there is nothing to alert on: a vendor's test message, an event that is no alert.

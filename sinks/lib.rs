@@ -1,14 +1,11 @@
-//! Where alerts go. A sink sends once and says what came of it; whether and when to try again is not its business.
+//! Where alerts go: the contract of a sink, its kinds, and the guarded HTTP client.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use campanile_model::Alert;
-use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 
 use campanile_language::Mistake;
 
+mod contract;
+mod digest;
 pub mod http;
 pub mod kinds;
 mod render;
@@ -16,79 +13,8 @@ mod spec;
 
 use kinds::{file, stdout, webhook};
 
+pub use contract::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Message, Sink, WAIT_MAX, Worth};
 pub use spec::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
-
-/// One delivery on its way.
-#[derive(Clone, Debug)]
-pub struct Parcel {
-    /// The delivery's id: the same on every try, so that a receiver can drop the second copy.
-    pub delivery_id: String,
-    /// The alert.
-    pub alert: Arc<Alert>,
-    /// The alert as JSON, exactly as the API shows it.
-    pub json: Arc<[u8]>,
-    /// The number of this try, from 1.
-    pub attempt: u32,
-    /// An operator asked for it again.
-    pub redriven: bool,
-    /// The time of this try.
-    pub at: Timestamp,
-}
-
-/// What the sink said to a parcel that it took.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delivered {
-    /// The HTTP status, where there was one.
-    pub code: Option<u16>,
-}
-
-/// What kind of failure it was: this decides what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Will pass by itself: 408, 425, 429, 5xx, timeouts, DNS, TLS, a full disk.
-    Transient,
-    /// An operator must do something: 401, 403, 404, 407, a redirect, a refused address. Again, slowly.
-    Operator,
-    /// This parcel will never be taken: 400, 413, 415, 422, a template that fails on it. Three tries, then dead.
-    Poison,
-    /// The receiver asks for no more: 410. The sink is paused.
-    Gone,
-}
-
-/// A try that failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}")]
-pub struct Failure {
-    /// What follows from it.
-    pub class: Class,
-    /// The HTTP status, where there was one.
-    pub code: Option<u16>,
-    /// The receiver asked to be left alone for so long.
-    pub retry_after: Option<Duration>,
-    /// What went wrong: one sentence for an operator, without any secret (URLs are secrets).
-    pub cause: String,
-}
-
-impl Failure {
-    /// A failure without a status.
-    pub fn new(class: Class, cause: impl Into<String>) -> Self {
-        Self {
-            class,
-            code: None,
-            retry_after: None,
-            cause: cause.into(),
-        }
-    }
-}
-
-/// One configured destination.
-pub trait Sink: Send + Sync {
-    /// Sends one parcel, once. Ends by itself within the sink's timeout; dropping the future ends it at once.
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>>;
-
-    /// What would be sent, for `campanile try`: a request or a line, secrets taken out.
-    fn render(&self, parcel: &Parcel) -> Result<String, Failure>;
-}
 
 /// A sink that cannot work as it is configured. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

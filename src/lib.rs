@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` shows the way through and the code map. [`app::App`] is the only place that knows every part.
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -12,9 +12,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("delivery", &["config", "pipeline"]),
     ("telemetry", &["config", "delivery"]),
     ("http", &["config", "pipeline", "telemetry"]),
+    ("api", &["config", "http", "telemetry"]),
     (
         "app",
-        &["config", "delivery", "http", "pipeline", "telemetry"],
+        &["api", "config", "delivery", "http", "pipeline", "telemetry"],
     ),
     ("cli", &["app", "config", "pipeline"]),
 ];
@@ -277,7 +278,7 @@ fn secrets_are_compared_in_constant_time() {
             &["ct_eq(&hash(", ".ct_eq(&given)"],
         ),
         ("providers/trust/signature.rs", &["verify_slice(signature)"]),
-        ("src/http/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
+        ("src/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
     ];
     let mut faults = Vec::new();
     let code = ["crates", "providers", "sinks", "src"];

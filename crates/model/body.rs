@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, UTF_8};
 use serde_json::Value;
 
-use super::urlencoded;
-use crate::callback::Callback;
-use crate::fault::Fault;
+use crate::charset::{self, declared};
+use crate::{Callback, Fault, Remark, lenient, urlencoded};
 
 /// An inflated body larger than this is refused: eight times the largest body that is taken over the wire.
 pub const INFLATED_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -20,25 +19,34 @@ const VALUES_MAX: usize = 500_000;
 /// Parameters in one query or form.
 const PARAMS_MAX: usize = 10_000;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// The text of a body: the bytes themselves where they are UTF-8, as nearly always, or what they decode to.
+/// The text of a body.
 #[derive(Debug)]
 pub enum Text {
-    /// The body from this byte on; a byte order mark stands before it.
+    /// The body itself, from this byte on: it is UTF-8, and a byte order mark may stand before it.
     Plain(usize),
     /// Inflated or decoded.
-    Decoded(String),
+    Decoded {
+        /// The text.
+        text: String,
+        /// The charset, where none was declared and the bytes are not UTF-8.
+        guessed: Option<&'static Encoding>,
+    },
 }
 
 impl Text {
     /// The text, of the body that it was made from.
     ///
-    /// Looking again whether a body is UTF-8 costs less than a copy of it.
+    /// Checking again that a body is UTF-8 costs less than a copy of it.
     pub fn of<'a>(&'a self, body: &'a [u8]) -> Result<&'a str, Fault> {
         match self {
-            Self::Plain(from) => utf8(body.get(*from..).unwrap_or_default()),
-            Self::Decoded(text) => Ok(text),
+            Self::Plain(from) => {
+                let text = charset::decoded(UTF_8, body.get(*from..).unwrap_or_default());
+                match text {
+                    Some(Cow::Borrowed(text)) => Ok(text),
+                    _ => Err(not_in(UTF_8)),
+                }
+            }
+            Self::Decoded { text, .. } => Ok(text),
         }
     }
 }
@@ -46,58 +54,60 @@ impl Text {
 /// The body of `call` as text.
 pub fn text(call: &Callback) -> Result<Text, Fault> {
     let bytes = inflated(call)?;
-    let encoding = encoding(call)?;
-    if encoding != encoding_rs::UTF_8 {
-        return decoded(encoding, &bytes).map(Text::Decoded);
-    }
-    let mark = if bytes.starts_with(BYTE_ORDER_MARK) {
-        BYTE_ORDER_MARK.len()
-    } else {
-        0
+    let charset = Charset::of(call, &bytes)?;
+    let text = charset.decoded(bytes.get(charset.mark..).unwrap_or_default())?;
+    let text = match (&bytes, text) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => return Ok(Text::Plain(charset.mark)),
+        (_, text) => text.into_owned(),
     };
-    let text = utf8(bytes.get(mark..).unwrap_or_default())?;
-    Ok(match bytes {
-        Cow::Borrowed(_) => Text::Plain(mark),
-        Cow::Owned(_) => Text::Decoded(text.to_owned()),
-    })
+    let guessed = charset.is_guessed.then_some(charset.encoding);
+    Ok(Text::Decoded { text, guessed })
 }
 
-fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(bytes).map_err(|e| {
-        let at = e.valid_up_to();
-        let problem = format!("not UTF-8 at byte {at}, and no other charset is declared");
-        Fault::new("body", problem)
-    })
+/// The charset of a body.
+struct Charset {
+    encoding: &'static Encoding,
+    /// The length of the byte order mark.
+    mark: usize,
+    is_guessed: bool,
 }
 
-fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Result<String, Fault> {
-    encoding
-        .decode_without_bom_handling_and_without_replacement(bytes)
-        .map(Cow::into_owned)
-        .ok_or_else(|| {
-            let problem = format!("not valid {}, which is declared", encoding.name());
-            Fault::new("body", problem)
+impl Charset {
+    /// A byte order mark is believed first, then what is declared.
+    fn of(call: &Callback, bytes: &[u8]) -> Result<Self, Fault> {
+        let (encoding, mark, is_guessed) = match (Encoding::for_bom(bytes), declared(call)?) {
+            (Some((encoding, mark)), _) => (encoding, mark, false),
+            (None, Some(encoding)) => (encoding, 0, false),
+            (None, None) => {
+                let encoding = charset::guessed(bytes, call.chinese);
+                (encoding, 0, encoding != UTF_8)
+            }
+        };
+        Ok(Self {
+            encoding,
+            mark,
+            is_guessed,
         })
+    }
+
+    fn decoded<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, str>, Fault> {
+        charset::decoded(self.encoding, bytes).ok_or_else(|| not_in(self.encoding))
+    }
 }
 
-/// The charset that is declared; UTF-8 where none is.
-pub fn encoding(call: &Callback) -> Result<&'static Encoding, Fault> {
-    let Some(label) = call.header("content-type").and_then(charset) else {
-        return Ok(encoding_rs::UTF_8);
-    };
-    Encoding::for_label(label.as_bytes()).ok_or_else(|| {
-        let problem = format!("unknown charset `{label:.40}`");
-        Fault::new("header.content-type", problem)
-    })
+fn not_in(encoding: &'static Encoding) -> Fault {
+    let problem = format!(
+        "is not valid {}, the charset that is declared",
+        encoding.name()
+    );
+    Fault::new("body", problem)
 }
 
-/// The charset parameter of a `Content-Type`.
-pub fn charset(content_type: &str) -> Option<&str> {
-    content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then_some(value)
-    })
+/// Whether a body of these bytes is UTF-16, by its byte order mark or by declaration.
+pub(crate) fn is_utf16(call: &Callback, bytes: &[u8]) -> bool {
+    let marked = Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
+    let encoding = marked.or_else(|| declared(call).ok().flatten());
+    encoding.is_some_and(|encoding| !encoding.is_ascii_compatible())
 }
 
 fn coding(call: &Callback) -> &str {
@@ -127,7 +137,7 @@ pub fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Fault> {
             .read_to_end(&mut out),
         other => {
             let problem =
-                format!("`{other:.40}` is not read; send the body plain, gzip or deflate");
+                format!("`{other:.40}` is not supported; send the body plain, gzip or deflate");
             return Err(Fault::new("header.content-encoding", problem));
         }
     };
@@ -139,51 +149,54 @@ pub fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Fault> {
     Ok(Cow::Owned(out))
 }
 
-/// `text` as JSON. Depth is limited by the parser (128). An integer that no 64 bits hold becomes a string of its
-/// digits, where the parser alone would round it.
-///
-/// Templates of vendors put texts into JSON as they are, line breaks and tabs included. A body that is no JSON for that
-/// reason alone is read all the same.
+/// A JSON text that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Json {
+    /// What it says.
+    pub value: Value,
+    /// It is not valid JSON and was repaired first; see [`lenient`].
+    pub is_repaired: bool,
+}
+
+/// `text` as JSON; see [`Json::read`].
 pub fn json(text: &str) -> Result<Value, Fault> {
-    if holds_more(text.as_bytes(), VALUES_MAX, |byte| {
-        matches!(byte, b',' | b'[' | b'{')
-    }) {
-        let problem = format!("more than {VALUES_MAX} values");
-        return Err(Fault::new("body", problem));
-    }
-    let text = wide_integers_quoted(text);
-    serde_json::from_str(&text).or_else(|e| {
-        let mended = controls_escaped(&text).and_then(|mended| serde_json::from_str(&mended).ok());
-        mended.ok_or_else(|| {
-            let place = format!("body, line {} column {}", e.line(), e.column());
-            Fault::new(place, format!("not JSON: {}", without_place(&e)))
+    Json::read(text).map(|json| json.value)
+}
+
+impl Json {
+    /// Reads `text`. Depth is limited by the parser (128). An integer that does not fit into 64 bits becomes a string of
+    /// its digits; the parser would round it. Text that is not valid JSON is repaired once; see [`lenient`].
+    pub fn read(text: &str) -> Result<Self, Fault> {
+        if holds_more(text.as_bytes(), VALUES_MAX, |byte| {
+            matches!(byte, b',' | b'[' | b'{')
+        }) {
+            let problem = format!("holds more than {VALUES_MAX} values");
+            return Err(Fault::new("body", problem));
+        }
+        let text = wide_integers_quoted(text);
+        let strict = match serde_json::from_str(&text) {
+            Ok(value) => {
+                return Ok(Self {
+                    value,
+                    is_repaired: false,
+                });
+            }
+            Err(error) => error,
+        };
+        let value = serde_json::from_str(&lenient::repaired(&text)).map_err(|_| {
+            let place = format!("body, line {} column {}", strict.line(), strict.column());
+            Fault::new(place, format!("is not JSON: {}", without_place(&strict)))
+        })?;
+        Ok(Self {
+            value,
+            is_repaired: true,
         })
-    })
+    }
 }
 
 /// Whether more than `max` of the bytes are such. Most bodies are too short for that.
 fn holds_more(bytes: &[u8], max: usize, such: impl Fn(u8) -> bool) -> bool {
     bytes.len() > max && bytes.iter().filter(|byte| such(**byte)).count() > max
-}
-
-/// `text` with the control characters inside its strings escaped; nothing when there are none.
-fn controls_escaped(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut rest = text;
-    while let Some(token) = token(rest) {
-        let (head, tail) = rest.split_at(token);
-        if head.starts_with('"') {
-            out.extend(head.chars().map(|c| match c {
-                '\n' => Cow::Borrowed("\\n"),
-                c if c.is_ascii_control() => Cow::Owned(format!("\\u{:04x}", u32::from(c))),
-                c => Cow::Owned(c.to_string()),
-            }));
-        } else {
-            out.push_str(head);
-        }
-        rest = tail;
-    }
-    (out.len() != text.len()).then_some(out)
 }
 
 /// The parser's message without its own copy of the place.
@@ -262,16 +275,28 @@ fn is_wide_integer(token: &str) -> bool {
         && token.parse::<i64>().is_err()
 }
 
+/// The decoded parameters of a request.
+#[derive(Debug, Default)]
+pub struct Params {
+    /// Name and value, those of the query first.
+    pub pairs: Vec<(String, String)>,
+    /// The charset of the query or the form, where none was declared and the bytes are not UTF-8.
+    pub guessed: Option<&'static Encoding>,
+}
+
 /// The decoded parameters of the query and of a form body.
-pub fn params(call: &Callback) -> Result<Vec<(String, String)>, Fault> {
-    let mut params = pairs("query", call.query.as_bytes(), encoding_rs::UTF_8)?;
+pub fn params(call: &Callback) -> Result<Params, Fault> {
+    let mut params = Params::default();
+    params.extend("query", call.query.as_bytes(), None, call.chinese)?;
     if is_form(call) {
-        let encoding = encoding(call)?;
-        if encoding.is_ascii_compatible() {
-            params.extend(pairs("body", &inflated(call)?, encoding)?);
-        } else {
+        let bytes = inflated(call)?;
+        let marked = Encoding::for_bom(&bytes).is_some();
+        let declared = declared(call)?;
+        if marked || declared.is_some_and(|encoding| !encoding.is_ascii_compatible()) {
             let text = call.text()?;
-            params.extend(pairs("body", text.as_bytes(), encoding_rs::UTF_8)?);
+            params.extend("body", text.as_bytes(), Some(UTF_8), false)?;
+        } else {
+            params.extend("body", &bytes, declared, call.chinese)?;
         }
     }
     Ok(params)
@@ -287,30 +312,61 @@ fn is_form(call: &Callback) -> bool {
     media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
-/// Parameters whose bytes are in `encoding` once percent-decoded. One that is not makes all unreadable: a replaced byte
-/// could hide a forged value.
-fn pairs(
-    place: &str,
-    encoded: &[u8],
-    encoding: &'static Encoding,
-) -> Result<Vec<(String, String)>, Fault> {
-    let text = |part: &[u8]| {
-        urlencoded::decoded(part, encoding).ok_or_else(|| {
-            let problem = format!("percent-encoded bytes that are not {}", encoding.name());
-            Fault::new(place, problem)
-        })
-    };
-    if holds_more(encoded, PARAMS_MAX, |byte| byte == b'&') {
-        let problem = format!("more than {PARAMS_MAX} parameters");
-        return Err(Fault::new(place, problem));
-    }
-    encoded
-        .split(|b| *b == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
+impl Params {
+    /// Adds the parameters in `encoded`. One charset holds for all of them. A byte that is not valid in it makes all
+    /// unreadable: a replaced byte could hide a forged value.
+    fn extend(
+        &mut self,
+        place: &str,
+        encoded: &[u8],
+        declared: Option<&'static Encoding>,
+        chinese: bool,
+    ) -> Result<(), Fault> {
+        if holds_more(encoded, PARAMS_MAX, |byte| byte == b'&') {
+            let problem = format!("holds more than {PARAMS_MAX} parameters");
+            return Err(Fault::new(place, problem));
+        }
+        let encoding = declared.unwrap_or_else(|| urlencoded::guessed(encoded, chinese));
+        if declared.is_none() && encoding != UTF_8 {
+            self.guessed = Some(encoding);
+        }
+        let text = |part: &[u8]| {
+            urlencoded::decoded(part, encoding).ok_or_else(|| {
+                let problem = format!(
+                    "holds percent-encoded bytes that are not {}",
+                    encoding.name()
+                );
+                Fault::new(place, problem)
+            })
+        };
+        for pair in encoded
+            .split(|b| *b == b'&')
+            .filter(|pair| !pair.is_empty())
+        {
             let equals = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at(equals);
-            Ok((text(name)?, text(value.get(1..).unwrap_or_default())?))
-        })
-        .collect()
+            self.pairs
+                .push((text(name)?, text(value.get(1..).unwrap_or_default())?));
+        }
+        Ok(())
+    }
+}
+
+/// What was guessed or repaired to read these; nothing for a sound request.
+pub(crate) fn remarks(
+    text: Option<&Text>,
+    json: Option<&Json>,
+    params: Option<&Params>,
+) -> Vec<Remark> {
+    let of_text = text.and_then(|text| match text {
+        Text::Decoded { guessed, .. } => *guessed,
+        Text::Plain(_) => None,
+    });
+    let guessed = of_text.or_else(|| params?.guessed);
+    let mut remarks = Vec::new();
+    remarks.extend(guessed.map(|encoding| Remark::GuessedCharset(encoding.name())));
+    if json.is_some_and(|json| json.is_repaired) {
+        remarks.push(Remark::LenientJson);
+    }
+    remarks
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::fault::Fault;
-use super::redact::{self, REDACTED};
-use crate::Secret;
-use crate::body::{self, Text};
+use crate::body::{self, Json, Params, Text};
+use crate::redact::{self, REDACTED};
+use crate::{Fault, Remark, Secret, charset};
 
 /// Request headers that can carry a secret of any kind; their values are never kept.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
@@ -39,11 +38,14 @@ pub struct Callback {
     pub client_certificate: Option<String>,
     /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
     pub received_at: Option<Timestamp>,
+    /// Text that is not UTF-8 and declares no charset is tried as GB18030 first, because the source is in a Chinese time
+    /// zone. Set it before anything is read.
+    pub chinese: bool,
     /// What a proof asked for, certificates and keys, once the server has fetched it.
     pub fetched: Vec<Fetched>,
     text: OnceCell<Result<Text, Fault>>,
-    json: OnceCell<Result<Value, Fault>>,
-    params: OnceCell<Result<Vec<(String, String)>, Fault>>,
+    json: OnceCell<Result<Json, Fault>>,
+    params: OnceCell<Result<Params, Fault>>,
 }
 
 /// A document that the server has fetched for a proof: a vendor's certificate or keys.
@@ -87,25 +89,36 @@ impl Callback {
             .to_ascii_lowercase()
     }
 
-    /// The body as text: inflated under a cap, decoded by the declared charset, UTF-8 where none is declared.
+    /// The body as text: inflated under a cap and decoded. The charset is that of the byte order mark, or the declared
+    /// one, or UTF-8, or a guess; see [`charset`].
     pub fn text(&self) -> Result<&str, Fault> {
         let text = self.text.get_or_init(|| body::text(self));
         text.as_ref().map_err(Clone::clone)?.of(&self.body)
     }
 
-    /// The body as JSON, whatever the `Content-Type` says.
+    /// The body as JSON, whatever the `Content-Type` says. Broken JSON is repaired; see [`crate::lenient`].
     pub fn json(&self) -> Result<&Value, Fault> {
-        let parsed = self.json.get_or_init(|| body::json(self.text()?));
-        parsed.as_ref().map_err(Clone::clone)
+        let parsed = self.json.get_or_init(|| Json::read(self.text()?));
+        let parsed = parsed.as_ref().map_err(Clone::clone);
+        parsed.map(|json| &json.value)
     }
 
     /// The decoded parameters: of the query, then of a form body, in their order. A body is a form when it is declared
     /// as one, or declared as nothing and does not look like JSON or XML.
     pub fn params(&self) -> Result<&[(String, String)], Fault> {
-        self.params
-            .get_or_init(|| body::params(self))
-            .as_deref()
-            .map_err(Clone::clone)
+        let params = self.params.get_or_init(|| body::params(self));
+        let params = params.as_ref().map_err(Clone::clone);
+        params.map(|params| params.pairs.as_slice())
+    }
+
+    /// What was guessed or repaired in what has been read of this callback so far.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<Remark> {
+        body::remarks(
+            read_already(&self.text),
+            read_already(&self.json),
+            read_already(&self.params),
+        )
     }
 
     /// The first decoded parameter of this name.
@@ -125,7 +138,7 @@ impl Callback {
         call.headers
             .retain(|(name, _)| !matches!(name.as_str(), "content-encoding" | "content-length"));
         for (name, value) in &mut call.headers {
-            if name == "content-type" && body::charset(value).is_some() {
+            if name == "content-type" && charset::parameter(value).is_some() {
                 *value = self.media_type();
             }
         }
@@ -166,16 +179,21 @@ impl Callback {
     }
 
     /// The raw request with every one of `secrets` taken out, for the store. Headers that exist to carry secrets lose
-    /// their values whole. A compressed body is kept inflated, because a secret cannot be seen in it otherwise.
+    /// their values whole. A compressed body is kept inflated and one in UTF-16 as UTF-8, because a secret cannot be
+    /// found in them otherwise.
     pub fn to_http_without<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Vec<u8> {
         let inflated = body::inflated(self).ok().filter(|_| body::is_coded(self));
+        let bytes = inflated.as_deref().unwrap_or(&self.body);
+        let is_utf16 = body::is_utf16(self, bytes);
+        let text = is_utf16.then(|| self.text().ok()).flatten();
         let mut raw = self.head(|name, value| match name {
             name if SECRET_HEADERS.contains(&name) => REDACTED,
             "content-encoding" if inflated.is_some() => "identity",
+            "content-type" if text.is_some() => value.split(';').next().unwrap_or_default(),
             _ => value,
         });
         raw.extend_from_slice(b"\r\n");
-        raw.extend_from_slice(inflated.as_deref().unwrap_or(&self.body));
+        raw.extend_from_slice(text.map_or(bytes, str::as_bytes));
         secrets.into_iter().fold(raw, redact::without)
     }
 
@@ -213,10 +231,15 @@ impl Clone for Callback {
             peer: self.peer,
             client_certificate: self.client_certificate.clone(),
             received_at: self.received_at,
+            chinese: self.chinese,
             fetched: self.fetched.clone(),
             ..Self::default()
         }
     }
+}
+
+fn read_already<T>(cell: &OnceCell<Result<T, Fault>>) -> Option<&T> {
+    cell.get()?.as_ref().ok()
 }
 
 fn latin1(out: &mut Vec<u8>, text: &str) {

@@ -5,11 +5,14 @@
 pub mod alert;
 pub mod body;
 pub mod callback;
+pub mod charset;
 pub mod clock;
 pub mod failpoint;
 pub mod fault;
 pub mod ids;
+pub mod lenient;
 pub mod redact;
+pub mod remark;
 pub mod urlencoded;
 
 pub use alert::{
@@ -19,6 +22,7 @@ pub use callback::{Callback, Fetched, Malformed};
 pub use clock::Clock;
 pub use fault::Fault;
 pub use ids::{DedupKey, Seq, SinkId};
+pub use remark::Remark;
 
 /// A secret: it cannot print itself.
 pub type Secret = secrecy::SecretString;

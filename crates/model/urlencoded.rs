@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use encoding_rs::Encoding;
 use percent_encoding::percent_decode;
 
+use crate::charset;
+
 /// One name or value of a form or query; nothing when its bytes are not in `encoding`.
 pub fn decoded(part: &[u8], encoding: &'static Encoding) -> Option<String> {
     let spaced: Cow<'_, [u8]> = if part.contains(&b'+') {
@@ -14,9 +16,16 @@ pub fn decoded(part: &[u8], encoding: &'static Encoding) -> Option<String> {
         part.into()
     };
     let bytes: Cow<'_, [u8]> = percent_decode(&spaced).into();
-    encoding
-        .decode_without_bom_handling_and_without_replacement(&bytes)
-        .map(Cow::into_owned)
+    charset::decoded(encoding, &bytes).map(Cow::into_owned)
+}
+
+/// The charset of a form or query that declares none.
+pub(crate) fn guessed(encoded: &[u8], chinese: bool) -> &'static Encoding {
+    if encoded.is_ascii() && !encoded.contains(&b'%') {
+        return encoding_rs::UTF_8;
+    }
+    let bytes: Cow<'_, [u8]> = percent_decode(encoded).into();
+    charset::guessed(&bytes, chinese)
 }
 
 /// Whether a value that was decoded once may have been encoded twice.

@@ -68,6 +68,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     proof: "RSA signature + listed topic".into(),
     message_id: "message_id".into(),
     confidence: "documented".into(),
+    chinese: true,
     ..About::default()
 });
 

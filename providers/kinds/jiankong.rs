@@ -48,9 +48,9 @@ use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
-use campanile_model::body;
 use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Fingerprint, Metric, Report, Resource, Severity, Status};
+use campanile_model::{body, charset};
 
 /// The adapter.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     proof: "MD5 token".into(),
     message_id: "msg_id".into(),
     confidence: "documented".into(),
+    chinese: true,
     ..About::default()
 });
 
@@ -296,7 +297,8 @@ impl<'a> Said<'a> {
         } else {
             Again::WhenAlphabetFits
         };
-        let declared = body::encoding(self.call).unwrap_or(encoding_rs::UTF_8);
+        let declared = charset::declared(self.call).ok().flatten();
+        let declared = declared.unwrap_or(encoding_rs::UTF_8);
         match self.value("content").unwrap_or_default() {
             Cow::Borrowed(text) => decoded_again(text, again, declared),
             Cow::Owned(text) => decoded_again(&text, again, declared).into_owned().into(),

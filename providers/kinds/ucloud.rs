@@ -70,6 +70,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     proof: "path key".into(),
     message_id: "SessionID + status".into(),
     confidence: "documented".into(),
+    chinese: true,
     ..About::default()
 });
 

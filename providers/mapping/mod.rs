@@ -186,6 +186,7 @@ impl Mapping {
                 settings: proof.settings(),
                 proof: proof.words(),
                 confidence: confidence.to_owned(),
+                chinese: campanile_model::charset::is_chinese(&zone),
                 toml: Some(text.to_owned()),
                 ..About::default()
             },

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use campanile_model::{Callback, Secret};
+use campanile_model::{Callback, Remark, Secret};
 use proptest::prelude::*;
 
 fn call(raw: &[u8]) -> Callback {
@@ -120,7 +120,10 @@ fn a_body_is_read_in_the_charset_that_is_declared_and_in_no_other() {
         let call = with_header(header, body);
         call.text().expect_err("unreadable").place
     };
-    assert_eq!(place("Content-Type: text/plain", gbk), "body");
+    assert_eq!(
+        place("Content-Type: text/plain; charset=utf-8", gbk),
+        "body"
+    );
     assert_eq!(
         place("Content-Type: text/plain; charset=gbk", b"\xFF"),
         "body"
@@ -130,6 +133,90 @@ fn a_body_is_read_in_the_charset_that_is_declared_and_in_no_other() {
         "header.content-type"
     );
     assert_eq!(with_header("A: b", b"\xEF\xBB\xBF{}").text(), Ok("{}"));
+}
+
+#[test]
+fn a_byte_order_mark_says_the_charset() {
+    assert_eq!(
+        with_header("A: b", b"\xFF\xFEa\0\x2D\x4E").text(),
+        Ok("a中")
+    );
+    assert_eq!(
+        with_header("A: b", b"\xFE\xFF\0a\x4E\x2D").text(),
+        Ok("a中")
+    );
+    let declared = "Content-Type: application/x-www-form-urlencoded; charset=utf-16";
+    let call = with_header(declared, b"\xFE\xFF\0a\0=\x4E\x2D");
+    assert_eq!(call.param("a"), Some("中"));
+    assert_eq!(call.remarks(), []);
+}
+
+#[test]
+fn what_is_not_utf8_and_declares_no_charset_is_guessed_and_marked() {
+    let read = |header: &str, body: &[u8]| {
+        let call = with_header(header, body);
+        let text = call.text().map(str::to_owned).expect("readable");
+        (text, call.remarks())
+    };
+    let gbk = b"\xB8\xBA\xD4\xD8";
+    let guessed = |name| vec![Remark::GuessedCharset(name)];
+    let json = "Content-Type: application/json";
+    assert_eq!(read(json, gbk), ("负载".to_owned(), guessed("gb18030")));
+    let latin = ("Gerät".to_owned(), guessed("windows-1252"));
+    assert_eq!(read(json, b"Ger\xE4t"), latin);
+    assert_eq!(read(json, "负载".as_bytes()), ("负载".to_owned(), vec![]));
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let call = with_header(form, b"a=%B8%BA+1&b=\xD4\xD8");
+    assert_eq!(
+        (call.param("a"), call.param("b")),
+        (Some("负 1"), Some("载"))
+    );
+    assert_eq!(call.remarks(), guessed("gb18030"));
+    let call = self::call(b"GET /?a=%B8%BA HTTP/1.1\r\n\r\n");
+    assert_eq!(call.param("a"), Some("负"));
+}
+
+#[test]
+fn rare_chinese_is_read_where_the_source_is_chinese() {
+    let rare = b"\xF6\xCE\xEC\xB5";
+    let mut call = with_header("A: b", rare);
+    assert_eq!(call.text(), Ok("öÎìµ"));
+    call.chinese = true;
+    assert_eq!(call.clone().text(), Ok("鑫斓"), "a copy reads afresh");
+}
+
+#[test]
+fn a_repaired_body_is_marked() {
+    let call = with_header("A: b", br#"{"path": "C:\Data",}"#);
+    assert_eq!(call.remarks(), [], "nothing was read yet");
+    assert_eq!(call.json(), Ok(&serde_json::json!({"path": "C:\\Data"})));
+    assert_eq!(call.remarks(), [Remark::LenientJson]);
+    let sound = with_header("A: b", b"{}");
+    assert!(sound.json().is_ok());
+    assert_eq!(sound.remarks(), []);
+    let broken = with_header("A: b", b"{\"a\" 1}");
+    let place = broken.json().expect_err("not JSON").place;
+    assert_eq!(
+        place, "body, line 1 column 6",
+        "the place is of the text as it came"
+    );
+}
+
+#[test]
+fn a_secret_in_a_utf16_body_is_taken_out_too() {
+    let utf16: Vec<u8> = "{\"token\":\"correct-horse\"}"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let marked = [b"\xFF\xFE", utf16.as_slice()].concat();
+    let secret = Secret::from("correct-horse");
+    for (header, body) in [
+        ("A: b", &marked),
+        ("Content-Type: text/json; charset=utf-16le", &utf16),
+    ] {
+        let kept = call(&with_header(header, body).to_http_without([&secret]));
+        assert_eq!(kept.text(), Ok("{\"token\":\"***\"}"));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! 監控專家's protocol, beyond what its fixtures show.
 
 use campanile_model::urlencoded::{Again, decoded_again};
-use campanile_model::{Callback, Report, Secret, Severity, Status};
+use campanile_model::{Callback, Remark, Report, Secret, Severity, Status};
 use campanile_providers::{Outcome, Provider, Refusal, Source, by_name, verify};
 use encoding_rs::UTF_8;
 use proptest::prelude::*;
@@ -220,17 +220,17 @@ fn no_answer_is_longer_than_100_characters() {
 }
 
 #[test]
-fn a_value_that_is_not_in_its_charset_makes_the_call_unreadable() {
-    let fault = jiankong().read(
-        &post(&format!("{SIGNED}&message_status=1&content=%FF")),
-        &source(),
-    );
+fn a_value_that_is_not_in_its_declared_charset_makes_the_call_unreadable() {
+    let call = post(&format!("{SIGNED}&message_status=1&content=%FF"));
+    let fault = jiankong().read(&call, &source());
     assert_eq!(fault.expect_err("unreadable").place, "body");
-    let fault = jiankong().read(
-        &get(&format!("{SIGNED}&task_status=1&content=%FF")),
-        &source(),
-    );
-    assert_eq!(fault.expect_err("unreadable").place, "query");
+}
+
+#[test]
+fn a_value_of_an_undeclared_charset_is_guessed() {
+    let gbk = get(&format!("{SIGNED}&task_status=1&content=%B8%BA%D4%D8"));
+    assert_eq!(read(&gbk).description, "负载");
+    assert_eq!(gbk.remarks(), [Remark::GuessedCharset("gb18030")]);
 }
 
 #[test]

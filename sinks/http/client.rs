@@ -1,12 +1,12 @@
-//! The one HTTP client: guarded, timed, capped, and silent about URLs.
+//! The one HTTP client: guarded against internal addresses, with a timeout, with capped responses, and without URLs in its errors.
 //!
-//! Names are resolved and filtered in one step, at connect, so that no second look-up can give another address; hosts
-//! that are addresses already are judged before. Redirects are never followed, proxies of the environment never used,
-//! answers never inflated, cookies never kept, and no `Referer` is sent. An exchange that does not end within the timeout, its
-//! answer's body included, has failed.
+//! Names are resolved and filtered in one step, at connect: no second lookup can return another address. Hosts that are
+//! addresses already are checked before. Redirects are never followed, proxies from the environment never used,
+//! responses never decompressed, cookies never kept, and no `Referer` is sent. An exchange that does not end within the
+//! timeout, including the body of the response, has failed.
 //!
-//! The pool sends a request again by itself only where the receiver cannot have begun it: a reused connection that was
-//! closed before the first byte, or HTTP/2's refused stream.
+//! The pool repeats a request by itself only where the receiver cannot have begun it: a reused connection that was
+//! closed before the first byte, or a refused stream of HTTP/2.
 
 use std::error::Error as StdError;
 use std::io;
@@ -20,31 +20,34 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Certificate, Method, Response};
+use reqwest::{Certificate, Method};
 use url::{Host, Url};
 
 use super::guard::{Egress, Refused, admit};
 use crate::{BuildError, Class, Failure};
 use campanile_model::failpoint;
 
-/// An answer's body is read so far, then the connection is closed.
-pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Idle connections are let go before most receivers close them.
+/// At most this much of a response's body is read, then the connection is closed.
+pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
+/// Idle connections are closed before most receivers close them.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A receiver that does not even take the connection by then is down.
+/// A receiver that does not accept the connection within this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A plain `Retry-After` header holds a sink for at most this long: it is often set by a proxy, or wrong. A kind that knows
+/// its vendor's quota may report a longer wait.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 const USER_AGENT: &str = concat!("campanile/", env!("CARGO_PKG_VERSION"));
 
-/// How a client reaches out and whom it trusts.
+/// Which addresses a client may call and which certificates it trusts.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
     /// Which addresses it may call.
     pub egress: Egress,
     /// The whole exchange.
     pub timeout: Duration,
-    /// A PEM file with authorities to trust beside the machine's.
+    /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca_file: Option<&'a Path>,
-    /// Any certificate will do.
+    /// Accept any certificate.
     pub skip_tls_verification: bool,
 }
 
@@ -53,28 +56,35 @@ pub struct Settings<'a> {
 pub struct Request {
     /// `POST`, `PUT`, `PATCH`, `GET`.
     pub method: Method,
-    /// Where to. Never printed.
+    /// The address. Never printed.
     pub url: Url,
     /// Headers.
     pub headers: HeaderMap,
     /// The exact bytes of the body.
     pub body: Bytes,
-    /// When it is sent: `Retry-After` dates count from here.
+    /// When it is sent: dates in `Retry-After` count from here.
     pub at: Timestamp,
 }
 
-/// What the receiver said.
+/// What the receiver sent back.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// At most [`ANSWER_BYTES_MAX`] of the body.
+    /// At most [`RESPONSE_BYTES_MAX`] of the body.
     pub body: Vec<u8>,
-    /// How long the receiver asks to be left alone.
+    /// The wait that `Retry-After` asks for, as sent.
     pub retry_after: Option<Duration>,
 }
 
-/// Asks for the addresses of a name: the machine's resolver, or what a test has in its place.
+impl Response {
+    /// The wait that a failure of a general HTTP receiver reports: `Retry-After`, at most an hour.
+    pub fn asked_wait(&self) -> Option<Duration> {
+        self.retry_after.map(|wait| wait.min(RETRY_AFTER_MAX))
+    }
+}
+
+/// Resolves a name: the system's resolver, or a test's.
 pub type Lookup =
     Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
@@ -87,14 +97,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with these settings. Reads `ca_file` and the machine's authorities.
+    /// A client with these settings. Reads `ca_file` and the system's certificate authorities.
     pub fn new(settings: Settings<'_>) -> Result<Self, BuildError> {
         Self::asking(Arc::new(|name| Box::pin(machine(name))), settings)
     }
 
-    /// The same with names looked up by `lookup`. What it says is judged as any other's.
+    /// The same with names resolved by `lookup`. Its addresses are checked like any other.
     pub fn asking(lookup: Lookup, settings: Settings<'_>) -> Result<Self, BuildError> {
-        // reqwest asks the process for its cryptography; a second call finds the first one's, which is the same.
+        // reqwest uses the cryptography provider of the process. A second call finds the same one installed.
         let _already = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -112,7 +122,7 @@ impl Client {
             builder = builder.tls_certs_merge(authorities(path)?);
         }
         let http = builder.build().map_err(|_| {
-            let problem = "no trusted certificate authorities on this machine: install the package `ca-certificates`, or name a PEM file in `ca_file`";
+            let problem = "this machine has no trusted certificate authorities: install the package `ca-certificates`, or set `ca_file` to a PEM file";
             BuildError::new("ca_file", problem)
         })?;
         Ok(Self {
@@ -122,15 +132,15 @@ impl Client {
         })
     }
 
-    /// One exchange. Any status is an answer; [`classify`] tells what it means.
-    pub async fn exchange(&self, request: Request) -> Result<Answer, Failure> {
+    /// One exchange. Any status is a response; [`classify`] says what it means.
+    pub async fn exchange(&self, request: Request) -> Result<Response, Failure> {
         admit_host(&request.url, self.egress)
             .map_err(|refused| Failure::new(Class::Operator, refused.to_string()))?;
         let late = || {
             let limit = self.timeout.as_secs_f32();
             Failure::new(
                 Class::Transient,
-                format!("no whole answer within {limit} s"),
+                format!("no complete response within {limit} s"),
             )
         };
         let exchange = self.undisturbed(request);
@@ -138,7 +148,7 @@ impl Client {
         done.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn undisturbed(&self, request: Request) -> Result<Answer, Failure> {
+    async fn undisturbed(&self, request: Request) -> Result<Response, Failure> {
         let at = request.at;
         let mut outgoing = reqwest::Request::new(request.method, request.url);
         *outgoing.headers_mut() = request.headers;
@@ -152,7 +162,7 @@ impl Client {
             retry_after,
             ..failure(&error.without_url())
         })?;
-        Ok(Answer {
+        Ok(Response {
             status,
             body,
             retry_after,
@@ -160,7 +170,7 @@ impl Client {
     }
 }
 
-/// Judges a host that is an address already: those never reach the resolver.
+/// Checks a host that is an address already: those never reach the resolver.
 pub fn admit_host(url: &Url, egress: Egress) -> Result<(), Refused> {
     if failpoint::broken("broken-resolver-only-guard") {
         return Ok(());
@@ -174,37 +184,39 @@ pub fn admit_host(url: &Url, egress: Egress) -> Result<(), Refused> {
 
 /// What a status means. 2xx is success; the rest is a failure of some class.
 ///
-/// Of the 4xx that design §8 does not name: 409, 421, 423 and 424 tell of a state that passes; 411, 414, 416, 417 and 431
-/// are about this one request; all others (402, 405, 406 ...) are for the operator, who loses nothing by waiting.
+/// 409, 421, 423 and 424 report a state that passes; 411, 414, 416, 417 and 431 are about this one request; the other 4xx
+/// (402, 405, 406 ...) need the operator, and waiting costs nothing.
 pub fn classify(status: u16) -> Option<Class> {
     match status {
         200..=299 => None,
         408 | 409 | 421 | 423 | 424 | 425 | 429 | 500..=599 => Some(Class::Transient),
-        400 | 411 | 413 | 414 | 415 | 416 | 417 | 422 | 431 => Some(Class::Poison),
+        413 => Some(Class::TooLarge),
+        400 | 411 | 414 | 415 | 416 | 417 | 422 | 431 => Some(Class::Poison),
         410 => Some(Class::Gone),
         _ => Some(Class::Operator),
     }
 }
 
-/// One sentence for an operator about a status that is a failure.
+/// One sentence for the operator about a status that is a failure.
 pub fn explain(status: u16) -> String {
     let hint = match status {
-        300..=399 => ": redirects are not followed, set `url` to the final address",
-        401 | 403 => ": it does not accept our credentials",
-        404 => ": nothing is there, look at `url`",
-        407 => ": a proxy wants credentials",
-        410 => ": it asks for no more",
-        429 => ": it wants fewer requests",
-        400 | 413 | 415 | 422 => ": it does not accept this message",
+        300..=399 => ": redirects are not followed; set `url` to the final address",
+        401 | 403 => ": it rejects the credentials; check the secrets of this sink",
+        404 => ": it does not know this address; check `url`",
+        407 => ": a proxy requires credentials",
+        410 => ": it asks to stop sending",
+        429 => ": it asks for fewer requests",
+        413 => ": the message is too large for it",
+        400 | 415 | 422 => ": it does not accept this message",
         _ => "",
     };
     format!("the receiver answered {status}{hint}")
 }
 
-async fn read(mut response: Response) -> reqwest::Result<Vec<u8>> {
+async fn read(mut response: reqwest::Response) -> reqwest::Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        let room = ANSWER_BYTES_MAX - body.len();
+        let room = RESPONSE_BYTES_MAX - body.len();
         body.extend(chunk.iter().take(room));
         if chunk.len() >= room {
             break;
@@ -213,8 +225,8 @@ async fn read(mut response: Response) -> reqwest::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Seconds, or a date counted from `at`. What is neither, or over already, asks for nothing; seconds that no number holds
-/// are as many as one does.
+/// Seconds, or a date counted from `at`. Anything else, or a date in the past, is ignored; seconds that overflow are
+/// capped.
 pub fn retry_after(headers: &HeaderMap, at: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
@@ -224,21 +236,21 @@ pub fn retry_after(headers: &HeaderMap, at: Timestamp) -> Option<Duration> {
     until.duration_since(SystemTime::from(at)).ok()
 }
 
-/// Sorts a failure by the types in its chain, never by its text, and words it without the URL.
+/// Classifies an error by the types in its chain, never by its text, and describes it without the URL.
 fn failure(error: &reqwest::Error) -> Failure {
-    if let Some(refused) = cause_of::<Refused>(error) {
+    if let Some(refused) = find::<Refused>(error) {
         return Failure::new(Class::Operator, refused.to_string());
     }
     if error.is_builder() {
-        let cause = "the request cannot be built from this `url` and these headers";
-        return Failure::new(Class::Operator, cause);
+        let reason = "the request cannot be built from this `url` and these headers";
+        return Failure::new(Class::Operator, reason);
     }
     let what = if error.is_timeout() {
-        "cannot connect in time".to_owned()
-    } else if let Some(tls) = cause_of::<rustls::Error>(error) {
+        "the receiver did not accept the connection in time".to_owned()
+    } else if let Some(tls) = find::<rustls::Error>(error) {
         format!("TLS failed: {}", tls_words(tls))
     } else if error.is_dns() {
-        "the host's name cannot be resolved".to_owned()
+        "the host name cannot be resolved".to_owned()
     } else if let Some(said) = system_words(error) {
         let doing = if error.is_connect() {
             "cannot connect"
@@ -249,7 +261,7 @@ fn failure(error: &reqwest::Error) -> Failure {
     } else if error.is_connect() {
         "cannot connect".to_owned()
     } else {
-        "the connection broke before the answer was whole".to_owned()
+        "the connection broke before the response was complete".to_owned()
     };
     Failure::new(Class::Transient, what)
 }
@@ -263,10 +275,10 @@ fn tls_words(error: &rustls::Error) -> &'static str {
                 "its certificate is not valid yet"
             }
             Cert::NotValidForName | Cert::NotValidForNameContext { .. } => {
-                "its certificate is for another name"
+                "its certificate is for another host name"
             }
             Cert::UnknownIssuer => {
-                "its certificate is from an authority that is not trusted: name that one in `ca_file`"
+                "its certificate is from an authority that is not trusted: set `ca_file` to that authority's PEM file"
             }
             _ => "its certificate is not valid",
         },
@@ -277,21 +289,21 @@ fn tls_words(error: &rustls::Error) -> &'static str {
 }
 
 /// The first error of this type in the chain.
-fn cause_of<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    causes(error).find_map(|error| error.downcast_ref())
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// What the system said: the first that says more than "other", by which errors are wrapped.
+/// The system's error: the first kind in the chain that is not `Other`, which only wraps.
 fn system_words(error: &reqwest::Error) -> Option<String> {
-    let said = causes(error).filter_map(|error| error.downcast_ref::<io::Error>());
+    let said = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
     let kind = said
         .map(io::Error::kind)
         .find(|kind| *kind != io::ErrorKind::Other);
     kind.map(|kind| kind.to_string())
 }
 
-/// An error and its causes; also those inside of I/O errors, which hide them from `source`.
-fn causes<'a>(
+/// An error and its sources; also those inside I/O errors, which `source` does not show.
+fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| {
@@ -312,7 +324,10 @@ fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {
         .map_err(|e| named(format!("{} cannot be read: {}", path.display(), e.kind())))?;
     let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if found.is_empty() {
-        let problem = format!("{} holds no certificate in PEM form", path.display());
+        let problem = format!(
+            "{} does not contain a certificate in PEM form",
+            path.display()
+        );
         return Err(named(problem));
     }
     Ok(found)

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use crate::File as Spec;
-use crate::{BuildError, Class, Delivered, Failure, Parcel, Sink};
+use crate::{BuildError, Class, Delivered, Failure, Message, Sink, Worth, render};
 
 /// How much is read at a time when the last line end is looked for.
 const STEP: usize = 64 * 1024;
@@ -33,7 +33,8 @@ the older ones to `NAME.2` and so on, and a new one is begun.
     sync = true                                # wait for the disk after each line
 
 ## What is sent
-The alert as the API shows it, on one line. The same alert can stand there twice after a crash: its `id` is the same.
+Each alert as the API shows it, on one line; a digest is as many lines as it has alerts. The same alert can appear twice after
+a crash: its `id` is the same.
 
 ## When it fails
 A full or broken disk is tried again until it works; a half-written line is cut off. A folder that is missing, a file that
@@ -44,6 +45,7 @@ may not be written, and a file that ends in something else than our lines are fo
 pub struct File {
     log: Arc<Mutex<Log>>,
     timeout: Duration,
+    worth: Worth,
 }
 
 impl File {
@@ -68,16 +70,24 @@ impl File {
         Ok(Self {
             log: Arc::new(Mutex::new(log)),
             timeout,
+            worth: if spec.sync {
+                Worth::Committed
+            } else {
+                Worth::Written
+            },
         })
     }
 
-    async fn append(&self, parcel: &Parcel) -> Result<Delivered, Failure> {
-        let line = line(parcel);
+    async fn append(&self, message: &Message) -> Result<Delivered, Failure> {
+        let lines = render::lines(message);
         // The lock goes along to the other thread: if this future is dropped, the line in work is still finished alone.
         let mut log = Arc::clone(&self.log).lock_owned().await;
-        let written = tokio::task::spawn_blocking(move || log.append(&line)).await;
+        let written = tokio::task::spawn_blocking(move || log.append(&lines)).await;
         match written {
-            Ok(Ok(())) => Ok(Delivered { code: None }),
+            Ok(Ok(())) => Ok(Delivered {
+                worth: self.worth,
+                ..Delivered::default()
+            }),
             Ok(Err(fault)) => Err(failure(&fault)),
             Err(_) => Err(Failure::new(Class::Transient, "the program is stopping")),
         }
@@ -85,21 +95,17 @@ impl File {
 }
 
 impl Sink for File {
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(async move {
             let late = |_| Err(Failure::new(Class::Transient, "the disk took too long"));
-            let done = tokio::time::timeout(self.timeout, self.append(parcel)).await;
+            let done = tokio::time::timeout(self.timeout, self.append(message)).await;
             done.unwrap_or_else(late)
         })
     }
 
-    fn render(&self, parcel: &Parcel) -> Result<String, Failure> {
-        Ok(String::from_utf8_lossy(&line(parcel)).into_owned())
+    fn render(&self, message: &Message) -> Result<String, Failure> {
+        Ok(String::from_utf8_lossy(&render::lines(message)).into_owned())
     }
-}
-
-fn line(parcel: &Parcel) -> Vec<u8> {
-    [&parcel.json, b"\n".as_slice()].concat()
 }
 
 fn failure(fault: &io::Error) -> Failure {

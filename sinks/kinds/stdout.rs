@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use crate::Stdout as Spec;
-use crate::{Class, Delivered, Failure, Parcel, Sink};
+use crate::{Class, Delivered, Failure, Message, Sink, Worth, render};
 
 /// The page of `campanile sinks show stdout`.
 pub const PAGE: &str = r#"# stdout
@@ -50,23 +50,31 @@ impl Stdout {
         }
     }
 
-    fn line(&self, parcel: &Parcel) -> Vec<u8> {
+    /// One line for each alert, also for those of a digest.
+    fn lines(&self, message: &Message) -> Vec<u8> {
         if self.json {
-            return [&parcel.json, b"\n".as_slice()].concat();
+            return render::lines(message);
         }
-        let mut line = text(&parcel.alert);
-        line.push('\n');
-        line.into_bytes()
+        let line = |alert: &Arc<Alert>| text(alert) + "\n";
+        message
+            .alerts
+            .iter()
+            .map(line)
+            .collect::<String>()
+            .into_bytes()
     }
 
-    async fn print(&self, line: Vec<u8>) -> Result<Delivered, Failure> {
+    async fn print(&self, lines: Vec<u8>) -> Result<Delivered, Failure> {
         let mut out = Arc::clone(&self.out).lock_owned().await;
-        let print = move || out.write_all(&line).and_then(|()| out.flush());
+        let print = move || out.write_all(&lines).and_then(|()| out.flush());
         match tokio::task::spawn_blocking(print).await {
-            Ok(Ok(())) => Ok(Delivered { code: None }),
+            Ok(Ok(())) => Ok(Delivered {
+                worth: Worth::Written,
+                ..Delivered::default()
+            }),
             Ok(Err(fault)) => {
-                let cause = format!("the output cannot be written: {}", fault.kind());
-                Err(Failure::new(Class::Transient, cause))
+                let reason = format!("the output cannot be written: {}", fault.kind());
+                Err(Failure::new(Class::Transient, reason))
             }
             Err(_) => Err(Failure::new(Class::Transient, "the program is stopping")),
         }
@@ -74,16 +82,16 @@ impl Stdout {
 }
 
 impl Sink for Stdout {
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(async move {
-            let printing = self.print(self.line(parcel));
+            let printing = self.print(self.lines(message));
             let done = tokio::time::timeout(self.timeout, printing).await;
             done.unwrap_or_else(|_| Err(Failure::new(Class::Transient, "nobody reads the output")))
         })
     }
 
-    fn render(&self, parcel: &Parcel) -> Result<String, Failure> {
-        Ok(String::from_utf8_lossy(&self.line(parcel)).into_owned())
+    fn render(&self, message: &Message) -> Result<String, Failure> {
+        Ok(String::from_utf8_lossy(&self.lines(message)).into_owned())
     }
 }
 

@@ -13,19 +13,19 @@ use url::Url;
 use crate::http::client::{Client, Request, Settings, admit_host, classify, explain};
 use crate::http::guard::Egress;
 use crate::http::sign::Signer;
-use crate::{BuildError, Class, Delivered, Failure, Parcel, Sink, render};
+use crate::{BuildError, Class, Delivered, Failure, Message, Sink, digest, render};
 use crate::{SinkSpec, Webhook as Spec, WebhookBody};
 use campanile_language::{Facts, Mistake, Success, Template, sample_alerts};
 
-/// The header that marks what an operator sent again by hand.
-pub const REDRIVEN: HeaderName = HeaderName::from_static("campanile-redriven");
+/// The header that marks a delivery that an operator retried.
+pub const RETRIED: HeaderName = HeaderName::from_static("campanile-retried");
 /// Standard Webhooks' names.
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 /// What an operator may not set: it is ours or the protocol's.
 const RESERVED: &[&str] = &[
-    "campanile-redriven",
+    "campanile-retried",
     "connection",
     "content-length",
     "host",
@@ -59,13 +59,17 @@ again, or given up with its reason kept.
 ## What is sent
 `alert` is the alert itself, as the API shows it. `cloudevents` is CloudEvents 1.0 in structured mode, `alertmanager` the
 webhook of Alertmanager, version 4. Every request carries `webhook-id` (the same on every try of a delivery: drop what
-you have seen), `webhook-timestamp` and, with a secret, `webhook-signature` as in Standard Webhooks. What an operator sent
-again by hand carries `campanile-redriven: true`.
+you have seen), `webhook-timestamp` and, with a secret, `webhook-signature` as in Standard Webhooks. A delivery that an operator
+retried has `campanile-retried: true`.
+
+With `overflow = "digest"` one request can hold many alerts: `alert` is then a JSON array of alerts, `cloudevents` a batch
+(`application/cloudevents-batch+json`), `alertmanager` a group with many `alerts`. In a `body` template and in headers, the fields
+then describe the digest: `title` is the number of alerts, `description` counts and lists them, `severity` is the highest.
 
 ## When it fails
 408, 409, 421, 423, 424, 425, 429, 5xx, timeouts, DNS and TLS: again, and `Retry-After` is obeyed. 401, 403, 404, 407,
-redirects (never followed) and other 4xx: again, slowly, and you are told. 400, 411, 413-417, 422, 431: this message is
-not accepted; three tries, then a dead letter. 410: the sink is paused.
+redirects (never followed) and other 4xx: again, slowly, and you are told. 413: the message is too large; 400, 411, 414-417, 422,
+431: the message is not accepted; both get three attempts, then a dead letter. 410: the sink is paused.
 "#;
 
 /// The sink.
@@ -133,7 +137,7 @@ impl Webhook {
             let facts = Facts::of_delivery(&alert, "dlv_0", 1, false);
             for (name, template) in &self.headers {
                 header_value(name, template, &facts).map_err(|failure| {
-                    BuildError::new(&format!("headers.{name}"), failure.cause)
+                    BuildError::new(&format!("headers.{name}"), failure.reason)
                 })?;
             }
             let Body::Template(template) = &self.body else {
@@ -155,28 +159,20 @@ impl Webhook {
         !self.headers.iter().any(|(name, _)| name == CONTENT_TYPE)
     }
 
-    fn rendered(&self, parcel: &Parcel) -> Result<Rendered, Failure> {
-        let facts = self.needs_facts().then(|| {
-            let Parcel {
-                alert,
-                delivery_id,
-                attempt,
-                redriven,
-                ..
-            } = parcel;
-            Facts::of_delivery(alert, delivery_id, *attempt, *redriven)
-        });
-        let body = self.body_of(parcel, facts.as_ref())?;
+    fn rendered(&self, message: &Message) -> Result<Rendered, Failure> {
+        let facts = self.needs_facts().then(|| facts(message));
+        let body = self.body_of(message, facts.as_ref())?;
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
+        let content_type = HeaderValue::from_static(self.content_type(message));
+        headers.insert(CONTENT_TYPE, content_type);
         for (name, template) in &self.headers {
             if let Some(facts) = &facts {
                 headers.insert(name.clone(), header_value(name, template, facts)?);
             }
         }
-        self.sign(parcel, &body, &mut headers)?;
-        if parcel.redriven {
-            headers.insert(REDRIVEN, HeaderValue::from_static("true"));
+        self.sign(message, &body, &mut headers)?;
+        if message.retried_by_operator {
+            headers.insert(RETRIED, HeaderValue::from_static("true"));
         }
         Ok(Rendered { headers, body })
     }
@@ -185,11 +181,11 @@ impl Webhook {
         !self.headers.is_empty() || matches!(self.body, Body::Template(_))
     }
 
-    fn body_of(&self, parcel: &Parcel, facts: Option<&Facts>) -> Result<Bytes, Failure> {
+    fn body_of(&self, message: &Message, facts: Option<&Facts>) -> Result<Bytes, Failure> {
         Ok(match &self.body {
-            Body::Alert => Bytes::from_owner(parcel.json.clone()),
-            Body::CloudEvents => render::cloudevents(&parcel.alert).into(),
-            Body::Alertmanager => render::alertmanager(&parcel.alert, &self.name).into(),
+            Body::Alert => render::alerts(message).into(),
+            Body::CloudEvents => render::cloudevents(message).into(),
+            Body::Alertmanager => render::alertmanager(message, &self.name).into(),
             Body::Template(template) => {
                 let text = facts.map(|facts| template.render(facts)).transpose();
                 let text = text.map_err(|failed| {
@@ -203,67 +199,70 @@ impl Webhook {
         })
     }
 
-    fn content_type(&self) -> &'static str {
+    fn content_type(&self, message: &Message) -> &'static str {
         match self.body {
+            Body::CloudEvents if message.only().is_none() => {
+                "application/cloudevents-batch+json; charset=utf-8"
+            }
             Body::CloudEvents => "application/cloudevents+json; charset=utf-8",
             Body::Alert | Body::Alertmanager | Body::Template(_) => "application/json",
         }
     }
 
-    fn sign(&self, parcel: &Parcel, body: &[u8], headers: &mut HeaderMap) -> Result<(), Failure> {
-        let id = HeaderValue::try_from(&parcel.delivery_id)
-            .map_err(|_| Failure::new(Class::Poison, "the delivery's id is no header"))?;
+    fn sign(&self, message: &Message, body: &[u8], headers: &mut HeaderMap) -> Result<(), Failure> {
+        let id = HeaderValue::try_from(&message.delivery_id).map_err(|_| {
+            Failure::new(Class::Poison, "the delivery id is not a valid header value")
+        })?;
         headers.insert(WEBHOOK_ID, id);
-        headers.insert(WEBHOOK_TIMESTAMP, parcel.at.as_second().into());
+        headers.insert(WEBHOOK_TIMESTAMP, message.at.as_second().into());
         if self.signer.is_empty() {
             return Ok(());
         }
-        let signature = self.signer.sign(&parcel.delivery_id, parcel.at, body);
-        let mut signature = HeaderValue::try_from(signature)
-            .map_err(|_| Failure::new(Class::Poison, "the signature is no header"))?;
+        let signature = self.signer.sign(&message.delivery_id, message.at, body);
+        let mut signature = HeaderValue::try_from(signature).map_err(|_| {
+            Failure::new(Class::Poison, "the signature is not a valid header value")
+        })?;
         signature.set_sensitive(true);
         headers.insert(WEBHOOK_SIGNATURE, signature);
         Ok(())
     }
 
-    async fn deliver(&self, parcel: &Parcel) -> Result<Delivered, Failure> {
-        let Rendered { headers, body } = self.rendered(parcel)?;
+    async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
+        let Rendered { headers, body } = self.rendered(message)?;
         let request = Request {
             method: self.method.clone(),
             url: self.url.clone(),
             headers,
             body,
-            at: parcel.at,
+            at: message.at,
         };
         let answer = self.client.exchange(request).await?;
-        let failed = |class, cause| Failure {
+        let failed = |class, reason| Failure {
             class,
             code: Some(answer.status),
-            retry_after: answer.retry_after,
-            cause,
+            retry_after: answer.asked_wait(),
+            reason,
         };
         if let Some(class) = classify(answer.status) {
             return Err(failed(class, explain(answer.status)));
         }
         match &self.success {
             Some(success) if !success.holds(answer.status, &answer.body) => {
-                let cause = "the receiver answered, but `success` does not hold for its answer";
-                Err(failed(Class::Transient, cause.to_owned()))
+                let reason = "the receiver answered, but `success` does not hold for its answer";
+                Err(failed(Class::Transient, reason.to_owned()))
             }
-            _ => Ok(Delivered {
-                code: Some(answer.status),
-            }),
+            _ => Ok(Delivered::with_code(answer.status)),
         }
     }
 }
 
 impl Sink for Webhook {
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
-        Box::pin(self.deliver(parcel))
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
+        Box::pin(self.deliver(message))
     }
 
-    fn render(&self, parcel: &Parcel) -> Result<String, Failure> {
-        let Rendered { headers, body } = self.rendered(parcel)?;
+    fn render(&self, message: &Message) -> Result<String, Failure> {
+        let Rendered { headers, body } = self.rendered(message)?;
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map(|port| format!(":{port}"));
         let mut out = format!(
@@ -286,9 +285,24 @@ impl Sink for Webhook {
     }
 }
 
+/// What templates see. A digest is seen as one alert that describes it.
+fn facts(message: &Message) -> Facts {
+    let Message {
+        delivery_id,
+        attempt,
+        retried_by_operator,
+        ..
+    } = message;
+    let of = |alert| Facts::of_delivery(alert, delivery_id, *attempt, *retried_by_operator);
+    match message.only() {
+        Some(alert) => of(alert),
+        None => of(&digest::summary(message)),
+    }
+}
+
 fn address(url: &Secret, egress: Egress) -> Result<Url, BuildError> {
     let wrong = |problem: String| BuildError::new("url", problem);
-    let form = "this is no address such as `https://oncall.example.com/hook`";
+    let form = "this is not a valid address; write one such as `https://oncall.example.com/hook`";
     let url: Url = url
         .expose_secret()
         .parse()
@@ -328,7 +342,7 @@ fn body(body: &WebhookBody) -> Result<Body, BuildError> {
 fn header(name: &str, value: &Secret) -> Result<(HeaderName, Template), BuildError> {
     let setting = format!("headers.{name}");
     let parsed = HeaderName::try_from(name)
-        .map_err(|_| BuildError::new(&setting, "this is no name of a header"))?;
+        .map_err(|_| BuildError::new(&setting, "this is not a valid header name"))?;
     if RESERVED.contains(&parsed.as_str()) {
         let problem = "this header is set by Campanile or by HTTP itself: leave it out";
         return Err(BuildError::new(&setting, problem));
@@ -344,7 +358,8 @@ fn header_value(
     template: &Template,
     facts: &Facts,
 ) -> Result<HeaderValue, Failure> {
-    let poison = |why: String| Failure::new(Class::Poison, format!("the header `{name}` {why}"));
+    let poison =
+        |reason: String| Failure::new(Class::Poison, format!("the header `{name}` {reason}"));
     let text = template
         .render(facts)
         .map_err(|failed| poison(format!("fails: {failed}")))?;

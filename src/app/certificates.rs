@@ -173,7 +173,7 @@ impl Archive {
                 );
             }
             Err(failure) => {
-                let cause = failure.cause;
+                let cause = failure.reason;
                 tracing::warn!(
                     url,
                     cause,

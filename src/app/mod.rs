@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 pub use run::run;
 
+use crate::api;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::{self, Gateway, Shown};
@@ -121,7 +122,7 @@ impl App {
                 http::public(Arc::clone(&gateway), listener, &server, outside)
             })?,
             serve(admin, |listener| {
-                http::admin(Arc::clone(&gateway), listener, inside)
+                api::serve(Arc::clone(&gateway), listener, inside)
             })?,
         ];
         let duties = duties::start(

@@ -100,7 +100,7 @@ async fn carry_out(effect: Effect, clock: Clock) {
                 .exchange(request)
                 .await
                 .map(|answer| answer.status)
-                .map_err(|failure| failure.cause)
+                .map_err(|failure| failure.reason)
         }
         (Err(error), _) => Err(error.to_string()),
         (_, Err(error)) => Err(error.to_string()),

@@ -13,7 +13,7 @@ use super::catalog;
 use super::failure::Failure;
 use crate::config::{Config, Feed, SinkSpec};
 use crate::pipeline::route::Router;
-use campanile_sinks::{self, Parcel};
+use campanile_sinks::{self, Message};
 
 /// How the callback would end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -146,7 +146,7 @@ pub(crate) fn forecast(
             content_type: answer.content_type,
             body: answer.body,
         },
-        alerts: alerts.collect::<Result<_, _>>()?,
+        alerts: alerts.collect(),
         faults,
         confirms: reading.effect.map(|Effect::Confirm { url }| url),
         explained,
@@ -198,27 +198,20 @@ fn outcome(verdict: Verdict, refusal: Option<campanile_providers::Refusal>) -> O
     }
 }
 
-fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Result<Fate, Failure> {
-    let json = serde_json::to_vec(&alert).map_err(std::io::Error::other)?;
+fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Fate {
     let goes_to = router.sinks(&alert);
-    let parcel = Parcel {
-        delivery_id: Uuid::nil().to_string(),
-        alert: Arc::new(alert),
-        json: json.into(),
-        attempt: 1,
-        redriven: false,
-        at: now,
-    };
+    let alert = Arc::new(alert);
+    let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), now);
     let specs = goes_to.into_iter().filter_map(|at| config.sinks.get(at));
-    Ok(Fate {
-        sinks: specs.map(|spec| render(spec, &parcel)).collect(),
-        alert: parcel.alert,
-    })
+    Fate {
+        sinks: specs.map(|spec| render(spec, &message)).collect(),
+        alert,
+    }
 }
 
-fn render(spec: &SinkSpec, parcel: &Parcel) -> Rendered {
+fn render(spec: &SinkSpec, message: &Message) -> Rendered {
     let built = campanile_sinks::build(spec).map_err(|mistake| mistake.to_string());
-    let rendered = built.and_then(|sink| sink.render(parcel).map_err(|failure| failure.cause));
+    let rendered = built.and_then(|sink| sink.render(message).map_err(|failure| failure.reason));
     let (request, error) = match rendered {
         Ok(request) => (Some(request), None),
         Err(error) => (None, Some(error)),

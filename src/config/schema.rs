@@ -270,6 +270,7 @@ fn of_type(takes: &Type) -> Value {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
         }
         Type::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
+        Type::PublicUrl => json!({ "type": "string", "pattern": "^https?://[^?#@]+$" }),
         Type::Secret | Type::Url => secret(),
         Type::Secrets | Type::SigningSecrets => {
             json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })

@@ -20,7 +20,6 @@ pub(super) struct Limits(Vec<Limit>);
 
 #[derive(Debug)]
 struct Limit {
-    unit: &'static str,
     window: Duration,
     max: u32,
     spans: VecDeque<Span>,
@@ -36,13 +35,12 @@ struct Span {
 impl Limits {
     pub(super) fn new(policy: &Policy) -> Self {
         let all = [
-            ("second", Duration::from_secs(1), policy.per_second),
-            ("minute", Duration::from_mins(1), policy.per_minute),
-            ("day", Duration::from_hours(24), policy.per_day),
+            (Duration::from_secs(1), policy.per_second),
+            (Duration::from_mins(1), policy.per_minute),
+            (Duration::from_hours(24), policy.per_day),
         ];
-        let set = |(unit, window, max): (&'static str, Duration, Option<u32>)| {
+        let set = |(window, max): (Duration, Option<u32>)| {
             Some(Limit {
-                unit,
                 window,
                 max: max?.max(1),
                 spans: VecDeque::new(),
@@ -64,13 +62,10 @@ impl Limits {
         }
     }
 
-    /// When something fits again, and the words of the limit that is in the way.
-    pub(super) fn blocked(&mut self, now: Timestamp) -> Option<(Timestamp, String)> {
-        let full = self.0.iter_mut().filter_map(|limit| {
-            let until = (limit.room(now) == 0).then(|| limit.free_at())??;
-            Some((until, format!("{} a {}", limit.max, limit.unit)))
-        });
-        full.max_by_key(|(until, _)| *until)
+    /// When something fits again, while a limit is reached.
+    pub(super) fn blocked(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let until = |limit: &mut Limit| (limit.room(now) == 0).then(|| limit.free_at())?;
+        self.0.iter_mut().filter_map(until).max()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::{Callback, Fetched};
-use campanile_providers::Refusal;
+use campanile_providers::{Refusal, expects_chinese};
 use tracing::Instrument;
 
 use super::ending::{self, Ending, Reason};
@@ -91,6 +91,9 @@ impl<'v> Visit<'v> {
         };
         let mut call = callback::of(request, self.plan, target, body);
         call.received_at = Some(self.gateway.clock.now());
+        call.chinese = door
+            .only()
+            .is_some_and(|inlet| expects_chinese(&*inlet.feed.provider, inlet.source()));
         if let Some(unread) = unread {
             return self.end((door.only(), Ending::Rejected(unread.into())), &call);
         }

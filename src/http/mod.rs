@@ -1,22 +1,19 @@
-//! The two listeners: the public one that vendors call, and the one for operators.
+//! The public listener, which vendors call.
 //!
-//! A [`Gateway`] lives as long as the process and holds what both need; a [`Plan`] is what one configuration says, and is
-//! replaced whole on reload. What the other parts do is handed in as [`Hooks`] and [`SinkControl`], so that this module
-//! knows no worker and no sink.
+//! A [`Gateway`] lives as long as the process and holds what both listeners need; a [`Plan`] is what one configuration
+//! says, and is replaced whole on reload. What the other parts do is handed in as [`Hooks`] and [`SinkControl`], so that
+//! this module knows no worker and no sink. The listener for operators is in `src/api`.
 
 pub mod address;
-pub mod api;
 mod body;
 mod callback;
-mod connection;
+pub(crate) mod connection;
 mod demo;
 mod drift;
 mod ending;
-mod error;
 mod handshake;
-mod health;
 mod ingest;
-mod reading;
+pub(crate) mod reading;
 mod shared;
 mod target;
 mod tls;
@@ -28,9 +25,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use campanile_model::{Alert, Report, Secret};
+use campanile_model::{Alert, Report};
 use campanile_providers::{Effect, Needed, Source};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
@@ -47,22 +43,7 @@ use campanile_model::Clock;
 use campanile_store::{DedupKey, Seq, SinkId, Store};
 
 /// A connection on which nothing is asked for so long is closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// Operators' connections at the same time.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
-
-/// What operators get. A long list takes its time.
-const ADMIN_LIMITS: Limits = Limits {
-    workers: 1,
-    connections: ADMIN_CONNECTIONS_MAX,
-    head: Duration::from_secs(5),
-    request: Duration::from_mins(1),
-    keep_alive: KEEP_ALIVE,
-};
-
-/// How often histograms are folded.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// What both listeners need, for the life of the process.
 pub struct Gateway {
@@ -101,7 +82,7 @@ pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
 
 /// What one configuration says.
 pub struct Plan {
-    inlets: Vec<Inlet>,
+    pub(crate) inlets: Vec<Inlet>,
     by_name: HashMap<String, usize>,
     /// The paths of the sources' own protocols.
     own_paths: Vec<&'static str>,
@@ -110,18 +91,18 @@ pub struct Plan {
     client_certificate_header: Option<String>,
     body_bytes_max: usize,
     body_timeout: Duration,
-    admin_token: Option<Secret>,
+    pub(crate) admin: config::Admin,
 }
 
 /// One source, ready to be called.
-struct Inlet {
-    feed: Feed,
-    name: Arc<str>,
-    meters: Arc<SourceMeters>,
+pub(crate) struct Inlet {
+    pub(crate) feed: Feed,
+    pub(crate) name: Arc<str>,
+    pub(crate) meters: Arc<SourceMeters>,
 }
 
 impl Inlet {
-    fn source(&self) -> &Source {
+    pub(crate) fn source(&self) -> &Source {
         &self.feed.source
     }
 
@@ -196,11 +177,11 @@ impl Plan {
             client_certificate_header: config.server.client_certificate_header.clone(),
             body_bytes_max: config.server.body_bytes_max,
             body_timeout: config.server.body_timeout,
-            admin_token: config.admin.token.clone(),
+            admin: config.admin.clone(),
         }
     }
 
-    fn inlet(&self, name: &str) -> Option<&Inlet> {
+    pub(crate) fn inlet(&self, name: &str) -> Option<&Inlet> {
         self.inlets.get(*self.by_name.get(name)?)
     }
 }
@@ -244,11 +225,11 @@ impl Gateway {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    fn plan(&self) -> Arc<Plan> {
+    pub(crate) fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -274,33 +255,4 @@ pub fn public(
         keep_alive: KEEP_ALIVE,
     };
     connection::serve(listener, limits, tls, factory)
-}
-
-/// Serves operators on `listener`, with TLS if there is a certificate, until the server's handle stops it. Call it inside
-/// a Tokio runtime.
-pub fn admin(
-    gateway: Arc<Gateway>,
-    listener: TcpListener,
-    tls: Option<&Arc<Shown>>,
-) -> std::io::Result<Server> {
-    tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
-    let data = web::Data::from(gateway);
-    let factory = move || {
-        App::new()
-            .app_data(data.clone())
-            .wrap(from_fn(api::auth::bearer))
-            .configure(health::routes)
-            .configure(api::routes)
-            .default_service(web::to(api::nothing_here))
-    };
-    connection::serve(listener, ADMIN_LIMITS, tls, factory)
-}
-
-/// Folds histograms now and then, until the metrics are gone.
-async fn upkeep(metrics: std::sync::Weak<Metrics>) {
-    while let Some(metrics) = metrics.upgrade() {
-        metrics.upkeep();
-        drop(metrics);
-        tokio::time::sleep(UPKEEP_EVERY).await;
-    }
 }

@@ -14,7 +14,7 @@ use campanile_store::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
 const ALERTS_MAX: usize = 10_000;
 
 /// What `inlet` makes of a callback, with the raw request as it is to be kept.
-pub(super) fn entry(
+pub(crate) fn entry(
     gateway: &Gateway,
     plan: &Plan,
     inlet: &Inlet,
@@ -41,10 +41,10 @@ pub(super) fn entry(
 
 /// The sinks of each alert of an entry, kept while the store has the entry.
 #[derive(Default)]
-pub(super) struct OwedTo(pub(super) Vec<Vec<SinkId>>);
+pub(crate) struct OwedTo(pub(crate) Vec<Vec<SinkId>>);
 
 impl OwedTo {
-    pub(super) fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Self {
         Self(
             entry
                 .alerts
@@ -55,7 +55,7 @@ impl OwedTo {
     }
 
     /// Tells the workers what they now owe.
-    pub(super) fn poke(&self, workers: &dyn SinkControl, appended: &Appended) {
+    pub(crate) fn poke(&self, workers: &dyn SinkControl, appended: &Appended) {
         let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
         for (appending, sinks) in appended.alerts.iter().zip(&self.0) {
             if let Appending::Accepted { seq, .. } = appending {
@@ -71,7 +71,7 @@ impl OwedTo {
 }
 
 /// What the provider reads. It is given strangers' bytes, so that a fault in it must not take the worker down.
-pub(super) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Fault> {
+pub(crate) fn read(inlet: &Inlet, call: &Callback) -> Result<Reading, Fault> {
     let read = AssertUnwindSafe(|| inlet.feed.provider.read(call, inlet.source()));
     let reading = catch_unwind(read).unwrap_or_else(|_panic| {
         tracing::error!(
@@ -120,7 +120,7 @@ fn new_alert(
 }
 
 /// Adds the operator's labels.
-pub(super) fn label(inlet: &Inlet, report: &mut Report) {
+pub(crate) fn label(inlet: &Inlet, report: &mut Report) {
     for (name, value) in &inlet.source().labels {
         let label = report.labels.entry(name.clone());
         label.or_insert_with(|| value.clone());
@@ -128,7 +128,7 @@ pub(super) fn label(inlet: &Inlet, report: &mut Report) {
 }
 
 /// The alert as JSON. Maps with text for keys always serialize.
-pub(super) fn json(alert: &Alert) -> Vec<u8> {
+pub(crate) fn json(alert: &Alert) -> Vec<u8> {
     serde_json::to_vec(alert).unwrap_or_default()
 }
 
@@ -159,7 +159,7 @@ fn inflated(call: &Callback) -> Option<Callback> {
     Some(plain)
 }
 
-pub(super) fn told(unreadable: Fault) -> Fault {
+pub(crate) fn told(unreadable: Fault) -> Fault {
     let Fault { place, problem } = unreadable;
     Fault { place, problem }
 }

@@ -18,6 +18,7 @@ mod model;
 mod moody;
 mod operations;
 mod order;
+mod other_pages;
 mod outage;
 mod own_mapping;
 mod pages;

@@ -10,7 +10,7 @@ use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, Phase, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
-use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
 use campanile_store::{Entry, Store};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ struct Counting {
 }
 
 impl Sink for Counting {
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(async move {
             self.calls.fetch_add(1, Ordering::Relaxed);
             let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
@@ -51,17 +51,17 @@ impl Sink for Counting {
             if self.mended.get().is_none() {
                 return Err(Failure::new(Class::Transient, "down"));
             }
-            let number = parcel.alert.message_id.parse().unwrap();
+            let number = message.alerts[0].message_id.parse().unwrap();
             let mut taken = self.taken.lock().unwrap();
             taken
-                .entry(parcel.alert.fingerprint.0)
+                .entry(message.alerts[0].fingerprint.0)
                 .or_default()
                 .push(number);
             Ok(Delivered::default())
         })
     }
 
-    fn render(&self, _: &Parcel) -> Result<String, Failure> {
+    fn render(&self, _: &Message) -> Result<String, Failure> {
         Ok(String::new())
     }
 }

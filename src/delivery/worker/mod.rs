@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::attempt::{self, Load, Tried};
+use super::attempt::{self, Attempted, Load};
 use super::books::{Books, Done};
 use super::breaker::{Admits, Breaker};
 use super::event::{Event, Observer, PausedBy};
@@ -28,7 +28,7 @@ use super::limit::Limits;
 use super::mailbox::{Mailbox, Waiter};
 use super::{Outlet, Tuning, digest};
 use campanile_model::Clock;
-use campanile_sinks::Parcel;
+use campanile_sinks::Message;
 use campanile_store::{Error, Store, StoredAlert};
 
 /// What every worker of a [`super::Delivery`] shares.
@@ -52,13 +52,13 @@ pub(super) struct Worker {
     chance: StdRng,
     /// Bodies that are being read for what was claimed.
     fetching: Option<BoxFuture<'static, Fetched>>,
-    sends: FuturesUnordered<BoxFuture<'static, Tried>>,
+    sends: FuturesUnordered<BoxFuture<'static, Attempted>>,
     /// The receiver asked for quiet until then.
     hold_until: Option<Timestamp>,
     paused: Option<PausedBy>,
     stop_by: Option<Timestamp>,
-    /// The words of the limit that something waits for.
-    held_by: Option<String>,
+    /// A limit held something back since the last send.
+    held_back: bool,
     /// The sink called a digest poison: it gets single alerts.
     digest_refused: bool,
     operator_told: bool,
@@ -73,7 +73,7 @@ enum Woken {
     Time,
     Store(Done),
     Fetched(Fetched),
-    Tried(Tried),
+    Attempted(Attempted),
 }
 
 impl Worker {
@@ -93,7 +93,7 @@ impl Worker {
             hold_until: None,
             paused: mailbox.state().paused_by,
             stop_by: None,
-            held_by: None,
+            held_back: false,
             digest_refused: false,
             operator_told: false,
             idle: Vec::new(),
@@ -128,7 +128,7 @@ impl Worker {
             () = self.mailbox.bell.notified() => Woken::Mail,
             done = slot(&mut self.books.running) => Woken::Store(done),
             fetched = slot(&mut self.fetching) => Woken::Fetched(fetched),
-            Some(tried) = self.sends.next() => Woken::Tried(tried),
+            Some(attempted) = self.sends.next() => Woken::Attempted(attempted),
             () = self.around.clock.sleep_until(wake_at) => Woken::Time,
         }
     }
@@ -137,7 +137,7 @@ impl Worker {
         let now = self.around.clock.now();
         match woken {
             Woken::Mail | Woken::Time => {}
-            Woken::Tried(tried) => self.tried(tried),
+            Woken::Attempted(attempted) => self.attempted(attempted),
             Woken::Fetched((load, Ok(alerts))) => {
                 self.books.recovered();
                 self.send(load, alerts, now);
@@ -220,8 +220,8 @@ impl Worker {
         if admits == Admits::Nothing {
             return;
         }
-        if let Some((_, words)) = self.limits.blocked(now) {
-            self.held_by = Some(words);
+        if self.limits.blocked(now).is_some() {
+            self.held_back = true;
             return;
         }
         let probe = admits == Admits::Probe;
@@ -229,7 +229,7 @@ impl Worker {
         let claims = if digest {
             self.lanes.claim_all(now, digest::DIGEST_MAX)
         } else {
-            self.held_by = None;
+            self.held_back = false;
             let count = if probe {
                 1
             } else {
@@ -253,7 +253,7 @@ impl Worker {
     fn wants_digest(&self) -> bool {
         self.outlet.policy.digest
             && !self.digest_refused
-            && self.held_by.is_some()
+            && self.held_back
             && self.lanes.ready_reaches(digest::DIGEST_MIN)
     }
 
@@ -280,11 +280,11 @@ impl Worker {
         for claim in claims {
             // They come in the order of the claims; what is missing is left out.
             let stored = alerts.next_if(|alert| alert.seq == claim.item.seq);
-            let parcel = stored
+            let message = stored
                 .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
-                .and_then(|a| attempt::parcel(a, &claim.item, &self.outlet.name, now));
-            match parcel {
-                Ok(parcel) => ready.push((claim, parcel)),
+                .and_then(|a| attempt::message(&a, &claim.item, &self.outlet.name, now));
+            match message {
+                Ok(message) => ready.push((claim, message)),
                 Err(error) => self.lost(claim, error, now),
             }
         }
@@ -294,10 +294,10 @@ impl Worker {
         if digest {
             self.start_digest(ready, now);
         } else {
-            for (claim, parcel) in ready {
+            for (claim, message) in ready {
                 let claims = vec![claim];
                 self.start(
-                    parcel,
+                    message,
                     Load {
                         claims,
                         digest,
@@ -308,24 +308,23 @@ impl Worker {
         }
     }
 
-    fn start_digest(&mut self, ready: Vec<(Claim, Parcel)>, now: Timestamp) {
-        let limit = self.held_by.clone().unwrap_or_default();
+    fn start_digest(&mut self, ready: Vec<(Claim, Message)>, now: Timestamp) {
         let (claims, parts): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
         let load = Load {
             claims,
             digest: true,
             probe: false,
         };
-        match digest::parcel(&self.outlet.name, &limit, &parts, now) {
-            Some(parcel) => self.start(parcel, load),
+        match digest::message(&self.outlet.name, &parts, now) {
+            Some(message) => self.start(message, load),
             None => self.unclaim(&load, now),
         }
     }
 
-    fn start(&mut self, parcel: Parcel, load: Load) {
+    fn start(&mut self, message: Message, load: Load) {
         let timeout = self.outlet.policy.timeout;
         let (sink, clock) = (self.outlet.sink.clone(), self.around.clock.clone());
-        let sending = attempt::send(sink, parcel, load, timeout, clock);
+        let sending = attempt::send(sink, message, load, timeout, clock);
         self.sends.push(Box::pin(sending));
     }
 
@@ -344,7 +343,7 @@ impl Worker {
             self.lanes.next_due(),
             self.hold_until,
             self.breaker.open_until(),
-            self.limits.blocked(now).map(|(until, _)| until),
+            self.limits.blocked(now),
             self.stop_by,
             Some(self.books.wake_at()),
         ];

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 
 use super::Worker;
-use crate::delivery::attempt::{self, Load, Ruling, Tried};
+use crate::delivery::attempt::{self, Attempted, Load, Ruling};
 use crate::delivery::books::Outcome;
 use crate::delivery::event::{Event, PausedBy};
 use crate::delivery::lane::Claim;
@@ -29,14 +29,14 @@ impl Worker {
         self.books.note(outcome);
     }
 
-    pub(super) fn tried(&mut self, tried: Tried) {
-        let Tried {
+    pub(super) fn attempted(&mut self, attempted: Attempted) {
+        let Attempted {
             load,
             result,
             at,
             took,
-        } = tried;
-        // A refused parcel or a farewell shows that the receiver lives.
+        } = attempted;
+        // A receiver that refuses a message, or asks to stop, works.
         let healthy = !matches!(
             result.as_ref().map_err(|failure| failure.class),
             Err(Class::Transient | Class::Operator)
@@ -82,7 +82,7 @@ impl Worker {
     pub(super) fn failed(&mut self, load: Load, failure: &Failure, at: Timestamp, took_ms: u32) {
         self.note_failure(failure, at);
         let mut failure = failure.clone();
-        if load.digest && failure.class == Class::Poison {
+        if load.digest && failure.class.is_refusal() {
             // The digest is refused, not the alerts in it: each gets its own chance.
             self.digest_refused = true;
             failure.class = Class::Transient;
@@ -105,7 +105,7 @@ impl Worker {
 
     pub(super) fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
         self.mailbox.publish(|state| {
-            state.last_error = Some(failure.cause.clone());
+            state.last_error = Some(failure.reason.clone());
             state.last_error_at = Some(at);
         });
         let sink = self.outlet.name.clone();
@@ -115,7 +115,7 @@ impl Worker {
             self.tell(Event::Paused { sink, by });
         } else if failure.class == Class::Operator && !self.operator_told {
             self.operator_told = true;
-            let (code, cause) = (failure.code, failure.cause.clone());
+            let (code, cause) = (failure.code, failure.reason.clone());
             self.tell(Event::OperatorNeeded { sink, code, cause });
         }
     }

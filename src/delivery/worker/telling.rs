@@ -14,7 +14,7 @@ use campanile_store::{Error, Seq, Verdict};
 
 impl Worker {
     pub(super) fn publish(&mut self, now: Timestamp) {
-        let limited = self.limits.blocked(now).map(|(until, _)| until);
+        let limited = self.limits.blocked(now);
         let open = self.breaker.open_until();
         let held = self.hold_until.or(self.books.retry_at());
         let stuck = self.lanes.ready() == 0 && self.lanes.loaded() > 0 && self.sends.is_empty();
@@ -48,7 +48,7 @@ impl Worker {
         let sink = self.outlet.name.clone();
         match change {
             Some(Change::Opened(until)) => {
-                let cause = result.as_ref().err().map(|failure| failure.cause.clone());
+                let cause = result.as_ref().err().map(|failure| failure.reason.clone());
                 let cause = cause.unwrap_or_default();
                 self.tell(Event::BreakerOpened { sink, until, cause });
             }
@@ -64,7 +64,7 @@ impl Worker {
             attempt,
             class: failure.class,
             code: failure.code,
-            cause: failure.cause.clone(),
+            cause: failure.reason.clone(),
             took: Duration::from_millis(took_ms.into()),
         });
     }

@@ -15,7 +15,7 @@ use crate::moody::Moody;
 
 #[tokio::test]
 async fn a_retry_after_holds_the_whole_sink() {
-    let sink = Scripted::new(|parcel| match parcel.attempt {
+    let sink = Scripted::new(|message| match message.attempt {
         1 => Err(Failure {
             retry_after: Some(2 * MINUTE),
             ..fails(Class::Transient)
@@ -36,7 +36,7 @@ async fn a_retry_after_holds_the_whole_sink() {
 
 #[tokio::test]
 async fn poison_is_tried_three_times_then_dead_and_the_lane_goes_on() {
-    let sink = Scripted::new(|parcel| match parcel.alert.message_id.as_str() {
+    let sink = Scripted::new(|message| match message.alerts[0].message_id.as_str() {
         "poison" => Err(fails(Class::Poison)),
         _ => Ok(()),
     });
@@ -55,8 +55,8 @@ async fn poison_is_tried_three_times_then_dead_and_the_lane_goes_on() {
 
 #[tokio::test]
 async fn a_sink_whose_code_panics_loses_one_alert_and_not_its_worker() {
-    let sink = Scripted::new(|parcel| {
-        assert_ne!(parcel.alert.message_id, "bad");
+    let sink = Scripted::new(|message| {
+        assert_ne!(message.alerts[0].message_id, "bad");
         Ok(())
     });
     let rig = Rig::new(&[(sink.clone(), policy())]).await;

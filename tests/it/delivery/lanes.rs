@@ -29,7 +29,7 @@ async fn an_alert_reaches_every_sink_once_and_is_then_owed_to_none() {
 
 #[tokio::test]
 async fn a_try_again_carries_the_same_delivery_id_and_the_next_number() {
-    let sink = Scripted::new(|parcel| match parcel.attempt {
+    let sink = Scripted::new(|message| match message.attempt {
         1 | 2 => Err(fails(Class::Transient)),
         _ => Ok(()),
     });
@@ -53,7 +53,7 @@ async fn a_try_again_carries_the_same_delivery_id_and_the_next_number() {
 
 #[tokio::test]
 async fn a_stuck_alert_holds_back_its_own_lane_and_no_other() {
-    let sink = Scripted::new(|parcel| match parcel.alert.fingerprint {
+    let sink = Scripted::new(|message| match message.alerts[0].fingerprint {
         Fingerprint(1) => Err(fails(Class::Transient)),
         _ => Ok(()),
     });
@@ -129,7 +129,7 @@ async fn a_slow_sink_slows_no_other_and_sends_no_more_than_its_bound() {
 
 #[tokio::test]
 async fn lanes_that_did_not_fit_into_memory_come_later_in_order() {
-    let sink = Scripted::new(|parcel| match parcel.alert.fingerprint {
+    let sink = Scripted::new(|message| match message.alerts[0].fingerprint {
         Fingerprint(1) => Err(fails(Class::Transient)),
         _ => Ok(()),
     });

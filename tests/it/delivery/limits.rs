@@ -2,7 +2,6 @@
 
 use campanile::config::Policy;
 use campanile::delivery::Phase;
-use campanile_model::Severity;
 use campanile_sinks::Class;
 
 use super::rig::{Rig, policy};
@@ -53,20 +52,16 @@ async fn what_overflows_a_limit_goes_out_as_one_digest() {
     assert_eq!(sink.seen().len(), 3);
     rig.pass(MINUTE, SECOND).await;
     assert_eq!(sink.seen().len(), 4);
-    let digest = sink.parcels.lock().unwrap().pop().unwrap().alert;
-    assert_eq!(
-        digest.title,
-        "37 alerts held back by the limit of 3 a minute"
-    );
-    assert_eq!(
-        (digest.source.as_str(), digest.severity),
-        ("campanile", Severity::Unknown)
-    );
-    assert!(
-        digest.description.contains("37 firing"),
-        "{}",
-        digest.description
-    );
+    let digest = sink.messages_sent.lock().unwrap().pop().unwrap();
+    let mut ids: Vec<_> = digest
+        .alerts
+        .iter()
+        .map(|alert| &alert.message_id)
+        .collect();
+    ids.sort();
+    let want: Vec<_> = (3..40).map(|n| format!("m{n:02}")).collect();
+    assert_eq!(ids, want.iter().collect::<Vec<_>>());
+    assert!(digest.episode_open);
     assert_eq!(rig.owed().await, 0);
     rig.accept("single again", 99).await;
     rig.delivery.idle().await;
@@ -75,9 +70,9 @@ async fn what_overflows_a_limit_goes_out_as_one_digest() {
 
 #[tokio::test]
 async fn a_digest_that_is_refused_kills_none_of_its_alerts() {
-    let sink = Scripted::new(|parcel| match parcel.alert.source.as_str() {
-        "campanile" => Err(fails(Class::Poison)),
-        _ => Ok(()),
+    let sink = Scripted::new(|message| match message.only() {
+        None => Err(fails(Class::Poison)),
+        Some(_) => Ok(()),
     });
     let rig = Rig::new(&[(sink.clone(), digesting())]).await;
     for n in 0..20 {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use campanile::config::Policy;
 use campanile::delivery::Phase;
-use campanile_sinks::{Class, Parcel};
+use campanile_sinks::{Class, Message};
 
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
@@ -12,7 +12,7 @@ use super::{MINUTE, SECOND};
 
 #[tokio::test]
 async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
-    let sink = Scripted::new(|parcel| match parcel.alert.message_id.as_str() {
+    let sink = Scripted::new(|message| match message.alerts[0].message_id.as_str() {
         "dead" => Err(fails(Class::Poison)),
         "waits" => Err(fails(Class::Transient)),
         _ => Ok(()),
@@ -29,7 +29,14 @@ async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
     }
     rig.delivery.idle().await;
     assert_eq!(sink.taken(), ["dead"]);
-    assert!(sink.parcels.lock().unwrap().last().unwrap().redriven);
+    assert!(
+        sink.messages_sent
+            .lock()
+            .unwrap()
+            .last()
+            .unwrap()
+            .retried_by_operator
+    );
 }
 
 #[tokio::test]
@@ -80,7 +87,7 @@ async fn what_came_during_a_pause_goes_out_at_once_when_it_ends() {
 #[tokio::test]
 async fn a_probe_that_left_before_its_sink_was_resumed_does_not_speak_for_it() {
     let calls = AtomicUsize::new(0);
-    let down_six_times = move |_: &Parcel| match calls.fetch_add(1, Ordering::Relaxed) {
+    let down_six_times = move |_: &Message| match calls.fetch_add(1, Ordering::Relaxed) {
         0..6 => Err(fails(Class::Transient)),
         _ => Ok(()),
     };

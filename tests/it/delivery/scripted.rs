@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use campanile_model::Fingerprint;
-use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -19,13 +19,13 @@ pub(crate) struct Seen {
     pub(crate) taken: bool,
 }
 
-pub(crate) type Script = dyn Fn(&Parcel) -> Result<(), Failure> + Send + Sync;
+pub(crate) type Script = dyn Fn(&Message) -> Result<(), Failure> + Send + Sync;
 
 /// A receiver that answers by a script and notes what it saw.
 pub(crate) struct Scripted {
     pub(crate) script: Mutex<Box<Script>>,
     pub(crate) seen: Mutex<Vec<Seen>>,
-    pub(crate) parcels: Mutex<Vec<Parcel>>,
+    pub(crate) messages_sent: Mutex<Vec<Message>>,
     /// Every send takes one permit before it is answered.
     pub(crate) gate: Semaphore,
     pub(crate) arrived: Semaphore,
@@ -33,19 +33,19 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) fn new(
-        script: impl Fn(&Parcel) -> Result<(), Failure> + Send + Sync + 'static,
+        script: impl Fn(&Message) -> Result<(), Failure> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Self::gated(script, Semaphore::MAX_PERMITS)
     }
 
     pub(crate) fn gated(
-        script: impl Fn(&Parcel) -> Result<(), Failure> + Send + Sync + 'static,
+        script: impl Fn(&Message) -> Result<(), Failure> + Send + Sync + 'static,
         permits: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
             script: Mutex::new(Box::new(script)),
             seen: Mutex::default(),
-            parcels: Mutex::default(),
+            messages_sent: Mutex::default(),
             gate: Semaphore::new(permits),
             arrived: Semaphore::new(0),
         })
@@ -57,7 +57,7 @@ impl Scripted {
 
     pub(crate) fn now_does(
         &self,
-        script: impl Fn(&Parcel) -> Result<(), Failure> + Send + Sync + 'static,
+        script: impl Fn(&Message) -> Result<(), Failure> + Send + Sync + 'static,
     ) {
         *self.script.lock().unwrap() = Box::new(script);
     }
@@ -82,25 +82,25 @@ impl Scripted {
 }
 
 impl Sink for Scripted {
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(async move {
             self.arrived.add_permits(1);
             self.gate.acquire().await.unwrap().forget();
-            let answer = (self.script.lock().unwrap())(parcel);
-            self.parcels.lock().unwrap().push(parcel.clone());
+            let answer = (self.script.lock().unwrap())(message);
+            self.messages_sent.lock().unwrap().push(message.clone());
             self.seen.lock().unwrap().push(Seen {
-                message: parcel.alert.message_id.clone(),
-                lane: parcel.alert.fingerprint,
-                attempt: parcel.attempt,
-                at: parcel.at,
-                delivery_id: parcel.delivery_id.clone(),
+                message: message.alerts[0].message_id.clone(),
+                lane: message.alerts[0].fingerprint,
+                attempt: message.attempt,
+                at: message.at,
+                delivery_id: message.delivery_id.clone(),
                 taken: answer.is_ok(),
             });
-            answer.map(|()| Delivered { code: Some(200) })
+            answer.map(|()| Delivered::with_code(200))
         })
     }
 
-    fn render(&self, _: &Parcel) -> Result<String, Failure> {
+    fn render(&self, _: &Message) -> Result<String, Failure> {
         Ok(String::new())
     }
 }

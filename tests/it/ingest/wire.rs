@@ -83,10 +83,11 @@ async fn pipelined_callbacks_are_answered_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_are_inflated_and_decoded_as_declared_and_else_quarantined() {
+async fn bodies_are_inflated_and_decoded_as_declared_or_guessed_and_else_quarantined() {
     let gateway = Standing::with(vec![source("a")]).await;
     let gzipped = gzip(probe("1").to_string().as_bytes());
     let gbk = b"{\"probe\":\"2\",\"title\":\"\xb8\xdf\"}";
+    let undeclared = b"{\"probe\":\"3\",\"title\":\"\xb8\xdf\",}";
     let bomb = gzip(&vec![b' '; 9 * 1024 * 1024]);
     for (head, body, say) in [
         ("content-encoding: gzip\r\n", gzipped.as_slice(), "accepted"),
@@ -96,10 +97,11 @@ async fn bodies_are_inflated_and_decoded_as_declared_and_else_quarantined() {
             "accepted",
         ),
         (
-            "content-type: application/json\r\n",
+            "content-type: application/json; charset=utf-8\r\n",
             gbk,
             "accepted for review",
         ),
+        ("content-type: application/json\r\n", undeclared, "accepted"),
         (
             "content-encoding: gzip\r\n",
             bomb.as_slice(),
@@ -116,6 +118,8 @@ async fn bodies_are_inflated_and_decoded_as_declared_and_else_quarantined() {
         );
     }
     let alerts = gateway.store.all_alerts().await;
-    let second: Value = serde_json::from_slice(&alerts[1].json).unwrap();
-    assert_eq!(second["title"], "高");
+    for decoded in &alerts[1..] {
+        let alert: Value = serde_json::from_slice(&decoded.json).unwrap();
+        assert_eq!(alert["title"], "高");
+    }
 }

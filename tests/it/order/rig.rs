@@ -9,7 +9,7 @@ use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
-use campanile_sinks::{Class, Delivered, Failure, Parcel, Sink};
+use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
 use campanile_store::{Appending, DeadRow, Filter, Seq, Store};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -56,6 +56,12 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// The place of the message's alert. None for a digest.
+    fn place(&self, message: &Message) -> Option<Seq> {
+        let places = self.places.lock().unwrap();
+        places.get(&message.only()?.message_id).copied()
+    }
+
     fn write(&self, at: Timestamp, note: Note) {
         self.lines.lock().unwrap().push((at, note));
     }
@@ -84,7 +90,7 @@ struct Moodily {
 }
 
 impl Sink for Moodily {
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<Delivered, Failure>> {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(async move {
             let answer = if *self.down.lock().unwrap() {
                 Whim::Fails(Class::Transient)
@@ -94,25 +100,19 @@ impl Sink for Moodily {
             };
             let sent = Sent {
                 sink: self.number,
-                seq: self
-                    .log
-                    .places
-                    .lock()
-                    .unwrap()
-                    .get(&parcel.alert.message_id)
-                    .copied(),
-                attempt: parcel.attempt,
-                redriven: parcel.redriven,
-                at: parcel.at,
-                delivery_id: parcel.delivery_id.clone(),
+                seq: self.log.place(message),
+                attempt: message.attempt,
+                redriven: message.retried_by_operator,
+                at: message.at,
+                delivery_id: message.delivery_id.clone(),
                 answer,
             };
-            self.log.write(parcel.at, Note::Sent(sent));
+            self.log.write(message.at, Note::Sent(sent));
             answer.given()
         })
     }
 
-    fn render(&self, _: &Parcel) -> Result<String, Failure> {
+    fn render(&self, _: &Message) -> Result<String, Failure> {
         Ok(String::new())
     }
 }
@@ -120,7 +120,7 @@ impl Sink for Moodily {
 impl Whim {
     fn given(self) -> Result<Delivered, Failure> {
         match self {
-            Self::Takes => Ok(Delivered { code: Some(200) }),
+            Self::Takes => Ok(Delivered::with_code(200)),
             Self::Fails(class) => Err(Failure::new(class, "as the test wants it")),
             Self::AsksForQuiet(seconds) => Err(Failure {
                 retry_after: Some(Duration::from_secs(seconds.into())),

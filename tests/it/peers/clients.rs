@@ -1,12 +1,11 @@
 //! Client libraries from Python's index: `CloudEvents`, `PagerDuty` and Standard Webhooks.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
 use campanile_language::sample_alerts;
 use campanile_model::{Secret, Severity, Status};
-use campanile_sinks::{Parcel, build};
+use campanile_sinks::{Message, build};
 use serde_json::Value;
 
 use super::{TOKEN, gateway, python, run, stored};
@@ -155,16 +154,10 @@ async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
     let receiver = Receiver::start([]).await;
     let sink = build(&signing_sink(&receiver.url("/hook"))).unwrap();
     let [alert, _] = sample_alerts();
-    let parcel = Parcel {
-        delivery_id: "dlv_0123456789abcdef0123456789abcdef".to_owned(),
-        json: serde_json::to_vec(&alert).unwrap().into(),
-        alert: Arc::new(alert),
-        attempt: 1,
-        redriven: false,
-        // The library looks at its own clock.
-        at: campanile_model::Clock::machine().now(),
-    };
-    sink.send(&parcel).await.unwrap();
+    // The library looks at its own clock.
+    let at = campanile_model::Clock::machine().now();
+    let message = Message::of(alert, "dlv_0123456789abcdef0123456789abcdef", at);
+    sink.send(&message).await.unwrap();
     let got = receiver.got().remove(0);
     let headers: BTreeMap<_, _> = got.headers.iter().cloned().collect();
     let headers = serde_json::to_string(&headers).unwrap();

@@ -12,7 +12,7 @@ use campanile_sinks::Class;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::{parcel, sink, webhook};
+use super::{message, sink, webhook};
 
 /// Self-signed, for 127.0.0.1, with the key of the fixtures.
 const CERTIFICATE: &str = include_str!("goaway.pem");
@@ -76,7 +76,7 @@ async fn a_receiver_that_goes_away_at_once_is_transient_and_not_asked_again_and_
             skip_tls_verification: true,
             ..webhook(&format!("https://{address}/c4nary"))
         });
-        let failure = sink.send(&parcel()).await.unwrap_err();
+        let failure = sink.send(&message()).await.unwrap_err();
         assert_eq!(failure.class, Class::Transient, "{failure}");
         let connections = connections.load(Ordering::Relaxed);
         assert!(
@@ -111,8 +111,8 @@ async fn what_is_wrong_with_a_receivers_tls_is_said_in_words() {
         ),
     ] {
         let sink = sink(webhook(&format!("https://{address}/c4nary")));
-        let failure = sink.send(&parcel()).await.unwrap_err();
+        let failure = sink.send(&message()).await.unwrap_err();
         assert_eq!(failure.class, Class::Transient, "{failure}");
-        assert_eq!(failure.cause, cause);
+        assert_eq!(failure.reason, cause);
     }
 }

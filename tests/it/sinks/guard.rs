@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use campanile_sinks::Class;
 use campanile_sinks::http::guard::{Egress, admit};
 
-use super::{assert_no_secret, parcel, sink, try_build, webhook};
+use super::{assert_no_secret, message, sink, try_build, webhook};
 use crate::receiver::Receiver;
 
 fn admits(ip: &str, egress: Egress) -> bool {
@@ -114,13 +114,13 @@ async fn a_name_that_leads_to_a_refused_address_is_never_called() {
         public_only: true,
         ..webhook(&url)
     });
-    let failure = guarded.send(&parcel()).await.unwrap_err();
+    let failure = guarded.send(&message()).await.unwrap_err();
     assert_eq!(failure.class, Class::Operator, "{failure}");
-    assert!(failure.cause.contains("loopback"), "{failure}");
+    assert!(failure.reason.contains("loopback"), "{failure}");
     assert_no_secret(&format!("{failure:?}"));
     assert_eq!(receiver.connections(), 0);
 
     // The same name without the wish is fine: people host this themselves.
-    sink(webhook(&url)).send(&parcel()).await.unwrap();
+    sink(webhook(&url)).send(&message()).await.unwrap();
     assert_eq!(receiver.connections(), 1);
 }

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use campanile_sinks::Class;
-use campanile_sinks::http::client::{ANSWER_BYTES_MAX, Client, Request, Settings};
+use campanile_sinks::http::client::{Client, RESPONSE_BYTES_MAX, Request, Settings};
 use campanile_sinks::http::guard::Egress;
 
-use super::{assert_no_secret, parcel, sink, webhook};
+use super::{assert_no_secret, message, sink, webhook};
 use crate::receiver::{Play, Receiver, Then};
 
 /// So much may wait in the kernel's buffers on both sides of a connection, and no end of an answer is read for long.
@@ -17,7 +17,7 @@ const TAKEN_MAX: u64 = 32 * 1024 * 1024;
 /// What comes of a row: the status of a success, or words of the cause of a transient failure.
 type Comes = Result<u16, &'static str>;
 
-const LATE: Comes = Err("no whole answer within 1.5 s");
+const LATE: Comes = Err("no complete response within 1.5 s");
 const BROKE: Comes = Err("the connection broke");
 
 fn raw(head: &str, then: Then) -> Play {
@@ -39,11 +39,11 @@ async fn hold(rows: Vec<(&'static str, Play, Comes)>) {
         tries.spawn(async move {
             let receiver = Receiver::start([play]).await;
             let sink = sink(webhook(&receiver.url("/c4nary?token=c4nary")));
-            match (sink.send(&parcel()).await, comes) {
+            match (sink.send(&message()).await, comes) {
                 (Ok(delivered), Ok(status)) => assert_eq!(delivered.code, Some(status), "{name}"),
                 (Err(failure), Err(words)) => {
                     assert_eq!(failure.class, Class::Transient, "{name}: {failure}");
-                    assert!(failure.cause.contains(words), "{name}: {failure}");
+                    assert!(failure.reason.contains(words), "{name}: {failure}");
                     assert_no_secret(&format!("{failure} {failure:?}"));
                 }
                 (came, _) => panic!("{name}: {came:?}"),
@@ -121,7 +121,7 @@ async fn a_flood_of_provisional_answers_ends_at_the_timeout() {
     ] {
         let receiver = Receiver::start([raw("", again(&provisional.repeat(100)))]).await;
         let sink = sink(webhook(&receiver.url("/")));
-        let failure = sink.send(&parcel()).await.unwrap_err();
+        let failure = sink.send(&message()).await.unwrap_err();
         assert_eq!(failure.class, Class::Transient, "{failure}");
         drop(sink);
         receiver.ended_at_least(1).await;
@@ -190,7 +190,7 @@ async fn a_redirect_to_itself_is_asked_once() {
     let receiver = Receiver::start([]).await;
     let url = receiver.url("/again");
     receiver.now_plays([Play::with(302, "location", &url)]);
-    let failure = sink(webhook(&url)).send(&parcel()).await.unwrap_err();
+    let failure = sink(webhook(&url)).send(&message()).await.unwrap_err();
     assert_eq!((failure.class, failure.code), (Class::Operator, Some(302)));
     assert_eq!(receiver.got().len(), 1);
 }
@@ -201,8 +201,8 @@ async fn an_answer_sent_ahead_is_never_that_to_the_next_request() {
     let two = "HTTP/1.1 200 OK\ncontent-length: 0\n\nHTTP/1.1 200 OK\ncontent-length: 0\n\n";
     let receiver = Receiver::start([raw(two, Then::Next), Play::status(500)]).await;
     let sink = sink(webhook(&receiver.url("/")));
-    assert_eq!(sink.send(&parcel()).await.unwrap().code, Some(200));
-    let second = sink.send(&parcel()).await;
+    assert_eq!(sink.send(&message()).await.unwrap().code, Some(200));
+    let second = sink.send(&message()).await;
     // Refused, or the connection was given up: anything but a success that the receiver never gave.
     assert!(second.is_err(), "{second:?}");
 }
@@ -229,11 +229,11 @@ async fn a_compressed_answer_is_kept_as_it_came() {
         url: receiver.url("/").parse().unwrap(),
         headers: reqwest::header::HeaderMap::new(),
         body: "{}".into(),
-        at: parcel().at,
+        at: message().at,
     };
     let answer = client.unwrap().exchange(request).await.unwrap();
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.body.len(), ANSWER_BYTES_MAX);
+    assert_eq!(answer.body.len(), RESPONSE_BYTES_MAX);
     assert!(bomb.starts_with(&answer.body));
     let asked = receiver.got();
     assert_eq!(

@@ -15,26 +15,34 @@ use std::time::Duration;
 use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
 use campanile_language::sample_alerts;
 use campanile_model::Secret;
-use campanile_sinks::{BuildError, Parcel, Sink, build, kinds};
+use campanile_sinks::{BuildError, Message, Sink, build, kinds};
 use jiff::Timestamp;
 
 /// Its parts must never be seen: every test of an error or a rendered request looks for them.
 const CANARIES: &[&str] = &["c4nary", "whsec_", "Yw4naryc4naryc4naryc4naryAAA"];
 
-fn parcel() -> Parcel {
+fn message() -> Message {
     let [alert, _] = sample_alerts();
-    parcel_of(alert)
+    message_of(alert)
 }
 
-fn parcel_of(alert: campanile_model::Alert) -> Parcel {
-    Parcel {
-        delivery_id: "dlv_0123456789abcdef0123456789abcdef".to_owned(),
-        json: serde_json::to_vec(&alert).unwrap().into(),
-        alert: Arc::new(alert),
-        attempt: 1,
-        redriven: false,
-        at: "2026-11-21T07:00:00Z".parse::<Timestamp>().unwrap(),
+fn message_of(alert: campanile_model::Alert) -> Message {
+    let at = "2026-11-21T07:00:00Z".parse::<Timestamp>().unwrap();
+    Message::of(alert, "dlv_0123456789abcdef0123456789abcdef", at)
+}
+
+/// A digest: both samples in one message.
+fn digest() -> Message {
+    let [firing, resolved] = sample_alerts();
+    Message {
+        alerts: vec![Arc::new(firing), Arc::new(resolved)],
+        ..message()
     }
+}
+
+/// The alert as the API shows it.
+fn json(message: &Message) -> Vec<u8> {
+    serde_json::to_vec(&message.alerts[0]).unwrap()
 }
 
 fn webhook(url: &str) -> Webhook {

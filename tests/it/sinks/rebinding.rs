@@ -12,7 +12,7 @@ use campanile_sinks::{Class, Failure};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::parcel;
+use super::message;
 use crate::gateway::preamble;
 use crate::process::Process;
 use crate::receiver::{Play, Receiver};
@@ -70,7 +70,7 @@ async fn call(client: &Client, url: &str) -> Result<u16, Failure> {
         url: url.parse().unwrap(),
         headers: reqwest::header::HeaderMap::new(),
         body: "{}".into(),
-        at: parcel().at,
+        at: message().at,
     };
     client.exchange(request).await.map(|answer| answer.status)
 }

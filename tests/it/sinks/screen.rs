@@ -8,7 +8,7 @@ use campanile::config;
 use campanile_sinks::kinds::stdout::Stdout;
 use campanile_sinks::{Class, Sink};
 
-use super::{parcel, parcel_of};
+use super::{json, message, message_of};
 
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -47,7 +47,7 @@ fn stdout(out: impl Write + Send + 'static, json: bool) -> Stdout {
 #[tokio::test]
 async fn people_get_a_line_with_time_status_severity_source_title_and_resource() {
     let out = Shared::default();
-    stdout(out.clone(), false).send(&parcel()).await.unwrap();
+    stdout(out.clone(), false).send(&message()).await.unwrap();
     let line = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
     assert_eq!(
         line,
@@ -57,25 +57,25 @@ async fn people_get_a_line_with_time_status_severity_source_title_and_resource()
 
 #[tokio::test]
 async fn an_alert_cannot_move_the_cursor() {
-    let mut evil = parcel().alert.as_ref().clone();
+    let mut evil = message().alerts[0].as_ref().clone();
     evil.title = "\u{1b}[2J\u{7}\r\u{9b}31m".to_owned();
-    let line = stdout(io::sink(), false).render(&parcel_of(evil)).unwrap();
+    let line = stdout(io::sink(), false).render(&message_of(evil)).unwrap();
     assert!(!line.trim_end().contains(char::is_control), "{line:?}");
 }
 
 #[tokio::test]
 async fn collectors_get_the_alert_as_the_api_shows_it() {
     let out = Shared::default();
-    stdout(out.clone(), true).send(&parcel()).await.unwrap();
+    stdout(out.clone(), true).send(&message()).await.unwrap();
     assert_eq!(
         *out.0.lock().unwrap(),
-        [&parcel().json, b"\n".as_slice()].concat()
+        [json(&message()), b"\n".to_vec()].concat()
     );
 }
 
 #[tokio::test]
 async fn a_broken_pipe_is_transient_and_no_panic() {
-    let failure = stdout(Broken, true).send(&parcel()).await.unwrap_err();
+    let failure = stdout(Broken, true).send(&message()).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient);
-    assert!(failure.cause.contains("broken pipe"), "{failure}");
+    assert!(failure.reason.contains("broken pipe"), "{failure}");
 }

@@ -5,38 +5,38 @@ use base64::prelude::BASE64_STANDARD;
 use campanile::config::{Webhook, WebhookBody};
 use campanile_language::sample_alerts;
 use campanile_model::Secret;
-use campanile_sinks::{Class, Parcel};
+use campanile_sinks::{Class, Message};
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::json;
+use serde_json::{Value, json as object};
 use sha2::Sha256;
 
-use super::{assert_no_secret, parcel, parcel_of, sink, try_build, webhook};
+use super::{assert_no_secret, digest, json, message, message_of, sink, try_build, webhook};
 use crate::receiver::{Got, Play, Receiver};
 
 const KEY: &str = "Yw4naryc4naryc4naryc4naryAAA";
 
-async fn sent(change: impl FnOnce(&mut Webhook), parcel: &Parcel) -> Got {
+async fn sent(change: impl FnOnce(&mut Webhook), message: &Message) -> Got {
     let receiver = Receiver::start([]).await;
     let mut webhook = webhook(&receiver.url("/hook?key=c4nary"));
     change(&mut webhook);
-    sink(webhook).send(parcel).await.unwrap();
+    sink(webhook).send(message).await.unwrap();
     receiver.got().remove(0)
 }
 
 #[tokio::test]
 async fn an_alert_is_sent_as_the_bytes_that_the_api_shows() {
-    let parcel = parcel();
-    let got = sent(|_| {}, &parcel).await;
+    let message = message();
+    let got = sent(|_| {}, &message).await;
     assert_eq!(
         (got.method.as_str(), got.target.as_str()),
         ("POST", "/hook?key=c4nary")
     );
-    assert_eq!(got.body, *parcel.json);
+    assert_eq!(got.body, json(&message));
     assert_eq!(got.header("content-type"), Some("application/json"));
-    assert_eq!(got.header("webhook-id"), Some(parcel.delivery_id.as_str()));
+    assert_eq!(got.header("webhook-id"), Some(message.delivery_id.as_str()));
     for absent in [
         "webhook-signature",
-        "campanile-redriven",
+        "campanile-retried",
         "referer",
         "cookie",
         "accept-encoding",
@@ -44,7 +44,7 @@ async fn an_alert_is_sent_as_the_bytes_that_the_api_shows() {
         assert_eq!(got.header(absent), None, "{absent}");
     }
     for method in ["PUT", "PATCH"] {
-        let got = sent(|w| w.method = method.to_owned(), &parcel).await;
+        let got = sent(|w| w.method = method.to_owned(), &message).await;
         assert_eq!(got.method, method);
     }
 }
@@ -56,9 +56,9 @@ async fn a_template_that_is_not_meant_to_be_json_says_so_by_its_content_type() {
         w.body = plain.clone();
         w.headers = vec![("Content-Type".to_owned(), Secret::from("text/plain"))];
     };
-    let got = sent(named, &parcel()).await;
+    let got = sent(named, &message()).await;
     assert_eq!(got.header("content-type"), Some("text/plain"));
-    let title = &parcel().alert.title;
+    let title = &message().alerts[0].title;
     assert_eq!(
         String::from_utf8_lossy(&got.body),
         format!("firing: {title}")
@@ -67,16 +67,16 @@ async fn a_template_that_is_not_meant_to_be_json_says_so_by_its_content_type() {
 
 #[tokio::test]
 async fn what_an_operator_sends_again_is_marked_and_keeps_its_id() {
-    let again = Parcel {
-        redriven: true,
+    let again = Message {
+        retried_by_operator: true,
         attempt: 7,
-        ..parcel()
+        ..message()
     };
     let got = sent(|_| {}, &again).await;
-    assert_eq!(got.header("campanile-redriven"), Some("true"));
+    assert_eq!(got.header("campanile-retried"), Some("true"));
     assert_eq!(
         got.header("webhook-id"),
-        Some(parcel().delivery_id.as_str())
+        Some(message().delivery_id.as_str())
     );
 }
 
@@ -84,9 +84,9 @@ async fn what_an_operator_sends_again_is_marked_and_keeps_its_id() {
 async fn each_secret_signs_id_time_and_the_exact_bytes() {
     let second = BASE64_STANDARD.encode([9; 32]);
     let secrets = [KEY, &second].map(|key| Secret::from(format!("whsec_{key}")));
-    let got = sent(|w| w.signing_secrets = secrets.to_vec(), &parcel()).await;
+    let got = sent(|w| w.signing_secrets = secrets.to_vec(), &message()).await;
     let timestamp = got.header("webhook-timestamp").unwrap();
-    assert_eq!(timestamp, parcel().at.as_second().to_string());
+    assert_eq!(timestamp, message().at.as_second().to_string());
     let expected = [KEY, &second].map(|key| {
         let key = BASE64_STANDARD.decode(key).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
@@ -103,32 +103,35 @@ async fn each_secret_signs_id_time_and_the_exact_bytes() {
 #[tokio::test]
 async fn a_signature_is_that_of_the_standards_own_example() {
     // From the Standard Webhooks specification's reference libraries.
-    let parcel = Parcel {
+    let message = Message {
         delivery_id: "msg_p5jXN8AQM9LWM0D4loKWxJek".to_owned(),
-        json: br#"{"test": 2432232314}"#.as_slice().into(),
         at: jiff::Timestamp::from_second(1_614_265_330).unwrap(),
-        ..parcel()
+        ..message()
     };
     let secret = Secret::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
-    let got = sent(|w| w.signing_secrets = vec![secret], &parcel).await;
+    let signing = |w: &mut Webhook| {
+        w.signing_secrets = vec![secret];
+        w.body = WebhookBody::Template(r#"{"test": 2432232314}"#.to_owned());
+    };
+    let got = sent(signing, &message).await;
     let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
     assert_eq!(got.header("webhook-signature"), Some(signature));
 }
 
 #[tokio::test]
 async fn cloudevents_are_structured_and_hold_the_whole_alert() {
-    let parcel = parcel();
-    let got = sent(|w| w.body = WebhookBody::CloudEvents, &parcel).await;
+    let message = message();
+    let got = sent(|w| w.body = WebhookBody::CloudEvents, &message).await;
     let media = got.header("content-type").unwrap();
     assert!(media.starts_with("application/cloudevents+json"), "{media}");
     let event = got.json();
     assert_eq!(event["specversion"], "1.0");
-    assert_eq!(event["id"], parcel.alert.id);
+    assert_eq!(event["id"], message.alerts[0].id);
     assert_eq!(event["source"], "/campanile/ucloud/prod");
     assert_eq!(event["type"], "campanile.alert.firing");
-    assert_eq!(event["subject"], parcel.alert.fingerprint.to_string());
+    assert_eq!(event["subject"], message.alerts[0].fingerprint.to_string());
     assert_eq!(event["time"], "1970-01-01T00:00:00Z");
-    let alert: serde_json::Value = serde_json::from_slice(&parcel.json).unwrap();
+    let alert: serde_json::Value = serde_json::from_slice(&json(&message)).unwrap();
     assert_eq!(event["data"], alert);
 }
 
@@ -138,20 +141,20 @@ async fn alertmanager_bodies_pair_firing_and_resolved() {
     resolved.metric.name = firing.metric.name.clone();
     let mut bodies = Vec::new();
     for alert in [firing, resolved] {
-        let got = sent(|w| w.body = WebhookBody::Alertmanager, &parcel_of(alert)).await;
+        let got = sent(|w| w.body = WebhookBody::Alertmanager, &message_of(alert)).await;
         bodies.push(got.json());
     }
     let [firing, resolved] = <[_; 2]>::try_from(bodies).unwrap();
     assert_eq!(firing["version"], "4");
     assert_eq!(firing["receiver"], "webhook/oncall");
     assert_eq!(firing["groupKey"], resolved["groupKey"]);
-    assert_eq!(firing["groupLabels"], json!({"alertname": "cpu_usage"}));
+    assert_eq!(firing["groupLabels"], object!({"alertname": "cpu_usage"}));
     assert_eq!(firing["groupLabels"], resolved["groupLabels"]);
     let (on, off) = (&firing["alerts"][0], &resolved["alerts"][0]);
     assert_eq!(on["fingerprint"], off["fingerprint"]);
     assert_eq!(
         (&on["status"], &off["status"]),
-        (&json!("firing"), &json!("resolved"))
+        (&object!("firing"), &object!("resolved"))
     );
     assert_eq!(on["endsAt"], "0001-01-01T00:00:00Z");
     assert_eq!(on["startsAt"], "1970-01-01T00:00:00Z");
@@ -163,6 +166,55 @@ async fn alertmanager_bodies_pair_firing_and_resolved() {
 }
 
 #[tokio::test]
+async fn a_digest_is_one_request_with_every_alert_in_each_format() {
+    let got = sent(|_| {}, &digest()).await;
+    let expected: Vec<_> = digest().alerts.iter().map(|alert| object!(alert)).collect();
+    assert_eq!(got.json(), Value::Array(expected.clone()));
+
+    let got = sent(|w| w.body = WebhookBody::CloudEvents, &digest()).await;
+    let media = got.header("content-type").unwrap();
+    assert!(
+        media.starts_with("application/cloudevents-batch+json"),
+        "{media}"
+    );
+    let data: Vec<_> = got
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["data"].clone())
+        .collect();
+    assert_eq!(data, expected);
+
+    let got = sent(|w| w.body = WebhookBody::Alertmanager, &digest())
+        .await
+        .json();
+    assert_eq!(got["alerts"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&got["status"], &got["groupLabels"]),
+        (&object!("firing"), &object!({}))
+    );
+    assert_eq!(got["commonLabels"]["source"], "ucloud/prod");
+    assert_eq!(got["commonLabels"].get("severity"), None);
+
+    let template = r#"{"text": {{ title|tojson }}, "more": {{ description|tojson }}}"#;
+    let got = sent(
+        |w| w.body = WebhookBody::Template(template.to_owned()),
+        &digest(),
+    )
+    .await
+    .json();
+    assert_eq!(got["text"], "2 alerts in one message");
+    assert!(
+        got["more"]
+            .as_str()
+            .unwrap()
+            .starts_with("By status: 1 firing, 1 resolved"),
+        "{got}"
+    );
+}
+
+#[tokio::test]
 async fn a_template_makes_body_and_headers_and_json_stays_json() {
     let got = sent(
         |w| {
@@ -171,12 +223,12 @@ async fn a_template_makes_body_and_headers_and_json_stays_json() {
             let value = Secret::from("Bearer c4nary {{ severity }}".to_owned());
             w.headers = vec![("Authorization".to_owned(), value)];
         },
-        &parcel(),
+        &message(),
     )
     .await;
     assert_eq!(
         got.json(),
-        json!({"text": parcel().alert.title, "team": "db"})
+        object!({"text": message().alerts[0].title, "team": "db"})
     );
     assert_eq!(got.header("authorization"), Some("Bearer c4nary critical"));
     assert_eq!(got.header("content-type"), Some("application/json"));
@@ -190,12 +242,12 @@ async fn an_alert_cannot_add_a_header_of_its_own() {
         headers: vec![("X-Note".to_owned(), value)],
         ..webhook(&receiver.url("/"))
     });
-    let mut evil = parcel().alert.as_ref().clone();
+    let mut evil = message().alerts[0].as_ref().clone();
     evil.labels
         .insert("note".to_owned(), "a\r\nX-Evil: 1".to_owned());
-    let failure = sink.send(&parcel_of(evil)).await.unwrap_err();
+    let failure = sink.send(&message_of(evil)).await.unwrap_err();
     assert_eq!(failure.class, Class::Poison);
-    assert!(failure.cause.contains("`x-note`"), "{failure}");
+    assert!(failure.reason.contains("`x-note`"), "{failure}");
     assert_eq!(receiver.connections(), 0);
 }
 
@@ -211,9 +263,9 @@ async fn with_a_success_word_a_2xx_alone_is_not_success() {
         success: Some("body.errcode == 0".to_owned()),
         ..webhook(&receiver.url("/"))
     });
-    sink.send(&parcel()).await.unwrap();
+    sink.send(&message()).await.unwrap();
     for _ in 0..2 {
-        let failure = sink.send(&parcel()).await.unwrap_err();
+        let failure = sink.send(&message()).await.unwrap_err();
         assert_eq!((failure.class, failure.code), (Class::Transient, Some(200)));
         assert_no_secret(&format!("{failure:?}"));
     }
@@ -227,7 +279,7 @@ fn a_rendered_request_shows_the_body_and_hides_every_secret() {
         headers: vec![("X-Api-Key".to_owned(), value)],
         ..webhook("https://me:c4nary@oncall.example.com:8443/c4nary/x?key=c4nary#c4nary")
     });
-    let request = sink.render(&parcel()).unwrap();
+    let request = sink.render(&message()).unwrap();
     assert!(
         request.starts_with("POST https://oncall.example.com:8443/***\n"),
         "{request}"

@@ -104,6 +104,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
     config::Config {
         server: config::Server {
             listen: any,
+            public_url: None,
             body_bytes_max: 64 * 1024,
             trusted_proxies: vec![],
             client_certificate_header: None,
@@ -115,6 +116,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         },
         admin: config::Admin {
             listen: any,
+            public_url: None,
             token: Some(Secret::from(TOKEN)),
             tls: None,
         },
@@ -180,7 +182,7 @@ impl Standing {
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
         let servers = [
             http::public(Arc::clone(&gateway), outside, &config.server, None).unwrap(),
-            http::admin(Arc::clone(&gateway), inside, None).unwrap(),
+            campanile::api::serve(Arc::clone(&gateway), inside, None).unwrap(),
         ];
         let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
         for server in servers {
@@ -214,7 +216,8 @@ impl Standing {
 
     /// Asks the API as an operator.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Reply {
-        let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n");
+        let json = "content-type: application/json\r\n";
+        let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n{json}");
         let raw = wire::request(method, path, &head, body.as_bytes());
         Wire::to(self.admin).await.send(raw).await
     }

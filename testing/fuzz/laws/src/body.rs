@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use campanile_model::Callback;
 use campanile_model::body::INFLATED_BYTES_MAX;
+use campanile_model::{Callback, Remark, lenient};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::Value;
@@ -31,11 +31,30 @@ pub fn holds(bytes: &[u8]) {
             "JSON is read otherwise than elsewhere"
         );
     }
+    if let Ok(standard) = serde_json::from_str::<Value>(text) {
+        let repaired = serde_json::from_str(&lenient::repaired(text));
+        assert_eq!(repaired.ok(), Some(standard), "a repair changes valid JSON");
+        let remarks = call.remarks();
+        assert!(
+            !remarks.contains(&Remark::LenientJson),
+            "valid JSON is marked as repaired"
+        );
+    }
     let _params = call.params();
     let _kept = call.to_http_without(&[]);
 }
 
-/// Bodies of fixtures as they are, compressed, and in other charsets; and some that inflate to much.
+/// Bodies as templates of vendors break them.
+const BROKEN: &[&str] = &[
+    r#"{"a": [1, 2, ], }"#,
+    "{\"a\": 1,\n ,\n \"b\": 2,,}",
+    r#"{"a": , "b": "C:\Data\users\new", "c":}"#,
+    r#"["\ud83d", "\udd14", "\ud83d\udd14", "\u12"]"#,
+    "[\"a\nb\tc\u{1}\"]",
+    r#"{"a": "[{"b": 1}]"}"#,
+];
+
+/// Bodies of fixtures as they are, compressed, and in other charsets; broken ones; and some that inflate to much.
 pub fn seeds() -> Seeds {
     let mut seeds = Vec::new();
     for fixture in request::every_fixture().filter(|f| f.case == "firing") {
@@ -56,6 +75,11 @@ pub fn seeds() -> Seeds {
             &encoded,
         ));
     }
+    seeds.extend(BROKEN.iter().map(|text| message("a: b", text.as_bytes())));
+    let (gbk, ..) = encoding_rs::GB18030.encode("{\"磁盘\": \"空间不足\",}");
+    seeds.push(message("a: b", &gbk));
+    seeds.push(message("a: b", b"\xFF\xFE{\0}\0"));
+    seeds.push(message("a: b", b"{\"a\": \"Ger\xE4t\"}"));
     let bomb = vec![b'1'; usize::try_from(INFLATED_BYTES_MAX).unwrap_or_default() + 1];
     seeds.push(message("content-encoding: gzip", &gzip(&bomb)));
     seeds.push(message("content-encoding: deflate", &zlib(&bomb)));

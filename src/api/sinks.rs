@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::{Failing, list, resource};
-use crate::http::error::ApiError;
 use crate::http::{Gateway, SinkState};
 use campanile_store::{SinkId, Stats};
 

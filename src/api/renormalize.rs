@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::query::{LIMIT_MAX, page};
 use super::{Failing, resource};
-use crate::http::error::ApiError;
 use crate::http::reading;
 use crate::http::{Gateway, Inlet};
 use campanile_store::{Fault, Filter, StoredAlert};

@@ -3,10 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::query::Query;
 use super::{Failing, Names, alert_ids, alerts, list, resource};
 use crate::http::Gateway;
-use crate::http::error::ApiError;
 use campanile_store::{DeliveryRow, Filter};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {

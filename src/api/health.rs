@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 
-use super::Gateway;
+use crate::http::Gateway;
 
 /// A store that needs longer for one commit is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);

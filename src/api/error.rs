@@ -25,12 +25,40 @@ impl ApiError {
     }
 
     pub(super) fn unauthorized() -> Self {
-        let message = "send the token of `[admin] token` as `Authorization: Bearer TOKEN`";
+        let message =
+            "send the value of `[admin] token` in the header `Authorization: Bearer TOKEN`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
+    /// The request was sent to a name that is not this listener's.
+    pub(super) fn wrong_host(host: &str) -> Self {
+        let message = format!(
+            "`Host` is `{host:.80}`, which is not an address of the admin listener; use a loopback address or \
+             `[admin] listen`, or set `[admin] public_url` to the address that you use"
+        );
+        Self::new(StatusCode::FORBIDDEN, "wrong_host", message)
+    }
+
+    /// A browser sent it for a page of another origin.
+    pub(super) fn other_page() -> Self {
+        let message = "a web page of another origin sent this request, and only pages of this listener may change \
+             something; if this is your own address behind a proxy, set `[admin] public_url` to it";
+        Self::new(StatusCode::FORBIDDEN, "other_origin", message)
+    }
+
+    /// The body is not declared as JSON.
+    pub(super) fn not_json() -> Self {
+        let message = "send the body as JSON with the header `Content-Type: application/json`";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            message,
+        )
+    }
+
     pub(super) fn method() -> Self {
-        let message = "this path does not take this method; see /api/v1/openapi.json";
+        let message =
+            "this path does not support this method; /api/v1/openapi.json lists what it supports";
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",

@@ -1,11 +1,15 @@
-//! The operators' API, `/api/v1/...`: what came, what is owed, what failed, and the hands to mend it.
+//! The admin listener: health, metrics, and the operators' API under `/api/v1`.
 //!
+//! [`guard`] closes it to other web pages, [`auth`] asks for the token.
 //! Lists are pages, newest first: `{"items":[...],"next":"..."}`, where `next` goes into `before`.
 
 mod alerts;
-pub(super) mod auth;
+mod auth;
 mod dead;
 mod deliveries;
+mod error;
+mod guard;
+mod health;
 mod openapi;
 mod quarantine;
 mod query;
@@ -14,13 +18,35 @@ mod sinks;
 mod sources;
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::Gateway;
-use super::error::ApiError;
+use crate::http::connection::{self, Limits};
+use crate::http::{Gateway, KEEP_ALIVE, Shown};
+use crate::telemetry::Metrics;
 use campanile_store::{Seq, SinkId};
+use error::ApiError;
+
+/// Connections of operators at the same time.
+const CONNECTIONS_MAX: usize = 256;
+
+/// A long list takes its time.
+const LIMITS: Limits = Limits {
+    workers: 1,
+    connections: CONNECTIONS_MAX,
+    head: Duration::from_secs(5),
+    request: Duration::from_mins(1),
+    keep_alive: KEEP_ALIVE,
+};
+
+/// How often histograms are folded.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// What handlers give.
 type Failing<T> = Result<T, ApiError>;
@@ -28,7 +54,38 @@ type Failing<T> = Result<T, ApiError>;
 /// The body of a command at the most.
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+/// Serves operators on `listener`, with TLS if there is a certificate, until the server's handle stops it. Call it inside
+/// a Tokio runtime.
+pub fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<&Arc<Shown>>,
+) -> std::io::Result<Server> {
+    tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
+    let data = web::Data::from(gateway);
+    let factory = move || {
+        // What is wrapped last is asked first.
+        App::new()
+            .app_data(data.clone())
+            .wrap(from_fn(auth::bearer))
+            .wrap(from_fn(guard::pages))
+            .configure(health::routes)
+            .configure(routes)
+            .default_service(web::to(nothing_here))
+    };
+    connection::serve(listener, LIMITS, tls, factory)
+}
+
+/// Folds histograms now and then, until the metrics are gone.
+async fn upkeep(metrics: Weak<Metrics>) {
+    while let Some(metrics) = metrics.upgrade() {
+        metrics.upkeep();
+        drop(metrics);
+        tokio::time::sleep(UPKEEP_EVERY).await;
+    }
+}
+
+fn routes(config: &mut web::ServiceConfig) {
     let api = web::scope("/api/v1")
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
         .configure(alerts::routes)
@@ -52,7 +109,7 @@ async fn wrong_method() -> Failing<HttpResponse> {
     Err(ApiError::method())
 }
 
-pub(super) async fn nothing_here() -> Failing<HttpResponse> {
+async fn nothing_here() -> Failing<HttpResponse> {
     let message = "nothing is served here; see /api/v1/openapi.json for what is";
     Err(ApiError::not_found(message))
 }

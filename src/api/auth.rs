@@ -9,21 +9,24 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::error::ApiError;
+use crate::config::Admin;
 use crate::http::Gateway;
-use crate::http::error::ApiError;
 
-/// What orchestrators ask without a token; neither says more than yes or no.
+/// What orchestrators ask for without a token; neither says more than yes or no.
 const OPEN_PATHS: &[&str] = &["/healthz", "/readyz"];
 
 /// Lets a request through that carries the token, or needs none.
-pub(in crate::http) async fn bearer(
+pub(super) async fn bearer(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let gateway = request.app_data::<web::Data<Gateway>>();
-    let wanted = gateway.and_then(|gateway| gateway.plan().admin_token.clone());
-    let open = OPEN_PATHS.contains(&request.path());
-    if open || wanted.is_none_or(|token| holds(&request, token.expose_secret())) {
+    let plan = gateway.map(|gateway| gateway.plan());
+    let allowed = plan.is_none_or(|plan| {
+        plan.admin.token.is_none() || is_open(request.path()) || has_token(&request, &plan.admin)
+    });
+    if allowed {
         return next
             .call(request)
             .await
@@ -33,7 +36,18 @@ pub(in crate::http) async fn bearer(
     Ok(request.into_response(refused).map_into_right_body())
 }
 
-/// Compares hashes, which have one length, so that the time tells nothing of the token.
+/// Whether this path answers without a token.
+pub(super) fn is_open(path: &str) -> bool {
+    OPEN_PATHS.contains(&path)
+}
+
+/// Whether there is a token and the request carries it.
+pub(super) fn has_token(request: &ServiceRequest, admin: &Admin) -> bool {
+    let token = admin.token.as_ref();
+    token.is_some_and(|token| holds(request, token.expose_secret()))
+}
+
+/// Compares hashes, which have one length: the time of the comparison says nothing about the token.
 fn holds(request: &ServiceRequest, wanted: &str) -> bool {
     let given = request.headers().get(AUTHORIZATION);
     let given = given.and_then(|value| value.to_str().ok());

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::error::ApiError;
 use super::query::{Query, page};
 use super::{Failing, Names, deliveries, list, resource};
 use crate::http::Gateway;
-use crate::http::error::ApiError;
 use campanile_store::{AttemptRow, Filter, SinkId, StoredAlert};
 
 const FILTERS: &[&str] = &[

@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::Callback;
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, Selection, page};
 use super::{Failing, Names, list, resource};
-use crate::http::error::ApiError;
 use crate::http::reading::{self, OwedTo};
 use crate::http::{Gateway, Plan};
 use campanile_store::{Entry, Fault, Filter, QuarantineRow};

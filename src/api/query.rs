@@ -7,8 +7,8 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::error::ApiError;
 use super::{Failing, Names};
-use crate::http::error::ApiError;
 use campanile_store::Filter;
 
 /// Items of a page unless asked otherwise.

@@ -1,0 +1,169 @@
+//! The contract of a sink: what it gets, what it answers, and what each kind of failure leads to.
+//!
+//! A sink sends once and reports the result. When to retry, how often and how fast is decided by delivery.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile_model::{Alert, Status};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+/// A longer handle is not kept.
+pub const HANDLE_BYTES_MAX: usize = 512;
+
+/// A receiver is left alone for at most this long, whatever wait its sink reports: one month, for a monthly quota.
+pub const WAIT_MAX: Duration = Duration::from_hours(31 * 24);
+
+/// One delivery on its way.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The delivery's id: the same on every attempt, which lets a receiver drop the second copy.
+    pub delivery_id: String,
+    /// One alert, or the parts of a digest or notice. Never empty.
+    pub alerts: Vec<Arc<Alert>>,
+    /// The firing that opened the episode, when this is a later message of it.
+    pub opened: Option<Arc<Alert>>,
+    /// False when the episode was resolved meanwhile.
+    pub episode_open: bool,
+    /// What this sink returned as [`Delivered::handle`] for an earlier message of the episode.
+    pub handle: Option<String>,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// An operator asked for this delivery again.
+    pub retried_by_operator: bool,
+    /// The time of this attempt.
+    pub at: Timestamp,
+}
+
+impl Message {
+    /// The first attempt at one alert that nothing came before.
+    pub fn of(alert: impl Into<Arc<Alert>>, delivery_id: impl Into<String>, at: Timestamp) -> Self {
+        let alert = alert.into();
+        Self {
+            delivery_id: delivery_id.into(),
+            opened: None,
+            episode_open: alert.status == Status::Firing,
+            alerts: vec![alert],
+            handle: None,
+            attempt: 1,
+            retried_by_operator: false,
+            at,
+        }
+    }
+
+    /// The alert, where there is exactly one. None for a digest.
+    pub fn only(&self) -> Option<&Alert> {
+        match self.alerts.as_slice() {
+            [alert] => Some(alert),
+            _ => None,
+        }
+    }
+}
+
+/// What the sink reports for a message that its receiver took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// The HTTP status, where there was one.
+    pub code: Option<u16>,
+    /// A name for this message at the receiver (a message id, a ticket), at most [`HANDLE_BYTES_MAX`]. It is kept per sink
+    /// and episode and given back with later messages of the episode.
+    pub handle: Option<String>,
+    /// What this success means.
+    pub worth: Worth,
+    /// One sentence for the operator when the message was delivered with a reservation: in part, cut, to nobody.
+    pub remark: Option<String>,
+}
+
+impl Delivered {
+    /// An HTTP receiver took it.
+    pub fn with_code(code: u16) -> Self {
+        Self {
+            code: Some(code),
+            ..Self::default()
+        }
+    }
+}
+
+/// What a success means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Worth {
+    /// The receiver has stored it durably.
+    Committed,
+    /// The receiver has taken it, and may still lose it.
+    #[default]
+    Accepted,
+    /// The bytes were written; nobody confirmed anything.
+    Written,
+}
+
+/// The kind of a failure. It decides what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It passes by itself: 408, 425, 429, 5xx, timeouts, DNS, TLS, a full disk. Retried; a wait in
+    /// [`Failure::retry_after`] holds the whole sink.
+    Transient,
+    /// An operator must act: 401, 403, 404, 407, a redirect, a refused address. Retried slowly.
+    Operator,
+    /// The message is too long for the receiver. A kind that can shorten has done so once within the attempt, and this is
+    /// the receiver's answer to the short form. Three attempts, then dead.
+    TooLarge,
+    /// The receiver will never take this message: 400, 415, 422, a template that fails on it. Three attempts, then dead.
+    Poison,
+    /// The receiver asks for no more messages: 410. The sink is paused.
+    Gone,
+}
+
+impl Class {
+    /// The word for it in logs and dead letters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Operator => "operator",
+            Self::TooLarge => "too_large",
+            Self::Poison => "poison",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// Whether the receiver works and rejects this one message.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::TooLarge | Self::Poison)
+    }
+}
+
+/// An attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Failure {
+    /// What follows from it.
+    pub class: Class,
+    /// The HTTP status, where there was one.
+    pub code: Option<u16>,
+    /// The receiver must be left alone for this long, at most [`WAIT_MAX`].
+    pub retry_after: Option<Duration>,
+    /// What went wrong: one sentence for an operator, without any secret (URLs are secrets).
+    pub reason: String,
+}
+
+impl Failure {
+    /// A failure without a status.
+    pub fn new(class: Class, reason: impl Into<String>) -> Self {
+        Self {
+            class,
+            code: None,
+            retry_after: None,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// One configured destination.
+pub trait Sink: Send + Sync {
+    /// Sends one message, once. Ends by itself within the sink's timeout; dropping the future ends it at once, and nothing
+    /// is sent later.
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>>;
+
+    /// What would be sent, for `campanile try`: a request or a line, secrets taken out.
+    fn render(&self, message: &Message) -> Result<String, Failure>;
+}
