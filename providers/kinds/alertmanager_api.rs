@@ -183,7 +183,9 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
     }
     let annotations = texts(item.get("annotations"));
     let time = |name: &str| time::moment(item.get(name), &format!("{place}.{name}"));
-    let (starts_at, ends_at) = (time("startsAt")?, time("endsAt")?);
+    // The end decides the status, so it must be readable. The start is left out where it is not.
+    let ends_at = time("endsAt")?;
+    let starts_at = time("startsAt").ok().flatten();
     let status = status(ends_at, call.received_at);
     let ends_at = ends_at.filter(|_| status == Status::Resolved);
 
@@ -214,7 +216,8 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         }
         None => source.severity.unwrap_or_default(),
     };
-    report.starts_at = starts_at;
+    let place = format!("{place}.startsAt");
+    report.starts_at = time::or_left_out(&mut report, "starts_at", item.get("startsAt"), &place);
     report.ends_at = ends_at;
     if let Some(broken) = broken(|name| labels.get(name).cloned()) {
         report.resource.kind = Some(broken.kind.to_owned());

@@ -27,10 +27,7 @@ impl Player for AlertmanagerApi {
                 let wait = SignedDuration::new(if over { 0 } else { 240 }, 0);
                 item.insert("endsAt".to_owned(), json!(stamp.at + wait));
             }
-            // What nobody can read stays so.
-            if time::moment(item.get("startsAt"), "").is_ok() {
-                item.insert("startsAt".to_owned(), json!(starts));
-            }
+            item.insert("startsAt".to_owned(), json!(starts));
         }
         let call = call.with_body(Value::Array(items).to_string());
         match stamp.token {
