@@ -37,6 +37,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod tls;
 mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
