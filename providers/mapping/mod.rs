@@ -14,6 +14,7 @@ mod fields;
 mod filters;
 mod form;
 mod fresh;
+mod item;
 mod keys;
 mod names;
 mod nearest;
