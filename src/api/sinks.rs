@@ -42,7 +42,7 @@ async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
 }
 
 struct Counts {
-    owed: u64,
+    pending: u64,
     dead: u64,
 }
 
@@ -52,7 +52,7 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
         row.map_or(0, |row| row.1)
     };
     Counts {
-        owed: of(&kept.owed),
+        pending: of(&kept.pending),
         dead: of(&kept.dead),
     }
 }
@@ -63,7 +63,7 @@ fn shown(state: &SinkState, configured: bool, counts: &Counts) -> Value {
         "kind": state.name.split('/').next(),
         "configured": configured,
         "state": state.state,
-        "owed": counts.owed,
+        "pending": counts.pending,
         "dead": counts.dead,
         "in_flight": state.in_flight,
         "last_success_at": state.last_success_at,
