@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod disk;
 mod drift;
+mod field;
 mod gateway;
 mod ingest;
 mod laws;
@@ -36,6 +37,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod tls;
 mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
