@@ -23,10 +23,10 @@ struct Seen {
 }
 
 impl Seen {
-    fn without_alerts(verdict: &'static str, why: impl ToString) -> Self {
+    fn without_alerts(verdict: &'static str, why: impl Into<String>) -> Self {
         Self {
             verdict,
-            why: why.to_string(),
+            why: why.into(),
             alerts: Vec::new(),
         }
     }

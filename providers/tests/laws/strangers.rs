@@ -6,7 +6,7 @@ use campanile_providers::{Provider, Source, all};
 /// Bodies that are sound and mean nothing to any vendor.
 const BODIES: &[&str] = &[
     r#"{"hello":1}"#,
-    r#"{}"#,
+    "{}",
     r#"[{"hello":1}]"#,
     r#"{"text":"the backup has failed"}"#,
     r#"{"message":"the backup has failed"}"#,
