@@ -77,9 +77,6 @@ pub trait Archive: Send + Sync {
     /// The alerts at these places, in this order. An alert that is gone or cannot be read is left out.
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>>;
 
-    /// The last alerts of a source, at most one for each problem.
-    fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>>;
-
     /// The raw callback that brought an alert, without its secrets, while it is kept.
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>>;
 

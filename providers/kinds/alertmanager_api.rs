@@ -36,7 +36,10 @@
 //!
 //! The label `severity` is read by the usual words (`critical`, `page`, `error`, `high`, `warning`, `info`, `none`...);
 //! a word that is not known is `unknown`. The title is the annotation `summary` or `title`, else the label `alertname`;
-//! the description is `description`, `message` or `summary`. The resource is the label `instance`, `pod` or `job`.
+//! the description is `description`, `message` or `summary`. The resource is the most specific object that the labels
+//! name: pod, container, deployment, node, host, device, service, instance. The address of an exporter such as
+//! kube-state-metrics is used only where no other label says what is broken. The region is `region`, else `cluster`.
+//! For `DatasourceNoData` and `DatasourceError` of Grafana the title names the rule.
 //!
 //! # What is not kept
 //!
@@ -55,6 +58,7 @@ use crate::about::{About, Route, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::fixture;
 use crate::page::page;
+use crate::parse::resource::broken;
 use crate::parse::table::Table;
 use crate::parse::{fields, table, time};
 use crate::provider::{Provider, Stamp};
@@ -186,10 +190,7 @@ impl Provider for AlertmanagerApi {
                 let wait = SignedDuration::new(if over { 0 } else { 240 }, 0);
                 item.insert("endsAt".to_owned(), json!(stamp.at + wait));
             }
-            // What nobody can read stays so.
-            if time::moment(item.get("startsAt"), "").is_ok() {
-                item.insert("startsAt".to_owned(), json!(starts));
-            }
+            item.insert("startsAt".to_owned(), json!(starts));
         }
         let call = call.with_body(Value::Array(items).to_string());
         match stamp.token {
@@ -208,7 +209,9 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
     }
     let annotations = texts(item.get("annotations"));
     let time = |name: &str| time::moment(item.get(name), &format!("{place}.{name}"));
-    let (starts_at, ends_at) = (time("startsAt")?, time("endsAt")?);
+    // The end decides the status, so it must be readable. The start is left out where it is not.
+    let ends_at = time("endsAt")?;
+    let starts_at = time("startsAt").ok().flatten();
     let status = status(ends_at, call.received_at);
     let ends_at = ends_at.filter(|_| status == Status::Resolved);
 
@@ -226,7 +229,8 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         names.iter().find_map(|name| from.get(*name)).cloned()
     };
     let name = labels.get("alertname").cloned();
-    report.title = first(&annotations, &["summary", "title"])
+    report.title = grafana_rule(&labels)
+        .or_else(|| first(&annotations, &["summary", "title"]))
         .or_else(|| name.clone())
         .unwrap_or_else(|| "alert".to_owned());
     report.description =
@@ -238,11 +242,15 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         }
         None => source.severity.unwrap_or_default(),
     };
-    report.starts_at = starts_at;
+    let place = format!("{place}.startsAt");
+    report.starts_at = time::or_left_out(&mut report, "starts_at", item.get("startsAt"), &place);
     report.ends_at = ends_at;
-    report.resource.id = labels.get("instance").cloned();
-    report.resource.name = first(&labels, &["instance", "pod", "job"]);
-    report.resource.region = labels.get("region").cloned();
+    if let Some(broken) = broken(|name| labels.get(name).cloned()) {
+        report.resource.kind = Some(broken.kind.to_owned());
+        report.resource.id = Some(broken.id);
+        report.resource.name = Some(broken.name);
+    }
+    report.resource.region = first(&labels, &["region", "cluster"]);
     report.metric.name = name;
     let graph = item.get("generatorURL").and_then(Value::as_str);
     let runbook = annotations.get("runbook_url").map(String::as_str);
@@ -252,6 +260,15 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         .collect();
     report.labels = labels;
     Ok(report)
+}
+
+/// Grafana calls each alert of a rule whose data source fails `DatasourceNoData` or `DatasourceError`; the rule is in a
+/// label.
+fn grafana_rule(labels: &BTreeMap<String, String>) -> Option<String> {
+    let name = labels
+        .get("alertname")
+        .filter(|name| name.starts_with("Datasource"))?;
+    Some(format!("{name}: {}", labels.get("rulename")?))
 }
 
 /// Over is what has an end that was reached when it came.

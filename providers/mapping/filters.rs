@@ -13,7 +13,8 @@ use sha2::Sha256;
 
 use super::time::{self, Moment};
 use super::view;
-use campanile_language::meter;
+use crate::parse::resource::broken;
+use campanile_language::{absent, meter};
 
 /// How many instructions one expression may take. The longest of the catalogue takes some hundred.
 const FUEL: u64 = 20_000;
@@ -84,6 +85,7 @@ const OWN_FILTERS: &[&str] = &[
     "md5",
     "number",
     "pairs",
+    "resource",
     "sha256",
     "tagmap",
     "time",
@@ -127,6 +129,7 @@ fn build() -> Environment<'static> {
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     env.set_fuel(Some(FUEL));
     meter::add_to(&mut env);
+    absent::add_to(&mut env);
     // The others come to no more than some times their value, and one expression has only so many of them.
     meter::measure(&mut env, |name| MULTIPLYING.contains(&name));
     for name in NOT_OURS {
@@ -143,6 +146,7 @@ fn build() -> Environment<'static> {
     env.add_filter("md5", |value: &Value| hashed::<Md5>(value));
     env.add_filter("number", |value: &Value| number(value).unwrap_or_default());
     env.add_filter("pairs", pairs);
+    env.add_filter("resource", resource);
     env.add_filter("sha256", |value: &Value| hashed::<Sha256>(value));
     env.add_filter("tagmap", tagmap);
     env.add_filter("time", time);
@@ -393,4 +397,16 @@ fn tagmap(value: &Value, key: Option<&str>, named: Option<&str>) -> Value {
         Some((key, part(&item, named.unwrap_or("value"), 1)?))
     });
     Value::from_pairs(pairs)
+}
+
+/// `type`, `id` and `name` of what is broken, by labels in the style of Prometheus.
+fn resource(labels: &Value) -> Value {
+    let found = broken(|name| text(&labels.get_attr(name).ok()?));
+    found.map_or(Value::UNDEFINED, |found| {
+        Value::from_pairs([
+            ("type", found.kind),
+            ("id", &found.id),
+            ("name", &found.name),
+        ])
+    })
 }

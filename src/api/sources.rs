@@ -4,55 +4,60 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::{Failing, list, resource};
-use crate::http::{Gateway, Inlet};
+use crate::http::{Current, Gateway};
+use crate::snapshot::Source;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/sources").get(index));
 }
 
 async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let plan = gateway.plan();
-    let sources: Vec<Value> = plan.inlets.iter().map(shown).collect();
+    let current = gateway.current();
+    let sources = current.snapshot.sources.iter();
+    let sources: Vec<Value> = sources
+        .filter_map(|source| shown(&current, source))
+        .collect();
     Ok(list(&sources, &Value::Null))
 }
 
-fn shown(inlet: &Inlet) -> Value {
-    let meters = &inlet.meters;
-    json!({
-        "name": &*inlet.name,
-        "provider": inlet.feed.provider.name(),
-        "paths": paths(inlet),
-        "proof": proof(inlet),
+fn shown(current: &Current, source: &Source) -> Option<Value> {
+    let meters = current.meters(source)?;
+    Some(json!({
+        "name": &*source.name,
+        "provider": source.vendor(),
+        "paths": paths(source),
+        "proof": proof(source),
         "accepted": meters.accepted.get(),
+        "ignored": meters.ignored.get(),
         "duplicates": meters.duplicates.get(),
         "conflicts": meters.conflicts.get(),
         "quarantined": meters.quarantined.get(),
         "refused": meters.rejected.get(),
         "last_callback_at": meters.last_callback_at(),
         "drift": meters.drift.seen(),
-    })
+    }))
 }
 
-/// Where a vendor may call, with a word in the place of the key.
-fn paths(inlet: &Inlet) -> Vec<String> {
-    let source = inlet.source();
-    let key = if source.keys.is_empty() { "" } else { "/<key>" };
-    let mut paths = vec![format!("/callback/{}{key}", inlet.name)];
-    if source.demo_paths {
+/// Where a vendor may call, with a placeholder for the key.
+fn paths(source: &Source) -> Vec<String> {
+    let mut paths = vec![source.address()];
+    if source.settings.demo_paths {
+        let keyed = !source.settings.keys.is_empty();
+        let key = if keyed { "/<key>" } else { "" };
         paths.extend([format!("/add{key}"), format!("/get{key}")]);
     }
     paths
 }
 
 /// What must hold for a sender, in words.
-fn proof(inlet: &Inlet) -> String {
-    let source = inlet.source();
+fn proof(configured: &Source) -> String {
+    let source = &configured.settings;
     if source.open && source.allow_from.is_empty() && source.client_certificates.is_empty() {
         return "none: the source is open".to_owned();
     }
     let mut parts = Vec::new();
     if !source.open && source.asks_for_vendors_proof() {
-        parts.push(inlet.feed.provider.about().proof.as_str());
+        parts.push(configured.provider.about().proof.as_str());
     }
     if !source.open && !source.keys.is_empty() {
         parts.push("path key");

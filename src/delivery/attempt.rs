@@ -8,10 +8,10 @@ use campanile_model::Alert;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
+use super::id;
 use super::lane::{Claim, Item};
 use super::{backoff, later};
 use crate::config::Policy;
-use crate::pipeline::dedup;
 use campanile_model::Clock;
 use campanile_model::failpoint;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
@@ -58,16 +58,16 @@ pub(super) fn message(
     at: Timestamp,
 ) -> Result<Message, String> {
     let alert = read(&stored.alert)?;
-    let id = stored.alert.id;
+    let own = stored.alert.id;
     // An opening that cannot be read is left out: the alert itself can be sent.
-    let opened = stored.opened.filter(|opened| opened.id != id);
+    let opened = stored.opened.filter(|opened| opened.id != own);
     Ok(Message {
         opened: opened.and_then(|opened| read(&opened).ok().map(Arc::new)),
         episode_open: stored.episode_open,
         handle: stored.handle,
         attempt: item.attempts.saturating_add(1),
         retried_by_operator: item.retried && !failpoint::broken("broken-late-flag"),
-        ..Message::of(alert, dedup::delivery_id(id, sink), at)
+        ..Message::of(alert, id::delivery_id(own, sink), at)
     })
 }
 

@@ -210,7 +210,6 @@ impl Archive for Moody {
         alert(id: Uuid) -> Option<StoredAlert>;
         alerts(filter: AlertFilter) -> Vec<StoredAlert>;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
-        latest_of(source: String, limit: u32) -> Vec<StoredAlert>;
         callback_of(seq: Seq) -> Option<Vec<u8>>;
         deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;

@@ -94,13 +94,6 @@ impl Archive for Sqlite {
         Box::pin(self.readers.look(move |c| read::alerts_by_seq(c, &seqs)))
     }
 
-    fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>> {
-        Box::pin(
-            self.readers
-                .look(move |c| read::latest_of(c, &source, limit)),
-        )
-    }
-
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>> {
         Box::pin(self.readers.look(move |c| read::callback_of(c, seq)))
     }

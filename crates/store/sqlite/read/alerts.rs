@@ -1,6 +1,5 @@
 //! Alerts, and the callbacks that they are packed in.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -153,35 +152,6 @@ pub(crate) fn alerts(
         before = from;
     }
     Ok(found)
-}
-
-pub(crate) fn latest_of(
-    connection: &Connection,
-    source: &str,
-    limit: u32,
-) -> rusqlite::Result<Vec<StoredAlert>> {
-    let source = source_number(connection, Some(source))?;
-    let Some((lowest, highest)) = bounds(connection)? else {
-        return Ok(Vec::new());
-    };
-    let mut select = connection.prepare_cached(
-        "SELECT seq, fingerprint FROM alert WHERE seq < ?1 AND seq >= ?2 AND source = ?3 ORDER BY seq DESC",
-    )?;
-    let mut problems = HashSet::new();
-    let mut latest: Vec<Seq> = Vec::new();
-    let mut before = highest + 1;
-    while before > lowest && latest.len() < limit as usize {
-        let from = before - SCAN_ROWS;
-        let mut rows = select.query(params![before, from, source])?;
-        while let Some(row) = rows.next()? {
-            if problems.insert(row.get::<_, i64>(1)?) {
-                latest.push(row.get(0)?);
-            }
-        }
-        before = from;
-    }
-    latest.truncate(limit as usize);
-    alerts_by_seq(connection, &latest)
 }
 
 pub(crate) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {

@@ -9,7 +9,7 @@ mod to_send;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of, latest_of};
+pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of};
 pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
 };

@@ -1,7 +1,5 @@
 //! What a store shows, held against what the model holds.
 
-use std::collections::BTreeSet;
-
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
     AlertFilter, AlertToSend, DeadFilter, DeliveryFilter, Pending, QuarantineFilter, Seq, SinkId,
@@ -46,10 +44,6 @@ pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) 
     for sink in sinks {
         let at = store.alerts_at(*sink, all.clone()).await.unwrap();
         same_to_send(&at, memory, *sink);
-    }
-    for source in SOURCES {
-        latest(store, memory, source, MANY).await;
-        latest(store, memory, source, 2).await;
     }
 }
 
@@ -111,18 +105,6 @@ async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
         let shown = store.alert(kept.id).await.unwrap().unwrap();
         same_alert(&shown, seq, kept);
     }
-}
-
-async fn latest(store: &dyn Store, memory: &Memory, source: &str, limit: u32) {
-    let latest = store.latest_of(source.to_owned(), limit).await.unwrap();
-    let mut problems = BTreeSet::new();
-    let of_source = memory
-        .alerts
-        .iter()
-        .rev()
-        .filter(|(_, kept)| kept.source == source);
-    let newest = of_source.filter(|(_, kept)| problems.insert(kept.alert.fingerprint));
-    same_alerts(&latest, newest.take(limit as usize));
 }
 
 async fn stats(store: &dyn Store, memory: &Memory) {
