@@ -14,7 +14,6 @@ mod gateway;
 mod ingest;
 mod laws;
 mod message;
-mod model;
 mod moody;
 mod operations;
 mod order;
@@ -34,8 +33,8 @@ mod senders;
 mod sinks;
 mod standing;
 mod stop;
-mod store;
 mod templates;
+mod upgrade;
 mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
