@@ -25,7 +25,6 @@ use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
-use campanile_store::sqlite::Sqlite;
 use campanile_store::{self, Store};
 
 /// Why the gateway did not start, or did not take a new configuration.
@@ -98,7 +97,7 @@ impl App {
         server.connections_max = descriptors::connections(&config, descriptors::raised());
         let public = listen(config.server.listen)?;
         let admin = listen(config.admin.listen)?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store.path)?);
+        let store = campanile_store::open(&config.store.url)?;
         let outlets = plan::outlets(&config, &*store).await?;
         let snapshot = plan::snapshot(&config, &outlets)?;
         let observer = Arc::new(DeliveryLog::new(Arc::clone(&metrics)));

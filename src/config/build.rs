@@ -47,7 +47,7 @@ pub(super) fn admin(values: &Values) -> Built<Admin> {
 
 pub(super) fn store(values: &Values) -> Built<Store> {
     Ok(Store {
-        path: values.get("url")?,
+        url: values.get("url")?,
         retention_days: values.get("retention_days")?,
     })
 }

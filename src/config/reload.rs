@@ -19,7 +19,7 @@ impl Config {
             ),
             ("server.workers", server.workers != other.workers),
             ("admin.listen", self.admin.listen != new.admin.listen),
-            ("store.url", self.store.path != new.store.path),
+            ("store.url", self.store.url != new.store.url),
             ("log.format", self.log.pretty != new.log.pretty),
             ("log.level", self.log.level != new.log.level),
             (

@@ -13,7 +13,7 @@ use campanile::http::{self, Gateway, Outside, SinkControl, SinkState};
 use campanile::snapshot::Snapshot;
 use campanile::telemetry::Metrics;
 use campanile_model::Clock;
-use campanile_model::Secret;
+use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Effect, Needed, Source};
 use campanile_store::{Seq, SinkId, Store};
 use futures_util::future::BoxFuture;
@@ -121,7 +121,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             token: Some(Secret::from(TOKEN)),
         },
         store: config::Store {
-            path: "unused".into(),
+            url: StoreUrl::Sqlite("unused".into()),
             retention_days: 30,
         },
         log: config::Log {
