@@ -34,6 +34,7 @@ mod sinks;
 mod standing;
 mod stop;
 mod templates;
+mod tls;
 mod upgrade;
 mod ways;
 
