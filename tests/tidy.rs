@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipeline", &["config"]),
     ("delivery", &["config", "pipeline"]),
     ("telemetry", &["config", "delivery"]),
-    ("http", &["config", "pipeline", "telemetry"]),
+    ("http", &["config", "delivery", "pipeline", "telemetry"]),
     (
         "app",
         &["config", "delivery", "http", "pipeline", "telemetry"],

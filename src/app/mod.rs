@@ -8,9 +8,9 @@ mod run;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use run::run;
@@ -74,7 +74,8 @@ pub struct App {
     delivery: Delivery,
     store: Arc<dyn Store>,
     listeners: Vec<Listener>,
-    duties: Vec<JoinHandle<()>>,
+    pruning: JoinHandle<()>,
+    retention_days: watch::Sender<u32>,
     config: Mutex<Config>,
 }
 
@@ -118,19 +119,15 @@ impl App {
                 http::admin(Arc::clone(&gateway), listener)
             })?,
         ];
-        let duties = duties::start(
-            &store,
-            &delivery,
-            &metrics,
-            &clock,
-            config.store.retention_days,
-        );
+        let (retention_days, watched) = watch::channel(config.store.retention_days);
+        let pruning = duties::start(&store, &clock, watched);
         Ok(Self {
             gateway,
             delivery,
             store,
             listeners,
-            duties,
+            pruning,
+            retention_days,
             config: Mutex::new(config),
         })
     }
@@ -170,6 +167,7 @@ impl App {
         // Workers first: an alert that the new plan owes to a new sink finds it.
         self.delivery.replace(outlets);
         self.gateway.follow(plan);
+        self.retention_days.send_replace(new.store.retention_days);
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
@@ -177,7 +175,7 @@ impl App {
     /// Stops: takes no more callbacks, ends what is under way, writes what came of it. At most 25 s and a little.
     pub async fn stop(self) {
         self.gateway.stopping();
-        self.duties.iter().for_each(JoinHandle::abort);
+        self.pruning.abort();
         let (public, admin): (Vec<_>, Vec<_>) = self
             .listeners
             .into_iter()
@@ -230,6 +228,3 @@ fn serve(
         serving: tokio::spawn(server),
     })
 }
-
-/// How long the duties of the house wait between two rounds.
-const DUTY_EVERY: Duration = Duration::from_secs(15);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{App, Error};
 use crate::config::{self, Config, Environment};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Logs, Metrics};
 use campanile_model::Clock;
 
 /// Threads that deliver and look things up; callbacks have their own.
@@ -25,19 +25,19 @@ pub enum RunError {
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),
     /// The system refused a thread or a signal handler.
-    #[error("the system refuses what every program needs: {0}")]
+    #[error("cannot start the runtime or install signal handlers: {0}")]
     System(#[from] std::io::Error),
 }
 
 /// Runs the gateway until it is told to stop. `paths` are read again on SIGHUP and when one of them changes.
 pub fn run(paths: &[PathBuf], environment: &Environment, config: Config) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::new());
-    let _logs = telemetry::log::init(&config.log, metrics.log_dropped())?;
+    let logs = telemetry::log::init(&config.log, metrics.log_dropped())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(paths, environment, config, metrics))
+    runtime.block_on(serve(paths, environment, config, metrics, &logs))
 }
 
 async fn serve(
@@ -45,6 +45,7 @@ async fn serve(
     environment: &Environment,
     config: Config,
     metrics: Arc<Metrics>,
+    logs: &Logs,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let watched = [paths, &config::mapping_files(paths)].concat();
@@ -53,11 +54,13 @@ async fn serve(
     let app = App::start(config, Clock::machine(), metrics).await?;
     greet(&app, &greeting);
     while let Wish::Reload = signals.next(&mut changes).await {
-        reload(&app, paths, environment).await;
+        reload(&app, paths, environment, logs).await;
     }
-    tracing::info!("stopping: no more callbacks are taken, what is under way is ended");
+    tracing::info!(
+        "the gateway is stopping: it accepts no more callbacks and ends the work in progress"
+    );
     app.stop().await;
-    tracing::info!("stopped");
+    tracing::info!("the gateway has stopped");
     Ok(())
 }
 
@@ -89,17 +92,29 @@ fn sources(config: &Config) -> String {
     config.feeds.iter().map(line).collect()
 }
 
-async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) {
-    let outcome = match config::load(paths, environment) {
-        Ok(config) => app.reload(config).await.map_err(|error| error.to_string()),
-        Err(mistakes) => Err(mistakes.to_string()),
-    };
-    match outcome {
-        Ok(()) => tracing::info!("the config was read again and is in force"),
+async fn reload(app: &App, paths: &[PathBuf], environment: &Environment, logs: &Logs) {
+    match reloaded(app, paths, environment, logs).await {
+        Ok(()) => tracing::info!("the gateway reloaded its config; the new one is in force"),
         Err(why) => tracing::error!(
-            "the config was read again and is NOT in force; the old one stays. {why}"
+            "the gateway did not reload its config; the old one stays in force. {why}"
         ),
     }
+}
+
+async fn reloaded(
+    app: &App,
+    paths: &[PathBuf],
+    environment: &Environment,
+    logs: &Logs,
+) -> Result<(), String> {
+    let config = config::load(paths, environment).map_err(|mistakes| mistakes.to_string())?;
+    // A level that is not valid must not leave half of the new config in force.
+    let filter = telemetry::log::filter(&config.log).map_err(|error| error.to_string())?;
+    app.reload(config)
+        .await
+        .map_err(|error| error.to_string())?;
+    logs.follow(filter);
+    Ok(())
 }
 
 /// What the operator wants.

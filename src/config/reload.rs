@@ -21,11 +21,6 @@ impl Config {
             ("admin.listen", self.admin.listen != new.admin.listen),
             ("store.url", self.store.path != new.store.path),
             ("log.format", self.log.pretty != new.log.pretty),
-            ("log.level", self.log.level != new.log.level),
-            (
-                "store.retention_days",
-                self.store.retention_days != new.store.retention_days,
-            ),
         ];
         differs
             .into_iter()
