@@ -8,15 +8,48 @@ use std::path::{Path, PathBuf};
 /// Which modules of `src/` a module may import; the borders between crates are Cargo's.
 const ARROWS: &[(&str, &[&str])] = &[
     ("config", &[]),
-    ("pipeline", &["config"]),
-    ("delivery", &["config", "pipeline"]),
-    ("telemetry", &["config", "delivery"]),
-    ("http", &["config", "delivery", "pipeline", "telemetry"]),
+    ("snapshot", &["config"]),
+    ("intake", &["snapshot"]),
+    ("pipeline", &["snapshot"]),
+    ("delivery", &["config"]),
+    ("telemetry", &["config", "delivery", "intake"]),
+    (
+        "http",
+        &[
+            "config",
+            "delivery",
+            "intake",
+            "pipeline",
+            "snapshot",
+            "telemetry",
+        ],
+    ),
+    (
+        "api",
+        &[
+            "config",
+            "delivery",
+            "http",
+            "intake",
+            "snapshot",
+            "telemetry",
+        ],
+    ),
     (
         "app",
-        &["config", "delivery", "http", "pipeline", "telemetry"],
+        &["api", "config", "delivery", "http", "snapshot", "telemetry"],
     ),
-    ("cli", &["app", "config", "pipeline"]),
+    ("cli", &["app", "config", "intake", "pipeline", "snapshot"]),
+];
+
+/// Which crates of the project a crate depends on. `model` has no crate below it; the store sees no vendor and no sink.
+const CRATES: &[(&str, &[&str])] = &[
+    ("crates/model", &[]),
+    ("crates/language", &["model"]),
+    ("crates/settings", &["language", "model"]),
+    ("crates/store", &["model"]),
+    ("providers", &["language", "model", "settings"]),
+    ("sinks", &["language", "model", "settings"]),
 ];
 
 /// A file longer than this is to be split by noun; tests count as the program does.
@@ -132,7 +165,25 @@ fn modules_import_only_what_the_architecture_allows() {
 }
 
 #[test]
-fn providers_and_pipeline_do_no_input_or_output_and_ask_no_clock() {
+fn crates_depend_only_on_what_the_architecture_allows() {
+    let mut faults = Vec::new();
+    for (folder, allowed) in CRATES {
+        let manifest = text(&root().join(folder).join("Cargo.toml"));
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+        let dependencies = dependencies.split("\n[").next().unwrap();
+        let ours = dependencies.lines().filter_map(|line| {
+            let name = line.strip_prefix("campanile-")?;
+            name.split([' ', '.', '=']).next()
+        });
+        for name in ours.filter(|name| !allowed.contains(name)) {
+            faults.push(format!("{folder}: must not depend on `campanile-{name}`"));
+        }
+    }
+    check(&faults);
+}
+
+#[test]
+fn providers_intake_and_pipeline_do_no_input_or_output_and_ask_no_clock() {
     const BANNED: &[&str] = &[
         "async ",
         "tokio",
@@ -154,7 +205,9 @@ fn providers_and_pipeline_do_no_input_or_output_and_ask_no_clock() {
     };
     let pure = files("providers", "rs")
         .into_iter()
-        .chain(files("src/pipeline", "rs"));
+        .chain(files("src/intake", "rs"))
+        .chain(files("src/pipeline", "rs"))
+        .chain(files("src/snapshot", "rs"));
     for path in pure.filter(|path| !tests_and_build(path)) {
         for (number, line) in text(&path).lines().enumerate() {
             let code = line.split("//").next().unwrap();
@@ -277,7 +330,7 @@ fn secrets_are_compared_in_constant_time() {
             &["ct_eq(&hash(", ".ct_eq(&given)"],
         ),
         ("providers/trust/signature.rs", &["verify_slice(signature)"]),
-        ("src/http/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
+        ("src/api/auth.rs", &[".ct_eq(&Sha256::digest(wanted))"]),
     ];
     let mut faults = Vec::new();
     let code = ["crates", "providers", "sinks", "src"];

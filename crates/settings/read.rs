@@ -275,6 +275,19 @@ fn url(node: &Node, environment: &Environment) -> Read<Secret> {
     }
 }
 
+/// The address of one of our own listeners, as others reach it.
+fn public_url(node: &Node) -> Read<Url> {
+    let parsed = Url::parse(text(node)?).map_err(|_| Problem::new("is not a URL"))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(Problem::new("begins with neither http:// nor https://"));
+    }
+    let bare = parsed.username().is_empty() && parsed.password().is_none();
+    match (parsed.query(), parsed.fragment()) {
+        (None, None) if bare => Ok(parsed),
+        _ => Err(Problem::new("has a user, a query or a fragment")),
+    }
+}
+
 /// One secret or a list of them.
 fn secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
     if !matches!(node.value, Written::List(_)) {
@@ -354,6 +367,7 @@ impl Type {
             Self::Secret => Value::Secret(secret::strong(node, environment)?),
             Self::Secrets => Value::Secrets(secrets(node, environment)?),
             Self::SigningSecrets => Value::Secrets(signing_secrets(node, environment)?),
+            Self::PublicUrl => Value::Url(public_url(node)?),
             Self::Url => Value::Secret(url(node, environment)?),
             Self::Labels => Value::Labels(labels(node)?),
             Self::Severities => Value::Severities(severities(node)?),

@@ -41,6 +41,8 @@ pub enum Type {
     Secrets,
     /// The same, each `whsec_<base64>`.
     SigningSecrets,
+    /// The HTTP address of one of our listeners. Not a secret.
+    PublicUrl,
     /// An HTTP address, kept as a secret.
     Url,
     /// A table of text.
@@ -126,6 +128,9 @@ impl Type {
                 "a secret: \"literal\", { env = \"NAME\" } or { file = \"/run/secrets/name\" }, or a list of those"
             }
             Self::Url => "an address that begins with http:// or https://, or { env = \"NAME\" }",
+            Self::PublicUrl => {
+                "an address that begins with http:// or https://, without user, query or fragment, such as \"https://alerts.example.com\""
+            }
             Self::Labels => "a table of text, such as { team = \"db\" }",
             Self::Severities => "a table of severities, such as { P0 = \"critical\" }",
             Self::Headers => "a table of headers, such as { X-Team = \"db\" }",

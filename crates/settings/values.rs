@@ -8,6 +8,7 @@ use std::time::Duration;
 use campanile_model::{Secret, Severity};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+use url::Url;
 
 use super::{Environment, Layers, Mistakes, Node, Setting};
 
@@ -23,6 +24,7 @@ pub enum Value {
     Address(SocketAddr),
     Networks(Vec<IpNet>),
     Path(PathBuf),
+    Url(Url),
     Zone(TimeZone),
     Secret(Secret),
     Secrets(Vec<Secret>),
@@ -117,6 +119,7 @@ macro_rules! from_value {
 
 from_value!(
     Text => String,
+    Url => Url,
     Flag => bool,
     Whole => u64,
     Duration => Duration,

@@ -24,6 +24,7 @@ pub(super) fn server(values: &Values) -> Built<Server> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Server {
         listen: values.get("listen")?,
+        public_url: values.maybe("public_url"),
         body_bytes_max: values.get("body_bytes_max")?,
         trusted_proxies: values.get("trusted_proxies")?,
         client_certificate_header: values.maybe("client_certificate_header"),
@@ -39,6 +40,7 @@ pub(super) fn server(values: &Values) -> Built<Server> {
 pub(super) fn admin(values: &Values) -> Built<Admin> {
     Ok(Admin {
         listen: values.get("listen")?,
+        public_url: values.maybe("public_url"),
         token: values.maybe("token"),
     })
 }

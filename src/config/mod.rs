@@ -22,6 +22,7 @@ use campanile_model::Secret;
 use campanile_providers::{Provider, Source};
 use campanile_settings::{Layers, Shape};
 use ipnet::IpNet;
+use url::Url;
 
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
@@ -125,6 +126,8 @@ pub struct Config {
 pub struct Server {
     /// Where vendors call. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// How the internet reaches it, when that is not `listen`.
+    pub public_url: Option<Url>,
     /// The largest body taken over the wire. Default 1 MiB.
     pub body_bytes_max: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -146,6 +149,8 @@ pub struct Server {
 pub struct Admin {
     /// Where. Default `127.0.0.1:8081`.
     pub listen: SocketAddr,
+    /// How operators reach it, when that is not `listen`.
+    pub public_url: Option<Url>,
     /// The bearer token; required on anything but loopback.
     pub token: Option<Secret>,
 }

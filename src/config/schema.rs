@@ -230,6 +230,8 @@ fn mappings() -> Value {
             "recognizes": text,
             "time_zone": text,
             "lower_keys": { "type": "boolean" },
+            "any_case": { "type": "boolean" },
+            "dotted_keys": { "type": "boolean" },
             "absent": several,
             "placeholders": several,
             "each": text,
@@ -270,6 +272,7 @@ fn of_type(takes: &Type) -> Value {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
         }
         Type::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
+        Type::PublicUrl => json!({ "type": "string", "pattern": "^https?://[^?#@]+$" }),
         Type::Secret | Type::Url => secret(),
         Type::Secrets | Type::SigningSecrets => {
             json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })

@@ -30,21 +30,21 @@ const STOP_SECONDS: u64 = 15;
 
 /// How many connections there may be, and how long each may be silent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Threads.
-    pub(super) workers: usize,
+    pub(crate) workers: usize,
     /// Connections at the same time.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// For the head of the first request.
-    pub(super) head: Duration,
+    pub(crate) head: Duration,
     /// For a whole request and its answer.
-    pub(super) request: Duration,
+    pub(crate) request: Duration,
     /// Between two requests.
-    pub(super) keep_alive: Duration,
+    pub(crate) keep_alive: Duration,
 }
 
 /// Serves `app` on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
-pub(super) fn serve<F, I, S, B>(listener: TcpListener, limits: Limits, app: F) -> io::Result<Server>
+pub(crate) fn serve<F, I, S, B>(listener: TcpListener, limits: Limits, app: F) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,

@@ -1,65 +1,44 @@
-//! The two listeners: the public one that vendors call, and the one for operators.
+//! The public listener, which vendors call.
 //!
-//! A [`Gateway`] lives as long as the process and holds what both need; a [`Plan`] is what one configuration says, and is
-//! replaced whole on reload. What the other parts do is handed in as [`Hooks`] and [`SinkControl`], so that this module
-//! knows no worker and no sink.
+//! A [`Gateway`] lives as long as the process and holds what both listeners need; the [`Snapshot`] in it is replaced as a
+//! whole on reload. [`SinkControl`] and [`Outside`] are implemented elsewhere: this module knows no worker and no client.
+//! The listener for operators is in `src/api`.
 
 pub mod address;
-pub mod api;
 mod body;
 mod callback;
-mod connection;
-mod demo;
-mod drift;
+pub(crate) mod commit;
+pub(crate) mod connection;
 mod ending;
-mod error;
-mod handshake;
-mod health;
 mod ingest;
-mod reading;
-mod shared;
-mod target;
+mod list;
+mod remarks;
 
-use std::collections::HashMap;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use campanile_model::{Alert, Report, Secret};
-use campanile_providers::{Effect, Needed, Source};
+use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
-use ipnet::IpNet;
 
 use connection::Limits;
 
-use crate::config::{self, Feed};
+use crate::config;
 use crate::delivery::SinkState;
+use crate::snapshot::{Snapshot, Source};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeters;
 use campanile_model::Clock;
-use campanile_store::{DedupKey, Seq, SinkId, Store};
+use campanile_store::{Seq, SinkId, Store};
 
 /// A connection on which nothing is asked for so long is closed.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// Operators' connections at the same time.
-const ADMIN_CONNECTIONS_MAX: usize = 256;
-
-/// What operators get. A long list takes its time.
-const ADMIN_LIMITS: Limits = Limits {
-    workers: 1,
-    connections: ADMIN_CONNECTIONS_MAX,
-    head: Duration::from_secs(5),
-    request: Duration::from_mins(1),
-    keep_alive: KEEP_ALIVE,
-};
-
-/// How often histograms are folded.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// Near misses are logged at most once in this time.
+const NEAR_MISS_EVERY_MS: i64 = 10_000;
 
 /// What both listeners need, for the life of the process.
 pub struct Gateway {
@@ -71,64 +50,41 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// The workers, as far as operators may steer them.
     pub sinks: Arc<dyn SinkControl>,
-    /// What other parts do.
-    pub hooks: Hooks,
-    certificates: Certificates,
-    plan: RwLock<Arc<Plan>>,
+    /// Other hosts.
+    pub outside: Arc<dyn Outside>,
+    current: RwLock<Arc<Current>>,
+    near_miss_ms: AtomicI64,
     stopping: AtomicBool,
 }
 
-/// What other parts of the program do for this one.
-#[derive(Clone)]
-pub struct Hooks {
-    /// Names a source's message: its dedup key, and a hash over what it says.
-    pub identify: fn(&str, &Report) -> (DedupKey, u64),
+/// Requests to other hosts that a protocol asks for.
+pub trait Outside: Send + Sync {
+    /// Fetches the certificate or the keys at an address that a provider has checked. None when they cannot be had now.
+    fn document(&self, needed: Needed) -> BoxFuture<'static, Option<Arc<[u8]>>>;
     /// Does something for a vendor, later and elsewhere. Must not block.
-    pub effect: Arc<dyn Fn(Effect) + Send + Sync>,
-    /// What UCloud's demo server lists.
-    pub demo_list: fn(&[Alert]) -> serde_json::Value,
+    fn carry_out(&self, effect: Effect);
 }
 
-/// Fetches the certificate or the keys at an address that a provider has found to be its vendor's. None when it cannot be
-/// had, or not now.
-pub type Certificates = Arc<dyn Fn(Needed) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
-
-/// Says which sinks an alert is owed to, by number.
-pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
-
-/// What one configuration says.
-pub struct Plan {
-    inlets: Vec<Inlet>,
-    by_name: HashMap<String, usize>,
-    /// The paths of the sources' own protocols.
-    own_paths: Vec<&'static str>,
-    routes: Routes,
-    trusted_proxies: Vec<IpNet>,
-    client_certificate_header: Option<String>,
-    body_bytes_max: usize,
-    body_timeout: Duration,
-    admin_token: Option<Secret>,
+/// The snapshot in force, and the counters of its sources.
+pub(crate) struct Current {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) admin: config::Admin,
+    meters: Vec<Arc<SourceMeters>>,
 }
 
-/// One source, ready to be called.
-struct Inlet {
-    feed: Feed,
-    name: Arc<str>,
-    meters: Arc<SourceMeters>,
-}
-
-impl Inlet {
-    fn source(&self) -> &Source {
-        &self.feed.source
+impl Current {
+    fn new(snapshot: Snapshot, admin: config::Admin, metrics: &Metrics) -> Self {
+        let sources = snapshot.sources.iter();
+        Self {
+            meters: sources.map(|source| metrics.source(&source.name)).collect(),
+            snapshot,
+            admin,
+        }
     }
 
-    fn routes(&self) -> &[campanile_providers::Route] {
-        &self.feed.provider.about().routes
-    }
-
-    /// Whether its protocol's senders use this path.
-    fn has_path(&self, path: &str) -> bool {
-        self.routes().iter().any(|route| route.path == path)
+    /// The counters of a source.
+    pub(crate) fn meters(&self, source: &Source) -> Option<&SourceMeters> {
+        self.meters.get(source.number).map(|meters| &**meters)
     }
 }
 
@@ -146,75 +102,33 @@ pub trait SinkControl: Send + Sync {
     fn resume(&self, name: &str) -> Option<SinkState>;
 }
 
-impl Plan {
-    /// What `config` says, with routes that give sinks' numbers.
-    pub fn new(config: &config::Config, routes: Routes, metrics: &Metrics) -> Self {
-        let inlets: Vec<Inlet> = config
-            .feeds
-            .iter()
-            .map(|feed| Inlet {
-                feed: feed.clone(),
-                name: feed.source.name.as_str().into(),
-                meters: metrics.source(&feed.source.name),
-            })
-            .collect();
-        let names = inlets.iter().enumerate();
-        let own_routes = inlets.iter().flat_map(Inlet::routes);
-        let mut own_paths: Vec<&'static str> = own_routes.map(|route| route.path).collect();
-        own_paths.sort_unstable();
-        own_paths.dedup();
-        Self {
-            own_paths,
-            by_name: names
-                .map(|(i, inlet)| (inlet.name.to_string(), i))
-                .collect(),
-            inlets,
-            routes,
-            trusted_proxies: config.server.trusted_proxies.clone(),
-            client_certificate_header: config.server.client_certificate_header.clone(),
-            body_bytes_max: config.server.body_bytes_max,
-            body_timeout: config.server.body_timeout,
-            admin_token: config.admin.token.clone(),
-        }
-    }
-
-    fn inlet(&self, name: &str) -> Option<&Inlet> {
-        self.inlets.get(*self.by_name.get(name)?)
-    }
-}
-
 impl Gateway {
-    /// A gateway that follows `plan`.
+    /// A gateway with this configuration.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
         metrics: Arc<Metrics>,
         sinks: Arc<dyn SinkControl>,
-        hooks: Hooks,
-        plan: Plan,
+        outside: Arc<dyn Outside>,
+        (snapshot, admin): (Snapshot, config::Admin),
     ) -> Self {
+        let current = Current::new(snapshot, admin, &metrics);
         Self {
             store,
             clock,
             metrics,
             sinks,
-            hooks,
-            certificates: Arc::new(|_| Box::pin(std::future::ready(None))),
-            plan: RwLock::new(Arc::new(plan)),
+            outside,
+            current: RwLock::new(Arc::new(current)),
+            near_miss_ms: AtomicI64::new(i64::MIN),
             stopping: AtomicBool::new(false),
         }
     }
 
-    /// The same gateway, with a way to get vendors' certificates and keys. Without one, what needs them is put off.
-    #[must_use]
-    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
-        self.certificates = certificates;
-        self
-    }
-
-    /// Follows another plan from the next request on; those under way end by the old one.
-    pub fn follow(&self, plan: Plan) {
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
+    /// Uses another configuration from the next request on; the requests under way end with the old one.
+    pub fn follow(&self, snapshot: Snapshot, admin: config::Admin) {
+        let current = Current::new(snapshot, admin, &self.metrics);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
     }
 
     /// Says that the process is about to stop: `/readyz` is false from now on.
@@ -222,12 +136,32 @@ impl Gateway {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    fn plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Logs a request that came near the address of `source`: anybody can cause it, therefore at a bounded rate.
+    fn near_miss(&self, source: &Source) {
+        let now = self.clock.now().as_millisecond();
+        let last = self.near_miss_ms.load(Ordering::Relaxed);
+        let waits = now.saturating_sub(last) < NEAR_MISS_EVERY_MS;
+        let won = |last| {
+            let (set, read) = (Ordering::Relaxed, Ordering::Relaxed);
+            let swapped = self.near_miss_ms.compare_exchange(last, now, set, read);
+            swapped.is_ok()
+        };
+        if !waits && won(last) {
+            let (source, address) = (&*source.name, source.address());
+            tracing::warn!(
+                source,
+                address,
+                "a request came to a path that is nearly the address of a source and got 404"
+            );
+        }
     }
 }
 
@@ -247,32 +181,8 @@ pub fn public(
         workers: server.workers.max(1),
         connections: server.connections_max,
         head: server.head_timeout,
-        request: server.head_timeout + server.body_timeout + ingest::ANSWER_WITHIN,
+        request: server.head_timeout + server.body_timeout + commit::ANSWER_WITHIN,
         keep_alive: KEEP_ALIVE,
     };
     connection::serve(listener, limits, factory)
-}
-
-/// Serves operators on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
-pub fn admin(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Server> {
-    tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
-    let data = web::Data::from(gateway);
-    let factory = move || {
-        App::new()
-            .app_data(data.clone())
-            .wrap(from_fn(api::auth::bearer))
-            .configure(health::routes)
-            .configure(api::routes)
-            .default_service(web::to(api::nothing_here))
-    };
-    connection::serve(listener, ADMIN_LIMITS, factory)
-}
-
-/// Folds histograms now and then, until the metrics are gone.
-async fn upkeep(metrics: std::sync::Weak<Metrics>) {
-    while let Some(metrics) = metrics.upgrade() {
-        metrics.upkeep();
-        drop(metrics);
-        tokio::time::sleep(UPKEEP_EVERY).await;
-    }
 }

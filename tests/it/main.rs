@@ -18,6 +18,7 @@ mod model;
 mod moody;
 mod operations;
 mod order;
+mod other_pages;
 mod outage;
 mod own_mapping;
 mod pages;
@@ -35,6 +36,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 

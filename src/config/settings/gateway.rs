@@ -9,6 +9,12 @@ pub(crate) const SERVER: &[Setting] = &[
         r#""127.0.0.1:8080""#,
         "The address that vendors call. Put a TLS proxy in front of it, or write `0.0.0.0:8080` to be called directly.",
     ),
+    optional(
+        "public_url",
+        Type::PublicUrl,
+        r#""https://alerts.example.com""#,
+        "The address under which vendors reach this listener, when it is not `listen`: callback addresses are printed with it.",
+    ),
     with(
         "body_bytes_max",
         Type::Whole(1024, 67_108_864),
@@ -59,6 +65,12 @@ pub(crate) const ADMIN: &[Setting] = &[
         Type::Address,
         r#""127.0.0.1:8081""#,
         "The address of the page and the API. Anything but loopback needs a token.",
+    ),
+    optional(
+        "public_url",
+        Type::PublicUrl,
+        r#""https://campanile.example.com""#,
+        "The address under which operators reach this listener, when it is not `listen`. Browsers may use this host name; links in messages lead here.",
     ),
     optional(
         "token",

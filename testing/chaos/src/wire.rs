@@ -66,7 +66,7 @@ impl Wire {
 pub(crate) fn request(method: &str, target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: gateway\r\n{headers}content-length: {length}\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n\r\n"
     );
     [head.as_bytes(), body].concat()
 }

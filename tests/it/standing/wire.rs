@@ -40,9 +40,10 @@ impl Reply {
 /// A request with a length.
 pub(crate) fn request(method: &str, path: &str, head: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let mut raw =
-        format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{head}\r\n")
-            .into_bytes();
+    let mut raw = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{head}\r\n"
+    )
+    .into_bytes();
     raw.extend_from_slice(body);
     raw
 }

@@ -1,0 +1,61 @@
+//! The bearer token of the admin listener.
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError, web};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::error::ApiError;
+use crate::config::Admin;
+use crate::http::Gateway;
+
+/// What orchestrators ask for without a token; neither says more than yes or no.
+const OPEN_PATHS: &[&str] = &["/healthz", "/readyz"];
+
+/// Lets a request through that carries the token, or needs none.
+pub(super) async fn bearer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let gateway = request.app_data::<web::Data<Gateway>>();
+    let current = gateway.map(|gateway| gateway.current());
+    let allowed = current.is_none_or(|current| {
+        current.admin.token.is_none()
+            || is_open(request.path())
+            || has_token(&request, &current.admin)
+    });
+    if allowed {
+        return next
+            .call(request)
+            .await
+            .map(ServiceResponse::map_into_left_body);
+    }
+    let refused = ApiError::unauthorized().error_response();
+    Ok(request.into_response(refused).map_into_right_body())
+}
+
+/// Whether this path answers without a token.
+pub(super) fn is_open(path: &str) -> bool {
+    OPEN_PATHS.contains(&path)
+}
+
+/// Whether there is a token and the request carries it.
+pub(super) fn has_token(request: &ServiceRequest, admin: &Admin) -> bool {
+    let token = admin.token.as_ref();
+    token.is_some_and(|token| holds(request, token.expose_secret()))
+}
+
+/// Compares hashes, which have one length: the time of the comparison says nothing about the token.
+fn holds(request: &ServiceRequest, wanted: &str) -> bool {
+    let given = request.headers().get(AUTHORIZATION);
+    let given = given.and_then(|value| value.to_str().ok());
+    let Some((scheme, given)) = given.and_then(|value| value.split_once(' ')) else {
+        return false;
+    };
+    let same = Sha256::digest(given.trim()).ct_eq(&Sha256::digest(wanted));
+    scheme.eq_ignore_ascii_case("bearer") && same.into()
+}

@@ -1,0 +1,162 @@
+//! Closes the admin listener to other web pages.
+//!
+//! A browser on the operator's machine sends requests for every page that it shows, and without a token the listener
+//! cannot tell them from the operator's own. Three rules close it:
+//!
+//! - `Host` must name this listener. A page that lets its own name resolve to 127.0.0.1 (DNS rebinding) is refused.
+//! - What changes something must come from the same origin, by `Sec-Fetch-Site` or by `Origin`. Programs send neither.
+//! - A body must be JSON, which no form and no `fetch` without a preflight can send.
+//!
+//! Answers have no CORS headers, so another page can send a read but never see its answer.
+
+use std::net::IpAddr;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    TRANSFER_ENCODING,
+};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError, web};
+use url::{Host, Origin, Url};
+
+use super::auth;
+use super::error::ApiError;
+use crate::config::Admin;
+use crate::http::Gateway;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// On every answer: another page can neither frame it nor take it for a script, a style or an image.
+const ANSWER_HEADERS: &[(&str, &str)] = &[
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "frame-ancestors 'none'"),
+    ("x-frame-options", "DENY"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+];
+
+/// Refuses what another page sends, and puts [`ANSWER_HEADERS`] on every answer.
+pub(super) async fn pages(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let mut response = match judge(&request) {
+        Ok(()) => next.call(request).await?.map_into_left_body(),
+        Err(refusal) => request
+            .into_response(refusal.error_response())
+            .map_into_right_body(),
+    };
+    for (name, value) in ANSWER_HEADERS {
+        let (name, value) = (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+fn judge(request: &ServiceRequest) -> Result<(), ApiError> {
+    let Some(gateway) = request.app_data::<web::Data<Gateway>>() else {
+        return Ok(());
+    };
+    let current = gateway.current();
+    let headers = request.headers();
+    // Orchestrators and load balancers ask for health under any name; the answer is only yes or no. And no browser adds
+    // the token by itself: a request that carries it was not made by another page.
+    if !auth::is_open(request.path()) && !auth::has_token(request, &current.admin) {
+        host(headers, &current.admin)?;
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    same_origin(headers, &current.admin)?;
+    json_only(headers)
+}
+
+/// `Host` names this listener: a loopback address, the address that it listens on, or that of `public_url`.
+fn host(headers: &HeaderMap, admin: &Admin) -> Result<(), ApiError> {
+    let mut all = headers.get_all(HOST);
+    let (first, second) = (all.next(), all.next());
+    let text = first.and_then(|value| value.to_str().ok()).unwrap_or("");
+    let url = Url::parse(&format!("http://{text}/")).ok();
+    let known = url.filter(|url| second.is_none() && is_authority(url));
+    let known = known.is_some_and(|url| names_us(&url, admin));
+    if known {
+        return Ok(());
+    }
+    Err(ApiError::wrong_host(text))
+}
+
+/// Nothing but a name and a port was written.
+fn is_authority(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none() && url.path() == "/"
+}
+
+fn names_us(url: &Url, admin: &Admin) -> bool {
+    let public = admin.public_url.as_ref().and_then(Url::host_str);
+    if public.is_some() && public == url.host_str() {
+        return true;
+    }
+    match url.host() {
+        Some(Host::Ipv4(ip)) => address(IpAddr::V4(ip), admin),
+        Some(Host::Ipv6(ip)) => address(IpAddr::V6(ip), admin),
+        // Browsers and resolvers never look these names up elsewhere.
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// A listener on 0.0.0.0 has every address of its machine. An address in place of a name cannot be rebound.
+fn address(ip: IpAddr, admin: &Admin) -> bool {
+    let listen = admin.listen.ip();
+    ip.is_loopback() || ip == listen || listen.is_unspecified()
+}
+
+fn same_origin(headers: &HeaderMap, admin: &Admin) -> Result<(), ApiError> {
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return match site.as_bytes() {
+            b"same-origin" | b"none" => Ok(()),
+            _ => Err(ApiError::other_page()),
+        };
+    }
+    let Some(origin) = headers.get(ORIGIN) else {
+        // Every browser of today sends at least `Origin` with a write: this is a program.
+        return Ok(());
+    };
+    let given = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
+    let given = given.map(|url| url.origin()).filter(Origin::is_tuple);
+    let own = own_origins(headers, admin);
+    match given {
+        Some(given) if own.contains(&given) => Ok(()),
+        _ => Err(ApiError::other_page()),
+    }
+}
+
+/// The origins of this listener: what `Host` says, with and without a proxy's TLS, and `public_url`.
+fn own_origins(headers: &HeaderMap, admin: &Admin) -> Vec<Origin> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let schemes = ["http", "https"].into_iter();
+    let urls = schemes.filter_map(|scheme| Url::parse(&format!("{scheme}://{}/", host?)).ok());
+    urls.chain(admin.public_url.clone())
+        .map(|url| url.origin())
+        .collect()
+}
+
+fn json_only(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(kind) = headers.get(CONTENT_TYPE) else {
+        let length = headers.get(CONTENT_LENGTH);
+        let empty = length.is_none_or(|length| length == "0");
+        let bodiless = empty && !headers.contains_key(TRANSFER_ENCODING);
+        return bodiless.then_some(()).ok_or_else(ApiError::not_json);
+    };
+    let kind = kind.to_str().unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(ApiError::not_json())
+}

@@ -1,0 +1,68 @@
+//! `/healthz`: the process answers. `/readyz`: it can take callbacks, because the store commits.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+
+use crate::http::Gateway;
+
+/// A store that needs longer for one commit is not ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(alive))
+        .route("/readyz", web::get().to(ready))
+        .route("/metrics", web::get().to(metrics));
+}
+
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body("ok\n")
+}
+
+async fn ready(gateway: web::Data<Gateway>) -> HttpResponse {
+    let Some(problem) = problem(&gateway).await else {
+        return alive().await;
+    };
+    HttpResponse::ServiceUnavailable()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("{problem}\n"))
+}
+
+/// What keeps the gateway from taking callbacks.
+async fn problem(gateway: &Gateway) -> Option<String> {
+    if gateway.is_stopping() {
+        return Some("stopping".to_owned());
+    }
+    match tokio::time::timeout(READY_WITHIN, gateway.store.ready()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!(
+            "the store did not commit within {} s",
+            READY_WITHIN.as_secs()
+        )),
+    }
+}
+
+/// The counters, and the gauges as the store has them now. If the store fails, the gauges keep their last values.
+async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
+    let metrics = &gateway.metrics;
+    for state in gateway.sinks.states() {
+        metrics.sink_state(&state.name, state.state.as_str());
+    }
+    if let (Ok(stats), Ok(sinks)) = (
+        gateway.store.stats().await,
+        gateway.store.known_sinks().await,
+    ) {
+        metrics.stored(stats.alerts, stats.quarantined, stats.bytes);
+        for (id, name) in sinks {
+            let of = |rows: &[(i64, u64)]| rows.iter().find(|r| r.0 == id).map_or(0, |r| r.1);
+            metrics.waiting(&name, of(&stats.owed), of(&stats.dead));
+        }
+    }
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(metrics.render())
+}

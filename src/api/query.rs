@@ -1,0 +1,142 @@
+//! Filters, pages and selections: what may stand in a query or in the body of a command.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::{Failing, Names};
+use campanile_store::Filter;
+
+/// Items of a page unless asked otherwise.
+const LIMIT: u32 = 50;
+
+/// Items of a page at the most.
+pub(super) const LIMIT_MAX: u32 = 500;
+
+/// The parameters of a query, each of which is known.
+pub(super) struct Query(BTreeMap<String, String>);
+
+impl Query {
+    /// Reads a query in which only these names may stand, each once.
+    pub(super) fn of(query: &str, allowed: &[&str]) -> Failing<Self> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+            .map_err(|e| ApiError::bad_request(format!("the query cannot be read: {e}")))?;
+        let mut known = BTreeMap::new();
+        for (name, value) in pairs {
+            if !allowed.contains(&name.as_str()) {
+                let allowed = allowed.join("`, `");
+                let message = format!("`{name:.40}` is no parameter here; there are `{allowed}`");
+                return Err(ApiError::bad_request(message));
+            }
+            if known.insert(name.clone(), value).is_some() {
+                return Err(ApiError::bad_request(format!(
+                    "`{name}` stands twice; give it once"
+                )));
+            }
+        }
+        Ok(Self(known))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The value of a parameter; `allowed` says what may stand there.
+    fn parsed<T: FromStr>(&self, name: &str, allowed: impl Display) -> Failing<Option<T>> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let wrong = |_| {
+            let message = format!("`{name}` is `{text:.40}`, but must be {allowed}");
+            ApiError::bad_request(message)
+        };
+        text.parse().map(Some).map_err(wrong)
+    }
+
+    /// All filters that stand here; those that are not in `allowed` of [`Self::of`] cannot.
+    pub(super) fn filter(&self, names: &Names) -> Failing<Filter> {
+        let firing = "firing or resolved";
+        let severities = "critical, error, warning, info or unknown";
+        let time = "a time such as 2026-01-31T08:00:00Z";
+        let cursor = "the `next` of the page before";
+        Ok(Filter {
+            source: self.text("source").map(str::to_owned),
+            sink: self.text("sink").map(|sink| names.id(sink)).transpose()?,
+            status: self.parsed("status", firing)?,
+            severity: self.parsed("severity", severities)?,
+            fingerprint: self.parsed("fingerprint", "16 hexadecimal digits")?,
+            since: self.parsed("since", time)?,
+            before: self.parsed("before", cursor)?,
+            limit: self.limit()?,
+        })
+    }
+
+    fn limit(&self) -> Failing<u32> {
+        let allowed = format!("a number from 1 to {LIMIT_MAX}");
+        let limit = self.parsed("limit", &allowed)?.unwrap_or(LIMIT);
+        if (1..=LIMIT_MAX).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(ApiError::bad_request(format!(
+            "`limit` is {limit}, but must be {allowed}"
+        )))
+    }
+}
+
+/// Cuts the one row too many that was asked for, and says where the next page begins.
+pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -> (Vec<T>, Value) {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(place);
+    (rows, json!(next.map(|place| place.to_string())))
+}
+
+/// What a command is for: `{"ids":[1,2]}`, `{"sink":"webhook/oncall"}`, `{"source":"ucloud/prod"}` or `{"all":true}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Selection {
+    pub(super) ids: Option<Vec<i64>>,
+    pub(super) sink: Option<String>,
+    pub(super) source: Option<String>,
+    pub(super) all: bool,
+}
+
+/// Numbers in one command.
+const IDS_MAX: usize = 10_000;
+
+impl Selection {
+    /// Reads the body of a command in which `ids`, `all` and `group` (`sink` or `source`) may stand: exactly one of them.
+    pub(super) fn of(body: &[u8], group: &str) -> Failing<Self> {
+        let form =
+            format!("`{{\"ids\":[1,2]}}`, `{{\"{group}\":\"kind/name\"}}` or `{{\"all\":true}}`");
+        let wrong = || ApiError::bad_request(format!("send one of {form} as JSON"));
+        let selection: Self = serde_json::from_slice(body).map_err(|_| wrong())?;
+        let of_group = |name: &str, text: &Option<String>| text.is_some() && name == group;
+        let chosen = [
+            selection.ids.is_some(),
+            of_group("sink", &selection.sink),
+            of_group("source", &selection.source),
+            selection.all,
+        ];
+        let given = [selection.sink.is_some(), selection.source.is_some()];
+        let strange = given.iter().filter(|g| **g).count() > usize::from(chosen[1] || chosen[2]);
+        if strange || chosen.iter().filter(|c| **c).count() != 1 {
+            return Err(wrong());
+        }
+        if selection
+            .ids
+            .as_ref()
+            .is_some_and(|ids| ids.len() > IDS_MAX)
+        {
+            return Err(ApiError::bad_request(format!(
+                "`ids` may hold {IDS_MAX} at the most"
+            )));
+        }
+        Ok(selection)
+    }
+}

@@ -1,0 +1,213 @@
+//! `/api/v1/renormalize`: what the present mapping would say of callbacks that were stored. Changes nothing.
+
+use actix_web::{HttpResponse, web};
+use campanile_model::Alert;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::query::{LIMIT_MAX, page};
+use super::{Failing, resource};
+use crate::http::Gateway;
+use crate::intake::{Read, read, stored};
+use crate::snapshot::Source;
+use campanile_store::{Fault, Filter, StoredAlert};
+
+/// Alerts that are looked at unless asked otherwise.
+const LIMIT: u32 = 100;
+
+/// Fields that are the gateway's own: no mapping says them.
+const OF_THE_GATEWAY: &[&str] = &["id", "source", "received_at"];
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(resource("/renormalize").post(compare));
+}
+
+/// Which stored alerts are looked at, newest first.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    source: String,
+    since: Option<Timestamp>,
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Wanted {
+    fn of(body: &[u8]) -> Failing<Self> {
+        serde_json::from_slice(body).map_err(|_| {
+            ApiError::bad_request(
+                "send `{\"source\":\"zabbix/prod\",\"since\":\"2026-01-31T08:00:00Z\",\"limit\":100,\"before\":\"...\"}` \
+                 as JSON; only `source` is needed, `before` is the `next` of the page before",
+            )
+        })
+    }
+
+    /// One more than is shown, to know whether there is a next page.
+    fn filter(&self) -> Failing<Filter> {
+        let limit = self.limit.unwrap_or(LIMIT);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            let message = format!("`limit` is {limit}, but must be a number from 1 to {LIMIT_MAX}");
+            return Err(ApiError::bad_request(message));
+        }
+        let before = self.before.as_ref().map(|before| before.parse());
+        let before = before
+            .transpose()
+            .map_err(|_| ApiError::bad_request("`before` must be the `next` of the page before"))?;
+        Ok(Filter {
+            source: Some(self.source.clone()),
+            since: self.since,
+            before,
+            limit: limit + 1,
+            ..Filter::default()
+        })
+    }
+}
+
+async fn compare(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let wanted = Wanted::of(&body)?;
+    let current = gateway.current();
+    let snapshot = &current.snapshot;
+    let source = snapshot.source(&wanted.source).ok_or_else(|| {
+        let names: Vec<&str> = snapshot
+            .sources
+            .iter()
+            .map(|source| &*source.name)
+            .collect();
+        let names = names.join(", ");
+        let message = format!(
+            "`{:.80}` is not configured; the sources are: {names}",
+            wanted.source
+        );
+        ApiError::bad_request(message)
+    })?;
+    let filter = wanted.filter()?;
+    let limit = filter.limit - 1;
+    let stored = gateway.store.alerts(filter).await?;
+    let (stored, next) = page(stored, limit, |alert| alert.seq);
+    let mut again = Again::default();
+    let (mut items, mut gone) = (Vec::new(), 0);
+    for alert in &stored {
+        let Some(raw) = gateway.store.callback_of(alert.seq).await? else {
+            gone += 1;
+            continue;
+        };
+        items.extend(again.differs(source, alert, raw));
+    }
+    Ok(HttpResponse::Ok().json(json!({
+        "items": items,
+        "looked_at": stored.len(),
+        "without_callback": gone,
+        "next": next,
+    })))
+}
+
+/// The callback that was read last: the alerts of a batch come one after the other.
+#[derive(Default)]
+struct Again {
+    raw: Vec<u8>,
+    received_at: Option<Timestamp>,
+    read: Option<Result<Read, Fault>>,
+}
+
+impl Again {
+    /// In what an alert would differ; nothing where it would be the same.
+    fn differs(&mut self, source: &Source, stored: &StoredAlert, raw: Vec<u8>) -> Option<Value> {
+        let old: Alert = serde_json::from_slice(&stored.json).ok()?;
+        let received_at = old.received_at;
+        if self.raw != raw || self.received_at != Some(received_at) {
+            self.read = None;
+            (self.raw, self.received_at) = (raw, Some(received_at));
+        }
+        let raw = &self.raw;
+        let read = self
+            .read
+            .get_or_insert_with(|| read_again(source, raw, received_at));
+        let shown = |fields: Vec<Value>, fault: Option<&Fault>| {
+            json!({
+                "alert": old.id,
+                "received_at": received_at,
+                "title": old.title,
+                "fields": fields,
+                "fault": fault,
+            })
+        };
+        let reading = match read {
+            Ok(reading) => reading,
+            Err(fault) => return Some(shown(vec![], Some(fault))),
+        };
+        let Some(new) = same(reading, &old) else {
+            return Some(shown(vec![], Some(&absent(reading))));
+        };
+        let fields = differences(&json!(old), &json!(new));
+        (!fields.is_empty()).then(|| shown(fields, None))
+    }
+}
+
+/// Reads a stored callback with the provider and the source as they are now. Its sender was verified when it came.
+fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Read, Fault> {
+    let call = stored(source, raw, received_at)?;
+    let mut read = read(source, &call, received_at);
+    match read.faults.pop() {
+        Some(fault) if read.alerts.is_empty() && read.faults.is_empty() => Err(fault),
+        fault => {
+            read.faults.extend(fault);
+            Ok(read)
+        }
+    }
+}
+
+/// The alert that it would be: the one of its message, else the only one of its problem, else the only one there is.
+fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
+    let alerts = || read.alerts.iter().map(|identified| &identified.alert);
+    let only = |mut alerts: Vec<&'r Alert>| alerts.pop().filter(|_| alerts.is_empty());
+    let by_message = alerts().find(|new| new.message_id == old.message_id);
+    let by_problem = || {
+        let same = alerts().filter(|new| new.fingerprint == old.fingerprint);
+        only(same.collect())
+    };
+    by_message
+        .or_else(by_problem)
+        .or_else(|| only(alerts().collect()))
+}
+
+/// Why there would be no such alert.
+fn absent(read: &Read) -> Fault {
+    if let Some(fault) = read.faults.first() {
+        return fault.clone();
+    }
+    let problem = match &read.ignored {
+        Some(reason) => format!("it would not be an alert: {reason}"),
+        None => "no alert of this message or problem would be read".to_owned(),
+    };
+    Fault::new("body", problem)
+}
+
+/// The fields in which two alerts differ, `metric.value` and the like, with what was said and what would be.
+fn differences(old: &Value, new: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    compare_at("", old, new, &mut found);
+    found
+}
+
+fn compare_at(path: &str, old: &Value, new: &Value, found: &mut Vec<Value>) {
+    if let (Value::Object(before), Value::Object(after)) = (old, new) {
+        let added = after.keys().filter(|key| !before.contains_key(*key));
+        for key in before.keys().chain(added) {
+            let path = match path {
+                "" if OF_THE_GATEWAY.contains(&key.as_str()) => continue,
+                "" => key.clone(),
+                path => format!("{path}.{key}"),
+            };
+            let of = |fields: &serde_json::Map<String, Value>| fields.get(key).cloned();
+            let (old, new) = (
+                of(before).unwrap_or_default(),
+                of(after).unwrap_or_default(),
+            );
+            compare_at(&path, &old, &new, found);
+        }
+    } else if old != new {
+        found.push(json!({"field": path, "old": old, "new": new}));
+    }
+}

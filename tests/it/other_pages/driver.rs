@@ -1,0 +1,129 @@
+//! Debian's Chromium, driven through chromedriver over HTTP.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Starting a browser on a busy machine takes its time.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// No traffic but that of the pages, and no sandbox, which root does not have.
+const FLAGS: &[&str] = &[
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+];
+
+/// A browser with one window. It ends when it is dropped.
+pub(super) struct Browser {
+    driver: Child,
+    http: Client,
+    base: String,
+    /// The profile: a fresh one for each browser.
+    profile: TempDir,
+}
+
+impl Browser {
+    /// Starts a browser that finds these names on this machine.
+    pub(super) async fn start(names: &str) -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver: install Debian's chromium and chromium-driver");
+        let port = port(&mut driver);
+        let profile = tempfile::tempdir().unwrap();
+        let mut browser = Self {
+            driver,
+            http: client(),
+            base: format!("http://127.0.0.1:{port}/session"),
+            profile,
+        };
+        let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
+        let profile = browser.profile.path().display();
+        flags.push(format!("--user-data-dir={profile}"));
+        flags.push(format!("--host-resolver-rules=MAP {names} 127.0.0.1"));
+        let options = json!({"goog:chromeOptions": {"args": flags}});
+        let wanted = json!({"capabilities": {"alwaysMatch": options}});
+        let session = browser.call(Method::POST, "", &wanted).await;
+        let id = session["sessionId"].as_str().unwrap().to_owned();
+        browser.base = format!("{}/{id}", browser.base);
+        browser
+    }
+
+    /// Goes to a page.
+    pub(super) async fn open(&self, url: &str) {
+        self.call(Method::POST, "/url", &json!({"url": url})).await;
+    }
+
+    /// Runs a script in the page, and gives what it hands to its last argument.
+    pub(super) async fn run(&self, script: &str, argument: &str) -> Value {
+        let call = json!({"script": script, "args": [argument]});
+        self.call(Method::POST, "/execute/async", &call).await
+    }
+
+    /// What the page, or the frame at this place of it, shows.
+    pub(super) async fn text(&self, frame: Option<u32>) -> String {
+        self.call(Method::POST, "/frame", &json!({"id": frame}))
+            .await;
+        let script = json!({"script": "return document.documentElement.outerHTML", "args": []});
+        let text = self.call(Method::POST, "/execute/sync", &script).await;
+        self.call(Method::POST, "/frame", &json!({"id": null}))
+            .await;
+        text.as_str().unwrap().to_owned()
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {text}");
+        let mut answer: Value = serde_json::from_str(&text).unwrap();
+        answer["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Chromedriver ends its browser when it is asked to end; a signal would leave the browser behind.
+        let (http, url) = (self.http.clone(), self.base.clone());
+        let asked = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            let _ended = runtime.block_on(http.delete(url).send());
+        });
+        let _asked = asked.join();
+        let _ended = self.driver.kill();
+        let _ended = self.driver.wait();
+    }
+}
+
+fn client() -> Client {
+    let _in_place = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder().no_proxy().tls_certs_only([]);
+    client.timeout(PATIENCE).build().unwrap()
+}
+
+/// The port that it chose, from the line in which it says so.
+fn port(driver: &mut Child) -> u16 {
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let said = lines.find_map(|line| {
+        let line = line.unwrap();
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    // What it says later must not fill the pipe.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    said.expect("chromedriver says its port")
+}
