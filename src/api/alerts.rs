@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::query::{Query, page};
 use super::{Failing, Names, deliveries, list, resource};
 use crate::http::Gateway;
-use campanile_store::{AttemptRow, Filter, SinkId, StoredAlert};
+use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
 
 const FILTERS: &[&str] = &[
     "source",
@@ -30,9 +30,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), FILTERS)?;
-    let filter = query.filter(&Names(std::collections::BTreeMap::new()))?;
+    let filter = query.alerts()?;
     let limit = filter.limit;
-    let one_more = Filter {
+    let one_more = AlertFilter {
         limit: limit + 1,
         ..filter
     };
@@ -51,8 +51,8 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
 async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let stored = find(&gateway, &id).await?;
     let names = Names::load(&gateway).await?;
-    let owed = gateway.store.deliveries_of(stored.seq).await?;
-    let deliveries = owed
+    let pending = gateway.store.deliveries_of(stored.seq).await?;
+    let deliveries = pending
         .iter()
         .map(|row| deliveries::shown(row, Some(&stored.id.to_string()), &names));
     let attempts = gateway.store.attempts_of(stored.seq).await?;
@@ -74,6 +74,8 @@ fn attempt(row: &AttemptRow, names: &Names) -> Value {
         "attempt": row.attempt,
         "code": row.code,
         "verdict": row.verdict,
+        "worth": row.worth.map(campanile_model::Worth::as_str),
+        "remark": row.remark,
     })
 }
 
@@ -92,15 +94,15 @@ async fn retry(
     let wanted = wanted(&body)?;
     let stored = find(&gateway, &id).await?;
     let sinks = sinks_of(&gateway, wanted).await?;
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for (sink, name) in sinks {
         let now = gateway.clock.now();
-        if gateway.store.owe(stored.seq, sink, now).await? {
+        if gateway.store.retry(stored.seq, sink, now).await? {
             gateway.sinks.poke(sink, &[stored.seq]);
-            owed.push(name);
+            pending.push(name);
         }
     }
-    Ok(HttpResponse::Ok().json(json!({"owed": owed})))
+    Ok(HttpResponse::Ok().json(json!({"pending": pending})))
 }
 
 fn wanted(body: &[u8]) -> Failing<Retry> {
@@ -114,7 +116,7 @@ fn wanted(body: &[u8]) -> Failing<Retry> {
     })
 }
 
-/// The named sinks with their numbers, each of which must be configured: nobody would send what is owed to another.
+/// The named sinks with their numbers, each of which must be configured: no worker would send it to another.
 async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, String)>> {
     let states = gateway.sinks.states().into_iter();
     let configured: Vec<String> = states.map(|state| state.name.to_string()).collect();

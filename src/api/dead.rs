@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, Selection, page};
 use super::{Failing, Names, alert_ids, alerts, list, resource};
 use crate::http::Gateway;
-use campanile_store::{DeadRow, Filter};
+use campanile_store::{DeadFilter, DeadRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -20,11 +20,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
     let names = Names::load(&gateway).await?;
-    let filter = query.filter(&names)?;
+    let filter = query.dead(&names)?;
     let limit = filter.limit;
     let rows = gateway
         .store
-        .dead(Filter {
+        .dead(DeadFilter {
             limit: limit + 1,
             ..filter
         })
@@ -45,15 +45,15 @@ async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<Htt
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
     // The newest that is older than the next number.
-    let filter = Filter {
+    let filter = DeadFilter {
         before: id.checked_add(1),
         limit: 1,
-        ..Filter::default()
+        ..DeadFilter::default()
     };
     let rows = gateway.store.dead(filter).await?;
     let row = rows.first().filter(|row| row.id == id).ok_or_else(absent)?;
     let names = Names::load(&gateway).await?;
-    let stored = gateway.store.alerts_at(vec![row.seq]).await?;
+    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
     let stored = stored.first();
     let alert_id = stored.map(|alert| alert.id.to_string());
     let mut letter = shown(row, alert_id.as_deref(), &names);
@@ -83,11 +83,11 @@ async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpRes
     let mut count = 0;
     for ids in chosen(&gateway, &body).await?.chunks(chunk()) {
         let now = gateway.clock.now();
-        let owed = gateway.store.redrive(ids.to_vec(), now).await?;
-        for (sink, seq) in &owed {
+        let pending = gateway.store.retry_dead(ids.to_vec(), now).await?;
+        for (sink, seq) in &pending {
             gateway.sinks.poke(*sink, &[*seq]);
         }
-        count += owed.len();
+        count += pending.len();
     }
     Ok(HttpResponse::Ok().json(json!({"count": count})))
 }
@@ -116,11 +116,10 @@ async fn chosen(gateway: &Gateway, body: &[u8]) -> Failing<Vec<i64>> {
     };
     let mut ids: Vec<i64> = Vec::new();
     loop {
-        let filter = Filter {
+        let filter = DeadFilter {
             sink,
             before: ids.last().copied(),
             limit: LIMIT_MAX,
-            ..Filter::default()
         };
         let rows = gateway.store.dead(filter).await?;
         if rows.is_empty() {

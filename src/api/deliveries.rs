@@ -7,7 +7,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::{Failing, Names, alert_ids, alerts, list, resource};
 use crate::http::Gateway;
-use campanile_store::{DeliveryRow, Filter};
+use campanile_store::{DeliveryFilter, DeliveryRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -18,21 +18,21 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
     let names = Names::load(&gateway).await?;
-    let filter = query.filter(&names)?;
+    let filter = query.deliveries(&names)?;
     let limit = filter.limit;
     let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
     let asked = limit.saturating_add(sinks).saturating_add(1);
     let rows = gateway
         .store
-        .deliveries(Filter {
+        .deliveries(DeliveryFilter {
             limit: asked,
             ..filter
         })
         .await?;
     let (rows, next) = whole_alerts(rows, usize::try_from(limit).unwrap_or(usize::MAX));
-    let ids = alert_ids(&gateway, rows.iter().map(|row| row.owed.seq).collect()).await?;
+    let ids = alert_ids(&gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
     let items = rows.iter().map(|row| {
-        let id = ids.get(&row.owed.seq).map(String::as_str);
+        let id = ids.get(&row.pending.seq).map(String::as_str);
         shown(row, id, &names)
     });
     Ok(list(
@@ -41,24 +41,26 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
     ))
 }
 
-/// Cuts a page between two alerts and never inside one, because a page begins at an alert. One alert that is owed to more
+/// Cuts a page between two alerts and never inside one, because a page begins at an alert. One alert that is pending for more
 /// sinks than the limit still comes whole.
 fn whole_alerts(mut rows: Vec<DeliveryRow>, limit: usize) -> (Vec<DeliveryRow>, Option<i64>) {
-    let Some(over) = rows.get(limit).map(|row| row.owed.seq) else {
+    let Some(over) = rows.get(limit).map(|row| row.pending.seq) else {
         return (rows, None);
     };
     let starts = rows
         .iter()
-        .position(|row| row.owed.seq == over)
+        .position(|row| row.pending.seq == over)
         .unwrap_or(0);
     let keep = if starts > 0 {
         starts
     } else {
-        rows.iter().take_while(|row| row.owed.seq == over).count()
+        rows.iter()
+            .take_while(|row| row.pending.seq == over)
+            .count()
     };
     let more = rows.len() > keep;
     rows.truncate(keep);
-    let next = rows.last().filter(|_| more).map(|row| row.owed.seq);
+    let next = rows.last().filter(|_| more).map(|row| row.pending.seq);
     (rows, next)
 }
 
@@ -67,13 +69,13 @@ pub(super) fn shown(row: &DeliveryRow, alert_id: Option<&str>, names: &Names) ->
     json!({
         "alert_id": alert_id,
         "sink": names.of(row.sink),
-        "fingerprint": row.owed.fingerprint,
-        "attempts": row.owed.attempts,
-        "owed_since": row.owed.owed_since,
-        "due_at": row.owed.due_at,
+        "fingerprint": row.pending.fingerprint,
+        "attempts": row.pending.attempts,
+        "pending_since": row.pending.pending_since,
+        "due_at": row.pending.due_at,
         "last_error": row.last_error,
         "last_code": row.last_code,
-        "redriven": row.owed.redriven,
+        "retried": row.pending.retried,
     })
 }
 
@@ -90,12 +92,12 @@ async fn forget(
     };
     let sink = Names::load(&gateway).await?.id(sink)?;
     let stored = alerts::find(&gateway, &id).await?;
-    if gateway.store.drop_owed(stored.seq, sink).await? {
+    if gateway.store.drop_pending(stored.seq, sink).await? {
         gateway.sinks.forget(sink, &[stored.seq]);
         return Ok(HttpResponse::Ok().json(json!({"dropped": true})));
     }
     Err(ApiError::not_found(
-        "this alert is not owed to this sink; it may be delivered or dead already",
+        "this alert is not pending for this sink; it may be delivered or dead already",
     ))
 }
 
@@ -103,19 +105,19 @@ async fn forget(
 mod tests {
     use super::*;
     use campanile_model::Fingerprint;
-    use campanile_store::Owed;
+    use campanile_store::Pending;
     use jiff::Timestamp;
 
     fn rows(seqs: &[i64]) -> Vec<DeliveryRow> {
         let row = |seq: &i64| DeliveryRow {
             sink: 1,
-            owed: Owed {
+            pending: Pending {
                 seq: *seq,
                 fingerprint: Fingerprint(0),
                 attempts: 0,
                 due_at: None,
-                owed_since: Timestamp::UNIX_EPOCH,
-                redriven: false,
+                pending_since: Timestamp::UNIX_EPOCH,
+                retried: false,
             },
             last_error: None,
             last_code: None,

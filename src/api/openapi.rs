@@ -17,9 +17,9 @@ type Operation = (
 const OPERATIONS: &[Operation] = &[
     ("get", "/api/v1/alerts", "Alerts, newest first.", &["source", "status", "severity", "fingerprint", "since", "before", "limit"]),
     ("get", "/api/v1/alerts/{id}", "One alert with its deliveries, tries and raw callback.", &[]),
-    ("post", "/api/v1/alerts/{id}/retry", "Owes an alert to sinks again: {\"sinks\":[...]}, or all that are configured.", &[]),
-    ("get", "/api/v1/deliveries", "What is owed, newest alert first.", &["sink", "before", "limit"]),
-    ("delete", "/api/v1/deliveries/{alert_id}", "Drops one delivery that is owed.", &["sink"]),
+    ("post", "/api/v1/alerts/{id}/retry", "Makes an alert pending for sinks again: {\"sinks\":[...]}, or all that are configured.", &[]),
+    ("get", "/api/v1/deliveries", "Pending deliveries, newest alert first.", &["sink", "before", "limit"]),
+    ("delete", "/api/v1/deliveries/{alert_id}", "Drops one pending delivery.", &["sink"]),
     ("get", "/api/v1/dead", "Dead letters, newest first.", &["sink", "before", "limit"]),
     ("get", "/api/v1/dead/{id}", "One dead letter with its alert.", &[]),
     ("post", "/api/v1/dead/retry", "Sends dead letters again: {\"ids\":[...]}, {\"sink\":...} or {\"all\":true}.", &[]),

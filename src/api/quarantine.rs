@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, Selection, page};
-use super::{Failing, Names, list, resource};
+use super::{Failing, list, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{keep_of, stored};
 use crate::snapshot::Snapshot;
-use campanile_store::{Entry, Fault, Filter, QuarantineRow};
+use campanile_store::{Entry, Fault, QuarantineFilter, QuarantineRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -22,9 +22,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["source", "before", "limit"])?;
-    let filter = query.filter(&Names(std::collections::BTreeMap::new()))?;
+    let filter = query.quarantine()?;
     let limit = filter.limit;
-    let one_more = Filter {
+    let one_more = QuarantineFilter {
         limit: limit + 1,
         ..filter
     };
@@ -129,11 +129,10 @@ async fn chosen(gateway: &Gateway, body: &[u8]) -> Failing<Vec<i64>> {
     }
     let mut ids: Vec<i64> = Vec::new();
     loop {
-        let filter = Filter {
+        let filter = QuarantineFilter {
             source: selection.source.clone(),
             before: ids.last().copied(),
             limit: LIMIT_MAX,
-            ..Filter::default()
         };
         let rows = gateway.store.quarantine(filter).await?;
         if rows.is_empty() {

@@ -36,7 +36,7 @@ async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
 }
 
 struct Counts {
-    owed: u64,
+    pending: u64,
     dead: u64,
 }
 
@@ -46,7 +46,7 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
         row.map_or(0, |row| row.1)
     };
     Counts {
-        owed: of(&kept.owed),
+        pending: of(&kept.pending),
         dead: of(&kept.dead),
     }
 }
@@ -59,7 +59,7 @@ fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Value {
         "configured": state.is_some(),
         "state": state.map_or("not configured", |state| state.state.as_str()),
         "paused_by": state.and_then(|state| state.paused_by),
-        "owed": counts.owed,
+        "pending": counts.pending,
         "dead": counts.dead,
         "in_flight": state.map_or(0, |state| state.in_flight),
         "loaded": state.map_or(0, |state| state.loaded),

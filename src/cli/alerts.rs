@@ -45,7 +45,7 @@ enum What {
     Retry {
         /// Its id.
         id: String,
-        /// To this sink; may be given more than once [default: those that the alert was owed to]
+        /// To this sink; may be given more than once [default: those that the alert was pending for]
         #[arg(long, value_name = "KIND/NAME")]
         sink: Vec<String>,
         /// Print the API's JSON.
@@ -85,7 +85,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 const DELIVERIES: &[Column] = &[
-    Column::new("OWED TO", "/sink"),
+    Column::new("PENDING TO", "/sink"),
     Column::new("TRIES", "/attempts"),
     Column::age("NEXT", "/due_at").or("now"),
     Column::new("LAST ERROR", "/last_error").squeeze(),
@@ -165,9 +165,9 @@ async fn retry(
     if json {
         return terminal.json(&answer);
     }
-    let owed = answer.get("owed").map(table::plain).unwrap_or_default();
-    match owed.as_str() {
-        "" => terminal.line("owed to nobody: no sink takes it"),
-        sinks => terminal.line(format_args!("owed again to {sinks}")),
+    let pending = answer.get("pending").map(table::plain).unwrap_or_default();
+    match pending.as_str() {
+        "" => terminal.line("not pending: no sink takes it"),
+        sinks => terminal.line(format_args!("pending again for {sinks}")),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Deliveries {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// What is owed, newest first, with the last error of each.
+    /// Pending deliveries, newest first, with the last error of each.
     List {
         /// To this sink, such as webhook/oncall.
         #[arg(long, value_name = "KIND/NAME")]
@@ -39,7 +39,7 @@ enum What {
     Drop {
         /// The alert's id.
         alert_id: String,
-        /// The sink that it is owed to.
+        /// The sink that it is pending for.
         #[arg(long, value_name = "KIND/NAME")]
         sink: String,
         /// Print the API's JSON.
@@ -52,7 +52,7 @@ const COLUMNS: &[Column] = &[
     Column::new("ALERT", "/alert_id"),
     Column::new("SINK", "/sink"),
     Column::new("TRIES", "/attempts"),
-    Column::age("OWED", "/owed_since").optional(),
+    Column::age("PENDING", "/pending_since").optional(),
     Column::age("NEXT", "/due_at").or("now").optional(),
     Column::new("CODE", "/last_code").optional(),
     Column::new("LAST ERROR", "/last_error").squeeze(),
@@ -69,7 +69,7 @@ impl Deliveries {
                         path: &["deliveries"],
                         filters: vec![("sink", sink)],
                         columns: COLUMNS,
-                        none: "nothing is owed",
+                        none: "no delivery is pending",
                     };
                     list.show(&api, &page, terminal).await
                 }

@@ -109,7 +109,7 @@ enum Command {
     /// Look at alerts of a running gateway, or have one delivered again.
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(alerts::Alerts),
-    /// Look at what is still owed to sinks, or drop it.
+    /// Look at pending deliveries, or drop one.
     #[command(after_help = deliveries::EXAMPLES)]
     Deliveries(deliveries::Deliveries),
     /// Deliveries that were given up on: look at them, send them again, or drop them.

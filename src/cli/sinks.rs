@@ -16,7 +16,7 @@ Examples:
   campanile sinks list                       (the kinds that a config can name)
   campanile sinks show webhook               (its settings)
   campanile sinks status                     (of a running gateway: who is behind, and why)
-  campanile sinks pause webhook/oncall       (keep what it is owed, send nothing)
+  campanile sinks pause webhook/oncall       (keep its deliveries, send nothing)
   campanile sinks resume webhook/oncall";
 
 /// The command line of `campanile sinks`.
@@ -39,7 +39,7 @@ enum What {
         /// The kind, such as webhook.
         name: String,
     },
-    /// The sinks of a running gateway: state, what each is owed, its last error.
+    /// The sinks of a running gateway: state, what is pending for each, its last error.
     Status {
         /// Print the API's JSON.
         #[arg(long)]
@@ -47,7 +47,7 @@ enum What {
         #[command(flatten)]
         gateway: Gateway,
     },
-    /// Stop sending to a sink. What it is owed is kept.
+    /// Stop sending to a sink. Its pending deliveries are kept.
     Pause(One),
     /// Send to a sink again, at once.
     Resume(One),
@@ -68,7 +68,7 @@ struct One {
 const STATUS: &[Column] = &[
     Column::new("SINK", "/name"),
     Column::new("STATE", "/state"),
-    Column::new("OWED", "/owed"),
+    Column::new("PENDING", "/pending"),
     Column::new("DEAD", "/dead"),
     Column::new("SENDING", "/in_flight").optional(),
     Column::age("LAST SUCCESS", "/last_success_at")
@@ -95,7 +95,9 @@ impl Sinks {
                     None => terminal.say("no sinks are configured"),
                 }
             }
-            What::Pause(one) => one.turn("pause", "paused; what it is owed is kept", terminal),
+            What::Pause(one) => {
+                one.turn("pause", "paused; its pending deliveries are kept", terminal)
+            }
             What::Resume(one) => one.turn("resume", "resumed", terminal),
         }
     }

@@ -39,7 +39,7 @@ pub enum What {
         /// What the success means.
         worth: Worth,
         /// A reservation of the sink: delivered in part, cut, to nobody.
-        remark: Option<Arc<str>>,
+        remark: Option<String>,
     },
     /// An attempt failed.
     Failed {

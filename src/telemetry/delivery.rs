@@ -78,7 +78,13 @@ fn log_delivery(sink: &str, what: What) {
         } => {
             let took_ms = took.as_millis();
             if let Some(remark) = remark {
-                tracing::info!(sink, seq, attempt, %remark, "the sink delivered the alert with a remark");
+                tracing::info!(
+                    sink,
+                    seq,
+                    attempt,
+                    remark,
+                    "the sink delivered the alert with a remark"
+                );
             } else {
                 tracing::debug!(
                     sink,

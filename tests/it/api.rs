@@ -232,8 +232,8 @@ async fn an_alert_is_shown_with_all_that_became_of_it_and_owed_again() {
         )
         .await;
     assert_eq!(again.status, 404);
-    let owed = gateway.ask("POST", &format!("{path}/retry"), "").await;
-    assert_eq!(owed.json(), json!({"owed": [SINK]}));
+    let pending = gateway.ask("POST", &format!("{path}/retry"), "").await;
+    assert_eq!(pending.json(), json!({"pending": [SINK]}));
     let twice = gateway
         .ask(
             "POST",
@@ -241,7 +241,7 @@ async fn an_alert_is_shown_with_all_that_became_of_it_and_owed_again() {
             "{\"sinks\":[\"webhook/oncall\"]}",
         )
         .await;
-    assert_eq!(twice.json(), json!({"owed": []}));
+    assert_eq!(twice.json(), json!({"pending": []}));
     let strange = gateway
         .ask("POST", &format!("{path}/retry"), "{\"sinks\":[\"file/x\"]}")
         .await;
@@ -355,7 +355,7 @@ async fn sinks_are_paused_and_resumed_and_sources_counted() {
     let sinks = gateway.ask("GET", "/api/v1/sinks", "").await.json();
     assert_eq!(field(&sinks, "name"), [SINK, "file/old"]);
     assert_eq!(field(&sinks, "configured"), ["true", "false"]);
-    assert_eq!(field(&sinks, "owed"), ["2", "0"]);
+    assert_eq!(field(&sinks, "pending"), ["2", "0"]);
     let after = [
         ("pause", "paused", json!("operator")),
         ("resume", "ok", Value::Null),
@@ -385,7 +385,7 @@ async fn sinks_are_paused_and_resumed_and_sources_counted() {
     assert!(sources["items"][0]["last_callback_at"].is_string());
     assert!(
         (gateway
-            .metric("campanile_owed{sink=\"webhook/oncall\"}")
+            .metric("campanile_pending{sink=\"webhook/oncall\"}")
             .await
             - 2.0)
             .abs()
@@ -412,14 +412,14 @@ async fn the_description_holds_every_path_and_each_is_served() {
     }
 }
 
-/// Alerts that are owed to five sinks, to two and to one, in turn.
+/// Alerts that are pending for five sinks, to two and to one, in turn.
 async fn unevenly_owed() -> Gateway {
     let sinks = |count: usize| {
         let names = (1..=count).map(|n| format!("\"webhook/s{n}\""));
         names.collect::<Vec<_>>().join(", ")
     };
     let source = "[providers.alertmanager.a]\nopen = true\n".to_owned();
-    // Nobody listens there: all stay owed.
+    // Nobody listens there: all stay pending.
     let nobody = (1..=5).map(|n| format!("[sinks.webhook.s{n}]\nurl = \"http://127.0.0.1:9\"\n"));
     let routes = [("five", 5), ("two", 2), ("one", 1)].map(|(title, count)| {
         let sinks = sinks(count);

@@ -57,17 +57,21 @@ impl Worker {
             let count = load.claims.len();
             self.report(What::Digested { count });
         }
-        let remark = delivered.remark.map(Into::into);
         for claim in load.claims {
             let what = What::Delivered {
                 seq: claim.item.seq,
                 attempt: claim.item.attempts.saturating_add(1),
                 took,
                 worth: delivered.worth,
-                remark: remark.clone(),
+                remark: delivered.remark.clone(),
             };
             let verdict = Verdict::Delivered;
-            let outcome = self.outcome(claim, at, took, delivered.code, verdict, Some(what));
+            let mut outcome = self.outcome(claim, at, took, delivered.code, verdict, Some(what));
+            // What a digest returns names the digest, not a message of one episode.
+            let handle = delivered.handle.clone().filter(|_| !load.digest);
+            outcome.settlement.handle = handle;
+            outcome.settlement.worth = Some(delivered.worth);
+            outcome.settlement.remark.clone_from(&delivered.remark);
             self.books.note(outcome);
         }
     }
@@ -136,6 +140,9 @@ impl Worker {
             attempt: claim.item.attempts.saturating_add(1),
             code,
             verdict,
+            handle: None,
+            worth: None,
+            remark: None,
         };
         Outcome {
             refusals: claim.item.refusals,

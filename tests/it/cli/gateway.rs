@@ -137,7 +137,7 @@ fn an_alert_is_shown_with_its_deliveries_and_tries() {
     assert_eq!(asked[0].line(), format!("GET /api/v1/alerts/{ID} HTTP/1.1"));
     for words in [
         "load is high",
-        "OWED TO",
+        "PENDING TO",
         "answered 503",
         "VERDICT",
         "again",
@@ -158,7 +158,7 @@ fn retry_says_to_whom_an_alert_is_owed_again() {
         "--sink",
         "file/log",
     ];
-    let answer = json!({"owed": ["webhook/oncall", "file/log"]});
+    let answer = json!({"pending": ["webhook/oncall", "file/log"]});
     let (run, asked) = ask(&args, &[(200, answer)]);
     assert_eq!(
         asked[0].line(),
@@ -169,7 +169,7 @@ fn retry_says_to_whom_an_alert_is_owed_again() {
         json!({"sinks": ["webhook/oncall", "file/log"]})
     );
     assert_eq!(asked[0].header("content-type"), Some("application/json"));
-    run.says("owed again to webhook/oncall, file/log");
+    run.says("pending again for webhook/oncall, file/log");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_delivery_is_dropped_by_alert_and_sink() {
 #[test]
 fn sinks_are_shown_paused_and_resumed() {
     let sink = json!({"name": "webhook/oncall", "kind": "webhook", "configured": true, "state": "paused",
-        "owed": 7, "dead": 1, "in_flight": 0, "last_success_at": null, "last_error": "answered 410"});
+        "pending": 7, "dead": 1, "in_flight": 0, "last_success_at": null, "last_error": "answered 410"});
     let (run, _) = ask(&["sinks", "status"], &[(200, json!({"items": [sink]}))]);
     for words in ["webhook/oncall", "paused", "never", "answered 410"] {
         run.says(words);
