@@ -20,7 +20,7 @@ use certificates::Documents;
 use crate::api;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
-use crate::http::{self, Gateway};
+use crate::http::{self, Gateway, Shown};
 use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
 use campanile_model::Clock;
@@ -80,6 +80,8 @@ pub struct App {
     pruning: JoinHandle<()>,
     retention_days: watch::Sender<u32>,
     config: Mutex<Config>,
+    /// The certificates of the public and of the admin listener, where they serve TLS.
+    shown: [Option<Arc<Shown>>; 2],
 }
 
 /// One of the two listeners.
@@ -117,11 +119,17 @@ impl App {
             (snapshot, config.admin.clone()),
         );
         let gateway = Arc::new(gateway);
+        let shown = config
+            .tls()
+            .map(|tls| Some(Arc::new(Shown::new(&tls?.pair))));
+        let [outside, inside] = shown.each_ref().map(Option::as_ref);
         let listeners = vec![
             serve(public, |listener| {
-                http::public(Arc::clone(&gateway), listener, &server)
+                http::public(Arc::clone(&gateway), listener, &server, outside)
             })?,
-            serve(admin, |listener| api::serve(Arc::clone(&gateway), listener))?,
+            serve(admin, |listener| {
+                api::serve(Arc::clone(&gateway), listener, inside)
+            })?,
         ];
         let (retention_days, watched) = watch::channel(config.store.retention_days);
         let pruning = duties::start(&store, &clock, watched);
@@ -133,6 +141,7 @@ impl App {
             pruning,
             retention_days,
             config: Mutex::new(config),
+            shown,
         })
     }
 
@@ -172,6 +181,11 @@ impl App {
         self.delivery.replace(outlets);
         self.gateway.follow(snapshot, new.admin.clone());
         self.retention_days.send_replace(new.store.retention_days);
+        for (shown, tls) in self.shown.iter().zip(new.tls()) {
+            if let (Some(shown), Some(tls)) = (shown, tls) {
+                shown.replace(&tls.pair);
+            }
+        }
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }

@@ -48,13 +48,19 @@ async fn serve(
     logs: &Logs,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let watched = [paths, &config::mapping_files(paths)].concat();
+    let mut watched = watched(paths, &config);
     let mut changes = config::watch::changes(&watched);
     let greeting = sources(&config);
+    let schemes = config.tls().map(|tls| tls.map_or("http", |_| "https"));
+    warn_of_expired(&config);
     let app = App::start(config, Clock::machine(), metrics).await?;
-    greet(&app, &greeting);
+    greet(&app, schemes, &greeting);
     while let Wish::Reload = signals.next(&mut changes).await {
-        reload(&app, paths, environment, logs).await;
+        let now = reload(&app, paths, environment, logs).await;
+        if let Some(now) = now.filter(|now| *now != watched) {
+            changes = config::watch::changes(&now);
+            watched = now;
+        }
     }
     tracing::info!(
         "the gateway is stopping: it accepts no more callbacks and ends the work in progress"
@@ -64,12 +70,31 @@ async fn serve(
     Ok(())
 }
 
+/// The files whose change is a change of the configuration.
+fn watched(paths: &[PathBuf], config: &Config) -> Vec<PathBuf> {
+    let tls = config.tls().into_iter().flatten();
+    let tls = tls.flat_map(|tls| [tls.files.certificate.clone(), tls.files.key.clone()]);
+    let mappings = config::mapping_files(paths);
+    paths.iter().cloned().chain(mappings).chain(tls).collect()
+}
+
+fn warn_of_expired(config: &Config) {
+    let now = Clock::machine().now();
+    for tls in config.tls().into_iter().flatten() {
+        if let Some(at) = tls.expired(now) {
+            let file = tls.files.certificate.display();
+            tracing::warn!(%file, %at, "the certificate of a listener has expired; clients refuse to connect");
+        }
+    }
+}
+
 /// Says on the standard output where it listens: the first thing that anyone who starts it wants to know.
-fn greet(app: &App, sources: &str) {
-    let shown = |address: Option<std::net::SocketAddr>| {
-        address.map_or_else(String::new, |a| format!("http://{a}"))
+fn greet(app: &App, [outside, inside]: [&str; 2], sources: &str) {
+    let shown = |scheme: &str, address: Option<std::net::SocketAddr>| {
+        address.map_or_else(String::new, |a| format!("{scheme}://{a}"))
     };
-    let (public, admin) = (shown(app.public_address()), shown(app.admin_address()));
+    let public = shown(outside, app.public_address());
+    let admin = shown(inside, app.admin_address());
     tracing::info!(public, admin, "listening");
     let text = format!("listening on {public} for vendors, on {admin} for operators\n{sources}");
     // Nobody may be reading, and that is fine.
@@ -92,12 +117,24 @@ fn sources(config: &Config) -> String {
     config.feeds.iter().map(line).collect()
 }
 
-async fn reload(app: &App, paths: &[PathBuf], environment: &Environment, logs: &Logs) {
+/// Reads the configuration again. What is to be watched from now on, if it is in force.
+async fn reload(
+    app: &App,
+    paths: &[PathBuf],
+    environment: &Environment,
+    logs: &Logs,
+) -> Option<Vec<PathBuf>> {
     match reloaded(app, paths, environment, logs).await {
-        Ok(()) => tracing::info!("the gateway reloaded its config; the new one is in force"),
-        Err(why) => tracing::error!(
-            "the gateway did not reload its config; the old one stays in force. {why}"
-        ),
+        Ok(watched) => {
+            tracing::info!("the gateway reloaded its config; the new one is in force");
+            Some(watched)
+        }
+        Err(why) => {
+            tracing::error!(
+                "the gateway did not reload its config; the old one stays in force. {why}"
+            );
+            None
+        }
     }
 }
 
@@ -106,15 +143,17 @@ async fn reloaded(
     paths: &[PathBuf],
     environment: &Environment,
     logs: &Logs,
-) -> Result<(), String> {
+) -> Result<Vec<PathBuf>, String> {
     let config = config::load(paths, environment).map_err(|mistakes| mistakes.to_string())?;
+    warn_of_expired(&config);
+    let watched = watched(paths, &config);
     // A level that is not valid must not leave half of the new config in force.
     let filter = telemetry::log::filter(&config.log).map_err(|error| error.to_string())?;
     app.reload(config)
         .await
         .map_err(|error| error.to_string())?;
     logs.follow(filter);
-    Ok(())
+    Ok(watched)
 }
 
 /// What the operator wants.

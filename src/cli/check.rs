@@ -25,7 +25,7 @@ Prints `ok` and what the config means, or every mistake at once and exit code 2.
 pub(crate) struct Check {
     #[command(flatten)]
     files: Files,
-    /// Print JSON: {"ok":true, "sources", "sinks", "routes"} or {"ok":false, "mistakes"}.
+    /// Print JSON: {"ok":true, "warnings", "sources", "sinks", "routes"} or {"ok":false, "mistakes"}.
     #[arg(long)]
     json: bool,
 }
@@ -54,6 +54,9 @@ impl Check {
         if self.json {
             terminal.json(&summary(&config))
         } else {
+            for warning in warnings(&config) {
+                terminal.line(format_args!("warning: {warning}\n"))?;
+            }
             show(terminal, &config)
         }
     }
@@ -83,6 +86,19 @@ fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
         Some((spec.name.as_str(), error))
     });
     errors.collect()
+}
+
+/// What keeps nothing from starting, but needs the operator.
+fn warnings(config: &Config) -> Vec<String> {
+    let now = Clock::machine().now();
+    let sections = ["server.tls", "admin.tls"].into_iter().zip(config.tls());
+    let expired = sections.filter_map(|(section, tls)| {
+        let (at, file) = (tls?.expired(now)?, tls?.files.certificate.display());
+        Some(format!(
+            "[{section}]: the certificate {file} expired at {at}. Clients refuse to connect: replace the file"
+        ))
+    });
+    expired.collect()
 }
 
 fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
@@ -128,6 +144,7 @@ fn summary(config: &Config) -> Value {
     let routes: Vec<Value> = config.routes.iter().map(|r| route(config, r)).collect();
     json!({
         "ok": true,
+        "warnings": warnings(config),
         "sources": config.feeds.iter().map(source).collect::<Vec<_>>(),
         "sinks": sinks,
         "routes": routes,

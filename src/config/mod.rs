@@ -11,6 +11,7 @@ mod reload;
 pub mod schema;
 mod settings;
 mod slots;
+mod tls;
 pub mod watch;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use url::Url;
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
 pub use slots::{SecretSlot, secret_slots};
+pub use tls::Tls;
 
 /// What a configuration may name in addition to the settings of this module.
 pub struct Vocabulary {
@@ -121,6 +123,13 @@ pub struct Config {
     pub routes: Vec<Route>,
 }
 
+impl Config {
+    /// The certificates of the public and of the admin listener.
+    pub fn tls(&self) -> [Option<&Tls>; 2] {
+        [self.server.tls.as_ref(), self.admin.tls.as_ref()]
+    }
+}
+
 /// The listener that vendors call.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -142,6 +151,8 @@ pub struct Server {
     pub connections_max: usize,
     /// How many HTTP worker threads; default one less than the number of cores.
     pub workers: usize,
+    /// With it the listener serves TLS only.
+    pub tls: Option<Tls>,
 }
 
 /// The listener for operators: page, API, metrics, health.
@@ -153,6 +164,8 @@ pub struct Admin {
     pub public_url: Option<Url>,
     /// The bearer token; required on anything but loopback.
     pub token: Option<Secret>,
+    /// With it the listener serves TLS only.
+    pub tls: Option<Tls>,
 }
 
 /// Where everything is kept.

@@ -13,6 +13,7 @@ mod ending;
 mod ingest;
 mod list;
 mod remarks;
+mod tls;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -25,6 +26,7 @@ use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
 
 use connection::Limits;
+pub use tls::Shown;
 
 use crate::config;
 use crate::delivery::SinkState;
@@ -165,11 +167,12 @@ impl Gateway {
     }
 }
 
-/// Serves vendors on `listener` until the server's handle is told to stop.
+/// Serves vendors on `listener`, with TLS if there is a certificate, until the server's handle stops it.
 pub fn public(
     gateway: Arc<Gateway>,
     listener: TcpListener,
     server: &config::Server,
+    tls: Option<&Arc<Shown>>,
 ) -> std::io::Result<Server> {
     let data = web::Data::from(gateway);
     let factory = move || {
@@ -184,5 +187,5 @@ pub fn public(
         request: server.head_timeout + server.body_timeout + commit::ANSWER_WITHIN,
         keep_alive: KEEP_ALIVE,
     };
-    connection::serve(listener, limits, factory)
+    connection::serve(listener, limits, tls, factory)
 }

@@ -44,12 +44,12 @@ impl Worker {
         let change = self.breaker.record(at, healthy, load.probe);
         self.report_breaker(change, &result);
         match result {
-            Ok(delivered) => self.delivered(load, delivered, at, took),
+            Ok(delivered) => self.delivered(load, &delivered, at, took),
             Err(failure) => self.failed(load, failure, at, took),
         }
     }
 
-    fn delivered(&mut self, load: Load, delivered: Delivered, at: Timestamp, took: Duration) {
+    fn delivered(&mut self, load: Load, delivered: &Delivered, at: Timestamp, took: Duration) {
         self.operator_told = false;
         self.mailbox
             .publish(|state| state.last_success_at = Some(at));
