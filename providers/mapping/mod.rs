@@ -14,6 +14,7 @@ mod fields;
 mod filters;
 mod form;
 pub(crate) mod fresh;
+mod item;
 mod keys;
 pub(crate) mod names;
 mod nearest;

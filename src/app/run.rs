@@ -101,18 +101,11 @@ fn greet(app: &App, [outside, inside]: [&str; 2], sources: &str) {
     let _unread = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// One line for each source with the path that its vendor calls. Keys are not shown.
+/// One line for each source with the address that its vendor calls. Keys are not shown.
 fn sources(config: &Config) -> String {
     let line = |feed: &config::Feed| {
-        let key = if feed.source.keys.is_empty() {
-            ""
-        } else {
-            "/<key>"
-        };
-        format!(
-            "  {:<24} /callback/{}{key}\n",
-            feed.source.name, feed.source.name
-        )
+        let address = config.server.address(&feed.source);
+        format!("  {:<24} {address}\n", feed.source.name)
     };
     config.feeds.iter().map(line).collect()
 }

@@ -147,7 +147,7 @@ impl Gateway {
     }
 
     /// Logs a request that came near the address of `source`: anybody can cause it, therefore at a bounded rate.
-    fn near_miss(&self, source: &Source) {
+    fn near_miss(&self, server: &config::Server, source: &Source) {
         let now = self.clock.now().as_millisecond();
         let last = self.near_miss_ms.load(Ordering::Relaxed);
         let waits = now.saturating_sub(last) < NEAR_MISS_EVERY_MS;
@@ -157,7 +157,7 @@ impl Gateway {
             swapped.is_ok()
         };
         if !waits && won(last) {
-            let (source, address) = (&*source.name, source.address());
+            let (source, address) = (&*source.name, server.address(&source.settings));
             tracing::warn!(
                 source,
                 address,

@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod disk;
 mod drift;
+mod field;
 mod gateway;
 mod ingest;
 mod laws;
