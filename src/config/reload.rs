@@ -26,11 +26,6 @@ impl Config {
             ),
             ("store.url", self.store.url != new.store.url),
             ("log.format", self.log.pretty != new.log.pretty),
-            ("log.level", self.log.level != new.log.level),
-            (
-                "store.retention_days",
-                self.store.retention_days != new.store.retention_days,
-            ),
         ];
         differs
             .into_iter()

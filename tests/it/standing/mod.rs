@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use campanile::config::{self, Feed};
-use campanile::http::{self, Gateway, Outside, SinkControl, SinkState};
+use campanile::delivery::{PausedBy, Phase, SinkState};
+use campanile::http::{self, Gateway, Outside, SinkControl};
 use campanile::snapshot::Snapshot;
 use campanile::telemetry::Metrics;
 use campanile_model::Clock;
@@ -50,17 +51,7 @@ pub(crate) struct Workers {
 
 impl SinkControl for Workers {
     fn states(&self) -> Vec<SinkState> {
-        let state = if *self.paused.lock().unwrap() {
-            "paused"
-        } else {
-            "ok"
-        };
-        vec![SinkState {
-            name: SINK.into(),
-            state: state.into(),
-            in_flight: 1,
-            ..SinkState::default()
-        }]
+        vec![self.state()]
     }
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         self.poked.lock().unwrap().push((sink, seqs.to_vec()));
@@ -68,13 +59,25 @@ impl SinkControl for Workers {
     fn forget(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
     }
-    fn pause(&self, name: &str) -> bool {
+    fn pause(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() |= name == SINK;
-        name == SINK
+        (name == SINK).then(|| self.state())
     }
-    fn resume(&self, name: &str) -> bool {
+    fn resume(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() &= name != SINK;
-        name == SINK
+        (name == SINK).then(|| self.state())
+    }
+}
+
+impl Workers {
+    fn state(&self) -> SinkState {
+        let paused = *self.paused.lock().unwrap();
+        SinkState {
+            state: if paused { Phase::Paused } else { Phase::Ok },
+            paused_by: paused.then_some(PausedBy::Operator),
+            in_flight: 1,
+            ..SinkState::new(SINK)
+        }
     }
 }
 
