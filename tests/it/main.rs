@@ -15,7 +15,6 @@ mod gateway;
 mod ingest;
 mod laws;
 mod message;
-mod model;
 mod moody;
 mod operations;
 mod order;
@@ -35,9 +34,9 @@ mod senders;
 mod sinks;
 mod standing;
 mod stop;
-mod store;
 mod templates;
 mod tls;
+mod upgrade;
 mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
