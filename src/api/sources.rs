@@ -1,68 +1,77 @@
 //! `/api/v1/sources`
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
 
-use super::{Failing, list, resource};
-use crate::http::{Gateway, Inlet};
+use super::error::ApiError;
+use super::types::{Page, Source};
+use super::{Failing, resource};
+use crate::config;
+use crate::http::{Gateway, Inlet, Plan};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(resource("/sources").get(index));
+    config
+        .service(resource("/sources").get(index))
+        .service(resource("/sources/{provider}/{name}").get(show));
 }
 
-async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Every source, where its vendor calls it, and what it received.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sources",
+    responses((status = 200, body = Page<Source>))
+)]
+pub(super) async fn index(gateway: web::Data<Gateway>) -> HttpResponse {
     let plan = gateway.plan();
-    let sources: Vec<Value> = plan.inlets.iter().map(shown).collect();
-    Ok(list(&sources, &Value::Null))
-}
-
-fn shown(inlet: &Inlet) -> Value {
-    let meters = &inlet.meters;
-    json!({
-        "name": &*inlet.name,
-        "provider": inlet.feed.provider.name(),
-        "paths": paths(inlet),
-        "proof": proof(inlet),
-        "accepted": meters.accepted.get(),
-        "duplicates": meters.duplicates.get(),
-        "conflicts": meters.conflicts.get(),
-        "quarantined": meters.quarantined.get(),
-        "refused": meters.rejected.get(),
-        "last_callback_at": meters.last_callback_at(),
-        "drift": meters.drift.seen(),
+    HttpResponse::Ok().json(Page {
+        items: plan
+            .inlets
+            .iter()
+            .map(|inlet| shown(&plan, inlet))
+            .collect(),
+        next: None,
     })
 }
 
-/// Where a vendor may call, with a word in the place of the key.
-fn paths(inlet: &Inlet) -> Vec<String> {
-    let source = inlet.source();
-    let key = if source.keys.is_empty() { "" } else { "/<key>" };
-    let mut paths = vec![format!("/callback/{}{key}", inlet.name)];
-    if source.demo_paths {
-        paths.extend([format!("/add{key}"), format!("/get{key}")]);
-    }
-    paths
+/// One source.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sources/{provider}/{name}",
+    params(
+        ("provider" = String, Path, description = "Such as `ucloud`"),
+        ("name" = String, Path, description = "Such as `prod`"),
+    ),
+    responses((status = 200, body = Source))
+)]
+pub(super) async fn show(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let plan = gateway.plan();
+    let (provider, name) = name.into_inner();
+    let inlet = plan.inlet(&format!("{provider}/{name}")).ok_or_else(|| {
+        let names: Vec<&str> = plan.inlets.iter().map(|inlet| &*inlet.name).collect();
+        let names = names.join(", ");
+        ApiError::not_found(format!(
+            "this source is not configured; the sources are: {names}"
+        ))
+    })?;
+    Ok(HttpResponse::Ok().json(shown(&plan, inlet)))
 }
 
-/// What must hold for a sender, in words.
-fn proof(inlet: &Inlet) -> String {
-    let source = inlet.source();
-    if source.open && source.allow_from.is_empty() && source.client_certificates.is_empty() {
-        return "none: the source is open".to_owned();
+fn shown(plan: &Plan, inlet: &Inlet) -> Source {
+    let (source, provider, meters) = (inlet.source(), &*inlet.feed.provider, &inlet.meters);
+    Source {
+        name: inlet.name.to_string(),
+        provider: provider.name().to_owned(),
+        callback: config::whole(plan.public_url.as_ref(), &source.callback_path()),
+        paths: source.paths(),
+        proof: source.proof_in_words(provider),
+        accepted: meters.accepted.get(),
+        duplicates: meters.duplicates.get(),
+        conflicts: meters.conflicts.get(),
+        quarantined: meters.quarantined.get(),
+        rejected: meters.rejected.get(),
+        last_callback_at: meters.last_callback_at(),
+        drift: meters.drift.seen(),
     }
-    let mut parts = Vec::new();
-    if !source.open && source.asks_for_vendors_proof() {
-        parts.push(inlet.feed.provider.about().proof.as_str());
-    }
-    if !source.open && !source.keys.is_empty() {
-        parts.push("path key");
-    }
-    if !source.allow_from.is_empty() {
-        parts.push("address");
-    }
-    if !source.client_certificates.is_empty() {
-        parts.push("client certificate");
-    }
-    parts.dedup();
-    parts.join(" + ")
 }

@@ -84,6 +84,16 @@ pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     Layers::read(paths, &Environment::new(), &SHAPE).document_files()
 }
 
+/// The operator's own vendors, those of `[mappings]`; or every mistake in the configuration.
+pub fn own_providers(
+    paths: &[PathBuf],
+    environment: &Environment,
+) -> Result<Vec<Arc<dyn Provider>>, Mistakes> {
+    load(paths, environment)?;
+    let mut layers = Layers::read(paths, environment, &SHAPE);
+    Ok(mappings::read(&mut layers, &SHAPE).0)
+}
+
 /// The same with other providers.
 pub fn load_with(
     paths: &[PathBuf],
@@ -153,6 +163,12 @@ pub struct Admin {
     pub public_url: Option<Url>,
     /// The bearer token; required on anything but loopback.
     pub token: Option<Secret>,
+}
+
+/// A path of a listener as a whole address, where its public address is known.
+pub fn whole(public_url: Option<&Url>, path: &str) -> String {
+    let base = public_url.map_or("", Url::as_str);
+    format!("{}{path}", base.trim_end_matches('/'))
 }
 
 /// Where everything is kept.

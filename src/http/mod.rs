@@ -31,6 +31,7 @@ use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
+use url::Url;
 
 use connection::Limits;
 
@@ -90,6 +91,7 @@ pub struct Plan {
     body_bytes_max: usize,
     body_timeout: Duration,
     pub(crate) admin: config::Admin,
+    pub(crate) public_url: Option<Url>,
 }
 
 /// One source, ready to be called.
@@ -176,6 +178,7 @@ impl Plan {
             body_bytes_max: config.server.body_bytes_max,
             body_timeout: config.server.body_timeout,
             admin: config.admin.clone(),
+            public_url: config.server.public_url.clone(),
         }
     }
 

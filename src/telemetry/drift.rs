@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use campanile_model::Callback;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::metrics::Tally;
 
@@ -95,7 +96,7 @@ pub struct Tallies {
 }
 
 /// What operators see.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Seen {
     /// Whether the source is still being learned.
     pub learning: bool,
