@@ -8,5 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod http;
+pub mod intake;
 pub mod pipeline;
+pub mod snapshot;
 pub mod telemetry;

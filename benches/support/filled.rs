@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campanile::pipeline::dedup;
+use campanile::intake::identity;
 use campanile_model::Callback;
 use campanile_providers::{Provider, Source};
 use campanile_store::sqlite::Sqlite;
@@ -147,8 +147,8 @@ impl Reader {
         let received_at = campanile_model::Clock::machine().now();
         let reading = self.provider.read(&call, &self.source).expect("readable");
         let alerts = reading.reports.into_iter().map(|report| {
-            let key = dedup::key(&self.name, &report.message_id);
-            let content = dedup::content(&report);
+            let key = identity::key(&self.name, &report.message_id);
+            let content = identity::content(&report);
             let alert = report.into_alert(&self.name, received_at);
             NewAlert {
                 key,

@@ -7,7 +7,7 @@ use encoding_rs::{Encoding, UTF_8};
 use serde_json::Value;
 
 use crate::charset::{self, declared};
-use crate::{Callback, Fault, Remark, lenient, urlencoded};
+use crate::{Callback, Fault, Remark, lenient, multipart, urlencoded};
 
 /// An inflated body larger than this is refused: eight times the largest body that is taken over the wire.
 pub const INFLATED_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -298,6 +298,12 @@ pub fn params(call: &Callback) -> Result<Params, Fault> {
         } else {
             params.extend("body", &bytes, declared, call.chinese)?;
         }
+    }
+    if call.media_type() == "multipart/form-data" {
+        let declared = call.header("content-type").unwrap_or_default();
+        params
+            .pairs
+            .extend(multipart::parts(declared, call.text()?, PARAMS_MAX));
     }
     Ok(params)
 }

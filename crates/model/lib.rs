@@ -11,6 +11,7 @@ pub mod failpoint;
 pub mod fault;
 pub mod ids;
 pub mod lenient;
+mod multipart;
 pub mod redact;
 pub mod remark;
 pub mod urlencoded;

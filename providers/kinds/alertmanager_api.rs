@@ -36,7 +36,10 @@
 //!
 //! The label `severity` is read by the usual words (`critical`, `page`, `error`, `high`, `warning`, `info`, `none`...);
 //! a word that is not known is `unknown`. The title is the annotation `summary` or `title`, else the label `alertname`;
-//! the description is `description`, `message` or `summary`. The resource is the label `instance`, `pod` or `job`.
+//! the description is `description`, `message` or `summary`. The resource is the most specific object that the labels
+//! name: pod, container, deployment, node, host, device, service, instance. The address of an exporter such as
+//! kube-state-metrics is used only where no other label says what is broken. The region is `region`, else `cluster`.
+//! For `DatasourceNoData` and `DatasourceError` of Grafana the title names the rule.
 //!
 //! # What is not kept
 //!
@@ -55,6 +58,7 @@ use crate::about::{About, Route, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::fixture;
 use crate::page::page;
+use crate::parse::resource::broken;
 use crate::parse::table::Table;
 use crate::parse::{fields, table, time};
 use crate::provider::{Provider, Stamp};
@@ -226,7 +230,8 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         names.iter().find_map(|name| from.get(*name)).cloned()
     };
     let name = labels.get("alertname").cloned();
-    report.title = first(&annotations, &["summary", "title"])
+    report.title = grafana_rule(&labels)
+        .or_else(|| first(&annotations, &["summary", "title"]))
         .or_else(|| name.clone())
         .unwrap_or_else(|| "alert".to_owned());
     report.description =
@@ -240,9 +245,12 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
     };
     report.starts_at = starts_at;
     report.ends_at = ends_at;
-    report.resource.id = labels.get("instance").cloned();
-    report.resource.name = first(&labels, &["instance", "pod", "job"]);
-    report.resource.region = labels.get("region").cloned();
+    if let Some(broken) = broken(|name| labels.get(name).cloned()) {
+        report.resource.kind = Some(broken.kind.to_owned());
+        report.resource.id = Some(broken.id);
+        report.resource.name = Some(broken.name);
+    }
+    report.resource.region = first(&labels, &["region", "cluster"]);
     report.metric.name = name;
     let graph = item.get("generatorURL").and_then(Value::as_str);
     let runbook = annotations.get("runbook_url").map(String::as_str);
@@ -252,6 +260,15 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         .collect();
     report.labels = labels;
     Ok(report)
+}
+
+/// Grafana calls each alert of a rule whose data source fails `DatasourceNoData` or `DatasourceError`; the rule is in a
+/// label.
+fn grafana_rule(labels: &BTreeMap<String, String>) -> Option<String> {
+    let name = labels
+        .get("alertname")
+        .filter(|name| name.starts_with("Datasource"))?;
+    Some(format!("{name}: {}", labels.get("rulename")?))
 }
 
 /// Over is what has an end that was reached when it came.

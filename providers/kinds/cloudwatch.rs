@@ -247,12 +247,13 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
     let Some(trigger) = alarm.get("Trigger").and_then(Value::as_object) else {
         return report;
     };
-    report.resource.kind = text(trigger, "Namespace");
-    report.resource.id = dimensions(trigger).next().map(|(_, value)| value);
+    let metric = metric(trigger);
+    report.resource.kind = text(metric, "Namespace");
+    report.resource.id = dimensions(metric).next().map(|(_, value)| value);
     report
         .labels
-        .extend(dimensions(trigger).collect::<BTreeMap<_, _>>());
-    report.metric.name = text(trigger, "MetricName");
+        .extend(dimensions(metric).collect::<BTreeMap<_, _>>());
+    report.metric.name = text(metric, "MetricName");
     report.metric.unit = text(trigger, "Unit");
     report.metric.threshold = text(trigger, "Threshold").and_then(|text| number(&text));
     report.metric.comparator = text(trigger, "ComparisonOperator").map(|word| {
@@ -265,6 +266,17 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
         .and_then(|(_, after)| after.split(' ').next());
     report.metric.value = bracket.and_then(number);
     report
+}
+
+/// The metric of a trigger. An alarm on an anomaly or on an expression has its metrics in a list, one level deeper; the
+/// first one that is a metric counts.
+fn metric(trigger: &Object) -> &Object {
+    let listed = trigger.get("Metrics").and_then(Value::as_array);
+    let mut metrics = listed
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.pointer("/MetricStat/Metric")?.as_object());
+    metrics.next().unwrap_or(trigger)
 }
 
 fn dimensions(trigger: &Object) -> impl Iterator<Item = (String, String)> {

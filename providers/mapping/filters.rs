@@ -13,6 +13,7 @@ use sha2::Sha256;
 
 use super::time::{self, Moment};
 use super::view;
+use crate::parse::resource::broken;
 use campanile_language::meter;
 
 /// How many instructions one expression may take. The longest of the catalogue takes some hundred.
@@ -84,6 +85,7 @@ const OWN_FILTERS: &[&str] = &[
     "md5",
     "number",
     "pairs",
+    "resource",
     "sha256",
     "tagmap",
     "time",
@@ -143,6 +145,7 @@ fn build() -> Environment<'static> {
     env.add_filter("md5", |value: &Value| hashed::<Md5>(value));
     env.add_filter("number", |value: &Value| number(value).unwrap_or_default());
     env.add_filter("pairs", pairs);
+    env.add_filter("resource", resource);
     env.add_filter("sha256", |value: &Value| hashed::<Sha256>(value));
     env.add_filter("tagmap", tagmap);
     env.add_filter("time", time);
@@ -393,4 +396,16 @@ fn tagmap(value: &Value, key: Option<&str>, named: Option<&str>) -> Value {
         Some((key, part(&item, named.unwrap_or("value"), 1)?))
     });
     Value::from_pairs(pairs)
+}
+
+/// `type`, `id` and `name` of what is broken, by labels in the style of Prometheus.
+fn resource(labels: &Value) -> Value {
+    let found = broken(|name| text(&labels.get_attr(name).ok()?));
+    found.map_or(Value::UNDEFINED, |found| {
+        Value::from_pairs([
+            ("type", found.kind),
+            ("id", &found.id),
+            ("name", &found.name),
+        ])
+    })
 }

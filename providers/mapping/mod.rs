@@ -14,6 +14,7 @@ mod fields;
 mod filters;
 mod form;
 mod fresh;
+mod keys;
 mod names;
 mod nearest;
 mod prove;
@@ -58,6 +59,8 @@ const KEYS: &[&str] = &[
     "recognizes",
     "time_zone",
     "lower_keys",
+    "any_case",
+    "dotted_keys",
     "absent",
     "placeholders",
     "each",
@@ -356,6 +359,8 @@ fn taking(form: &mut Form<'_>, top: Table<'_>) -> Taking {
     }
     Taking {
         lower_keys: form.flag(top, "lower_keys"),
+        any_case: form.flag(top, "any_case"),
+        dotted_keys: form.flag(top, "dotted_keys"),
         absent,
         placeholders,
     }

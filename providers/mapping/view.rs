@@ -8,6 +8,7 @@ use minijinja::value::{Enumerator, Object};
 use serde_json::Value as Json;
 
 use super::filters::{ZONE, Zone};
+use super::keys::{AnyCase, undotted};
 use super::names::Names;
 use campanile_model::Callback;
 use campanile_model::Fault;
@@ -20,6 +21,10 @@ const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cooki
 pub(crate) struct Taking {
     /// Keys are put into lower case: the vendor's senders do not agree on it.
     pub(crate) lower_keys: bool,
+    /// Keys are found in any case of letters, and kept as they are written.
+    pub(crate) any_case: bool,
+    /// `host.name` as a key means the same as `name` inside of `host`.
+    pub(crate) dotted_keys: bool,
     /// Texts that mean that there is nothing, such as `null`.
     pub(crate) absent: Vec<String>,
     /// Forms of the vendor's placeholders; one that stands alone was not resolved, so there is nothing.
@@ -75,12 +80,26 @@ impl Taking {
             Json::Number(number) => number_value(number),
             Json::String(text) => self.text(text),
             Json::Array(items) => items.iter().map(|item| self.value(item)).collect(),
+            Json::Object(fields) if self.any_case => {
+                let fields = fields
+                    .iter()
+                    .map(|(key, value)| (key.clone(), self.value(value)));
+                Value::from_object(AnyCase(fields.collect()))
+            }
             Json::Object(fields) => Value::from_pairs(
                 fields
                     .iter()
                     .map(|(key, value)| (self.key(key), self.value(value))),
             ),
         }
+    }
+
+    /// A whole body as a value.
+    fn body(&self, json: &Json) -> Value {
+        if self.dotted_keys {
+            return self.value(&undotted(json));
+        }
+        self.value(json)
     }
 
     fn key(&self, key: &str) -> Value {
@@ -142,7 +161,7 @@ impl View {
     pub(crate) fn of(call: &Callback, taking: &Taking, names: Names) -> Result<Self, Fault> {
         let mut view = Self::default();
         if names.has("body") && holds_json(call, names) {
-            view.body = taking.value(call.json()?);
+            view.body = taking.body(call.json()?);
         }
         if names.has("text") {
             view.text = Value::from(call.text()?);
@@ -232,7 +251,10 @@ impl Object for View {
 
 /// Whether the body is to be read as JSON. A form is not, where the mapping reads forms; nor is an empty body.
 fn holds_json(call: &Callback, names: Names) -> bool {
-    let is_form = call.media_type() == "application/x-www-form-urlencoded";
+    let is_form = matches!(
+        call.media_type().as_str(),
+        "application/x-www-form-urlencoded" | "multipart/form-data"
+    );
     !(call.body.is_empty() || is_form && names.has("form"))
 }
 

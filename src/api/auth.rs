@@ -22,9 +22,11 @@ pub(super) async fn bearer(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let gateway = request.app_data::<web::Data<Gateway>>();
-    let plan = gateway.map(|gateway| gateway.plan());
-    let allowed = plan.is_none_or(|plan| {
-        plan.admin.token.is_none() || is_open(request.path()) || has_token(&request, &plan.admin)
+    let current = gateway.map(|gateway| gateway.current());
+    let allowed = current.is_none_or(|current| {
+        current.admin.token.is_none()
+            || is_open(request.path())
+            || has_token(&request, &current.admin)
     });
     if allowed {
         return next

@@ -1,7 +1,6 @@
 //! `/api/v1/quarantine`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_model::Callback;
 
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, page, select};
@@ -9,8 +8,10 @@ use super::types::{
     Counted, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
 };
 use super::{Failing, Names, resource};
-use crate::http::reading::{self, OwedTo};
-use crate::http::{Gateway, Plan};
+use crate::http::Gateway;
+use crate::http::commit::{self, SinksOf};
+use crate::intake::{keep_of, stored};
+use crate::snapshot::Snapshot;
 use campanile_store::{Entry, Fault, Filter, QuarantineRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -103,13 +104,13 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     if selection.dry_run {
         return Ok(HttpResponse::Ok().json(answer));
     }
-    let plan = gateway.plan();
+    let current = gateway.current();
     // The oldest first, in the order in which they came.
     for id in ids.into_iter().rev() {
         let Some(row) = gateway.store.quarantined(id).await? else {
             continue;
         };
-        match release(&gateway, &plan, &row).await? {
+        match release(&gateway, &current.snapshot, &row).await? {
             Ok(()) => answer.released += 1,
             Err((id, faults)) => answer.still_unreadable.push(StillUnreadable { id, faults }),
         }
@@ -117,16 +118,16 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// What is wrong still, and the number under which it is kept now.
+/// What is still wrong, and the number under which the callback is kept now.
 type Still = (i64, Vec<Fault>);
 
-/// Reads a callback again, as the provider and the source are now. Its sender was believed when it came.
+/// Reads a callback again with the provider and the source as they are now. Its sender was verified when it came.
 async fn release(
     gateway: &Gateway,
-    plan: &Plan,
+    snapshot: &Snapshot,
     row: &QuarantineRow,
 ) -> Failing<Result<(), Still>> {
-    let entry = match read_again(gateway, plan, row) {
+    let entry = match read_again(snapshot, row) {
         Ok(entry) => entry,
         Err(fault) => return Ok(Err((row.id, vec![fault]))),
     };
@@ -134,31 +135,23 @@ async fn release(
     if entry.alerts.is_empty() && !faults.is_empty() {
         return Ok(Err((row.id, faults)));
     }
-    let owed = OwedTo::of(&entry);
+    let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.release(row.id, entry).await?;
-    owed.poke(&*gateway.sinks, &appended);
+    sinks.wake(&*gateway.sinks, &appended);
     if faults.is_empty() {
         return Ok(Ok(()));
     }
     Ok(Err((appended.quarantine.unwrap_or(row.id), faults)))
 }
 
-fn read_again(gateway: &Gateway, plan: &Plan, row: &QuarantineRow) -> Result<Entry, Fault> {
-    let fault = |place: &str, problem: String| Fault {
-        place: place.to_owned(),
-        problem,
-    };
-    let inlet = plan.inlet(&row.source).ok_or_else(|| {
-        fault(
-            "source",
-            format!("`{}` is not configured any more", row.source),
-        )
+fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> {
+    let source = snapshot.source(&row.source).ok_or_else(|| {
+        let problem = format!("`{}` is no longer configured", row.source);
+        Fault::new("source", problem)
     })?;
-    let mut call =
-        Callback::from_http(&row.callback).map_err(|e| fault("callback", e.to_string()))?;
-    call.received_at = Some(row.received_at);
-    let (entry, _effect) = reading::entry(gateway, plan, inlet, &call, row.received_at);
-    Ok(entry)
+    let call = stored(source, &row.callback, row.received_at)?;
+    let kept = keep_of(source, &call);
+    Ok(commit::entry(&source.name, kept, snapshot))
 }
 
 /// Drops callbacks for good.

@@ -1,8 +1,7 @@
 //! `/api/v1/renormalize`: what the present mapping would say of callbacks that were stored. Changes nothing.
 
 use actix_web::{HttpResponse, web};
-use campanile_model::{Alert, Callback, Report};
-use campanile_providers::Reading;
+use campanile_model::Alert;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -10,8 +9,9 @@ use super::error::ApiError;
 use super::query::{LIMIT_MAX, page};
 use super::types::{Difference, Differing, Renormalize as Wanted, Renormalized};
 use super::{Failing, resource};
-use crate::http::reading;
-use crate::http::{Gateway, Inlet};
+use crate::http::Gateway;
+use crate::intake::{Read, read, stored};
+use crate::snapshot::Source;
 use campanile_store::{Fault, Filter, StoredAlert};
 
 /// Alerts that are looked at unless asked otherwise.
@@ -67,9 +67,14 @@ pub(super) async fn compare(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let wanted = Wanted::of(&body)?;
-    let plan = gateway.plan();
-    let inlet = plan.inlet(&wanted.source).ok_or_else(|| {
-        let names: Vec<&str> = plan.inlets.iter().map(|inlet| &*inlet.name).collect();
+    let current = gateway.current();
+    let snapshot = &current.snapshot;
+    let source = snapshot.source(&wanted.source).ok_or_else(|| {
+        let names: Vec<&str> = snapshot
+            .sources
+            .iter()
+            .map(|source| &*source.name)
+            .collect();
         let names = names.join(", ");
         let message = format!(
             "`{:.80}` is not configured; the sources are: {names}",
@@ -88,7 +93,7 @@ pub(super) async fn compare(
             gone += 1;
             continue;
         };
-        items.extend(again.differs(inlet, alert, raw));
+        items.extend(again.differs(source, alert, raw));
     }
     Ok(HttpResponse::Ok().json(Renormalized {
         items,
@@ -103,12 +108,17 @@ pub(super) async fn compare(
 struct Again {
     raw: Vec<u8>,
     received_at: Option<Timestamp>,
-    read: Option<Result<Reading, Fault>>,
+    read: Option<Result<Read, Fault>>,
 }
 
 impl Again {
     /// In what an alert would differ; nothing where it would be the same.
-    fn differs(&mut self, inlet: &Inlet, stored: &StoredAlert, raw: Vec<u8>) -> Option<Differing> {
+    fn differs(
+        &mut self,
+        source: &Source,
+        stored: &StoredAlert,
+        raw: Vec<u8>,
+    ) -> Option<Differing> {
         let old: Alert = serde_json::from_slice(&stored.json).ok()?;
         let received_at = old.received_at;
         if self.raw != raw || self.received_at != Some(received_at) {
@@ -118,7 +128,7 @@ impl Again {
         let raw = &self.raw;
         let read = self
             .read
-            .get_or_insert_with(|| read(inlet, raw, received_at));
+            .get_or_insert_with(|| read_again(source, raw, received_at));
         let differing = |fields: Vec<Difference>, fault: Option<Fault>| Differing {
             alert: old.id.clone(),
             received_at,
@@ -130,52 +140,51 @@ impl Again {
             Ok(reading) => reading,
             Err(fault) => return Some(differing(vec![], Some(fault.clone()))),
         };
-        let Some(report) = same(reading, &old) else {
+        let Some(new) = same(reading, &old) else {
             return Some(differing(vec![], Some(absent(reading))));
         };
-        let mut report = report.clone();
-        reading::label(inlet, &mut report);
-        let new = report.into_alert(&inlet.name, received_at);
         let fields = differences(&json!(old), &json!(new));
         (!fields.is_empty()).then(|| differing(fields, None))
     }
 }
 
-/// Reads a stored callback as the provider and the source are now. Its sender was believed when it came.
-fn read(inlet: &Inlet, raw: &[u8], received_at: Timestamp) -> Result<Reading, Fault> {
-    let mut call = Callback::from_http(raw).map_err(|error| Fault {
-        place: "callback".to_owned(),
-        problem: error.to_string(),
-    })?;
-    call.received_at = Some(received_at);
-    reading::read(inlet, &call).map_err(reading::told)
+/// Reads a stored callback with the provider and the source as they are now. Its sender was verified when it came.
+fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Read, Fault> {
+    let call = stored(source, raw, received_at)?;
+    let mut read = read(source, &call, received_at);
+    match read.faults.pop() {
+        Some(fault) if read.alerts.is_empty() && read.faults.is_empty() => Err(fault),
+        fault => {
+            read.faults.extend(fault);
+            Ok(read)
+        }
+    }
 }
 
-/// The report that an alert would be made of: by its message, else by its problem, else the only one there is.
-fn same<'r>(reading: &'r Reading, old: &Alert) -> Option<&'r Report> {
-    let reports = &reading.reports;
-    let by_message = reports.iter().find(|r| r.message_id == old.message_id);
+/// The alert that it would be: the one of its message, else the only one of its problem, else the only one there is.
+fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
+    let alerts = || read.alerts.iter().map(|identified| &identified.alert);
+    let only = |mut alerts: Vec<&'r Alert>| alerts.pop().filter(|_| alerts.is_empty());
+    let by_message = alerts().find(|new| new.message_id == old.message_id);
     let by_problem = || {
-        let mut same = reports.iter().filter(|r| r.fingerprint == old.fingerprint);
-        same.next().filter(|_| same.next().is_none())
+        let same = alerts().filter(|new| new.fingerprint == old.fingerprint);
+        only(same.collect())
     };
-    let only = || reports.first().filter(|_| reports.len() == 1);
-    by_message.or_else(by_problem).or_else(only)
+    by_message
+        .or_else(by_problem)
+        .or_else(|| only(alerts().collect()))
 }
 
 /// Why there would be no such alert.
-fn absent(reading: &Reading) -> Fault {
-    if let Some(fault) = reading.unreadable.first() {
-        return reading::told(fault.clone());
+fn absent(read: &Read) -> Fault {
+    if let Some(fault) = read.faults.first() {
+        return fault.clone();
     }
-    let problem = match &reading.ignored {
-        Some(why) => format!("it would be no alert: {why}"),
+    let problem = match &read.ignored {
+        Some(reason) => format!("it would not be an alert: {reason}"),
         None => "no alert of this message or problem would be read".to_owned(),
     };
-    Fault {
-        place: "body".to_owned(),
-        problem,
-    }
+    Fault::new("body", problem)
 }
 
 /// The fields in which two alerts differ, `metric.value` and the like, with what was said and what would be.

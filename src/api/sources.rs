@@ -6,7 +6,8 @@ use super::error::ApiError;
 use super::types::{Page, Source};
 use super::{Failing, resource};
 use crate::config;
-use crate::http::{Gateway, Inlet, Plan};
+use crate::http::{Current, Gateway};
+use crate::snapshot;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -21,12 +22,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     responses((status = 200, body = Page<Source>))
 )]
 pub(super) async fn index(gateway: web::Data<Gateway>) -> HttpResponse {
-    let plan = gateway.plan();
+    let current = gateway.current();
+    let sources = current.snapshot.sources.iter();
     HttpResponse::Ok().json(Page {
-        items: plan
-            .inlets
-            .iter()
-            .map(|inlet| shown(&plan, inlet))
+        items: sources
+            .filter_map(|source| shown(&current, source))
             .collect(),
         next: None,
     })
@@ -46,32 +46,37 @@ pub(super) async fn show(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let plan = gateway.plan();
+    let current = gateway.current();
     let (provider, name) = name.into_inner();
-    let inlet = plan.inlet(&format!("{provider}/{name}")).ok_or_else(|| {
-        let names: Vec<&str> = plan.inlets.iter().map(|inlet| &*inlet.name).collect();
+    let source = current.snapshot.source(&format!("{provider}/{name}"));
+    let shown = source.and_then(|source| shown(&current, source));
+    let shown = shown.ok_or_else(|| {
+        let sources = current.snapshot.sources.iter();
+        let names: Vec<&str> = sources.map(|source| &*source.name).collect();
         let names = names.join(", ");
         ApiError::not_found(format!(
             "this source is not configured; the sources are: {names}"
         ))
     })?;
-    Ok(HttpResponse::Ok().json(shown(&plan, inlet)))
+    Ok(HttpResponse::Ok().json(shown))
 }
 
-fn shown(plan: &Plan, inlet: &Inlet) -> Source {
-    let (source, provider, meters) = (inlet.source(), &*inlet.feed.provider, &inlet.meters);
-    Source {
-        name: inlet.name.to_string(),
-        provider: provider.name().to_owned(),
-        callback: config::whole(plan.public_url.as_ref(), &source.callback_path()),
-        paths: source.paths(),
-        proof: source.proof_in_words(provider),
+fn shown(current: &Current, source: &snapshot::Source) -> Option<Source> {
+    let meters = current.meters(source)?;
+    let (settings, public) = (&source.settings, &current.snapshot.server.public_url);
+    Some(Source {
+        name: source.name.to_string(),
+        provider: source.vendor().to_owned(),
+        callback: config::whole(public.as_ref(), &settings.callback_path()),
+        paths: settings.paths(),
+        proof: settings.proof_in_words(&*source.provider),
         accepted: meters.accepted.get(),
+        ignored: meters.ignored.get(),
         duplicates: meters.duplicates.get(),
         conflicts: meters.conflicts.get(),
         quarantined: meters.quarantined.get(),
         rejected: meters.rejected.get(),
         last_callback_at: meters.last_callback_at(),
         drift: meters.drift.seen(),
-    }
+    })
 }

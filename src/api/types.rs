@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::telemetry::drift::Seen;
+use crate::intake::drift::Seen;
 
 /// One page of a list, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -233,6 +233,8 @@ pub struct Source {
     pub proof: String,
     /// Accepted callbacks.
     pub accepted: u64,
+    /// Known test and lifecycle messages, which hold no alert.
+    pub ignored: u64,
     /// Callbacks of which every alert was known.
     pub duplicates: u64,
     /// Alerts with a known message id and other content.

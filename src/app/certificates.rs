@@ -15,10 +15,10 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Url};
 use tokio::sync::Semaphore;
 
-use crate::http::Certificates;
 use campanile_model::Clock;
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
+use futures_util::future::BoxFuture;
 
 /// Shorter than any vendor waits for its answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,29 +52,36 @@ pub const REACH: Settings<'static> = Settings {
     skip_tls_verification: false,
 };
 
-/// Fetches what is not kept.
-pub fn fetched(clock: Clock, reach: Settings<'_>) -> Certificates {
-    let client = match Client::new(reach) {
-        Ok(client) => client,
-        Err(error) => {
-            tracing::error!(%error, "vendors' certificates cannot be fetched");
-            return Arc::new(|_| Box::pin(std::future::ready(None)));
-        }
-    };
-    let archive = Arc::new(Archive {
-        client,
-        patience: reach.timeout,
-        clock,
-        certificates: Shelf::default(),
-        keys: Shelf::default(),
-        lately: Mutex::default(),
-        room: Semaphore::new(AT_ONCE),
-        turn: Arc::default(),
-    });
-    Arc::new(move |needed| {
-        let archive = Arc::clone(&archive);
-        Box::pin(async move { archive.get(needed).await })
-    })
+/// Documents of vendors: kept ones, and fetched ones.
+#[derive(Clone)]
+pub struct Documents(Option<Arc<Archive>>);
+
+impl Documents {
+    /// Documents that are fetched by a client with these settings.
+    pub fn new(clock: Clock, reach: Settings<'_>) -> Self {
+        let client = Client::new(reach);
+        let client = client.inspect_err(|error| {
+            tracing::error!(%error, "the HTTPS client cannot be built: certificates of vendors cannot be fetched");
+        });
+        Self(client.ok().map(|client| {
+            Arc::new(Archive {
+                client,
+                patience: reach.timeout,
+                clock,
+                certificates: Shelf::default(),
+                keys: Shelf::default(),
+                lately: Mutex::default(),
+                room: Semaphore::new(AT_ONCE),
+                turn: Arc::default(),
+            })
+        }))
+    }
+
+    /// The document, unless it cannot be had now.
+    pub fn get(&self, needed: Needed) -> BoxFuture<'static, Option<Body>> {
+        let archive = self.0.clone();
+        Box::pin(async move { archive?.get(needed).await })
+    }
 }
 
 type Body = Arc<[u8]>;

@@ -15,11 +15,13 @@ use tokio::task::JoinHandle;
 
 pub use run::run;
 
+use certificates::Documents;
+
 use crate::api;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::{self, Gateway};
-use crate::pipeline::route::RouteMistake;
+use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
@@ -98,19 +100,22 @@ impl App {
         let admin = listen(config.admin.listen)?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store.path)?);
         let outlets = plan::outlets(&config, &*store).await?;
-        let plan = plan::plan(&config, &outlets, &metrics)?;
+        let snapshot = plan::snapshot(&config, &outlets)?;
         let observer = Arc::new(DeliveryLog::new(Arc::clone(&metrics)));
         let delivery = Delivery::start(Arc::clone(&store), outlets, clock.clone(), observer);
+        let internet = plan::Internet {
+            documents: Documents::new(clock.clone(), certificates::REACH),
+            clock: clock.clone(),
+        };
         let gateway = Gateway::new(
             Arc::clone(&store),
             clock.clone(),
             Arc::clone(&metrics),
             Arc::new(plan::Workers(delivery.clone())),
-            plan::hooks(clock.clone()),
-            plan,
+            Arc::new(internet),
+            (snapshot, config.admin.clone()),
         );
-        let certificates = certificates::fetched(clock.clone(), certificates::REACH);
-        let gateway = Arc::new(gateway.with_certificates(certificates));
+        let gateway = Arc::new(gateway);
         let listeners = vec![
             serve(public, |listener| {
                 http::public(Arc::clone(&gateway), listener, &server)
@@ -165,10 +170,10 @@ impl App {
             return Err(Error::NeedsRestart(fixed));
         }
         let outlets = plan::outlets(&new, &*self.store).await?;
-        let plan = plan::plan(&new, &outlets, &self.gateway.metrics)?;
-        // Workers first: an alert that the new plan owes to a new sink finds it.
+        let snapshot = plan::snapshot(&new, &outlets)?;
+        // Workers first: the new snapshot may send an alert to a new sink.
         self.delivery.replace(outlets);
-        self.gateway.follow(plan);
+        self.gateway.follow(snapshot, new.admin.clone());
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }

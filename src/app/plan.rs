@@ -1,27 +1,26 @@
-//! From a configuration to what the parts take: outlets for the workers, a plan for the listeners.
+//! Connects the parts: from a configuration to sinks and a snapshot, and from traits to what implements them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use campanile_model::Alert;
-use campanile_providers::Effect;
+use campanile_providers::{Effect, Needed};
+use futures_util::future::BoxFuture;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use super::Error;
+use super::certificates::Documents;
 use crate::config::Config;
 use crate::delivery::{Delivery, Outlet, Phase};
-use crate::http::{self, Hooks, Plan, SinkControl, SinkState};
-use crate::pipeline::dedup;
-use crate::pipeline::route::Router;
-use crate::telemetry::Metrics;
+use crate::http::{self, Outside, SinkControl, SinkState};
+use crate::snapshot::Snapshot;
 use campanile_model::Clock;
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
 use campanile_store::{Seq, SinkId, Store};
 
-/// A vendor's confirmation URL is asked for so long at the most.
+/// How long a vendor's confirmation URL may take to answer.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The configured sinks, built, with their numbers.
@@ -43,38 +42,25 @@ pub(super) async fn outlets(config: &Config, store: &dyn Store) -> Result<Vec<Ou
     built.collect()
 }
 
-/// What the listeners follow.
-pub(super) fn plan(config: &Config, outlets: &[Outlet], metrics: &Metrics) -> Result<Plan, Error> {
-    let router = Router::compile(&config.routes, outlets.len()).map_err(Error::Routes)?;
-    let ids: Vec<SinkId> = outlets.iter().map(|outlet| outlet.id).collect();
-    let decide = move |alert: &Alert| {
-        let decision = router.decide(alert);
-        if decision.failed > 0 {
-            let failed = decision.failed;
-            tracing::warn!(failed, source = %alert.source, "conditions failed on an alert; it took their routes");
-        }
-        decision
-            .sinks
-            .iter()
-            .filter_map(|sink| ids.get(*sink).copied())
-            .collect()
-    };
-    Ok(Plan::new(config, Arc::new(decide), metrics))
+/// The configuration as the listeners use it.
+pub(super) fn snapshot(config: &Config, outlets: &[Outlet]) -> Result<Snapshot, Error> {
+    let sinks: Vec<SinkId> = outlets.iter().map(|outlet| outlet.id).collect();
+    Snapshot::new(config, &sinks).map_err(Error::Routes)
 }
 
-/// What the listeners ask of other parts.
-pub(super) fn hooks(clock: Clock) -> Hooks {
-    Hooks {
-        identify: |source, report| {
-            (
-                dedup::key(source, &report.message_id),
-                dedup::content(report),
-            )
-        },
-        effect: Arc::new(move |effect| {
-            tokio::spawn(carry_out(effect, clock.clone()));
-        }),
-        demo_list: campanile_providers::demo_list,
+/// Requests to other hosts, through the guarded client.
+pub(super) struct Internet {
+    pub(super) documents: Documents,
+    pub(super) clock: Clock,
+}
+
+impl Outside for Internet {
+    fn document(&self, needed: Needed) -> BoxFuture<'static, Option<Arc<[u8]>>> {
+        self.documents.get(needed)
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        tokio::spawn(carry_out(effect, self.clock.clone()));
     }
 }
 
@@ -106,10 +92,10 @@ async fn carry_out(effect: Effect, clock: Clock) {
         (_, Err(error)) => Err(error.to_string()),
     };
     match outcome {
-        Ok(status) => tracing::info!(status, "a vendor's subscription was confirmed"),
+        Ok(status) => tracing::info!(status, "the subscription of a vendor is confirmed"),
         Err(cause) => tracing::error!(
             cause,
-            "a vendor's subscription could not be confirmed; have the vendor send it again"
+            "the subscription of a vendor could not be confirmed; request the confirmation again at the vendor"
         ),
     }
 }

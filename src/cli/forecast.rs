@@ -1,54 +1,41 @@
-//! What would become of a request, found out without storing or sending anything.
+//! What would become of a request. Asks intake and pipeline, as the gateway does; stores and sends nothing.
 
 use std::sync::Arc;
 
-use campanile_model::{Alert, Callback, Fault};
-use campanile_providers::{Effect, Explained, Outcome, Reading, verify};
+use campanile_model::{Alert, Callback, Fault, SinkId};
+use campanile_providers::{Effect, Explained, Refusal};
 use jiff::Timestamp;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::catalog;
 use super::failure::Failure;
-use crate::config::{Config, Feed, SinkSpec};
-use crate::pipeline::route::Router;
+use crate::config::{Config, SinkSpec};
+use crate::intake::target::{Target, normal};
+use crate::intake::verdict::answer;
+use crate::intake::{Kept, Taken, Trust, Turned, Verdict, take};
+use crate::pipeline::{self, Match};
+use crate::snapshot::{Snapshot, Source};
 use campanile_sinks::{self, Message};
-
-/// How the callback would end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Verdict {
-    /// Its alerts would be kept and delivered.
-    Accepted,
-    /// It is understood and holds no alert.
-    Ignored,
-    /// It would be kept for an operator, because it cannot be read.
-    Quarantined,
-    /// The sender would not be believed.
-    Refused,
-    /// Neither believed nor readable.
-    Rejected,
-}
 
 /// What would become of a request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Forecast {
-    /// The source that takes it.
-    pub(crate) source: String,
-    /// How it would end.
-    pub(crate) verdict: Verdict,
+    /// The source that takes it; none where none can be named.
+    pub(crate) source: Option<String>,
+    /// `accepted`, `ignored`, `quarantined` or `rejected`.
+    pub(crate) verdict: &'static str,
     /// Why, where it would not be accepted.
     pub(crate) reason: Option<String>,
-    /// What the vendor would be told.
-    pub(crate) answer: Told,
-    /// Its alerts, each with those who would get it.
+    /// The answer to the vendor.
+    pub(crate) answer: Reply,
+    /// Its alerts, each with the sinks that would get it.
     pub(crate) alerts: Vec<Fate>,
     /// What could not be read, and where.
     pub(crate) faults: Vec<Fault>,
     /// A URL that the server would fetch to confirm a subscription.
     pub(crate) confirms: Option<String>,
-    /// Where each field came from. None where nobody asked, or nothing is read.
+    /// Where each field came from. None where it was not asked for, or nothing is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) explained: Option<Origin>,
 }
@@ -66,18 +53,9 @@ pub(crate) enum Origin {
     Code,
 }
 
-/// What is asked beside the request.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked {
-    /// Go on as if the sender were believed.
-    pub(crate) believe: bool,
-    /// Say where each field came from.
-    pub(crate) explain: bool,
-}
-
-/// What the vendor would be told.
+/// The answer to the vendor.
 #[derive(Debug, Serialize)]
-pub(crate) struct Told {
+pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
@@ -87,7 +65,18 @@ pub(crate) struct Told {
 #[derive(Debug, Serialize)]
 pub(crate) struct Fate {
     pub(crate) alert: Arc<Alert>,
+    /// What each route said of it, in the order of the file.
+    pub(crate) routes: Vec<RouteSaid>,
     pub(crate) sinks: Vec<Rendered>,
+}
+
+/// What one route said of an alert.
+#[derive(Debug, Serialize)]
+pub(crate) struct RouteSaid {
+    /// Its condition; none matches every alert.
+    pub(crate) when: Option<String>,
+    /// `yes`, `no`, or `failed`: then the route applies all the same.
+    pub(crate) matches: &'static str,
 }
 
 /// What one sink would send.
@@ -100,112 +89,158 @@ pub(crate) struct Rendered {
     pub(crate) error: Option<String>,
 }
 
-/// Finds out what would become of `call` at `feed` at the time `now`.
-pub(crate) fn forecast(
-    config: &Config,
-    feed: &Feed,
-    call: &Callback,
-    asked: Asked,
-    now: Timestamp,
-) -> Result<Forecast, Failure> {
-    let (provider, source) = (&*feed.provider, &*feed.source);
-    let proven = if asked.believe {
-        Ok(())
-    } else {
-        verify(provider, call, source)
-    };
-    let read = provider.read(call, source);
-    let (verdict, reason) = match (&proven, &read) {
-        (Ok(()), Ok(reading)) => ending(reading),
-        (Ok(()), Err(fault)) => (Verdict::Quarantined, Some(fault.to_string())),
-        (Err(refusal), Ok(_)) => (Verdict::Refused, Some(refusal.to_string())),
-        (Err(refusal), Err(fault)) => (Verdict::Rejected, Some(format!("{refusal}; {fault}"))),
-    };
-    let answer = provider.answer(call, &outcome(verdict, proven.err()));
-    let explained = (asked.explain && proven.is_ok()).then(|| origin(feed, call));
-    let (reading, faults) = match read {
-        _ if proven.is_err() => (Reading::default(), Vec::new()),
-        Ok(reading) => {
-            let faults = reading.unreadable.clone();
-            (reading, faults)
+/// What `campanile try` is asked.
+pub(crate) struct Question<'a> {
+    pub(crate) config: &'a Config,
+    /// The source that is to take the request; none means the one that its path names.
+    pub(crate) source: Option<&'a str>,
+    /// Go on as if the sender were verified.
+    pub(crate) believe: bool,
+    /// Say where each field came from.
+    pub(crate) explain: bool,
+    pub(crate) now: Timestamp,
+}
+
+impl Question<'_> {
+    /// What would become of `call`.
+    pub(crate) fn ask(&self, mut call: Callback) -> Result<Forecast, Failure> {
+        let sinks: Vec<SinkId> = (0..self.config.sinks.len()).filter_map(number).collect();
+        let snapshot = Snapshot::new(self.config, &sinks).map_err(|mistakes| {
+            let wrong: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            Failure::usage(wrong.join("\n"))
+        })?;
+        call.received_at = Some(self.now);
+        let path = normal(&call.path).into_owned();
+        let target = self.target(&path, &snapshot)?;
+        target.mark(&path, &mut call);
+        Ok(match self.taken(&target, &call, &snapshot) {
+            Taken::Kept(source, kept) => self.kept(source, kept, &call, &snapshot),
+            Taken::List(source) => bare(Some(source), &Verdict::Ignored, &call),
+            Taken::Consent(_) => bare(target.source(), &Verdict::Ignored, &call),
+            Taken::Needs(source, _) => {
+                let verdict = Verdict::Refused(Refusal::Uncertified);
+                bare(Some(source), &verdict, &call)
+            }
+            Taken::Turned(Turned { source, verdict }) => bare(source, &verdict, &call),
+        })
+    }
+
+    /// Where the request goes: by its path, or to the source that is named.
+    fn target<'s, 'p>(
+        &self,
+        path: &'p str,
+        snapshot: &'s Snapshot,
+    ) -> Result<Target<'s, 'p>, Failure> {
+        let target = Target::of(path, snapshot);
+        let Some(name) = self.source else {
+            return target.ok_or_else(|| {
+                Failure::usage(format!("no source has the request's path `{path}`"))
+                    .hint("name the source: --source ucloud/prod")
+            });
+        };
+        let source = snapshot.source(name).ok_or_else(|| {
+            let names = snapshot.sources.iter().map(|source| &*source.name);
+            catalog::unknown("source", name, names, "campanile check")
+        })?;
+        Ok(target.map_or_else(|| Target::named(source), |target| target.only(source)))
+    }
+
+    /// A sender whose proof holds stays what it is; any other is believed where the operator says so.
+    fn taken<'s>(
+        &self,
+        target: &Target<'s, '_>,
+        call: &Callback,
+        snapshot: &'s Snapshot,
+    ) -> Taken<'s> {
+        match take(target, call, snapshot, Trust::Proven) {
+            Taken::Turned(_) | Taken::Needs(..) if self.believe => {
+                take(target, call, snapshot, Trust::Given)
+            }
+            taken => taken,
         }
-        Err(fault) => (Reading::default(), vec![fault]),
-    };
-    let router = router(config)?;
-    let alerts = reading.reports.into_iter().map(|report| {
-        let mut alert = report.into_alert(&source.name, now);
+    }
+
+    fn kept(&self, source: &Source, kept: Kept, call: &Callback, snapshot: &Snapshot) -> Forecast {
+        let read = kept.read;
+        let new = read.alerts.iter().map(|_| Uuid::nil()).collect();
+        let verdict = Verdict::of(new, !read.faults.is_empty(), read.alerts.len());
+        let alerts = read.alerts.into_iter();
+        let fates = alerts.map(|identified| self.fate(identified.alert, snapshot));
+        let forecast = bare(Some(source), &verdict, call);
+        let reason = match verdict {
+            Verdict::Quarantined => read.faults.first().map(ToString::to_string),
+            _ => read.ignored.map(std::borrow::Cow::into_owned),
+        };
+        Forecast {
+            reason,
+            alerts: fates.collect(),
+            faults: read.faults,
+            confirms: read.effect.map(|Effect::Confirm { url }| url),
+            explained: self.explain.then(|| origin(source, call)),
+            ..forecast
+        }
+    }
+
+    fn fate(&self, mut alert: Alert, snapshot: &Snapshot) -> Fate {
         alert.id = Uuid::nil().to_string();
-        fate(config, &router, alert, now)
-    });
-    Ok(Forecast {
-        source: source.name.clone(),
-        verdict,
+        let decision = pipeline::decide(&alert, snapshot);
+        let routes = snapshot.routes.all.iter().zip(&decision.because);
+        let routes = routes.map(|(route, said)| RouteSaid {
+            when: route.text.clone(),
+            matches: match said {
+                Match::Yes => "yes",
+                Match::No => "no",
+                Match::Failed => "failed",
+            },
+        });
+        let alert = Arc::new(alert);
+        let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), self.now);
+        let places = decision.sinks.iter().map(|id| usize::try_from(*id));
+        let specs = places.filter_map(|place| self.config.sinks.get(place.ok()?));
+        Fate {
+            routes: routes.collect(),
+            sinks: specs.map(|spec| render(spec, &message)).collect(),
+            alert,
+        }
+    }
+}
+
+/// A forecast without alerts.
+fn bare(source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Forecast {
+    let answer = answer(source, call, verdict);
+    let reason = match verdict {
+        Verdict::Refused(refusal) => Some(refusal.to_string()),
+        Verdict::Rejected(reason) => Some(reason.sentence().to_owned()),
+        _ => None,
+    };
+    Forecast {
+        source: source.map(|source| source.name.to_string()),
+        verdict: verdict.word(),
         reason,
-        answer: Told {
+        answer: Reply {
             status: answer.status,
             content_type: answer.content_type,
             body: answer.body,
         },
-        alerts: alerts.collect(),
-        faults,
-        confirms: reading.effect.map(|Effect::Confirm { url }| url),
-        explained,
-    })
+        alerts: Vec::new(),
+        faults: Vec::new(),
+        confirms: None,
+        explained: None,
+    }
 }
 
-/// Where the fields came from. Of a callback that cannot be read at all there are none: its fault says why.
-fn origin(feed: &Feed, call: &Callback) -> Origin {
-    match feed.provider.explained(call, &feed.source) {
+/// The number of the sink at this place of the configuration.
+fn number(place: usize) -> Option<SinkId> {
+    SinkId::try_from(place).ok()
+}
+
+/// Where the fields came from. A callback that cannot be read at all has none: its fault says why.
+fn origin(source: &Source, call: &Callback) -> Origin {
+    match source.provider.explained(call, &source.settings) {
         Some(fields) => Origin::Mapping {
             fields: fields.unwrap_or_default(),
         },
         None => Origin::Code,
-    }
-}
-
-fn router(config: &Config) -> Result<Router, Failure> {
-    Router::compile(&config.routes, config.sinks.len()).map_err(|mistakes| {
-        let wrong: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        Failure::usage(wrong.join("\n"))
-    })
-}
-
-fn ending(reading: &Reading) -> (Verdict, Option<String>) {
-    match (reading.ignored.clone(), reading.unreadable.first()) {
-        (Some(why), _) => (Verdict::Ignored, Some(why.into_owned())),
-        (None, Some(fault)) if reading.reports.is_empty() => {
-            (Verdict::Quarantined, Some(fault.to_string()))
-        }
-        _ => (Verdict::Accepted, None),
-    }
-}
-
-fn outcome(verdict: Verdict, refusal: Option<campanile_providers::Refusal>) -> Outcome<'static> {
-    match (verdict, refusal) {
-        (Verdict::Accepted, _) => Outcome::Accepted {
-            id: "00000000-0000-0000-0000-000000000000",
-        },
-        (Verdict::Ignored, _) => Outcome::Accepted { id: "" },
-        (Verdict::Quarantined, _) => Outcome::Quarantined,
-        (Verdict::Rejected, _) => Outcome::Rejected {
-            status: 400,
-            reason: "the request cannot be read",
-        },
-        (Verdict::Refused, Some(campanile_providers::Refusal::Missing)) => {
-            Outcome::Refused { status: 401 }
-        }
-        (Verdict::Refused, _) => Outcome::Refused { status: 403 },
-    }
-}
-
-fn fate(config: &Config, router: &Router, alert: Alert, now: Timestamp) -> Fate {
-    let goes_to = router.sinks(&alert);
-    let alert = Arc::new(alert);
-    let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), now);
-    let specs = goes_to.into_iter().filter_map(|at| config.sinks.get(at));
-    Fate {
-        sinks: specs.map(|spec| render(spec, &message)).collect(),
-        alert,
     }
 }
 
@@ -221,57 +256,4 @@ fn render(spec: &SinkSpec, message: &Message) -> Rendered {
         request,
         error,
     }
-}
-
-/// The source that takes the request, by name where one is given, else by its path. Puts the key in its place.
-pub(crate) fn locate<'c>(
-    config: &'c Config,
-    call: &mut Callback,
-    name: Option<&str>,
-) -> Result<&'c Feed, Failure> {
-    let path = call.path.clone();
-    let segments: Vec<&str> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .collect();
-    let key = match segments.as_slice() {
-        ["callback", _, _, key] | ["callback" | "add", key] => Some(*key),
-        _ => None,
-    };
-    call.key = key.map(|key| percent_decode_str(key).decode_utf8_lossy().into_owned());
-    match (name, segments.as_slice()) {
-        (Some(name), _) => named(config, name),
-        (None, ["callback", provider, name, ..]) => named(config, &format!("{provider}/{name}")),
-        (None, ["callback"] | ["callback", _]) => recognized(config, call),
-        (None, ["add" | "get"] | ["add", _]) => {
-            let mut feeds = config.feeds.iter();
-            let demo = feeds.find(|feed| feed.source.demo_paths);
-            demo.ok_or_else(|| nowhere(&path))
-        }
-        _ => Err(nowhere(&path)),
-    }
-}
-
-fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Feed, Failure> {
-    let names = || config.feeds.iter().map(|feed| feed.source.name.as_str());
-    let found = config.feeds.iter().find(|feed| feed.source.name == name);
-    let lister = "campanile check";
-    found.ok_or_else(|| catalog::unknown("source", name, names(), lister))
-}
-
-/// The first source that knows the request and believes it; else the first that knows it.
-fn recognized<'c>(config: &'c Config, call: &Callback) -> Result<&'c Feed, Failure> {
-    let knows = |feed: &&Feed| feed.provider.recognizes(call);
-    let believes = |feed: &&Feed| verify(&*feed.provider, call, &feed.source).is_ok();
-    let mut knowing = config.feeds.iter().filter(knows);
-    let first = knowing.clone().next();
-    knowing
-        .find(believes)
-        .or(first)
-        .ok_or_else(|| Failure::failed("no source recognizes this request"))
-}
-
-fn nowhere(path: &str) -> Failure {
-    Failure::usage(format!("the request's path `{path}` leads to no source"))
-        .hint("name the source: --source ucloud/prod")
 }

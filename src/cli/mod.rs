@@ -80,6 +80,26 @@ struct Cli {
     command: Command,
 }
 
+/// What `campanile try --json` says of a callback: to hold it against what the gateway does.
+///
+/// # Errors
+/// What is wrong with the config or the callback.
+pub fn forecast(
+    config: &crate::config::Config,
+    call: campanile_model::Callback,
+    now: jiff::Timestamp,
+) -> Result<serde_json::Value, String> {
+    let question = forecast::Question {
+        config,
+        source: None,
+        believe: false,
+        explain: false,
+        now,
+    };
+    let forecast = question.ask(call).map_err(|failure| failure.to_string())?;
+    serde_json::to_value(forecast).map_err(|error| error.to_string())
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway.

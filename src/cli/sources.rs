@@ -50,6 +50,7 @@ const COLUMNS: &[Column<Source>] = &[
     Column::new("PROOF", |source: &Source| source.proof.clone()).squeeze(),
     Column::age("LAST CALLBACK", |source: &Source| source.last_callback_at).or("never"),
     Column::new("ACCEPTED", |source: &Source| source.accepted.to_string()),
+    Column::new("IGNORED", |source: &Source| source.ignored.to_string()).optional(),
     Column::new("DUPLICATE", |source: &Source| source.duplicates.to_string()).optional(),
     Column::new("QUARANTINED", |source: &Source| {
         source.quarantined.to_string()

@@ -10,7 +10,7 @@ use campanile_providers::Explained;
 use clap::Args;
 
 use super::failure::Failure;
-use super::forecast::{self, Asked, Fate, Forecast, Origin, Verdict};
+use super::forecast::{Fate, Forecast, Origin, Question};
 use super::setup::{self, count};
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless, style_of};
@@ -29,7 +29,7 @@ A request file is the request as it goes over the wire:
 
   {\"SessionID\":\"s-1\",\"AlarmTime\":1700000000,\"RecoveryTime\":0}
 
-Exit code 1 if the request would be refused, rejected or quarantined.";
+Exit code 1 if the request would be rejected or quarantined.";
 
 /// The largest request that is read. A gateway's own limit is usually far below.
 const REQUEST_BYTES_MAX: u64 = 64 << 20;
@@ -53,10 +53,10 @@ pub(crate) struct Trial {
     /// whole subject.
     #[arg(long, value_name = "NAME")]
     client_certificate: Option<String>,
-    /// Go on as if the sender were believed, whatever the request proves.
+    /// Go on as if the sender were verified, whatever the request proves.
     #[arg(long)]
     believe: bool,
-    /// Say of each field of the alerts where it came from: the place in the request, the expression, what it gave.
+    /// Show where each field of the alerts came from: the place in the request, the expression, its value.
     #[arg(long)]
     explain: bool,
     /// Print JSON: source, verdict, reason, answer, alerts with their sinks, faults.
@@ -74,22 +74,22 @@ impl Trial {
         })?;
         call.peer = self.from;
         call.client_certificate = self.client_certificate;
-        let feed = forecast::locate(&config, &mut call, self.source.as_deref())?;
-        let now = Clock::machine().now();
-        call.received_at = Some(now);
-        let asked = Asked {
+        let question = Question {
+            config: &config,
+            source: self.source.as_deref(),
             believe: self.believe,
             explain: self.explain,
+            now: Clock::machine().now(),
         };
-        let forecast = forecast::forecast(&config, feed, &call, asked, now)?;
+        let forecast = question.ask(call)?;
         if self.json {
             terminal.json(&forecast)?;
         } else {
             show(terminal, &forecast)?;
         }
         match forecast.verdict {
-            Verdict::Accepted | Verdict::Ignored => Ok(()),
-            Verdict::Quarantined | Verdict::Refused | Verdict::Rejected => Err(Failure::Said(1)),
+            "accepted" | "ignored" => Ok(()),
+            _ => Err(Failure::Said(1)),
         }
     }
 }
@@ -112,16 +112,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
-    let word = match forecast.verdict {
-        Verdict::Accepted => "accepted",
-        Verdict::Ignored => "ignored",
-        Verdict::Quarantined => "quarantined",
-        Verdict::Refused => "refused",
-        Verdict::Rejected => "rejected",
-    };
-    let verdict = terminal.paint(style_of(word), word);
+    let verdict = terminal.paint(style_of(forecast.verdict), forecast.verdict);
     let reason = forecast.reason.as_ref().map(|reason| format!(": {reason}"));
-    terminal.line(format_args!("source   {}", forecast.source))?;
+    let source = forecast.source.as_deref().unwrap_or("none");
+    terminal.line(format_args!("source   {source}"))?;
     let reason = harmless(&reason.unwrap_or_default());
     terminal.line(format_args!("verdict  {verdict}{reason}"))?;
     let answer = &forecast.answer;
@@ -146,8 +140,8 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
         show_origin(terminal, forecast, origin)?;
     }
     terminal.say(match forecast.verdict {
-        Verdict::Refused | Verdict::Rejected => {
-            "nothing was stored or sent; --believe goes on as if the sender were believed"
+        "rejected" => {
+            "nothing was stored or sent; --believe goes on as if the sender were verified"
         }
         _ => "nothing was stored or sent",
     })
@@ -172,7 +166,8 @@ fn show_origin(
     let fields = match origin {
         Origin::Mapping { fields } => fields,
         Origin::Code => {
-            let vendor = forecast.source.split('/').next().unwrap_or_default();
+            let source = forecast.source.as_deref().unwrap_or_default();
+            let vendor = source.split('/').next().unwrap_or_default();
             let words = format_args!(
                 "{vendor} is read by code: `campanile providers show {vendor}` says how"
             );
@@ -186,7 +181,12 @@ fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {
     terminal.json(&fate.alert)?;
     terminal.line("")?;
     if fate.sinks.is_empty() {
-        return terminal.line("goes to nobody: no route matches it");
+        terminal.line("goes to no sink: no route matches it")?;
+        for route in &fate.routes {
+            let when = harmless(route.when.as_deref().unwrap_or("always"));
+            terminal.line(format_args!("  {}: {when}", route.matches))?;
+        }
+        return Ok(());
     }
     terminal.line(format_args!("goes to {}", count(fate.sinks.len(), "sink")))?;
     for sink in &fate.sinks {

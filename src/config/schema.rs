@@ -230,6 +230,8 @@ fn mappings() -> Value {
             "recognizes": text,
             "time_zone": text,
             "lower_keys": { "type": "boolean" },
+            "any_case": { "type": "boolean" },
+            "dotted_keys": { "type": "boolean" },
             "absent": several,
             "placeholders": several,
             "each": text,

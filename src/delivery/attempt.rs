@@ -8,10 +8,10 @@ use campanile_model::Alert;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
+use super::id;
 use super::lane::{Claim, Item};
 use super::{backoff, later};
 use crate::config::Policy;
-use crate::pipeline::dedup;
 use campanile_model::Clock;
 use campanile_model::failpoint;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
@@ -62,7 +62,7 @@ pub(super) fn message(
     Ok(Message {
         attempt: item.attempts.saturating_add(1),
         retried_by_operator: item.redriven && !failpoint::broken("broken-late-flag"),
-        ..Message::of(alert, dedup::delivery_id(stored.id, sink), at)
+        ..Message::of(alert, id::delivery_id(stored.id, sink), at)
     })
 }
 

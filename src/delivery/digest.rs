@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::pipeline::dedup;
+use super::id;
 use campanile_sinks::Message;
 
 /// With fewer waiting alerts each one is sent on its own.
@@ -16,7 +16,7 @@ pub(super) const DIGEST_MAX: usize = 1_000;
 /// One message with the alerts of all these. None when there are none.
 pub(super) fn message(sink: &str, parts: &[Message], at: Timestamp) -> Option<Message> {
     Some(Message {
-        delivery_id: dedup::delivery_id(id_of(parts), sink),
+        delivery_id: id::delivery_id(id_of(parts), sink),
         opened: None,
         episode_open: parts.iter().any(|part| part.episode_open),
         handle: None,

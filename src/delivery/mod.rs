@@ -18,6 +18,7 @@ mod books;
 mod breaker;
 mod digest;
 mod event;
+pub mod id;
 mod lane;
 mod limit;
 mod mailbox;

@@ -5,38 +5,31 @@ use std::time::Duration;
 use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt;
 
-/// What is left of a refused body is read for so long, so that the sender gets to read the answer.
+use crate::config::Server;
+use crate::intake::Reason;
+
+/// The rest of a refused body is read for this long: many senders read the answer only after they have sent everything.
 const DRAIN_FOR: Duration = Duration::from_millis(500);
 
-/// Space taken before the first byte has come, however much is announced.
+/// The most that is allocated before the first byte has come, whatever the announced length.
 const RESERVED_BYTES_MAX: usize = 64 * 1024;
 
-/// Why a body was not read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// It is larger than allowed.
-    TooLarge,
-    /// It did not come in time.
-    Slow,
-    /// The connection broke, or the framing is wrong.
-    Broken,
-}
-
-/// Reads at most `max` bytes within a time. `announced` is the `Content-Length`.
+/// Reads the body within the limits of `server`. `announced` is the `Content-Length`.
 pub(super) async fn read(
-    payload: &mut Payload,
+    mut payload: Payload,
     announced: Option<u64>,
-    max: usize,
-    within: Duration,
-) -> Result<Vec<u8>, Unread> {
+    server: &Server,
+) -> Result<Vec<u8>, Reason> {
+    let (max, within) = (server.body_bytes_max, server.body_timeout);
+    let payload = &mut payload;
     let fits = announced.is_none_or(|length| usize::try_from(length).is_ok_and(|l| l <= max));
     if !fits {
         drain(payload, max).await;
-        return Err(Unread::TooLarge);
+        return Err(Reason::TooLarge);
     }
     let read = tokio::time::timeout(within, collect(payload, announced, max)).await;
-    let body = read.unwrap_or(Err(Unread::Slow));
-    if body == Err(Unread::TooLarge) {
+    let body = read.unwrap_or(Err(Reason::Slow));
+    if body == Err(Reason::TooLarge) {
         drain(payload, max).await;
     }
     body
@@ -46,20 +39,20 @@ async fn collect(
     payload: &mut Payload,
     announced: Option<u64>,
     max: usize,
-) -> Result<Vec<u8>, Unread> {
+) -> Result<Vec<u8>, Reason> {
     let announced = announced.and_then(|length| usize::try_from(length).ok());
     let mut body = Vec::with_capacity(announced.unwrap_or(0).min(RESERVED_BYTES_MAX));
     while let Some(chunk) = payload.next().await {
-        let chunk: Bytes = chunk.map_err(|_| Unread::Broken)?;
+        let chunk: Bytes = chunk.map_err(|_| Reason::Broken)?;
         if body.len() + chunk.len() > max {
-            return Err(Unread::TooLarge);
+            return Err(Reason::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-/// Reads on and forgets, for a short time and up to as much again as was allowed.
+/// Reads and discards, for a short time and at most as much again as was allowed.
 async fn drain(payload: &mut Payload, max: usize) {
     let rest = async {
         let mut left = max;

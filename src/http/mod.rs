@@ -1,48 +1,45 @@
 //! The public listener, which vendors call.
 //!
-//! A [`Gateway`] lives as long as the process and holds what both listeners need; a [`Plan`] is what one configuration
-//! says, and is replaced whole on reload. What the other parts do is handed in as [`Hooks`] and [`SinkControl`], so that
-//! this module knows no worker and no sink. The listener for operators is in `src/api`.
+//! A [`Gateway`] lives as long as the process and holds what both listeners need; the [`Snapshot`] in it is replaced as a
+//! whole on reload. [`SinkControl`] and [`Outside`] are implemented elsewhere: this module knows no worker and no client.
+//! The listener for operators is in `src/api`.
 
 pub mod address;
 mod body;
 mod callback;
+pub(crate) mod commit;
 pub(crate) mod connection;
-mod demo;
-mod drift;
 mod ending;
-mod handshake;
 mod ingest;
-pub(crate) mod reading;
-mod shared;
-mod target;
+mod list;
+mod remarks;
 
-use std::collections::HashMap;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::{App, web};
-use campanile_model::{Alert, Report};
-use campanile_providers::{Effect, Needed, Source};
+use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
-use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
-use url::Url;
 
 use connection::Limits;
 
-use crate::config::{self, Feed};
+use crate::config;
+use crate::snapshot::{Snapshot, Source};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeters;
 use campanile_model::Clock;
-use campanile_store::{DedupKey, Seq, SinkId, Store};
+use campanile_store::{Seq, SinkId, Store};
 
 /// A connection on which nothing is asked for so long is closed.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Near misses are logged at most once in this time.
+const NEAR_MISS_EVERY_MS: i64 = 10_000;
 
 /// What both listeners need, for the life of the process.
 pub struct Gateway {
@@ -54,65 +51,41 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// The workers, as far as operators may steer them.
     pub sinks: Arc<dyn SinkControl>,
-    /// What other parts do.
-    pub hooks: Hooks,
-    certificates: Certificates,
-    plan: RwLock<Arc<Plan>>,
+    /// Other hosts.
+    pub outside: Arc<dyn Outside>,
+    current: RwLock<Arc<Current>>,
+    near_miss_ms: AtomicI64,
     stopping: AtomicBool,
 }
 
-/// What other parts of the program do for this one.
-#[derive(Clone)]
-pub struct Hooks {
-    /// Names a source's message: its dedup key, and a hash over what it says.
-    pub identify: fn(&str, &Report) -> (DedupKey, u64),
+/// Requests to other hosts that a protocol asks for.
+pub trait Outside: Send + Sync {
+    /// Fetches the certificate or the keys at an address that a provider has checked. None when they cannot be had now.
+    fn document(&self, needed: Needed) -> BoxFuture<'static, Option<Arc<[u8]>>>;
     /// Does something for a vendor, later and elsewhere. Must not block.
-    pub effect: Arc<dyn Fn(Effect) + Send + Sync>,
-    /// What UCloud's demo server lists.
-    pub demo_list: fn(&[Alert]) -> serde_json::Value,
+    fn carry_out(&self, effect: Effect);
 }
 
-/// Fetches the certificate or the keys at an address that a provider has found to be its vendor's. None when it cannot be
-/// had, or not now.
-pub type Certificates = Arc<dyn Fn(Needed) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
-
-/// Says which sinks an alert is owed to, by number.
-pub type Routes = Arc<dyn Fn(&Alert) -> Vec<SinkId> + Send + Sync>;
-
-/// What one configuration says.
-pub struct Plan {
-    pub(crate) inlets: Vec<Inlet>,
-    by_name: HashMap<String, usize>,
-    /// The paths of the sources' own protocols.
-    own_paths: Vec<&'static str>,
-    routes: Routes,
-    trusted_proxies: Vec<IpNet>,
-    client_certificate_header: Option<String>,
-    body_bytes_max: usize,
-    body_timeout: Duration,
+/// The snapshot in force, and the counters of its sources.
+pub(crate) struct Current {
+    pub(crate) snapshot: Snapshot,
     pub(crate) admin: config::Admin,
-    pub(crate) public_url: Option<Url>,
+    meters: Vec<Arc<SourceMeters>>,
 }
 
-/// One source, ready to be called.
-pub(crate) struct Inlet {
-    pub(crate) feed: Feed,
-    pub(crate) name: Arc<str>,
-    pub(crate) meters: Arc<SourceMeters>,
-}
-
-impl Inlet {
-    pub(crate) fn source(&self) -> &Source {
-        &self.feed.source
+impl Current {
+    fn new(snapshot: Snapshot, admin: config::Admin, metrics: &Metrics) -> Self {
+        let sources = snapshot.sources.iter();
+        Self {
+            meters: sources.map(|source| metrics.source(&source.name)).collect(),
+            snapshot,
+            admin,
+        }
     }
 
-    fn routes(&self) -> &[campanile_providers::Route] {
-        &self.feed.provider.about().routes
-    }
-
-    /// Whether its protocol's senders use this path.
-    fn has_path(&self, path: &str) -> bool {
-        self.routes().iter().any(|route| route.path == path)
+    /// The counters of a source.
+    pub(crate) fn meters(&self, source: &Source) -> Option<&SourceMeters> {
+        self.meters.get(source.number).map(|meters| &**meters)
     }
 }
 
@@ -149,76 +122,33 @@ pub struct SinkState {
     pub retry_at: Option<Timestamp>,
 }
 
-impl Plan {
-    /// What `config` says, with routes that give sinks' numbers.
-    pub fn new(config: &config::Config, routes: Routes, metrics: &Metrics) -> Self {
-        let inlets: Vec<Inlet> = config
-            .feeds
-            .iter()
-            .map(|feed| Inlet {
-                feed: feed.clone(),
-                name: feed.source.name.as_str().into(),
-                meters: metrics.source(&feed.source.name),
-            })
-            .collect();
-        let names = inlets.iter().enumerate();
-        let own_routes = inlets.iter().flat_map(Inlet::routes);
-        let mut own_paths: Vec<&'static str> = own_routes.map(|route| route.path).collect();
-        own_paths.sort_unstable();
-        own_paths.dedup();
-        Self {
-            own_paths,
-            by_name: names
-                .map(|(i, inlet)| (inlet.name.to_string(), i))
-                .collect(),
-            inlets,
-            routes,
-            trusted_proxies: config.server.trusted_proxies.clone(),
-            client_certificate_header: config.server.client_certificate_header.clone(),
-            body_bytes_max: config.server.body_bytes_max,
-            body_timeout: config.server.body_timeout,
-            admin: config.admin.clone(),
-            public_url: config.server.public_url.clone(),
-        }
-    }
-
-    pub(crate) fn inlet(&self, name: &str) -> Option<&Inlet> {
-        self.inlets.get(*self.by_name.get(name)?)
-    }
-}
-
 impl Gateway {
-    /// A gateway that follows `plan`.
+    /// A gateway with this configuration.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
         metrics: Arc<Metrics>,
         sinks: Arc<dyn SinkControl>,
-        hooks: Hooks,
-        plan: Plan,
+        outside: Arc<dyn Outside>,
+        (snapshot, admin): (Snapshot, config::Admin),
     ) -> Self {
+        let current = Current::new(snapshot, admin, &metrics);
         Self {
             store,
             clock,
             metrics,
             sinks,
-            hooks,
-            certificates: Arc::new(|_| Box::pin(std::future::ready(None))),
-            plan: RwLock::new(Arc::new(plan)),
+            outside,
+            current: RwLock::new(Arc::new(current)),
+            near_miss_ms: AtomicI64::new(i64::MIN),
             stopping: AtomicBool::new(false),
         }
     }
 
-    /// The same gateway, with a way to get vendors' certificates and keys. Without one, what needs them is put off.
-    #[must_use]
-    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
-        self.certificates = certificates;
-        self
-    }
-
-    /// Follows another plan from the next request on; those under way end by the old one.
-    pub fn follow(&self, plan: Plan) {
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
+    /// Uses another configuration from the next request on; the requests under way end with the old one.
+    pub fn follow(&self, snapshot: Snapshot, admin: config::Admin) {
+        let current = Current::new(snapshot, admin, &self.metrics);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
     }
 
     /// Says that the process is about to stop: `/readyz` is false from now on.
@@ -230,8 +160,28 @@ impl Gateway {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn plan(&self) -> Arc<Plan> {
-        Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Logs a request that came near the address of `source`: anybody can cause it, therefore at a bounded rate.
+    fn near_miss(&self, source: &Source) {
+        let now = self.clock.now().as_millisecond();
+        let last = self.near_miss_ms.load(Ordering::Relaxed);
+        let waits = now.saturating_sub(last) < NEAR_MISS_EVERY_MS;
+        let won = |last| {
+            let (set, read) = (Ordering::Relaxed, Ordering::Relaxed);
+            let swapped = self.near_miss_ms.compare_exchange(last, now, set, read);
+            swapped.is_ok()
+        };
+        if !waits && won(last) {
+            let (source, address) = (&*source.name, source.settings.callback_path());
+            tracing::warn!(
+                source,
+                address,
+                "a request came to a path that is nearly the address of a source and got 404"
+            );
+        }
     }
 }
 
@@ -251,7 +201,7 @@ pub fn public(
         workers: server.workers.max(1),
         connections: server.connections_max,
         head: server.head_timeout,
-        request: server.head_timeout + server.body_timeout + ingest::ANSWER_WITHIN,
+        request: server.head_timeout + server.body_timeout + commit::ANSWER_WITHIN,
         keep_alive: KEEP_ALIVE,
     };
     connection::serve(listener, limits, factory)

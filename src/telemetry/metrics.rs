@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::drift::{self, Drift};
+use crate::intake::drift::{ChangeKind, Drift};
 use jiff::Timestamp;
 use metrics::{
     Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SharedString, Unit,
@@ -51,6 +51,7 @@ const fn metric(
 
 const CALLBACKS: &str = "campanile_callbacks_total";
 const REFUSED: &str = "campanile_refused_total";
+const QUARANTINES: &str = "campanile_quarantines_total";
 const CONFLICTS: &str = "campanile_conflicts_total";
 const UNROUTED: &str = "campanile_unrouted_total";
 const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
@@ -69,8 +70,9 @@ const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
 /// Every metric there is.
 #[rustfmt::skip]
 pub const ALL: &[Described] = &[
-    metric(CALLBACKS, Kind::Counter, &["source", "outcome"], "Callbacks by how they ended: accepted, duplicate, quarantined or rejected."),
+    metric(CALLBACKS, Kind::Counter, &["source", "outcome"], "Callbacks by outcome: accepted, duplicate, ignored, quarantined or rejected."),
     metric(REFUSED, Kind::Counter, &["source", "reason"], "Rejected callbacks by reason; source is - where none was named."),
+    metric(QUARANTINES, Kind::Counter, &["source", "reason"], "Quarantined callbacks by reason: unreadable, unrecognized (sent to the shared path, the proof holds, the format is unknown) or ambiguous (several vendors know the format)."),
     metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates that said something else than the original did."),
     metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that no route matched."),
     metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts whose word for severity nobody has mapped."),
@@ -122,8 +124,10 @@ impl Tally {
 
 /// What is counted of one source.
 pub struct SourceMeters {
-    /// Callbacks that brought something new, or were understood and held no alert.
+    /// Callbacks that brought a new alert.
     pub accepted: Tally,
+    /// Callbacks without an alert: a test message, an event of a life cycle.
+    pub ignored: Tally,
     /// Callbacks of which every alert was known.
     pub duplicates: Tally,
     /// Alerts that were known under their id, but said something else.
@@ -138,6 +142,7 @@ pub struct SourceMeters {
     pub unknown_words: Counter,
     /// How the payloads change.
     pub drift: Drift,
+    drifted: [Counter; 3],
     /// Head to answer.
     pub seconds: Histogram,
     last_ms: AtomicI64,
@@ -148,33 +153,41 @@ impl SourceMeters {
         let ended = |outcome: &'static str| {
             Tally::new(metrics.counter(CALLBACKS, &[("source", source), ("outcome", outcome)]))
         };
-        let drift =
-            |kind| Tally::new(metrics.counter(DRIFT, &[("source", source), ("kind", kind)]));
+        let drifted = |kind| metrics.counter(DRIFT, &[("source", source), ("kind", kind)]);
         let of = [("source", source)];
         Self {
             accepted: ended("accepted"),
+            ignored: ended("ignored"),
             duplicates: ended("duplicate"),
             quarantined: ended("quarantined"),
             rejected: ended("rejected"),
             conflicts: Tally::new(metrics.counter(CONFLICTS, &of)),
             unrouted: metrics.counter(UNROUTED, &of),
             unknown_words: metrics.counter(UNKNOWN_WORDS, &of),
-            drift: Drift::new(drift::Tallies {
-                new: drift("new"),
-                gone: drift("gone"),
-                types: drift("type"),
-            }),
+            drift: Drift::default(),
+            drifted: ["new", "gone", "type"].map(drifted),
             seconds: metrics.histogram(CALLBACK_SECONDS, &of),
             last_ms: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// Notes that a believed callback came.
+    /// Counts a change of the payload.
+    pub fn drifted(&self, kind: ChangeKind) {
+        let [new, gone, types] = &self.drifted;
+        let counter = match kind {
+            ChangeKind::New => new,
+            ChangeKind::Gone => gone,
+            ChangeKind::Type(_) => types,
+        };
+        counter.increment(1);
+    }
+
+    /// Notes that a verified callback came.
     pub fn seen(&self, at: Timestamp) {
         self.last_ms.store(at.as_millisecond(), Ordering::Relaxed);
     }
 
-    /// When the last believed callback came.
+    /// When the last verified callback came.
     pub fn last_callback_at(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.last_ms.load(Ordering::Relaxed)).ok()
     }
@@ -239,6 +252,12 @@ impl Metrics {
     /// Counts a callback that was not taken, by reason.
     pub fn refuse(&self, source: &str, reason: &'static str) {
         self.counter(REFUSED, &[("source", source), ("reason", reason)])
+            .increment(1);
+    }
+
+    /// Counts a quarantined callback, by reason.
+    pub fn quarantine(&self, source: &str, reason: &'static str) {
+        self.counter(QUARANTINES, &[("source", source), ("reason", reason)])
             .increment(1);
     }
 
@@ -348,6 +367,7 @@ mod tests {
         source.unknown_words.increment(1);
         source.seconds.record(0.002);
         metrics.refuse("-", "not_found");
+        metrics.quarantine("ucloud/prod", "unreadable");
         let sink = metrics.sink("webhook/oncall");
         sink.delivered.increment(1);
         sink.seconds.record(0.1);

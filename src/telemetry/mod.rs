@@ -1,7 +1,6 @@
 //! What operators see from outside: log lines and metrics.
 
 mod delivery;
-pub mod drift;
 pub mod log;
 pub mod metrics;
 

@@ -1,6 +1,5 @@
 //! What operators see and do.
 
-use campanile::http::Plan;
 use campanile_store::Verdict;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -332,11 +331,7 @@ async fn quarantine_is_read_again_and_what_is_broken_still_stays() {
     );
     let mut mended = source("a");
     mended.user = Some("no".into());
-    let sink = gateway.store.sink(SINK).await;
-    let metrics = &gateway.gateway.metrics;
-    let routes = std::sync::Arc::new(move |_: &_| vec![sink]);
-    let plan = Plan::new(&config(vec![mended]), routes, metrics);
-    gateway.gateway.follow(plan);
+    gateway.follow(&config(vec![mended])).await;
     let by_source = json!({"source": "probe/a"}).to_string();
     let done = gateway
         .ask("POST", "/api/v1/quarantine/retry", &by_source)

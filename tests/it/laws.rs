@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, IDLE_SINK, raw};
 use crate::standing::Reply;
 
-type Case = (&'static Arc<dyn Provider>, &'static Fixture);
+pub(crate) type Case = (&'static Arc<dyn Provider>, &'static Fixture);
 
 /// Fixtures of one vendor may be the same message. So each round takes one of each vendor, on an empty gateway.
-fn rounds() -> Vec<Vec<Case>> {
+pub(crate) fn rounds() -> Vec<Vec<Case>> {
     let cases = |provider: &'static Arc<dyn Provider>| fixtures(provider.name()).len();
     let longest = all().iter().map(cases).max().unwrap_or(0);
     let round = |number: usize| {
@@ -57,7 +57,7 @@ fn alerts_of(expected: &Value) -> Vec<Value> {
 }
 
 /// What the gateway holds of a source, without what it adds.
-async fn held(gateway: &Gateway, source: &str) -> (Vec<String>, Vec<Value>) {
+pub(crate) async fn held(gateway: &Gateway, source: &str) -> (Vec<String>, Vec<Value>) {
     let path = format!("/api/v1/alerts?limit=500&source={source}");
     let mut alerts = gateway.list(&path).await;
     let mut ids = Vec::new();
@@ -117,7 +117,7 @@ async fn faults(gateway: &Gateway, case: Case, call: &Callback, reply: &Reply) -
 }
 
 /// A confirmation, and a signature under a certificate, would have the gateway call the vendor.
-fn calls_out((provider, fixture): &Case) -> bool {
+pub(crate) fn calls_out((provider, fixture): &Case) -> bool {
     let (call, source) = (fixture.callback().unwrap(), fixture.source());
     let mut bare = call.clone();
     bare.fetched.clear();

@@ -36,6 +36,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 

@@ -1,6 +1,6 @@
 //! A vendor's message as the store takes it.
 
-use campanile::pipeline::dedup;
+use campanile::intake::identity;
 use campanile_model::{Fingerprint, Report, Severity, Status};
 use campanile_store::{Entry, NewAlert, SinkId};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ pub(crate) fn alert(
     let mut report = Report::new(message, Fingerprint(lane), status);
     message.clone_into(&mut report.title);
     NewAlert {
-        key: dedup::key(SOURCE, message),
+        key: identity::key(SOURCE, message),
         content: 0,
         fingerprint: Fingerprint(lane),
         status,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use campanile::config::{Config, Feed};
-use campanile::http::Plan;
 use campanile_providers::Mapping;
 use serde_json::{Value, json};
 
@@ -45,8 +44,7 @@ async fn changed(to: &str) -> Standing {
             .await;
         assert_eq!(reply.status, 200);
     }
-    let plan = Plan::new(&mapped(to), Arc::new(|_| vec![]), &gateway.gateway.metrics);
-    gateway.gateway.follow(plan);
+    gateway.follow(&mapped(to)).await;
     gateway
 }
 

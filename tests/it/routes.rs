@@ -1,12 +1,16 @@
 //! Which alerts go to which sinks, and how messages and deliveries are named.
 
 use campanile::config::Route;
-use campanile::pipeline::dedup;
-use campanile::pipeline::route::Router;
+use campanile::delivery::id::delivery_id;
+use campanile::intake::identity;
+use campanile::pipeline::{self, Match};
+use campanile::snapshot::{RouteMistake, Snapshot};
 use campanile_language::sample_alerts;
 use campanile_model::{Fingerprint, Report, Severity, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
+
+use crate::standing::config;
 
 fn route(when: Option<&str>, sinks: &[usize]) -> Route {
     Route {
@@ -15,15 +19,22 @@ fn route(when: Option<&str>, sinks: &[usize]) -> Route {
     }
 }
 
-fn sinks(routes: &[Route], count: usize) -> [Vec<usize>; 2] {
-    let compiled = Router::compile(routes, count).unwrap();
-    sample_alerts().map(|alert| compiled.sinks(&alert))
+/// A configuration with these routes over so many sinks.
+fn snapshot(routes: &[Route], count: i64) -> Result<Snapshot, Vec<RouteMistake>> {
+    let mut config = config(vec![]);
+    config.routes = routes.to_vec();
+    Snapshot::new(&config, &(0..count).collect::<Vec<_>>())
+}
+
+fn sinks(routes: &[Route], count: i64) -> [Vec<i64>; 2] {
+    let snapshot = snapshot(routes, count).unwrap();
+    sample_alerts().map(|alert| pipeline::decide(&alert, &snapshot).sinks.into_owned())
 }
 
 #[test]
 fn without_routes_every_alert_goes_to_every_sink() {
     assert_eq!(sinks(&[], 3), [vec![0, 1, 2], vec![0, 1, 2]]);
-    assert_eq!(sinks(&[], 0), [Vec::<usize>::new(), vec![]]);
+    assert_eq!(sinks(&[], 0), [Vec::<i64>::new(), vec![]]);
 }
 
 #[test]
@@ -52,21 +63,29 @@ fn a_route_without_a_condition_takes_every_alert() {
 #[test]
 fn an_alert_that_no_route_matches_goes_nowhere() {
     let routes = [route(Some("source == 'other/one'"), &[0])];
-    assert_eq!(sinks(&routes, 1), [Vec::<usize>::new(), vec![]]);
+    assert_eq!(sinks(&routes, 1), [Vec::<i64>::new(), vec![]]);
+}
+
+#[test]
+fn a_decision_says_what_each_route_said() {
+    let routes = [route(Some("status == 'resolved'"), &[0]), route(None, &[1])];
+    let snapshot = snapshot(&routes, 2).unwrap();
+    let said = sample_alerts().map(|alert| pipeline::decide(&alert, &snapshot).because);
+    assert_eq!(said, [[Match::No, Match::Yes], [Match::Yes, Match::Yes]]);
 }
 
 #[test]
 fn a_condition_that_fails_on_an_alert_lets_it_through_and_is_counted() {
     let slow = "labels|length > 50 and range(60000)|list|length > 0 and title|indent(title) == 'x'";
     let routes = [route(Some(slow), &[0]), route(Some("title > 5"), &[1])];
-    let compiled = Router::compile(&routes, 2).unwrap();
+    let snapshot = snapshot(&routes, 2).unwrap();
     let [mut alert, _] = sample_alerts();
     for n in 0..100 {
         alert.labels.insert(format!("l{n}"), String::new());
     }
-    let decision = compiled.decide(&alert);
+    let decision = pipeline::decide(&alert, &snapshot);
     assert!(decision.sinks.contains(&0), "{decision:?}");
-    assert_eq!(decision.failed, 1);
+    assert_eq!(decision.failed(), 1);
 }
 
 #[test]
@@ -76,7 +95,7 @@ fn every_mistake_in_the_routes_is_told_with_its_route() {
         route(None, &[0]),
         route(Some("title =="), &[0]),
     ];
-    let mistakes = Router::compile(&routes, 1).unwrap_err();
+    let mistakes = snapshot(&routes, 1).unwrap_err();
     let places: Vec<_> = mistakes.iter().map(|mistake| mistake.route).collect();
     assert_eq!(places, [0, 2]);
     assert!(
@@ -88,12 +107,12 @@ fn every_mistake_in_the_routes_is_told_with_its_route() {
 
 #[test]
 fn the_dedup_key_tells_source_and_message_apart() {
-    assert_eq!(dedup::key("a/b", "1"), dedup::key("a/b", "1"));
-    assert_ne!(dedup::key("a/b", "1"), dedup::key("a/c", "1"));
-    assert_ne!(dedup::key("a/b", "12"), dedup::key("a/b1", "2"));
+    assert_eq!(identity::key("a/b", "1"), identity::key("a/b", "1"));
+    assert_ne!(identity::key("a/b", "1"), identity::key("a/c", "1"));
+    assert_ne!(identity::key("a/b", "12"), identity::key("a/b1", "2"));
     // Keys are kept on disk: this one must not change from version to version.
     assert_eq!(
-        hex::encode(dedup::key("ucloud/prod", "x")),
+        hex::encode(identity::key("ucloud/prod", "x")),
         "886353897b83af0e7f47f18c4c4a1478"
     );
 }
@@ -101,10 +120,10 @@ fn the_dedup_key_tells_source_and_message_apart() {
 #[test]
 fn the_content_hash_changes_with_what_is_said_and_with_nothing_else() {
     let report = || Report::new("1", Fingerprint::of("p", ["a"]), Status::Firing);
-    let said = dedup::content(&report());
+    let said = identity::content(&report());
     let mut renamed = report();
     renamed.message_id = "2".to_owned();
-    assert_eq!(dedup::content(&renamed), said);
+    assert_eq!(identity::content(&renamed), said);
     let changes: [fn(&mut Report); 22] = [
         |r| r.fingerprint = Fingerprint::of("p", ["b"]),
         |r| r.title.push('x'),
@@ -134,16 +153,16 @@ fn the_content_hash_changes_with_what_is_said_and_with_nothing_else() {
     for (number, change) in changes.into_iter().enumerate() {
         let mut other = report();
         change(&mut other);
-        assert!(all.insert(dedup::content(&other)), "change {number}");
+        assert!(all.insert(identity::content(&other)), "change {number}");
     }
 }
 
 #[test]
 fn a_delivery_id_is_the_same_on_every_try_and_for_no_other_sink() {
     let alert = Uuid::from_u128(7);
-    let id = dedup::delivery_id(alert, "webhook/a");
-    assert_eq!(id, dedup::delivery_id(alert, "webhook/a"));
-    assert_ne!(id, dedup::delivery_id(alert, "webhook/b"));
-    assert_ne!(id, dedup::delivery_id(Uuid::from_u128(8), "webhook/a"));
+    let id = delivery_id(alert, "webhook/a");
+    assert_eq!(id, delivery_id(alert, "webhook/a"));
+    assert_ne!(id, delivery_id(alert, "webhook/b"));
+    assert_ne!(id, delivery_id(Uuid::from_u128(8), "webhook/a"));
     assert!(id.starts_with("dlv_") && id.len() == 36, "{id}");
 }

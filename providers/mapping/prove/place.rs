@@ -76,10 +76,16 @@ pub(crate) fn text_of(
         .collect()
 }
 
-/// `given` without `prefix`, whose letters may be of either case.
+/// `given` without `prefix`, whose letters may be of either case. One blank at the end of `prefix` means one or more.
 pub(crate) fn strip<'g>(given: &'g str, prefix: &str) -> Option<&'g str> {
     let (head, rest) = given.split_at_checked(prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then_some(rest)
+    let found = head.eq_ignore_ascii_case(prefix);
+    let rest = if prefix.ends_with(' ') {
+        rest.trim_start_matches([' ', '\t'])
+    } else {
+        rest
+    };
+    found.then_some(rest)
 }
 
 pub(crate) fn basic<'a>(call: &Callback, source: &'a Source) -> Proof<'a> {

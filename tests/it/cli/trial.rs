@@ -101,7 +101,7 @@ fn an_alert_that_no_route_takes_goes_to_nobody() {
     let resolved = FIRING.replace("\"RecoveryTime\":0", "\"RecoveryTime\":1700000060");
     let run = attempt(&resolved, &[]);
     assert_eq!(run.code, 0, "{}", run.err);
-    run.says("goes to nobody");
+    run.says("goes to no sink");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_wrong_key_is_refused_unless_the_operator_believes_it() {
     let wrong = FIRING.replace("ucloud-path-key", "guess");
     let refused = attempt(&wrong, &["--json"]);
     assert_eq!(refused.code, 1);
-    assert_eq!(refused.json()["verdict"], "refused");
+    assert_eq!(refused.json()["verdict"], "rejected");
     assert_eq!(refused.json()["answer"]["status"], 403);
     assert_eq!(refused.json()["alerts"], serde_json::json!([]));
     let believed = attempt(&wrong, &["--json", "--believe"]);

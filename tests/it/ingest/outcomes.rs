@@ -1,13 +1,10 @@
 //! How a callback ends, how it is counted, and what its sender hears.
 
-use std::sync::Arc;
-
-use campanile::http::Plan;
 use serde_json::json;
 
 use super::{OUTCOMES, probe};
 use crate::moody::Mood;
-use crate::standing::{SINK, Standing, config, keyed, source};
+use crate::standing::{Standing, config, keyed, source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_callback_is_stored_whole_and_its_sinks_are_told() {
@@ -26,7 +23,7 @@ async fn an_accepted_callback_is_stored_whole_and_its_sinks_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_callback_ends_as_exactly_one_of_four() {
+async fn every_callback_ends_as_exactly_one_of_five() {
     let gateway = Standing::with(vec![keyed("a", "the-secret-key")]).await;
     let path = "/callback/probe/a/the-secret-key";
     let changed = json!({"probe": "1", "title": "something else"});
@@ -65,7 +62,8 @@ async fn every_callback_ends_as_exactly_one_of_four() {
         401
     );
     for (outcome, count) in [
-        ("accepted", 4.0),
+        ("accepted", 3.0),
+        ("ignored", 1.0),
         ("duplicate", 2.0),
         ("quarantined", 3.0),
         ("rejected", 2.0),
@@ -129,11 +127,9 @@ async fn a_commit_that_takes_too_long_still_counts_when_it_is_done() {
 async fn a_reload_is_followed_and_keeps_its_counters() {
     let gateway = Standing::with(vec![source("a")]).await;
     gateway.post("/callback/probe/a", &probe("1")).await;
-    let sink = gateway.store.sink(SINK).await;
-    let changed = config(vec![source("a"), source("b")]);
-    let metrics = &gateway.gateway.metrics;
-    let plan = Plan::new(&changed, Arc::new(move |_| vec![sink]), metrics);
-    gateway.gateway.follow(plan);
+    gateway
+        .follow(&config(vec![source("a"), source("b")]))
+        .await;
     assert_eq!(
         gateway.post("/callback/probe/b", &probe("1")).await.json()["say"],
         "accepted"

@@ -83,10 +83,8 @@ async fn demo_paths_are_served_for_those_who_may() {
     assert_eq!(gateway.post("/add", &probe("1")).await.status, 200);
     assert_eq!(gateway.store.first_alert().await["source"], "probe/a");
     let list = gateway.send(request("GET", "/get", "", b"")).await;
-    assert_eq!(
-        (list.status, list.json()),
-        (200, json!({"Result": 1, "RetCode": 0}))
-    );
+    assert_eq!(list.status, 200);
+    assert_eq!(list.json()["Result"][0]["SessionID"], "1");
     assert_eq!(
         gateway
             .send(request("GET", "/add", "", b""))
@@ -119,4 +117,84 @@ async fn demo_paths_are_served_for_those_who_may() {
             .status,
         200
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_verified_and_not_recognised_is_quarantined_on_the_shared_path() {
+    let sources = vec![
+        keyed("a", "first-key"),
+        keyed("b", "second-key"),
+        keyed("c", "second-key"),
+    ];
+    let gateway = Standing::with(sources).await;
+    let strange = json!({"other": 1});
+    assert_eq!(
+        gateway.post("/callback/second-key", &strange).await.status,
+        200
+    );
+    let kept = gateway.store.all_quarantined().await;
+    assert_eq!((kept.len(), kept[0].source.as_str()), (1, "probe/b"));
+    let fault = kept[0].faults[0].to_string();
+    assert!(fault.contains("probe/b (and that of probe/c)"), "{fault}");
+    let counted = "campanile_quarantines_total{source=\"probe/b\",reason=\"unrecognized\"}";
+    assert!((gateway.metric(counted).await - 1.0).abs() < 0.1);
+    // Neither a key of no source nor an empty request: nothing is kept.
+    assert_eq!(
+        gateway
+            .send(request("PUT", "/callback/second-key", "", b""))
+            .await
+            .status,
+        400
+    );
+    assert_eq!(gateway.post("/callback/guess", &strange).await.status, 400);
+    assert_eq!(gateway.store.all_quarantined().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_source_keeps_what_nobody_recognises_but_no_message_of_another_with_a_wrong_key() {
+    let gateway = Standing::with(vec![source("open"), keyed("a", "first-key")]).await;
+    let strange = json!({"other": 1});
+    assert_eq!(gateway.post("/callback", &strange).await.status, 200);
+    let kept = gateway.store.all_quarantined().await;
+    assert_eq!(kept[0].source, "probe/open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slashes_and_needless_encoding_in_a_path_change_nothing() {
+    let gateway = Standing::with(vec![keyed("a", "the-secret-key")]).await;
+    for (path, id) in [
+        ("//callback/probe/a/the-secret-key", "1"),
+        ("/callback//probe/a//the-secret-key/", "2"),
+        ("/c%61llback/prob%65/a/the%2Dsecret-key", "3"),
+        ("//callback/the-secret-key", "4"),
+    ] {
+        assert_eq!(gateway.post(path, &probe(id)).await.status, 200, "{path}");
+        let raw = gateway.store.first_callback().await;
+        assert!(
+            !String::from_utf8_lossy(&raw).contains("secret-key"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_near_miss_of_an_address_is_counted_for_its_source() {
+    let gateway = Standing::with(vec![keyed("prod", "the-secret-key")]).await;
+    for path in [
+        "/callback/probe/prodd/the-secret-key",
+        "/callback/Probe/Prod/the-secret-key",
+        "/webhook/probe/prod/the-secret-key",
+        "/callback/probe/prod/the-secret-key/more",
+    ] {
+        assert_eq!(gateway.post(path, &probe("1")).await.status, 404, "{path}");
+    }
+    assert_eq!(
+        gateway
+            .post("/callback/other/thing", &probe("1"))
+            .await
+            .status,
+        404
+    );
+    let counted = "campanile_refused_total{source=\"probe/prod\",reason=\"near_miss\"}";
+    assert!((gateway.metric(counted).await - 4.0).abs() < 0.1);
 }

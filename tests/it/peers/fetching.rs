@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use campanile::app::certificates::{REACH, fetched};
-use campanile::http::Certificates;
+use campanile::app::certificates::{Documents, REACH};
 use campanile_model::Clock;
 use campanile_providers::fixture::{CERTIFICATE, KEYS};
 use campanile_providers::{Document, Needed};
@@ -43,23 +42,23 @@ fn key(receiver: &Receiver, name: &str) -> Needed {
     }
 }
 
-async fn has(fetch: &Certificates, needed: Needed) -> bool {
-    fetch(needed).await.is_some()
+async fn has(documents: &Documents, needed: Needed) -> bool {
+    documents.get(needed).await.is_some()
 }
 
 #[tokio::test]
 async fn a_certificate_is_kept_for_a_day() {
     let vendor = Receiver::start([serving(CERTIFICATE)]).await;
     let clock = clock();
-    let fetch = fetched(clock.clone(), reach());
+    let documents = Documents::new(clock.clone(), reach());
     for hours in [0, 12, 11] {
         clock.advance(Duration::from_hours(hours));
-        let body = fetch(certificate(&vendor, "a")).await.unwrap();
+        let body = documents.get(certificate(&vendor, "a")).await.unwrap();
         assert_eq!(&*body, CERTIFICATE);
     }
     assert_eq!(vendor.got().len(), 1);
     clock.advance(Duration::from_hours(1));
-    assert!(has(&fetch, certificate(&vendor, "a")).await);
+    assert!(has(&documents, certificate(&vendor, "a")).await);
     let got = vendor.got();
     assert_eq!(got.len(), 2);
     assert_eq!((&*got[0].method, &*got[0].target), ("GET", "/a.pem"));
@@ -69,39 +68,39 @@ async fn a_certificate_is_kept_for_a_day() {
 async fn what_is_no_certificate_is_not_kept_as_one() {
     let page = Play::body("<html>Please log in to this network</html>");
     let vendor = Receiver::start([page, serving(CERTIFICATE)]).await;
-    let fetch = fetched(clock(), reach());
-    assert!(!has(&fetch, certificate(&vendor, "a")).await);
-    assert!(has(&fetch, certificate(&vendor, "a")).await);
+    let documents = Documents::new(clock(), reach());
+    assert!(!has(&documents, certificate(&vendor, "a")).await);
+    assert!(has(&documents, certificate(&vendor, "a")).await);
 }
 
 #[tokio::test]
 async fn strangers_who_name_certificates_that_are_not_there_cause_few_requests() {
     let vendor = Receiver::start([Play::status(404)]).await;
     let clock = clock();
-    let fetch = fetched(clock.clone(), reach());
+    let documents = Documents::new(clock.clone(), reach());
     for number in 0..100 {
         let made_up = certificate(&vendor, &number.to_string());
-        assert!(!has(&fetch, made_up).await);
+        assert!(!has(&documents, made_up).await);
     }
     assert_eq!(vendor.got().len(), 30);
     vendor.now_plays([serving(CERTIFICATE)]);
     clock.advance(Duration::from_mins(1));
-    assert!(has(&fetch, certificate(&vendor, "a")).await);
+    assert!(has(&documents, certificate(&vendor, "a")).await);
 }
 
 #[tokio::test]
 async fn keys_are_not_asked_for_at_the_pace_of_those_who_name_unknown_ones() {
     let vendor = Receiver::start([serving(KEYS)]).await;
     let clock = clock();
-    let fetch = fetched(clock.clone(), reach());
-    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    let documents = Documents::new(clock.clone(), reach());
+    assert!(has(&documents, key(&vendor, "campanile-fixture")).await);
     for number in 0..100 {
-        assert!(!has(&fetch, key(&vendor, &number.to_string())).await);
-        assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+        assert!(!has(&documents, key(&vendor, &number.to_string())).await);
+        assert!(has(&documents, key(&vendor, "campanile-fixture")).await);
     }
     assert_eq!(vendor.got().len(), 1);
     clock.advance(Duration::from_mins(1));
-    let looked = fetch(key(&vendor, "another")).await;
+    let looked = documents.get(key(&vendor, "another")).await;
     assert!(looked.is_some(), "the set as it is now, without that key");
     assert_eq!(vendor.got().len(), 2);
 }
@@ -110,32 +109,32 @@ async fn keys_are_not_asked_for_at_the_pace_of_those_who_name_unknown_ones() {
 async fn keys_that_are_kept_stay_while_a_newer_set_cannot_be_had() {
     let vendor = Receiver::start([serving(KEYS), Play::status(500)]).await;
     let clock = clock();
-    let fetch = fetched(clock.clone(), reach());
-    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    let documents = Documents::new(clock.clone(), reach());
+    assert!(has(&documents, key(&vendor, "campanile-fixture")).await);
     clock.advance(Duration::from_hours(1));
-    assert!(!has(&fetch, key(&vendor, "another")).await);
-    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    assert!(!has(&documents, key(&vendor, "another")).await);
+    assert!(has(&documents, key(&vendor, "campanile-fixture")).await);
     assert_eq!(vendor.got().len(), 2);
     clock.advance(Duration::from_hours(23));
-    let old = has(&fetch, key(&vendor, "campanile-fixture")).await;
+    let old = has(&documents, key(&vendor, "campanile-fixture")).await;
     assert!(!old, "a day is over, and the vendor does not serve them");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_goes_on_when_the_one_who_asked_hangs_up() {
     let vendor = Receiver::start([serving(KEYS)]).await;
-    let fetch = fetched(clock(), reach());
-    let asking = tokio::spawn(fetch(key(&vendor, "campanile-fixture")));
+    let documents = Documents::new(clock(), reach());
+    let asking = tokio::spawn(documents.get(key(&vendor, "campanile-fixture")));
     vendor.got_at_least(1).await;
     asking.abort();
-    assert!(has(&fetch, key(&vendor, "campanile-fixture")).await);
+    assert!(has(&documents, key(&vendor, "campanile-fixture")).await);
     assert_eq!(vendor.got().len(), 1);
 }
 
 #[tokio::test]
 async fn nothing_is_fetched_from_this_machine_or_its_network() {
     let vendor = Receiver::start([serving(CERTIFICATE)]).await;
-    let fetch = fetched(clock(), REACH);
+    let documents = Documents::new(clock(), REACH);
     let port = vendor.address().port();
     for url in [
         vendor.url("/a.pem"),
@@ -143,7 +142,7 @@ async fn nothing_is_fetched_from_this_machine_or_its_network() {
     ] {
         for document in [Document::Certificate, Document::Key("k".into())] {
             let url = url.clone();
-            assert!(!has(&fetch, Needed { url, document }).await);
+            assert!(!has(&documents, Needed { url, document }).await);
         }
     }
     assert_eq!(vendor.connections(), 0);
@@ -157,9 +156,9 @@ async fn a_redirect_and_a_body_without_end_give_nothing() {
         Play::ResetInBody,
     ])
     .await;
-    let fetch = fetched(clock(), reach());
+    let documents = Documents::new(clock(), reach());
     for name in ["redirected", "endless", "broken"] {
-        assert!(!has(&fetch, certificate(&vendor, name)).await, "{name}");
+        assert!(!has(&documents, certificate(&vendor, name)).await, "{name}");
     }
     assert_eq!(vendor.got().len(), 3);
 }

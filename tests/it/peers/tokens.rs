@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::app::certificates::fetched;
+use campanile::app::certificates::Documents;
 use campanile::config::{self, Environment, Feed};
 use campanile_model::Callback;
 use campanile_providers::fixture::KEYS;
@@ -41,12 +41,12 @@ async fn gateway(microsoft: &Receiver, sources: &[Source]) -> Standing {
     });
     config.feeds = sources.collect();
     let stand_in = microsoft.url("");
-    Standing::of_with(&config, |gateway| {
-        let fetch = fetched(gateway.clock.clone(), reach());
-        gateway.with_certificates(Arc::new(move |needed| {
+    Standing::fetching(&config, |clock| {
+        let documents = Documents::new(clock.clone(), reach());
+        Some(Box::new(move |needed: Needed| {
             let path = needed.url.strip_prefix(MICROSOFT);
             let path = path.unwrap_or_else(|| panic!("{} is asked for", needed.url));
-            fetch(Needed {
+            documents.get(Needed {
                 url: format!("{stand_in}{path}"),
                 ..needed
             })

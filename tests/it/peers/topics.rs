@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use campanile::config::Feed;
 use campanile_providers::fixture::{CERTIFICATE, TOPIC, TOPIC_URN};
-use campanile_providers::{Provider, Source};
+use campanile_providers::{Needed, Provider, Source};
 
 use super::{feed, stored};
 use crate::gateway::named;
@@ -75,8 +75,8 @@ async fn gateway(
         provider,
         source: Arc::new(source),
     }];
-    let gateway = Standing::of_with(&config, |gateway| {
-        gateway.with_certificates(Arc::new(move |needed| {
+    let gateway = Standing::fetching(&config, |_| {
+        Some(Box::new(move |needed: Needed| {
             notes.lock().unwrap().push(needed.url);
             Box::pin(std::future::ready(served.map(Into::into)))
         }))

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use campanile::config::{self, Feed};
-use campanile::http::{self, Gateway, Hooks, Plan, Routes, SinkControl, SinkState};
+use campanile::http::{self, Gateway, Outside, SinkControl, SinkState};
+use campanile::snapshot::Snapshot;
 use campanile::telemetry::Metrics;
 use campanile_model::Clock;
-use campanile_model::{Alert, Report, Secret, Status};
-use campanile_providers::Source;
+use campanile_model::Secret;
+use campanile_providers::{Effect, Needed, Source};
 use campanile_store::{Seq, SinkId, Store};
-use serde_json::{Value, json};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use crate::moody::Moody;
 pub(crate) use probe::Probe;
@@ -128,7 +130,34 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         },
         feeds: sources.into_iter().map(feed).collect(),
         sinks: vec![],
-        routes: vec![],
+        // Every alert goes to the one sink, except those that say not to.
+        routes: vec![config::Route {
+            when: Some("title != 'unrouted'".to_owned()),
+            sinks: vec![0],
+        }],
+    }
+}
+
+/// Notes what a provider wants to have done. Fetches documents where a test has any.
+#[derive(Default)]
+struct Beyond {
+    effects: Arc<Mutex<Vec<String>>>,
+    fetch: Option<Fetch>,
+}
+
+/// Fetches documents for a test.
+pub(crate) type Fetch = Box<dyn Fn(Needed) -> BoxFuture<'static, Option<Arc<[u8]>>> + Send + Sync>;
+
+impl Outside for Beyond {
+    fn document(&self, needed: Needed) -> BoxFuture<'static, Option<Arc<[u8]>>> {
+        match &self.fetch {
+            Some(fetch) => fetch(needed),
+            None => Box::pin(std::future::ready(None)),
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        self.effects.lock().unwrap().push(format!("{effect:?}"));
     }
 }
 
@@ -148,33 +177,32 @@ impl Standing {
 
     /// A gateway with this configuration.
     pub(crate) async fn of(config: &config::Config) -> Self {
-        Self::of_with(config, |gateway| gateway).await
+        Self::fetching(config, |_| None).await
     }
 
-    /// A gateway with this configuration and something more.
-    pub(crate) async fn of_with(
+    /// A gateway with this configuration that fetches documents.
+    pub(crate) async fn fetching(
         config: &config::Config,
-        more: impl FnOnce(Gateway) -> Gateway,
+        fetch: impl FnOnce(&Clock) -> Option<Fetch>,
     ) -> Self {
         let store = Arc::new(Moody::new());
         let workers = Arc::new(Workers::default());
-        let metrics = Arc::new(Metrics::new());
+        let clock = Clock::manual(Clock::machine().now());
         let effects: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = Arc::clone(&effects);
-        let hooks = Hooks {
-            identify,
-            effect: Arc::new(move |effect| seen.lock().unwrap().push(format!("{effect:?}"))),
-            demo_list: |alerts| json!({"Result": alerts.len(), "RetCode": 0}),
+        let beyond = Beyond {
+            effects: Arc::clone(&effects),
+            fetch: fetch(&clock),
         };
-        let plan = Plan::new(config, routes(store.sink(SINK).await), &metrics);
-        let gateway = Arc::new(more(Gateway::new(
+        let sink = store.sink(SINK).await;
+        let snapshot = Snapshot::new(config, &[sink]).unwrap();
+        let gateway = Arc::new(Gateway::new(
             Arc::clone(&store) as Arc<dyn Store>,
-            Clock::manual(Clock::machine().now()),
-            metrics,
+            clock,
+            Arc::new(Metrics::new()),
             Arc::clone(&workers) as Arc<dyn SinkControl>,
-            hooks,
-            plan,
-        )));
+            Arc::new(beyond),
+            (snapshot, config.admin.clone()),
+        ));
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let (outside, inside) = (listener(), listener());
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
@@ -195,6 +223,13 @@ impl Standing {
             effects,
             handles,
         }
+    }
+
+    /// Goes on with another configuration.
+    pub(crate) async fn follow(&self, config: &config::Config) {
+        let sink = self.store.sink(SINK).await;
+        let snapshot = Snapshot::new(config, &[sink]).unwrap();
+        self.gateway.follow(snapshot, config.admin.clone());
     }
 
     /// Sends a request to the public listener on a connection of its own.
@@ -236,26 +271,6 @@ impl Drop for Standing {
             drop(handle.stop(false));
         }
     }
-}
-
-/// Every alert goes to the one sink, except those that say where not.
-fn routes(sink: SinkId) -> Routes {
-    Arc::new(move |alert: &Alert| {
-        if alert.title == "unrouted" {
-            vec![]
-        } else {
-            vec![sink]
-        }
-    })
-}
-
-fn identify(source: &str, report: &Report) -> ([u8; 16], u64) {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut id = DefaultHasher::new();
-    (source, &report.message_id).hash(&mut id);
-    let mut said = DefaultHasher::new();
-    (&report.title, report.status == Status::Firing).hash(&mut said);
-    (u128::from(id.finish()).to_be_bytes(), said.finish())
 }
 
 pub(crate) use wire::{post, request};

@@ -1,13 +1,7 @@
-//! Names for messages and deliveries, made from what they are: the same on every replica and after every restart.
+//! Names for messages, made from what they say: the same on every replica and after every restart.
 
-use std::fmt::Write as _;
-
-use campanile_model::{Metric, Report, Resource};
+use campanile_model::{DedupKey, Metric, Report, Resource};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
-
-/// Names a message: the first 128 bits of a SHA-256 over source and message id.
-pub type DedupKey = [u8; 16];
 
 /// The dedup key of a vendor's message: two callbacks with one key are one.
 pub fn key(source: &str, message_id: &str) -> DedupKey {
@@ -96,15 +90,6 @@ impl Said {
             self.part(value.as_bytes());
         }
     }
-}
-
-/// The id under which an alert goes to a sink: the same on every try, so that a receiver can drop the second copy.
-pub fn delivery_id(alert_id: Uuid, sink: &str) -> String {
-    let digest: [u8; 16] = first_bytes(hash([alert_id.as_bytes(), sink.as_bytes()]));
-    digest.iter().fold("dlv_".to_owned(), |mut id, byte| {
-        let _infallible = write!(id, "{byte:02x}");
-        id
-    })
 }
 
 /// Each part is preceded by its length, so that `("ab", "c")` and `("a", "bc")` differ.

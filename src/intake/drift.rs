@@ -1,20 +1,25 @@
-//! The shape of what a source sends, learned from its first callbacks, and how later ones differ from it.
+//! The shape of the callbacks of a source, learned from the first ones, and how later ones differ from it.
 //!
-//! Only names of keys and types of values are kept, never values. Vendors change their payloads without a word; a mapping
-//! then reads less than it did, and nobody notices until an alert is missing something.
+//! Only names of keys and types of values are kept, never values. Vendors change their payloads without notice; a mapping
+//! then reads less than before, and nobody notices until a field of an alert is missing.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use campanile_model::Callback;
+use campanile_model::{Callback, Fingerprint, Report, Resource, Severity, Status};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::metrics::Tally;
+use super::{Identified, Kept, Read, identity};
+use crate::snapshot::Source;
+
+/// The source of the alerts about changes.
+pub const SOURCE: &str = "campanile/drift";
 
 /// The first callbacks of a source are what is usual.
 const LEARNING: u64 = 100;
@@ -28,10 +33,10 @@ const SAMPLE: u64 = 16;
 /// A key that came in every callback and is missing in so many looks in a row is gone.
 const LOOKS_UNTIL_GONE: u64 = 32;
 
-/// Changes are told of at most once in this time.
-const TOLD_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// Changes are reported at most once in this time.
+const REPORTED_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is kept of one source at the most, and what is looked at of one callback.
+/// The limits of what is kept of one source, and of what is looked at in one callback.
 const PATHS_MAX: usize = 500;
 const PATH_BYTES_MAX: usize = 200;
 const CHANGES_MAX: usize = 50;
@@ -39,7 +44,7 @@ const WORDS_MAX: usize = 20;
 const NODES_MAX: u32 = 2_000;
 const DEPTH_MAX: u32 = 16;
 
-/// A map with more keys than this has names of somebody's own for keys: they say nothing of the vendor.
+/// The keys of a map with more keys than this are names that the operator chose: they say nothing about the vendor.
 const CHILDREN_MAX: u32 = 32;
 
 /// Maps whose keys are always the operator's own, by the end of their names.
@@ -79,20 +84,26 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ChangeKind::New => write!(f, "{} is new", self.path),
-            ChangeKind::Gone => write!(f, "{} does not come any more", self.path),
+            ChangeKind::Gone => write!(f, "{} no longer comes", self.path),
             ChangeKind::Type(now) => write!(f, "{} is {now} now", self.path),
         }
     }
 }
 
-/// How many changes there were.
-pub struct Tallies {
-    /// Keys never seen before.
-    pub new: Tally,
-    /// Keys gone.
-    pub gone: Tally,
-    /// Values of another type.
-    pub types: Tally,
+/// What one look found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// The changes in this callback, to be counted.
+    pub found: Vec<ChangeKind>,
+    /// The changes that operators are to be told now.
+    pub due: Vec<Change>,
+}
+
+#[derive(Default)]
+struct Counts {
+    new: u64,
+    gone: u64,
+    types: u64,
 }
 
 /// What operators see.
@@ -114,14 +125,14 @@ pub struct Seen {
     pub changed_types: u64,
     /// The last changes, in words.
     pub changes: Vec<String>,
-    /// Words for severity that nobody has mapped, and how often they came.
+    /// Words for severity that no mapping knows, and how often they came.
     pub unknown_words: BTreeMap<String, u64>,
 }
 
 /// The shape of one source's payloads.
+#[derive(Default)]
 pub struct Drift {
     callbacks: AtomicU64,
-    tallies: Tallies,
     shape: Mutex<Shape>,
 }
 
@@ -133,9 +144,10 @@ struct Shape {
     paths: HashMap<Box<str>, Known>,
     full: bool,
     recent: VecDeque<Change>,
-    untold: Vec<Change>,
-    told_at: Option<Timestamp>,
+    unreported: Vec<Change>,
+    reported_at: Option<Timestamp>,
     words: BTreeMap<String, u64>,
+    counts: Counts,
 }
 
 #[derive(Default)]
@@ -157,35 +169,23 @@ struct Walk {
 }
 
 impl Drift {
-    /// Nothing is known yet.
-    pub fn new(tallies: Tallies) -> Self {
-        Self {
-            callbacks: AtomicU64::new(0),
-            tallies,
-            shape: Mutex::default(),
-        }
-    }
-
-    /// Looks at a believed callback, or lets it pass. Gives the changes of which operators are to be told now.
-    pub fn look(&self, call: &Callback, now: Timestamp) -> Option<Vec<Change>> {
+    /// Looks at a verified callback, or skips it.
+    pub fn look(&self, call: &Callback, now: Timestamp) -> Looked {
         let before = self.callbacks.fetch_add(1, Ordering::Relaxed);
         if before >= LEARNING && !before.is_multiple_of(SAMPLE) {
-            return None;
+            return Looked::default();
         }
         let mut shape = self.shape();
-        let found = shape.look(call, now);
-        for change in found {
-            match change.kind {
-                ChangeKind::New => self.tallies.new.add(),
-                ChangeKind::Gone => self.tallies.gone.add(),
-                ChangeKind::Type(_) => self.tallies.types.add(),
-            }
+        let changes = shape.look(call, now);
+        let found = changes.iter().map(|change| change.kind).collect();
+        for change in changes {
             shape.keep(change);
         }
-        shape.due(now)
+        let due = shape.due(now).unwrap_or_default();
+        Looked { found, due }
     }
 
-    /// Counts a word for severity that nobody has mapped.
+    /// Counts a word for severity that no mapping knows.
     pub fn unknown_word(&self, word: &str) {
         let mut shape = self.shape();
         let word: String = word.chars().take(40).collect();
@@ -202,9 +202,9 @@ impl Drift {
             looked_at: shape.looks,
             keys: shape.paths.len(),
             full: shape.full,
-            new_keys: self.tallies.new.get(),
-            gone_keys: self.tallies.gone.get(),
-            changed_types: self.tallies.types.get(),
+            new_keys: shape.counts.new,
+            gone_keys: shape.counts.gone,
+            changed_types: shape.counts.types,
             changes: shape.recent.iter().map(ToString::to_string).collect(),
             unknown_words: shape.words.clone(),
         }
@@ -244,7 +244,7 @@ impl Shape {
         self.looks <= LEARNING
     }
 
-    /// Notes a value and what is in it. Below a key that is new, nothing else is told as new.
+    /// Notes a value and what is in it. Below a key that is new, nothing else counts as new.
     fn walk(&mut self, walk: &mut Walk, value: &Value, depth: u32, quiet: bool) {
         let Some(nodes) = walk.nodes.checked_sub(1).filter(|_| depth < DEPTH_MAX) else {
             return;
@@ -280,14 +280,14 @@ impl Shape {
     /// Notes that a key came with a value of this type. True where it is new.
     fn note(&mut self, walk: &mut Walk, is: u8, quiet: bool) -> bool {
         let (looks, learning) = (self.looks, self.is_learning());
-        let told = !learning && !self.settling && !quiet;
+        let counts = !learning && !self.settling && !quiet;
         if let Some(known) = self.paths.get_mut(walk.path.as_str()) {
             let other = known.types != 0 && is & !known.types != 0;
             known.types |= is;
             known.learned += u64::from(learning && known.last != looks);
             known.last = looks;
             known.gone = false;
-            if other && told {
+            if other && counts {
                 walk.found(ChangeKind::Type(word(is)));
             }
             return false;
@@ -308,13 +308,13 @@ impl Shape {
             ..Known::default()
         };
         self.paths.insert(walk.path.as_str().into(), known);
-        if told {
+        if counts {
             walk.found(ChangeKind::New);
         }
         true
     }
 
-    /// Finds keys that always came and come no more. Of a whole map that is gone only its own name is told.
+    /// Finds keys that always came and no longer come. Of a whole map that is gone only its own name is reported.
     fn gone(&mut self, found: &mut Vec<Change>) {
         let looks = self.looks;
         let mut gone: Vec<String> = Vec::new();
@@ -347,23 +347,28 @@ impl Shape {
     }
 
     fn keep(&mut self, change: Change) {
+        match change.kind {
+            ChangeKind::New => self.counts.new += 1,
+            ChangeKind::Gone => self.counts.gone += 1,
+            ChangeKind::Type(_) => self.counts.types += 1,
+        }
         if self.recent.len() >= CHANGES_MAX {
             self.recent.pop_front();
         }
         self.recent.push_back(change.clone());
-        if self.untold.len() < CHANGES_MAX {
-            self.untold.push(change);
+        if self.unreported.len() < CHANGES_MAX {
+            self.unreported.push(change);
         }
     }
 
-    /// The changes that nobody was told of, when it is time to tell.
+    /// The changes that are not reported yet, when it is time to report.
     fn due(&mut self, now: Timestamp) -> Option<Vec<Change>> {
-        let waits = |told: Timestamp| now.duration_since(told) < TOLD_EVERY;
-        if self.untold.is_empty() || self.told_at.is_some_and(waits) {
+        let waits = |at: Timestamp| now.duration_since(at) < REPORTED_EVERY;
+        if self.unreported.is_empty() || self.reported_at.is_some_and(waits) {
             return None;
         }
-        self.told_at = Some(now);
-        Some(std::mem::take(&mut self.untold))
+        self.reported_at = Some(now);
+        Some(std::mem::take(&mut self.unreported))
     }
 }
 
@@ -384,6 +389,50 @@ impl Walk {
             self.found.push(Change { path, kind });
         }
     }
+}
+
+/// The gateway's own alert: the vendor of `source` changed its payload.
+pub fn alert(source: &Source, changes: &[Change], now: Timestamp) -> Kept {
+    let words: Vec<String> = changes.iter().map(Change::to_string).collect();
+    let report = report(source, &words, now);
+    let said = json!({"source": &*source.name, "changes": words});
+    let alert = Identified {
+        key: identity::key(SOURCE, &report.message_id),
+        content: identity::content(&report),
+        alert: report.into_alert(SOURCE, now),
+    };
+    Kept {
+        received_at: now,
+        raw: format!("POST /{SOURCE} HTTP/1.1\r\n\r\n{said}").into_bytes(),
+        read: Read {
+            alerts: vec![alert],
+            ..Read::default()
+        },
+        stray: None,
+    }
+}
+
+/// The same source on the same day is the same message, also after a restart: at most one alert a day.
+fn report(source: &Source, words: &[String], now: Timestamp) -> Report {
+    let name = &*source.name;
+    let day = now.to_zoned(TimeZone::UTC).date();
+    let fingerprint = Fingerprint::of("campanile", ["drift", name]);
+    let mut report = Report::new(format!("{name}/{day}"), fingerprint, Status::Firing);
+    report.severity = Severity::Warning;
+    report.title = format!("{name}: the vendor changed its payload");
+    report.description = format!(
+        "{}\nSee what is read of it: campanile renormalize --source {name} --since 1d --dry-run",
+        words.join("\n")
+    );
+    report.resource = Resource {
+        kind: Some("source".to_owned()),
+        id: Some(name.to_owned()),
+        ..Resource::default()
+    };
+    let vendor = source.vendor().to_owned();
+    report.labels.insert("provider".to_owned(), vendor);
+    report.starts_at = Some(now);
+    report
 }
 
 /// The bit of a value's type. `null` is of no type: the key is there and says nothing.

@@ -1,0 +1,141 @@
+//! From what intake kept to a commit: the decision for each alert, the transaction, and the workers that are then woken.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile_model::{Alert, failpoint};
+use campanile_store::{Appended, Appending, Entry, Error, NewAlert, Seq, SinkId};
+
+use super::{Gateway, SinkControl};
+use crate::intake::{Identified, Kept, Reason};
+use crate::pipeline;
+use crate::snapshot::Snapshot;
+
+/// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next attempt is
+/// then a duplicate.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+
+/// What the store is to commit for `source`.
+pub(crate) fn entry(source: &Arc<str>, kept: Kept, snapshot: &Snapshot) -> Entry {
+    let alerts = kept.read.alerts.into_iter();
+    Entry {
+        source: Arc::clone(source),
+        received_at: kept.received_at,
+        callback: kept.raw,
+        faults: kept.read.faults,
+        alerts: alerts.map(|alert| new_alert(alert, snapshot)).collect(),
+    }
+}
+
+fn new_alert(identified: Identified, snapshot: &Snapshot) -> NewAlert {
+    let Identified {
+        key,
+        content,
+        alert,
+    } = identified;
+    let decision = pipeline::decide(&alert, snapshot);
+    let failed = decision.failed();
+    if failed > 0 {
+        tracing::warn!(failed, source = %alert.source, "route conditions failed on an alert; these routes were applied");
+    }
+    NewAlert {
+        key,
+        content,
+        fingerprint: alert.fingerprint,
+        status: alert.status,
+        severity: alert.severity,
+        sinks: decision.sinks.into_owned(),
+        body: json(&alert),
+    }
+}
+
+/// The alert as JSON. Maps with text for keys always serialize.
+fn json(alert: &Alert) -> Vec<u8> {
+    serde_json::to_vec(alert).unwrap_or_default()
+}
+
+/// The sinks of each alert of an entry, kept while the store has the entry.
+#[derive(Default)]
+pub(crate) struct SinksOf(pub(super) Vec<Vec<SinkId>>);
+
+impl SinksOf {
+    pub(crate) fn entry(entry: &Entry) -> Self {
+        let alerts = entry.alerts.iter();
+        Self(alerts.map(|alert| alert.sinks.clone()).collect())
+    }
+
+    /// Wakes the workers that have something new to deliver.
+    pub(crate) fn wake(&self, workers: &dyn SinkControl, appended: &Appended) {
+        let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
+        for (appending, sinks) in appended.alerts.iter().zip(&self.0) {
+            if let Appending::Accepted { seq, .. } = appending {
+                for sink in sinks {
+                    by_sink.entry(*sink).or_default().push(*seq);
+                }
+            }
+        }
+        for (sink, seqs) in by_sink {
+            workers.poke(sink, &seqs);
+        }
+    }
+}
+
+/// Commits, and wakes the workers. Stops waiting in time, but never stops the commit itself.
+pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, SinksOf), Reason> {
+    let store = Arc::clone(&gateway.store);
+    let workers = Arc::clone(&gateway.sinks);
+    let sinks = SinksOf::entry(&entry);
+    let append = async move {
+        let appended = store.append(entry).await?;
+        sinks.wake(&*workers, &appended);
+        Ok((appended, sinks))
+    };
+    if failpoint::broken("broken-ack-before-commit") {
+        tokio::spawn(append);
+        return Ok((Appended::default(), SinksOf::default()));
+    }
+    let mut committing = Committing(Some(Box::pin(append)));
+    let done = match committing.0.as_mut() {
+        Some(append) => tokio::time::timeout(ANSWER_WITHIN, append).await,
+        None => return Err(Reason::Stopped),
+    };
+    let Ok(done) = done else {
+        tracing::warn!(
+            within_s = ANSWER_WITHIN.as_secs(),
+            "a commit takes too long; the vendor is asked to send the callback again"
+        );
+        return Err(Reason::Late);
+    };
+    committing.0 = None;
+    done.inspect_err(|e| tracing::debug!(error = %e, "a callback was not committed"))
+        .map_err(|e| reason(&e))
+}
+
+/// Why the callback is rejected when the store fails.
+pub(super) fn reason(error: &Error) -> Reason {
+    match error {
+        Error::Busy => Reason::Busy,
+        Error::Commit(_) | Error::Read(_) => Reason::Commit,
+        Error::Stopped(_) | Error::Open(_) => Reason::Stopped,
+    }
+}
+
+type Append = Pin<Box<dyn Future<Output = Result<(Appended, SinksOf), Error>> + Send>>;
+
+/// A commit that continues when nothing waits for it any more: the vendor closed the connection, or its time was over.
+/// Its workers must be woken all the same.
+struct Committing(Option<Append>);
+
+impl Drop for Committing {
+    fn drop(&mut self) {
+        let Some(append) = self.0.take() else {
+            return;
+        };
+        // Without a runtime the process is about to end, and the next start finds what was committed.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(append);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The last alert of each problem of one source, as UCloud's demo server lists them.
+
+use std::collections::HashSet;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
+use campanile_model::Alert;
+use campanile_store::Filter;
+
+use super::{Gateway, commit};
+use crate::intake::Reason;
+use crate::snapshot::Source;
+
+/// Alerts that are looked at. The vendor's own server has no limit, and no user with so many problems at once.
+const LISTED_MAX: u32 = 1000;
+
+pub(super) async fn of(gateway: &Gateway, source: &Source) -> Result<HttpResponse, Reason> {
+    let filter = Filter {
+        source: Some(source.name.to_string()),
+        limit: LISTED_MAX,
+        ..Filter::default()
+    };
+    let stored = gateway.store.alerts(filter).await;
+    let stored = stored.map_err(|error| commit::reason(&error))?;
+    let alerts = stored.iter();
+    let alerts = alerts.filter_map(|stored| serde_json::from_slice::<Alert>(&stored.json).ok());
+    let mut seen = HashSet::new();
+    let newest: Vec<Alert> = alerts
+        .filter(|alert| seen.insert(alert.fingerprint))
+        .collect();
+    let list = campanile_providers::demo_list(&newest);
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .body(list.to_string()))
+}

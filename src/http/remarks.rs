@@ -1,0 +1,116 @@
+//! What is noted of a verified callback: counters, and changes of the vendor's payload.
+
+use std::sync::Arc;
+
+use campanile_model::Callback;
+use campanile_store::{Appended, Appending};
+
+use super::commit::{self, SinksOf};
+use super::{Current, Gateway};
+use crate::intake::drift::{self, Change};
+use crate::intake::{Kept, Stray, Verdict};
+use crate::snapshot::Source;
+use crate::telemetry::metrics::SourceMeters;
+
+/// What is still needed of a callback when it is committed.
+pub(super) struct Remarks<'c> {
+    meters: Option<&'c SourceMeters>,
+    faulty: bool,
+}
+
+/// Notes a verified callback.
+pub(super) fn of<'c>(
+    gateway: &Gateway,
+    current: &'c Current,
+    source: &Source,
+    kept: &Kept,
+    call: &Callback,
+) -> Remarks<'c> {
+    let faulty = !kept.read.faults.is_empty();
+    let meters = current.meters(source);
+    if faulty {
+        let reason = kept.stray.map_or("unreadable", word);
+        gateway.metrics.quarantine(&source.name, reason);
+    }
+    if let (Some(_), Some(fault)) = (kept.stray, kept.read.faults.first()) {
+        let problem = &*fault.problem;
+        tracing::warn!(problem, "a callback to the shared path is quarantined");
+    }
+    if let Some(meters) = meters {
+        meters.seen(kept.received_at);
+        for alert in &kept.read.alerts {
+            if let Some(word) = alert.unknown_word() {
+                meters.unknown_words.increment(1);
+                meters.drift.unknown_word(word);
+            }
+        }
+        watch(gateway, current, source, meters, call, kept);
+    }
+    Remarks { meters, faulty }
+}
+
+fn word(stray: Stray) -> &'static str {
+    match stray {
+        Stray::Unrecognized => "unrecognized",
+        Stray::Ambiguous => "ambiguous",
+    }
+}
+
+/// Looks whether the callback has the shape of those before it, and raises an alert where it has not.
+fn watch(
+    gateway: &Gateway,
+    current: &Current,
+    source: &Source,
+    meters: &SourceMeters,
+    call: &Callback,
+    kept: &Kept,
+) {
+    if kept.stray.is_some() {
+        return;
+    }
+    let looked = meters.drift.look(call, kept.received_at);
+    for kind in looked.found {
+        meters.drifted(kind);
+    }
+    if looked.due.is_empty() {
+        return;
+    }
+    let words: Vec<String> = looked.due.iter().map(Change::to_string).collect();
+    let changes = words.join("; ");
+    tracing::warn!(
+        source = &*source.name,
+        changes,
+        "the vendor changed its payload"
+    );
+    let alert = drift::alert(source, &looked.due, kept.received_at);
+    let entry = commit::entry(&drift::SOURCE.into(), alert, &current.snapshot);
+    let sinks = SinksOf::entry(&entry);
+    let (store, workers) = (Arc::clone(&gateway.store), Arc::clone(&gateway.sinks));
+    // The vendor's answer does not wait for it.
+    tokio::spawn(async move {
+        match store.append(entry).await {
+            Ok(appended) => sinks.wake(&*workers, &appended),
+            Err(error) => {
+                tracing::warn!(error = %error, "the alert about a changed payload was not committed");
+            }
+        }
+    });
+}
+
+/// How the callback ends, now that it is committed.
+pub(super) fn outcome(remarks: &Remarks<'_>, appended: &Appended, sinks: &SinksOf) -> Verdict {
+    let mut new = Vec::new();
+    for (appending, sinks) in appended.alerts.iter().zip(&sinks.0) {
+        match (appending, remarks.meters) {
+            (Appending::Accepted { id, .. }, meters) => {
+                new.push(*id);
+                if let (true, Some(meters)) = (sinks.is_empty(), meters) {
+                    meters.unrouted.increment(1);
+                }
+            }
+            (Appending::Duplicate { conflict: true }, Some(meters)) => meters.conflicts.add(),
+            (Appending::Duplicate { .. }, _) => {}
+        }
+    }
+    Verdict::of(new, remarks.faulty, appended.alerts.len())
+}
