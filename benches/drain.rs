@@ -1,8 +1,8 @@
 //! How fast a backlog goes out: 100,000 deliveries to one fast local sink, and to ten, over ingest of the same run.
 //!
-//! `cargo bench --bench drain` fills a file with alerts that are owed and were never tried, through the gateway's own
-//! store, starts the gateway on it, and counts from the first arrival at a sink to the last. One sink: it is owed
-//! `BACKLOG` alerts. Ten: a tenth as many alerts, each owed to all ten. The sinks run beside it on the same cores.
+//! `cargo bench --bench drain` fills a file with alerts that are pending and were never tried, through the gateway's own
+//! store, starts the gateway on it, and counts from the first arrival at a sink to the last. One sink: `BACKLOG`
+//! alerts are pending for it. Ten: a tenth as many alerts, each pending for all ten. The sinks run beside it on the same cores.
 //!
 //! Settings, by environment: `BACKLOG` (100000), `ROUNDS` (5), `SECONDS` of ingest (5).
 
@@ -57,24 +57,24 @@ fn drain(alerts: u64, sinks: usize) -> f64 {
     let receivers: Vec<Receiver> = (0..sinks).map(|_| Receiver::start()).collect();
     let at = Sinks::At(receivers.iter().map(|receiver| receiver.address).collect());
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let store = folder.path().join("owed.db");
+    let store = folder.path().join("pending.db");
     filled::fill(&store, alerts, &at.names());
     let server = Gateway {
         store: Some(&store),
         ..Gateway::empty(at)
     }
     .start();
-    let owed = usize::try_from(alerts).unwrap_or(usize::MAX) * sinks;
+    let pending = usize::try_from(alerts).unwrap_or(usize::MAX) * sinks;
     let got = || receivers.iter().map(Receiver::count).sum::<usize>();
     let (mut seen, mut moved) = (0, Instant::now());
-    while seen < owed {
+    while seen < pending {
         wait(Duration::from_millis(20));
         if got() > seen {
             (seen, moved) = (got(), Instant::now());
         }
         assert!(
             moved.elapsed() < PATIENCE,
-            "the drain stands still at {seen} of {owed}"
+            "the drain stands still at {seen} of {pending}"
         );
     }
     drop(server);
@@ -83,12 +83,12 @@ fn drain(alerts: u64, sinks: usize) -> f64 {
         .iter()
         .map(|all| all.iter().map(|(id, _)| id).collect::<HashSet<_>>().len())
         .sum();
-    assert_eq!(distinct, owed, "every sink has every alert");
+    assert_eq!(distinct, pending, "every sink has every alert");
     let times = || arrivals.iter().flatten().map(|(_, at)| *at);
     let (first, last) = (times().min(), times().max());
     let took = first
         .zip(last)
         .map_or(0.0, |(first, last)| (last - first).as_secs_f64());
-    progress(&format!("{owed} to {sinks} sinks in {took:.2} s"));
-    support::float(owed) / took
+    progress(&format!("{pending} to {sinks} sinks in {took:.2} s"));
+    support::float(pending) / took
 }

@@ -1,11 +1,11 @@
 //! What the gateway takes of a machine: memory, time to start, size of the program.
 //!
 //! `cargo bench --bench footprint` reads the memory of the gateway (PSS: what it shares with others is charged in parts)
-//! idle, in a storm of callbacks, with deliveries owed to a sink that is down, and with ten million alerts stored (the
+//! idle, in a storm of callbacks, with deliveries pending for a sink that is down, and with ten million alerts stored (the
 //! file that `stored` fills); how it grows with each million that it accepts; how long it takes from its start to its
 //! first `/readyz`; and how large the program is.
 //!
-//! Settings, by environment: `ROUNDS` of starts (5), `OWED` (100000), `STORED` (10000000), `MILLIONS` accepted for the
+//! Settings, by environment: `ROUNDS` of starts (5), `PENDING` (100000), `STORED` (10000000), `MILLIONS` accepted for the
 //! growth (2), `SECONDS` of the storm (5).
 
 mod support;
@@ -25,7 +25,7 @@ use support::server::{self, Gateway, Server, Sinks};
 use support::spread::{Spread, head, progress, row};
 
 fn main() -> ExitCode {
-    let (owed, stored) = (setting("OWED", 100_000), setting("STORED", 10_000_000));
+    let (pending, stored) = (setting("PENDING", 100_000), setting("STORED", 10_000_000));
     let storm_seconds = setting("SECONDS", 5);
     let file = filled::stored(stored);
     let steal = Steal::watch();
@@ -34,8 +34,8 @@ fn main() -> ExitCode {
     let full: Vec<Start> = starts.iter().map(|(_, full)| *full).collect();
     progress("a storm on 256 connections");
     let storm = storm(Duration::from_secs(storm_seconds));
-    progress("deliveries owed");
-    let with_owed = with_owed(owed);
+    progress("deliveries pending");
+    let with_owed = with_owed(pending);
     progress("growth");
     let growth = growth(setting("MILLIONS", 2));
     head(&["memory", "MB (PSS)"]);
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         &format!("{storm:.0}"),
     ]);
     row([
-        &*format!("{owed} alerts owed to each of two sinks that are down"),
+        &*format!("{pending} alerts pending for each of two sinks that are down"),
         &format!("{with_owed:.0}"),
     ]);
     row([
@@ -128,11 +128,11 @@ fn storm(duration: Duration) -> f64 {
     })
 }
 
-/// Memory some seconds after a start with deliveries owed: both sinks were tried, and found down.
-fn with_owed(owed: u64) -> f64 {
+/// Memory some seconds after a start with deliveries pending: both sinks were tried, and found down.
+fn with_owed(pending: u64) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let store = folder.path().join("owed.db");
-    filled::fill(&store, owed, &Sinks::TwoDown.names());
+    let store = folder.path().join("pending.db");
+    filled::fill(&store, pending, &Sinks::TwoDown.names());
     let server = Gateway {
         store: Some(&store),
         ..Gateway::empty(Sinks::TwoDown)

@@ -11,9 +11,6 @@ pub struct Reading {
     pub reports: Vec<Report>,
     /// Items of a batch that could not be read; the others pass.
     pub unreadable: Vec<Fault>,
-    /// What was left out of the alerts because it cannot be read; see [`Remark::LeftOut`]. What was repaired or guessed
-    /// in the callback itself is in [`Callback::remarks`](campanile_model::Callback::remarks).
-    pub remarks: Vec<Remark>,
     /// Something that the server has to do once the sender is believed.
     pub effect: Option<Effect>,
     /// Why there is nothing to alert on: a vendor's test message, an event that is no alert.
@@ -27,6 +24,13 @@ impl Reading {
             reports: vec![report],
             ..Self::default()
         }
+    }
+
+    /// What was left out of the alerts because it cannot be read. What was repaired or guessed in the callback itself is in
+    /// [`Callback::remarks`](campanile_model::Callback::remarks).
+    pub fn remarks(&self) -> impl Iterator<Item = Remark> {
+        let left_out = self.reports.iter().flat_map(|report| &report.left_out);
+        left_out.cloned().map(Remark::LeftOut)
     }
 
     /// A callback that is understood and holds no alert, and why.

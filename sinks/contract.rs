@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use campanile_model::Worth;
 use campanile_model::{Alert, Status};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -83,18 +84,6 @@ impl Delivered {
             ..Self::default()
         }
     }
-}
-
-/// What a success means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Worth {
-    /// The receiver has stored it durably.
-    Committed,
-    /// The receiver has taken it, and may still lose it.
-    #[default]
-    Accepted,
-    /// The bytes were written; nobody confirmed anything.
-    Written,
 }
 
 /// The kind of a failure. It decides what follows.

@@ -31,6 +31,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Which crates of the project a crate depends on. `model` has no crate below it; the store sees no vendor and no sink.
+const CRATES: &[(&str, &[&str])] = &[
+    ("crates/model", &[]),
+    ("crates/language", &["model"]),
+    ("crates/settings", &["language", "model"]),
+    ("crates/store", &["model"]),
+    ("providers", &["language", "model", "settings"]),
+    ("sinks", &["language", "model", "settings"]),
+];
+
 /// A file longer than this is to be split by noun; tests count as the program does.
 const LINES_MAX: usize = 480;
 
@@ -138,6 +148,24 @@ fn modules_import_only_what_the_architecture_allows() {
                     shown(&path)
                 ));
             }
+        }
+    }
+    check(&faults);
+}
+
+#[test]
+fn crates_depend_only_on_what_the_architecture_allows() {
+    let mut faults = Vec::new();
+    for (folder, allowed) in CRATES {
+        let manifest = text(&root().join(folder).join("Cargo.toml"));
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+        let dependencies = dependencies.split("\n[").next().unwrap();
+        let ours = dependencies.lines().filter_map(|line| {
+            let name = line.strip_prefix("campanile-")?;
+            name.split([' ', '.', '=']).next()
+        });
+        for name in ours.filter(|name| !allowed.contains(name)) {
+            faults.push(format!("{folder}: must not depend on `campanile-{name}`"));
         }
     }
     check(&faults);

@@ -20,7 +20,7 @@ use super::spread::progress;
 /// Appends that wait for a commit at the same time, so that each batch of the writer is full.
 const IN_FLIGHT: usize = 1024;
 
-/// The file that holds `alerts` alerts with nothing owed, from before if one is there that this program would write the
+/// The file that holds `alerts` alerts with nothing pending, from before if one is there that this program would write the
 /// same. It is kept below `target/`: benches that append write to a [`copy`].
 pub(crate) fn stored(alerts: u64) -> PathBuf {
     let folder = target().join("bench-stores");
@@ -64,7 +64,7 @@ pub(crate) fn remove(path: &Path) {
     }
 }
 
-/// Appends `alerts` new alerts to the file, each owed to these sinks, and closes it.
+/// Appends `alerts` new alerts to the file, each pending for these sinks, and closes it.
 pub(crate) fn fill(path: &Path, alerts: u64, sinks: &[String]) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -73,13 +73,13 @@ pub(crate) fn fill(path: &Path, alerts: u64, sinks: &[String]) {
         .expect("a runtime");
     runtime.block_on(async {
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(path).expect("the file can be opened"));
-        let owed = store
+        let pending = store
             .sink_ids(sinks.to_vec())
             .await
             .expect("sinks get numbers");
         let halves = [alerts / 2, alerts - alerts / 2];
         let fillers =
-            halves.map(|alerts| tokio::spawn(append(Arc::clone(&store), alerts, owed.clone())));
+            halves.map(|alerts| tokio::spawn(append(Arc::clone(&store), alerts, pending.clone())));
         for filler in fillers {
             filler.await.expect("the store takes them");
         }
@@ -87,8 +87,8 @@ pub(crate) fn fill(path: &Path, alerts: u64, sinks: &[String]) {
     });
 }
 
-async fn append(store: Arc<dyn Store>, alerts: u64, owed: Vec<SinkId>) {
-    let reader = Reader::new(owed);
+async fn append(store: Arc<dyn Store>, alerts: u64, pending: Vec<SinkId>) {
+    let reader = Reader::new(pending);
     let mut ids = Ids::new();
     let mut waiting = FuturesUnordered::new();
     let mut request = Vec::new();
@@ -123,11 +123,11 @@ struct Reader {
     source: Source,
     name: Arc<str>,
     secret: SecretString,
-    owed: Vec<SinkId>,
+    pending: Vec<SinkId>,
 }
 
 impl Reader {
-    fn new(owed: Vec<SinkId>) -> Self {
+    fn new(pending: Vec<SinkId>) -> Self {
         let provider = campanile_providers::by_name("ucloud");
         Self {
             provider: &**provider.expect("the adapter `ucloud`"),
@@ -137,7 +137,7 @@ impl Reader {
             },
             name: "ucloud/bench".into(),
             secret: SecretString::from(KEY),
-            owed,
+            pending,
         }
     }
 
@@ -157,7 +157,7 @@ impl Reader {
                 status: alert.status,
                 severity: alert.severity,
                 body: serde_json::to_vec(&alert).expect("an alert is JSON"),
-                sinks: self.owed.clone(),
+                sinks: self.pending.clone(),
             }
         });
         Entry {

@@ -34,7 +34,7 @@ pub(crate) struct Server {
 /// What the gateway delivers to meanwhile.
 #[derive(Clone, Debug)]
 pub(crate) enum Sinks {
-    /// Two that are down: every alert is owed to both.
+    /// Two that are down: every alert is pending for both.
     TwoDown,
     /// One file, which takes every alert: the same cores also deliver.
     File,

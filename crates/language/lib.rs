@@ -15,6 +15,7 @@
 //!
 //! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
 
+pub mod absent;
 pub mod guard;
 pub mod meter;
 mod names;

@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
 
-use super::{COUNT_MAX, DEPTH_MAX, WORK_BYTES_MAX};
+use super::{COUNT_MAX, DEPTH_MAX, WORK_BYTES_MAX, absent};
 
 /// What a value costs beside the bytes of its text.
 const ITEM_BYTES: usize = 32;
@@ -27,7 +27,10 @@ macro_rules! metered {
         $(if $only(stringify!($name)) {
             let original = Value::from_function(filters::$name);
             $env.add_filter(stringify!($name), move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
-                let args = args.into_values();
+                let mut args = args.into_values();
+                if absent::comes_out(stringify!($name), &mut args) {
+                    return Ok(Value::UNDEFINED);
+                }
                 let made = made_by(stringify!($name), &args)?;
                 charge(state, made)?;
                 original.call(state, &args)

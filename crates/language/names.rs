@@ -22,7 +22,16 @@ const TEXT: Part = || Parts::None;
 const FREE: Part = || Parts::Any;
 const RESOURCE: Part = || Parts::These(&["type", "id", "name", "region", "account"]);
 const METRIC: Part = || Parts::These(&["name", "value", "comparator", "threshold", "unit"]);
-const RAW: Part = || Parts::These(&["severity", "status"]);
+const RAW: Part = || {
+    Parts::These(&[
+        "severity",
+        "status",
+        "starts_at",
+        "ends_at",
+        "value",
+        "threshold",
+    ])
+};
 
 /// What a route can ask. Not `id`: an alert has none before it is stored.
 pub(super) const ROUTED: Scope = &[

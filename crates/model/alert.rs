@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use crate::Fault;
+
 /// Whether a problem is on or over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -237,9 +239,16 @@ pub struct Report {
     pub labels: BTreeMap<String, String>,
     /// Where people can read on.
     pub links: Vec<Link>,
-    /// The vendor's own words where they were mapped, under `severity` and `status`.
+    /// The vendor's own words: under `severity` and `status` where they were mapped, under the name of a field, such as
+    /// `starts_at`, where they cannot be read.
     pub raw: BTreeMap<String, String>,
+    /// Why fields are missing that the callback has; see [`Self::leave_out`].
+    pub left_out: Vec<Fault>,
 }
+
+/// More faults of one report than this are not kept, nor longer words.
+const LEFT_OUT_MAX: usize = 32;
+const WORDS_CHARS_MAX: usize = 200;
 
 impl Report {
     /// A report with nothing but its three identities; the rest is empty.
@@ -258,7 +267,24 @@ impl Report {
             labels: BTreeMap::new(),
             links: Vec::new(),
             raw: BTreeMap::new(),
+            left_out: Vec::new(),
         }
+    }
+
+    /// Notes that an optional field cannot be read. Its words are kept in `raw` under the field's name.
+    pub fn leave_out(&mut self, field: &str, words: &str, fault: Fault) {
+        if !words.is_empty() {
+            self.keep_words(field, words);
+        }
+        if self.left_out.len() < LEFT_OUT_MAX {
+            self.left_out.push(fault);
+        }
+    }
+
+    /// Keeps the vendor's words for a field that has no room for them.
+    pub fn keep_words(&mut self, field: &str, words: &str) {
+        let words = words.chars().take(WORDS_CHARS_MAX).collect();
+        self.raw.insert(field.to_owned(), words);
     }
 
     /// The bytes of text in it, without the few that its resource and metric are named with.
@@ -340,7 +366,8 @@ pub struct Alert {
     pub resource: Resource,
     /// What was measured.
     pub metric: Metric,
-    /// When the problem began, by the vendor's clock; null where the vendor does not say.
+    /// When the problem began, by the vendor's clock; null where the vendor does not say, or says it in a form that cannot be
+    /// read (then the words are in `raw`). The problem was there at `received_at` at the latest.
     pub starts_at: Option<Timestamp>,
     /// When it ended, by the vendor's clock; null while it lasts or where the vendor does not say.
     pub ends_at: Option<Timestamp>,

@@ -1,6 +1,6 @@
 //! The numbers and keys by which alerts and sinks are known to the store.
 
-/// The place of an alert in the order of acceptance. Grows by one with each alert; never reused.
+/// The place of an alert. For one source and fingerprint it grows with each alert. Numbers may be left out; none is used twice.
 pub type Seq = i64;
 
 /// The store's number of a sink's full name. The same name has the same number for the life of the store.

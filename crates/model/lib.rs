@@ -15,6 +15,7 @@ mod multipart;
 pub mod redact;
 pub mod remark;
 pub mod urlencoded;
+pub mod worth;
 
 pub use alert::{
     Alert, Fingerprint, Link, Metric, Report, Resource, Severity, Status, UnknownWord,
@@ -24,6 +25,7 @@ pub use clock::Clock;
 pub use fault::Fault;
 pub use ids::{DedupKey, Seq, SinkId};
 pub use remark::Remark;
+pub use worth::Worth;
 
 /// A secret: it cannot print itself.
 pub type Secret = secrecy::SecretString;

@@ -190,10 +190,7 @@ impl Provider for AlertmanagerApi {
                 let wait = SignedDuration::new(if over { 0 } else { 240 }, 0);
                 item.insert("endsAt".to_owned(), json!(stamp.at + wait));
             }
-            // What nobody can read stays so.
-            if time::moment(item.get("startsAt"), "").is_ok() {
-                item.insert("startsAt".to_owned(), json!(starts));
-            }
+            item.insert("startsAt".to_owned(), json!(starts));
         }
         let call = call.with_body(Value::Array(items).to_string());
         match stamp.token {
@@ -212,7 +209,9 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
     }
     let annotations = texts(item.get("annotations"));
     let time = |name: &str| time::moment(item.get(name), &format!("{place}.{name}"));
-    let (starts_at, ends_at) = (time("startsAt")?, time("endsAt")?);
+    // The end decides the status, so it must be readable. The start is left out where it is not.
+    let ends_at = time("endsAt")?;
+    let starts_at = time("startsAt").ok().flatten();
     let status = status(ends_at, call.received_at);
     let ends_at = ends_at.filter(|_| status == Status::Resolved);
 
@@ -243,7 +242,8 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
         }
         None => source.severity.unwrap_or_default(),
     };
-    report.starts_at = starts_at;
+    let place = format!("{place}.startsAt");
+    report.starts_at = time::or_left_out(&mut report, "starts_at", item.get("startsAt"), &place);
     report.ends_at = ends_at;
     if let Some(broken) = broken(|name| labels.get(name).cloned()) {
         report.resource.kind = Some(broken.kind.to_owned());

@@ -199,12 +199,8 @@ fn notification(envelope: &Object, source: &Source) -> Result<Reading, Fault> {
     let changed = alarm
         .get("StateChangeTime")
         .or_else(|| envelope.get("Timestamp"));
-    let at = time::moment(changed, "body.Message.StateChangeTime")?;
     let mut report = report(&alarm, &name, id, status);
-    match status {
-        Status::Firing => report.starts_at = at,
-        Status::Resolved => report.ends_at = at,
-    }
+    time::set(&mut report, changed, "body.Message.StateChangeTime");
     report.severity = source.severity.unwrap_or_default();
     report.raw.insert("status".to_owned(), state);
     let topic = text(envelope, "TopicArn");

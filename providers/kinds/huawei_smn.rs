@@ -214,11 +214,11 @@ fn notification(envelope: &Object, source: &Source) -> Result<Report, Fault> {
     report.resource.region = report.resource.region.or(region);
     report.resource.account = account;
     let when = match report.status {
-        Status::Firing => &mut report.starts_at,
-        Status::Resolved => &mut report.ends_at,
+        Status::Firing => report.starts_at,
+        Status::Resolved => report.ends_at,
     };
     if when.is_none() {
-        *when = time::moment(envelope.get("timestamp"), "body.timestamp")?;
+        time::set(&mut report, envelope.get("timestamp"), "body.timestamp");
     }
     report.labels.insert("topic".to_owned(), topic);
     Ok(report)
@@ -271,11 +271,7 @@ fn from_default(alarm: &Object, id: String, source: &Source) -> Result<Report, F
     report.metric.comparator = said("comparison_operator");
     report.metric.threshold = said("value").and_then(|value| number(&value));
     report.metric.unit = said("unit");
-    let at = time::moment(alarm.get("time"), "body.message.time")?;
-    match status {
-        Status::Firing => report.starts_at = at,
-        Status::Resolved => report.ends_at = at,
-    }
+    time::set(&mut report, alarm.get("time"), "body.message.time");
     if !dimension.is_empty() {
         report.labels.insert("dimension".to_owned(), dimension);
     }
@@ -315,11 +311,7 @@ fn from_template(data: &Object, id: String, source: &Source) -> Result<Report, F
     report.metric.unit = said("Unit");
     // 2026/01/01 10:00:00 GMT+08:00
     let at = said("AlarmTime").map(|at| Value::String(at.replace(" GMT", " ")));
-    let at = time::moment(at.as_ref(), "").ok().flatten();
-    match status {
-        Status::Firing => report.starts_at = at,
-        Status::Resolved => report.ends_at = at,
-    }
+    time::set(&mut report, at.as_ref(), "body.message.data.AlarmTime");
     for (label, name) in [("record", "AlarmRecordID"), ("private_ip", "PrivateIp")] {
         report
             .labels

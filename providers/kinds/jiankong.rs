@@ -140,9 +140,16 @@ impl Provider for Jiankong {
         report
             .raw
             .extend(word.map(|word| ("severity".to_owned(), word)));
-        report.starts_at = said
-            .text("fault_time")
-            .and_then(|text| time::at(time::seconds(&text)?));
+        let begun = said.text("fault_time").unwrap_or_default();
+        match time::seconds(&begun) {
+            Some(seconds) => report.starts_at = time::at(seconds),
+            None if begun.is_empty() => {}
+            None => {
+                let problem = format!("`{begun:.40}` is not a time in unix seconds");
+                let fault = Fault::new(said.place("fault_time"), problem);
+                report.leave_out("starts_at", &begun, fault);
+            }
+        }
         report.description = said.content().into_owned();
         report.metric = metric;
         report.resource = said.resource();

@@ -189,10 +189,11 @@ fn report(
         )
     })?;
     let stamp = payload.and_then(|payload| payload.get("timestamp"));
-    let at = time::moment(stamp, "body.payload.timestamp")?;
+    let place = "body.payload.timestamp";
+    let is_dated = matches!(time::moment(stamp, place), Ok(Some(_)));
     let fingerprint = Fingerprint::of(NAME, [key.as_str()]);
     let mut report = Report::new(
-        message_id(event, &key, at.is_none(), call),
+        message_id(event, &key, !is_dated, call),
         fingerprint,
         status,
     );
@@ -208,10 +209,7 @@ fn report(
         }
         None => source.severity.unwrap_or_default(),
     };
-    match status {
-        Status::Firing => report.starts_at = at,
-        Status::Resolved => report.ends_at = at,
-    }
+    time::set(&mut report, stamp, place);
     report.title = summary.unwrap_or_else(|| key.clone());
     report.resource.name = said("source");
     for name in ["component", "group", "class"] {

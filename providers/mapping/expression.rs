@@ -91,6 +91,14 @@ impl Expression {
         self.eval(view).is_ok_and(|value| value.is_true())
     }
 
+    /// What stands at the place that it names first.
+    pub(crate) fn first(&self, view: &View) -> Value {
+        let path = first_path(&self.source).and_then(path);
+        path.map_or(Value::UNDEFINED, |(root, steps)| {
+            walk(view.get(&root).unwrap_or_default(), &steps)
+        })
+    }
+
     /// Whether it only names a place.
     pub(crate) fn is_place(&self) -> bool {
         matches!(self.run, Run::Path(..))

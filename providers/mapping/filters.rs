@@ -14,7 +14,7 @@ use sha2::Sha256;
 use super::time::{self, Moment};
 use super::view;
 use crate::parse::resource::broken;
-use campanile_language::meter;
+use campanile_language::{absent, meter};
 
 /// How many instructions one expression may take. The longest of the catalogue takes some hundred.
 const FUEL: u64 = 20_000;
@@ -129,6 +129,7 @@ fn build() -> Environment<'static> {
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     env.set_fuel(Some(FUEL));
     meter::add_to(&mut env);
+    absent::add_to(&mut env);
     // The others come to no more than some times their value, and one expression has only so many of them.
     meter::measure(&mut env, |name| MULTIPLYING.contains(&name));
     for name in NOT_OURS {

@@ -13,6 +13,7 @@ use super::fields::When;
 use super::filters;
 use super::time::Moment;
 use super::view::View;
+use crate::parse::table;
 use crate::reading::Reading;
 use crate::source::Source;
 use campanile_model::Callback;
@@ -147,9 +148,10 @@ impl Mapping {
             return Ok((vec![Value::UNDEFINED], "body".to_owned()));
         };
         let place = each.place("body");
-        let list = each
-            .eval(&Arc::new(view.clone()))
-            .map_err(|problem| Fault::new(place.clone(), problem))?;
+        let list = each.eval(&Arc::new(view.clone())).map_err(|problem| {
+            let problem = format!("cannot be read as a list of alerts ({problem})");
+            Fault::new(place.clone(), problem)
+        })?;
         match list.kind() {
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = list.try_iter().map(Iterator::collect).unwrap_or_default();
@@ -173,11 +175,11 @@ impl Scene<'_> {
         if let Some(why) = self.mapping.skipped(&self.view, true) {
             return Ok(Item::Ignored(why));
         }
-        let status_word = self.status_word()?;
+        let status_word = self.status_word();
         let Some(status) = self.status(status_word.as_deref())? else {
             let word = status_word.unwrap_or_default();
             return Ok(Item::Ignored(format!(
-                "the status `{word:.40}` is no alert"
+                "the status `{word:.40}` is not an alert"
             )));
         };
         let fields = &self.mapping.fields;
@@ -188,10 +190,8 @@ impl Scene<'_> {
         );
         let message_id = message_id(&self.parts(&fields.message_id)?);
         let mut report = Report::new(message_id, fingerprint, status);
-        let severity_word = match &self.mapping.severity.from {
-            Some(from) => self.text(from)?,
-            None => None,
-        };
+        let severity = self.mapping.severity.from.as_ref();
+        let severity_word = severity.and_then(|from| self.text(&mut report, from));
         report.severity = self.severity(severity_word.as_deref());
         for (name, word) in [("severity", severity_word), ("status", status_word)] {
             if let Some(word) = word {
@@ -199,72 +199,84 @@ impl Scene<'_> {
             }
         }
         report.description = self
-            .optional_text(fields.description.as_ref())?
+            .optional_text(&mut report, fields.description.as_ref())
             .unwrap_or_default();
-        report.resource = self.resource()?;
-        report.metric = self.metric()?;
-        report.title = self.title(&report)?;
-        report.starts_at = self.time(fields.starts_at.as_ref())?;
-        report.ends_at = self.time(fields.ends_at.as_ref())?;
-        self.label(&mut report)?;
-        report.links = self.links()?;
+        report.resource = self.resource(&mut report);
+        report.metric = self.metric(&mut report);
+        report.title = self.title(&mut report);
+        report.starts_at = self.time(&mut report, "starts_at", fields.starts_at.as_ref());
+        report.ends_at = self.time(&mut report, "ends_at", fields.ends_at.as_ref());
+        self.label(&mut report);
+        report.links = self.links(&mut report);
         Ok(Item::Alert(Box::new(report)))
     }
 
-    pub(crate) fn value(&self, expression: &Expression) -> Result<Value, Fault> {
-        match expression.eval(&self.view) {
-            Ok(value) => Ok(value),
-            Err(_) if expression.optional => Ok(Value::UNDEFINED),
-            Err(problem) => Err(Fault::new(expression.place(&self.place), problem)),
-        }
+    /// What `expression` gives for an optional field. Where it fails, the field is left out.
+    fn value(&self, report: &mut Report, expression: &Expression) -> Value {
+        expression.eval(&self.view).unwrap_or_else(|problem| {
+            if !expression.optional {
+                let fault = Fault::new(expression.place(&self.place), problem);
+                report.leave_out("", "", fault);
+            }
+            Value::UNDEFINED
+        })
     }
 
-    fn text(&self, expression: &Expression) -> Result<Option<String>, Fault> {
-        Ok(filters::text(&self.value(expression)?))
+    fn text(&self, report: &mut Report, expression: &Expression) -> Option<String> {
+        filters::text(&self.value(report, expression))
     }
 
-    fn optional_text(&self, expression: Option<&Expression>) -> Result<Option<String>, Fault> {
-        expression.map_or(Ok(None), |expression| self.text(expression))
+    fn optional_text(
+        &self,
+        report: &mut Report,
+        expression: Option<&Expression>,
+    ) -> Option<String> {
+        expression.and_then(|expression| self.text(report, expression))
     }
 
     /// The parts of an identity. Each must say something, unless a `?` says that it need not: an identity with a hole
     /// would make one problem of many.
     fn parts(&self, expressions: &[Expression]) -> Result<Vec<String>, Fault> {
-        let part = |expression: &Expression| match self.text(expression)? {
-            Some(text) => Ok(text),
-            None if expression.optional => Ok(String::new()),
-            None => Err(Fault::new(
-                expression.place(&self.place),
-                format!(
-                    "is absent or empty, and `{}` names the alert",
-                    expression.source
-                ),
-            )),
+        let part = |expression: &Expression| {
+            let value = expression.eval(&self.view);
+            let problem = match value.as_ref().map(filters::text) {
+                Ok(Some(text)) => return Ok(text),
+                _ if expression.optional => return Ok(String::new()),
+                Ok(None) => "is absent or empty".to_owned(),
+                Err(problem) => format!("cannot be read ({problem})"),
+            };
+            let problem = format!(
+                "{problem}, and `{}` identifies the alert",
+                expression.source
+            );
+            Err(Fault::new(expression.place(&self.place), problem))
         };
         expressions.iter().map(part).collect()
     }
 
-    fn status_word(&self) -> Result<Option<String>, Fault> {
-        let from = self.mapping.status.from.as_ref();
-        Ok(self.optional_text(from)?.map(|word| word.trim().to_owned()))
+    /// A word that cannot be read is absent: [`Self::status`] then says what is missing.
+    fn status_word(&self) -> Option<String> {
+        let from = self.mapping.status.from.as_ref()?;
+        let value = from.eval(&self.view).ok()?;
+        filters::text(&value).map(|word| word.trim().to_owned())
     }
 
-    /// The status; nothing where the vendor says something that is no alert.
+    /// The status; nothing where the vendor says something that is not an alert. A condition that fails does not hold.
     fn status(&self, word: Option<&str>) -> Result<Option<Status>, Fault> {
         let words = &self.mapping.status;
         let lower = word.map(str::to_lowercase);
         let is = |when: &When| match when {
-            When::Never => Ok(false),
-            When::Words(words) => Ok(lower.as_ref().is_some_and(|word| words.contains(word))),
-            When::Holds(expression) => self.value(expression).map(|value| value.is_true()),
+            When::Never => false,
+            When::Words(words) => lower.as_ref().is_some_and(|word| words.contains(word)),
+            When::Holds(expression) => expression.holds(&self.view),
         };
-        if is(&words.ignored)? {
+        if is(&words.ignored) {
             return Ok(None);
         }
-        if is(&words.resolved)? {
+        if is(&words.resolved) {
             return Ok(Some(Status::Resolved));
         }
-        if is(&words.firing)? {
+        if is(&words.firing) {
             return Ok(Some(Status::Firing));
         }
         if words.default.is_some() {
@@ -278,7 +290,9 @@ impl Scene<'_> {
             place,
             match word {
                 Some(word) => format!("the status `{word:.40}` is not known"),
-                None => "says neither that the problem is on nor that it is over".to_owned(),
+                None => {
+                    "says neither that the problem is firing nor that it is resolved".to_owned()
+                }
             },
         ))
     }
@@ -287,29 +301,23 @@ impl Scene<'_> {
         let Some(word) = word else {
             return self.source.severity.unwrap_or_default();
         };
-        let own = self
-            .source
-            .severities
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word.trim()));
-        own.map_or_else(|| self.mapping.severity.of(word), |(_, severity)| *severity)
+        table::operators(self.source, word).unwrap_or_else(|| self.mapping.severity.of(word))
     }
 
-    fn title(&self, report: &Report) -> Result<String, Fault> {
-        let declared = self.optional_text(self.mapping.fields.title.as_ref())?;
+    fn title(&self, report: &mut Report) -> String {
+        let declared = self.optional_text(report, self.mapping.fields.title.as_ref());
         let first_line = |text: &str| {
             let line = text.lines().map(str::trim).find(|line| !line.is_empty());
             line.map(str::to_owned)
         };
-        let title = declared
+        declared
             .as_deref()
             .and_then(first_line)
             .or_else(|| first_line(&report.description))
-            .unwrap_or_else(|| format!("{} alert", self.mapping.about.title));
-        Ok(title)
+            .unwrap_or_else(|| format!("{} alert", self.mapping.about.title))
     }
 
-    fn resource(&self) -> Result<Resource, Fault> {
+    fn resource(&self, report: &mut Report) -> Resource {
         let mut resource = Resource::default();
         for (part, expression) in &self.mapping.fields.resource {
             let slot = match *part {
@@ -319,49 +327,63 @@ impl Scene<'_> {
                 "region" => &mut resource.region,
                 _ => &mut resource.account,
             };
-            *slot = self.text(expression)?.map(|text| text.trim().to_owned());
+            let text = self.text(report, expression);
+            *slot = text.map(|text| text.trim().to_owned());
         }
-        Ok(resource)
+        resource
     }
 
-    fn metric(&self) -> Result<Metric, Fault> {
+    fn metric(&self, report: &mut Report) -> Metric {
         let mut metric = Metric::default();
         for (part, expression) in &self.mapping.fields.metric {
-            let value = self.value(expression)?;
+            let value = self.value(report, expression);
             match *part {
                 "name" => metric.name = filters::text(&value),
-                "value" => metric.value = number(&value),
+                "value" => metric.value = measured(report, "value", &value),
                 "comparator" => {
                     metric.comparator = filters::text(&value).and_then(|word| comparator(&word));
                 }
-                "threshold" => metric.threshold = number(&value),
+                "threshold" => metric.threshold = measured(report, "threshold", &value),
                 _ => metric.unit = filters::text(&value),
             }
         }
-        Ok(metric)
+        metric
     }
 
-    fn time(&self, expression: Option<&Expression>) -> Result<Option<Timestamp>, Fault> {
-        let Some(expression) = expression else {
-            return Ok(None);
-        };
-        let value = self.value(expression)?;
-        match filters::moment(&value, &self.zone) {
-            Moment::At(at) => Ok(Some(at)),
-            Moment::Never => Ok(None),
-            Moment::Fault if expression.optional => Ok(None),
-            Moment::Fault => {
-                let said = filters::text(&value).unwrap_or_default();
-                let problem = format!("`{said:.40}` is not a time that is known here");
-                Err(Fault::new(expression.place(&self.place), problem))
+    /// A time. What cannot be read is left out, and its words are kept.
+    fn time(
+        &self,
+        report: &mut Report,
+        field: &str,
+        expression: Option<&Expression>,
+    ) -> Option<Timestamp> {
+        let expression = expression?;
+        let (words, problem) = match expression.eval(&self.view) {
+            Ok(value) => match filters::moment(&value, &self.zone) {
+                Moment::At(at) => return Some(at),
+                Moment::Never => return None,
+                Moment::Fault => {
+                    let words = filters::text(&value).unwrap_or_default();
+                    let problem = format!("`{words:.40}` is not a time in a known form");
+                    (words, problem)
+                }
+            },
+            Err(problem) => {
+                let words = filters::text(&expression.first(&self.view));
+                (words.unwrap_or_default(), problem)
             }
+        };
+        if !expression.optional {
+            let fault = Fault::new(expression.place(&self.place), problem);
+            report.leave_out(field, &words, fault);
         }
+        None
     }
 
-    fn label(&self, report: &mut Report) -> Result<(), Fault> {
+    fn label(&self, report: &mut Report) {
         let fields = &self.mapping.fields;
         for map in &fields.label_maps {
-            let map = self.value(map)?;
+            let map = self.value(report, map);
             if map.kind() != ValueKind::Map {
                 continue;
             }
@@ -371,26 +393,37 @@ impl Scene<'_> {
             }
         }
         for (name, expression) in &fields.labels {
-            keep(report, Some(name.clone()), self.text(expression)?);
+            let value = self.text(report, expression);
+            keep(report, Some(name.clone()), value);
         }
         for (name, value) in &self.source.labels {
             report.labels.insert(name.clone(), value.clone());
         }
-        Ok(())
     }
 
-    fn links(&self) -> Result<Vec<Link>, Fault> {
+    fn links(&self, report: &mut Report) -> Vec<Link> {
         let mut links = Vec::new();
         for (title, expression) in &self.mapping.fields.links {
-            let url = self.text(expression)?;
+            let url = self.text(report, expression);
             let url = url.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
             links.extend(url.map(|url| Link {
                 title: title.clone(),
                 url,
             }));
         }
-        Ok(links)
+        links
     }
+}
+
+/// The number that was measured. Words that are not a number are kept.
+fn measured(report: &mut Report, field: &str, value: &Value) -> Option<serde_json::Number> {
+    let number = number(value);
+    if number.is_none()
+        && let Some(words) = filters::text(value)
+    {
+        report.keep_words(field, &words);
+    }
+    number
 }
 
 fn keep(report: &mut Report, name: Option<String>, value: Option<String>) {
@@ -436,7 +469,7 @@ fn comparator(word: &str) -> Option<String> {
         .replace("to", "");
     let sign = match bare.as_str() {
         "<" | "lt" | "less" | "lower" | "below" | "under" => "<",
-        "<=" | "=<" | "≤" | "lte" | "le" | "lessorequal" | "loweror equal" | "belowor equal" => {
+        "<=" | "=<" | "≤" | "lte" | "le" | "lessorequal" | "lowerorequal" | "beloworequal" => {
             "<="
         }
         ">" | "gt" | "greater" | "above" | "over" | "higher" => ">",

@@ -15,10 +15,17 @@ pub(crate) enum Moment {
     Fault,
 }
 
+/// Words with which vendors say that there is no time.
+const NO_TIME: &[&str] = &["", "-", "--", "n/a", "na", "null", "none", "nil"];
+
+fn is_no_time(text: &str) -> bool {
+    NO_TIME.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
 /// Reads `text`: unix time of any unit, or a date with or without zone. A zone-less time is read in `zone`.
 pub(crate) fn parse(text: &str, zone: &TimeZone) -> Moment {
     let text = text.trim();
-    if text.is_empty() {
+    if is_no_time(text) {
         return Moment::Never;
     }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.contains("..") {
@@ -29,13 +36,14 @@ pub(crate) fn parse(text: &str, zone: &TimeZone) -> Moment {
     }
     textual(text, zone)
         .or_else(|| rfc2822(text))
+        .or_else(|| ctime(text, zone))
         .unwrap_or(Moment::Fault)
 }
 
 /// Reads `text` by the `strptime` pattern `format`. Without an offset in it, it is a time in `zone`.
 pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
     let text = text.trim();
-    if text.is_empty() {
+    if is_no_time(text) {
         return Moment::Never;
     }
     let Ok(parts) = jiff::fmt::strtime::parse(format, text) else {
@@ -119,6 +127,23 @@ fn instant(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
 fn rfc2822(text: &str) -> Option<Moment> {
     let parser = jiff::fmt::rfc2822::DateTimeParser::new();
     parser.parse_timestamp(text).ok().map(at)
+}
+
+/// `Thu Nov 26 06:14:48 2026` as C's `ctime` writes it, and `Thu Nov 26 06:14:48 UTC 2026` as `date` does.
+fn ctime(text: &str, zone: &TimeZone) -> Option<Moment> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let words: Vec<&str> = text.split_whitespace().take(7).collect();
+    let (weekday, month, day, clock, said, year) = match words.as_slice() {
+        [weekday, month, day, clock, year] => (weekday, month, day, clock, &"", year),
+        [weekday, month, day, clock, said, year] => (weekday, month, day, clock, said, year),
+        _ => return None,
+    };
+    let is_name = |word: &str| word.len() == 3 && word.bytes().all(|b| b.is_ascii_alphabetic());
+    if !is_name(weekday) || !is_name(month) || year.len() != 4 {
+        return None;
+    }
+    let month = MONTHS.find(*month).filter(|at| at % 3 == 0)? / 3 + 1;
+    textual(&format!("{year}-{month:02}-{day} {clock} {said}"), zone)
 }
 
 /// `2026-01-01`, `2026/01/01 08:00`, `2026.01.01 08:00:00.1234567`, `20260101T080000Z`, each with `T` or a blank, and
@@ -301,6 +326,17 @@ mod tests {
             ("20260101100000", "2026-01-01T02:00:00Z"),
             ("Thu, 01 Jan 2026 02:00:00 GMT", "2026-01-01T02:00:00Z"),
             ("2026年01月01日 10:00:00", "2026-01-01T02:00:00Z"),
+            ("Thu Nov 26 06:14:48 2026", "2026-11-25T22:14:48Z"),
+            ("Sun Feb  1 06:14:48 2026", "2026-01-31T22:14:48Z"),
+            ("Thu Nov 26 06:14:48 UTC 2026", "2026-11-26T06:14:48Z"),
+            ("Thu Nov 26 06:14:48 CST 2026", "2026-11-25T22:14:48Z"),
+            ("2026-01-01 10:00:00+08", "2026-01-01T02:00:00Z"),
+            ("2026-01-01T02:00:00.5-00", "2026-01-01T02:00:00.5Z"),
+            ("2026-01-01 10:00:00 +08", "2026-01-01T02:00:00Z"),
+            ("N/A", "Never"),
+            ("-", "Never"),
+            ("null", "Never"),
+            ("Thu anF 26 06:14:48 2026", "Fault"),
             ("0001-01-01T00:00:00Z", "Never"),
             ("0", "Never"),
             ("", "Never"),

@@ -6,27 +6,25 @@ use campanile_model::Severity;
 /// A vendor's words for severities, in lower case.
 pub type Table = [(&'static str, Severity)];
 
-/// The severity that `word` stands for: by the operator's table, then by the vendor's. A word in neither is unknown,
-/// never a default.
+/// The severity that `word` means: by the operator's table, then by the vendor's. A word in neither is unknown, never a
+/// default. Blanks around words and their case do not count.
 pub fn severity(source: &Source, table: &Table, word: &str) -> Severity {
-    let ours = || {
-        let mut words = table.iter();
-        words.find(|(known, _)| known.eq_ignore_ascii_case(word))
-    };
+    let vendors = || table.iter().find(|(known, _)| is(known, word));
     operators(source, word)
-        .or_else(|| ours().map(|(_, severity)| *severity))
+        .or_else(|| vendors().map(|(_, severity)| *severity))
         .unwrap_or_default()
 }
 
-/// The severity that the operator gives to `word`, if any.
+/// The severity that the operator gives to `word`, if any. A word that is written exactly so comes first.
 pub fn operators(source: &Source, word: &str) -> Option<Severity> {
-    let in_any_case = || {
+    let exact = source.severities.get(word);
+    let found = exact.or_else(|| {
         let mut words = source.severities.iter();
-        words.find(|(known, _)| known.eq_ignore_ascii_case(word))
-    };
-    source
-        .severities
-        .get(word)
-        .or_else(|| in_any_case().map(|(_, severity)| severity))
-        .copied()
+        words.find(|(known, _)| is(known, word)).map(|(_, is)| is)
+    });
+    found.copied()
+}
+
+fn is(known: &str, word: &str) -> bool {
+    known.trim().eq_ignore_ascii_case(word.trim())
 }

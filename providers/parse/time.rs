@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::fields;
 use crate::mapping::time::{Moment, parse};
-use campanile_model::Callback;
-use campanile_model::Fault;
+use campanile_model::{Callback, Fault, Report, Status};
 
 /// Unix seconds: a whole number from 0 to the end of the year 9999, perhaps written with a fraction of zero.
 ///
@@ -40,6 +39,28 @@ pub(crate) fn moment(value: Option<&Value>, place: &str) -> Result<Option<Timest
         Moment::Never => Ok(None),
         Moment::Fault => Err(Fault::new(place, format!("`{text:.40}` is not a time"))),
     }
+}
+
+/// Sets the start of a firing report, or the end of a resolved one, to the time in a field. What is not a time is left out.
+pub(crate) fn set(report: &mut Report, value: Option<&Value>, place: &str) {
+    match report.status {
+        Status::Firing => report.starts_at = or_left_out(report, "starts_at", value, place),
+        Status::Resolved => report.ends_at = or_left_out(report, "ends_at", value, place),
+    }
+}
+
+/// The time in a field, for the field `name` of `report`. What is not a time is left out.
+pub(crate) fn or_left_out(
+    report: &mut Report,
+    name: &str,
+    value: Option<&Value>,
+    place: &str,
+) -> Option<Timestamp> {
+    moment(value, place).unwrap_or_else(|fault| {
+        let words = value.and_then(fields::scalar).unwrap_or_default();
+        report.leave_out(name, &words, fault);
+        None
+    })
 }
 
 /// The span of so many seconds in which the call came: it stands in message ids where the vendor gives no time, so that

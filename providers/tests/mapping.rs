@@ -163,7 +163,7 @@ fn an_unknown_status_is_unreadable_and_an_unknown_severity_is_kept() {
 fn the_words_of_an_operator_win_over_the_table() {
     let mapping = mapping("#[severity]\nfrom = 'body.prio'\ncritical = ['P1']\n");
     let source = Source {
-        severities: BTreeMap::from([("p1".to_owned(), Severity::Info)]),
+        severities: BTreeMap::from([(" p1".to_owned(), Severity::Info)]),
         ..source(&[])
     };
     let report = report_of(&mapping, r#"{"state":"UP","id":7,"prio":"P1"}"#, &source);
@@ -187,13 +187,58 @@ fn what_is_missing_is_absent_however_deep_and_a_placeholder_is_missing() {
 }
 
 #[test]
-fn a_time_that_cannot_be_read_is_named_unless_it_may_be_unreadable() {
-    let body = r#"{"state":"DOWN","id":7,"at":"soon"}"#;
-    assert_eq!(place(&mapping("#starts_at = 'body.at'\n"), body), "body.at");
-    assert_eq!(
-        report(&mapping("#starts_at = 'body.at?'\n"), body).starts_at,
-        None
+fn an_optional_field_that_cannot_be_read_is_left_out_and_its_words_are_kept() {
+    let body = r#"{"state":"DOWN","id":7,"at":"soon","v":"high"}"#;
+    let read = report(
+        &mapping(
+            "#starts_at = 'body.at'\nends_at = 'body.at|time'\nmetric = { value = 'body.v' }\ndescription = 'body.v|items'\n",
+        ),
+        body,
     );
+    assert_eq!((read.starts_at, read.ends_at), (None, None));
+    assert_eq!((read.metric.value, read.description.as_str()), (None, ""));
+    let kept = |field: &str| read.raw.get(field).map(String::as_str);
+    assert_eq!(kept("starts_at"), Some("soon"));
+    assert_eq!(kept("ends_at"), Some("soon"));
+    assert_eq!(kept("value"), Some("high"));
+    let places: Vec<_> = read
+        .left_out
+        .iter()
+        .map(|fault| fault.place.as_str())
+        .collect();
+    assert_eq!(places, ["body.v", "body.at", "body.at"]);
+    let expected = report(&mapping("#starts_at = 'body.at?'\n"), body);
+    assert_eq!((expected.starts_at, expected.left_out.len()), (None, 0));
+}
+
+#[test]
+fn a_filter_on_what_is_absent_does_not_end_a_chain_of_places() {
+    let mapping = mapping(
+        "#title = \"(body.a|first) or (body.a|items|list) or (body.a|split(',')|last) or (body.a|json) or (body.a|round) or 'end'\"\n\
+         labels = { n = \"body.a|length > 2\", m = \"(body.a|int) or 'none'\" }\n",
+    );
+    for body in [
+        r#"{"state":"DOWN","id":7}"#,
+        r#"{"state":"DOWN","id":7,"a":null}"#,
+        r#"{"state":"DOWN","id":7,"a":""}"#,
+    ] {
+        let read = report(&mapping, body);
+        assert_eq!(read.left_out, [], "{body}");
+        assert_eq!(
+            read.labels.get("m").map(String::as_str),
+            Some("none"),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_condition_that_fails_does_not_hold() {
+    let text = "title = 'x'\nconfidence = 'inferred'\n[status]\nresolved = 'body.a|items|first'\ndefault = 'firing'\n\
+                [alert]\nmessage_id = 'body.id'\nfingerprint = 'body.id'\n";
+    let mapping = Mapping::parse("x", text).expect("no mistakes");
+    let read = report(&mapping, r#"{"id":7,"a":"a text has no items"}"#);
+    assert_eq!(read.status, Status::Firing);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::query::{Query, page};
 use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
 use super::{Failing, Names, deliveries, resource};
 use crate::http::Gateway;
-use campanile_store::{AttemptRow, Filter, SinkId, StoredAlert};
+use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
 
 const FILTERS: &[&str] = &[
     "source",
@@ -48,9 +48,9 @@ pub(super) async fn index(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), FILTERS)?;
-    let filter = query.filter(&Names(std::collections::BTreeMap::new()))?;
+    let filter = query.alerts()?;
     let limit = filter.limit;
-    let one_more = Filter {
+    let one_more = AlertFilter {
         limit: limit + 1,
         ..filter
     };
@@ -104,6 +104,8 @@ fn attempt(row: &AttemptRow, names: &Names) -> Attempt {
         attempt: row.attempt,
         code: row.code,
         verdict: row.verdict.clone(),
+        worth: row.worth.map(|worth| worth.as_str().to_owned()),
+        remark: row.remark.clone(),
     }
 }
 
@@ -126,7 +128,7 @@ pub(super) async fn retry(
     let mut pending = Vec::new();
     for (sink, name) in sinks {
         let now = gateway.clock.now();
-        if gateway.store.owe(stored.seq, sink, now).await? {
+        if gateway.store.retry(stored.seq, sink, now).await? {
             gateway.sinks.poke(sink, &[stored.seq]);
             pending.push(name);
         }

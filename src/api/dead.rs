@@ -7,7 +7,7 @@ use super::query::{LIMIT_MAX, Query, page, select};
 use super::types::{Counted, DeadDetail, DeadLetter, Page, Selection};
 use super::{Failing, Names, alert_ids, alerts, resource};
 use crate::http::Gateway;
-use campanile_store::{DeadRow, Filter};
+use campanile_store::{DeadFilter, DeadRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -34,11 +34,11 @@ pub(super) async fn index(
 ) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
     let names = Names::load(&gateway).await?;
-    let filter = query.filter(&names)?;
+    let filter = query.dead(&names)?;
     let limit = filter.limit;
     let rows = gateway
         .store
-        .dead(Filter {
+        .dead(DeadFilter {
             limit: limit + 1,
             ..filter
         })
@@ -71,15 +71,15 @@ pub(super) async fn show(
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
     // The newest that is older than the next number.
-    let filter = Filter {
+    let filter = DeadFilter {
         before: id.checked_add(1),
         limit: 1,
-        ..Filter::default()
+        ..DeadFilter::default()
     };
     let rows = gateway.store.dead(filter).await?;
     let row = rows.first().filter(|row| row.id == id).ok_or_else(absent)?;
     let names = Names::load(&gateway).await?;
-    let stored = gateway.store.alerts_at(vec![row.seq]).await?;
+    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
     let stored = stored.first();
     Ok(HttpResponse::Ok().json(DeadDetail {
         letter: shown(row, stored.map(|alert| alert.id.to_string()), &names),
@@ -115,7 +115,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
         count = 0;
         for ids in ids.chunks(chunk()) {
             let now = gateway.clock.now();
-            let pending = gateway.store.redrive(ids.to_vec(), now).await?;
+            let pending = gateway.store.retry_dead(ids.to_vec(), now).await?;
             for (sink, seq) in &pending {
                 gateway.sinks.poke(*sink, &[*seq]);
             }
@@ -163,11 +163,10 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
     };
     let mut ids: Vec<i64> = Vec::new();
     loop {
-        let filter = Filter {
+        let filter = DeadFilter {
             sink,
             before: ids.last().copied(),
             limit: LIMIT_MAX,
-            ..Filter::default()
         };
         let rows = gateway.store.dead(filter).await?;
         if rows.is_empty() {

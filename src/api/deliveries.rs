@@ -8,7 +8,7 @@ use super::query::{LIMIT_MAX, Query, select};
 use super::types::{Counted, Delivery, Dropped, Page, Selection};
 use super::{Failing, Names, alert_ids, alerts, resource};
 use crate::http::Gateway;
-use campanile_store::{DeliveryRow, Filter, Seq, SinkId};
+use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -34,46 +34,48 @@ pub(super) async fn index(
 ) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
     let names = Names::load(&gateway).await?;
-    let filter = query.filter(&names)?;
+    let filter = query.deliveries(&names)?;
     let limit = filter.limit;
     let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
     let asked = limit.saturating_add(sinks).saturating_add(1);
     let rows = gateway
         .store
-        .deliveries(Filter {
+        .deliveries(DeliveryFilter {
             limit: asked,
             ..filter
         })
         .await?;
     let (rows, next) = whole_alerts(rows, usize::try_from(limit).unwrap_or(usize::MAX));
-    let ids = alert_ids(&gateway, rows.iter().map(|row| row.owed.seq).collect()).await?;
+    let ids = alert_ids(&gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
     let items = rows
         .iter()
-        .map(|row| shown(row, ids.get(&row.owed.seq).cloned(), &names));
+        .map(|row| shown(row, ids.get(&row.pending.seq).cloned(), &names));
     Ok(HttpResponse::Ok().json(Page {
         items: items.collect(),
         next: next.map(|place| place.to_string()),
     }))
 }
 
-/// Cuts a page between two alerts and never inside one, because a page begins at an alert. One alert that is owed to more
+/// Cuts a page between two alerts and never inside one, because a page begins at an alert. One alert that is pending for more
 /// sinks than the limit still comes whole.
 fn whole_alerts(mut rows: Vec<DeliveryRow>, limit: usize) -> (Vec<DeliveryRow>, Option<i64>) {
-    let Some(over) = rows.get(limit).map(|row| row.owed.seq) else {
+    let Some(over) = rows.get(limit).map(|row| row.pending.seq) else {
         return (rows, None);
     };
     let starts = rows
         .iter()
-        .position(|row| row.owed.seq == over)
+        .position(|row| row.pending.seq == over)
         .unwrap_or(0);
     let keep = if starts > 0 {
         starts
     } else {
-        rows.iter().take_while(|row| row.owed.seq == over).count()
+        rows.iter()
+            .take_while(|row| row.pending.seq == over)
+            .count()
     };
     let more = rows.len() > keep;
     rows.truncate(keep);
-    let next = rows.last().filter(|_| more).map(|row| row.owed.seq);
+    let next = rows.last().filter(|_| more).map(|row| row.pending.seq);
     (rows, next)
 }
 
@@ -82,13 +84,13 @@ pub(super) fn shown(row: &DeliveryRow, alert_id: Option<String>, names: &Names) 
     Delivery {
         alert_id,
         sink: names.of(row.sink).to_owned(),
-        fingerprint: row.owed.fingerprint,
-        attempts: row.owed.attempts,
-        pending_since: row.owed.owed_since,
-        due_at: row.owed.due_at,
+        fingerprint: row.pending.fingerprint,
+        attempts: row.pending.attempts,
+        pending_since: row.pending.pending_since,
+        due_at: row.pending.due_at,
         last_error: row.last_error.clone(),
         last_code: row.last_code,
-        retried: row.owed.redriven,
+        retried: row.pending.retried,
     }
 }
 
@@ -115,7 +117,7 @@ pub(super) async fn remove(
     };
     let sink = Names::load(&gateway).await?.id(sink)?;
     let stored = alerts::find(&gateway, &id).await?;
-    if gateway.store.drop_owed(stored.seq, sink).await? {
+    if gateway.store.drop_pending(stored.seq, sink).await? {
         gateway.sinks.forget(sink, &[stored.seq]);
         return Ok(HttpResponse::Ok().json(Dropped { dropped: true }));
     }
@@ -158,7 +160,7 @@ pub(super) async fn remove_many(
 }
 
 async fn drop_one(gateway: &Gateway, seq: Seq, sink: SinkId) -> Failing<bool> {
-    let dropped = gateway.store.drop_owed(seq, sink).await?;
+    let dropped = gateway.store.drop_pending(seq, sink).await?;
     if dropped {
         gateway.sinks.forget(sink, &[seq]);
     }
@@ -177,16 +179,15 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, S
     let room = LIMIT_MAX.saturating_add(sinks).saturating_add(1);
     let (mut chosen, mut before) = (Vec::new(), None);
     loop {
-        let filter = Filter {
+        let filter = DeliveryFilter {
             sink,
             before,
             limit: room,
-            ..Filter::default()
         };
         let rows = gateway.store.deliveries(filter).await?;
         let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
         let (rows, next) = whole_alerts(rows, most);
-        chosen.extend(rows.iter().map(|row| (row.owed.seq, row.sink)));
+        chosen.extend(rows.iter().map(|row| (row.pending.seq, row.sink)));
         before = next;
         if before.is_none() {
             return Ok(chosen);
@@ -198,19 +199,19 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, S
 mod tests {
     use super::*;
     use campanile_model::Fingerprint;
-    use campanile_store::Owed;
+    use campanile_store::Pending;
     use jiff::Timestamp;
 
     fn rows(seqs: &[i64]) -> Vec<DeliveryRow> {
         let row = |seq: &i64| DeliveryRow {
             sink: 1,
-            owed: Owed {
+            pending: Pending {
                 seq: *seq,
                 fingerprint: Fingerprint(0),
                 attempts: 0,
                 due_at: None,
-                owed_since: Timestamp::UNIX_EPOCH,
-                redriven: false,
+                pending_since: Timestamp::UNIX_EPOCH,
+                retried: false,
             },
             last_error: None,
             last_code: None,

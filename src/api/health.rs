@@ -59,7 +59,7 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
         metrics.stored(stats.alerts, stats.quarantined, stats.bytes);
         for (id, name) in sinks {
             let of = |rows: &[(i64, u64)]| rows.iter().find(|r| r.0 == id).map_or(0, |r| r.1);
-            metrics.waiting(&name, of(&stats.owed), of(&stats.dead));
+            metrics.waiting(&name, of(&stats.pending), of(&stats.dead));
         }
     }
     HttpResponse::Ok()

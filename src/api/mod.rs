@@ -159,7 +159,7 @@ impl Names {
 async fn alert_ids(gateway: &Gateway, mut seqs: Vec<Seq>) -> Failing<BTreeMap<Seq, String>> {
     seqs.sort_unstable();
     seqs.dedup();
-    let alerts = gateway.store.alerts_at(seqs).await?;
+    let alerts = gateway.store.alerts_by_seq(seqs).await?;
     Ok(alerts
         .into_iter()
         .map(|a| (a.seq, a.id.to_string()))

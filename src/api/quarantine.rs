@@ -7,12 +7,12 @@ use super::query::{LIMIT_MAX, Query, page, select};
 use super::types::{
     Counted, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
 };
-use super::{Failing, Names, resource};
+use super::{Failing, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{keep_of, stored};
 use crate::snapshot::Snapshot;
-use campanile_store::{Entry, Fault, Filter, QuarantineRow};
+use campanile_store::{Entry, Fault, QuarantineFilter, QuarantineRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -38,9 +38,9 @@ pub(super) async fn index(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["source", "before", "limit"])?;
-    let filter = query.filter(&Names(std::collections::BTreeMap::new()))?;
+    let filter = query.quarantine()?;
     let limit = filter.limit;
-    let one_more = Filter {
+    let one_more = QuarantineFilter {
         limit: limit + 1,
         ..filter
     };
@@ -186,11 +186,10 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
     }
     let mut ids: Vec<i64> = Vec::new();
     loop {
-        let filter = Filter {
+        let filter = QuarantineFilter {
             source: selection.source.clone(),
             before: ids.last().copied(),
             limit: LIMIT_MAX,
-            ..Filter::default()
         };
         let rows = gateway.store.quarantine(filter).await?;
         if rows.is_empty() {

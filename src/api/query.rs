@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::error::ApiError;
 use super::types::{Page, Selection};
 use super::{Failing, Names};
-use campanile_store::Filter;
+use campanile_store::{AlertFilter, DeadFilter, DeliveryFilter, QuarantineFilter, SinkId};
 
 /// Items of a page unless asked otherwise.
 const LIMIT: u32 = 50;
@@ -56,22 +56,51 @@ impl Query {
         text.parse().map(Some).map_err(wrong)
     }
 
-    /// All filters that stand here; those that are not in `allowed` of [`Self::of`] cannot.
-    pub(super) fn filter(&self, names: &Names) -> Failing<Filter> {
+    pub(super) fn alerts(&self) -> Failing<AlertFilter> {
         let firing = "firing or resolved";
         let severities = "critical, error, warning, info or unknown";
         let time = "a time such as 2026-01-31T08:00:00Z";
-        let cursor = "the `next` of the page before";
-        Ok(Filter {
+        Ok(AlertFilter {
             source: self.text("source").map(str::to_owned),
-            sink: self.text("sink").map(|sink| names.id(sink)).transpose()?,
             status: self.parsed("status", firing)?,
             severity: self.parsed("severity", severities)?,
             fingerprint: self.parsed("fingerprint", "16 hexadecimal digits")?,
             since: self.parsed("since", time)?,
-            before: self.parsed("before", cursor)?,
+            before: self.before()?,
             limit: self.limit()?,
         })
+    }
+
+    pub(super) fn deliveries(&self, names: &Names) -> Failing<DeliveryFilter> {
+        Ok(DeliveryFilter {
+            sink: self.sink(names)?,
+            before: self.before()?,
+            limit: self.limit()?,
+        })
+    }
+
+    pub(super) fn dead(&self, names: &Names) -> Failing<DeadFilter> {
+        Ok(DeadFilter {
+            sink: self.sink(names)?,
+            before: self.before()?,
+            limit: self.limit()?,
+        })
+    }
+
+    pub(super) fn quarantine(&self) -> Failing<QuarantineFilter> {
+        Ok(QuarantineFilter {
+            source: self.text("source").map(str::to_owned),
+            before: self.before()?,
+            limit: self.limit()?,
+        })
+    }
+
+    fn sink(&self, names: &Names) -> Failing<Option<SinkId>> {
+        self.text("sink").map(|sink| names.id(sink)).transpose()
+    }
+
+    fn before(&self) -> Failing<Option<i64>> {
+        self.parsed("before", "the `next` of the page before")
     }
 
     fn limit(&self) -> Failing<u32> {

@@ -12,7 +12,7 @@ use super::{Failing, resource};
 use crate::http::Gateway;
 use crate::intake::{Read, read, stored};
 use crate::snapshot::Source;
-use campanile_store::{Fault, Filter, StoredAlert};
+use campanile_store::{AlertFilter, Fault, StoredAlert};
 
 /// Alerts that are looked at unless asked otherwise.
 const LIMIT: u32 = 100;
@@ -35,7 +35,7 @@ impl Wanted {
     }
 
     /// One more than is shown, to know whether there is a next page.
-    fn filter(&self) -> Failing<Filter> {
+    fn filter(&self) -> Failing<AlertFilter> {
         let limit = self.limit.unwrap_or(LIMIT);
         if !(1..=LIMIT_MAX).contains(&limit) {
             let message = format!("`limit` is {limit}, but must be a number from 1 to {LIMIT_MAX}");
@@ -45,12 +45,12 @@ impl Wanted {
         let before = before
             .transpose()
             .map_err(|_| ApiError::bad_request("`before` must be the `next` of the page before"))?;
-        Ok(Filter {
+        Ok(AlertFilter {
             source: Some(self.source.clone()),
             since: self.since,
             before,
             limit: limit + 1,
-            ..Filter::default()
+            ..AlertFilter::default()
         })
     }
 }

@@ -57,7 +57,7 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
         row.map_or(0, |row| row.1)
     };
     Counts {
-        pending: of(&kept.owed),
+        pending: of(&kept.pending),
         dead: of(&kept.dead),
     }
 }

@@ -81,6 +81,10 @@ pub struct Attempt {
     pub code: Option<u16>,
     /// `delivered`, `again` or `dead`.
     pub verdict: String,
+    /// What the success means: `committed`, `accepted` or `written`. Null if it was none.
+    pub worth: Option<String>,
+    /// A remark on the success, such as that the text was cut.
+    pub remark: Option<String>,
 }
 
 /// A delivery that was given up.

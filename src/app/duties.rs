@@ -43,10 +43,10 @@ async fn show(store: Arc<dyn Store>, delivery: Delivery, metrics: Arc<Metrics>, 
         if let (Ok(stats), Ok(sinks)) = (store.stats().await, store.known_sinks().await) {
             metrics.stored(stats.alerts, stats.quarantined, stats.bytes);
             let count = |rows: &[(i64, u64)]| rows.iter().copied().collect::<HashMap<_, _>>();
-            let (owed, dead) = (count(&stats.owed), count(&stats.dead));
+            let (pending, dead) = (count(&stats.pending), count(&stats.dead));
             for (id, name) in sinks {
                 let of = |counts: &HashMap<i64, u64>| counts.get(&id).copied().unwrap_or(0);
-                metrics.waiting(&name, of(&owed), of(&dead));
+                metrics.waiting(&name, of(&pending), of(&dead));
             }
         }
         clock.sleep(DUTY_EVERY).await;

@@ -105,6 +105,10 @@ const ATTEMPTS: &[Column<Attempt>] = &[
     Column::new("CODE", |attempt: &Attempt| or_empty(attempt.code.as_ref())),
     Column::new("MS", |attempt: &Attempt| attempt.took_ms.to_string()),
     Column::new("VERDICT", |attempt: &Attempt| attempt.verdict.clone()),
+    Column::new("REMARK", |attempt: &Attempt| {
+        or_empty(attempt.remark.as_ref())
+    })
+    .squeeze(),
 ];
 
 impl Alerts {

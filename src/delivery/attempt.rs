@@ -15,7 +15,7 @@ use crate::config::Policy;
 use campanile_model::Clock;
 use campanile_model::failpoint;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
-use campanile_store::{StoredAlert, Verdict};
+use campanile_store::{AlertToSend, StoredAlert, Verdict};
 
 /// A delivery is given up when the sink refused it this often: a receiver can be wrong once, hardly three times.
 const REFUSALS_MAX: u32 = 3;
@@ -52,18 +52,28 @@ pub(super) struct Ruling {
 
 /// The message of one alert, or why the stored alert cannot be used.
 pub(super) fn message(
-    stored: &StoredAlert,
+    stored: AlertToSend,
     item: &Item,
     sink: &str,
     at: Timestamp,
 ) -> Result<Message, String> {
-    let alert: Alert = serde_json::from_slice(&stored.json)
-        .map_err(|e| format!("the stored alert cannot be read: {e}"))?;
+    let alert = read(&stored.alert)?;
+    let own = stored.alert.id;
+    // An opening that cannot be read is left out: the alert itself can be sent.
+    let opened = stored.opened.filter(|opened| opened.id != own);
     Ok(Message {
+        opened: opened.and_then(|opened| read(&opened).ok().map(Arc::new)),
+        episode_open: stored.episode_open,
+        handle: stored.handle,
         attempt: item.attempts.saturating_add(1),
-        retried_by_operator: item.redriven && !failpoint::broken("broken-late-flag"),
-        ..Message::of(alert, id::delivery_id(stored.id, sink), at)
+        retried_by_operator: item.retried && !failpoint::broken("broken-late-flag"),
+        ..Message::of(alert, id::delivery_id(own, sink), at)
     })
+}
+
+fn read(stored: &StoredAlert) -> Result<Alert, String> {
+    serde_json::from_slice(&stored.json)
+        .map_err(|e| format!("the stored alert cannot be read: {e}"))
 }
 
 /// Sends once. Ends in any case: by the sink, by its overtime, or by a panic of the sink's code.
@@ -115,7 +125,9 @@ pub(super) fn rule(
     chance: f64,
 ) -> Ruling {
     let attempt = item.attempts.saturating_add(1);
-    let remaining = policy.max_age.saturating_sub(since(item.owed_since, now));
+    let remaining = policy
+        .max_age
+        .saturating_sub(since(item.pending_since, now));
     let step = match failure.class {
         Class::Operator => backoff::slow_step(&policy.retry_schedule, attempt),
         Class::Transient | Class::TooLarge | Class::Poison | Class::Gone => {

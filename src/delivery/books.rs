@@ -1,7 +1,7 @@
-//! One sink's dealings with the store: what is owed comes in by pages, outcomes go out by batches.
+//! One sink's dealings with the store: what is pending comes in by pages, outcomes go out by batches.
 //!
 //! Only one of these runs at a time. A page that was read before a settlement committed could otherwise show a
-//! delivery as owed that is done, and it would be sent again, perhaps after its resolved.
+//! delivery as pending that is done, and it would be sent again, perhaps after its resolved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use super::event::Event;
 use super::lane::{Claim, Lanes};
 use super::later;
 use campanile_model::failpoint;
-use campanile_store::{Error, Owed, Seq, Settlement, SinkId, Store, Verdict};
+use campanile_store::{Error, Pending, Seq, Settlement, SinkId, Store, Verdict};
 
-/// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when nothing is owed.
+/// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// The first wait after the store failed; doubles
@@ -39,8 +39,8 @@ pub(super) struct Outcome {
 /// What the store answered.
 pub(super) enum Done {
     Settled(Result<(), Error>),
-    Page(Seq, Result<Vec<Owed>, Error>),
-    Lane(Fingerprint, Result<Vec<Owed>, Error>),
+    Page(Seq, Result<Vec<Pending>, Error>),
+    Lane(Fingerprint, Result<Vec<Pending>, Error>),
 }
 
 /// The books of one sink.
@@ -210,7 +210,7 @@ impl Books {
         let (store, sink, page) = (self.store.clone(), self.sink, self.page);
         if let Some(lane) = lanes.dry() {
             self.running = Some(Box::pin(async move {
-                Done::Lane(lane, store.owed_in_lane(sink, lane, 0, page).await)
+                Done::Lane(lane, store.pending_in_lane(sink, lane, 0, page).await)
             }));
             return;
         }
@@ -220,11 +220,11 @@ impl Books {
         self.cursor = self.cursor.min(from.saturating_sub(1));
         let after = self.cursor;
         self.running = Some(Box::pin(async move {
-            Done::Page(after, store.owed(sink, after, page).await)
+            Done::Page(after, store.pending(sink, after, page).await)
         }));
     }
 
-    fn take_page(&mut self, rows: &[Owed], lanes: &mut Lanes) -> Vec<Outcome> {
+    fn take_page(&mut self, rows: &[Pending], lanes: &mut Lanes) -> Vec<Outcome> {
         for row in rows {
             if !lanes.offer(row) {
                 self.look_from(row.seq);

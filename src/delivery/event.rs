@@ -156,7 +156,7 @@ pub struct SinkState {
 pub enum Phase {
     /// Takes what comes.
     Ok,
-    /// Something is owed, and waits for its next try, for the receiver's `Retry-After`, or for a limit.
+    /// Something is pending, and waits for its next try, for the receiver's `Retry-After`, or for a limit.
     Waiting,
     /// It fails; a probe goes now and then.
     Open,

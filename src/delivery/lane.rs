@@ -1,12 +1,12 @@
 //! The lanes of one sink, in memory: who goes next, who waits, and what did not fit. Pure, no clock, no store.
 //!
-//! A lane is all that is owed to the sink about one problem. Only its head may be on its way; the rest waits until the
+//! A lane is all that is pending for the sink about one problem. Only its head may be on its way; the rest waits until the
 //! head is delivered or dead. The order inside a lane is the order of acceptance (`seq`), also for a delivery that an
 //! operator sends again: once it is read from the store, its firing goes before a resolved that waits. What goes out before
 //! that is not held back for it; the receiver sees by its flag that it comes late.
 //!
 //! Memory is bounded. When too much is loaded, followers are dropped from memory and their lane is marked `spilled`:
-//! what it holds is then the first part of what is owed in it, and the rest is loaded from the store when that part is
+//! what it holds is then the first part of what is pending in it, and the rest is loaded from the store when that part is
 //! done. Heads are never dropped, so that no lane is held up by another.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -15,9 +15,9 @@ use campanile_model::Fingerprint;
 use jiff::Timestamp;
 
 use campanile_model::failpoint;
-use campanile_store::{Owed, Seq};
+use campanile_store::{Pending, Seq};
 
-/// One owed delivery.
+/// One pending delivery.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) seq: Seq,
@@ -25,8 +25,8 @@ pub(super) struct Item {
     /// How often the sink called it poison. Kept in memory only: a restart grants three new tries.
     pub(super) refusals: u32,
     pub(super) due_at: Option<Timestamp>,
-    pub(super) owed_since: Timestamp,
-    pub(super) redriven: bool,
+    pub(super) pending_since: Timestamp,
+    pub(super) retried: bool,
 }
 
 /// One delivery on its way, with its lane.
@@ -84,15 +84,15 @@ impl Lanes {
         }
     }
 
-    /// Takes a row that the store says is owed; one that is known changes nothing. False when there is no room for it:
+    /// Takes a row that the store says is pending; one that is known changes nothing. False when there is no room for it:
     /// it must be offered again later.
-    pub(super) fn offer(&mut self, owed: &Owed) -> bool {
+    pub(super) fn offer(&mut self, pending: &Pending) -> bool {
         let full = self.loaded >= self.loaded_max;
-        if let Some(lane) = self.all.get(&owed.fingerprint) {
-            if !lane.knows(owed.seq) && !lane.is_beyond(owed.seq) {
-                self.insert(owed);
+        if let Some(lane) = self.all.get(&pending.fingerprint) {
+            if !lane.knows(pending.seq) && !lane.is_beyond(pending.seq) {
+                self.insert(pending);
                 if full {
-                    self.spill_last(owed.fingerprint);
+                    self.spill_last(pending.fingerprint);
                 }
             }
             return true;
@@ -100,21 +100,21 @@ impl Lanes {
         if full && !self.spill_any() {
             return false;
         }
-        self.insert(owed);
+        self.insert(pending);
         true
     }
 
     /// Takes the first rows of a lane that had run dry. `whole` when the store holds no more of it.
-    pub(super) fn reload(&mut self, fingerprint: Fingerprint, rows: &[Owed], whole: bool) {
+    pub(super) fn reload(&mut self, fingerprint: Fingerprint, rows: &[Pending], whole: bool) {
         let Some(lane) = self.all.get_mut(&fingerprint) else {
             return;
         };
         // The head must come in whatever the room: its predecessor has just made some.
         let room = self.loaded_max.saturating_sub(self.loaded).max(1);
         lane.spilled = !whole || rows.len() > room;
-        for owed in rows.iter().take(room) {
-            if !lane.knows(owed.seq) {
-                lane.insert(Item::from(owed));
+        for pending in rows.iter().take(room) {
+            if !lane.knows(pending.seq) {
+                lane.insert(Item::from(pending));
                 self.loaded += 1;
             }
         }
@@ -232,11 +232,14 @@ impl Lanes {
         self.dry.first().copied()
     }
 
-    fn insert(&mut self, owed: &Owed) {
-        let lane = self.all.entry(owed.fingerprint).or_insert_with(Lane::new);
-        lane.insert(Item::from(owed));
+    fn insert(&mut self, pending: &Pending) {
+        let lane = self
+            .all
+            .entry(pending.fingerprint)
+            .or_insert_with(Lane::new);
+        lane.insert(Item::from(pending));
         self.loaded += 1;
-        self.seat(owed.fingerprint);
+        self.seat(pending.fingerprint);
     }
 
     fn head_is_due(&self, lane: Fingerprint, now: Timestamp) -> bool {
@@ -375,15 +378,15 @@ impl Lane {
     }
 }
 
-impl From<&Owed> for Item {
-    fn from(owed: &Owed) -> Self {
+impl From<&Pending> for Item {
+    fn from(pending: &Pending) -> Self {
         Self {
-            seq: owed.seq,
-            attempts: owed.attempts,
+            seq: pending.seq,
+            attempts: pending.attempts,
             refusals: 0,
-            due_at: owed.due_at,
-            owed_since: owed.owed_since,
-            redriven: owed.redriven,
+            due_at: pending.due_at,
+            pending_since: pending.pending_since,
+            retried: pending.retried,
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use super::*;
 
-fn owed(seq: Seq, lane: u64) -> Owed {
-    Owed {
+fn pending(seq: Seq, lane: u64) -> Pending {
+    Pending {
         seq,
         fingerprint: Fingerprint(lane),
         attempts: 0,
         due_at: None,
-        owed_since: Timestamp::UNIX_EPOCH,
-        redriven: false,
+        pending_since: Timestamp::UNIX_EPOCH,
+        retried: false,
     }
 }
 
@@ -17,7 +17,7 @@ fn owed(seq: Seq, lane: u64) -> Owed {
 fn lanes(loaded_max: usize, all: &[(Seq, u64)]) -> Lanes {
     let mut lanes = Lanes::new(loaded_max);
     for (seq, lane) in all {
-        assert!(lanes.offer(&owed(*seq, *lane)), "no room for {seq}");
+        assert!(lanes.offer(&pending(*seq, *lane)), "no room for {seq}");
     }
     lanes
 }
@@ -36,9 +36,9 @@ fn deliver(lanes: &mut Lanes, seq: Seq) {
 fn memory_that_is_full_of_heads_takes_no_more() {
     let mut lanes = lanes(3, &[(1, 1), (2, 2)]);
     assert!(lanes.has_room());
-    assert!(lanes.offer(&owed(3, 3)));
+    assert!(lanes.offer(&pending(3, 3)));
     assert!(!lanes.has_room());
-    assert!(!lanes.offer(&owed(4, 4)));
+    assert!(!lanes.offer(&pending(4, 4)));
     assert_eq!(lanes.loaded(), 3);
 }
 
@@ -46,7 +46,7 @@ fn memory_that_is_full_of_heads_takes_no_more() {
 fn followers_make_room_for_a_head_and_their_own_head_stays() {
     let mut lanes = lanes(4, &[(1, 1), (2, 1), (3, 1), (4, 1)]);
     assert!(lanes.has_room());
-    assert!(lanes.offer(&owed(5, 2)));
+    assert!(lanes.offer(&pending(5, 2)));
     assert_eq!(lanes.loaded(), 2);
     assert_eq!(claimed(&mut lanes), Some(1));
     assert_eq!(claimed(&mut lanes), Some(5));
@@ -56,7 +56,7 @@ fn followers_make_room_for_a_head_and_their_own_head_stays() {
 fn of_a_lane_whose_head_is_on_its_way_all_followers_make_room() {
     let mut lanes = lanes(3, &[(1, 1), (2, 1), (3, 1)]);
     assert_eq!(claimed(&mut lanes), Some(1));
-    assert!(lanes.offer(&owed(4, 2)));
+    assert!(lanes.offer(&pending(4, 2)));
     assert_eq!(lanes.loaded(), 2, "the one on its way, and the new head");
 }
 
@@ -96,9 +96,9 @@ fn a_digest_takes_of_a_lane_what_is_due_up_to_what_is_not() {
     let mut lanes = lanes(9, &[(1, 1)]);
     for (seq, due) in [(2, 10), (3, 11), (4, 10)] {
         let due_at = Some(at(due));
-        assert!(lanes.offer(&Owed {
+        assert!(lanes.offer(&Pending {
             due_at,
-            ..owed(seq, 1)
+            ..pending(seq, 1)
         }));
     }
     let claims = lanes.claim_all(at(10), 9);
@@ -111,12 +111,12 @@ fn a_lane_that_cannot_go_now_makes_room_before_one_that_can() {
     let mut lanes = lanes(4, &[(1, 1), (2, 1)]);
     for seq in [3, 4] {
         let due_at = Some(Timestamp::MAX);
-        assert!(lanes.offer(&Owed {
+        assert!(lanes.offer(&Pending {
             due_at,
-            ..owed(seq, 2)
+            ..pending(seq, 2)
         }));
     }
-    assert!(lanes.offer(&owed(5, 3)));
+    assert!(lanes.offer(&pending(5, 3)));
     deliver(&mut lanes, 1);
     assert_eq!(claimed(&mut lanes), Some(2), "it is still in memory");
 }
@@ -143,7 +143,7 @@ fn a_lane_that_came_in_whole_is_not_asked_for_again() {
     deliver(&mut lanes, 1);
     deliver(&mut lanes, 2);
     assert_eq!(lanes.dry(), Some(Fingerprint(1)));
-    lanes.reload(Fingerprint(1), &[owed(3, 1), owed(4, 1)], true);
+    lanes.reload(Fingerprint(1), &[pending(3, 1), pending(4, 1)], true);
     assert_eq!((lanes.dry(), lanes.loaded()), (None, 2));
     deliver(&mut lanes, 3);
     deliver(&mut lanes, 4);
@@ -153,7 +153,7 @@ fn a_lane_that_came_in_whole_is_not_asked_for_again() {
 
 #[test]
 fn a_lane_of_which_the_store_holds_more_is_asked_for_again() {
-    let rows = [owed(3, 1), owed(4, 1), owed(5, 1)];
+    let rows = [pending(3, 1), pending(4, 1), pending(5, 1)];
     // The store holds more than it gave; or it gave more than there is room for.
     for (given, whole, taken) in [(&rows[..1], false, 1), (&rows[..], true, 2)] {
         let mut lanes = lanes(2, &[(1, 1), (2, 1), (3, 1)]);

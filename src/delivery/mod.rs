@@ -1,4 +1,4 @@
-//! Hands out what is owed: every sink gets every alert that is owed to it, in order inside a lane, until it has it.
+//! Hands out what is pending: every sink gets every alert that is pending for it, in order inside a lane, until it has it.
 //!
 //! ```text
 //!  Delivery ──mailbox──▶ Worker (one task a sink) ──▶ Lanes    who goes next
@@ -147,7 +147,7 @@ impl Delivery {
         delivery
     }
 
-    /// Says that these are owed to a sink now: after a commit, and after an operator's retry (whose places are old).
+    /// Says that these are pending for a sink now: after a commit, and after an operator's retry (whose places are old).
     /// Only a hint; a lost one costs a second.
     pub fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         let Some(lowest) = seqs.iter().copied().min() else {
@@ -159,7 +159,7 @@ impl Delivery {
         }
     }
 
-    /// Has every sink looked after from the start of what is owed to it.
+    /// Has every sink looked after from the start of what is pending for it.
     pub fn poke_all(&self) {
         for running in &self.crew().running {
             running.mailbox.poke(1);

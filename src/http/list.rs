@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use campanile_model::Alert;
-use campanile_store::Filter;
+use campanile_store::AlertFilter;
 
 use super::{Gateway, commit};
 use crate::intake::Reason;
@@ -15,10 +15,10 @@ use crate::snapshot::Source;
 const LISTED_MAX: u32 = 1000;
 
 pub(super) async fn of(gateway: &Gateway, source: &Source) -> Result<HttpResponse, Reason> {
-    let filter = Filter {
+    let filter = AlertFilter {
         source: Some(source.name.to_string()),
         limit: LISTED_MAX,
-        ..Filter::default()
+        ..AlertFilter::default()
     };
     let stored = gateway.store.alerts(filter).await;
     let stored = stored.map_err(|error| commit::reason(&error))?;

@@ -26,6 +26,8 @@ pub fn content(report: &Report) -> u64 {
         labels,
         links,
         raw,
+        // Its words are in `raw`.
+        left_out: _,
     } = report;
     let mut said = Said(Vec::with_capacity(1024));
     said.part(&fingerprint.0.to_be_bytes());

@@ -59,7 +59,7 @@ const DRIFT: &str = "campanile_drift_total";
 const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
 const DELIVERIES: &str = "campanile_deliveries_total";
 const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
-const OWED: &str = "campanile_owed";
+const PENDING: &str = "campanile_pending";
 const DEAD: &str = "campanile_dead";
 const SINK_STATE: &str = "campanile_sink_state";
 const ALERTS: &str = "campanile_alerts";
@@ -80,7 +80,7 @@ pub const ALL: &[Described] = &[
     metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
     metric(DELIVERIES, Kind::Counter, &["sink", "verdict"], "Tries by what followed: delivered, again or dead."),
     metric(DELIVERY_SECONDS, Kind::Histogram, &["sink"], "Seconds that a try took."),
-    metric(OWED, Kind::Gauge, &["sink"], "Deliveries that are owed."),
+    metric(PENDING, Kind::Gauge, &["sink"], "Pending deliveries."),
     metric(DEAD, Kind::Gauge, &["sink"], "Dead letters that wait for an operator."),
     metric(SINK_STATE, Kind::Gauge, &["sink", "state"], "1 for the state that a sink is in, 0 for those it was in before."),
     metric(ALERTS, Kind::Gauge, &[], "Alerts kept."),
@@ -278,8 +278,8 @@ impl Metrics {
     }
 
     /// Shows what waits at one sink.
-    pub fn waiting(&self, sink: &str, owed: u64, dead: u64) {
-        self.gauge(OWED, &[("sink", sink)]).set(float(owed));
+    pub fn waiting(&self, sink: &str, pending: u64, dead: u64) {
+        self.gauge(PENDING, &[("sink", sink)]).set(float(pending));
         self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
     }
 

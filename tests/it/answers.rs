@@ -242,7 +242,7 @@ async fn one_of_twenty_sinks_that_answers_nothing_holds_up_none_of_the_others() 
         .collect();
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), ALERTS, "what it was owed came in the end");
+    assert_eq!(ids.len(), ALERTS, "all its alerts came in the end");
     assert!(others.iter().all(|other| other.got().len() == ALERTS));
     gateway.stop().await;
 }

@@ -381,7 +381,7 @@ async fn sinks_are_paused_and_resumed_and_sources_counted() {
     assert!(sources["items"][0]["last_callback_at"].is_string());
     assert!(
         (gateway
-            .metric("campanile_owed{sink=\"webhook/oncall\"}")
+            .metric("campanile_pending{sink=\"webhook/oncall\"}")
             .await
             - 2.0)
             .abs()
@@ -396,7 +396,7 @@ async fn unevenly_owed() -> Gateway {
         names.collect::<Vec<_>>().join(", ")
     };
     let source = "[providers.alertmanager.a]\nopen = true\n".to_owned();
-    // Nobody listens there: all stay owed.
+    // Nobody listens there: all stay pending.
     let nobody = (1..=5).map(|n| format!("[sinks.webhook.s{n}]\nurl = \"http://127.0.0.1:9\"\n"));
     let routes = [("five", 5), ("two", 2), ("one", 1)].map(|(title, count)| {
         let sinks = sinks(count);

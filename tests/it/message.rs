@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 const SOURCE: &str = "test/source";
 
-/// A message about the problem `lane`, owed to these sinks.
+/// A message about the problem `lane`, pending for these sinks.
 pub(crate) fn alert(
     message: &str,
     lane: u64,

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
-    Answer, Appended, AttemptRow, DeadRow, DeliveryRow, Entry, Error, Filter, Owed, QuarantineRow,
-    Seq, Settlement, SinkId, Stats, Store, StoredAlert, Verdict,
+    AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow,
+    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -36,16 +37,8 @@ pub(crate) struct Moody {
     _folder: TempDir,
 }
 
-const ALL: Filter = Filter {
-    source: None,
-    sink: None,
-    status: None,
-    severity: None,
-    fingerprint: None,
-    since: None,
-    before: None,
-    limit: 10_000,
-};
+/// Every row of any list.
+const MANY: u32 = 10_000;
 
 impl Moody {
     pub(crate) fn new() -> Self {
@@ -71,7 +64,14 @@ impl Moody {
 
     /// Every alert, oldest first.
     pub(crate) async fn all_alerts(&self) -> Vec<StoredAlert> {
-        let mut alerts = self.store.alerts(ALL).await.unwrap();
+        let mut alerts = self
+            .store
+            .alerts(AlertFilter {
+                limit: MANY,
+                ..AlertFilter::default()
+            })
+            .await
+            .unwrap();
         alerts.reverse();
         alerts
     }
@@ -88,7 +88,14 @@ impl Moody {
 
     /// Every quarantined callback, oldest first.
     pub(crate) async fn all_quarantined(&self) -> Vec<QuarantineRow> {
-        let mut rows = self.store.quarantine(ALL).await.unwrap();
+        let mut rows = self
+            .store
+            .quarantine(QuarantineFilter {
+                limit: MANY,
+                ..QuarantineFilter::default()
+            })
+            .await
+            .unwrap();
         rows.reverse();
         rows
     }
@@ -99,18 +106,28 @@ impl Moody {
         stats.alerts == 0 && stats.quarantined == 0
     }
 
-    /// Writes what came of the first try at everything that is owed.
+    /// Writes what came of the first try at everything that is pending.
     pub(crate) async fn settle_all(&self, verdict: &Verdict) {
-        let mut owed = self.store.deliveries(ALL).await.unwrap();
-        owed.reverse();
-        let settled = owed.iter().map(|row| Settlement {
+        let mut pending = self
+            .store
+            .deliveries(DeliveryFilter {
+                limit: MANY,
+                ..DeliveryFilter::default()
+            })
+            .await
+            .unwrap();
+        pending.reverse();
+        let settled = pending.iter().map(|row| Settlement {
             sink: row.sink,
-            seq: row.owed.seq,
+            seq: row.pending.seq,
             at: Timestamp::UNIX_EPOCH,
             took_ms: 12,
             attempt: 1,
             code: Some(500),
             verdict: verdict.clone(),
+            handle: None,
+            worth: None,
+            remark: None,
         });
         self.store.settle(settled.collect()).await.unwrap();
     }
@@ -145,7 +162,7 @@ macro_rules! untouched {
     };
 }
 
-impl Store for Moody {
+impl Inbox for Moody {
     fn append(&self, entry: Entry) -> Answer<'_, Appended> {
         Box::pin(async move {
             self.admit().await?;
@@ -160,6 +177,12 @@ impl Store for Moody {
         })
     }
 
+    untouched! {
+        release(id: i64, entry: Entry) -> Appended;
+    }
+}
+
+impl Outbox for Moody {
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
         if counts_down(&self.failing_settles) {
             return Box::pin(async { Err(Error::Commit("disk full".into())) });
@@ -167,34 +190,43 @@ impl Store for Moody {
         self.store.settle(settlements)
     }
 
-    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
+    fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
         if counts_down(&self.failing_reads) {
             return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
         }
-        self.store.alerts_at(seqs)
+        self.store.alerts_at(sink, seqs)
     }
 
     untouched! {
         sink_ids(names: Vec<String>) -> Vec<SinkId>;
+        pending(sink: SinkId, after: Seq, limit: usize) -> Vec<Pending>;
+        pending_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Pending>;
+    }
+}
+
+impl Archive for Moody {
+    untouched! {
         known_sinks() -> Vec<(SinkId, String)>;
-        owed(sink: SinkId, after: Seq, limit: usize) -> Vec<Owed>;
-        owed_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Owed>;
         alert(id: Uuid) -> Option<StoredAlert>;
-        alerts(filter: Filter) -> Vec<StoredAlert>;
-        deliveries(filter: Filter) -> Vec<DeliveryRow>;
+        alerts(filter: AlertFilter) -> Vec<StoredAlert>;
+        alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
+        callback_of(seq: Seq) -> Option<Vec<u8>>;
+        deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;
         attempts_of(seq: Seq) -> Vec<AttemptRow>;
-        callback_of(seq: Seq) -> Option<Vec<u8>>;
-        dead(filter: Filter) -> Vec<DeadRow>;
-        redrive(dead: Vec<i64>, now: Timestamp) -> Vec<(SinkId, Seq)>;
-        drop_dead(dead: Vec<i64>) -> u64;
-        owe(seq: Seq, sink: SinkId, now: Timestamp) -> bool;
-        drop_owed(seq: Seq, sink: SinkId) -> bool;
-        quarantine(filter: Filter) -> Vec<QuarantineRow>;
+        retry(seq: Seq, sink: SinkId, now: Timestamp) -> bool;
+        drop_pending(seq: Seq, sink: SinkId) -> bool;
+        dead(filter: DeadFilter) -> Vec<DeadRow>;
+        retry_dead(ids: Vec<i64>, now: Timestamp) -> Vec<(SinkId, Seq)>;
+        drop_dead(ids: Vec<i64>) -> u64;
+        quarantine(filter: QuarantineFilter) -> Vec<QuarantineRow>;
         quarantined(id: i64) -> Option<QuarantineRow>;
-        release(id: i64, entry: Entry) -> Appended;
         drop_quarantined(ids: Vec<i64>) -> u64;
-        latest_of(source: String, limit: u32) -> Vec<StoredAlert>;
+    }
+}
+
+impl Upkeep for Moody {
+    untouched! {
         prune(before: Timestamp) -> bool;
         stats() -> Stats;
         close() -> ();

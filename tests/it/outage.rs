@@ -22,7 +22,7 @@ use crate::order::rig::{Note, Rig, Whim};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// More is owed than this holds in memory.
+/// More is pending than this holds in memory.
 const LOADED_MAX: usize = 5_000;
 
 /// A sink that is down until it is mended, and counts.
@@ -121,12 +121,12 @@ fn probes_within(whole: Duration) -> usize {
 
 #[tokio::test]
 async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_comes_in_order() {
-    const OWED: u64 = 50_000;
+    const PENDING: u64 = 50_000;
     let policy = Policy::default();
     let store: Arc<dyn Store> = Arc::new(Moody::new());
     let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
     let id = store.sink_ids(vec!["test/0".to_owned()]).await.unwrap()[0];
-    for from in (0..OWED).step_by(1_000) {
+    for from in (0..PENDING).step_by(1_000) {
         let appended = store.append(batch(from..from + 1_000, &clock, id)).await;
         assert_eq!(appended.unwrap().alerts.len(), 1_000);
     }
@@ -173,10 +173,10 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
         probes_within(down)
     );
     assert_eq!(delivery.states()[0].state, Phase::Open);
-    assert_eq!(store.stats().await.unwrap().owed, [(id, OWED)]);
+    assert_eq!(store.stats().await.unwrap().pending, [(id, PENDING)]);
 
     sink.mended.set(()).unwrap();
-    while !store.stats().await.unwrap().owed.is_empty() {
+    while !store.stats().await.unwrap().pending.is_empty() {
         clock.advance(60 * SECOND);
         delivery.idle().await;
     }
@@ -184,7 +184,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
     let most_loaded = sink.most_loaded.load(Ordering::Relaxed);
     assert!(most_loaded <= LOADED_MAX, "{most_loaded} in memory");
     let mut expected: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    (0..OWED).for_each(|number| expected.entry(lane(number)).or_default().push(number));
+    (0..PENDING).for_each(|number| expected.entry(lane(number)).or_default().push(number));
     assert!(
         *sink.taken.lock().unwrap() == expected,
         "lost, twice, or out of order"
@@ -213,7 +213,7 @@ async fn a_delivery_gets_its_last_try_at_the_very_end_of_its_window_and_only_the
     rig.pass(359 * 60 * SECOND, 20 * SECOND).await;
     rig.pass(59 * SECOND, SECOND).await;
     assert_eq!(
-        (rig.owed(0).await, rig.owed(1).await),
+        (rig.pending(0).await, rig.pending(1).await),
         (vec![seq], vec![seq])
     );
     rig.set_down(1, false);
@@ -236,7 +236,7 @@ async fn a_delivery_gets_its_last_try_at_the_very_end_of_its_window_and_only_the
         .collect();
     assert_eq!(dead, [(seq, "expired".to_owned())]);
     assert_eq!(
-        rig.owed(1).await.len() + rig.dead(1).await.len(),
+        rig.pending(1).await.len() + rig.dead(1).await.len(),
         0,
         "a last try can succeed"
     );
@@ -250,7 +250,7 @@ async fn what_could_not_be_tried_for_longer_than_its_window_is_delivered_all_the
     rig.pass(48 * HOUR, HOUR).await;
     rig.delivery.resume("test/0");
     rig.delivery.idle().await;
-    assert_eq!((rig.owed(0).await, rig.dead(0).await), (vec![], vec![]));
+    assert_eq!((rig.pending(0).await, rig.dead(0).await), (vec![], vec![]));
 }
 
 /// One call at a time, none of them a second try.
@@ -339,12 +339,12 @@ async fn an_operator_who_resumes_a_sink_that_is_left_alone_has_it_tried_at_once(
     let rig = Rig::new(down_five_times(), Tuning::default()).await;
     one_by_one(&rig, 0..6).await;
     assert_eq!(rig.state(0).state, Phase::Open);
-    assert_eq!(rig.owed(0).await.len(), 6);
+    assert_eq!(rig.pending(0).await.len(), 6);
     rig.delivery.resume("test/0");
     rig.delivery.idle().await;
     assert_ne!(rig.state(0).state, Phase::Open);
     let waits = "what failed waits for its own next try";
-    assert_eq!(rig.owed(0).await.len(), 5, "{waits}");
+    assert_eq!(rig.pending(0).await.len(), 5, "{waits}");
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn a_probe_that_never_left_is_made_again() {
     assert_eq!(store.failing_reads.load(Ordering::SeqCst), 0, "no probe");
     rig.pass(5 * SECOND, SECOND).await;
     assert_ne!(rig.state(0).state, Phase::Open);
-    assert_eq!(rig.owed(0).await.len(), 5);
+    assert_eq!(rig.pending(0).await.len(), 5);
 }
 
 #[tokio::test]
@@ -378,5 +378,5 @@ async fn what_could_not_be_read_keeps_its_turn() {
             Note::Told(_) => None,
         });
     assert_eq!(sent.collect::<Vec<_>>(), [(fired, 1), (over, 1)]);
-    assert_eq!(rig.owed(0).await, Vec::<i64>::new());
+    assert_eq!(rig.pending(0).await, Vec::<i64>::new());
 }

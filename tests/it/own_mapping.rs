@@ -8,7 +8,7 @@ use campanile::config::{self, Config, Environment, Location, Mistake, Mistakes};
 use campanile::telemetry::Metrics;
 use campanile_model::Callback;
 use campanile_model::Clock;
-use campanile_store::Filter;
+use campanile_store::AlertFilter;
 use tempfile::TempDir;
 
 use crate::cli::Run;
@@ -280,9 +280,9 @@ async fn title_of(app: &App, run: &str) -> String {
         .send(raw)
         .await;
     assert_eq!(reply.status, 200, "{}", reply.body);
-    let newest = Filter {
+    let newest = AlertFilter {
         limit: 1,
-        ..Filter::default()
+        ..AlertFilter::default()
     };
     let newest = app.store().alerts(newest).await.unwrap();
     let alert: serde_json::Value = serde_json::from_slice(&newest[0].json).unwrap();

@@ -63,7 +63,7 @@ impl Receiver {
     pub(crate) async fn until(&self, enough: impl FnMut(&Vec<Got>) -> bool) {
         let mut got = self.stage.got.subscribe();
         let waited = tokio::time::timeout(Duration::from_mins(1), got.wait_for(enough)).await;
-        assert!(waited.is_ok(), "what is owed does not come");
+        assert!(waited.is_ok(), "what is pending does not come");
     }
 
     /// How many connections were made to it.

@@ -3,38 +3,32 @@
 //! One process owns the file (a lock beside it says so). That ownership is the lease on every lane: what another
 //! process could be sending, nobody sends.
 
-mod codec;
 mod courier;
 mod filter;
 mod inspect;
 mod keys;
 mod log;
 mod mark;
-mod owed;
+mod pending;
 mod prune;
 mod read;
 mod schema;
 mod session;
 mod settle;
+mod traits;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use campanile_model::Fingerprint;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use self::mark::Mark;
 use self::read::Readers;
-use self::session::{Packed, Session};
+use self::session::Session;
 use self::writer::{Task, Work};
-use super::{
-    Answer, Appended, AttemptRow, DeadRow, DeliveryRow, Entry, Error, Filter, Owed, QuarantineRow,
-    Seq, Settlement, SinkId, Stats, Store, StoredAlert,
-};
+use crate::Error;
 
 /// An open file with its writer and readers.
 pub struct Sqlite {
@@ -91,7 +85,7 @@ impl Sqlite {
         mut write: impl FnMut(&mut Session) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let seeing_all = move |session: &mut Session| {
-            session.write_owed()?;
+            session.write_pending()?;
             write(session)
         };
         self.enqueue(true, seeing_all).await
@@ -146,165 +140,4 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
-}
-
-impl Store for Sqlite {
-    fn append(&self, entry: Entry) -> Answer<'_, Appended> {
-        let packed = Packed::new(entry);
-        Box::pin(self.enqueue(false, move |session| session.append(&packed)))
-    }
-
-    fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
-        Box::pin(
-            self.write(move |session| names.iter().map(|name| session.sink_id(name)).collect()),
-        )
-    }
-
-    fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {
-        Box::pin(self.readers.look(read::known_sinks))
-    }
-
-    fn owed(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Owed>> {
-        Box::pin(
-            self.readers
-                .look(move |c| read::owed(c, sink, after, limit)),
-        )
-    }
-
-    fn owed_in_lane(
-        &self,
-        sink: SinkId,
-        lane: Fingerprint,
-        after: Seq,
-        limit: usize,
-    ) -> Answer<'_, Vec<Owed>> {
-        Box::pin(
-            self.readers
-                .look(move |c| read::owed_in_lane(c, sink, lane, after, limit)),
-        )
-    }
-
-    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
-        Box::pin(self.write(move |session| {
-            settlements
-                .iter()
-                .try_for_each(|settlement| settle::settle(session, settlement))
-        }))
-    }
-
-    fn alerts_at(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
-        Box::pin(self.readers.look(move |c| read::alerts_at(c, &seqs)))
-    }
-
-    fn alert(&self, id: Uuid) -> Answer<'_, Option<StoredAlert>> {
-        Box::pin(self.readers.look(move |c| read::alert(c, id)))
-    }
-
-    fn alerts(&self, filter: Filter) -> Answer<'_, Vec<StoredAlert>> {
-        Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
-    }
-
-    fn deliveries(&self, filter: Filter) -> Answer<'_, Vec<DeliveryRow>> {
-        Box::pin(self.readers.look(move |c| read::deliveries(c, &filter)))
-    }
-
-    fn deliveries_of(&self, seq: Seq) -> Answer<'_, Vec<DeliveryRow>> {
-        Box::pin(self.readers.look(move |c| read::deliveries_of(c, seq)))
-    }
-
-    fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>> {
-        Box::pin(self.readers.look(move |c| read::attempts_of(c, seq)))
-    }
-
-    fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>> {
-        Box::pin(self.readers.look(move |c| read::callback_of(c, seq)))
-    }
-
-    fn dead(&self, filter: Filter) -> Answer<'_, Vec<DeadRow>> {
-        Box::pin(self.readers.look(move |c| read::dead(c, &filter)))
-    }
-
-    fn redrive(&self, dead: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>> {
-        Box::pin(self.write(move |session| settle::redrive(session, &dead, now)))
-    }
-
-    fn drop_dead(&self, dead: Vec<i64>) -> Answer<'_, u64> {
-        Box::pin(self.write(move |session| settle::drop_rows(session, "dead", &dead)))
-    }
-
-    fn owe(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool> {
-        Box::pin(self.write(move |session| settle::owe(session, seq, sink, now)))
-    }
-
-    fn drop_owed(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool> {
-        Box::pin(self.write(move |session| {
-            let rows = owed::delete(&session.connection, sink)?.execute([seq])?;
-            Ok(rows > 0)
-        }))
-    }
-
-    fn quarantine(&self, filter: Filter) -> Answer<'_, Vec<QuarantineRow>> {
-        Box::pin(self.readers.look(move |c| read::quarantine(c, &filter)))
-    }
-
-    fn quarantined(&self, id: i64) -> Answer<'_, Option<QuarantineRow>> {
-        Box::pin(self.readers.look(move |c| read::quarantined(c, id)))
-    }
-
-    fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended> {
-        let packed = Packed::new(entry);
-        Box::pin(self.write(move |session| settle::release(session, id, &packed)))
-    }
-
-    fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64> {
-        Box::pin(self.write(move |session| settle::drop_rows(session, "quarantine", &ids)))
-    }
-
-    fn latest_of(&self, source: String, limit: u32) -> Answer<'_, Vec<StoredAlert>> {
-        Box::pin(
-            self.readers
-                .look(move |c| read::latest_of(c, &source, limit)),
-        )
-    }
-
-    fn prune(&self, before: Timestamp) -> Answer<'_, bool> {
-        Box::pin(self.write(move |session| prune::step(session, before.as_millisecond())))
-    }
-
-    fn stats(&self) -> Answer<'_, Stats> {
-        Box::pin(self.readers.look(read::stats))
-    }
-
-    fn ready(&self) -> Answer<'_, ()> {
-        Box::pin(self.write(|session| {
-            let sql = "UPDATE meta SET value = value + 1 WHERE name = 'probe'";
-            session
-                .connection
-                .prepare_cached(sql)?
-                .execute([])
-                .map(|_| ())
-        }))
-    }
-
-    fn close(&self) -> Answer<'_, ()> {
-        Box::pin(async move {
-            drop(
-                self.queue
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
-            self.readers.close();
-            let writer = self
-                .writer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            let Some(writer) = writer else { return Ok(()) };
-            tokio::task::spawn_blocking(move || writer.join())
-                .await
-                .map_err(|e| Error::Stopped(e.to_string()))?
-                .map_err(|_| Error::Stopped("its writer died".to_owned()))
-        })
-    }
 }

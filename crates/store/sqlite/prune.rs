@@ -1,10 +1,11 @@
 //! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
+use uuid::Uuid;
 
-use super::owed;
+use super::pending;
 use super::session::Session;
-use crate::Seq;
+use crate::{Seq, SinkId, id};
 use campanile_model::failpoint;
 
 /// Rows that one step may remove or pass over.
@@ -15,11 +16,15 @@ const STEP_ROWS: i64 = 500;
 pub(super) struct Pruned {
     alert: Seq,
     callback: i64,
+    handle: (Uuid, SinkId),
 }
 
-/// One step. True while there is more to do. Alerts that are owed or dead letters stay, with their callbacks.
+/// One step. True while there is more to do. Alerts that are pending or dead letters stay, with their callbacks.
 pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
-    if letters(session, before_ms)? || alerts(session, before_ms)? || callbacks(session, before_ms)?
+    if letters(session, before_ms)?
+        || alerts(session, before_ms)?
+        || callbacks(session, before_ms)?
+        || handles(session, before_ms)?
     {
         return Ok(true);
     }
@@ -73,15 +78,15 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let Some((last, _)) = old.last().copied() else {
         return Ok(false);
     };
-    let owed = owed::between(connection, session.pruned.alert, last)?;
+    let pending = pending::between(connection, session.pruned.alert, last)?;
     // The highest place is kept aside, so that it is never given again when its alert is gone. It is not asked of the
-    // table: an earlier round may have removed that alert, and left an older one that is owed.
+    // table: an earlier round may have removed that alert, and left an older one that is pending.
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('last_seq', ?1)")?
         .execute([session.last_seq()])?;
     let unwanted = old
         .iter()
-        .filter(|(seq, dead)| !dead && !owed.contains(seq));
+        .filter(|(seq, dead)| !dead && !pending.contains(seq));
     for (seq, _) in unwanted {
         connection
             .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
@@ -111,4 +116,60 @@ fn callbacks(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     }
     session.pruned.callback = last;
     Ok(true)
+}
+
+/// Handles in the order of their episodes, up to the first episode that is young. The first round that finds an episode
+/// closed notes the last place that was given; a later one removes the handle when all alerts up to that place are gone.
+fn handles(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
+    let old = old_handles(session, before_ms)?;
+    let Some(last) = old.last().map(|handle| handle.key) else {
+        return Ok(false);
+    };
+    let connection = &session.connection;
+    let lowest: Option<Seq> =
+        connection.query_row("SELECT min(seq) FROM alert", [], |row| row.get(0))?;
+    let mut end = connection
+        .prepare_cached("UPDATE handle SET ended_seq = ?3 WHERE episode = ?1 AND sink = ?2")?;
+    let mut delete =
+        connection.prepare_cached("DELETE FROM handle WHERE episode = ?1 AND sink = ?2")?;
+    for Handle { key, ended_seq, .. } in old.iter().filter(|handle| !handle.open) {
+        let (episode, sink) = (key.0.as_bytes(), key.1);
+        match ended_seq {
+            None => end.execute(params![episode, sink, session.last_seq()])?,
+            Some(ended) if lowest.is_none_or(|lowest| lowest > *ended) => {
+                delete.execute(params![episode, sink])?
+            }
+            Some(_) => 0,
+        };
+    }
+    drop((end, delete));
+    session.pruned.handle = last;
+    Ok(true)
+}
+
+/// A row of the table of handles.
+struct Handle {
+    key: (Uuid, SinkId),
+    ended_seq: Option<Seq>,
+    open: bool,
+}
+
+fn old_handles(session: &Session, before_ms: i64) -> rusqlite::Result<Vec<Handle>> {
+    let (episode, sink) = session.pruned.handle;
+    let mut select = session.connection.prepare_cached(
+        "SELECT episode, sink, ended_seq, EXISTS (
+             SELECT 1 FROM problem p
+             WHERE p.source = h.source AND p.fingerprint = h.fingerprint AND p.episode = h.episode)
+         FROM handle h WHERE (episode, sink) > (?1, ?2) ORDER BY episode, sink LIMIT ?3",
+    )?;
+    let rows = select.query_map(params![episode.as_bytes(), sink, STEP_ROWS], |row| {
+        Ok(Handle {
+            key: (Uuid::from_bytes(row.get(0)?), row.get(1)?),
+            ended_seq: row.get(2)?,
+            open: row.get(3)?,
+        })
+    })?;
+    let young = |handle: &Handle| id::ms_of(handle.key.0) >= before_ms;
+    rows.take_while(|row| !row.as_ref().is_ok_and(young))
+        .collect()
 }

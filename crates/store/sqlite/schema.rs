@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::owed;
+use super::pending;
 use crate::Error;
 use campanile_model::failpoint;
 
@@ -16,8 +16,11 @@ use campanile_model::failpoint;
 pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
 /// Each step brings a file from the version of its index to the next. Steps that were released are never changed.
-const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] =
-    &[|connection| connection.execute_batch(STEP_1), owed::split];
+const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
+    |connection| connection.execute_batch(STEP_1),
+    pending::split,
+    |connection| connection.execute_batch(STEP_3),
+];
 
 const STEP_1: &str = "
     -- Small facts about the file itself.
@@ -48,8 +51,8 @@ const STEP_1: &str = "
         PRIMARY KEY (source, fingerprint)
     ) WITHOUT ROWID;
 
-    -- What is owed, and nothing else: a row goes when its alert is delivered or given up. (A table for each sink since
-    -- step 2, `owed.rs`.)
+    -- What is pending, and nothing else: a row goes when its alert is delivered or given up. (A table for each sink since
+    -- step 2, `pending.rs`.)
     CREATE TABLE delivery (
         sink INTEGER NOT NULL, seq INTEGER NOT NULL, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL,
         owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
@@ -82,6 +85,20 @@ const STEP_1: &str = "
         run INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, newest_ms INTEGER NOT NULL, keys INTEGER NOT NULL
     );
     CREATE TABLE dedup_filter (epoch INTEGER PRIMARY KEY, bits BLOB NOT NULL);
+";
+
+const STEP_3: &str = "
+    ALTER TABLE attempt ADD COLUMN worth INTEGER;
+    ALTER TABLE attempt ADD COLUMN remark TEXT;
+
+    -- What a sink returned for an episode, such as a message id. Episodes are named by ids, which grow: rows of new
+    -- episodes go to the end. Source and fingerprint say whether the episode is open.
+    -- ended_seq is the last place that was given when prune found it closed; all alerts of the episode are before it.
+    CREATE TABLE handle (
+        episode BLOB NOT NULL, sink INTEGER NOT NULL, source INTEGER NOT NULL, fingerprint INTEGER NOT NULL,
+        ended_seq INTEGER, handle TEXT NOT NULL,
+        PRIMARY KEY (episode, sink)
+    ) WITHOUT ROWID;
 ";
 
 /// The version that this program writes.
@@ -145,7 +162,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 fn salvage(path: &Path) -> String {
     let path = path.display();
     format!(
-        "Stop Campanile and copy the file away together with its -wal: alerts that are owed may be in them. Then restore a \
+        "Stop Campanile and copy the file away together with its -wal: pending alerts may be in them. Then restore a \
          back-up, or save what can be read with `sqlite3 {path} .recover | sqlite3 saved.db`."
     )
 }

@@ -9,10 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::keys::Keys;
+use super::pending;
 use super::prune::Pruned;
-use super::read;
-use super::{codec, owed};
-use crate::{Appended, Appending, Entry, NewAlert, Seq, SinkId};
+use crate::{Appended, Appending, Entry, NewAlert, Seq, SinkId, codec, id};
 use campanile_model::failpoint;
 
 /// Open problems remembered beside their table; past this many the memory is begun anew.
@@ -35,13 +34,13 @@ pub(super) struct Session {
     /// The episode of a problem that is firing; none for one that is known not to.
     problems: HashMap<Problem, Option<Uuid>>,
     /// Deliveries of the open transaction that are not yet written.
-    owed: Vec<OwedRow>,
+    pending: Vec<PendingRow>,
     pub(super) pruned: Pruned,
 }
 
-/// A delivery as it is first owed.
+/// A delivery as it is first pending.
 #[derive(Clone, Copy)]
-struct OwedRow {
+struct PendingRow {
     sink: SinkId,
     seq: Seq,
     lane: Fingerprint,
@@ -107,7 +106,7 @@ impl Session {
                     |row| row.get(0),
                 )
                 .optional()?
-                .map_or(0, |id| read::ms_of(Uuid::from_bytes(id))),
+                .map_or(0, |id| id::ms_of(Uuid::from_bytes(id))),
         };
         let id_random = highest("SELECT value FROM meta WHERE name = 'id_random'")?.unwrap_or(0);
         let keys = Keys::load(&connection)?;
@@ -118,7 +117,7 @@ impl Session {
             id_random: u16::try_from(id_random).unwrap_or(0),
             sources: HashMap::new(),
             problems: HashMap::new(),
-            owed: Vec::new(),
+            pending: Vec::new(),
             pruned: Pruned::default(),
             connection,
         })
@@ -139,7 +138,7 @@ impl Session {
 
     /// Makes the batch durable.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
-        self.write_owed()?;
+        self.write_pending()?;
         self.keys.write_some(&self.connection)?;
         failpoint::point("before-commit");
         self.connection.prepare_cached("COMMIT")?.execute([])?;
@@ -159,7 +158,7 @@ impl Session {
         self.keys.rolled_back();
         self.problems.clear();
         self.sources.clear();
-        self.owed.clear();
+        self.pending.clear();
     }
 
     /// Writes one callback with all that follows from it.
@@ -241,23 +240,24 @@ impl Session {
                 number(body_at),
                 number(alert.body.len()),
             ])?;
-        self.owed.extend(alert.sinks.iter().map(|sink| OwedRow {
-            sink: *sink,
-            seq,
-            lane: alert.fingerprint,
-            since: received_at,
-        }));
+        self.pending
+            .extend(alert.sinks.iter().map(|sink| PendingRow {
+                sink: *sink,
+                seq,
+                lane: alert.fingerprint,
+                since: received_at,
+            }));
         Ok(Appending::Accepted { seq, id })
     }
 
     /// Writes the deliveries that the appended callbacks left, sink by sink.
-    pub(super) fn write_owed(&mut self) -> rusqlite::Result<()> {
-        let mut owed = std::mem::take(&mut self.owed);
-        owed.sort_by_key(|row| row.sink);
-        for rows in owed.chunk_by(|a, b| a.sink == b.sink) {
+    pub(super) fn write_pending(&mut self) -> rusqlite::Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_by_key(|row| row.sink);
+        for rows in pending.chunk_by(|a, b| a.sink == b.sink) {
             let sink = rows.first().map_or(0, |row| row.sink);
-            let mut insert = owed::insert(&self.connection, sink)?;
-            for OwedRow {
+            let mut insert = pending::insert(&self.connection, sink)?;
+            for PendingRow {
                 seq, lane, since, ..
             } in rows
             {
@@ -265,26 +265,26 @@ impl Session {
                 insert.execute(params![seq, lane, since.as_millisecond(), false])?;
             }
         }
-        owed.clear();
-        self.owed = owed; // Keeps its room for the next batch.
+        pending.clear();
+        self.pending = pending; // Keeps its room for the next batch.
         Ok(())
     }
 
-    /// Owes an alert to a sink. False when it is owed already.
-    pub(super) fn insert_owed(
+    /// Makes an alert pending for a sink. False when it is pending already.
+    pub(super) fn insert_pending(
         &mut self,
         sink: SinkId,
         seq: Seq,
         lane: Fingerprint,
         since: Timestamp,
-        redriven: bool,
+        retried: bool,
     ) -> rusqlite::Result<bool> {
         let lane = lane.0.cast_signed();
-        let rows = owed::insert(&self.connection, sink)?.execute(params![
+        let rows = pending::insert(&self.connection, sink)?.execute(params![
             seq,
             lane,
             since.as_millisecond(),
-            redriven
+            retried
         ])?;
         Ok(rows > 0)
     }
@@ -298,10 +298,10 @@ impl Session {
         Ok(id)
     }
 
-    /// The number of a sink, with a table for what it is owed.
+    /// The number of a sink, with a table for its pending deliveries.
     pub(super) fn sink_id(&self, name: &str) -> rusqlite::Result<SinkId> {
         let id = self.name_id("sink", name)?;
-        owed::create(&self.connection, id)?;
+        pending::create(&self.connection, id)?;
         Ok(id)
     }
 
@@ -324,7 +324,7 @@ impl Session {
         self.numbers.id_ms = self.numbers.id_ms.max(received_at.as_millisecond());
         let seq = self.numbers.seq;
         let ms = u64::try_from(self.numbers.id_ms).unwrap_or(0);
-        (seq, read::id_of(ms, self.id_random, seq, rand::random()))
+        (seq, id::id_of(ms, self.id_random, seq, rand::random()))
     }
 
     /// The episode that an alert of this problem belongs to: the one that is open, or a new one.

@@ -1,14 +1,14 @@
-//! What follows from tries and from the operator's hand, inside the writer's transaction.
+//! What follows from attempts and from an operator's commands, inside the writer's transaction.
 
-use campanile_model::Fingerprint;
+use campanile_model::{Fingerprint, Worth};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::owed;
+use super::pending;
 use super::session::{Packed, Session};
-use crate::{Appended, Seq, Settlement, SinkId, Verdict};
+use crate::{Appended, HANDLE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict};
 
-/// Writes the outcome of one try, and what follows from it. A delivery that is gone stays gone.
+/// Writes the outcome of one attempt, and what follows from it. A delivery that is gone stays gone.
 pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite::Result<()> {
     let Settlement {
         sink,
@@ -21,12 +21,12 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     let at_ms = at.as_millisecond();
     let connection = &session.connection;
     let (rows, verdict) = match &settlement.verdict {
-        Verdict::Delivered => (owed::delete(connection, sink)?.execute([seq])?, 0),
+        Verdict::Delivered => (pending::delete(connection, sink)?.execute([seq])?, 0),
         Verdict::Again { due_at, error } => {
             let rows = connection
                 .prepare_cached(&format!(
                     "UPDATE {} SET attempts = ?2, due_ms = ?3, code = ?4, error = ?5 WHERE seq = ?1",
-                    owed::table(sink)
+                    pending::table(sink)
                 ))?
                 .execute(params![seq, attempt, due_at.as_millisecond(), code, error])?;
             (rows, 1)
@@ -36,15 +36,17 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
                 .prepare_cached(&format!(
                     "INSERT INTO dead (sink, seq, fingerprint, attempts, at_ms, class, error, code)
                      SELECT ?1, seq, fingerprint, ?3, ?4, ?5, ?6, ?7 FROM {} WHERE seq = ?2",
-                    owed::table(sink)
+                    pending::table(sink)
                 ))?
                 .execute(params![sink, seq, attempt, at_ms, class, error, code])?;
-            (owed::delete(connection, sink)?.execute([seq])?, 2)
+            (pending::delete(connection, sink)?.execute([seq])?, 2)
         }
     };
     if rows > 0 {
         connection
-            .prepare_cached("INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?
             .execute(params![
                 seq,
                 sink,
@@ -52,19 +54,63 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
                 attempt,
                 settlement.took_ms,
                 code,
-                verdict
+                verdict,
+                settlement.worth.map(worth_number),
+                settlement.remark.as_deref().map(cut)
             ])?;
+        if let Some(handle) = &settlement.handle {
+            keep_handle(connection, settlement, handle)?;
+        }
     }
     Ok(())
 }
 
-/// Makes dead letters owed again. One whose alert is owed to the sink already is just dropped.
-pub(super) fn redrive(
+/// Keeps what the sink returned for the episode of this alert.
+fn keep_handle(
+    connection: &Connection,
+    settlement: &Settlement,
+    handle: &str,
+) -> rusqlite::Result<()> {
+    let Settlement { sink, seq, .. } = *settlement;
+    if handle.len() > HANDLE_BYTES_MAX {
+        tracing::warn!(
+            sink,
+            seq,
+            bytes = handle.len(),
+            "a sink returned a handle that is too long to keep; later messages of this episode go out without it"
+        );
+        return Ok(());
+    }
+    let sql = "INSERT OR REPLACE INTO handle
+               SELECT coalesce(episode, id), ?2, source, fingerprint, NULL, ?3 FROM alert WHERE seq = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![seq, sink, handle])?;
+    Ok(())
+}
+
+/// As much of a remark as is kept.
+fn cut(remark: &str) -> &str {
+    let end = remark.floor_char_boundary(REMARK_BYTES_MAX);
+    remark.get(..end).unwrap_or_default()
+}
+
+/// How the worth of a success is kept.
+fn worth_number(worth: Worth) -> i64 {
+    match worth {
+        Worth::Committed => 0,
+        Worth::Accepted => 1,
+        Worth::Written => 2,
+    }
+}
+
+/// Makes dead letters pending again. One whose alert is pending for the sink already is just dropped.
+pub(super) fn retry_dead(
     session: &mut Session,
     dead: &[i64],
     now: Timestamp,
 ) -> rusqlite::Result<Vec<(SinkId, Seq)>> {
-    let mut redriven = Vec::new();
+    let mut retried = Vec::new();
     for id in dead {
         let letter = session
             .connection
@@ -74,15 +120,15 @@ pub(super) fn redrive(
             })
             .optional()?;
         if let Some((sink, seq, lane)) = letter {
-            session.insert_owed(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)?;
-            redriven.push((sink, seq));
+            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)?;
+            retried.push((sink, seq));
         }
     }
-    Ok(redriven)
+    Ok(retried)
 }
 
-/// Owes an alert to a sink again. False when the alert is gone or it is owed already.
-pub(super) fn owe(
+/// Makes an alert pending for a sink again. False when the alert is gone or it is pending already.
+pub(super) fn retry(
     session: &mut Session,
     seq: Seq,
     sink: SinkId,
@@ -94,7 +140,9 @@ pub(super) fn owe(
         .query_row([seq], |row| row.get(0))
         .optional()?;
     match lane {
-        Some(lane) => session.insert_owed(sink, seq, Fingerprint(lane.cast_unsigned()), now, true),
+        Some(lane) => {
+            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)
+        }
         None => Ok(false),
     }
 }

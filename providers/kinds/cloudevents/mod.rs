@@ -234,11 +234,7 @@ fn report(event: &Event<'_>, place: &str, source: &Source) -> Result<Report, Fau
         .extend(word.map(|word| ("status".to_owned(), word)));
     (report.severity, report.raw) = severity(event, source, report.raw);
     let at = event.get("time").map(|time| Value::String(time.to_owned()));
-    let at = time::moment(at.as_ref(), &format!("{place}time"))?;
-    match status {
-        Status::Firing => report.starts_at = at,
-        Status::Resolved => report.ends_at = at,
-    }
+    time::set(&mut report, at.as_ref(), &format!("{place}time"));
     let subject = event.get("subject");
     report.title = event
         .said(&["title", "summary", "subject", "name"])

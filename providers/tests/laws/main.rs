@@ -3,10 +3,12 @@
 //! A new provider needs no line here: its entry in `all()` and its files in `fixtures/` bring it under each law.
 //! `UPDATE_FIXTURES=1 cargo test -p campanile-providers --test laws` writes the expected JSON of each case.
 
+mod absent;
 mod bytes;
 mod files;
 mod reports;
 mod senders;
+mod variants;
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The worker of one sink: the one task that owns what is owed to it.
+//! The worker of one sink: the one task that owns what is pending for it.
 //!
 //! It subscribes, then looks, then waits, with a poll as a net: whatever happens between the look and the wait rings the
 //! bell, and a ring is kept. What it finds in the rows is right; a poke only says when to look.
@@ -29,7 +29,7 @@ use super::mailbox::{Mailbox, Waiter};
 use super::{Outlet, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::Message;
-use campanile_store::{Error, Store, StoredAlert};
+use campanile_store::{AlertToSend, Error, Store};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ pub(super) struct Worker {
     idle: Vec<Waiter>,
 }
 
-type Fetched = (Load, Result<Vec<StoredAlert>, Error>);
+type Fetched = (Load, Result<Vec<AlertToSend>, Error>);
 
 /// What woke the worker.
 enum Woken {
@@ -258,15 +258,15 @@ impl Worker {
     }
 
     fn fetch(&mut self, load: Load) {
-        let store = self.around.store.clone();
+        let (store, sink) = (self.around.store.clone(), self.outlet.id);
         let seqs = load.claims.iter().map(|claim| claim.item.seq).collect();
         self.fetching = Some(Box::pin(async move {
-            let alerts = store.alerts_at(seqs).await;
+            let alerts = store.alerts_at(sink, seqs).await;
             (load, alerts)
         }));
     }
 
-    fn send(&mut self, load: Load, alerts: Vec<StoredAlert>, now: Timestamp) {
+    fn send(&mut self, load: Load, alerts: Vec<AlertToSend>, now: Timestamp) {
         if self.stop_by.is_some() {
             return self.unclaim(&load, now);
         }
@@ -279,10 +279,10 @@ impl Worker {
         let mut ready = Vec::with_capacity(claims.len());
         for claim in claims {
             // They come in the order of the claims; what is missing is left out.
-            let stored = alerts.next_if(|alert| alert.seq == claim.item.seq);
+            let stored = alerts.next_if(|found| found.alert.seq == claim.item.seq);
             let message = stored
                 .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
-                .and_then(|a| attempt::message(&a, &claim.item, &self.outlet.name, now));
+                .and_then(|a| attempt::message(a, &claim.item, &self.outlet.name, now));
             match message {
                 Ok(message) => ready.push((claim, message)),
                 Err(error) => self.lost(claim, error, now),
@@ -353,7 +353,7 @@ impl Worker {
             .unwrap_or_else(|| super::later(now, super::POLL_NET))
     }
 
-    /// Stopping: in-flight sends may end until the deadline. What is dropped then stays owed, and is sent again after
+    /// Stopping: in-flight sends may end until the deadline. What is dropped then stays pending, and is sent again after
     /// the next start. Outcomes get one more commit after the deadline, whether the store likes it or not.
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(by) = self.stop_by else {

@@ -74,7 +74,12 @@ impl Worker {
                 took: Duration::from_millis(took_ms.into()),
             };
             let (code, event) = (delivered.code, Some(event));
-            let outcome = self.outcome(claim, at, took_ms, code, Verdict::Delivered, event);
+            let mut outcome = self.outcome(claim, at, took_ms, code, Verdict::Delivered, event);
+            // What a digest returns names the digest, not a message of one episode.
+            let handle = delivered.handle.clone().filter(|_| !load.digest);
+            outcome.settlement.handle = handle;
+            outcome.settlement.worth = Some(delivered.worth);
+            outcome.settlement.remark.clone_from(&delivered.remark);
             self.books.note(outcome);
         }
     }
@@ -137,6 +142,9 @@ impl Worker {
             attempt: claim.item.attempts.saturating_add(1),
             code,
             verdict,
+            handle: None,
+            worth: None,
+            remark: None,
         };
         Outcome {
             refusals: claim.item.refusals,

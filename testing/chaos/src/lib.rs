@@ -50,7 +50,7 @@ pub struct Wish {
     pub program: PathBuf,
     /// A fresh alert must be at its receiver within so long after a start.
     pub recover_within: Duration,
-    /// What is owed must be at its receivers within so long; what is not is lost.
+    /// What is pending must be at its receivers within so long; what is not is lost.
     pub patience: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The operators' listener: how much is owed, what is dead, and the hand that resumes a receiver.
+//! The operators' listener: how much is pending, what is dead, and the hand that resumes a receiver.
 
 use std::net::SocketAddr;
 
@@ -12,15 +12,15 @@ use crate::wire::{Reply, Wire, request};
 pub(crate) struct Standing {
     pub(crate) name: String,
     pub(crate) state: String,
-    pub(crate) owed: u64,
+    pub(crate) pending: u64,
     pub(crate) dead: u64,
     pub(crate) in_flight: u64,
 }
 
 impl Standing {
-    /// Nothing is owed to it, and nothing is on its way.
+    /// Nothing is pending for it, and nothing is on its way.
     pub(crate) fn is_done(&self) -> bool {
-        self.owed + self.in_flight == 0
+        self.pending + self.in_flight == 0
     }
 }
 
@@ -60,7 +60,7 @@ impl Operator {
             Standing {
                 name: word("name"),
                 state: word("state"),
-                owed: number("owed"),
+                pending: number("pending"),
                 dead: number("dead"),
                 in_flight: number("in_flight"),
             }

@@ -70,7 +70,7 @@ impl Breaches {
     }
 }
 
-/// Whether an alert is owed to a receiver until it is taken. The config of the stage says the same in its routes.
+/// Whether an alert is pending for a receiver until it is taken. The config of the stage says the same in its routes.
 pub(crate) fn is_owed(receiver: &str, key: &str, entry: &Entry) -> bool {
     match receiver {
         "slow" => entry.source.starts_with("ucloud/"),
@@ -177,8 +177,8 @@ fn completeness(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         .map(|came| (came.name, taken(came)))
         .collect();
     for (key, entry) in evidence.said {
-        let owed = || taken.iter().filter(|(name, _)| is_owed(name, key, entry));
-        let missing: Vec<_> = owed().filter(|(_, has)| !has.contains(key)).collect();
+        let pending = || taken.iter().filter(|(name, _)| is_owed(name, key, entry));
+        let missing: Vec<_> = pending().filter(|(_, has)| !has.contains(key)).collect();
         if missing.is_empty() {
             continue;
         }
@@ -188,7 +188,7 @@ fn completeness(evidence: &Evidence<'_>, verdict: &mut Verdict) {
             verdict.losses += 1;
             let what = format!("`{key}` was answered with a 2xx and never came to {names}");
             verdict.breaches.add("I1", what);
-        } else if missing.len() < owed().count() {
+        } else if missing.len() < pending().count() {
             let what =
                 format!("`{key}` got no answer and came to some receivers, but not to {names}");
             verdict.breaches.add("I4", what);

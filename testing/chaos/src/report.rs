@@ -125,7 +125,7 @@ impl Report {
     pub fn shown(&self) -> String {
         let total = self.total();
         let mut text = format!(
-            "\n{:<17}{}\n{:<17}{}\n{:<17}{}   (answered with a 2xx, owed to every receiver)\n\
+            "\n{:<17}{}\n{:<17}{}\n{:<17}{}   (answered with a 2xx, pending for every receiver)\n\
              {:<17}{}\n{:<17}{}   (at least once: a crash may send again, under the same id)\n{:<17}{}\n\
              {:<17}median {}, longest {}\n{:<17}{} MiB at most, {:+} MiB from the first calm to the last\n",
             "seed",

@@ -169,5 +169,5 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_never_sent_again() {
     );
     rig.pass(MINUTE, Duration::from_millis(250)).await;
     assert_eq!(sink.messages(), ["firing", "resolved"]);
-    assert_eq!(rig.owed().await, 0);
+    assert_eq!(rig.pending().await, 0);
 }

@@ -19,7 +19,7 @@ async fn an_alert_reaches_every_sink_once_and_is_then_owed_to_none() {
     rig.delivery.idle().await;
     assert_eq!(a.messages(), ["firing"]);
     assert_eq!(b.messages(), ["firing"]);
-    assert_eq!(rig.owed().await, 0);
+    assert_eq!(rig.pending().await, 0);
     assert!(
         rig.notes
             .has(|e| matches!(e, Event::Delivered { seq: s, attempt: 1, .. } if *s == seq))
@@ -103,7 +103,7 @@ async fn a_sink_that_was_down_for_an_hour_gets_everything_in_lane_order_and_no_o
         got.entry(seen.lane.0).or_default().push(seen.message);
     }
     assert_eq!(got, expected);
-    assert_eq!(rig.owed().await, 0);
+    assert_eq!(rig.pending().await, 0);
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn what_overflows_a_limit_goes_out_as_one_digest() {
     let want: Vec<_> = (3..40).map(|n| format!("m{n:02}")).collect();
     assert_eq!(ids, want.iter().collect::<Vec<_>>());
     assert!(digest.episode_open);
-    assert_eq!(rig.owed().await, 0);
+    assert_eq!(rig.pending().await, 0);
     rig.accept("single again", 99).await;
     rig.delivery.idle().await;
     assert_eq!(sink.messages().pop().unwrap(), "single again");

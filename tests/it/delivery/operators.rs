@@ -24,7 +24,12 @@ async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
     rig.delivery.idle().await;
     sink.now_does(|_| Ok(()));
     let id = rig.dead().await[0].id;
-    for (sink, seq) in rig.store.redrive(vec![id], rig.clock.now()).await.unwrap() {
+    for (sink, seq) in rig
+        .store
+        .retry_dead(vec![id], rig.clock.now())
+        .await
+        .unwrap()
+    {
         rig.delivery.poke(sink, &[seq]);
     }
     rig.delivery.idle().await;
@@ -50,7 +55,7 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
     rig.delivery.idle().await;
     assert_eq!(rig.state(0).loaded, 3);
     let id = rig.outlets[0].id;
-    assert!(rig.store.drop_owed(seq, id).await.unwrap());
+    assert!(rig.store.drop_pending(seq, id).await.unwrap());
     rig.delivery.forget(id, &[seq]);
     sink.now_does(|_| Ok(()));
     rig.pass(MINUTE, SECOND).await;

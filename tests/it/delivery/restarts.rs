@@ -18,7 +18,7 @@ async fn stopping_waits_for_what_is_in_flight_and_writes_it_down() {
     let ending = async { sink.gate.add_permits(100) };
     tokio::join!(stopping, ending);
     assert_eq!(sink.messages(), ["in flight"]);
-    assert_eq!(rig.owed().await, 1);
+    assert_eq!(rig.pending().await, 1);
 }
 
 #[tokio::test]
@@ -30,7 +30,7 @@ async fn what_does_not_end_within_the_grace_stays_owed() {
     let clock = rig.clock.clone();
     let stopping = rig.delivery.stop(5 * SECOND);
     tokio::join!(stopping, async { clock.advance(5 * SECOND) });
-    assert_eq!(rig.owed().await, 1);
+    assert_eq!(rig.pending().await, 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use campanile::config::Policy;
 use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
-use campanile_store::{Appending, DeadRow, Filter, Seq, SinkId, Store};
+use campanile_store::{Appending, DeadFilter, DeadRow, Seq, SinkId, Store};
 
 use super::scripted::Scripted;
 use crate::message;
@@ -119,18 +119,23 @@ impl Rig {
         );
     }
 
-    pub(crate) async fn owed(&self) -> usize {
-        let mut owed = 0;
+    pub(crate) async fn pending(&self) -> usize {
+        let mut pending = 0;
         for outlet in &self.outlets {
-            owed += self.store.owed(outlet.id, 0, 10_000).await.unwrap().len();
+            pending += self
+                .store
+                .pending(outlet.id, 0, 10_000)
+                .await
+                .unwrap()
+                .len();
         }
-        owed
+        pending
     }
 
     pub(crate) async fn dead(&self) -> Vec<DeadRow> {
-        let filter = Filter {
+        let filter = DeadFilter {
             limit: 10_000,
-            ..Filter::default()
+            ..DeadFilter::default()
         };
         self.store.dead(filter).await.unwrap()
     }

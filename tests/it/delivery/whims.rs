@@ -65,7 +65,7 @@ async fn play(lanes: Vec<u64>, whims: Vec<u8>, digest: bool, restart_every: usiz
 }
 
 async fn check(rig: &Rig, sink: &Scripted, lanes: &[u64]) {
-    assert_eq!(rig.owed().await, 0, "something is still owed");
+    assert_eq!(rig.pending().await, 0, "something is still pending");
     let digests = rig.notes.has(|e| matches!(e, Event::Digested { .. }));
     let dead = rig.dead().await;
     let mut last: BTreeMap<Fingerprint, String> = BTreeMap::new();

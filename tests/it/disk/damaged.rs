@@ -32,7 +32,7 @@ fn put(files: &Files, folder: &Path) {
     }
 }
 
-/// What a stopped gateway leaves, and what one leaves that was killed later. Everything is owed to one receiver.
+/// What a stopped gateway leaves, and what one leaves that was killed later. Everything is pending for one receiver.
 async fn templates(receiver: &Receiver) -> (Files, Files) {
     let folder = tempfile::tempdir().unwrap();
     let mut left = Vec::new();

@@ -7,7 +7,7 @@ use campanile_faultfs::{Disk, Fault, Kind, Operation};
 use super::{House, came, kept, willing};
 
 /// More than one sink may have in flight.
-const OWED: usize = 40;
+const PENDING: usize = 40;
 
 fn fill(disk: &Disk) {
     disk.fail(Fault {
@@ -20,13 +20,13 @@ fn fill(disk: &Disk) {
 
 /// Alarms that wait, because an operator had the sink paused.
 async fn owe(house: &House) -> Vec<String> {
-    let mut owed = Vec::new();
-    for n in 0..OWED {
-        let session = format!("owed-{n}");
+    let mut pending = Vec::new();
+    for n in 0..PENDING {
+        let session = format!("pending-{n}");
         assert_eq!(house.alarm(&session).await.status, 200);
-        owed.push(session);
+        pending.push(session);
     }
-    owed
+    pending
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,14 +37,14 @@ async fn while_the_disk_is_full_nothing_is_promised_and_what_is_owed_goes_out() 
     let house = House::open(folder.path(), &[&receiver]).await.unwrap();
     let sink = "webhook/s0";
     assert!(house.app.delivery().pause(sink));
-    let owed = owe(&house).await;
+    let pending = owe(&house).await;
     fill(&disk);
     assert!(house.app.delivery().resume(sink));
     house.deliver().await;
     for minute in 0..6 {
         let reply = house.alarm(&format!("new-{minute}")).await;
         assert_eq!((reply.status, reply.header("retry-after")), (503, "5"));
-        let known = house.alarm("owed-0").await;
+        let known = house.alarm("pending-0").await;
         // It needs no room itself, but it may share a commit with an outcome that does.
         assert!(matches!(known.status, 200 | 503), "{known:?}");
         let ready = house.look("/readyz").await;
@@ -56,9 +56,9 @@ async fn while_the_disk_is_full_nothing_is_promised_and_what_is_owed_goes_out() 
     }
     let mut out = came(&receiver.got());
     out.sort();
-    let mut expected = owed.clone();
+    let mut expected = pending.clone();
     expected.sort();
-    assert_eq!(out, expected, "what is owed goes out");
+    assert_eq!(out, expected, "what is pending goes out");
     let sent = receiver.got().len();
     disk.mend();
     assert_eq!(house.look("/readyz").await.status, 200);
@@ -73,9 +73,9 @@ async fn while_the_disk_is_full_nothing_is_promised_and_what_is_owed_goes_out() 
     house.advance(Duration::from_mins(1)).await;
     let got = receiver.got();
     assert_eq!(got.len(), sent + 6, "nothing is sent twice");
-    assert_eq!(came(&got).len(), OWED + 6);
+    assert_eq!(came(&got).len(), PENDING + 6);
     house.stop().await;
-    assert_eq!(kept(folder.path()).await.len(), OWED + 6);
+    assert_eq!(kept(folder.path()).await.len(), PENDING + 6);
 
     // All outcomes were written down: a new start has nothing to send.
     let idle = willing().await;

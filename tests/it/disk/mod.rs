@@ -20,7 +20,7 @@ use campanile::telemetry::Metrics;
 use campanile_model::Clock;
 use campanile_providers::fixture;
 use campanile_store::sqlite::Sqlite;
-use campanile_store::{Filter, Store, StoredAlert};
+use campanile_store::{AlertFilter, Archive, StoredAlert, Upkeep};
 use serde_json::{Value, json};
 
 use crate::gateway::preamble;
@@ -37,7 +37,7 @@ struct House {
 }
 
 impl House {
-    /// Starts on a folder; every alert is owed to each of the receivers.
+    /// Starts on a folder; every alert is pending for each of the receivers.
     async fn open(folder: &Path, receivers: &[&Receiver]) -> Result<Self, Error> {
         let file = folder.join("campanile.toml");
         std::fs::write(&file, preamble(folder) + &settings(receivers)).unwrap();
@@ -125,9 +125,9 @@ fn came(got: &[Got]) -> Vec<String> {
 async fn kept(folder: &Path) -> BTreeSet<String> {
     let path = folder.join(FILE);
     let store = Sqlite::open(&path).unwrap_or_else(|refused| panic!("{refused}"));
-    let all = Filter {
+    let all = AlertFilter {
         limit: 100_000,
-        ..Filter::default()
+        ..AlertFilter::default()
     };
     let alerts = store.alerts(all).await.unwrap();
     store.close().await.unwrap();

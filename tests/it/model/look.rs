@@ -1,9 +1,10 @@
 //! What a store shows, held against what the model holds.
 
-use std::collections::BTreeSet;
-
 use campanile_model::{Fingerprint, Severity};
-use campanile_store::{Filter, Owed, Seq, SinkId, Stats, Store, StoredAlert};
+use campanile_store::{
+    AlertFilter, AlertToSend, DeadFilter, DeliveryFilter, Pending, QuarantineFilter, Seq, SinkId,
+    Stats, Store, StoredAlert,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -15,14 +16,14 @@ const MANY: u32 = 10_000;
 /// What every step may change.
 pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) {
     for sink in sinks {
-        let shown = store.owed(*sink, 0, MANY as usize).await.unwrap();
-        assert_eq!(shown, owed(memory, *sink), "owed to {sink}");
+        let shown = store.pending(*sink, 0, MANY as usize).await.unwrap();
+        assert_eq!(shown, pending(memory, *sink), "pending for {sink}");
     }
-    let everything = Filter {
+    let everything = AlertFilter {
         limit: MANY,
-        ..Filter::default()
+        ..AlertFilter::default()
     };
-    page(store, memory, everything).await;
+    page(store, memory, everything, None).await;
     stats(store, memory).await;
 }
 
@@ -30,7 +31,7 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
 pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) {
     briefly(store, memory, sinks).await;
     for sink in sinks {
-        pages_of_owed(store, memory, *sink).await;
+        pages_of_pending(store, memory, *sink).await;
     }
     // One before the first and one after the last are nobody's.
     let last = memory.alerts.keys().max().copied().unwrap_or(0);
@@ -38,20 +39,36 @@ pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) 
         of_one(store, memory, seq).await;
     }
     let all: Vec<Seq> = (0..=last + 1).rev().collect();
-    let at = store.alerts_at(all).await.unwrap();
+    let at = store.alerts_by_seq(all.clone()).await.unwrap();
     same_alerts(&at, memory.alerts.iter().rev());
-    for source in SOURCES {
-        latest(store, memory, source, MANY).await;
-        latest(store, memory, source, 2).await;
+    for sink in sinks {
+        let at = store.alerts_at(*sink, all.clone()).await.unwrap();
+        same_to_send(&at, memory, *sink);
     }
 }
 
-async fn pages_of_owed(store: &dyn Store, memory: &Memory, sink: SinkId) {
-    let expected = owed(memory, sink);
-    let mut paged: Vec<Owed> = Vec::new();
+/// Each alert with the opening, the state and the handle of its episode.
+fn same_to_send(shown: &[AlertToSend], memory: &Memory, sink: SinkId) {
+    let alerts: Vec<StoredAlert> = shown.iter().map(|s| (*s.alert).clone()).collect();
+    same_alerts(&alerts, memory.alerts.iter().rev());
+    for (shown, kept) in shown.iter().zip(memory.alerts.values().rev()) {
+        let opened = shown.opened.as_ref().map(|opened| (opened.seq, opened.id));
+        assert_eq!(opened, memory.opening(kept), "{shown:?}");
+        assert_eq!(shown.episode_open, memory.is_open(kept), "{shown:?}");
+        assert_eq!(
+            shown.handle.as_ref(),
+            memory.handles.get(&(sink, kept.episode)),
+            "{shown:?}"
+        );
+    }
+}
+
+async fn pages_of_pending(store: &dyn Store, memory: &Memory, sink: SinkId) {
+    let expected = pending(memory, sink);
+    let mut paged: Vec<Pending> = Vec::new();
     loop {
-        let after = paged.last().map_or(0, |owed| owed.seq);
-        let page = store.owed(sink, after, 3).await.unwrap();
+        let after = paged.last().map_or(0, |pending| pending.seq);
+        let page = store.pending(sink, after, 3).await.unwrap();
         if page.is_empty() {
             break;
         }
@@ -60,11 +77,11 @@ async fn pages_of_owed(store: &dyn Store, memory: &Memory, sink: SinkId) {
     }
     assert_eq!(paged, expected);
     for lane in (0..PROBLEMS).map(Fingerprint) {
-        let mut of_lane: Vec<Owed> = expected.clone();
-        of_lane.retain(|owed| owed.fingerprint == lane);
-        let after = of_lane.first().map_or(0, |owed| owed.seq);
-        let rest = store.owed_in_lane(sink, lane, after, 2).await.unwrap();
-        let expected: Vec<Owed> = of_lane.into_iter().skip(1).take(2).collect();
+        let mut of_lane: Vec<Pending> = expected.clone();
+        of_lane.retain(|pending| pending.fingerprint == lane);
+        let after = of_lane.first().map_or(0, |pending| pending.seq);
+        let rest = store.pending_in_lane(sink, lane, after, 2).await.unwrap();
+        let expected: Vec<Pending> = of_lane.into_iter().skip(1).take(2).collect();
         assert_eq!(rest, expected);
     }
 }
@@ -82,24 +99,12 @@ async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
         "{attempts:?}"
     );
     let deliveries = store.deliveries_of(seq).await.unwrap();
-    let expected = memory.owed.values().filter(|row| row.owed.seq == seq);
+    let expected = memory.pending.values().filter(|row| row.pending.seq == seq);
     assert!(deliveries.iter().eq(expected), "{deliveries:?}");
     if let Some(kept) = kept {
         let shown = store.alert(kept.id).await.unwrap().unwrap();
         same_alert(&shown, seq, kept);
     }
-}
-
-async fn latest(store: &dyn Store, memory: &Memory, source: &str, limit: u32) {
-    let latest = store.latest_of(source.to_owned(), limit).await.unwrap();
-    let mut problems = BTreeSet::new();
-    let of_source = memory
-        .alerts
-        .iter()
-        .rev()
-        .filter(|(_, kept)| kept.source == source);
-    let newest = of_source.filter(|(_, kept)| problems.insert(kept.alert.fingerprint));
-    same_alerts(&latest, newest.take(limit as usize));
 }
 
 async fn stats(store: &dyn Store, memory: &Memory) {
@@ -109,7 +114,7 @@ async fn stats(store: &dyn Store, memory: &Memory) {
         alerts: first
             .zip(last)
             .map_or(0, |(first, last)| span(*first, *last)),
-        owed: counted(memory.owed.keys().map(|(sink, _)| *sink)),
+        pending: counted(memory.pending.keys().map(|(sink, _)| *sink)),
         dead: counted(memory.dead.values().map(|letter| letter.sink)),
         quarantined: memory.quarantine.len() as u64,
         bytes: 0,
@@ -125,8 +130,13 @@ fn counted(sinks: impl Iterator<Item = SinkId>) -> Vec<(SinkId, u64)> {
     counts.into_iter().collect()
 }
 
-/// One page of each list.
-pub(super) async fn page(store: &dyn Store, memory: &Memory, filter: Filter) {
+/// One page of each list, each with the part of the filter that it has.
+pub(super) async fn page(
+    store: &dyn Store,
+    memory: &Memory,
+    filter: AlertFilter,
+    sink: Option<SinkId>,
+) {
     let limit = filter.limit as usize;
     let before = filter.before.unwrap_or(i64::MAX);
     let wanted = |(seq, kept): &(&Seq, &Kept)| {
@@ -152,23 +162,34 @@ pub(super) async fn page(store: &dyn Store, memory: &Memory, filter: Filter) {
         memory.alerts.iter().rev().filter(wanted).take(limit),
     );
 
-    let of_lane = |lane: Fingerprint| filter.fingerprint.is_none_or(|wanted| wanted == lane);
-    let to_sink = |sink: SinkId| filter.sink.is_none_or(|wanted| wanted == sink);
-    let owed = memory.owed.values().filter(|row| row.owed.seq < before);
-    let owed = owed.filter(|row| to_sink(row.sink) && of_lane(row.owed.fingerprint));
-    let mut owed: Vec<_> = owed.cloned().collect();
-    owed.sort_by_key(|row| std::cmp::Reverse((row.owed.seq, row.sink)));
-    owed.truncate(limit);
-    assert_eq!(store.deliveries(filter.clone()).await.unwrap(), owed);
+    let to_sink = |of: SinkId| sink.is_none_or(|wanted| wanted == of);
+    let pending = memory
+        .pending
+        .values()
+        .filter(|row| row.pending.seq < before);
+    let pending = pending.filter(|row| to_sink(row.sink));
+    let mut pending: Vec<_> = pending.cloned().collect();
+    pending.sort_by_key(|row| std::cmp::Reverse((row.pending.seq, row.sink)));
+    pending.truncate(limit);
+    let of_sink = DeliveryFilter {
+        sink,
+        before: filter.before,
+        limit: filter.limit,
+    };
+    assert_eq!(store.deliveries(of_sink).await.unwrap(), pending);
 
-    let lane_of = |seq: Seq| memory.alerts[&seq].alert.fingerprint;
     let dead = memory
         .dead
         .values()
         .rev()
         .filter(|letter| letter.id < before);
-    let dead = dead.filter(|letter| to_sink(letter.sink) && of_lane(lane_of(letter.seq)));
-    let shown = store.dead(filter.clone()).await.unwrap();
+    let dead = dead.filter(|letter| to_sink(letter.sink));
+    let of_sink = DeadFilter {
+        sink,
+        before: filter.before,
+        limit: filter.limit,
+    };
+    let shown = store.dead(of_sink).await.unwrap();
     assert!(shown.iter().eq(dead.take(limit)), "{shown:?}");
 
     let quarantine = memory
@@ -178,17 +199,21 @@ pub(super) async fn page(store: &dyn Store, memory: &Memory, filter: Filter) {
         .filter(|row| row.id < before);
     let of_source =
         quarantine.filter(|row| filter.source.as_ref().is_none_or(|s| row.source == *s));
-    let shown = store.quarantine(filter.clone()).await.unwrap();
+    let filter = QuarantineFilter {
+        source: filter.source.clone(),
+        before: filter.before,
+        limit: filter.limit,
+    };
+    let shown = store.quarantine(filter).await.unwrap();
     assert!(shown.iter().eq(of_source.take(limit)), "{shown:?}");
 }
 
 impl Look {
-    pub(super) fn filter(&self, now: Timestamp, sinks: &[SinkId], last: Seq) -> Filter {
+    pub(super) fn filter(&self, now: Timestamp, last: Seq) -> AlertFilter {
         let back = |seconds: u8| now - SignedDuration::from_secs(seconds.into());
         let below = usize::try_from(last + 2).unwrap();
-        Filter {
+        AlertFilter {
             source: self.source.map(|source| SOURCES[source].to_owned()),
-            sink: self.sink.map(|sink| sinks[sink]),
             status: self.resolved.map(status),
             severity: self.severity.map(|severity| Severity::ALL[severity]),
             fingerprint: self.problem.map(Fingerprint),
@@ -201,9 +226,9 @@ impl Look {
     }
 }
 
-fn owed(memory: &Memory, sink: SinkId) -> Vec<Owed> {
-    let rows = memory.owed.range((sink, Seq::MIN)..=(sink, Seq::MAX));
-    rows.map(|(_, row)| row.owed.clone()).collect()
+fn pending(memory: &Memory, sink: SinkId) -> Vec<Pending> {
+    let rows = memory.pending.range((sink, Seq::MIN)..=(sink, Seq::MAX));
+    rows.map(|(_, row)| row.pending.clone()).collect()
 }
 
 fn same_alerts<'m>(shown: &[StoredAlert], kept: impl Iterator<Item = (&'m Seq, &'m Kept)>) {

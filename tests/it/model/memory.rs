@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use campanile_model::{Fingerprint, Status};
 use campanile_store::{
-    Appended, Appending, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry, NewAlert, Owed,
+    Appended, Appending, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry, NewAlert, Pending,
     QuarantineRow, Seq, Settlement, SinkId, Verdict,
 };
 use jiff::Timestamp;
@@ -34,13 +34,15 @@ enum Known {
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) alerts: BTreeMap<Seq, Kept>,
-    pub(super) owed: BTreeMap<(SinkId, Seq), DeliveryRow>,
+    pub(super) pending: BTreeMap<(SinkId, Seq), DeliveryRow>,
     pub(super) dead: BTreeMap<i64, DeadRow>,
     pub(super) quarantine: BTreeMap<i64, QuarantineRow>,
     /// By sink, time in milliseconds and number of the try: a second of the same replaces the first.
     pub(super) attempts: BTreeMap<(Seq, i64, SinkId, u32), AttemptRow>,
     keys: HashMap<DedupKey, (u64, Timestamp)>,
     episodes: HashMap<(String, Fingerprint), Uuid>,
+    /// What a sink returned for an episode. The store may remove one when no alert shows it any more.
+    pub(super) handles: HashMap<(SinkId, Uuid), String>,
     pruned_before: Option<Timestamp>,
     last_seq: Seq,
     last_dead: i64,
@@ -102,7 +104,7 @@ impl Memory {
             .insert(alert.key, (alert.content, entry.received_at));
         let episode = self.episode(&entry.source, alert, id);
         for sink in &alert.sinks {
-            self.insert_owed(*sink, seq, alert.fingerprint, entry.received_at, false);
+            self.insert_pending(*sink, seq, alert.fingerprint, entry.received_at, false);
         }
         let kept = Kept {
             id,
@@ -123,29 +125,29 @@ impl Memory {
         }
     }
 
-    fn insert_owed(
+    fn insert_pending(
         &mut self,
         sink: SinkId,
         seq: Seq,
         fingerprint: Fingerprint,
-        owed_since: Timestamp,
-        redriven: bool,
+        pending_since: Timestamp,
+        retried: bool,
     ) {
-        let owed = Owed {
+        let pending = Pending {
             seq,
             fingerprint,
             attempts: 0,
             due_at: None,
-            owed_since,
-            redriven,
+            pending_since,
+            retried,
         };
         let row = DeliveryRow {
             sink,
-            owed,
+            pending,
             last_error: None,
             last_code: None,
         };
-        self.owed.entry((sink, seq)).or_insert(row);
+        self.pending.entry((sink, seq)).or_insert(row);
     }
 
     pub(super) fn settle(&mut self, settlement: &Settlement) {
@@ -157,14 +159,14 @@ impl Memory {
             code,
             ..
         } = *settlement;
-        let Some(row) = self.owed.get_mut(&(sink, seq)) else {
+        let Some(row) = self.pending.get_mut(&(sink, seq)) else {
             return;
         };
         let word = match &settlement.verdict {
             Verdict::Delivered => "delivered",
             Verdict::Again { due_at, error } => {
-                row.owed.attempts = attempt;
-                row.owed.due_at = Some(*due_at);
+                row.pending.attempts = attempt;
+                row.pending.due_at = Some(*due_at);
                 row.last_error = Some(error.clone());
                 row.last_code = code;
                 "again"
@@ -186,7 +188,7 @@ impl Memory {
             }
         };
         if word != "again" {
-            self.owed.remove(&(sink, seq));
+            self.pending.remove(&(sink, seq));
         }
         let attempted = AttemptRow {
             sink,
@@ -195,30 +197,48 @@ impl Memory {
             attempt,
             code,
             verdict: word.to_owned(),
+            worth: settlement.worth,
+            remark: settlement.remark.clone(),
         };
+        if let Some(handle) = &settlement.handle {
+            let episode = self.alerts[&seq].episode;
+            self.handles.insert((sink, episode), handle.clone());
+        }
         let key = (seq, at.as_millisecond(), sink, attempt);
         self.attempts.insert(key, attempted);
     }
 
-    pub(super) fn redrive(&mut self, dead: &[i64], now: Timestamp) -> Vec<(SinkId, Seq)> {
-        let mut redriven = Vec::new();
+    /// The firing that opened the episode, while it is kept.
+    pub(super) fn opening(&self, kept: &Kept) -> Option<(Seq, Uuid)> {
+        let opens = |(_, other): &(&Seq, &Kept)| other.id == kept.episode;
+        let (seq, opening) = self.alerts.iter().find(opens)?;
+        (opening.alert.status == Status::Firing).then_some((*seq, opening.id))
+    }
+
+    pub(super) fn is_open(&self, kept: &Kept) -> bool {
+        let problem = (kept.source.clone(), kept.alert.fingerprint);
+        self.episodes.get(&problem) == Some(&kept.episode)
+    }
+
+    pub(super) fn retry_dead(&mut self, dead: &[i64], now: Timestamp) -> Vec<(SinkId, Seq)> {
+        let mut retried = Vec::new();
         for id in dead {
             let Some(letter) = self.dead.remove(id) else {
                 continue;
             };
             let lane = self.alerts[&letter.seq].alert.fingerprint;
-            self.insert_owed(letter.sink, letter.seq, lane, now, true);
-            redriven.push((letter.sink, letter.seq));
+            self.insert_pending(letter.sink, letter.seq, lane, now, true);
+            retried.push((letter.sink, letter.seq));
         }
-        redriven
+        retried
     }
 
-    pub(super) fn owe(&mut self, seq: Seq, sink: SinkId, now: Timestamp) -> bool {
+    pub(super) fn retry(&mut self, seq: Seq, sink: SinkId, now: Timestamp) -> bool {
         let Some(lane) = self.alerts.get(&seq).map(|kept| kept.alert.fingerprint) else {
             return false;
         };
-        let new = !self.owed.contains_key(&(sink, seq));
-        self.insert_owed(sink, seq, lane, now, true);
+        let new = !self.pending.contains_key(&(sink, seq));
+        self.insert_pending(sink, seq, lane, now, true);
         new
     }
 
@@ -235,8 +255,8 @@ impl Memory {
             .find(young)
             .map_or(Seq::MAX, |(seq, _)| *seq);
         let wanted = |seq: Seq| {
-            let owed = self.owed.keys().any(|(_, owed)| *owed == seq);
-            owed || self.dead.values().any(|letter| letter.seq == seq)
+            let pending = self.pending.keys().any(|(_, pending)| *pending == seq);
+            pending || self.dead.values().any(|letter| letter.seq == seq)
         };
         let gone: Vec<Seq> = self.alerts.range(..end).map(|(seq, _)| *seq).collect();
         for seq in gone

@@ -8,8 +8,9 @@ mod step;
 
 use std::path::Path;
 
+use campanile_model::Worth;
 use campanile_store::sqlite::Sqlite;
-use campanile_store::{Appended, Seq, Settlement, SinkId, Store};
+use campanile_store::{Appended, Seq, Settlement, SinkId, Store, Upkeep};
 use futures_util::future::{BoxFuture, join_all};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -113,26 +114,29 @@ impl<H: House> Run<H> {
                 let (seq, sink) = (self.any_place(*at), self.sinks[*sink]);
                 self.write(vec![self.settlement(sink, seq, *outcome)]).await;
             }
-            Step::Owe(at, sink) => {
+            Step::Retry(at, sink) => {
                 let (seq, sink) = (self.any_place(*at), self.sinks[*sink]);
-                let owed = self.house.store().owe(seq, sink, self.now).await.unwrap();
-                assert_eq!(owed, self.memory.owe(seq, sink, self.now));
+                let pending = self.house.store().retry(seq, sink, self.now).await.unwrap();
+                assert_eq!(pending, self.memory.retry(seq, sink, self.now));
             }
-            Step::DropOwed(at) => {
-                if let Some((sink, seq)) = self.any_owed(*at) {
-                    self.drop_owed(seq, sink).await;
+            Step::DropPending(at) => {
+                if let Some((sink, seq)) = self.any_pending(*at) {
+                    self.drop_pending(seq, sink).await;
                 }
             }
-            Step::DropAny(at, sink) => self.drop_owed(self.any_place(*at), self.sinks[*sink]).await,
-            Step::Redrive(picks) => {
+            Step::DropAny(at, sink) => {
+                self.drop_pending(self.any_place(*at), self.sinks[*sink])
+                    .await;
+            }
+            Step::RetryDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
-                let redriven = self
+                let retried = self
                     .house
                     .store()
-                    .redrive(dead.clone(), self.now)
+                    .retry_dead(dead.clone(), self.now)
                     .await
                     .unwrap();
-                assert_eq!(redriven, self.memory.redrive(&dead, self.now));
+                assert_eq!(retried, self.memory.retry_dead(&dead, self.now));
             }
             Step::DropDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
@@ -161,8 +165,9 @@ impl<H: House> Run<H> {
             }
             Step::Pass(seconds) => self.now += SignedDuration::from_secs((*seconds).into()),
             Step::Look(asked) => {
-                let filter = asked.filter(self.now, &self.sinks, self.last_seq);
-                look::page(self.house.store(), &self.memory, filter).await;
+                let filter = asked.filter(self.now, self.last_seq);
+                let sink = asked.sink.map(|sink| self.sinks[sink]);
+                look::page(self.house.store(), &self.memory, filter, sink).await;
             }
             Step::Crash(how) => self.crash(*how).await,
         }
@@ -201,22 +206,25 @@ impl<H: House> Run<H> {
 
     async fn settle(&mut self, settled: &[(Index, Outcome)]) {
         let of = |(at, outcome): &(Index, Outcome)| {
-            let (sink, seq) = self.any_owed(*at)?;
+            let (sink, seq) = self.any_pending(*at)?;
             Some(self.settlement(sink, seq, *outcome))
         };
         self.write(settled.iter().filter_map(of).collect()).await;
     }
 
     fn settlement(&self, sink: SinkId, seq: Seq, outcome: Outcome) -> Settlement {
-        let row = self.memory.owed.get(&(sink, seq));
+        let row = self.memory.pending.get(&(sink, seq));
         Settlement {
             sink,
             seq,
             at: self.now,
             took_ms: 5,
-            attempt: row.map_or(1, |row| row.owed.attempts + 1),
+            attempt: row.map_or(1, |row| row.pending.attempts + 1),
             code: Some(503),
             verdict: outcome.verdict(self.now),
+            handle: outcome.handle(),
+            worth: outcome.handle().map(|_| Worth::Accepted),
+            remark: outcome.handle().map(|handle| format!("{handle}, cut")),
         }
     }
 
@@ -231,9 +239,9 @@ impl<H: House> Run<H> {
         }
     }
 
-    async fn drop_owed(&mut self, seq: Seq, sink: SinkId) {
-        let dropped = self.house.store().drop_owed(seq, sink).await.unwrap();
-        assert_eq!(dropped, self.memory.owed.remove(&(sink, seq)).is_some());
+    async fn drop_pending(&mut self, seq: Seq, sink: SinkId) {
+        let dropped = self.house.store().drop_pending(seq, sink).await.unwrap();
+        assert_eq!(dropped, self.memory.pending.remove(&(sink, seq)).is_some());
     }
 
     /// What was answered is there after any end.
@@ -245,9 +253,9 @@ impl<H: House> Run<H> {
         look::whole(self.house.store(), &self.memory, &self.sinks).await;
     }
 
-    fn any_owed(&self, at: Index) -> Option<(SinkId, Seq)> {
-        let owed: Vec<_> = self.memory.owed.keys().copied().collect();
-        (!owed.is_empty()).then(|| owed[at.index(owed.len())])
+    fn any_pending(&self, at: Index) -> Option<(SinkId, Seq)> {
+        let pending: Vec<_> = self.memory.pending.keys().copied().collect();
+        (!pending.is_empty()).then(|| pending[at.index(pending.len())])
     }
 
     /// A place that was given, or one that is the next.

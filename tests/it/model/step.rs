@@ -19,14 +19,14 @@ pub(super) const PROBLEMS: u64 = 4;
 pub(super) enum Step {
     /// Callbacks that come at the same time.
     Append(Vec<Call>),
-    /// Outcomes that are written together, of what is owed.
+    /// Outcomes that are written together, of what is pending.
     Settle(Vec<(Index, Outcome)>),
-    /// An outcome of something that is not owed to this sink, or is gone.
+    /// An outcome of something that is not pending for this sink, or is gone.
     SettleAny(Index, usize, Outcome),
-    Redrive(Vec<Index>),
+    RetryDead(Vec<Index>),
     DropDead(Vec<Index>),
-    Owe(Index, usize),
-    DropOwed(Index),
+    Retry(Index, usize),
+    DropPending(Index),
     DropAny(Index, usize),
     Release(Index, Call),
     DropQuarantined(Vec<Index>),
@@ -64,6 +64,8 @@ pub(super) struct Look {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     Delivered,
+    /// With a handle of this number.
+    Handled(u8),
     Again(u8),
     Dead,
 }
@@ -90,7 +92,7 @@ struct Message {
 impl Outcome {
     pub(super) fn verdict(self, now: Timestamp) -> Verdict {
         match self {
-            Self::Delivered => Verdict::Delivered,
+            Self::Delivered | Self::Handled(_) => Verdict::Delivered,
             Self::Again(seconds) => Verdict::Again {
                 due_at: now + SignedDuration::from_secs(seconds.into()),
                 error: format!("503, again in {seconds} s"),
@@ -99,6 +101,15 @@ impl Outcome {
                 class: "poison",
                 error: "400".to_owned(),
             },
+        }
+    }
+}
+
+impl Outcome {
+    pub(super) fn handle(self) -> Option<String> {
+        match self {
+            Self::Handled(number) => Some(format!("message {number}")),
+            Self::Delivered | Self::Again(_) | Self::Dead => None,
         }
     }
 }
@@ -165,10 +176,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop::collection::vec(call(), 1..5).prop_map(Step::Append),
         8 => prop::collection::vec((any::<Index>(), outcome()), 1..6).prop_map(Step::Settle),
         1 => (any::<Index>(), sink(), outcome()).prop_map(|(at, sink, o)| Step::SettleAny(at, sink, o)),
-        2 => some().prop_map(Step::Redrive),
+        2 => some().prop_map(Step::RetryDead),
         1 => some().prop_map(Step::DropDead),
-        2 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::Owe(at, sink)),
-        1 => any::<Index>().prop_map(Step::DropOwed),
+        2 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::Retry(at, sink)),
+        1 => any::<Index>().prop_map(Step::DropPending),
         1 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::DropAny(at, sink)),
         2 => (any::<Index>(), call()).prop_map(|(at, call)| Step::Release(at, call)),
         1 => some().prop_map(Step::DropQuarantined),
@@ -186,6 +197,7 @@ fn crash() -> impl Strategy<Value = Crash> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(Outcome::Delivered),
+        any::<u8>().prop_map(Outcome::Handled),
         (0..90_u8).prop_map(Outcome::Again),
         Just(Outcome::Dead)
     ]

@@ -30,8 +30,8 @@ enum Step {
     Pass(u16),
     Down(usize, bool),
     /// `campanile dead retry`, `alerts retry`, `deliveries drop`.
-    Redrive(usize, Index),
-    Owe(usize, Index),
+    RetryDead(usize, Index),
+    Retry(usize, Index),
     Drop(usize, Index),
     Pause(usize),
     Resume(usize),
@@ -47,8 +47,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (1..90_u16).prop_map(Step::Pass),
         1 => (600..4000_u16).prop_map(Step::Pass),
         2 => (sink(), any::<bool>()).prop_map(|(sink, down)| Step::Down(sink, down)),
-        3 => (sink(), at()).prop_map(|(sink, at)| Step::Redrive(sink, at)),
-        1 => (sink(), at()).prop_map(|(sink, at)| Step::Owe(sink, at)),
+        3 => (sink(), at()).prop_map(|(sink, at)| Step::RetryDead(sink, at)),
+        1 => (sink(), at()).prop_map(|(sink, at)| Step::Retry(sink, at)),
         1 => (sink(), at()).prop_map(|(sink, at)| Step::Drop(sink, at)),
         1 => sink().prop_map(Step::Pause),
         2 => sink().prop_map(Step::Resume),
@@ -124,22 +124,22 @@ impl Run {
             }
             Step::Pass(seconds) => self.pass(u32::from(*seconds) * SECOND).await,
             Step::Down(sink, down) => self.rig.set_down(*sink, *down),
-            Step::Redrive(sink, at) => {
+            Step::RetryDead(sink, at) => {
                 if let Some(letter) = picked(*at, &self.rig.dead(*sink).await) {
-                    self.references[*sink].redriven(letter.seq, now);
-                    self.rig.redrive(letter.id).await;
+                    self.references[*sink].retried(letter.seq, now);
+                    self.rig.retry_dead(letter.id).await;
                 }
             }
-            Step::Owe(sink, at) => {
+            Step::Retry(sink, at) => {
                 if let Some((.., seq)) = picked(*at, &self.messages) {
-                    let owed = self.references[*sink].owed_again(*seq, now);
-                    assert_eq!(self.rig.owe(*sink, *seq).await, owed);
+                    let pending = self.references[*sink].owed_again(*seq, now);
+                    assert_eq!(self.rig.retry(*sink, *seq).await, pending);
                 }
             }
             Step::Drop(sink, at) => {
-                if let Some(seq) = picked(*at, &self.rig.owed(*sink).await) {
+                if let Some(seq) = picked(*at, &self.rig.pending(*sink).await) {
                     // It may be on its way by now; then it goes on.
-                    if self.rig.drop_owed(*sink, *seq).await {
+                    if self.rig.drop_pending(*sink, *seq).await {
                         assert!(self.references[*sink].dropped(*seq));
                     }
                 }
@@ -207,9 +207,9 @@ impl Run {
         }
         for (sink, reference) in self.references.iter().enumerate() {
             assert_eq!(
-                self.rig.owed(sink).await,
-                reference.owed(),
-                "owed to {sink}"
+                self.rig.pending(sink).await,
+                reference.pending(),
+                "pending for {sink}"
             );
             let mut dead: Vec<Seq> = self
                 .rig
@@ -223,7 +223,7 @@ impl Run {
         }
     }
 
-    /// All sinks are well: what is owed comes, and nothing else is left.
+    /// All sinks are well: what is pending comes, and nothing else is left.
     async fn end_well(&mut self) {
         for sink in 0..SINKS {
             self.rig.set_down(sink, false);
@@ -232,7 +232,7 @@ impl Run {
         self.pass(Duration::from_hours(4)).await;
         self.pass(Duration::from_hours(20)).await;
         for reference in &self.references {
-            assert!(reference.owed().is_empty());
+            assert!(reference.pending().is_empty());
         }
     }
 }

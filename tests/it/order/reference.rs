@@ -1,4 +1,4 @@
-//! What one sink may see, said in the fewest words: of each lane, what is owed; and of each line of the log, whether it may
+//! What one sink may see, said in the fewest words: of each lane, what is pending; and of each line of the log, whether it may
 //! stand there. It knows nothing of workers, pages or memory, and reads the schedule by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,18 +12,18 @@ use jiff::Timestamp;
 
 use super::rig::{Sent, Whim};
 
-/// One delivery that is owed.
+/// One delivery that is pending.
 #[derive(Clone, Debug)]
-struct Owed {
+struct Pending {
     attempts: u32,
-    /// Poison since it was owed, and since the last start.
+    /// Poison since it was pending, and since the last start.
     poison: u32,
     poison_since_start: u32,
     since: Timestamp,
     not_before: Timestamp,
     /// Too old at its last try, or refused too often: nothing but its end may follow.
     over: bool,
-    redriven: bool,
+    retried: bool,
     failed_at: Option<Timestamp>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Reference {
     /// Memory is so small that a delivery may leave it, and what the sink called poison with it: a follower is read from the
     /// store again when its turn comes.
     forgets: bool,
-    lanes: BTreeMap<u64, BTreeMap<Seq, Owed>>,
+    lanes: BTreeMap<u64, BTreeMap<Seq, Pending>>,
     lane_of: BTreeMap<Seq, u64>,
     /// The newest of each lane that was delivered as it was accepted, not again.
     newest: BTreeMap<u64, Seq>,
@@ -59,31 +59,31 @@ impl Reference {
 
     pub(super) fn accepted(&mut self, seq: Seq, lane: u64, now: Timestamp) {
         self.lane_of.insert(seq, lane);
-        self.owe(seq, now, false);
+        self.retry(seq, now, false);
     }
 
-    /// Owed once more by an operator. False when it is owed.
+    /// Pending once more by an operator. False when it is pending.
     pub(super) fn owed_again(&mut self, seq: Seq, now: Timestamp) -> bool {
-        !self.is_owed(seq) && self.owe(seq, now, true)
+        !self.is_owed(seq) && self.retry(seq, now, true)
     }
 
-    fn owe(&mut self, seq: Seq, now: Timestamp, redriven: bool) -> bool {
-        let owed = Owed {
+    fn retry(&mut self, seq: Seq, now: Timestamp, retried: bool) -> bool {
+        let pending = Pending {
             attempts: 0,
             poison: 0,
             poison_since_start: 0,
             since: now,
             not_before: now,
             over: false,
-            redriven,
+            retried,
             failed_at: None,
         };
         let lane = self.lanes.entry(self.lane_of[&seq]).or_default();
-        lane.insert(seq, owed).is_none()
+        lane.insert(seq, pending).is_none()
     }
 
     /// Taken from the dead letters.
-    pub(super) fn redriven(&mut self, seq: Seq, now: Timestamp) {
+    pub(super) fn retried(&mut self, seq: Seq, now: Timestamp) {
         *self.dead.get_mut(&seq).unwrap() -= 1;
         self.owed_again(seq, now);
     }
@@ -104,7 +104,7 @@ impl Reference {
     pub(super) fn restarted(&mut self) {
         self.quiet = None;
         let all = self.lanes.values_mut().flat_map(BTreeMap::values_mut);
-        all.for_each(|owed| owed.poison_since_start = 0);
+        all.for_each(|pending| pending.poison_since_start = 0);
     }
 
     /// A call of the sink.
@@ -126,16 +126,16 @@ impl Reference {
                 .newest
                 .get(&self.lane_of[&seq])
                 .is_some_and(|newest| *newest > seq);
-            let owed = self.next(seq, None);
-            assert_eq!(sent.attempt, owed.attempts + 1, "{sent:?}");
-            assert_eq!(sent.redriven, owed.redriven, "{sent:?}");
-            assert!(!late || sent.redriven, "late and not flagged: {sent:?}");
+            let pending = self.next(seq, None);
+            assert_eq!(sent.attempt, pending.attempts + 1, "{sent:?}");
+            assert_eq!(sent.retried, pending.retried, "{sent:?}");
+            assert!(!late || sent.retried, "late and not flagged: {sent:?}");
             assert!(
-                sent.at >= owed.not_before,
+                sent.at >= pending.not_before,
                 "before {}: {sent:?}",
-                owed.not_before
+                pending.not_before
             );
-            assert!(!owed.over, "sent after its last try: {sent:?}");
+            assert!(!pending.over, "sent after its last try: {sent:?}");
         }
         if let Whim::AsksForQuiet(seconds) = sent.answer {
             let asked = Duration::from_secs(seconds.into());
@@ -145,7 +145,7 @@ impl Reference {
                 .lanes
                 .values()
                 .flat_map(BTreeMap::values)
-                .map(|owed| owed.since);
+                .map(|pending| pending.since);
             let end = life
                 .min()
                 .map_or(until, |since| since + self.policy.max_age);
@@ -157,9 +157,9 @@ impl Reference {
     pub(super) fn told(&mut self, event: &Event, now: Timestamp) {
         match event {
             Event::Delivered { seq, attempt, .. } => {
-                let owed = self.take(*seq, now);
-                assert_eq!(*attempt, owed.attempts + 1);
-                if !owed.redriven {
+                let pending = self.take(*seq, now);
+                assert_eq!(*attempt, pending.attempts + 1);
+                if !pending.retried {
                     let lane = self.lane_of[seq];
                     let before = self.newest.insert(lane, *seq);
                     assert!(before < Some(*seq), "{seq} came after {before:?}");
@@ -177,11 +177,11 @@ impl Reference {
                 class,
                 ..
             } => {
-                let owed = self.take(*seq, now);
-                assert_eq!(*attempts, owed.attempts);
+                let pending = self.take(*seq, now);
+                assert_eq!(*attempts, pending.attempts);
                 match *class {
-                    "poison" => assert!(owed.poison >= 3, "poison after {owed:?}"),
-                    "expired" => assert!(now >= owed.since + self.policy.max_age, "{owed:?}"),
+                    "poison" => assert!(pending.poison >= 3, "poison after {pending:?}"),
+                    "expired" => assert!(now >= pending.since + self.policy.max_age, "{pending:?}"),
                     other => panic!("dead of {other}"),
                 }
                 *self.dead.entry(*seq).or_default() += 1;
@@ -194,15 +194,15 @@ impl Reference {
     fn failed(&mut self, seq: Seq, attempt: u32, class: Class, now: Timestamp) {
         let wait = self.wait(attempt, class) / 2;
         let (max_age, forgets) = (self.policy.max_age, self.forgets);
-        let owed = self.next(seq, Some(now));
-        assert_eq!(attempt, owed.attempts + 1);
-        owed.attempts = attempt;
-        owed.failed_at = Some(now);
-        owed.poison += u32::from(class == Class::Poison);
-        owed.poison_since_start += u32::from(class == Class::Poison);
-        let end = owed.since + max_age;
-        owed.not_before = (now + wait).min(end).max(now);
-        owed.over = now >= end || owed.poison_since_start >= 3 && !forgets;
+        let pending = self.next(seq, Some(now));
+        assert_eq!(attempt, pending.attempts + 1);
+        pending.attempts = attempt;
+        pending.failed_at = Some(now);
+        pending.poison += u32::from(class == Class::Poison);
+        pending.poison_since_start += u32::from(class == Class::Poison);
+        let end = pending.since + max_age;
+        pending.not_before = (now + wait).min(end).max(now);
+        pending.over = now >= end || pending.poison_since_start >= 3 && !forgets;
     }
 
     /// A step of the schedule; at least a minute, and from its later half, where people must act.
@@ -216,25 +216,25 @@ impl Reference {
         schedule[at].max(least)
     }
 
-    /// A delivery whose turn it is in its lane: no older one is owed, but for those that failed with it in one digest, and for
+    /// A delivery whose turn it is in its lane: no older one is pending, but for those that failed with it in one digest, and for
     /// those that an operator sends again, which may have come too late to be waited for.
-    fn next(&mut self, seq: Seq, digest: Option<Timestamp>) -> &mut Owed {
+    fn next(&mut self, seq: Seq, digest: Option<Timestamp>) -> &mut Pending {
         let lane = self.lanes.entry(self.lane_of[&seq]).or_default();
-        for (older, owed) in lane.range(..seq) {
-            let with_it = digest.is_some() && owed.failed_at == digest;
-            let waits = !with_it && !owed.redriven;
+        for (older, pending) in lane.range(..seq) {
+            let with_it = digest.is_some() && pending.failed_at == digest;
+            let waits = !with_it && !pending.retried;
             assert!(
                 !waits,
-                "{older} is owed, and older than {seq} of the same lane"
+                "{older} is pending, and older than {seq} of the same lane"
             );
         }
-        lane.get_mut(&seq).expect("it is owed")
+        lane.get_mut(&seq).expect("it is pending")
     }
 
-    fn take(&mut self, seq: Seq, now: Timestamp) -> Owed {
-        let owed = self.next(seq, Some(now)).clone();
+    fn take(&mut self, seq: Seq, now: Timestamp) -> Pending {
+        let pending = self.next(seq, Some(now)).clone();
         self.dropped(seq);
-        owed
+        pending
     }
 
     fn is_owed(&self, seq: Seq) -> bool {
@@ -243,8 +243,8 @@ impl Reference {
             .is_some_and(|lane| lane.contains_key(&seq))
     }
 
-    /// All that is owed, in order of acceptance.
-    pub(super) fn owed(&self) -> Vec<Seq> {
+    /// All that is pending, in order of acceptance.
+    pub(super) fn pending(&self) -> Vec<Seq> {
         let all = self.lanes.values().flat_map(BTreeMap::keys);
         all.copied().collect::<BTreeSet<_>>().into_iter().collect()
     }

@@ -10,7 +10,7 @@ use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
-use campanile_store::{Appending, DeadRow, Filter, Seq, Store};
+use campanile_store::{Appending, DeadFilter, DeadRow, Seq, Store};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ pub(crate) struct Sent {
     /// None for a digest, which is a message of its own.
     pub(crate) seq: Option<Seq>,
     pub(crate) attempt: u32,
-    pub(crate) redriven: bool,
+    pub(crate) retried: bool,
     pub(crate) at: Timestamp,
     pub(crate) delivery_id: String,
     pub(crate) answer: Whim,
@@ -102,7 +102,7 @@ impl Sink for Moodily {
                 sink: self.number,
                 seq: self.log.place(message),
                 attempt: message.attempt,
-                redriven: message.retried_by_operator,
+                retried: message.retried_by_operator,
                 at: message.at,
                 delivery_id: message.delivery_id.clone(),
                 answer,
@@ -187,7 +187,7 @@ impl Rig {
         *self.down[sink].lock().unwrap() = down;
     }
 
-    /// A vendor's callback with one message, owed to every sink. None when the message is known.
+    /// A vendor's callback with one message, pending for every sink. None when the message is known.
     pub(crate) async fn post(&self, message: &str, lane: u64, status: Status) -> Option<Seq> {
         let sinks = self.outlets.iter().map(|outlet| outlet.id).collect();
         let at = self.clock.now();
@@ -208,30 +208,30 @@ impl Rig {
         Some(seq)
     }
 
-    /// An operator sends an alert again. False when it is owed.
-    pub(crate) async fn owe(&self, sink: usize, seq: Seq) -> bool {
+    /// An operator sends an alert again. False when it is pending.
+    pub(crate) async fn retry(&self, sink: usize, seq: Seq) -> bool {
         let id = self.outlets[sink].id;
-        let owed = self.store.owe(seq, id, self.clock.now()).await.unwrap();
+        let pending = self.store.retry(seq, id, self.clock.now()).await.unwrap();
         self.delivery.poke(id, &[seq]);
-        owed
+        pending
     }
 
     /// An operator sends a dead letter again.
-    pub(crate) async fn redrive(&self, dead: i64) {
-        let redriven = self
+    pub(crate) async fn retry_dead(&self, dead: i64) {
+        let retried = self
             .store
-            .redrive(vec![dead], self.clock.now())
+            .retry_dead(vec![dead], self.clock.now())
             .await
             .unwrap();
-        for (sink, seq) in &redriven {
+        for (sink, seq) in &retried {
             self.delivery.poke(*sink, &[*seq]);
         }
     }
 
-    /// An operator drops what is owed. False when it is not.
-    pub(crate) async fn drop_owed(&self, sink: usize, seq: Seq) -> bool {
+    /// An operator drops what is pending. False when it is not.
+    pub(crate) async fn drop_pending(&self, sink: usize, seq: Seq) -> bool {
         let id = self.outlets[sink].id;
-        let dropped = self.store.drop_owed(seq, id).await.unwrap();
+        let dropped = self.store.drop_pending(seq, id).await.unwrap();
         self.delivery.forget(id, &[seq]);
         dropped
     }
@@ -257,22 +257,22 @@ impl Rig {
         );
     }
 
-    /// What is owed to a sink.
-    pub(crate) async fn owed(&self, sink: usize) -> Vec<Seq> {
-        let owed = self
+    /// What is pending for a sink.
+    pub(crate) async fn pending(&self, sink: usize) -> Vec<Seq> {
+        let pending = self
             .store
-            .owed(self.outlets[sink].id, 0, 1_000_000)
+            .pending(self.outlets[sink].id, 0, 1_000_000)
             .await
             .unwrap();
-        owed.into_iter().map(|owed| owed.seq).collect()
+        pending.into_iter().map(|pending| pending.seq).collect()
     }
 
     /// Dead letters of a sink, oldest first.
     pub(crate) async fn dead(&self, sink: usize) -> Vec<DeadRow> {
-        let filter = Filter {
+        let filter = DeadFilter {
             sink: Some(self.outlets[sink].id),
             limit: 1_000_000,
-            ..Filter::default()
+            ..DeadFilter::default()
         };
         let mut dead = self.store.dead(filter).await.unwrap();
         dead.reverse();

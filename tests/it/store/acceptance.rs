@@ -110,9 +110,9 @@ async fn a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones()
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
-    accepted(&store, firing("owed", 1, &[sink])).await;
+    accepted(&store, firing("pending", 1, &[sink])).await;
     let (newer, _) = accepted(&store, firing("done", 2, &[])).await;
-    // The first round takes the newer one away, the second finds only what is owed.
+    // The first round takes the newer one away, the second finds only what is pending.
     for _ in 0..2 {
         while store.prune(at(10)).await.unwrap() {}
     }

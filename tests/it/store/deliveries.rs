@@ -1,9 +1,9 @@
-//! What is owed stays owed until it is settled; what is dead can be sent again.
+//! What is pending stays pending until it is settled; what is dead can be sent again.
 
 use campanile_model::Fingerprint;
-use campanile_store::Verdict;
+use campanile_store::{DeadFilter, Verdict};
 
-use super::{accepted, all, at, firing, open, settlement};
+use super::{accepted, at, firing, open, settlement};
 
 #[tokio::test]
 async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
@@ -21,11 +21,11 @@ async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
                 .0,
         );
     }
-    let owed = |sink| {
+    let pending = |sink| {
         let store = store.clone();
         async move {
             store
-                .owed(sink, 0, 10)
+                .pending(sink, 0, 10)
                 .await
                 .unwrap()
                 .iter()
@@ -33,7 +33,7 @@ async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
                 .collect::<Vec<_>>()
         }
     };
-    assert_eq!(owed(sinks[0]).await, seqs);
+    assert_eq!(pending(sinks[0]).await, seqs);
     let due_at = at(60);
     let again = Verdict::Again {
         due_at,
@@ -51,12 +51,12 @@ async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
         ])
         .await
         .unwrap();
-    assert_eq!(owed(sinks[0]).await, [seqs[1], seqs[3], seqs[4]]);
-    assert_eq!(owed(sinks[1]).await, seqs);
-    let first = &store.owed(sinks[0], 0, 1).await.unwrap()[0];
+    assert_eq!(pending(sinks[0]).await, [seqs[1], seqs[3], seqs[4]]);
+    assert_eq!(pending(sinks[1]).await, seqs);
+    let first = &store.pending(sinks[0], 0, 1).await.unwrap()[0];
     assert_eq!((first.attempts, first.due_at), (1, Some(due_at)));
     let lane = store
-        .owed_in_lane(sinks[0], Fingerprint(1), seqs[1], 10)
+        .pending_in_lane(sinks[0], Fingerprint(1), seqs[1], 10)
         .await
         .unwrap();
     assert_eq!(lane.iter().map(|o| o.seq).collect::<Vec<_>>(), [seqs[3]]);
@@ -84,18 +84,25 @@ async fn a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once() {
         .settle(vec![settlement(sink, seq, verdict)])
         .await
         .unwrap();
-    let letter = store.dead(all()).await.unwrap().remove(0);
+    let letter = store
+        .dead(DeadFilter {
+            limit: 9,
+            ..DeadFilter::default()
+        })
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(
         (letter.class.as_str(), letter.error.as_str(), letter.seq),
         ("expired", "too old", seq)
     );
     assert_eq!(
-        store.redrive(vec![letter.id], at(5)).await.unwrap(),
+        store.retry_dead(vec![letter.id], at(5)).await.unwrap(),
         [(sink, seq)]
     );
-    assert_eq!(store.redrive(vec![letter.id], at(5)).await.unwrap(), []);
-    let owed = store.owed(sink, 0, 10).await.unwrap();
-    assert!(owed[0].redriven && owed[0].attempts == 0 && owed[0].owed_since == at(5));
+    assert_eq!(store.retry_dead(vec![letter.id], at(5)).await.unwrap(), []);
+    let pending = store.pending(sink, 0, 10).await.unwrap();
+    assert!(pending[0].retried && pending[0].attempts == 0 && pending[0].pending_since == at(5));
     assert_eq!(store.drop_dead(vec![letter.id]).await.unwrap(), 0);
 }
 
@@ -105,8 +112,8 @@ async fn settling_what_an_operator_dropped_changes_nothing() {
     let store = open(folder.path());
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
-    assert!(store.drop_owed(seq, sink).await.unwrap());
-    assert!(!store.drop_owed(seq, sink).await.unwrap());
+    assert!(store.drop_pending(seq, sink).await.unwrap());
+    assert!(!store.drop_pending(seq, sink).await.unwrap());
     let verdict = Verdict::Dead {
         class: "expired",
         error: String::new(),
@@ -115,6 +122,15 @@ async fn settling_what_an_operator_dropped_changes_nothing() {
         .settle(vec![settlement(sink, seq, verdict)])
         .await
         .unwrap();
-    assert!(store.dead(all()).await.unwrap().is_empty());
+    assert!(
+        store
+            .dead(DeadFilter {
+                limit: 9,
+                ..DeadFilter::default()
+            })
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(store.attempts_of(seq).await.unwrap().is_empty());
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use campanile_store::sqlite::Sqlite;
 
-use super::{firing, open};
+use campanile_model::Status;
+use campanile_store::{Settlement, Verdict};
+
+use super::{accepted, alert, at, entry, firing, open, settlement};
 
 #[tokio::test]
 async fn a_second_gateway_on_the_same_file_is_refused_with_what_to_do() {
@@ -83,9 +86,9 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
     let sinks = store.sink_ids(names).await.unwrap();
     store.append(firing("one", 1, &sinks)).await.unwrap();
     store.append(firing("two", 2, &sinks[1..])).await.unwrap();
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for sink in &sinks {
-        owed.push(store.owed(*sink, 0, 10).await.unwrap());
+        pending.push(store.pending(*sink, 0, 10).await.unwrap());
     }
     store.close().await.unwrap();
     drop(store);
@@ -97,6 +100,9 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
              owed_ms INTEGER NOT NULL, due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT,
              PRIMARY KEY (sink, seq)
          ) WITHOUT ROWID;
+         DROP TABLE handle;
+         ALTER TABLE attempt DROP COLUMN worth;
+         ALTER TABLE attempt DROP COLUMN remark;
          PRAGMA user_version = 1;",
     )
     .unwrap();
@@ -112,8 +118,35 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
     let store = open(folder.path());
     let mut kept = Vec::new();
     for sink in &sinks {
-        kept.push(store.owed(*sink, 0, 10).await.unwrap());
+        kept.push(store.pending(*sink, 0, 10).await.unwrap());
     }
-    assert_eq!(kept, owed);
-    assert_eq!(owed.iter().map(Vec::len).sum::<usize>(), 3);
+    assert_eq!(kept, pending);
+    assert_eq!(pending.iter().map(Vec::len).sum::<usize>(), 3);
+}
+
+#[tokio::test]
+async fn a_handle_is_removed_with_the_last_alert_of_its_episode() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let handled = |seq| Settlement {
+        handle: Some("om_1".to_owned()),
+        ..settlement(sink, seq, Verdict::Delivered)
+    };
+    let resolved = entry(vec![alert("2", 1, Status::Resolved, &[sink])]);
+    for callback in [firing("1", 1, &[sink]), resolved] {
+        let (seq, _) = accepted(&store, callback).await;
+        store.settle(vec![handled(seq)]).await.unwrap();
+    }
+    // One round sees that the episode is closed, the next that nothing of it is left.
+    for _ in 0..2 {
+        while store.prune(at(100)).await.unwrap() {}
+    }
+    store.close().await.unwrap();
+    let file = rusqlite::Connection::open(folder.path().join("campanile.db")).unwrap();
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        file.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("alert"), count("handle")), (0, 0));
 }

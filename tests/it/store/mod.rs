@@ -2,15 +2,17 @@
 
 mod acceptance;
 mod deliveries;
+mod episodes;
 mod file;
 mod retention;
+mod upgrade;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Severity, Status};
 use campanile_store::sqlite::Sqlite;
-use campanile_store::{Appending, Entry, Filter, NewAlert, Seq, Settlement, Store, Verdict};
+use campanile_store::{AlertFilter, Appending, Entry, NewAlert, Seq, Settlement, Store, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -49,10 +51,10 @@ fn firing(message: &str, problem: u64, sinks: &[i64]) -> Entry {
     entry(vec![alert(message, problem, Status::Firing, sinks)])
 }
 
-fn all() -> Filter {
-    Filter {
+fn all() -> AlertFilter {
+    AlertFilter {
         limit: 1000,
-        ..Filter::default()
+        ..AlertFilter::default()
     }
 }
 
@@ -65,6 +67,9 @@ fn settlement(sink: i64, seq: Seq, verdict: Verdict) -> Settlement {
         attempt: 1,
         code: Some(200),
         verdict,
+        handle: None,
+        worth: None,
+        remark: None,
     }
 }
 

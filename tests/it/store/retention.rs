@@ -1,7 +1,7 @@
-//! What was accepted is found again, until it is old and nobody is owed it.
+//! What was accepted is found again, until it is old and nobody is pending it.
 
 use campanile_model::{Fingerprint, Status};
-use campanile_store::{Appending, Fault, Filter, Seq, Settlement, Verdict};
+use campanile_store::{AlertFilter, Appending, Fault, QuarantineFilter, Seq, Settlement, Verdict};
 use jiff::SignedDuration;
 
 use super::{accepted, alert, all, at, entry, firing, open, settlement};
@@ -26,7 +26,7 @@ async fn an_alert_is_there_after_the_process_died_without_closing() {
     let json: serde_json::Value = serde_json::from_slice(&kept.json).unwrap();
     assert_eq!(json["id"], id.to_string());
     assert_eq!(json["message_id"], "m1");
-    assert_eq!(store.owed(sink, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.pending(sink, 0, 10).await.unwrap().len(), 1);
     assert_eq!(
         store.append(firing("m1", 1, &[sink])).await.unwrap().alerts,
         [Appending::Duplicate { conflict: false }]
@@ -53,10 +53,10 @@ async fn every_kept_alert_is_readable_after_many_batches_and_a_restart() {
     assert_eq!(again.alerts, [Appending::Duplicate { conflict: false }]);
     let since = at(0) - SignedDuration::from_secs(1);
     let listed = store
-        .alerts(Filter {
+        .alerts(AlertFilter {
             since: Some(since),
             limit: 5000,
-            ..Filter::default()
+            ..AlertFilter::default()
         })
         .await
         .unwrap();
@@ -79,13 +79,13 @@ async fn alerts_are_listed_newest_first_by_what_is_asked() {
         )
         .await;
     }
-    let count = |filter: Filter| {
+    let count = |filter: AlertFilter| {
         let store = store.clone();
         async move { store.alerts(filter).await.unwrap().len() }
     };
     assert_eq!(count(all()).await, 10);
     assert_eq!(
-        count(Filter {
+        count(AlertFilter {
             status: Some(Status::Firing),
             ..all()
         })
@@ -93,7 +93,7 @@ async fn alerts_are_listed_newest_first_by_what_is_asked() {
         5
     );
     assert_eq!(
-        count(Filter {
+        count(AlertFilter {
             fingerprint: Some(Fingerprint(3)),
             ..all()
         })
@@ -101,7 +101,7 @@ async fn alerts_are_listed_newest_first_by_what_is_asked() {
         2
     );
     assert_eq!(
-        count(Filter {
+        count(AlertFilter {
             source: Some("nobody/here".to_owned()),
             ..all()
         })
@@ -109,18 +109,21 @@ async fn alerts_are_listed_newest_first_by_what_is_asked() {
         0
     );
     assert_eq!(
-        count(Filter {
+        count(AlertFilter {
             since: Some(at(1)),
             ..all()
         })
         .await,
         0
     );
-    let page = store.alerts(Filter { limit: 3, ..all() }).await.unwrap();
+    let page = store
+        .alerts(AlertFilter { limit: 3, ..all() })
+        .await
+        .unwrap();
     let seqs: Vec<Seq> = page.iter().map(|a| a.seq).collect();
     assert_eq!(seqs, [10, 9, 8]);
     assert_eq!(
-        count(Filter {
+        count(AlertFilter {
             before: Some(8),
             ..all()
         })
@@ -160,7 +163,16 @@ async fn a_quarantined_callback_keeps_its_bytes_and_is_released_once() {
             .alerts
             .is_empty()
     );
-    assert!(store.quarantine(all()).await.unwrap().is_empty());
+    assert!(
+        store
+            .quarantine(QuarantineFilter {
+                limit: 9,
+                ..QuarantineFilter::default()
+            })
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -168,7 +180,7 @@ async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
-    let (owed, _) = accepted(&store, firing("owed", 1, &[sink])).await;
+    let (pending, _) = accepted(&store, firing("pending", 1, &[sink])).await;
     let (done, _) = accepted(&store, firing("done", 2, &[sink])).await;
     let (dead, _) = accepted(&store, firing("dead", 3, &[sink])).await;
     let late = Settlement {
@@ -194,13 +206,13 @@ async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead() {
         .iter()
         .map(|a| a.seq)
         .collect();
-    assert_eq!(kept, [dead, owed]);
-    assert!(store.callback_of(owed).await.unwrap().is_some());
+    assert_eq!(kept, [dead, pending]);
+    assert!(store.callback_of(pending).await.unwrap().is_some());
     assert!(store.callback_of(done).await.unwrap().is_none());
     while store.prune(at(2000)).await.unwrap() {}
     assert_eq!(
         store.alerts(all()).await.unwrap().len(),
         1,
-        "what is owed outlives any retention"
+        "what is pending outlives any retention"
     );
 }

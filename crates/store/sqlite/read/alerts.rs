@@ -1,31 +1,34 @@
 //! Alerts, and the callbacks that they are packed in.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{damage, seq_of, size, source_number};
+use super::{damage, size, source_number};
+use crate::id::seq_of;
+use crate::sqlite::schema;
 use crate::sqlite::session::{severity_number, status_number};
-use crate::sqlite::{codec, schema};
-use crate::{Filter, Seq, StoredAlert};
+use crate::{AlertFilter, Seq, StoredAlert, codec};
 
 /// Rows that one look may pass over. A longer search takes several looks, so that none holds the log back.
 const SCAN_ROWS: i64 = 20_000;
+
+/// What [`Unpacker::alert`] reads, first in its row.
+pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
 
 const ALERT: &str =
     "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
 
 /// What callbacks pack, the last one remembered: the alerts of one callback are read one after the other.
-struct Unpacker<'c> {
+pub(super) struct Unpacker<'c> {
     select: CachedStatement<'c>,
     last: Option<(i64, Vec<u8>)>,
 }
 
 impl<'c> Unpacker<'c> {
-    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
         let select = connection.prepare_cached("SELECT packed FROM callback WHERE id = ?1")?;
         Ok(Self { select, last: None })
     }
@@ -40,8 +43,8 @@ impl<'c> Unpacker<'c> {
         Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
     }
 
-    /// The alert of a row of [`ALERT`], whole.
-    fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
+    /// The alert of a row that begins with [`COLUMNS`], whole.
+    pub(super) fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
         let id = Uuid::from_bytes(row.get(1)?);
         let episode = row
             .get::<_, Option<[u8; 16]>>(2)?
@@ -61,8 +64,7 @@ impl<'c> Unpacker<'c> {
     }
 }
 
-/// One that is damaged is left out as one that is gone: it must not hold up those beside it for ever.
-pub(crate) fn alerts_at(
+pub(crate) fn alerts_by_seq(
     connection: &Connection,
     seqs: &[Seq],
 ) -> rusqlite::Result<Vec<StoredAlert>> {
@@ -70,20 +72,27 @@ pub(crate) fn alerts_at(
     let mut select = connection.prepare_cached(&format!("{ALERT} WHERE a.seq = ?1"))?;
     let mut found = Vec::with_capacity(seqs.len());
     for seq in seqs {
-        match select
-            .query_row([seq], |row| unpacker.alert(row))
-            .optional()
-        {
-            Ok(alert) => found.extend(alert),
-            Err(error) if schema::is_damage(&error) => {
-                let path = connection.path().unwrap_or_default();
-                let trouble = schema::trouble(Path::new(path), &error);
-                tracing::error!(seq, error = %trouble, "an alert in the store is damaged and cannot be sent");
-            }
-            Err(error) => return Err(error),
-        }
+        let alert = select.query_row([seq], |row| unpacker.alert(row));
+        found.extend(readable(connection, *seq, alert)?);
     }
     Ok(found)
+}
+
+/// What was read of an alert. One that is gone or damaged is left out: it must not hold up the others for ever.
+pub(super) fn readable<T>(
+    connection: &Connection,
+    seq: Seq,
+    read: rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    match read.optional() {
+        Err(error) if schema::is_damage(&error) => {
+            let path = connection.path().unwrap_or_default();
+            let error = schema::trouble(Path::new(path), &error);
+            tracing::error!(seq, %error, "an alert in the store is damaged and cannot be sent");
+            Ok(None)
+        }
+        read => read,
+    }
 }
 
 pub(crate) fn alert(connection: &Connection, id: Uuid) -> rusqlite::Result<Option<StoredAlert>> {
@@ -106,7 +115,7 @@ pub(crate) fn bounds(connection: &Connection) -> rusqlite::Result<Option<(Seq, S
 
 pub(crate) fn alerts(
     connection: &Connection,
-    filter: &Filter,
+    filter: &AlertFilter,
 ) -> rusqlite::Result<Vec<StoredAlert>> {
     let source = source_number(connection, filter.source.as_deref())?;
     let Some((lowest, highest)) = bounds(connection)? else {
@@ -143,35 +152,6 @@ pub(crate) fn alerts(
         before = from;
     }
     Ok(found)
-}
-
-pub(crate) fn latest_of(
-    connection: &Connection,
-    source: &str,
-    limit: u32,
-) -> rusqlite::Result<Vec<StoredAlert>> {
-    let source = source_number(connection, Some(source))?;
-    let Some((lowest, highest)) = bounds(connection)? else {
-        return Ok(Vec::new());
-    };
-    let mut select = connection.prepare_cached(
-        "SELECT seq, fingerprint FROM alert WHERE seq < ?1 AND seq >= ?2 AND source = ?3 ORDER BY seq DESC",
-    )?;
-    let mut problems = HashSet::new();
-    let mut latest: Vec<Seq> = Vec::new();
-    let mut before = highest + 1;
-    while before > lowest && latest.len() < limit as usize {
-        let from = before - SCAN_ROWS;
-        let mut rows = select.query(params![before, from, source])?;
-        while let Some(row) = rows.next()? {
-            if problems.insert(row.get::<_, i64>(1)?) {
-                latest.push(row.get(0)?);
-            }
-        }
-        before = from;
-    }
-    latest.truncate(limit as usize);
-    alerts_at(connection, &latest)
 }
 
 pub(crate) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {

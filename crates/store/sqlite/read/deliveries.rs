@@ -1,27 +1,27 @@
-//! What is owed to sinks, what was tried, and what is dead.
+//! Pending deliveries, attempts and dead letters.
 
-use campanile_model::Fingerprint;
+use campanile_model::{Fingerprint, Worth};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{known_sinks, time};
-use crate::sqlite::owed;
-use crate::{AttemptRow, DeadRow, DeliveryRow, Filter, Owed, Seq, SinkId};
+use crate::sqlite::pending;
+use crate::{AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Seq, SinkId};
 
-fn owed_row(row: &Row<'_>) -> rusqlite::Result<Owed> {
-    Ok(Owed {
+fn pending_row(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
         seq: row.get(0)?,
         fingerprint: Fingerprint(row.get::<_, i64>(1)?.cast_unsigned()),
         attempts: row.get(2)?,
         due_at: row.get::<_, Option<i64>>(3)?.map(time),
-        owed_since: time(row.get(4)?),
-        redriven: row.get(5)?,
+        pending_since: time(row.get(4)?),
+        retried: row.get(5)?,
     })
 }
 
 fn delivery_row(sink: SinkId, row: &Row<'_>) -> rusqlite::Result<DeliveryRow> {
     Ok(DeliveryRow {
         sink,
-        owed: owed_row(row)?,
+        pending: pending_row(row)?,
         last_error: row.get(7)?,
         last_code: row.get(6)?,
     })
@@ -31,33 +31,36 @@ fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn owed(
+pub(crate) fn pending(
     connection: &Connection,
     sink: SinkId,
     after: Seq,
     count: usize,
-) -> rusqlite::Result<Vec<Owed>> {
-    owed::select(connection, sink, "WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-        .query_map(params![after, limit(count)], owed_row)?
+) -> rusqlite::Result<Vec<Pending>> {
+    pending::select(connection, sink, "WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .query_map(params![after, limit(count)], pending_row)?
         .collect()
 }
 
-pub(crate) fn owed_in_lane(
+pub(crate) fn pending_in_lane(
     connection: &Connection,
     sink: SinkId,
     lane: Fingerprint,
     after: Seq,
     count: usize,
-) -> rusqlite::Result<Vec<Owed>> {
+) -> rusqlite::Result<Vec<Pending>> {
     let which = "WHERE seq > ?1 AND fingerprint = ?2 ORDER BY seq LIMIT ?3";
-    owed::select(connection, sink, which)?
-        .query_map(params![after, lane.0.cast_signed(), limit(count)], owed_row)?
+    pending::select(connection, sink, which)?
+        .query_map(
+            params![after, lane.0.cast_signed(), limit(count)],
+            pending_row,
+        )?
         .collect()
 }
 
 pub(crate) fn deliveries(
     connection: &Connection,
-    filter: &Filter,
+    filter: &DeliveryFilter,
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
     // Sinks are few, and each gives at most `limit` rows.
     let sinks = match filter.sink {
@@ -67,18 +70,17 @@ pub(crate) fn deliveries(
             .map(|(id, _)| id)
             .collect(),
     };
-    let which = "WHERE seq < ?1 AND (?2 IS NULL OR fingerprint = ?2) ORDER BY seq DESC LIMIT ?3";
-    let lane = filter.fingerprint.map(|f| f.0.cast_signed());
+    let which = "WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
     let mut found: Vec<DeliveryRow> = Vec::new();
     for sink in sinks {
         let before = filter.before.unwrap_or(Seq::MAX);
-        let mut select = owed::select(connection, sink, which)?;
+        let mut select = pending::select(connection, sink, which)?;
         let row = |row: &Row<'_>| delivery_row(sink, row);
-        for row in select.query_map(params![before, lane, filter.limit], row)? {
+        for row in select.query_map(params![before, filter.limit], row)? {
             found.push(row?);
         }
     }
-    found.sort_by_key(|row| std::cmp::Reverse((row.owed.seq, row.sink)));
+    found.sort_by_key(|row| std::cmp::Reverse((row.pending.seq, row.sink)));
     found.truncate(filter.limit as usize);
     Ok(found)
 }
@@ -89,7 +91,7 @@ pub(crate) fn deliveries_of(
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
     let sinks = known_sinks(connection)?.into_iter();
     let rows = sinks.map(|(sink, _)| {
-        owed::select(connection, sink, "WHERE seq = ?1")?
+        pending::select(connection, sink, "WHERE seq = ?1")?
             .query_row([seq], |row| delivery_row(sink, row))
             .optional()
     });
@@ -99,7 +101,7 @@ pub(crate) fn deliveries_of(
 pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Vec<AttemptRow>> {
     connection
         .prepare_cached(
-            "SELECT sink, at_ms, took_ms, attempt, code, verdict FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink",
+            "SELECT sink, at_ms, took_ms, attempt, code, verdict, worth, remark FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink",
         )?
         .query_map([seq], |row| {
             let verdict = match row.get::<_, i64>(5)? {
@@ -114,25 +116,30 @@ pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result
                 attempt: row.get(3)?,
                 code: row.get(4)?,
                 verdict: verdict.to_owned(),
+                worth: row.get::<_, Option<i64>>(6)?.map(worth),
+                remark: row.get(7)?,
             })
         })?
         .collect()
 }
 
-pub(crate) fn dead(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<DeadRow>> {
+fn worth(number: i64) -> Worth {
+    match number {
+        0 => Worth::Committed,
+        1 => Worth::Accepted,
+        _ => Worth::Written,
+    }
+}
+
+pub(crate) fn dead(connection: &Connection, filter: &DeadFilter) -> rusqlite::Result<Vec<DeadRow>> {
     connection
         .prepare_cached(
             "SELECT id, sink, seq, attempts, at_ms, class, error, code FROM dead
-             WHERE id < ?1 AND (?2 IS NULL OR sink = ?2) AND (?3 IS NULL OR fingerprint = ?3)
-             ORDER BY id DESC LIMIT ?4",
+             WHERE id < ?1 AND (?2 IS NULL OR sink = ?2)
+             ORDER BY id DESC LIMIT ?3",
         )?
         .query_map(
-            params![
-                filter.before.unwrap_or(i64::MAX),
-                filter.sink,
-                filter.fingerprint.map(|f| f.0.cast_signed()),
-                filter.limit
-            ],
+            params![filter.before.unwrap_or(i64::MAX), filter.sink, filter.limit],
             |row| {
                 Ok(DeadRow {
                     id: row.get(0)?,

@@ -2,18 +2,20 @@
 
 mod alerts;
 mod deliveries;
-mod id;
 mod quarantine;
 mod readers;
+mod to_send;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-pub(super) use alerts::{alert, alerts, alerts_at, callback_of, latest_of};
-pub(super) use deliveries::{attempts_of, dead, deliveries, deliveries_of, owed, owed_in_lane};
-pub(super) use id::{id_of, ms_of, seq_of};
+pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of};
+pub(super) use deliveries::{
+    attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
+};
 pub(super) use quarantine::{quarantine, quarantined};
 pub(super) use readers::Readers;
+pub(super) use to_send::alerts_at;
 
 use crate::{SinkId, Stats};
 
@@ -21,13 +23,13 @@ pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
     let number = |sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))
     };
-    let mut owed = Vec::new();
+    let mut pending = Vec::new();
     for (sink, _) in known_sinks(connection)? {
         let rows = number(&format!(
             "SELECT count(*) FROM {}",
-            super::owed::table(sink)
+            super::pending::table(sink)
         ))?;
-        owed.extend((rows > 0).then_some((sink, rows)));
+        pending.extend((rows > 0).then_some((sink, rows)));
     }
     let dead = connection
         .prepare_cached("SELECT sink, count(*) FROM dead GROUP BY sink ORDER BY sink")?
@@ -40,7 +42,7 @@ pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
     let pages = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
     Ok(Stats {
         alerts: span.cast_unsigned(),
-        owed,
+        pending,
         dead,
         quarantined: number("SELECT count(*) FROM quarantine")?,
         bytes: pages,

@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{damage, source_number, time};
-use crate::sqlite::codec;
-use crate::{Fault, Filter, QuarantineRow};
+use crate::{Fault, QuarantineFilter, QuarantineRow, codec};
 
 const QUARANTINE: &str = "SELECT q.id, s.name, q.received_ms, q.faults, q.raw FROM quarantine q JOIN source s ON s.id = q.source";
 
@@ -21,7 +20,7 @@ fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
 
 pub(crate) fn quarantine(
     connection: &Connection,
-    filter: &Filter,
+    filter: &QuarantineFilter,
 ) -> rusqlite::Result<Vec<QuarantineRow>> {
     let source = source_number(connection, filter.source.as_deref())?;
     connection

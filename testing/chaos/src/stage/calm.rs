@@ -1,4 +1,4 @@
-//! When a fault is over: what is owed is delivered, and every promise is looked at.
+//! When a fault is over: what is pending is delivered, and every promise is looked at.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::receiver::{Receiver, is_refused};
 use crate::{Trouble, secrets};
 
 impl Stage {
-    /// Vendors have their last say, what is owed is delivered, and everything that was promised is looked at.
+    /// Vendors have their last say, what is pending is delivered, and everything that was promised is looked at.
     pub(crate) async fn calm(&mut self) -> Result<(), Trouble> {
         let mut callers = std::mem::take(&mut self.callers);
         for caller in &mut callers {
@@ -19,14 +19,14 @@ impl Stage {
         self.callers = callers;
         let operator = self.operator()?;
         self.delivered(operator).await?;
-        let owed = self.nothing_owed(operator).await?;
+        let pending = self.nothing_pending(operator).await?;
         let verdict = self.judge();
         self.cycle.losses += verdict.losses;
         self.cycle.duplicates += verdict.duplicates;
         self.cycle.order_breaks += verdict.order_breaks;
         self.breaches.extend(verdict.breaches);
-        if let Some(owed) = owed {
-            self.breach("I5", owed);
+        if let Some(pending) = pending {
+            self.breach("I5", pending);
         }
         self.balance(operator).await?;
         self.secrets(operator).await?;
@@ -42,8 +42,9 @@ impl Stage {
         let mut missing: Vec<(&Receiver, &String)> = Vec::new();
         for receiver in &self.receivers {
             let promised = said.iter().filter(|(_, entry)| entry.promised);
-            let owed = promised.filter(|(key, entry)| oracle::is_owed(receiver.name, key, entry));
-            missing.extend(owed.map(|(key, _)| (receiver, key)));
+            let pending =
+                promised.filter(|(key, entry)| oracle::is_owed(receiver.name, key, entry));
+            missing.extend(pending.map(|(key, _)| (receiver, key)));
         }
         while began.elapsed() < self.wish.patience {
             missing.retain(|(receiver, key)| !receiver.has(key));
@@ -64,8 +65,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until the gateway says that nothing is owed; gives what it says if it never does.
-    async fn nothing_owed(&self, operator: Operator) -> Result<Option<String>, Trouble> {
+    /// Waits until the gateway says that no delivery is pending; gives what it says if it never does.
+    async fn nothing_pending(&self, operator: Operator) -> Result<Option<String>, Trouble> {
         let began = Instant::now();
         loop {
             let sinks = operator.sinks().await?;
@@ -120,7 +121,7 @@ impl Stage {
         verdict
     }
 
-    /// I5: with nothing owed, what was accepted is what was delivered and what is dead, by the gateway's own count.
+    /// I5: with nothing pending, what was accepted is what was delivered and what is dead, by the gateway's own count.
     async fn balance(&mut self, operator: Operator) -> Result<(), Trouble> {
         let began = Instant::now();
         let mut alerts;

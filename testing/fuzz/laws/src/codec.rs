@@ -1,7 +1,7 @@
 //! Any bytes as a row of the store: damaged ones are refused, none inflates beyond the cap, and what was packed comes back.
 
 // The form of a row is nobody else's business: the file is taken as it is.
-#[path = "../../../../crates/store/sqlite/codec.rs"]
+#[path = "../../../../crates/store/codec.rs"]
 mod rows;
 
 use crate::{Seeds, request};

@@ -1,4 +1,4 @@
-//! What is owed, in a table for each sink.
+//! What is pending, in a table for each sink.
 //!
 //! Places only grow, so that each sink's rows are appended to the end of a b-tree of their own, page after full page. In
 //! one table for all, every sink but the last would be inserted somewhere in the middle, and its neighbours rewritten.
@@ -67,18 +67,18 @@ pub(super) fn select<'c>(
     connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {} {which}", table(sink)))
 }
 
-/// The places after `after` and up to `last` that are owed to anybody.
+/// The places after `after` and up to `last` that are pending for any sink.
 pub(super) fn between(
     connection: &Connection,
     after: Seq,
     last: Seq,
 ) -> rusqlite::Result<HashSet<Seq>> {
-    let mut owed = HashSet::new();
+    let mut pending = HashSet::new();
     for (sink, _) in read::known_sinks(connection)? {
         let mut select = select(connection, sink, "WHERE seq > ?1 AND seq <= ?2")?;
         for seq in select.query_map([after, last], |row| row.get(0))? {
-            owed.insert(seq?);
+            pending.insert(seq?);
         }
     }
-    Ok(owed)
+    Ok(pending)
 }

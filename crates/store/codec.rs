@@ -36,7 +36,7 @@ fn compressor() -> std::io::Result<Compressor<'static>> {
 }
 
 /// `plain` as it is kept.
-pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
     let compressed = COMPRESSOR.with_borrow_mut(|compressor| {
         let mut out = vec![0; zstd::zstd_safe::compress_bound(plain.len()) + 1];
         let (kind, body) = out.split_first_mut()?;
@@ -53,7 +53,7 @@ pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes that were packed, or nothing when they are damaged.
-pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     match packed.split_first()? {
         // What was compressed does not become plain by a flipped bit.
         (&PLAIN, plain) if !plain.starts_with(&MAGIC) => Some(plain.to_vec()),

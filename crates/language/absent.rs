@@ -1,0 +1,62 @@
+//! Filters of the engine that fail on an absent value, made to give an absent value.
+//!
+//! An expression tries one place after the other: `body.a|first or body.b`. A filter that fails on what is absent or empty
+//! would end the whole expression there.
+
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, State, Value, filters};
+
+/// Filters that fail on `undefined` and `none`.
+const FAIL: &[&str] = &[
+    "abs",
+    "batch",
+    "capitalize",
+    "dictsort",
+    "first",
+    "items",
+    "last",
+    "length",
+    "lines",
+    "reverse",
+    "round",
+    "slice",
+    "split",
+    "sum",
+    "title",
+];
+
+/// Filters of numbers and maps, which also fail on an empty text.
+const FAIL_ON_BLANK: &[&str] = &["abs", "dictsort", "float", "int", "items", "round", "sum"];
+
+macro_rules! replaced {
+    ($env:ident: $($name:ident),+ $(,)?) => {
+        $({
+            let original = Value::from_function(filters::$name);
+            $env.add_filter(stringify!($name), move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+                let mut args = args.into_values();
+                if comes_out(stringify!($name), &mut args) {
+                    return Ok::<_, Error>(Value::UNDEFINED);
+                }
+                original.call(state, &args)
+            });
+        })+
+    };
+}
+
+/// Replaces those of the filters that a mapping may use and that are not measured.
+pub fn add_to(env: &mut Environment<'_>) {
+    replaced!(env: abs, first, float, int, items, last, length, round, split, title);
+}
+
+/// Whether the filter `name` gives nothing for these arguments. For filters that fail on it, an empty text becomes an absent
+/// value.
+pub(crate) fn comes_out(name: &str, args: &mut [Value]) -> bool {
+    let Some(value) = args.first_mut() else {
+        return false;
+    };
+    let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+    if is_blank && FAIL_ON_BLANK.contains(&name) {
+        *value = Value::UNDEFINED;
+    }
+    matches!(value.kind(), ValueKind::Undefined | ValueKind::None) && FAIL.contains(&name)
+}

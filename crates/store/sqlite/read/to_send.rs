@@ -1,0 +1,87 @@
+//! Alerts for a worker: each with the opening of its episode and with the handle that the sink returned for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use campanile_model::Status;
+use rusqlite::{CachedStatement, Connection, Row, params};
+use uuid::Uuid;
+
+use super::alerts::{COLUMNS, Unpacker, readable};
+use crate::id::seq_of;
+use crate::sqlite::session::status_number;
+use crate::{AlertToSend, Seq, SinkId, StoredAlert};
+
+pub(crate) fn alerts_at(
+    connection: &Connection,
+    sink: SinkId,
+    seqs: &[Seq],
+) -> rusqlite::Result<Vec<AlertToSend>> {
+    // Both joins are look-ups by primary key. An alert without an episode of its own opened one, or is a lone resolved.
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, a.status, p.episode IS coalesce(a.episode, a.id), h.handle FROM alert a
+         LEFT JOIN problem p ON p.source = a.source AND p.fingerprint = a.fingerprint
+         LEFT JOIN handle h ON h.episode = coalesce(a.episode, a.id) AND h.sink = ?2
+         WHERE a.seq = ?1"
+    ))?;
+    let mut unpacker = Unpacker::new(connection)?;
+    let mut openings = Openings::new(connection)?;
+    let mut found = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        let row = select.query_row(params![seq, sink], |row| to_send(row, &mut unpacker));
+        let Some(mut alert) = readable(connection, *seq, row)? else {
+            continue;
+        };
+        if alert.alert.episode != alert.alert.id {
+            alert.opened = openings.of(connection, alert.alert.episode)?;
+        }
+        found.push(alert);
+    }
+    Ok(found)
+}
+
+fn to_send(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> rusqlite::Result<AlertToSend> {
+    let alert = Arc::new(unpacker.alert(row)?);
+    let fires = row.get::<_, i64>(6)? == status_number(Status::Firing);
+    Ok(AlertToSend {
+        opened: fires.then(|| Arc::clone(&alert)),
+        alert,
+        episode_open: row.get(7)?,
+        handle: row.get(8)?,
+    })
+}
+
+/// The openings of episodes, each read once for a batch.
+struct Openings<'c> {
+    select: CachedStatement<'c>,
+    unpacker: Unpacker<'c>,
+    read: HashMap<Uuid, Option<Arc<StoredAlert>>>,
+}
+
+impl<'c> Openings<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let sql = format!("SELECT {COLUMNS} FROM alert a WHERE a.seq = ?1 AND a.id = ?2");
+        Ok(Self {
+            select: connection.prepare_cached(&sql)?,
+            unpacker: Unpacker::new(connection)?,
+            read: HashMap::new(),
+        })
+    }
+
+    /// An episode is named by the id of its opening, which holds its place.
+    fn of(
+        &mut self,
+        connection: &Connection,
+        episode: Uuid,
+    ) -> rusqlite::Result<Option<Arc<StoredAlert>>> {
+        if let Some(opened) = self.read.get(&episode) {
+            return Ok(opened.clone());
+        }
+        let seq = seq_of(episode);
+        let at = params![seq, episode.as_bytes()];
+        let row = self.select.query_row(at, |row| self.unpacker.alert(row));
+        let opened = readable(connection, seq, row)?.map(Arc::new);
+        self.read.insert(episode, opened.clone());
+        Ok(opened)
+    }
+}

@@ -1,0 +1,179 @@
+//! The four traits on the writer and the readers: writes go through the queue, reads run on connections of their own.
+
+use std::sync::PoisonError;
+
+use campanile_model::Fingerprint;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::session::Packed;
+use super::{Sqlite, pending, prune, read, settle};
+use crate::{
+    AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow,
+    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
+};
+
+impl Inbox for Sqlite {
+    fn append(&self, entry: Entry) -> Answer<'_, Appended> {
+        let packed = Packed::new(entry);
+        Box::pin(self.enqueue(false, move |session| session.append(&packed)))
+    }
+
+    fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended> {
+        let packed = Packed::new(entry);
+        Box::pin(self.write(move |session| settle::release(session, id, &packed)))
+    }
+
+    fn ready(&self) -> Answer<'_, ()> {
+        Box::pin(self.write(|session| {
+            let sql = "UPDATE meta SET value = value + 1 WHERE name = 'probe'";
+            session
+                .connection
+                .prepare_cached(sql)?
+                .execute([])
+                .map(|_| ())
+        }))
+    }
+}
+
+impl Outbox for Sqlite {
+    fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
+        Box::pin(
+            self.write(move |session| names.iter().map(|name| session.sink_id(name)).collect()),
+        )
+    }
+
+    fn pending(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::pending(c, sink, after, limit)),
+        )
+    }
+
+    fn pending_in_lane(
+        &self,
+        sink: SinkId,
+        lane: Fingerprint,
+        after: Seq,
+        limit: usize,
+    ) -> Answer<'_, Vec<Pending>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::pending_in_lane(c, sink, lane, after, limit)),
+        )
+    }
+
+    fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
+        Box::pin(self.readers.look(move |c| read::alerts_at(c, sink, &seqs)))
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
+        Box::pin(self.write(move |session| {
+            settlements
+                .iter()
+                .try_for_each(|settlement| settle::settle(session, settlement))
+        }))
+    }
+}
+
+impl Archive for Sqlite {
+    fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {
+        Box::pin(self.readers.look(read::known_sinks))
+    }
+
+    fn alert(&self, id: Uuid) -> Answer<'_, Option<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alert(c, id)))
+    }
+
+    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
+    }
+
+    fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
+        Box::pin(self.readers.look(move |c| read::alerts_by_seq(c, &seqs)))
+    }
+
+    fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(self.readers.look(move |c| read::callback_of(c, seq)))
+    }
+
+    fn deliveries(&self, filter: DeliveryFilter) -> Answer<'_, Vec<DeliveryRow>> {
+        Box::pin(self.readers.look(move |c| read::deliveries(c, &filter)))
+    }
+
+    fn deliveries_of(&self, seq: Seq) -> Answer<'_, Vec<DeliveryRow>> {
+        Box::pin(self.readers.look(move |c| read::deliveries_of(c, seq)))
+    }
+
+    fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>> {
+        Box::pin(self.readers.look(move |c| read::attempts_of(c, seq)))
+    }
+
+    fn retry(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| settle::retry(session, seq, sink, now)))
+    }
+
+    fn drop_pending(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| {
+            let rows = pending::delete(&session.connection, sink)?.execute([seq])?;
+            Ok(rows > 0)
+        }))
+    }
+
+    fn dead(&self, filter: DeadFilter) -> Answer<'_, Vec<DeadRow>> {
+        Box::pin(self.readers.look(move |c| read::dead(c, &filter)))
+    }
+
+    fn retry_dead(&self, dead: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>> {
+        Box::pin(self.write(move |session| settle::retry_dead(session, &dead, now)))
+    }
+
+    fn drop_dead(&self, dead: Vec<i64>) -> Answer<'_, u64> {
+        Box::pin(self.write(move |session| settle::drop_rows(session, "dead", &dead)))
+    }
+
+    fn quarantine(&self, filter: QuarantineFilter) -> Answer<'_, Vec<QuarantineRow>> {
+        Box::pin(self.readers.look(move |c| read::quarantine(c, &filter)))
+    }
+
+    fn quarantined(&self, id: i64) -> Answer<'_, Option<QuarantineRow>> {
+        Box::pin(self.readers.look(move |c| read::quarantined(c, id)))
+    }
+
+    fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64> {
+        Box::pin(self.write(move |session| settle::drop_rows(session, "quarantine", &ids)))
+    }
+}
+
+impl Upkeep for Sqlite {
+    fn prune(&self, before: Timestamp) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| prune::step(session, before.as_millisecond())))
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        Box::pin(self.readers.look(read::stats))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            drop(
+                self.queue
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
+            );
+            self.readers.close();
+            let writer = self
+                .writer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            let Some(writer) = writer else { return Ok(()) };
+            tokio::task::spawn_blocking(move || writer.join())
+                .await
+                .map_err(|e| Error::Stopped(e.to_string()))?
+                .map_err(|_| Error::Stopped("its writer died".to_owned()))
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! What a worker gets with an alert: the opening of its episode, its state, and the handle that its sink returned.
+
+use campanile_model::{Status, Worth};
+use campanile_store::{HANDLE_BYTES_MAX, Settlement, Verdict};
+
+use super::{accepted, alert, at, entry, firing, open, settlement};
+
+fn resolved(message: &str, problem: u64, sinks: &[i64]) -> campanile_store::Entry {
+    entry(vec![alert(message, problem, Status::Resolved, sinks)])
+}
+
+fn returned(sink: i64, seq: i64, handle: &str) -> Settlement {
+    Settlement {
+        handle: Some(handle.to_owned()),
+        worth: Some(Worth::Accepted),
+        remark: Some("cut after 2000 characters".to_owned()),
+        ..settlement(sink, seq, Verdict::Delivered)
+    }
+}
+
+#[tokio::test]
+async fn an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let (first, _) = accepted(&store, firing("1", 1, &[sink])).await;
+    let (again, _) = accepted(&store, firing("2", 1, &[sink])).await;
+    let (lone, _) = accepted(&store, resolved("3", 2, &[sink])).await;
+    let seen = async |seqs: Vec<i64>| {
+        let alerts = store.alerts_at(sink, seqs).await.unwrap();
+        let opened = |a: &campanile_store::AlertToSend| a.opened.as_ref().map(|o| o.seq);
+        alerts
+            .iter()
+            .map(|a| (a.alert.seq, opened(a), a.episode_open))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        seen(vec![again, first, lone]).await,
+        [
+            (again, Some(first), true),
+            (first, Some(first), true),
+            (lone, None, false)
+        ]
+    );
+    let (end, _) = accepted(&store, resolved("4", 1, &[sink])).await;
+    let (anew, _) = accepted(&store, firing("5", 1, &[sink])).await;
+    assert_eq!(
+        seen(vec![first, end, anew]).await,
+        [
+            (first, Some(first), false),
+            (end, Some(first), false),
+            (anew, Some(anew), true)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let names = ["a/a", "b/b"].map(str::to_owned).to_vec();
+    let sinks = store.sink_ids(names).await.unwrap();
+    let (first, _) = accepted(&store, firing("1", 1, &sinks)).await;
+    store
+        .settle(vec![returned(sinks[0], first, "om_1")])
+        .await
+        .unwrap();
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    let (end, _) = accepted(&store, resolved("2", 1, &sinks)).await;
+    let (anew, _) = accepted(&store, firing("3", 1, &sinks)).await;
+    let handles = async |sink| {
+        let alerts = store.alerts_at(sink, vec![end, anew]).await.unwrap();
+        alerts.into_iter().map(|a| a.handle).collect::<Vec<_>>()
+    };
+    assert_eq!(handles(sinks[0]).await, [Some("om_1".to_owned()), None]);
+    assert_eq!(handles(sinks[1]).await, [None, None]);
+    store
+        .settle(vec![returned(sinks[0], end, "om_2")])
+        .await
+        .unwrap();
+    assert_eq!(handles(sinks[0]).await, [Some("om_2".to_owned()), None]);
+    let attempt = &store.attempts_of(end).await.unwrap()[0];
+    assert_eq!(attempt.worth, Some(Worth::Accepted));
+    assert_eq!(attempt.remark.as_deref(), Some("cut after 2000 characters"));
+}
+
+#[tokio::test]
+async fn a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_pending() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let (first, _) = accepted(&store, firing("1", 1, &[sink])).await;
+    store
+        .settle(vec![returned(sink, first, "om_1")])
+        .await
+        .unwrap();
+    let prune = async || while store.prune(at(100)).await.unwrap() {};
+    prune().await;
+    let (end, _) = accepted(&store, resolved("2", 1, &[sink])).await;
+    for _ in 0..2 {
+        prune().await;
+        let alerts = store.alerts_at(sink, vec![end]).await.unwrap();
+        assert_eq!(alerts[0].handle.as_deref(), Some("om_1"));
+        assert!(alerts[0].opened.is_none(), "the opening was pruned");
+    }
+}
+
+#[tokio::test]
+async fn a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    for (message, bytes, kept) in [
+        ("1", HANDLE_BYTES_MAX, true),
+        ("2", HANDLE_BYTES_MAX + 1, false),
+    ] {
+        let problem = bytes as u64;
+        let (seq, _) = accepted(&store, firing(message, problem, &[sink])).await;
+        let long = "x".repeat(bytes);
+        store
+            .settle(vec![returned(sink, seq, &long)])
+            .await
+            .unwrap();
+        let alerts = store.alerts_at(sink, vec![seq]).await.unwrap();
+        assert_eq!(alerts[0].handle.is_some(), kept, "{bytes}");
+        assert!(store.pending(sink, 0, 9).await.unwrap().is_empty());
+    }
+}
