@@ -9,11 +9,11 @@
 
 mod about;
 mod answer;
-pub mod fixture;
 mod kinds;
 mod mapping;
 mod page;
 pub mod parse;
+mod play;
 mod provider;
 mod reading;
 mod source;
@@ -23,10 +23,10 @@ use std::sync::{Arc, LazyLock};
 
 pub use about::{About, Route, Setting, SettingKind};
 pub use answer::{Answer, Outcome};
-pub use fixture::{Fixture, fixtures};
 pub use kinds::ucloud::demo_list;
 pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
-pub use provider::{Provider, Stamp, expects_chinese};
+pub use play::fixture::{self, Fixture, fixtures};
+pub use provider::{Player, Provider, Stamp, expects_chinese};
 pub use reading::{Effect, Explained, Reading};
 pub use source::Source;
 pub use trust::certificate::{Certified, Hash};

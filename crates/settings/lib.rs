@@ -30,7 +30,7 @@ pub use read::{Problem, Read};
 pub use secret::{stray_key, stray_name};
 pub use setting::{Setting, Words, optional, required, with};
 pub use types::{SEVERITY, SecretKind, Type};
-pub use values::{FromValue, Unset, Value, Values};
+pub use values::{FromValue, TlsFiles, Unset, Value, Values};
 
 /// The environment variables: passed in, so that tests need not change those of the process.
 pub type Environment = BTreeMap<String, String>;

@@ -19,7 +19,7 @@ use super::mistake::nearest;
 use super::node::{Node, Place, Written};
 use super::secret;
 use super::types::{SEVERITY, Type};
-use super::values::Value;
+use super::values::{TlsFiles, Value};
 use super::{Environment, is_header};
 
 /// What is wrong with a value: follows the name of the setting in a sentence.
@@ -332,6 +332,31 @@ fn names(node: &Node) -> Read<Vec<String>> {
     Ok(names)
 }
 
+/// The paths alone: whoever serves TLS reads the files.
+fn tls(node: &Node) -> Read<TlsFiles> {
+    const WORDS: &[&str] = &["certificate", "key"];
+    let Written::Table(entries) = &node.value else {
+        return Err(Problem::type_of(node));
+    };
+    let unknown = |(key, _): &&(String, Node)| !WORDS.contains(&key.as_str());
+    if let Some((key, item)) = entries.iter().find(unknown) {
+        return Err(Problem::new("has an unknown word")
+            .at(item)
+            .expecting("`certificate` and `key`")
+            .near(nearest(key, WORDS.iter().copied())));
+    }
+    let path = |word: &str| {
+        let missing = || Problem::new(format!("has no `{word}`")).at(node);
+        let item = node.get(word).ok_or_else(missing)?;
+        let path = filled(item).map_err(|problem| problem.at(item))?;
+        Ok(path.into())
+    };
+    Ok(TlsFiles {
+        certificate: path("certificate")?,
+        key: path("key")?,
+    })
+}
+
 fn header(node: &Node) -> Read<String> {
     let name = filled(node)?;
     if !is_header(&name) {
@@ -373,6 +398,7 @@ impl Type {
             Self::Severities => Value::Severities(severities(node)?),
             Self::Headers => Value::Headers(headers(node, environment)?),
             Self::Sinks | Self::Texts => Value::Texts(names(node)?),
+            Self::Tls => Value::Tls(tls(node)?),
         })
     }
 }

@@ -61,6 +61,8 @@ pub enum Type {
     Sinks,
     /// A list of texts.
     Texts,
+    /// A table with the paths of a certificate and its key.
+    Tls,
 }
 
 /// The words for severities.
@@ -138,6 +140,7 @@ impl Type {
             Self::Condition => "a Jinja expression, such as \"severity == 'critical'\"",
             Self::Success => "a Jinja expression over `status` and `body`",
             Self::Texts => "a list of texts that are not empty",
+            Self::Tls => "a table with `certificate` and `key`, the paths of two PEM files",
             Self::Sinks => "a list of sinks, such as [\"webhook/oncall\"]",
         };
         text.to_owned()

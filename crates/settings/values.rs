@@ -33,6 +33,16 @@ pub enum Value {
     Severity(Severity),
     Severities(BTreeMap<String, Severity>),
     Headers(Vec<(String, Secret)>),
+    Tls(TlsFiles),
+}
+
+/// The PEM files of a listener that serves TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, then its chain.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
 }
 
 /// The values of one table: what was written, else the default. Sound: built only from a table without mistakes.
@@ -135,6 +145,7 @@ from_value!(
     Severity => Severity,
     Severities => BTreeMap<String, Severity>,
     Headers => Vec<(String, Secret)>,
+    Tls => TlsFiles,
 );
 
 /// Smaller whole numbers; the table of settings bounds them.

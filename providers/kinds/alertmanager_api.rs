@@ -50,18 +50,16 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::about::{About, Route, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
-use crate::fixture;
 use crate::page::page;
 use crate::parse::resource::broken;
 use crate::parse::table::Table;
 use crate::parse::{fields, table, time};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::authorization;
@@ -172,30 +170,6 @@ impl Provider for AlertmanagerApi {
         match outcome.status() {
             200 => Answer::text(200, ""),
             status => Answer::json(status, &json!(outcome.sentence())),
-        }
-    }
-
-    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let Ok(Value::Array(mut items)) = call.json().cloned() else {
-            return call;
-        };
-        let came = call.received_at.or(fixture::RECEIVED_AT.parse().ok());
-        // Different for each serial, and before the end.
-        let ahead = i64::try_from(stamp.serial % 1_000_000_000).unwrap_or(0);
-        let starts = stamp.at - SignedDuration::new(60, 0) - SignedDuration::from_nanos(ahead);
-        for item in items.iter_mut().filter_map(Value::as_object_mut) {
-            let ends = time::moment(item.get("endsAt"), "").ok().flatten();
-            if let Some(ends) = ends {
-                let over = came.is_some_and(|came| ends <= came);
-                let wait = SignedDuration::new(if over { 0 } else { 240 }, 0);
-                item.insert("endsAt".to_owned(), json!(stamp.at + wait));
-            }
-            item.insert("startsAt".to_owned(), json!(starts));
-        }
-        let call = call.with_body(Value::Array(items).to_string());
-        match stamp.token {
-            Some(token) => authorization::with_bearer(call, token.expose_secret()),
-            None => call,
         }
     }
 }

@@ -32,7 +32,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
@@ -40,7 +40,7 @@ use crate::page::page;
 use crate::parse::fields::number;
 use crate::parse::time;
 use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::certificate::Hash;
@@ -71,7 +71,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
 
 const NAME: &str = "cloudwatch";
 
-const ENVELOPE: Envelope = Envelope {
+pub(crate) const ENVELOPE: Envelope = Envelope {
     kind: "Type",
     topic: "TopicArn",
     signature: "Signature",
@@ -141,27 +141,6 @@ impl Provider for CloudWatch {
 
     fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
         Answer::text(outcome.status(), outcome.sentence())
-    }
-
-    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let Ok(mut envelope) = object(&call).cloned() else {
-            return call;
-        };
-        let (high, low) = (stamp.serial >> 48, stamp.serial & 0xffff_ffff_ffff);
-        let id = format!("00000000-{high:04x}-5000-8000-{low:012x}");
-        envelope.insert("MessageId".to_owned(), json!(id));
-        envelope.insert("Timestamp".to_owned(), json!(stamp.at.to_string()));
-        if let Some(Ok(Value::Object(mut alarm))) =
-            text(&envelope, "Message").map(|m| body::json(&m))
-        {
-            alarm.insert("StateChangeTime".to_owned(), json!(stamp.at.to_string()));
-            envelope.insert(
-                "Message".to_owned(),
-                json!(Value::Object(alarm).to_string()),
-            );
-        }
-        envelope.insert("SignatureVersion".to_owned(), json!("2"));
-        ENVELOPE.sealed(&call, envelope)
     }
 }
 

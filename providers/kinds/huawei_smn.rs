@@ -33,7 +33,7 @@
 
 use std::sync::LazyLock;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::about::{About, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
@@ -42,7 +42,7 @@ use crate::parse::fields::number;
 use crate::parse::table::Table;
 use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
 use crate::parse::{table, time};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::certificate::Hash;
@@ -74,7 +74,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
 
 const NAME: &str = "huawei-smn";
 
-const ENVELOPE: Envelope = Envelope {
+pub(crate) const ENVELOPE: Envelope = Envelope {
     kind: "type",
     topic: "topic_urn",
     signature: "signature",
@@ -147,29 +147,6 @@ impl Provider for HuaweiSmn {
 
     fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
         Answer::text(outcome.status(), outcome.sentence())
-    }
-
-    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let Ok(mut envelope) = object(&call).cloned() else {
-            return call;
-        };
-        envelope.insert(
-            "message_id".to_owned(),
-            json!(format!("{:032x}", stamp.serial)),
-        );
-        envelope.insert("timestamp".to_owned(), json!(stamp.at.to_string()));
-        if let Some(Ok(Value::Object(mut alarm))) =
-            text(&envelope, "message").map(|m| body::json(&m))
-        {
-            if let Some(time) = alarm.get_mut("time") {
-                *time = json!(stamp.at.as_millisecond());
-            }
-            envelope.insert(
-                "message".to_owned(),
-                json!(Value::Object(alarm).to_string()),
-            );
-        }
-        ENVELOPE.sealed(&call, envelope)
     }
 }
 

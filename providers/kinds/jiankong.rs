@@ -35,8 +35,6 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use md5::{Digest, Md5};
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use crate::about::{About, Setting, SettingKind};
@@ -44,7 +42,7 @@ use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::table::{self, Table};
 use crate::parse::{fields, time};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -174,43 +172,6 @@ impl Provider for Jiankong {
         let body: String = body.trim_end().chars().take(ANSWER_CHARS_MAX).collect();
         Answer::text(outcome.status(), body)
     }
-
-    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let fresh = |name: &str| match name {
-            "msg_id" => Some(stamp.serial.to_string()),
-            "fault_time" => Some(stamp.at.as_second().to_string()),
-            "token" => stamp.token.map(|token| {
-                let said = Said::of(&call).ok();
-                let task_id = said
-                    .and_then(|said| said.value("task_id"))
-                    .unwrap_or_default();
-                let at = stamp.at.as_second();
-                let message = format!("{}{task_id}{at}{}", stamp.serial, token.expose_secret());
-                hex::encode(Md5::digest(message))
-            }),
-            _ => None,
-        };
-        if let Ok(Form::Json(object)) = Said::of(&call).map(|said| said.form()) {
-            let mut object = object.clone();
-            for (name, value) in &mut object {
-                *value = fresh(name).map_or_else(|| value.take(), Value::from);
-            }
-            return call.with_body(Value::Object(object).to_string());
-        }
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in call.params().unwrap_or_default() {
-            form.append_pair(name, fresh(name).as_deref().unwrap_or(value));
-        }
-        let encoded = form.finish();
-        if call.method == "GET" {
-            let mut call = call.clone();
-            call.query = encoded;
-            return call;
-        }
-        let mut call = call.with_body(encoded);
-        call.query.clear();
-        call
-    }
 }
 
 /// The same for firing and resolved: `load: 118.144.76.75(2)`.
@@ -227,19 +188,19 @@ fn title(resource: &Resource, task_id: &str) -> String {
 
 /// What a call says, wherever it says it: in the query, in a form, or in a JSON object.
 #[derive(Clone, Copy)]
-struct Said<'a> {
+pub(crate) struct Said<'a> {
     call: &'a Callback,
     form: Form<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Form<'a> {
+pub(crate) enum Form<'a> {
     Params(&'a [(String, String)]),
     Json(&'a Map<String, Value>),
 }
 
 impl<'a> Said<'a> {
-    fn of(call: &'a Callback) -> Result<Self, Fault> {
+    pub(crate) fn of(call: &'a Callback) -> Result<Self, Fault> {
         let is_json = call.method == "POST"
             && call
                 .text()
@@ -253,12 +214,12 @@ impl<'a> Said<'a> {
         Ok(Self { call, form })
     }
 
-    fn form(&self) -> Form<'a> {
+    pub(crate) fn form(&self) -> Form<'a> {
         self.form
     }
 
     /// The decoded value just as it is, blanks included: so it is signed. The last one of a name, as PHP reads it.
-    fn value(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
         match self.form {
             Form::Params(params) => params
                 .iter()

@@ -33,8 +33,6 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use jiff::SignedDuration;
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -44,7 +42,7 @@ use crate::page::page;
 use crate::parse::fields::scalar;
 use crate::parse::table::Table;
 use crate::parse::{table, time};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -148,24 +146,6 @@ impl Provider for PagerDutyEvents {
             "dedup_key": event.and_then(dedup_key).unwrap_or_default(),
         });
         Answer::json(202, &body)
-    }
-
-    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let Ok(Value::Object(mut event)) = call.json().cloned() else {
-            return call;
-        };
-        if let Some(token) = stamp.token {
-            event.insert("routing_key".to_owned(), json!(token.expose_secret()));
-        }
-        let back = i64::try_from(stamp.serial % 1_000_000_000).unwrap_or(0);
-        let at = stamp.at - SignedDuration::from_nanos(back);
-        let payload = event
-            .entry("payload")
-            .or_insert_with(|| Value::Object(Map::new()));
-        if let Value::Object(payload) = payload {
-            payload.insert("timestamp".to_owned(), json!(at));
-        }
-        call.with_body(Value::Object(event).to_string())
     }
 }
 

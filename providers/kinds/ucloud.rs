@@ -46,7 +46,7 @@ use crate::page::page;
 use crate::parse::fields::Fields;
 use crate::parse::table::Table;
 use crate::parse::{sentence, table, time};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -155,22 +155,6 @@ impl Provider for UCloud {
             }
         }
     }
-
-    fn refresh(&self, call: Callback, stamp: &Stamp<'_>) -> Callback {
-        let Ok(Value::Object(mut body)) = call.json().cloned() else {
-            return call;
-        };
-        for (name, value) in &mut body {
-            let is = |other| name.eq_ignore_ascii_case(other);
-            let is_time = is("AlarmTime") || is("RecoveryTime");
-            if is("SessionID") {
-                *value = session_id(stamp.serial).into();
-            } else if is_time && !matches!(value.to_string().trim_matches('"'), "0" | "") {
-                *value = stamp.at.as_second().into();
-            }
-        }
-        call.with_body(Value::Object(body).to_string())
-    }
 }
 
 /// What UCloud's demo server answers to `GET /get`: the alerts in its own words.
@@ -270,10 +254,4 @@ fn title(report: &Report, content: &str) -> String {
         (None, []) => content.lines().next().unwrap_or_default().to_owned(),
         (None, resource) => resource.join(" "),
     }
-}
-
-/// A UUID to look at, as UCloud's are; a serial's alarm and recovery have the same.
-fn session_id(serial: u64) -> String {
-    let (high, low) = (serial >> 48, serial & 0xffff_ffff_ffff);
-    format!("00000000-{high:04x}-4000-8000-{low:012x}")
 }

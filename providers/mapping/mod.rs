@@ -13,14 +13,15 @@ mod expression;
 mod fields;
 mod filters;
 mod form;
-mod fresh;
+pub(crate) mod fresh;
+mod item;
 mod keys;
-mod names;
+pub(crate) mod names;
 mod nearest;
-mod prove;
+pub(crate) mod prove;
 mod read;
 pub(crate) mod time;
-mod view;
+pub(crate) mod view;
 
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ use view::{Placeholder, Taking, View};
 
 use crate::about::{About, Setting};
 use crate::answer::{Answer, Outcome};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::{Explained, Reading};
 use crate::source::Source;
 use crate::trust::proof::Proof;
@@ -85,20 +86,20 @@ const CONFIDENCE: &[&str] = &["documented", "seen in code", "inferred"];
 #[derive(Debug)]
 pub struct Mapping {
     about: About,
-    zone: TimeZone,
-    taking: Taking,
+    pub(crate) zone: TimeZone,
+    pub(crate) taking: Taking,
     recognizes: Option<Expression>,
     each: Option<Expression>,
     /// What several fields are made of: evaluated once an item.
     facts: Option<Expression>,
     skip: Vec<Skip>,
-    proof: ProofForm,
+    pub(crate) proof: ProofForm,
     severity: SeverityWords,
     status: StatusWords,
     fields: Fields,
     tables: Value,
     answers: Answers,
-    fresh: Vec<fresh::Set>,
+    pub(crate) fresh: Vec<fresh::Set>,
     names: Names,
 }
 
@@ -272,14 +273,6 @@ impl Provider for Mapping {
 
     fn explained(&self, call: &Callback, source: &Source) -> Option<Result<Vec<Explained>, Fault>> {
         Some(self.explain(call, source))
-    }
-
-    fn refresh(&self, mut call: Callback, stamp: &Stamp<'_>) -> Callback {
-        for set in &self.fresh {
-            set.apply(&mut call, stamp, &self.zone);
-        }
-        self.proof.sign(&mut call, stamp, &self.taking);
-        call
     }
 }
 

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::fields::scalar;
-use crate::fixture;
 use crate::reading::{Effect, Reading};
 use crate::source::Source;
 use crate::trust::certificate::{Certified, Hash};
@@ -93,7 +92,7 @@ impl Envelope {
 
     /// What is signed: the name and the value of each field that is there, each with a line's end. A subject that is
     /// empty counts as none.
-    fn message(&self, envelope: &Object) -> String {
+    pub(crate) fn message(&self, envelope: &Object) -> String {
         let is_notification = text(envelope, self.kind).is_some_and(|kind| kind == "Notification");
         let names = if is_notification {
             self.signed
@@ -126,15 +125,6 @@ impl Envelope {
             }),
             _ => refused("missing, or not at its cloud"),
         }
-    }
-
-    /// `call` with this envelope, signed with the key of the fixtures: no gateway that asks the cloud for its
-    /// certificate believes it.
-    pub(crate) fn sealed(&self, call: &Callback, mut envelope: Object) -> Callback {
-        let signature = fixture::sign(&self.message(&envelope)).unwrap_or_default();
-        let signature = STANDARD.encode(signature);
-        envelope.insert(self.signature.to_owned(), Value::String(signature));
-        call.with_body(Value::Object(envelope).to_string())
     }
 }
 

@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use campanile_model::{Callback, Secret};
-use campanile_providers::{Mapping, Never, Proof, Provider, Refusal, Source, Stamp, verify};
+use campanile_providers::{
+    Mapping, Never, Player, Proof, Provider, Refusal, Source, Stamp, verify,
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::ExposeSecret;
 

@@ -52,11 +52,3 @@ fn credentials<'c>(call: &'c Callback, scheme: &str) -> Option<&'c str> {
     let (given, rest) = call.header("authorization")?.split_once(' ')?;
     given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
-
-/// `call` with this Bearer token.
-pub(crate) fn with_bearer(mut call: Callback, token: &str) -> Callback {
-    call.headers.retain(|(name, _)| name != "authorization");
-    call.headers
-        .push(("authorization".to_owned(), format!("Bearer {token}")));
-    call
-}

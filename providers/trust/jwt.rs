@@ -17,7 +17,6 @@ use serde_json::{Map, Value};
 use super::keys::{KeySet, TokenAlgorithm};
 use super::needed::{Document, Needed};
 use super::proof::Refusal;
-use crate::fixture;
 use campanile_model::Callback;
 use campanile_model::Secret;
 
@@ -26,9 +25,6 @@ const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// A longer id of a key is none.
 const KEY_ID_BYTES_MAX: usize = 256;
-
-/// How long the tokens of fixtures hold.
-const FIXTURE_SECONDS: i64 = 3600;
 
 /// A token that must be signed by a key of the set at `url`, and what it must say.
 #[derive(Clone, Debug)]
@@ -162,6 +158,11 @@ fn seconds(claim: &Value) -> Option<f64> {
     claim.as_f64().filter(|seconds| seconds.is_finite())
 }
 
+/// The claims of a token, whether it can be believed or not.
+pub(crate) fn claims(token: &Secret) -> Option<Map<String, Value>> {
+    Token::read(token.expose_secret()).map(|token| token.claims)
+}
+
 /// A token, taken apart.
 struct Token<'t> {
     algorithm: String,
@@ -244,42 +245,4 @@ impl<'de> Visitor<'de> for Names {
         }
         Ok(object)
     }
-}
-
-/// Puts a token of now into the place of the one that `call` carries, signed with the key of the fixtures: a gateway that
-/// asks the vendor for his keys never believes it.
-pub(crate) fn renew(call: &mut Callback, at: Timestamp) {
-    let Given::One(old) = Given::of(call) else {
-        return;
-    };
-    let Some(mut claims) = Token::read(old.expose_secret()).map(|token| token.claims) else {
-        return;
-    };
-    let from = at.as_second();
-    for (claim, time) in [
-        ("iat", from),
-        ("nbf", from),
-        ("exp", from + FIXTURE_SECONDS),
-    ] {
-        claims.insert(claim.to_owned(), Value::from(time));
-    }
-    if let Some(token) = sealed(&claims) {
-        for (name, value) in &mut call.headers {
-            if name == "authorization" {
-                *value = format!("Bearer {token}");
-            }
-        }
-    }
-}
-
-/// These claims, signed as fixtures are.
-fn sealed(claims: &Map<String, Value>) -> Option<String> {
-    let header = serde_json::json!({ "typ": "JWT", "alg": "RS256", "kid": fixture::KEY_ID });
-    let parts = [
-        header.to_string(),
-        Value::Object(claims.clone()).to_string(),
-    ];
-    let signed = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
-    let signature = URL_SAFE_NO_PAD.encode(fixture::sign(&signed)?);
-    Some(format!("{signed}.{signature}"))
 }

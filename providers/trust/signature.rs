@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use ring::signature::{ED25519, UnparsedPublicKey};
 use secrecy::ExposeSecret;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
@@ -76,7 +76,7 @@ impl Encoding {
 impl SecretForm {
     /// The key in `secret` for `algorithm`; nothing if it is a key for another one. A public key must never be taken
     /// as a shared secret: everybody knows it.
-    fn key(self, algorithm: Algorithm, secret: &Secret) -> Option<Vec<u8>> {
+    pub(crate) fn key(self, algorithm: Algorithm, secret: &Secret) -> Option<Vec<u8>> {
         let secret = secret.expose_secret();
         let is_ed25519 = algorithm == Algorithm::Ed25519;
         match self {
@@ -129,33 +129,8 @@ pub(crate) fn holds(
         .fold(false, |held, signature| held | one(signature))
 }
 
-/// The signature of `message` under `secret`.
-pub(crate) fn sign(
-    algorithm: Algorithm,
-    form: SecretForm,
-    secret: &Secret,
-    message: &[Cow<'_, [u8]>],
-) -> Option<Vec<u8>> {
-    if algorithm == Algorithm::Ed25519 {
-        let private = secret.expose_secret();
-        let private = Encoding::Base64.decode(private.strip_prefix("whsk_").unwrap_or(private))?;
-        let seed = private.get(..32)?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
-        return Some(pair.sign(&message.concat()).as_ref().to_vec());
-    }
-    let key = form.key(algorithm, secret)?;
-    match algorithm {
-        Algorithm::HmacSha1 => {
-            hmac::<Hmac<Sha1>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec())
-        }
-        Algorithm::HmacSha512 => {
-            hmac::<Hmac<Sha512>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec())
-        }
-        _ => hmac::<Hmac<Sha256>>(&key, message).map(|mac| mac.finalize().into_bytes().to_vec()),
-    }
-}
-
-fn hmac<M: Mac + KeyInit>(key: &[u8], message: &[Cow<'_, [u8]>]) -> Option<M> {
+/// A keyed hash that has taken in `message`.
+pub(crate) fn hmac<M: Mac + KeyInit>(key: &[u8], message: &[Cow<'_, [u8]>]) -> Option<M> {
     let mut mac = <M as KeyInit>::new_from_slice(key).ok()?;
     for part in message {
         mac.update(part);

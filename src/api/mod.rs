@@ -28,7 +28,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, web};
 
 use crate::http::connection::{self, Limits};
-use crate::http::{Gateway, KEEP_ALIVE};
+use crate::http::{Gateway, KEEP_ALIVE, Shown};
 use crate::telemetry::Metrics;
 use campanile_store::{Seq, SinkId};
 use error::ApiError;
@@ -54,8 +54,13 @@ type Failing<T> = Result<T, ApiError>;
 /// The body of a command at the most.
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
 
-/// Serves operators on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
-pub fn serve(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Server> {
+/// Serves operators on `listener`, with TLS if there is a certificate, until the server's handle stops it. Call it inside
+/// a Tokio runtime.
+pub fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<&Arc<Shown>>,
+) -> std::io::Result<Server> {
     tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
     let data = web::Data::from(gateway);
     let factory = move || {
@@ -68,7 +73,7 @@ pub fn serve(gateway: Arc<Gateway>, listener: TcpListener) -> std::io::Result<Se
             .configure(routes)
             .default_service(web::to(nothing_here))
     };
-    connection::serve(listener, LIMITS, factory)
+    connection::serve(listener, LIMITS, tls, factory)
 }
 
 /// Folds histograms now and then, until the metrics are gone.

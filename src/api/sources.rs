@@ -5,7 +5,6 @@ use actix_web::{HttpResponse, web};
 use super::error::ApiError;
 use super::types::{Page, Source};
 use super::{Failing, resource};
-use crate::config;
 use crate::http::{Current, Gateway};
 use crate::snapshot;
 
@@ -63,12 +62,13 @@ pub(super) async fn show(
 
 fn shown(current: &Current, source: &snapshot::Source) -> Option<Source> {
     let meters = current.meters(source)?;
-    let (settings, public) = (&source.settings, &current.snapshot.server.public_url);
+    let (settings, server) = (&source.settings, &current.snapshot.server);
+    let paths = settings.paths();
     Some(Source {
         name: source.name.to_string(),
         provider: source.vendor().to_owned(),
-        callback: config::whole(public.as_ref(), &settings.callback_path()),
-        paths: settings.paths(),
+        callback: server.address(settings),
+        paths: paths.iter().map(|path| server.whole(path)).collect(),
         proof: settings.proof_in_words(&*source.provider),
         accepted: meters.accepted.get(),
         ignored: meters.ignored.get(),

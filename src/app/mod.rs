@@ -20,7 +20,7 @@ use certificates::Documents;
 use crate::api;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
-use crate::http::{self, Gateway};
+use crate::http::{self, Gateway, Shown};
 use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
 use campanile_model::Clock;
@@ -79,6 +79,8 @@ pub struct App {
     listeners: Vec<Listener>,
     duties: Vec<JoinHandle<()>>,
     config: Mutex<Config>,
+    /// The certificates of the public and of the admin listener, where they serve TLS.
+    shown: [Option<Arc<Shown>>; 2],
 }
 
 /// One of the two listeners.
@@ -116,11 +118,17 @@ impl App {
             (snapshot, config.admin.clone()),
         );
         let gateway = Arc::new(gateway);
+        let shown = config
+            .tls()
+            .map(|tls| Some(Arc::new(Shown::new(&tls?.pair))));
+        let [outside, inside] = shown.each_ref().map(Option::as_ref);
         let listeners = vec![
             serve(public, |listener| {
-                http::public(Arc::clone(&gateway), listener, &server)
+                http::public(Arc::clone(&gateway), listener, &server, outside)
             })?,
-            serve(admin, |listener| api::serve(Arc::clone(&gateway), listener))?,
+            serve(admin, |listener| {
+                api::serve(Arc::clone(&gateway), listener, inside)
+            })?,
         ];
         let duties = duties::start(
             &store,
@@ -136,6 +144,7 @@ impl App {
             listeners,
             duties,
             config: Mutex::new(config),
+            shown,
         })
     }
 
@@ -174,6 +183,11 @@ impl App {
         // Workers first: the new snapshot may send an alert to a new sink.
         self.delivery.replace(outlets);
         self.gateway.follow(snapshot, new.admin.clone());
+        for (shown, tls) in self.shown.iter().zip(new.tls()) {
+            if let (Some(shown), Some(tls)) = (shown, tls) {
+                shown.replace(&tls.pair);
+            }
+        }
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }

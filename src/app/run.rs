@@ -47,13 +47,19 @@ async fn serve(
     metrics: Arc<Metrics>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let watched = [paths, &config::mapping_files(paths)].concat();
+    let mut watched = watched(paths, &config);
     let mut changes = config::watch::changes(&watched);
     let greeting = sources(&config);
+    let schemes = config.tls().map(|tls| tls.map_or("http", |_| "https"));
+    warn_of_expired(&config);
     let app = App::start(config, Clock::machine(), metrics).await?;
-    greet(&app, &greeting);
+    greet(&app, schemes, &greeting);
     while let Wish::Reload = signals.next(&mut changes).await {
-        reload(&app, paths, environment).await;
+        let now = reload(&app, paths, environment).await;
+        if let Some(now) = now.filter(|now| *now != watched) {
+            changes = config::watch::changes(&now);
+            watched = now;
+        }
     }
     tracing::info!("stopping: no more callbacks are taken, what is under way is ended");
     app.stop().await;
@@ -61,44 +67,70 @@ async fn serve(
     Ok(())
 }
 
+/// The files whose change is a change of the configuration.
+fn watched(paths: &[PathBuf], config: &Config) -> Vec<PathBuf> {
+    let tls = config.tls().into_iter().flatten();
+    let tls = tls.flat_map(|tls| [tls.files.certificate.clone(), tls.files.key.clone()]);
+    let mappings = config::mapping_files(paths);
+    paths.iter().cloned().chain(mappings).chain(tls).collect()
+}
+
+fn warn_of_expired(config: &Config) {
+    let now = Clock::machine().now();
+    for tls in config.tls().into_iter().flatten() {
+        if let Some(at) = tls.expired(now) {
+            let file = tls.files.certificate.display();
+            tracing::warn!(%file, %at, "the certificate of a listener has expired; clients refuse to connect");
+        }
+    }
+}
+
 /// Says on the standard output where it listens: the first thing that anyone who starts it wants to know.
-fn greet(app: &App, sources: &str) {
-    let shown = |address: Option<std::net::SocketAddr>| {
-        address.map_or_else(String::new, |a| format!("http://{a}"))
+fn greet(app: &App, [outside, inside]: [&str; 2], sources: &str) {
+    let shown = |scheme: &str, address: Option<std::net::SocketAddr>| {
+        address.map_or_else(String::new, |a| format!("{scheme}://{a}"))
     };
-    let (public, admin) = (shown(app.public_address()), shown(app.admin_address()));
+    let public = shown(outside, app.public_address());
+    let admin = shown(inside, app.admin_address());
     tracing::info!(public, admin, "listening");
     let text = format!("listening on {public} for vendors, on {admin} for operators\n{sources}");
     // Nobody may be reading, and that is fine.
     let _unread = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// One line for each source with the path that its vendor calls. Keys are not shown.
+/// One line for each source with the address that its vendor calls. Keys are not shown.
 fn sources(config: &Config) -> String {
     let line = |feed: &config::Feed| {
-        let key = if feed.source.keys.is_empty() {
-            ""
-        } else {
-            "/<key>"
-        };
-        format!(
-            "  {:<24} /callback/{}{key}\n",
-            feed.source.name, feed.source.name
-        )
+        let address = config.server.address(&feed.source);
+        format!("  {:<24} {address}\n", feed.source.name)
     };
     config.feeds.iter().map(line).collect()
 }
 
-async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) {
+/// Reads the configuration again. What is to be watched from now on, if it is in force.
+async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) -> Option<Vec<PathBuf>> {
     let outcome = match config::load(paths, environment) {
-        Ok(config) => app.reload(config).await.map_err(|error| error.to_string()),
+        Ok(config) => {
+            warn_of_expired(&config);
+            let watched = watched(paths, &config);
+            let reloaded = app.reload(config).await;
+            reloaded
+                .map(|()| watched)
+                .map_err(|error| error.to_string())
+        }
         Err(mistakes) => Err(mistakes.to_string()),
     };
     match outcome {
-        Ok(()) => tracing::info!("the config was read again and is in force"),
-        Err(why) => tracing::error!(
-            "the config was read again and is NOT in force; the old one stays. {why}"
-        ),
+        Ok(watched) => {
+            tracing::info!("the config was read again and is in force");
+            Some(watched)
+        }
+        Err(why) => {
+            tracing::error!(
+                "the config was read again and is NOT in force; the old one stays. {why}"
+            );
+            None
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Method, RequestBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use url::Url;
 use super::failure::{Ending, Failure};
 use super::setup;
 use crate::api::types::Refused;
-use crate::config::Admin;
+use crate::config::{Admin, Tls};
 
 /// Where the API is by default.
 const USUAL_URL: &str = "http://127.0.0.1:8081";
@@ -60,17 +60,25 @@ impl Api {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let mut token = given(&gateway.token).map(SecretString::from);
         let mut url = given(&gateway.url);
+        let mut tls = None;
         if let Some(path) = &gateway.config
             && !path.as_os_str().is_empty()
             && (url.is_none() || token.is_none())
         {
             let admin = setup::load(std::slice::from_ref(path))?.admin;
-            url = url.or_else(|| Some(address(&admin)));
+            if url.is_none() {
+                url = Some(address(&admin));
+                tls = admin.tls;
+            }
             token = token.or(admin.token);
         }
         let base = base(url.as_deref().unwrap_or(USUAL_URL))?;
+        let mut http = builder(&base, TIMEOUT);
+        if let Some(tls) = &tls {
+            http = trusting(http, tls);
+        }
         Ok(Self {
-            http: client(&base, TIMEOUT)?,
+            http: built(http)?,
             base,
             token,
         })
@@ -204,7 +212,8 @@ fn address(admin: &Admin) -> String {
             std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{at}")
+    let scheme = if admin.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{at}")
 }
 
 /// An absolute HTTP address, or what is wrong with it.
@@ -222,6 +231,19 @@ pub(crate) fn base(url: &str) -> Result<Url, Failure> {
 
 /// A plain client: no redirects, no proxy from the environment, no HTTP/2.
 pub(crate) fn client(to: &Url, timeout: Duration) -> Result<Client, Failure> {
+    built(builder(to, timeout))
+}
+
+/// Trusts the certificate of the gateway on this machine, which names its host and not the address of its listener.
+fn trusting(client: ClientBuilder, tls: &Tls) -> ClientBuilder {
+    let chain = tls.pair.cert.iter();
+    let chain = chain.filter_map(|one| reqwest::Certificate::from_der(one).ok());
+    client
+        .tls_certs_only(chain)
+        .tls_danger_accept_invalid_hostnames(true)
+}
+
+fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
     // A second call finds a provider in place and changes nothing.
     let _in_place = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -234,6 +256,10 @@ pub(crate) fn client(to: &Url, timeout: Duration) -> Result<Client, Failure> {
         builder = builder.tls_certs_only([]);
     }
     builder
+}
+
+fn built(client: ClientBuilder) -> Result<Client, Failure> {
+    client
         .build()
         .map_err(|error| Failure::failed(format!("cannot set up TLS: {}", root_cause(&error))))
 }

@@ -11,6 +11,7 @@ use super::setup::{self, Files, count};
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
 use crate::config::{self, Config, Route};
+use campanile_model::Clock;
 use campanile_sinks::{self, BuildError};
 
 pub(crate) const EXAMPLES: &str = "\
@@ -25,7 +26,7 @@ Prints `ok` and what the config means, or every mistake at once and exit code 2.
 pub(crate) struct Check {
     #[command(flatten)]
     files: Files,
-    /// Print JSON: {"ok":true, "sources", "sinks", "routes"} or {"ok":false, "mistakes"}.
+    /// Print JSON: {"ok":true, "warnings", "sources", "sinks", "routes"} or {"ok":false, "mistakes"}.
     #[arg(long)]
     json: bool,
 }
@@ -54,6 +55,9 @@ impl Check {
         if self.json {
             terminal.json(&Summary::of(&config))
         } else {
+            for warning in warnings(&config) {
+                terminal.line(format_args!("warning: {warning}\n"))?;
+            }
             show(terminal, &config)
         }
     }
@@ -85,6 +89,19 @@ fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
     errors.collect()
 }
 
+/// What keeps nothing from starting, but needs the operator.
+fn warnings(config: &Config) -> Vec<String> {
+    let now = Clock::machine().now();
+    let sections = ["server.tls", "admin.tls"].into_iter().zip(config.tls());
+    let expired = sections.filter_map(|(section, tls)| {
+        let (at, file) = (tls?.expired(now)?, tls?.files.certificate.display());
+        Some(format!(
+            "[{section}]: the certificate {file} expired at {at}. Clients refuse to connect: replace the file"
+        ))
+    });
+    expired.collect()
+}
+
 fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
     let summary = Summary::of(config);
     let [sources, sinks, routes] = [
@@ -107,6 +124,7 @@ fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
 #[derive(Debug, Serialize)]
 struct Summary {
     ok: bool,
+    warnings: Vec<String>,
     sources: Vec<Source>,
     sinks: Vec<Sink>,
     routes: Vec<Goes>,
@@ -150,11 +168,10 @@ const ROUTES: &[Column<Goes>] = &[
 
 impl Summary {
     fn of(config: &Config) -> Self {
-        let public = config.server.public_url.as_ref();
         let sources = config.feeds.iter().map(|feed| Source {
             name: feed.source.name.clone(),
             methods: feed.provider.about().methods.clone(),
-            callback: config::whole(public, &feed.source.callback_path()),
+            callback: config.server.address(&feed.source),
             proof: feed.source.proof_in_words(&*feed.provider),
         });
         let sinks = config.sinks.iter().map(|sink| Sink {
@@ -162,6 +179,7 @@ impl Summary {
         });
         Self {
             ok: true,
+            warnings: warnings(config),
             sources: sources.collect(),
             sinks: sinks.collect(),
             routes: config.routes.iter().map(|r| route(config, r)).collect(),

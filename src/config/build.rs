@@ -8,7 +8,7 @@ use campanile_settings::{Unset, Values};
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Feed, File, Log, Policy, Route, Server, SinkKind, SinkSpec, Stdout, Store, Webhook,
+    Admin, Feed, File, Log, Policy, Route, Server, SinkKind, SinkSpec, Stdout, Store, Tls, Webhook,
     WebhookBody,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn never_believes(feed: &Feed) -> Option<Never> {
     feed.provider.proof(&call, &feed.source).never()
 }
 
-pub(super) fn server(values: &Values) -> Built<Server> {
+pub(super) fn server(values: &Values, tls: Option<Tls>) -> Built<Server> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Server {
         listen: values.get("listen")?,
@@ -34,14 +34,16 @@ pub(super) fn server(values: &Values) -> Built<Server> {
         workers: values
             .maybe("workers")
             .unwrap_or(cores.saturating_sub(1).max(1)),
+        tls,
     })
 }
 
-pub(super) fn admin(values: &Values) -> Built<Admin> {
+pub(super) fn admin(values: &Values, tls: Option<Tls>) -> Built<Admin> {
     Ok(Admin {
         listen: values.get("listen")?,
         public_url: values.maybe("public_url"),
         token: values.maybe("token"),
+        tls,
     })
 }
 

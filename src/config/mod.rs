@@ -11,6 +11,7 @@ mod reload;
 pub mod schema;
 mod settings;
 mod slots;
+mod tls;
 pub mod watch;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use url::Url;
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
 pub use slots::{SecretSlot, secret_slots};
+pub use tls::Tls;
 
 /// What a configuration may name in addition to the settings of this module.
 pub struct Vocabulary {
@@ -131,6 +133,13 @@ pub struct Config {
     pub routes: Vec<Route>,
 }
 
+impl Config {
+    /// The certificates of the public and of the admin listener.
+    pub fn tls(&self) -> [Option<&Tls>; 2] {
+        [self.server.tls.as_ref(), self.admin.tls.as_ref()]
+    }
+}
+
 /// The listener that vendors call.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -152,6 +161,21 @@ pub struct Server {
     pub connections_max: usize,
     /// How many HTTP worker threads; default one less than the number of cores.
     pub workers: usize,
+    /// With it the listener serves TLS only.
+    pub tls: Option<Tls>,
+}
+
+impl Server {
+    /// Where the vendor of `source` calls. A key is a secret: `<key>` is in its place.
+    pub fn address(&self, source: &Source) -> String {
+        self.whole(&source.callback_path())
+    }
+
+    /// `path` behind the public address, where that is known; else the path alone.
+    pub fn whole(&self, path: &str) -> String {
+        let base = self.public_url.as_ref().map_or("", Url::as_str);
+        format!("{}{path}", base.trim_end_matches('/'))
+    }
 }
 
 /// The listener for operators: page, API, metrics, health.
@@ -163,12 +187,8 @@ pub struct Admin {
     pub public_url: Option<Url>,
     /// The bearer token; required on anything but loopback.
     pub token: Option<Secret>,
-}
-
-/// A path of a listener as a whole address, where its public address is known.
-pub fn whole(public_url: Option<&Url>, path: &str) -> String {
-    let base = public_url.map_or("", Url::as_str);
-    format!("{}{path}", base.trim_end_matches('/'))
+    /// With it the listener serves TLS only.
+    pub tls: Option<Tls>,
 }
 
 /// Where everything is kept.

@@ -18,7 +18,12 @@ impl Config {
                 server.connections_max != other.connections_max,
             ),
             ("server.workers", server.workers != other.workers),
+            ("server.tls", server.tls.is_some() != other.tls.is_some()),
             ("admin.listen", self.admin.listen != new.admin.listen),
+            (
+                "admin.tls",
+                self.admin.tls.is_some() != new.admin.tls.is_some(),
+            ),
             ("store.url", self.store.path != new.store.path),
             ("log.format", self.log.pretty != new.log.pretty),
             ("log.level", self.log.level != new.log.level),

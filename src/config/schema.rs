@@ -280,8 +280,19 @@ fn of_type(takes: &Type) -> Value {
         Type::Labels => of(json!({ "type": "string" })),
         Type::Severities => of(of_type(&Type::Severity)),
         Type::Headers => of(secret()),
+        Type::Tls => tls(),
         _ => json!({ "type": "string", "minLength": 1 }),
     }
+}
+
+fn tls() -> Value {
+    let path = json!({ "type": "string", "minLength": 1 });
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["certificate", "key"],
+        "properties": { "certificate": path, "key": path },
+    })
 }
 
 fn secret() -> Value {

@@ -1,18 +1,20 @@
-//! The listeners' connections, none of which is held for ever.
+//! The connections of a listener, with or without TLS. Each of them ends.
 //!
-//! The HTTP library times the head of the first request on a connection and the quiet between two requests. A sender that
-//! begins a second request and never ends it would keep its place for good, and so would one that never reads its
-//! answers; some thousand of those, and nobody else gets in. So a connection also ends when nothing was said to it for
-//! longer than an honest request can take.
+//! The HTTP library limits the time of the first request's head and the pause between two requests. It does not limit a
+//! second request that never ends, or a sender that never reads its answers: some thousand of those would take every
+//! connection. So a connection also ends when nothing was sent on it for longer than an honest request can take. The
+//! limits hold below TLS, and a TLS handshake has the time of a head.
 
 use std::fmt::Debug;
 use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_http::body::MessageBody;
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Request, Response};
 use actix_server::Server;
 use actix_service::{
@@ -21,11 +23,15 @@ use actix_service::{
 use actix_web::dev::AppConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
+use super::tls::{Shown, acceptor};
 use campanile_model::failpoint;
 
-/// Requests that are under way get so long when the listener stops.
+/// How long requests that are under way may take when the listener stops.
 const STOP_SECONDS: u64 = 15;
 
 /// How many connections there may be, and how long each may be silent.
@@ -35,7 +41,7 @@ pub(crate) struct Limits {
     pub(crate) workers: usize,
     /// Connections at the same time.
     pub(crate) connections: usize,
-    /// For the head of the first request.
+    /// For the TLS handshake, and again for the head of the first request.
     pub(crate) head: Duration,
     /// For a whole request and its answer.
     pub(crate) request: Duration,
@@ -43,8 +49,14 @@ pub(crate) struct Limits {
     pub(crate) keep_alive: Duration,
 }
 
-/// Serves `app` on `listener` until the server's handle is told to stop. Call it inside a Tokio runtime.
-pub(crate) fn serve<F, I, S, B>(listener: TcpListener, limits: Limits, app: F) -> io::Result<Server>
+/// Serves `app` on `listener`, with TLS if there is a certificate, until its handle stops it. Call it inside a Tokio
+/// runtime.
+pub(crate) fn serve<F, I, S, B>(
+    listener: TcpListener,
+    limits: Limits,
+    tls: Option<&Arc<Shown>>,
+    app: F,
+) -> io::Result<Server>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -55,6 +67,7 @@ where
     B: MessageBody + 'static,
 {
     let address = listener.local_addr()?;
+    let tls = tls.map(acceptor).transpose()?;
     let server = Server::build()
         .workers(limits.workers)
         .max_concurrent_connections(limits.connections.div_ceil(limits.workers))
@@ -62,7 +75,7 @@ where
         .disable_signals();
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen(format!("http-{address}"), listener, move || {
-        let stopping = stopping.clone();
+        let (stopping, tls) = (stopping.clone(), tls.clone());
         let app = app().into_factory();
         let app = app.map_err(|error| error.into().error_response());
         let http = HttpService::build()
@@ -76,11 +89,35 @@ where
             .h1(map_config(app, |()| AppConfig::default()));
         fn_service(move |tcp: TcpStream| {
             let peer = tcp.peer_addr().ok();
-            std::future::ready(Ok((Connection::new(tcp, limits), peer)))
+            let stream = opened(Connection::new(tcp, limits), tls.clone());
+            async move {
+                let stream = stream.await.map_err(DispatchError::Io)?;
+                Ok((stream, peer))
+            }
         })
         .and_then(http)
     })?;
     Ok(server.run())
+}
+
+/// A connection on which HTTP is spoken. The state of TLS is large: connections without it do not have room for it.
+type Stream = Either<Connection, Box<TlsStream<Connection>>>;
+
+/// The connection after its TLS handshake, if it needs one.
+async fn opened(connection: Connection, tls: Option<TlsAcceptor>) -> io::Result<Stream> {
+    let Some(tls) = tls else {
+        return Ok(Either::Left(connection));
+    };
+    let within = connection.limits.head;
+    let handshake = timeout(within, tls.accept(connection));
+    let opened = handshake.await.unwrap_or_else(|late| Err(late.into()));
+    match opened {
+        Ok(stream) => Ok(Either::Right(Box::new(stream))),
+        Err(error) => {
+            tracing::debug!(error = %error, "a TLS handshake failed; the connection was closed");
+            Err(error)
+        }
+    }
 }
 
 /// A connection that ends by itself: it then reads as if the sender had hung up.

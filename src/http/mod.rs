@@ -13,6 +13,7 @@ mod ending;
 mod ingest;
 mod list;
 mod remarks;
+mod tls;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use connection::Limits;
+pub use tls::Shown;
 
 use crate::config;
 use crate::snapshot::{Snapshot, Source};
@@ -165,7 +167,7 @@ impl Gateway {
     }
 
     /// Logs a request that came near the address of `source`: anybody can cause it, therefore at a bounded rate.
-    fn near_miss(&self, source: &Source) {
+    fn near_miss(&self, server: &config::Server, source: &Source) {
         let now = self.clock.now().as_millisecond();
         let last = self.near_miss_ms.load(Ordering::Relaxed);
         let waits = now.saturating_sub(last) < NEAR_MISS_EVERY_MS;
@@ -175,7 +177,7 @@ impl Gateway {
             swapped.is_ok()
         };
         if !waits && won(last) {
-            let (source, address) = (&*source.name, source.settings.callback_path());
+            let (source, address) = (&*source.name, server.address(&source.settings));
             tracing::warn!(
                 source,
                 address,
@@ -185,11 +187,12 @@ impl Gateway {
     }
 }
 
-/// Serves vendors on `listener` until the server's handle is told to stop.
+/// Serves vendors on `listener`, with TLS if there is a certificate, until the server's handle stops it.
 pub fn public(
     gateway: Arc<Gateway>,
     listener: TcpListener,
     server: &config::Server,
+    tls: Option<&Arc<Shown>>,
 ) -> std::io::Result<Server> {
     let data = web::Data::from(gateway);
     let factory = move || {
@@ -204,5 +207,5 @@ pub fn public(
         request: server.head_timeout + server.body_timeout + commit::ANSWER_WITHIN,
         keep_alive: KEEP_ALIVE,
     };
-    connection::serve(listener, limits, factory)
+    connection::serve(listener, limits, tls, factory)
 }

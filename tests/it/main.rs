@@ -11,6 +11,7 @@ mod delivery;
 mod description;
 mod disk;
 mod drift;
+mod field;
 mod gateway;
 mod ingest;
 mod laws;
@@ -37,6 +38,7 @@ mod standing;
 mod stop;
 mod store;
 mod templates;
+mod tls;
 mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};

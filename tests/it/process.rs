@@ -40,7 +40,7 @@ impl Process {
         let greeting = tokio::time::timeout(PATIENCE, greeted).await.unwrap();
         let greeting = greeting.map(|said| said.clone());
         let greeting = greeting.unwrap_or_else(|_| panic!("it did not start: {}", *log.borrow()));
-        let mut urls = greeting.split("http://").skip(1);
+        let mut urls = greeting.split("://").skip(1);
         let mut address = || {
             let url = urls.next().unwrap();
             let end = url.find([' ', '\n']).unwrap();

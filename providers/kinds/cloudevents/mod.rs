@@ -42,10 +42,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use secrecy::ExposeSecret;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use event::{Event, Mode, binary, has_only_attributes, is_declared, structured};
+pub(crate) use event::Mode;
+use event::{Event, binary, has_only_attributes, is_declared, structured};
 use words::{WORDS, meaning, status_word};
 
 use crate::about::{About, Setting, SettingKind};
@@ -53,7 +53,7 @@ use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::scalar;
 use crate::parse::{table, time};
-use crate::provider::{Provider, Stamp};
+use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::authorization;
@@ -158,41 +158,6 @@ impl Provider for CloudEvents {
 
     fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
         Answer::text(outcome.status(), outcome.sentence())
-    }
-
-    fn refresh(&self, mut call: Callback, stamp: &Stamp<'_>) -> Callback {
-        if let Some(token) = stamp.token {
-            call = authorization::with_bearer(call, token.expose_secret());
-        }
-        let id = |i: usize| format!("campanile-{}-{i}", stamp.serial);
-        if Mode::of(&call) == Mode::Binary {
-            for (name, value) in &mut call.headers {
-                match name.as_str() {
-                    "ce-id" => *value = id(0),
-                    "ce-time" => *value = stamp.at.to_string(),
-                    _ => {}
-                }
-            }
-            return call;
-        }
-        let Ok(mut body) = call.json().cloned() else {
-            return call;
-        };
-        let events = match &mut body {
-            Value::Array(events) => events.as_mut_slice(),
-            one => std::slice::from_mut(one),
-        };
-        for (i, event) in events
-            .iter_mut()
-            .filter_map(Value::as_object_mut)
-            .enumerate()
-        {
-            event.insert("id".to_owned(), json!(id(i)));
-            if let Some(time) = event.get_mut("time") {
-                *time = json!(stamp.at);
-            }
-        }
-        call.with_body(body.to_string())
     }
 }
 

@@ -113,7 +113,7 @@ struct Template(Vec<Piece>);
 
 /// A piece of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Tenant,
     User,

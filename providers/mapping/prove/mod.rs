@@ -8,12 +8,10 @@ mod signature;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use secrecy::ExposeSecret;
+pub(crate) use place::{Part, Place, basic_pair};
+pub(crate) use signature::Signature;
 
-use place::{Part, Place, basic, basic_pair, put_header, strip, text_of};
-use signature::Signature;
+use place::{basic, strip, text_of};
 
 use super::expression::Expression;
 use super::filters;
@@ -21,12 +19,9 @@ use super::form::{Form, Table};
 use super::names::Names;
 use super::view::{Taking, View};
 use crate::about::{Setting, SettingKind};
-use crate::provider::Stamp;
 use crate::source::Source;
-use crate::trust::jwt as token;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
-use campanile_model::Secret;
 
 /// The whole `[proof]` table.
 #[derive(Debug)]
@@ -34,7 +29,8 @@ pub(crate) struct ProofForm {
     pub(crate) declared: Declared,
     /// A source must have a token: a key in the path alone is not enough.
     required: bool,
-    names: Names,
+    /// What the expressions in it read.
+    pub(crate) names: Names,
 }
 
 /// What a source of a mapping may set for its proof.
@@ -134,16 +130,6 @@ impl ProofForm {
             (declared, false) => format!("{} or path key", declared.words()),
         }
     }
-
-    /// `call` with the vendor's proof put in, made with the stamp's token where it is made with one.
-    pub(crate) fn sign(&self, call: &mut Callback, stamp: &Stamp<'_>, taking: &Taking) {
-        if self.declared.asks_for_jwt(None) {
-            token::renew(call, stamp.at);
-        }
-        if let Some(token) = stamp.token {
-            self.declared.sign(call, token, taking, self.names);
-        }
-    }
 }
 
 /// The vendor's proof as the mapping declares it.
@@ -233,7 +219,7 @@ impl Declared {
     }
 
     /// Whether it is made with a secret of the source.
-    fn asks_for_token(&self) -> bool {
+    pub(crate) fn asks_for_token(&self) -> bool {
         match self {
             Self::Key | Self::Jwt(_) => false,
             Self::Secret { .. } | Self::Basic | Self::Md5 { .. } | Self::Signature(_) => true,
@@ -242,7 +228,7 @@ impl Declared {
     }
 
     /// Whether it is a token of an identity provider, and this setting stands in it.
-    fn asks_for_jwt(&self, setting: Option<&jwt::Piece>) -> bool {
+    pub(crate) fn asks_for_jwt(&self, setting: Option<&jwt::Piece>) -> bool {
         match self {
             Self::Jwt(declaration) => setting.is_none_or(|it| declaration.asks_for(it)),
             Self::Any(inner) | Self::All(inner) => {
@@ -288,31 +274,6 @@ impl Declared {
             }
             Self::All(inner) => {
                 Proof::All(inner.iter().map(|one| one.of(call, source, view)).collect())
-            }
-        }
-    }
-
-    fn sign(&self, call: &mut Callback, token: &Secret, taking: &Taking, names: Names) {
-        match self {
-            Self::Key | Self::Md5 { .. } | Self::Jwt(_) => {}
-            Self::Secret { place, prefix } => {
-                place.put(call, &format!("{prefix}{}", token.expose_secret()));
-            }
-            Self::Basic => {
-                let user = basic_pair(call).map(|(user, _)| user).unwrap_or_default();
-                let pair = BASE64.encode(format!("{user}:{}", token.expose_secret()));
-                put_header(call, "authorization", &format!("Basic {pair}"));
-            }
-            Self::Signature(signature) => signature.sign(call, token, taking, names),
-            Self::Any(inner) => {
-                if let Some(first) = inner.iter().find(|one| one.asks_for_token()) {
-                    first.sign(call, token, taking, names);
-                }
-            }
-            Self::All(inner) => {
-                for one in inner {
-                    one.sign(call, token, taking, names);
-                }
             }
         }
     }

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::mapping::expression::Expression;
+use crate::mapping::filters;
 use crate::mapping::view::View;
-use crate::mapping::{filters, fresh};
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
@@ -35,14 +35,6 @@ impl Place {
             Self::Field(expression) => expression.eval(view).ok()?,
         };
         filters::text(&value)
-    }
-
-    pub(crate) fn put(&self, call: &mut Callback, value: &str) {
-        match self {
-            Self::Header(name) => put_header(call, name, value),
-            Self::Query(name) => fresh::put_query(call, name, value),
-            Self::Field(expression) => fresh::put(call, &expression.source, value),
-        }
     }
 }
 
@@ -108,9 +100,4 @@ pub(crate) fn basic_pair(call: &Callback) -> Option<(String, String)> {
     let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
     let (user, password) = pair.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
-}
-
-pub(crate) fn put_header(call: &mut Callback, name: &str, value: &str) {
-    call.headers.retain(|(known, _)| known != name);
-    call.headers.push((name.to_owned(), value.to_owned()));
 }

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use super::{Part, Place};
 use crate::mapping::expression::Expression;
 use crate::mapping::filters;
-use crate::mapping::names::Names;
 use crate::mapping::time::{self, Moment};
-use crate::mapping::view::{Taking, View};
+use crate::mapping::view::View;
 use crate::source::Source;
 use crate::trust::proof::Proof;
-use crate::trust::signature::{self, Algorithm, Encoding, SecretForm};
+use crate::trust::signature::{Algorithm, Encoding, SecretForm};
 use campanile_model::Callback;
-use campanile_model::Secret;
 
 /// A keyed hash or a signature over a message.
 #[derive(Debug)]
@@ -83,7 +81,7 @@ impl Signature {
         bare.filter_map(|text| self.encoding.decode(text)).collect()
     }
 
-    fn message<'a>(
+    pub(crate) fn message<'a>(
         &self,
         call: &'a Callback,
         user: Option<&str>,
@@ -100,33 +98,6 @@ impl Signature {
                     Some(Cow::Owned(text.into_bytes()))
                 }
             })
-            .collect()
-    }
-
-    pub(crate) fn sign(&self, call: &mut Callback, token: &Secret, taking: &Taking, names: Names) {
-        let view = Arc::new(View::for_proof(call, taking, names));
-        let signed = self
-            .message(call, None, &view)
-            .and_then(|message| signature::sign(self.algorithm, self.secret, token, &message));
-        let Some(signed) = signed else { return };
-        let prefix = self.prefixes.first().map_or("", String::as_str);
-        let signature = format!("{prefix}{}", self.encoding.encode(&signed));
-        let given = self.place.given(&view).unwrap_or_default();
-        let mut pieces = self.beside(&given);
-        pieces.push(&signature);
-        self.place.put(call, &pieces.join(","));
-    }
-
-    /// What stands beside the signatures and is none, such as `t=<time>`, which may be signed itself.
-    fn beside<'g>(&self, given: &'g str) -> Vec<&'g str> {
-        let is_signature = |piece: &str| self.prefixes.iter().any(|p| piece.starts_with(p));
-        // `v1,<base64>`: here the separator is a part of the prefix.
-        if self.prefixes.is_empty() || self.prefixes.iter().any(|p| p.ends_with(',')) {
-            return Vec::new();
-        }
-        let pieces = given.split(',').map(str::trim);
-        pieces
-            .filter(|piece| piece.contains('=') && !is_signature(piece))
             .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! How long a token may be, how long one that is made for a try holds, and which set of keys serves it.
 
 use campanile_providers::fixture::KEYS;
-use campanile_providers::{Provider, Refusal, Stamp, verify};
+use campanile_providers::{Player, Provider, Refusal, Stamp, verify};
 use jiff::SignedDuration;
 use serde_json::json;
 

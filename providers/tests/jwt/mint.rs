@@ -20,7 +20,7 @@ pub(crate) const NOW: i64 = 1_767_225_600;
 pub(crate) const ANOTHER_MODULUS: &str = "w6Lmj-H7U9so3vr8EREx717gU40qhVCI7bqsaj_i5RKnVLwagK4xql_ILI-YW-gqKReqDltKKQ5NyYrY43CnlRaeZdxh92lC1EtLUKa4UOxRCbGY19zg-hibi6TKSx44PA1yrFw5m6mB8xPKaD9wXsdvnteSt1v85ACpJk8iz0GVC9-R_zjL1PoZBCbKTIdD9S__JkVY-qQFWWIwGX2agBf7Q0R7PnOPHsLVeuZ2XTfgFQsz0zcKkFMUWd9JRDlkM3D3Sab4somXfGgwjM8BBQypGFmmBNZelg6wy8pXVRVM23ixJDCnafL2ej6faK4XLLO2H1OeZUleR2N8TT88JQ";
 
 static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| {
-    RsaKeyPair::from_pkcs8(include_bytes!("../../fixture/signer.pk8")).expect("a key")
+    RsaKeyPair::from_pkcs8(include_bytes!("../../play/keys/signer.pk8")).expect("a key")
 });
 
 static P256: LazyLock<EcdsaKeyPair> = LazyLock::new(|| {
@@ -52,7 +52,7 @@ pub(crate) fn public_key_as_text() -> Vec<Vec<u8>> {
     let number = URL_SAFE_NO_PAD.decode(modulus()).expect("base64url");
     let key = keys()["keys"][0].to_string().into_bytes();
     let whole = RSA.public_key().as_ref().to_vec();
-    let pem = include_bytes!("../../fixture/signer.pem").to_vec();
+    let pem = include_bytes!("../../play/keys/signer.pem").to_vec();
     vec![modulus().into_bytes(), number, key, whole, pem]
 }
 

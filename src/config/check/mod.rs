@@ -8,7 +8,7 @@ pub(super) use named::Named;
 use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, nearest, one_of};
 
 use super::settings::{self, Setting};
-use super::{Admin, Config, Environment, Feed, Route, Server, SinkSpec, Vocabulary, build};
+use super::{Admin, Config, Environment, Feed, Route, Server, SinkSpec, Tls, Vocabulary, build};
 
 /// What is checked, against what, and what was found.
 pub(super) struct Check<'a> {
@@ -44,8 +44,14 @@ impl Check<'_> {
         let (names, sinks) = self.sinks(tree);
         let routes = self.routes(tree, &names);
         let parts = Parts {
-            server: server.and_then(|values| built(build::server(&values))),
-            admin: admin.and_then(|values| built(build::admin(&values))),
+            server: server.and_then(|values| {
+                let tls = self.tls(&values, tree.get("server"));
+                built(build::server(&values, tls))
+            }),
+            admin: admin.and_then(|values| {
+                let tls = self.tls(&values, tree.get("admin"));
+                built(build::admin(&values, tls))
+            }),
             feeds,
         };
         self.agreement(&parts, tree, &sources);
@@ -58,6 +64,19 @@ impl Check<'_> {
             sinks: sinks.into_iter().collect::<Option<_>>()?,
             routes: routes.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// The certificate and the key of a listener; a mistake says why they cannot be used.
+    fn tls(&mut self, values: &Values, table: Option<&Node>) -> Option<Tls> {
+        let unfit = match Tls::read(values.maybe("tls")?) {
+            Ok(tls) => return Some(tls),
+            Err(unfit) => unfit,
+        };
+        let node = table?.get("tls")?;
+        let place = &node.get(unfit.word).unwrap_or(node).place;
+        let message = format!("`tls` {}", unfit.what);
+        self.findings.wrong(place, message, unfit.expected);
+        None
     }
 
     fn table(&mut self, table: Option<&Node>, name: &str, settings: &[Setting]) -> Option<Values> {

@@ -2,12 +2,20 @@
 
 use super::{Setting, Type, optional, with};
 
+const TLS: &str = r#"{ certificate = "/etc/campanile/tls.pem", key = "/etc/campanile/tls.key" }"#;
+
 pub(crate) const SERVER: &[Setting] = &[
     with(
         "listen",
         Type::Address,
         r#""127.0.0.1:8080""#,
-        "The address that vendors call. Put a TLS proxy in front of it, or write `0.0.0.0:8080` to be called directly.",
+        "The address that vendors call. Set `tls`, or put a TLS proxy in front of it. `0.0.0.0:8080` accepts calls from every network.",
+    ),
+    optional(
+        "tls",
+        Type::Tls,
+        TLS,
+        "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
     ),
     optional(
         "public_url",
@@ -77,6 +85,12 @@ pub(crate) const ADMIN: &[Setting] = &[
         Type::Secret,
         r#"{ env = "CAMPANILE_ADMIN_TOKEN" }"#,
         "The bearer token of the page and the API. Health answers without one.",
+    ),
+    optional(
+        "tls",
+        Type::Tls,
+        TLS,
+        "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
     ),
 ];
 

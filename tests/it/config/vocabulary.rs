@@ -5,7 +5,7 @@ use std::sync::Arc;
 use campanile::config::Vocabulary;
 use campanile_model::{Callback, Fault};
 use campanile_providers::{
-    About, Answer, Outcome, Proof, Provider, Reading, Setting, SettingKind, Source, Stamp,
+    About, Answer, Outcome, Player, Proof, Provider, Reading, Setting, SettingKind, Source,
 };
 
 /// A provider of which only the settings matter here.
@@ -39,6 +39,8 @@ pub(crate) fn jiankong() -> Fake {
     Fake::new("jiankong", &[setting])
 }
 
+impl Player for Fake {}
+
 impl Provider for Fake {
     fn about(&self) -> &About {
         &self.0
@@ -70,10 +72,6 @@ impl Provider for Fake {
 
     fn answer(&self, _: &Callback, _: &Outcome<'_>) -> Answer {
         unreachable!("nothing is answered here")
-    }
-
-    fn refresh(&self, call: Callback, _: &Stamp<'_>) -> Callback {
-        call
     }
 }
 

@@ -16,7 +16,7 @@ use super::{message, sink, webhook};
 
 /// Self-signed, for 127.0.0.1, with the key of the fixtures.
 const CERTIFICATE: &str = include_str!("goaway.pem");
-const KEY: &[u8] = include_bytes!("../../../providers/fixture/signer.pk8");
+const KEY: &[u8] = include_bytes!("../../../providers/play/keys/signer.pk8");
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Frames: length, type, flags, stream, payload.
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];

@@ -114,11 +114,13 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             body_timeout: Duration::from_secs(10),
             connections_max: 100,
             workers: 1,
+            tls: None,
         },
         admin: config::Admin {
             listen: any,
             public_url: None,
             token: Some(Secret::from(TOKEN)),
+            tls: None,
         },
         store: config::Store {
             path: "unused".into(),
@@ -207,8 +209,8 @@ impl Standing {
         let (outside, inside) = (listener(), listener());
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
         let servers = [
-            http::public(Arc::clone(&gateway), outside, &config.server).unwrap(),
-            campanile::api::serve(Arc::clone(&gateway), inside).unwrap(),
+            http::public(Arc::clone(&gateway), outside, &config.server, None).unwrap(),
+            campanile::api::serve(Arc::clone(&gateway), inside, None).unwrap(),
         ];
         let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
         for server in servers {

@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 
 use campanile_model::{Callback, Fault, Fingerprint, Report, Severity, Status};
 use campanile_providers::{
-    About, Answer, Effect, Outcome, Proof, Provider, Reading, Source, Stamp,
+    About, Answer, Effect, Outcome, Player, Proof, Provider, Reading, Source,
 };
 use serde_json::{Value, json};
 
 pub(crate) struct Probe;
+
+impl Player for Probe {}
 
 impl Provider for Probe {
     fn about(&self) -> &About {
@@ -70,9 +72,6 @@ impl Provider for Probe {
             outcome.status(),
             &json!({"ret": ret, "say": outcome.sentence(), "id": id}),
         )
-    }
-    fn refresh(&self, call: Callback, _: &Stamp<'_>) -> Callback {
-        call
     }
 }
 

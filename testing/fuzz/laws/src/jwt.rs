@@ -161,7 +161,7 @@ fn signed(header: &Value, claims: &Value) -> String {
 /// With the key of the fixtures. There is one such signature of a message.
 fn signature_of(message: &str) -> String {
     static SIGNER: LazyLock<RsaKeyPair> = LazyLock::new(|| {
-        let key = include_bytes!("../../../../providers/fixture/signer.pk8");
+        let key = include_bytes!("../../../../providers/play/keys/signer.pk8");
         RsaKeyPair::from_pkcs8(key).unwrap_or_else(|e| panic!("the fixtures' key: {e}"))
     });
     let mut signature = vec![0; SIGNER.public().modulus_len()];

@@ -7,7 +7,7 @@ use campanile_model::{Callback, Fault};
 use campanile_providers::fixture::CERTIFICATE;
 use campanile_providers::trust::signature::Encoding;
 use campanile_providers::{
-    About, Answer, Certified, Hash, Outcome, Proof, Provider, Reading, Source, Stamp, verify,
+    About, Answer, Certified, Hash, Outcome, Player, Proof, Provider, Reading, Source, verify,
 };
 
 use crate::{Seeds, request};
@@ -128,6 +128,8 @@ fn client(told: &str) {
 /// Asks for one proof, whoever calls.
 pub(crate) struct Asking(pub(crate) Proof<'static>);
 
+impl Player for Asking {}
+
 impl Provider for Asking {
     fn about(&self) -> &About {
         static ABOUT: LazyLock<About> = LazyLock::new(About::default);
@@ -148,9 +150,5 @@ impl Provider for Asking {
 
     fn answer(&self, _: &Callback, _: &Outcome<'_>) -> Answer {
         Answer::text(200, "")
-    }
-
-    fn refresh(&self, call: Callback, _: &Stamp<'_>) -> Callback {
-        call
     }
 }

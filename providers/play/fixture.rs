@@ -3,10 +3,9 @@
 //! The same files feed the laws, the end-to-end tests, the benches and `campanile send`. The build script lists the
 //! folder `fixtures/`, so that a new file there is all that a new case needs.
 
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::ExposeSecret;
 
+pub use super::key::{CERTIFICATE, KEYS};
 use crate::source::Source;
 use crate::trust::needed::Document;
 use campanile_model::Secret;
@@ -35,34 +34,6 @@ pub const AUDIENCES: [&str; 2] = [
     "api://campanile-fixture",
     "ca4a411e-0000-4000-8000-00000000f1c5",
 ];
-
-/// The certificate with which fixtures are signed, in PEM. Nobody serves it: a gateway that asks the vendor for his
-/// never believes it.
-pub const CERTIFICATE: &[u8] = include_bytes!("fixture/signer.pem");
-
-/// The set with the key with which tokens of fixtures are signed. Nobody serves it either.
-pub const KEYS: &[u8] = include_bytes!("fixture/keys.json");
-
-/// The id of that key.
-pub(crate) const KEY_ID: &str = "campanile-fixture";
-
-const SIGNER: &[u8] = include_bytes!("fixture/signer.pk8");
-
-/// Signs as the fixtures are signed, with RSA and SHA-256.
-pub(crate) fn sign(message: &str) -> Option<Vec<u8>> {
-    let signer = RsaKeyPair::from_pkcs8(SIGNER).ok()?;
-    let mut signature = vec![0; signer.public().modulus_len()];
-    let random = SystemRandom::new();
-    signer
-        .sign(
-            &RSA_PKCS1_SHA256,
-            &random,
-            message.as_bytes(),
-            &mut signature,
-        )
-        .ok()?;
-    Some(signature)
-}
 
 /// When every fixture comes: what they sign as their time is near it.
 pub const RECEIVED_AT: &str = "2026-01-01T00:00:00Z";
