@@ -197,12 +197,16 @@ pub struct Sink {
     pub configured: bool,
     /// `ok`, `waiting`, `open`, `paused` or `not configured`.
     pub state: String,
+    /// `operator` or `receiver`, while it is paused.
+    pub paused_by: Option<String>,
     /// Pending deliveries.
     pub pending: u64,
     /// Dead letters.
     pub dead: u64,
     /// Attempts under way.
     pub in_flight: u64,
+    /// Deliveries held in memory.
+    pub loaded: u64,
     /// When it last took a delivery.
     pub last_success_at: Option<Timestamp>,
     /// Its last error, without secrets.
@@ -220,6 +224,8 @@ pub struct SinkChanged {
     pub name: String,
     /// The new state.
     pub state: String,
+    /// `operator` or `receiver`, while it is paused.
+    pub paused_by: Option<String>,
 }
 
 /// A source, where its vendor calls it, and what it received. Counts begin at the start of the gateway.

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_model::Secret;
+use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Provider, Source};
 use campanile_settings::{Layers, Shape};
 use ipnet::IpNet;
@@ -194,8 +194,8 @@ pub struct Admin {
 /// Where everything is kept.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SQLite file of `sqlite:PATH`.
-    pub path: PathBuf,
+    /// Where it is.
+    pub url: StoreUrl,
     /// How long callbacks, alerts and dedup keys are kept. Default 30.
     pub retention_days: u32,
 }

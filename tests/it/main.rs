@@ -16,7 +16,6 @@ mod gateway;
 mod ingest;
 mod laws;
 mod message;
-mod model;
 mod moody;
 mod operations;
 mod order;
@@ -36,9 +35,9 @@ mod senders;
 mod sinks;
 mod standing;
 mod stop;
-mod store;
 mod templates;
 mod tls;
+mod upgrade;
 mod ways;
 
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};

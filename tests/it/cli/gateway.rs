@@ -342,7 +342,7 @@ fn a_delivery_is_dropped_by_alert_and_sink() {
 #[test]
 fn sinks_are_shown_paused_and_resumed() {
     let sink = json!({"name": "webhook/oncall", "kind": "webhook", "configured": true, "state": "paused",
-        "pending": 7, "dead": 1, "in_flight": 0, "last_success_at": null, "last_error": "answered 410",
+        "pending": 7, "dead": 1, "in_flight": 0, "loaded": 0, "paused_by": "operator", "last_success_at": null, "last_error": "answered 410",
         "last_error_at": null, "retry_at": null});
     let (run, _) = ask(
         &["sinks", "status"],
