@@ -75,6 +75,7 @@ fn sources() -> Vec<PathBuf> {
         "testing/fuzz/laws",
         "testing/fuzz/targets",
         "testing/receiver",
+        "testing/wire",
         "tests",
     ]
     .iter()
