@@ -15,11 +15,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["config", "delivery", "intake"]),
     (
         "http",
-        &["config", "intake", "pipeline", "snapshot", "telemetry"],
+        &[
+            "config",
+            "delivery",
+            "intake",
+            "pipeline",
+            "snapshot",
+            "telemetry",
+        ],
     ),
     (
         "api",
-        &["config", "http", "intake", "snapshot", "telemetry"],
+        &[
+            "config",
+            "delivery",
+            "http",
+            "intake",
+            "snapshot",
+            "telemetry",
+        ],
     ),
     (
         "app",

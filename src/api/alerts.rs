@@ -118,7 +118,8 @@ fn wanted(body: &[u8]) -> Failing<Retry> {
 
 /// The named sinks with their numbers, each of which must be configured: no worker would send it to another.
 async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, String)>> {
-    let configured: Vec<String> = gateway.sinks.states().into_iter().map(|s| s.name).collect();
+    let states = gateway.sinks.states().into_iter();
+    let configured: Vec<String> = states.map(|state| state.name.to_string()).collect();
     let mut names = wanted.sinks.unwrap_or_else(|| configured.clone());
     names.sort_unstable();
     names.dedup();

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::{Failing, list, resource};
-use crate::http::{Gateway, SinkState};
+use crate::delivery::SinkState;
+use crate::http::Gateway;
 use campanile_store::{SinkId, Stats};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -23,18 +24,11 @@ async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let id = |name: &str| known.iter().find(|k| k.1 == name).map(|k| k.0);
     let configured = states
         .iter()
-        .map(|state| shown(state, true, &counts(&kept, id(&state.name))));
+        .map(|state| shown(&state.name, Some(state), &counts(&kept, id(&state.name))));
     let gone = known
         .iter()
-        .filter(|(_, name)| states.iter().all(|state| state.name != *name));
-    let gone = gone.map(|(id, name)| {
-        let state = SinkState {
-            name: name.clone(),
-            state: "not configured".to_owned(),
-            ..SinkState::default()
-        };
-        shown(&state, false, &counts(&kept, Some(*id)))
-    });
+        .filter(|(_, name)| states.iter().all(|state| *state.name != **name));
+    let gone = gone.map(|(id, name)| shown(name, None, &counts(&kept, Some(*id))));
     Ok(list(
         &configured.chain(gone).collect::<Vec<_>>(),
         &Value::Null,
@@ -57,19 +51,22 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
     }
 }
 
-fn shown(state: &SinkState, configured: bool, counts: &Counts) -> Value {
+/// A sink without a state is not configured any more.
+fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Value {
     json!({
-        "name": state.name,
-        "kind": state.name.split('/').next(),
-        "configured": configured,
-        "state": state.state,
+        "name": name,
+        "kind": name.split('/').next(),
+        "configured": state.is_some(),
+        "state": state.map_or("not configured", |state| state.state.as_str()),
+        "paused_by": state.and_then(|state| state.paused_by),
         "pending": counts.pending,
         "dead": counts.dead,
-        "in_flight": state.in_flight,
-        "last_success_at": state.last_success_at,
-        "last_error": state.last_error,
-        "last_error_at": state.last_error_at,
-        "retry_at": state.retry_at,
+        "in_flight": state.map_or(0, |state| state.in_flight),
+        "loaded": state.map_or(0, |state| state.loaded),
+        "last_success_at": state.and_then(|state| state.last_success_at),
+        "last_error": state.and_then(|state| state.last_error.as_deref()),
+        "last_error_at": state.and_then(|state| state.last_error_at),
+        "retry_at": state.and_then(|state| state.retry_at),
     })
 }
 
@@ -79,7 +76,7 @@ async fn pause(
 ) -> Failing<HttpResponse> {
     let (kind, name) = name.into_inner();
     let name = format!("{kind}/{name}");
-    told(&gateway, &name, gateway.sinks.pause(&name))
+    changed(&gateway, gateway.sinks.pause(&name))
 }
 
 async fn resume(
@@ -88,23 +85,19 @@ async fn resume(
 ) -> Failing<HttpResponse> {
     let (kind, name) = name.into_inner();
     let name = format!("{kind}/{name}");
-    told(&gateway, &name, gateway.sinks.resume(&name))
+    changed(&gateway, gateway.sinks.resume(&name))
 }
 
-/// The state in which the sink is now.
-fn told(gateway: &Gateway, name: &str, found: bool) -> Failing<HttpResponse> {
-    let states = gateway.sinks.states();
-    match states.iter().find(|state| state.name == name) {
-        Some(state) if found => {
-            Ok(HttpResponse::Ok().json(json!({"name": name, "state": state.state})))
-        }
-        _ => {
-            let known: Vec<&str> = states.iter().map(|state| state.name.as_str()).collect();
-            let message = format!(
-                "this sink is not configured; the sinks are: {}",
-                known.join(", ")
-            );
-            Err(ApiError::not_found(message))
-        }
+/// The new state of the sink.
+fn changed(gateway: &Gateway, state: Option<SinkState>) -> Failing<HttpResponse> {
+    if let Some(state) = state {
+        let (name, paused_by) = (&state.name, state.paused_by);
+        let shown = json!({"name": name, "state": state.state, "paused_by": paused_by});
+        return Ok(HttpResponse::Ok().json(shown));
     }
+    let states = gateway.sinks.states();
+    let known: Vec<&str> = states.iter().map(|state| &*state.name).collect();
+    let known = known.join(", ");
+    let message = format!("this sink is not configured; the sinks are: {known}");
+    Err(ApiError::not_found(message))
 }

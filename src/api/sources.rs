@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::{Failing, list, resource};
+use crate::config::Server;
 use crate::http::{Current, Gateway};
 use crate::snapshot::Source;
 
@@ -25,7 +26,7 @@ fn shown(current: &Current, source: &Source) -> Option<Value> {
     Some(json!({
         "name": &*source.name,
         "provider": source.vendor(),
-        "paths": paths(source),
+        "paths": paths(&current.snapshot.server, source),
         "proof": proof(source),
         "accepted": meters.accepted.get(),
         "ignored": meters.ignored.get(),
@@ -39,12 +40,13 @@ fn shown(current: &Current, source: &Source) -> Option<Value> {
 }
 
 /// Where a vendor may call, with a placeholder for the key.
-fn paths(source: &Source) -> Vec<String> {
-    let mut paths = vec![source.address()];
-    if source.settings.demo_paths {
-        let keyed = !source.settings.keys.is_empty();
+fn paths(server: &Server, source: &Source) -> Vec<String> {
+    let settings = &source.settings;
+    let mut paths = vec![server.address(settings)];
+    if settings.demo_paths {
+        let keyed = !settings.keys.is_empty();
         let key = if keyed { "/<key>" } else { "" };
-        paths.extend([format!("/add{key}"), format!("/get{key}")]);
+        paths.extend(["/add", "/get"].map(|path| server.whole(&format!("{path}{key}"))));
     }
     paths
 }

@@ -141,33 +141,24 @@ fn summary(config: &Config) -> Value {
         .iter()
         .map(|s| json!({"name": s.name}))
         .collect();
+    let sources = config.feeds.iter().map(|feed| source(config, feed));
     let routes: Vec<Value> = config.routes.iter().map(|r| route(config, r)).collect();
     json!({
         "ok": true,
         "warnings": warnings(config),
-        "sources": config.feeds.iter().map(source).collect::<Vec<_>>(),
+        "sources": sources.collect::<Vec<_>>(),
         "sinks": sinks,
         "routes": routes,
     })
 }
 
-fn source(feed: &Feed) -> Value {
+fn source(config: &Config, feed: &Feed) -> Value {
     json!({
         "name": feed.source.name,
         "methods": feed.provider.about().methods,
-        "callback": callback_path(feed),
+        "callback": config.server.address(&feed.source),
         "proof": proofs(feed),
     })
-}
-
-/// Where the vendor calls. A key is shown as a place to fill in: it is a secret.
-pub(crate) fn callback_path(feed: &Feed) -> String {
-    let key = if feed.source.keys.is_empty() {
-        ""
-    } else {
-        "/<key>"
-    };
-    format!("/callback/{}{key}", feed.source.name)
 }
 
 /// All that has to hold for a caller of this source to be believed.

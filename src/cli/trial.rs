@@ -127,6 +127,9 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
         let (place, problem) = (harmless(&fault.place), harmless(&fault.problem));
         terminal.line(format_args!("fault    {place}: {problem}"))?;
     }
+    for remark in &forecast.remarks {
+        terminal.line(format_args!("remark   {}", harmless(remark)))?;
+    }
     if let Some(url) = &forecast.confirms {
         terminal.line(format_args!("fetches  {}", harmless(url)))?;
     }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_model::Secret;
+use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Provider, Source};
 use campanile_settings::{Layers, Shape};
 use ipnet::IpNet;
@@ -155,6 +155,21 @@ pub struct Server {
     pub tls: Option<Tls>,
 }
 
+impl Server {
+    /// Where the vendor of `source` calls. A key is a secret: `<key>` is in its place.
+    pub fn address(&self, source: &Source) -> String {
+        let keyed = !source.keys.is_empty();
+        let key = if keyed { "/<key>" } else { "" };
+        self.whole(&format!("/callback/{}{key}", source.name))
+    }
+
+    /// `path` behind the public address, where that is known; else the path alone.
+    pub fn whole(&self, path: &str) -> String {
+        let base = self.public_url.as_ref().map_or("", Url::as_str);
+        format!("{}{path}", base.trim_end_matches('/'))
+    }
+}
+
 /// The listener for operators: page, API, metrics, health.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -171,8 +186,8 @@ pub struct Admin {
 /// Where everything is kept.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SQLite file of `sqlite:PATH`.
-    pub path: PathBuf,
+    /// Where it is.
+    pub url: StoreUrl,
     /// How long callbacks, alerts and dedup keys are kept. Default 30.
     pub retention_days: u32,
 }

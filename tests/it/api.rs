@@ -356,19 +356,20 @@ async fn sinks_are_paused_and_resumed_and_sources_counted() {
     assert_eq!(field(&sinks, "name"), [SINK, "file/old"]);
     assert_eq!(field(&sinks, "configured"), ["true", "false"]);
     assert_eq!(field(&sinks, "pending"), ["2", "0"]);
-    for (word, state) in [("pause", "paused"), ("resume", "ok")] {
-        let reply = gateway
-            .ask("POST", &format!("/api/v1/sinks/{SINK}/{word}"), "")
-            .await;
-        assert_eq!(reply.json()["state"], state);
+    let after = [
+        ("pause", "paused", json!("operator")),
+        ("resume", "ok", Value::Null),
+    ];
+    for (word, state, by) in after {
+        let path = format!("/api/v1/sinks/{SINK}/{word}");
+        let reply = gateway.ask("POST", &path, "").await.json();
+        assert_eq!(
+            reply,
+            json!({"name": SINK, "state": state, "paused_by": by})
+        );
     }
-    assert_eq!(
-        gateway
-            .ask("POST", "/api/v1/sinks/file/x/pause", "")
-            .await
-            .status,
-        404
-    );
+    let absent = gateway.ask("POST", "/api/v1/sinks/file/x/pause", "").await;
+    assert_eq!(absent.status, 404);
     let sources = gateway.ask("GET", "/api/v1/sources", "").await;
     assert!(!sources.body.contains("the-secret-key"));
     let sources = sources.json();

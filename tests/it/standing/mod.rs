@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use campanile::config::{self, Feed};
-use campanile::http::{self, Gateway, Outside, SinkControl, SinkState};
+use campanile::delivery::{PausedBy, Phase, SinkState};
+use campanile::http::{self, Gateway, Outside, SinkControl};
 use campanile::snapshot::Snapshot;
 use campanile::telemetry::Metrics;
 use campanile_model::Clock;
-use campanile_model::Secret;
+use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Effect, Needed, Source};
 use campanile_store::{Seq, SinkId, Store};
 use futures_util::future::BoxFuture;
@@ -48,17 +49,7 @@ pub(crate) struct Workers {
 
 impl SinkControl for Workers {
     fn states(&self) -> Vec<SinkState> {
-        let state = if *self.paused.lock().unwrap() {
-            "paused"
-        } else {
-            "ok"
-        };
-        vec![SinkState {
-            name: SINK.into(),
-            state: state.into(),
-            in_flight: 1,
-            ..SinkState::default()
-        }]
+        vec![self.state()]
     }
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         self.poked.lock().unwrap().push((sink, seqs.to_vec()));
@@ -66,13 +57,25 @@ impl SinkControl for Workers {
     fn forget(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
     }
-    fn pause(&self, name: &str) -> bool {
+    fn pause(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() |= name == SINK;
-        name == SINK
+        (name == SINK).then(|| self.state())
     }
-    fn resume(&self, name: &str) -> bool {
+    fn resume(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() &= name != SINK;
-        name == SINK
+        (name == SINK).then(|| self.state())
+    }
+}
+
+impl Workers {
+    fn state(&self) -> SinkState {
+        let paused = *self.paused.lock().unwrap();
+        SinkState {
+            state: if paused { Phase::Paused } else { Phase::Ok },
+            paused_by: paused.then_some(PausedBy::Operator),
+            in_flight: 1,
+            ..SinkState::new(SINK)
+        }
     }
 }
 
@@ -121,7 +124,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             tls: None,
         },
         store: config::Store {
-            path: "unused".into(),
+            url: StoreUrl::Sqlite("unused".into()),
             retention_days: 30,
         },
         log: config::Log {
