@@ -14,6 +14,7 @@ pub mod lenient;
 mod multipart;
 pub mod redact;
 pub mod remark;
+pub mod store_url;
 pub mod urlencoded;
 pub mod worth;
 
@@ -25,6 +26,7 @@ pub use clock::Clock;
 pub use fault::Fault;
 pub use ids::{DedupKey, Seq, SinkId};
 pub use remark::Remark;
+pub use store_url::StoreUrl;
 pub use worth::Worth;
 
 /// A secret: it cannot print itself.

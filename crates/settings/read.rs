@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use campanile_model::{Secret, Severity};
+use campanile_model::{Secret, Severity, StoreUrl};
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -181,25 +180,8 @@ fn severity(node: &Node) -> Read<Severity> {
     Severity::from_str(&written).map_err(|_| Problem::new("is not a severity"))
 }
 
-fn store_path(node: &Node) -> Read<PathBuf> {
-    let text = text(node)?;
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        return Err(Problem::new(
-            "is PostgreSQL, and this build has SQLite only for now",
-        ));
-    }
-    match text
-        .strip_prefix("sqlite:")
-        .map(|path| path.strip_prefix("//").unwrap_or(path))
-    {
-        None => Err(Problem::new("is not a supported store URL")),
-        Some("") => Err(Problem::new("has no path")),
-        // Campanile promises that nothing is lost; a database in memory is lost at once.
-        Some(path) if path.starts_with(":memory:") || path.contains('?') => {
-            Err(Problem::new("is not the path of a file"))
-        }
-        Some(path) => Ok(path.into()),
-    }
+fn store_url(node: &Node) -> Read<StoreUrl> {
+    text(node)?.parse().map_err(Problem::new)
 }
 
 fn zone(node: &Node) -> Read<TimeZone> {
@@ -383,7 +365,7 @@ impl Type {
                 let words: Vec<_> = words.iter().map(String::as_str).collect();
                 Value::Text(word(node, &words)?)
             }
-            Self::StoreUrl => Value::Path(store_path(node)?),
+            Self::StoreUrl => Value::Store(store_url(node)?),
             Self::Path => Value::Path(filled(node)?.into()),
             Self::Zone => Value::Zone(zone(node)?),
             Self::Level => Value::Text(level(node)?),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use campanile_model::{Secret, Severity};
+use campanile_model::{Secret, Severity, StoreUrl};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use url::Url;
@@ -24,6 +24,7 @@ pub enum Value {
     Address(SocketAddr),
     Networks(Vec<IpNet>),
     Path(PathBuf),
+    Store(StoreUrl),
     Url(Url),
     Zone(TimeZone),
     Secret(Secret),
@@ -137,6 +138,7 @@ from_value!(
     Address => SocketAddr,
     Networks => Vec<IpNet>,
     Path => PathBuf,
+    Store => StoreUrl,
     Zone => TimeZone,
     Secret => Secret,
     Secrets => Vec<Secret>,

@@ -9,9 +9,11 @@ pub mod sqlite;
 mod traits;
 mod types;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
-pub use campanile_model::{DedupKey, Fault, Seq, SinkId};
+pub use campanile_model::{DedupKey, Fault, Seq, SinkId, StoreUrl};
 pub use traits::{Archive, Inbox, Outbox, Store, Upkeep};
 pub use types::*;
 
@@ -37,3 +39,13 @@ pub enum Error {
 
 /// What every method gives.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// Opens the store at this URL, and makes it if nothing is there. It reads no clock: every time comes with a call.
+///
+/// # Errors
+/// [`Error::Open`], which says what to do.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, Error> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
+    }
+}

@@ -46,11 +46,11 @@ async fn problem(gateway: &Gateway) -> Option<String> {
     }
 }
 
-/// The counters as they are, and the gauges as the store sees them now. A store that cannot say leaves them as they were.
+/// The counters, and the gauges as the store has them now. If the store fails, the gauges keep their last values.
 async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     let metrics = &gateway.metrics;
     for state in gateway.sinks.states() {
-        metrics.sink_state(&state.name, &state.state);
+        metrics.sink_state(&state.name, state.state.as_str());
     }
     if let (Ok(stats), Ok(sinks)) = (
         gateway.store.stats().await,

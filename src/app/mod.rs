@@ -8,9 +8,9 @@ mod run;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use run::run;
@@ -25,7 +25,6 @@ use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
-use campanile_store::sqlite::Sqlite;
 use campanile_store::{self, Store};
 
 /// Why the gateway did not start, or did not take a new configuration.
@@ -77,7 +76,8 @@ pub struct App {
     delivery: Delivery,
     store: Arc<dyn Store>,
     listeners: Vec<Listener>,
-    duties: Vec<JoinHandle<()>>,
+    pruning: JoinHandle<()>,
+    retention_days: watch::Sender<u32>,
     config: Mutex<Config>,
     /// The certificates of the public and of the admin listener, where they serve TLS.
     shown: [Option<Arc<Shown>>; 2],
@@ -100,7 +100,7 @@ impl App {
         server.connections_max = descriptors::connections(&config, descriptors::raised());
         let public = listen(config.server.listen)?;
         let admin = listen(config.admin.listen)?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&config.store.path)?);
+        let store = campanile_store::open(&config.store.url)?;
         let outlets = plan::outlets(&config, &*store).await?;
         let snapshot = plan::snapshot(&config, &outlets)?;
         let observer = Arc::new(DeliveryLog::new(Arc::clone(&metrics)));
@@ -130,19 +130,15 @@ impl App {
                 api::serve(Arc::clone(&gateway), listener, inside)
             })?,
         ];
-        let duties = duties::start(
-            &store,
-            &delivery,
-            &metrics,
-            &clock,
-            config.store.retention_days,
-        );
+        let (retention_days, watched) = watch::channel(config.store.retention_days);
+        let pruning = duties::start(&store, &clock, watched);
         Ok(Self {
             gateway,
             delivery,
             store,
             listeners,
-            duties,
+            pruning,
+            retention_days,
             config: Mutex::new(config),
             shown,
         })
@@ -183,6 +179,7 @@ impl App {
         // Workers first: the new snapshot may send an alert to a new sink.
         self.delivery.replace(outlets);
         self.gateway.follow(snapshot, new.admin.clone());
+        self.retention_days.send_replace(new.store.retention_days);
         for (shown, tls) in self.shown.iter().zip(new.tls()) {
             if let (Some(shown), Some(tls)) = (shown, tls) {
                 shown.replace(&tls.pair);
@@ -195,7 +192,7 @@ impl App {
     /// Stops: takes no more callbacks, ends what is under way, writes what came of it. At most 25 s and a little.
     pub async fn stop(self) {
         self.gateway.stopping();
-        self.duties.iter().for_each(JoinHandle::abort);
+        self.pruning.abort();
         let (public, admin): (Vec<_>, Vec<_>) = self
             .listeners
             .into_iter()
@@ -248,6 +245,3 @@ fn serve(
         serving: tokio::spawn(server),
     })
 }
-
-/// How long the duties of the house wait between two rounds.
-const DUTY_EVERY: Duration = Duration::from_secs(15);

@@ -12,8 +12,8 @@ use reqwest::header::HeaderMap;
 use super::Error;
 use super::certificates::Documents;
 use crate::config::Config;
-use crate::delivery::{Delivery, Outlet, Phase};
-use crate::http::{self, Outside, SinkControl, SinkState};
+use crate::delivery::{Delivery, Outlet, SinkState};
+use crate::http::{Outside, SinkControl};
 use crate::snapshot::Snapshot;
 use campanile_model::Clock;
 use campanile_sinks::http::client::{Client, Request, Settings};
@@ -105,17 +105,7 @@ pub(super) struct Workers(pub(super) Delivery);
 
 impl SinkControl for Workers {
     fn states(&self) -> Vec<SinkState> {
-        let states = self.0.states().into_iter();
-        let shown = states.map(|state| http::SinkState {
-            name: state.name.to_string(),
-            state: phase(state.state).to_owned(),
-            in_flight: state.in_flight,
-            last_success_at: state.last_success_at,
-            last_error: state.last_error,
-            last_error_at: state.last_error_at,
-            retry_at: state.retry_at,
-        });
-        shown.collect()
+        self.0.states()
     }
 
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
@@ -126,21 +116,11 @@ impl SinkControl for Workers {
         self.0.forget(sink, seqs);
     }
 
-    fn pause(&self, name: &str) -> bool {
+    fn pause(&self, name: &str) -> Option<SinkState> {
         self.0.pause(name)
     }
 
-    fn resume(&self, name: &str) -> bool {
+    fn resume(&self, name: &str) -> Option<SinkState> {
         self.0.resume(name)
-    }
-}
-
-/// The word for what a sink is doing.
-pub(super) fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Ok => "ok",
-        Phase::Waiting => "waiting",
-        Phase::Open => "open",
-        Phase::Paused => "paused",
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{App, Error};
 use crate::config::{self, Config, Environment};
-use crate::telemetry::{self, Metrics};
+use crate::telemetry::{self, Logs, Metrics};
 use campanile_model::Clock;
 
 /// Threads that deliver and look things up; callbacks have their own.
@@ -25,19 +25,19 @@ pub enum RunError {
     #[error(transparent)]
     Log(#[from] telemetry::log::Error),
     /// The system refused a thread or a signal handler.
-    #[error("the system refuses what every program needs: {0}")]
+    #[error("cannot start the runtime or install signal handlers: {0}")]
     System(#[from] std::io::Error),
 }
 
 /// Runs the gateway until it is told to stop. `paths` are read again on SIGHUP and when one of them changes.
 pub fn run(paths: &[PathBuf], environment: &Environment, config: Config) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::new());
-    let _logs = telemetry::log::init(&config.log, metrics.log_dropped())?;
+    let logs = telemetry::log::init(&config.log, metrics.log_dropped())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(paths, environment, config, metrics))
+    runtime.block_on(serve(paths, environment, config, metrics, &logs))
 }
 
 async fn serve(
@@ -45,6 +45,7 @@ async fn serve(
     environment: &Environment,
     config: Config,
     metrics: Arc<Metrics>,
+    logs: &Logs,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let mut watched = watched(paths, &config);
@@ -55,15 +56,17 @@ async fn serve(
     let app = App::start(config, Clock::machine(), metrics).await?;
     greet(&app, schemes, &greeting);
     while let Wish::Reload = signals.next(&mut changes).await {
-        let now = reload(&app, paths, environment).await;
+        let now = reload(&app, paths, environment, logs).await;
         if let Some(now) = now.filter(|now| *now != watched) {
             changes = config::watch::changes(&now);
             watched = now;
         }
     }
-    tracing::info!("stopping: no more callbacks are taken, what is under way is ended");
+    tracing::info!(
+        "the gateway is stopping: it accepts no more callbacks and ends the work in progress"
+    );
     app.stop().await;
-    tracing::info!("stopped");
+    tracing::info!("the gateway has stopped");
     Ok(())
 }
 
@@ -98,47 +101,52 @@ fn greet(app: &App, [outside, inside]: [&str; 2], sources: &str) {
     let _unread = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// One line for each source with the path that its vendor calls. Keys are not shown.
+/// One line for each source with the address that its vendor calls. Keys are not shown.
 fn sources(config: &Config) -> String {
     let line = |feed: &config::Feed| {
-        let key = if feed.source.keys.is_empty() {
-            ""
-        } else {
-            "/<key>"
-        };
-        format!(
-            "  {:<24} /callback/{}{key}\n",
-            feed.source.name, feed.source.name
-        )
+        let address = config.server.address(&feed.source);
+        format!("  {:<24} {address}\n", feed.source.name)
     };
     config.feeds.iter().map(line).collect()
 }
 
 /// Reads the configuration again. What is to be watched from now on, if it is in force.
-async fn reload(app: &App, paths: &[PathBuf], environment: &Environment) -> Option<Vec<PathBuf>> {
-    let outcome = match config::load(paths, environment) {
-        Ok(config) => {
-            warn_of_expired(&config);
-            let watched = watched(paths, &config);
-            let reloaded = app.reload(config).await;
-            reloaded
-                .map(|()| watched)
-                .map_err(|error| error.to_string())
-        }
-        Err(mistakes) => Err(mistakes.to_string()),
-    };
-    match outcome {
+async fn reload(
+    app: &App,
+    paths: &[PathBuf],
+    environment: &Environment,
+    logs: &Logs,
+) -> Option<Vec<PathBuf>> {
+    match reloaded(app, paths, environment, logs).await {
         Ok(watched) => {
-            tracing::info!("the config was read again and is in force");
+            tracing::info!("the gateway reloaded its config; the new one is in force");
             Some(watched)
         }
         Err(why) => {
             tracing::error!(
-                "the config was read again and is NOT in force; the old one stays. {why}"
+                "the gateway did not reload its config; the old one stays in force. {why}"
             );
             None
         }
     }
+}
+
+async fn reloaded(
+    app: &App,
+    paths: &[PathBuf],
+    environment: &Environment,
+    logs: &Logs,
+) -> Result<Vec<PathBuf>, String> {
+    let config = config::load(paths, environment).map_err(|mistakes| mistakes.to_string())?;
+    warn_of_expired(&config);
+    let watched = watched(paths, &config);
+    // A level that is not valid must not leave half of the new config in force.
+    let filter = telemetry::log::filter(&config.log).map_err(|error| error.to_string())?;
+    app.reload(config)
+        .await
+        .map_err(|error| error.to_string())?;
+    logs.follow(filter);
+    Ok(watched)
 }
 
 /// What the operator wants.

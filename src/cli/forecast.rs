@@ -33,6 +33,8 @@ pub(crate) struct Forecast {
     pub(crate) alerts: Vec<Fate>,
     /// What could not be read, and where.
     pub(crate) faults: Vec<Fault>,
+    /// What was wrong and did not keep the callback from being read.
+    pub(crate) remarks: Vec<String>,
     /// A URL that the server would fetch to confirm a subscription.
     pub(crate) confirms: Option<String>,
     /// Where each field came from. None where it was not asked for, or nothing is read.
@@ -175,6 +177,7 @@ impl Question<'_> {
             reason,
             alerts: fates.collect(),
             faults: read.faults,
+            remarks: read.remarks.iter().map(ToString::to_string).collect(),
             confirms: read.effect.map(|Effect::Confirm { url }| url),
             explained: self.explain.then(|| origin(source, call)),
             ..forecast
@@ -224,6 +227,7 @@ fn bare(source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Forecast
         },
         alerts: Vec::new(),
         faults: Vec::new(),
+        remarks: Vec::new(),
         confirms: None,
         explained: None,
     }

@@ -49,7 +49,7 @@ pub(super) fn admin(values: &Values, tls: Option<Tls>) -> Built<Admin> {
 
 pub(super) fn store(values: &Values) -> Built<Store> {
     Ok(Store {
-        path: values.get("url")?,
+        url: values.get("url")?,
         retention_days: values.get("retention_days")?,
     })
 }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_model::Secret;
+use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Provider, Source};
 use campanile_settings::{Layers, Shape};
 use ipnet::IpNet;
@@ -84,6 +84,16 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mist
 /// The files with mappings that a configuration names: what they hold counts as the configuration does.
 pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     Layers::read(paths, &Environment::new(), &SHAPE).document_files()
+}
+
+/// The operator's own vendors, those of `[mappings]`; or every mistake in the configuration.
+pub fn own_providers(
+    paths: &[PathBuf],
+    environment: &Environment,
+) -> Result<Vec<Arc<dyn Provider>>, Mistakes> {
+    load(paths, environment)?;
+    let mut layers = Layers::read(paths, environment, &SHAPE);
+    Ok(mappings::read(&mut layers, &SHAPE).0)
 }
 
 /// The same with other providers.
@@ -155,6 +165,19 @@ pub struct Server {
     pub tls: Option<Tls>,
 }
 
+impl Server {
+    /// Where the vendor of `source` calls. A key is a secret: `<key>` is in its place.
+    pub fn address(&self, source: &Source) -> String {
+        self.whole(&source.callback_path())
+    }
+
+    /// `path` behind the public address, where that is known; else the path alone.
+    pub fn whole(&self, path: &str) -> String {
+        let base = self.public_url.as_ref().map_or("", Url::as_str);
+        format!("{}{path}", base.trim_end_matches('/'))
+    }
+}
+
 /// The listener for operators: page, API, metrics, health.
 #[derive(Clone, Debug)]
 pub struct Admin {
@@ -171,8 +194,8 @@ pub struct Admin {
 /// Where everything is kept.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SQLite file of `sqlite:PATH`.
-    pub path: PathBuf,
+    /// Where it is.
+    pub url: StoreUrl,
     /// How long callbacks, alerts and dedup keys are kept. Default 30.
     pub retention_days: u32,
 }

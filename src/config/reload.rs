@@ -24,13 +24,8 @@ impl Config {
                 "admin.tls",
                 self.admin.tls.is_some() != new.admin.tls.is_some(),
             ),
-            ("store.url", self.store.path != new.store.path),
+            ("store.url", self.store.url != new.store.url),
             ("log.format", self.log.pretty != new.log.pretty),
-            ("log.level", self.log.level != new.log.level),
-            (
-                "store.retention_days",
-                self.store.retention_days != new.store.retention_days,
-            ),
         ];
         differs
             .into_iter()

@@ -10,7 +10,7 @@ use campanile_model::Fingerprint;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::event::Event;
+use super::event::What;
 use super::lane::{Claim, Lanes};
 use super::later;
 use campanile_model::failpoint;
@@ -32,8 +32,8 @@ pub(super) struct Outcome {
     pub(super) claim: Claim,
     pub(super) refusals: u32,
     pub(super) settlement: Settlement,
-    /// Told once it is committed.
-    pub(super) event: Option<Event>,
+    /// Reported once it is committed.
+    pub(super) what: Option<What>,
 }
 
 /// What the store answered.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
-use super::event::SinkState;
+use super::state::SinkState;
 use campanile_store::Seq;
 
 /// Shared by the handle and the worker of one sink.
@@ -103,6 +103,16 @@ impl Mailbox {
 
     pub(super) fn publish(&self, change: impl FnOnce(&mut SinkState)) {
         change(&mut locked(&self.state));
+    }
+
+    /// Asks the worker to pause or resume. Gives the state that follows; the worker refines it when it has heard.
+    pub(super) fn set_paused(&self, pause: bool) -> SinkState {
+        let mut state = locked(&self.state);
+        state.set_paused(pause);
+        let wished = state.clone();
+        drop(state);
+        self.wish(|mail| mail.pause = Some(pause));
+        wished
     }
 }
 

@@ -22,6 +22,7 @@ pub mod id;
 mod lane;
 mod limit;
 mod mailbox;
+mod state;
 mod worker;
 
 use std::collections::HashMap;
@@ -34,7 +35,8 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use event::{Event, Observer, PausedBy, Phase, SinkState};
+pub use event::{Event, Observer, What};
+pub use state::{PausedBy, Phase, SinkState};
 
 use crate::config::Policy;
 use campanile_model::Clock;
@@ -183,13 +185,13 @@ impl Delivery {
             .collect()
     }
 
-    /// Sends nothing more to a sink until it is resumed. False when there is no such sink.
-    pub fn pause(&self, name: &str) -> bool {
+    /// Sends nothing more to a sink until it is resumed. Gives its new state; none when there is no such sink.
+    pub fn pause(&self, name: &str) -> Option<SinkState> {
         self.set_paused(name, true)
     }
 
-    /// Sends to a sink again, whoever paused it, and at once. False when there is no such sink.
-    pub fn resume(&self, name: &str) -> bool {
+    /// Sends to a sink again at once, whatever paused it. Gives its new state; none when there is no such sink.
+    pub fn resume(&self, name: &str) -> Option<SinkState> {
         self.set_paused(name, false)
     }
 
@@ -262,14 +264,11 @@ impl Delivery {
         }
     }
 
-    fn set_paused(&self, name: &str, pause: bool) -> bool {
+    fn set_paused(&self, name: &str, pause: bool) -> Option<SinkState> {
         let crew = self.crew();
         let named = |running: &&Running| *running.mailbox.state().name == *name;
-        let Some(running) = crew.running.iter().find(named) else {
-            return false;
-        };
-        running.mailbox.wish(|mail| mail.pause = Some(pause));
-        true
+        let running = crew.running.iter().find(named)?;
+        Some(running.mailbox.set_paused(pause))
     }
 
     /// Starts the worker of a sink after the one before it, if any, has ended.
@@ -279,18 +278,8 @@ impl Delivery {
         before: Option<JoinHandle<()>>,
         state: Option<SinkState>,
     ) -> Running {
-        let mut state = state.unwrap_or_else(|| SinkState {
-            name: outlet.name.clone(),
-            state: Phase::Ok,
-            paused_by: None,
-            in_flight: 0,
-            loaded: 0,
-            last_success_at: None,
-            last_error: None,
-            last_error_at: None,
-            retry_at: None,
-        });
-        // A receiver's farewell was for the settings of then; an operator's pause is for the sink.
+        let mut state = state.unwrap_or_else(|| SinkState::new(outlet.name.clone()));
+        // A 410 pause ends when the settings change; an operator's pause survives a reload.
         state.paused_by = state.paused_by.filter(|by| *by == PausedBy::Operator);
         let mailbox = Arc::new(Mailbox::new(state));
         Running {
@@ -307,7 +296,7 @@ impl Delivery {
     }
 }
 
-/// A sink's worker, started anew from the store should it ever break off: no sink is switched off in silence.
+/// A sink's worker, restarted from the store if it panics: no sink is switched off silently.
 async fn work(
     outlet: Outlet,
     around: Surroundings,
@@ -323,7 +312,8 @@ async fn work(
             return;
         }
         let sink = outlet.name.clone();
-        around.events.observe(Event::WorkerRestarted { sink });
+        let what = What::WorkerRestarted;
+        around.events.observe(Event { sink, what });
         around.clock.sleep(POLL_NET).await;
     }
 }

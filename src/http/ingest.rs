@@ -151,7 +151,8 @@ impl<'v> Visit<'v> {
     fn nowhere(self, path: &str) -> HttpResponse {
         let near = near_miss(path, &self.current.snapshot);
         let reason = near.map_or(Reason::NotFound, |source| {
-            self.gateway.near_miss(source);
+            self.gateway
+                .near_miss(&self.current.snapshot.server, source);
             Reason::NearMiss
         });
         self.end(near, &Verdict::Rejected(reason), &Callback::default())

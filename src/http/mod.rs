@@ -24,13 +24,12 @@ use actix_web::dev::Server;
 use actix_web::{App, web};
 use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
-use serde::Serialize;
 
 use connection::Limits;
 pub use tls::Shown;
 
 use crate::config;
+use crate::delivery::SinkState;
 use crate::snapshot::{Snapshot, Source};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeters;
@@ -99,29 +98,10 @@ pub trait SinkControl: Send + Sync {
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
     /// An operator dropped these deliveries. Must not block.
     fn forget(&self, sink: SinkId, seqs: &[Seq]);
-    /// Sends nothing to this sink until told otherwise. False when it is not configured.
-    fn pause(&self, name: &str) -> bool;
-    /// Sends again. False when it is not configured.
-    fn resume(&self, name: &str) -> bool;
-}
-
-/// How one configured sink is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SinkState {
-    /// The full name, such as `webhook/oncall`.
-    pub name: String,
-    /// One word: `ok`, `waiting`, `open`, `paused`.
-    pub state: String,
-    /// Sends under way.
-    pub in_flight: usize,
-    /// When it last took something.
-    pub last_success_at: Option<Timestamp>,
-    /// What went wrong last, without secrets.
-    pub last_error: Option<String>,
-    /// When that was.
-    pub last_error_at: Option<Timestamp>,
-    /// It is left alone until then.
-    pub retry_at: Option<Timestamp>,
+    /// Sends nothing to this sink until it is resumed. Gives its new state; none when it is not configured.
+    fn pause(&self, name: &str) -> Option<SinkState>;
+    /// Sends again. Gives its new state; none when it is not configured.
+    fn resume(&self, name: &str) -> Option<SinkState>;
 }
 
 impl Gateway {
@@ -167,7 +147,7 @@ impl Gateway {
     }
 
     /// Logs a request that came near the address of `source`: anybody can cause it, therefore at a bounded rate.
-    fn near_miss(&self, source: &Source) {
+    fn near_miss(&self, server: &config::Server, source: &Source) {
         let now = self.clock.now().as_millisecond();
         let last = self.near_miss_ms.load(Ordering::Relaxed);
         let waits = now.saturating_sub(last) < NEAR_MISS_EVERY_MS;
@@ -177,7 +157,7 @@ impl Gateway {
             swapped.is_ok()
         };
         if !waits && won(last) {
-            let (source, address) = (&*source.name, source.address());
+            let (source, address) = (&*source.name, server.address(&source.settings));
             tracing::warn!(
                 source,
                 address,

@@ -32,6 +32,10 @@ pub(super) fn of<'c>(
         let reason = kept.stray.map_or("unreadable", word);
         gateway.metrics.quarantine(&source.name, reason);
     }
+    for remark in &kept.read.remarks {
+        gateway.metrics.remark(&source.name, remark.kind());
+        tracing::debug!(%remark, "a callback was read in spite of a fault");
+    }
     if let (Some(_), Some(fault)) = (kept.stray, kept.read.faults.first()) {
         let problem = &*fault.problem;
         tracing::warn!(problem, "a callback to the shared path is quarantined");

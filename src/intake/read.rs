@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use campanile_model::{Alert, Callback, DedupKey, Fault, Report, Severity};
+use campanile_model::{Alert, Callback, DedupKey, Fault, Remark, Report, Severity};
 use campanile_providers::{Effect, Reading};
 use jiff::Timestamp;
 
@@ -20,6 +20,8 @@ pub struct Read {
     pub alerts: Vec<Identified>,
     /// What cannot be read: the whole callback where there are no alerts, else single items.
     pub faults: Vec<Fault>,
+    /// What was wrong and did not keep the callback from being read: repaired, guessed or left out.
+    pub remarks: Vec<Remark>,
     /// Why there is nothing to alert on: a known test or lifecycle message.
     pub ignored: Option<Cow<'static, str>>,
     /// What the server has to do for the vendor.
@@ -70,16 +72,20 @@ pub fn read(source: &Source, call: &Callback, received_at: Timestamp) -> Read {
         Err(fault) => {
             return Read {
                 faults: vec![fault],
+                remarks: call.remarks(),
                 ..Read::default()
             };
         }
     };
+    let mut remarks = call.remarks();
+    remarks.extend(reading.remarks());
     let reports = reading.reports.into_iter();
     Read {
         alerts: reports
             .map(|report| Identified::of(source, report, received_at))
             .collect(),
         faults: reading.unreadable,
+        remarks,
         ignored: reading.ignored,
         effect: reading.effect,
     }

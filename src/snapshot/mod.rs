@@ -117,16 +117,6 @@ impl Source {
         providers::expects_chinese(&*self.provider, &self.settings)
     }
 
-    /// The path that the vendor calls. A key is a secret: the path has a placeholder for it.
-    pub fn address(&self) -> String {
-        let keyed = !self.settings.keys.is_empty();
-        format!(
-            "/callback/{}{}",
-            self.name,
-            if keyed { "/<key>" } else { "" }
-        )
-    }
-
     fn own_paths(&self) -> Vec<OwnPath> {
         let own = |path, asks, methods: &[&'static str], protocol: bool| OwnPath {
             path,

@@ -1,13 +1,13 @@
-//! What delivery tells, as log lines and figures.
+//! The events of delivery as metrics and log lines.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Metrics;
 use super::metrics::SinkMeters;
-use crate::delivery::{Event, Observer, PausedBy};
+use crate::delivery::{Event, Observer, PausedBy, What};
 
-/// Writes every event of the workers down, once.
+/// Counts and logs every event of the workers.
 pub struct DeliveryLog {
     metrics: Arc<Metrics>,
     meters: Mutex<HashMap<Arc<str>, Arc<SinkMeters>>>,
@@ -28,20 +28,20 @@ impl DeliveryLog {
         Arc::clone(meters.entry(Arc::clone(sink)).or_insert_with(new))
     }
 
-    fn count(&self, event: &Event) {
-        match event {
-            Event::Delivered { sink, took, .. } => {
+    /// Counts each attempt under exactly one verdict. The last one of a dead letter counts as dead, when that is committed.
+    fn count(&self, Event { sink, what }: &Event) {
+        match what {
+            What::Delivered { took, .. } => {
                 let meters = self.meters(sink);
                 meters.delivered.increment(1);
                 meters.seconds.record(took.as_secs_f64());
             }
-            Event::Failed { sink, took, .. } => {
+            What::Failed { took, last, .. } => {
                 let meters = self.meters(sink);
-                meters.again.increment(1);
+                meters.again.increment(u64::from(!last));
                 meters.seconds.record(took.as_secs_f64());
             }
-            Event::Dead { sink, .. } => self.meters(sink).dead.increment(1),
-            Event::Digested { sink, count } => self.meters(sink).delivered.increment(*count as u64),
+            What::Dead { .. } => self.meters(sink).dead.increment(1),
             _ => {}
         }
     }
@@ -50,72 +50,138 @@ impl DeliveryLog {
 impl Observer for DeliveryLog {
     fn observe(&self, event: Event) {
         self.count(&event);
-        tell(event);
+        log(event);
     }
 }
 
-/// One line for each event. What an operator must do something about is a warning or an error.
-fn tell(event: Event) {
-    match event {
-        Event::Delivered {
-            sink,
+/// One line for each event. A warning or an error asks the operator to do something.
+fn log(Event { sink, what }: Event) {
+    match what {
+        What::Delivered { .. }
+        | What::Failed { .. }
+        | What::Dead { .. }
+        | What::Digested { .. } => {
+            log_delivery(&sink, what);
+        }
+        _ => log_sink(&sink, what),
+    }
+}
+
+fn log_delivery(sink: &str, what: What) {
+    match what {
+        What::Delivered {
             seq,
             attempt,
             took,
+            worth,
+            remark,
         } => {
             let took_ms = took.as_millis();
-            tracing::debug!(%sink, seq, attempt, took_ms, "delivered");
+            if let Some(remark) = remark {
+                tracing::info!(
+                    sink,
+                    seq,
+                    attempt,
+                    remark,
+                    "the sink delivered the alert with a remark"
+                );
+            } else {
+                tracing::debug!(
+                    sink,
+                    seq,
+                    attempt,
+                    took_ms,
+                    ?worth,
+                    "the sink delivered the alert"
+                );
+            }
         }
-        Event::Failed {
-            sink,
+        What::Failed {
             seq,
             attempt,
             class,
             code,
-            cause,
+            reason,
+            last: false,
             ..
         } => {
-            tracing::info!(%sink, seq, attempt, ?class, code, cause, "a try failed; it will be tried again");
+            let class = class.as_str();
+            tracing::info!(
+                sink,
+                seq,
+                attempt,
+                class,
+                code,
+                reason,
+                "an attempt to deliver the alert failed; it will be retried"
+            );
         }
-        Event::Dead {
-            sink,
+        What::Dead {
             seq,
             attempts,
             class,
-            cause,
+            reason,
         } => {
-            tracing::error!(%sink, seq, attempts, class, cause, "given up: see `campanile dead list`");
+            tracing::error!(
+                sink,
+                seq,
+                attempts,
+                class,
+                reason,
+                "the sink gave up the alert; see `campanile dead list`"
+            );
         }
-        Event::Digested { sink, count } => {
-            tracing::info!(%sink, count, "held back by a limit and sent as one digest");
+        What::Digested { count } => {
+            tracing::info!(
+                sink,
+                count,
+                "the sink delivered the alerts that its limit held back as one digest"
+            );
         }
-        Event::BreakerOpened { sink, until, cause } => {
-            tracing::warn!(%sink, %until, cause, "the sink fails: nothing is sent to it until a probe goes through");
+        _ => {}
+    }
+}
+
+fn log_sink(sink: &str, what: What) {
+    match what {
+        What::BreakerOpened { until, reason } => {
+            tracing::warn!(sink, %until, reason, "the sink fails; nothing is sent to it until a probe succeeds");
         }
-        Event::BreakerClosed { sink } => tracing::info!(%sink, "the sink works again"),
-        Event::Paused {
-            sink,
+        What::BreakerClosed => tracing::info!(sink, "the sink works again"),
+        What::Paused {
             by: PausedBy::Operator,
-        } => tracing::info!(%sink, "paused by an operator"),
-        Event::Paused {
-            sink,
+        } => tracing::info!(sink, "an operator paused the sink"),
+        What::Paused {
             by: PausedBy::Receiver,
         } => {
-            tracing::error!(%sink, "the receiver wants no more (410): paused until `campanile sinks resume`");
+            tracing::error!(
+                sink,
+                "the receiver answered 410 Gone; the sink is paused until `campanile sinks resume`"
+            );
         }
-        Event::Resumed { sink } => tracing::info!(%sink, "sent to again"),
-        Event::OperatorNeeded { sink, code, cause } => {
-            tracing::error!(%sink, code, cause, "the sink needs an operator: look at its address and its secret");
+        What::Resumed => tracing::info!(sink, "an operator resumed the sink"),
+        What::OperatorNeeded { code, reason } => {
+            tracing::error!(
+                sink,
+                code,
+                reason,
+                "the sink needs an operator: check its address and its secret"
+            );
         }
-        Event::StoreFailed {
-            sink,
-            unsettled,
-            cause,
-        } => {
-            tracing::error!(%sink, unsettled, cause, "the store does not answer; outcomes wait to be written");
+        What::StoreFailed { unsettled, reason } => {
+            tracing::error!(
+                sink,
+                unsettled,
+                reason,
+                "the store does not respond; the sink waits with its outcomes"
+            );
         }
-        Event::WorkerRestarted { sink } => {
-            tracing::error!(%sink, "the worker broke off by a fault of ours and was started anew");
+        What::WorkerRestarted => {
+            tracing::error!(
+                sink,
+                "the worker of the sink panicked and was restarted; please report this"
+            );
         }
+        _ => {}
     }
 }

@@ -4,11 +4,12 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use tracing::{Level, Metadata};
+use tracing::Metadata;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config;
@@ -26,9 +27,9 @@ const LIBRARIES: &str = "actix_server=warn,actix_http=off";
 /// Why logging did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The level is no filter.
+    /// The level is not a valid filter.
     #[error(
-        "`[log] level = \"{level}\"` is no filter; write `info`, `debug` or `campanile=debug,info`: {problem}"
+        "`[log] level = \"{level}\"` is not a valid filter; write `info`, `debug` or `campanile=debug,info`: {problem}"
     )]
     Level {
         /// What was written.
@@ -45,40 +46,64 @@ pub enum Error {
 }
 
 /// Started logging. Dropping it writes what waits.
-#[derive(Debug)]
 pub struct Logs {
     queue: SyncSender<Option<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
+    level: Option<Level>,
+}
+
+impl Logs {
+    /// Logs by another filter from now on.
+    pub fn follow(&self, filter: EnvFilter) {
+        if let Some(level) = &self.level {
+            level(filter);
+        }
+    }
+}
+
+/// The filter that `[log] level` asks for.
+pub fn filter(log: &config::Log) -> Result<EnvFilter, Error> {
+    EnvFilter::try_new(format!("{LIBRARIES},{}", log.level)).map_err(|e| Error::Level {
+        level: log.level.clone(),
+        problem: e.to_string(),
+    })
 }
 
 /// Starts logging to the standard error, for the whole process. `dropped` counts lines that did not fit the queue.
 pub fn init(log: &config::Log, dropped: metrics::Counter) -> Result<Logs, Error> {
-    let (logs, lines) = start(io::stderr(), dropped).map_err(Error::Thread)?;
-    let level = format!("{LIBRARIES},{}", log.level);
-    let filter = EnvFilter::try_new(level).map_err(|e| Error::Level {
-        level: log.level.clone(),
-        problem: e.to_string(),
-    })?;
+    let filter = filter(log)?;
+    let (mut logs, lines) = start(io::stderr(), dropped).map_err(Error::Thread)?;
     let builder = tracing_subscriber::fmt()
         .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .with_writer(lines);
     let installed = if log.pretty {
-        let pretty = builder.compact().finish();
-        pretty.with(filter_fn(is_discreet)).try_init()
+        let pretty = builder.compact().with_filter_reloading();
+        logs.level = Some(level(pretty.reload_handle()));
+        pretty.finish().with(filter_fn(is_discreet)).try_init()
     } else {
         let json = builder.json().flatten_event(true);
-        let json = json.with_current_span(true).with_span_list(false).finish();
-        json.with(filter_fn(is_discreet)).try_init()
+        let json = json.with_current_span(true).with_span_list(false);
+        let json = json.with_filter_reloading();
+        logs.level = Some(level(json.reload_handle()));
+        json.finish().with(filter_fn(is_discreet)).try_init()
     };
     installed.map_err(|_| Error::Twice)?;
     Ok(logs)
 }
 
+/// Replaces the filter of a running subscriber.
+type Level = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+fn level<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Level {
+    // It fails only when the subscriber is gone, and then nothing logs.
+    Box::new(move |filter| drop(handle.reload(filter)))
+}
+
 /// What libraries say in detail may hold URLs and headers, and with them secrets: of those only the larger events are
 /// logged, whatever the level.
 fn is_discreet(event: &Metadata<'_>) -> bool {
-    event.target().starts_with("campanile") || *event.level() <= Level::INFO
+    event.target().starts_with("campanile") || *event.level() <= tracing::Level::INFO
 }
 
 /// Starts a writer of lines to `out`.
@@ -94,6 +119,7 @@ fn start(out: impl Write + Send + 'static, dropped: metrics::Counter) -> io::Res
     let logs = Logs {
         queue,
         writer: Some(writer),
+        level: None,
     };
     Ok((logs, lines))
 }

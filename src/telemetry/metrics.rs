@@ -52,6 +52,7 @@ const fn metric(
 const CALLBACKS: &str = "campanile_callbacks_total";
 const REFUSED: &str = "campanile_refused_total";
 const QUARANTINES: &str = "campanile_quarantines_total";
+const REMARKS: &str = "campanile_remarks_total";
 const CONFLICTS: &str = "campanile_conflicts_total";
 const UNROUTED: &str = "campanile_unrouted_total";
 const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
@@ -73,6 +74,7 @@ pub const ALL: &[Described] = &[
     metric(CALLBACKS, Kind::Counter, &["source", "outcome"], "Callbacks by outcome: accepted, duplicate, ignored, quarantined or rejected."),
     metric(REFUSED, Kind::Counter, &["source", "reason"], "Rejected callbacks by reason; source is - where none was named."),
     metric(QUARANTINES, Kind::Counter, &["source", "reason"], "Quarantined callbacks by reason: unreadable, unrecognized (sent to the shared path, the proof holds, the format is unknown) or ambiguous (several vendors know the format)."),
+    metric(REMARKS, Kind::Counter, &["source", "kind"], "Faults that did not keep a callback from being read: lenient_json (invalid JSON was repaired), guessed_charset (no charset is declared) or left_out (an optional field cannot be read)."),
     metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates that said something else than the original did."),
     metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that no route matched."),
     metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts whose word for severity nobody has mapped."),
@@ -261,6 +263,12 @@ impl Metrics {
             .increment(1);
     }
 
+    /// Counts a fault that did not keep a callback from being read, by kind.
+    pub fn remark(&self, source: &str, kind: &'static str) {
+        self.counter(REMARKS, &[("source", source), ("kind", kind)])
+            .increment(1);
+    }
+
     /// What is counted of this sink.
     pub fn sink(&self, name: &str) -> SinkMeters {
         let ended = |verdict| self.counter(DELIVERIES, &[("sink", name), ("verdict", verdict)]);
@@ -368,6 +376,7 @@ mod tests {
         source.seconds.record(0.002);
         metrics.refuse("-", "not_found");
         metrics.quarantine("ucloud/prod", "unreadable");
+        metrics.remark("ucloud/prod", "lenient_json");
         let sink = metrics.sink("webhook/oncall");
         sink.delivered.increment(1);
         sink.seconds.record(0.1);

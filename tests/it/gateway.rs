@@ -61,6 +61,14 @@ impl Gateway {
         }
     }
 
+    /// Takes the settings of its start again, changed.
+    pub(crate) async fn reload_with(&self, change: impl FnOnce(&mut Config)) {
+        let file = self.folder.as_ref().unwrap().path().join("campanile.toml");
+        let mut config = config::load(&[file], &Environment::new()).unwrap();
+        change(&mut config);
+        self.app().reload(config).await.unwrap();
+    }
+
     fn app(&self) -> &App {
         self.app.as_ref().unwrap()
     }

@@ -1,12 +1,13 @@
-//! What an operator does and what can befall him: mistakes, reloads, and a disk that is full.
+//! What an operator does, and what goes wrong: mistakes, reloads, and a full disk.
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::gateway::preamble;
+use crate::gateway::{Gateway, IDLE_SINK, preamble};
 use crate::process::Process;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, post};
@@ -83,17 +84,19 @@ async fn a_reload_is_taken_whole_or_not_at_all() {
         settings("new", &sink) + "[server\n",
         settings("new", &sink).replace("http://", "ftp://"),
     ] {
-        let before = process.log().matches("NOT in force").count();
+        let before = process.log().matches("did not reload its config").count();
         write_config(folder.path(), &broken);
         process.signal("HUP");
-        process.logs_times("NOT in force", before + 1).await;
+        process
+            .logs_times("did not reload its config", before + 1)
+            .await;
         assert_eq!(alarm(&process, "old", "1").await.status, 200);
         assert_eq!(alarm(&process, "new", "1").await.status, 404);
     }
-    let before = process.log().matches("is in force").count();
+    let before = process.log().matches("reloaded its config").count();
     write_config(folder.path(), &settings("new", &sink));
     process.signal("HUP");
-    process.logs_times("is in force", before + 1).await;
+    process.logs_times("reloaded its config", before + 1).await;
     assert_eq!(alarm(&process, "old", "2").await.status, 404);
     assert_eq!(alarm(&process, "new", "2").await.status, 200);
     receiver.got_at_least(2).await;
@@ -105,9 +108,38 @@ async fn a_changed_file_is_read_without_being_told() {
     let sink = receiver.url("/");
     let (folder, process) = running(&settings("old", &sink)).await;
     write_config(folder.path(), &settings("new", &sink));
-    process.logs_times("is in force", 1).await;
+    process.logs_times("reloaded its config", 1).await;
     assert_eq!(alarm(&process, "new", "1").await.status, 200);
     assert_eq!(alarm(&process, "old", "1").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shorter_retention_removes_what_has_expired_as_soon_as_it_is_reloaded() {
+    let open = "[providers.ucloud.fixture]\nkey = \"campanile-fixture-key\"\n";
+    let gateway = Gateway::start(&(open.to_owned() + IDLE_SINK)).await;
+    assert_eq!(gateway.send_fixture("ucloud/firing").await.status, 200);
+    gateway.advance(Duration::from_hours(20 * 24)).await;
+    assert_eq!(gateway.list("/api/v1/alerts").await.len(), 1);
+    gateway
+        .reload_with(|config| config.store.retention_days = 10)
+        .await;
+    let gone = async { while !gateway.list("/api/v1/alerts").await.is_empty() {} };
+    tokio::time::timeout(Duration::from_secs(20), gone)
+        .await
+        .unwrap();
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_level_changes_with_a_reload() {
+    let receiver = Receiver::start([Play::status(200)]).await;
+    let settings = settings("prod", &receiver.url("/"));
+    let (folder, process) = running(&settings).await;
+    assert!(!process.log().contains("the sink delivered the alert"));
+    write_config(folder.path(), &(settings + "[log]\nlevel = \"debug\"\n"));
+    process.logs_times("reloaded its config", 1).await;
+    assert_eq!(alarm(&process, "prod", "1").await.status, 200);
+    process.logs_times("the sink delivered the alert", 1).await;
 }
 
 async fn metric(process: &Process, name: &str) -> Option<f64> {

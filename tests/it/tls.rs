@@ -120,7 +120,7 @@ async fn new_files_are_shown_to_new_connections_and_end_no_old_one() {
     let mut old = connect(&process, "first.pem").await.unwrap();
     assert!(ask(&mut old).await.starts_with("HTTP/1.1 404"));
     put(folder.path(), "second.pem", "second.key");
-    process.logs_times("is in force", 1).await;
+    process.logs_times("reloaded its config", 1).await;
     assert!(ask(&mut old).await.starts_with("HTTP/1.1 404"));
     assert!(connect(&process, "first.pem").await.is_err());
     let mut new = connect(&process, "second.pem").await.unwrap();
@@ -132,7 +132,7 @@ async fn a_bad_new_file_leaves_the_old_certificate_in_force_and_is_logged() {
     let folder = folder("first.pem", "first.key");
     let process = Process::start(folder.path()).await;
     put(folder.path(), "first.pem", "second.key");
-    process.logs_times("NOT in force", 1).await;
+    process.logs_times("did not reload its config", 1).await;
     process
         .logs_times("does not belong to the certificate", 1)
         .await;

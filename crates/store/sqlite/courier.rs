@@ -2,8 +2,12 @@
 //!
 //! A commit answers dozens of callers at once, and they wait on few threads. Waking a task of another thread's runtime
 //! costs a write to that runtime's event descriptor each time. So each thread that waits has a courier: a task of its
-//! own runtime. The first answer of a commit wakes the courier; the others are only put beside it; and the courier wakes
-//! the callers from within their runtime, which costs next to nothing.
+//! own runtime. The first answer of a commit wakes the courier; the others are only put into its list; and the courier
+//! wakes the callers from within their runtime, which costs next to nothing.
+//!
+//! It stays because of what it saves: 0.98 writes to event descriptors for each alert became 0.13. The time of both was
+//! measured only together with another change (39.5 to 38.6 µs of CPU an alert, `docs/performance.md`), so this is at
+//! most 2 %. Delete it when a measurement of it alone shows less.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -48,7 +52,7 @@ fn poll<F: Future>(
                 bag,
                 waker: context.waker().clone(),
             }),
-            // Outside of a runtime there is nobody to carry anything.
+            // Outside of a runtime there is no courier.
             None => return answer.poll(context),
         },
     };
@@ -91,7 +95,7 @@ impl Bag {
     }
 }
 
-/// One who waits, and whose thread's courier is to be told.
+/// A waker that hands its caller to the courier of the caller's thread.
 struct Caller {
     bag: Arc<Bag>,
     waker: Waker,

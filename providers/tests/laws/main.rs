@@ -8,6 +8,7 @@ mod bytes;
 mod files;
 mod reports;
 mod senders;
+mod strangers;
 mod variants;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@
 //! [`Store::settle`] where its number would be checked.
 
 mod outcome;
-mod telling;
+mod reporting;
 
 use std::sync::Arc;
 
@@ -22,10 +22,11 @@ use rand::rngs::StdRng;
 use super::attempt::{self, Attempted, Load};
 use super::books::{Books, Done};
 use super::breaker::{Admits, Breaker};
-use super::event::{Event, Observer, PausedBy};
+use super::event::{Observer, What};
 use super::lane::{Claim, Lanes};
 use super::limit::Limits;
 use super::mailbox::{Mailbox, Waiter};
+use super::state::PausedBy;
 use super::{Outlet, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::Message;
@@ -188,16 +189,15 @@ impl Worker {
     }
 
     fn set_paused(&mut self, pause: bool, now: Timestamp) {
-        let sink = self.outlet.name.clone();
         let by = PausedBy::Operator;
         if pause && self.paused != Some(by) {
-            self.tell(Event::Paused { sink, by });
+            self.report(What::Paused { by });
         } else if !pause {
-            // An operator who resumes has mended something: look at once whether it helped.
+            // An operator resumes after a fix: check at once whether it helped.
             self.hold_until = None;
             self.breaker.mended(now);
             if self.paused.is_some() {
-                self.tell(Event::Resumed { sink });
+                self.report(What::Resumed);
             }
         }
         self.paused = pause.then_some(by);

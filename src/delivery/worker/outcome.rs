@@ -1,4 +1,4 @@
-//! What a worker does with tries that ended: note the outcome, and go on once it is committed.
+//! What a worker does with attempts that ended: note the outcome, and go on once it is committed.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use rand::RngExt;
 use super::Worker;
 use crate::delivery::attempt::{self, Attempted, Load, Ruling};
 use crate::delivery::books::Outcome;
-use crate::delivery::event::{Event, PausedBy};
+use crate::delivery::event::What;
 use crate::delivery::lane::Claim;
+use crate::delivery::state::PausedBy;
 use campanile_sinks::{Class, Delivered, Failure};
 use campanile_store::{Settlement, Verdict};
 
 impl Worker {
-    /// The row stands, but its alert cannot be sent by anyone: a dead letter, so that the lane goes on.
+    /// The row exists, but its alert cannot be sent: it becomes a dead letter, and the lane goes on.
     pub(super) fn lost(&mut self, claim: Claim, error: String, now: Timestamp) {
         let class = "lost";
-        let event = Event::Dead {
-            sink: self.outlet.name.clone(),
+        let what = What::Dead {
             seq: claim.item.seq,
             attempts: claim.item.attempts,
             class,
-            cause: error.clone(),
+            reason: error.clone(),
         };
         let verdict = Verdict::Dead { class, error };
-        let outcome = self.outcome(claim, now, 0, None, verdict, Some(event));
+        let outcome = self.outcome(claim, now, Duration::ZERO, None, verdict, Some(what));
         self.books.note(outcome);
     }
 
@@ -42,39 +42,31 @@ impl Worker {
             Err(Class::Transient | Class::Operator)
         );
         let change = self.breaker.record(at, healthy, load.probe);
-        self.tell_breaker(change, &result);
-        let took_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        self.report_breaker(change, &result);
         match result {
-            Ok(delivered) => self.delivered(load, &delivered, at, took_ms),
-            Err(failure) => self.failed(load, &failure, at, took_ms),
+            Ok(delivered) => self.delivered(load, &delivered, at, took),
+            Err(failure) => self.failed(load, failure, at, took),
         }
     }
 
-    pub(super) fn delivered(
-        &mut self,
-        load: Load,
-        delivered: &Delivered,
-        at: Timestamp,
-        took_ms: u32,
-    ) {
+    fn delivered(&mut self, load: Load, delivered: &Delivered, at: Timestamp, took: Duration) {
         self.operator_told = false;
         self.mailbox
             .publish(|state| state.last_success_at = Some(at));
         if load.digest {
-            self.tell(Event::Digested {
-                sink: self.outlet.name.clone(),
-                count: load.claims.len(),
-            });
+            let count = load.claims.len();
+            self.report(What::Digested { count });
         }
         for claim in load.claims {
-            let event = Event::Delivered {
-                sink: self.outlet.name.clone(),
+            let what = What::Delivered {
                 seq: claim.item.seq,
                 attempt: claim.item.attempts.saturating_add(1),
-                took: Duration::from_millis(took_ms.into()),
+                took,
+                worth: delivered.worth,
+                remark: delivered.remark.clone(),
             };
-            let (code, event) = (delivered.code, Some(event));
-            let mut outcome = self.outcome(claim, at, took_ms, code, Verdict::Delivered, event);
+            let verdict = Verdict::Delivered;
+            let mut outcome = self.outcome(claim, at, took, delivered.code, verdict, Some(what));
             // What a digest returns names the digest, not a message of one episode.
             let handle = delivered.handle.clone().filter(|_| !load.digest);
             outcome.settlement.handle = handle;
@@ -84,61 +76,67 @@ impl Worker {
         }
     }
 
-    pub(super) fn failed(&mut self, load: Load, failure: &Failure, at: Timestamp, took_ms: u32) {
-        self.note_failure(failure, at);
-        let mut failure = failure.clone();
+    fn failed(&mut self, load: Load, mut failure: Failure, at: Timestamp, took: Duration) {
+        self.note_failure(&failure, at);
         if load.digest && failure.class.is_refusal() {
             // The digest is refused, not the alerts in it: each gets its own chance.
             self.digest_refused = true;
             failure.class = Class::Transient;
         }
-        // One draw for all, so that the parts of a digest come due together.
+        // One draw for all: the parts of a digest come due together.
         let chance = self.chance.random();
         for claim in load.claims {
-            self.tell_failed(claim.item.seq, claim.item.attempts + 1, &failure, took_ms);
             let ruling = attempt::rule(&failure, &claim.item, &self.outlet.policy, at, chance);
             self.hold_until = self.hold_until.max(ruling.hold_until);
-            let event = self.dead_event(&claim, &ruling);
+            let dead = dead(&claim, &ruling);
+            self.report(What::Failed {
+                seq: claim.item.seq,
+                attempt: claim.item.attempts.saturating_add(1),
+                class: failure.class,
+                code: failure.code,
+                reason: failure.reason.clone(),
+                took,
+                last: dead.is_some(),
+            });
             let Ruling {
                 verdict, refusals, ..
             } = ruling;
-            let mut outcome = self.outcome(claim, at, took_ms, failure.code, verdict, event);
+            let mut outcome = self.outcome(claim, at, took, failure.code, verdict, dead);
             outcome.refusals = refusals;
             self.books.note(outcome);
         }
     }
 
-    pub(super) fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
+    fn note_failure(&mut self, failure: &Failure, at: Timestamp) {
+        let (code, reason) = (failure.code, failure.reason.clone());
         self.mailbox.publish(|state| {
-            state.last_error = Some(failure.reason.clone());
+            state.last_error = Some(reason.clone());
             state.last_error_at = Some(at);
         });
-        let sink = self.outlet.name.clone();
         if failure.class == Class::Gone && self.paused.is_none() {
             let by = PausedBy::Receiver;
             self.paused = Some(by);
-            self.tell(Event::Paused { sink, by });
+            self.report(What::Paused { by });
         } else if failure.class == Class::Operator && !self.operator_told {
             self.operator_told = true;
-            let (code, cause) = (failure.code, failure.reason.clone());
-            self.tell(Event::OperatorNeeded { sink, code, cause });
+            self.report(What::OperatorNeeded { code, reason });
         }
     }
 
-    pub(super) fn outcome(
+    fn outcome(
         &self,
         claim: Claim,
         at: Timestamp,
-        took_ms: u32,
+        took: Duration,
         code: Option<u16>,
         verdict: Verdict,
-        event: Option<Event>,
+        what: Option<What>,
     ) -> Outcome {
         let settlement = Settlement {
             sink: self.outlet.id,
             seq: claim.item.seq,
             at,
-            took_ms,
+            took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
             attempt: claim.item.attempts.saturating_add(1),
             code,
             verdict,
@@ -150,16 +148,28 @@ impl Worker {
             refusals: claim.item.refusals,
             claim,
             settlement,
-            event,
+            what,
         }
     }
 
     pub(super) fn settled(&mut self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
             outcome.apply(&mut self.lanes);
-            if let Some(event) = outcome.event {
-                self.tell(event);
+            if let Some(what) = outcome.what {
+                self.report(what);
             }
         }
     }
+}
+
+fn dead(claim: &Claim, ruling: &Ruling) -> Option<What> {
+    let Verdict::Dead { class, error } = &ruling.verdict else {
+        return None;
+    };
+    Some(What::Dead {
+        seq: claim.item.seq,
+        attempts: claim.item.attempts.saturating_add(1),
+        class,
+        reason: error.clone(),
+    })
 }

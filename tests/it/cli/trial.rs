@@ -47,6 +47,39 @@ fn a_right_config_is_summed_up_without_its_keys() {
 }
 
 #[test]
+fn addresses_are_shown_whole_where_the_public_address_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    let public = "[server]\npublic_url = \"https://alerts.example.com/\"\n";
+    fs::write(&config, format!("{public}{CONFIG}")).unwrap();
+    let run = Run::of(&["check", "--config", config.to_str().unwrap()]);
+    run.says("https://alerts.example.com/callback/ucloud/prod/<key>");
+}
+
+#[test]
+fn an_unproven_request_to_a_path_of_the_protocol_is_judged_as_the_gateway_does() {
+    let config = "[providers.alertmanager-api.prod]\ntoken = \"a-token-of-prometheus\"\n\
+        labels = { team = \"db\" }\n[sinks.stdout.screen]\n[[routes]]\n\
+        when = \"labels.team == 'db'\"\nsinks = [\"stdout/screen\"]\n";
+    let alerts = "[{\"labels\":{\"alertname\":\"Disk\",\"instance\":\"n9\"}}]";
+    for path in [
+        "/api/v2/alerts",
+        "/callback/alertmanager-api/prod/api/v2/alerts",
+    ] {
+        let request = |token: &str| {
+            format!("POST {path} HTTP/1.1\nauthorization: Bearer   {token}\n\n{alerts}")
+        };
+        let run = attempt_with(config, &request("a-token-of-prometheus"), &["--json"]);
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        let forecast = run.json();
+        assert_eq!(forecast["alerts"][0]["sinks"][0]["name"], "stdout/screen");
+        assert_eq!(forecast["alerts"][0]["routes"][0]["matches"], "yes");
+        let wrong = attempt_with(config, &request("a-guess"), &["--json"]);
+        assert_eq!(wrong.json()["answer"]["status"], 403);
+    }
+}
+
+#[test]
 fn every_mistake_of_a_config_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("c.toml");

@@ -1,10 +1,9 @@
 //! What is written arrives, and what is not written has its default.
 
-use std::path::Path;
 use std::time::Duration;
 
 use campanile::config::{Policy, SinkKind, WebhookBody};
-use campanile_model::Severity;
+use campanile_model::{Severity, StoreUrl};
 
 use super::load;
 
@@ -18,7 +17,7 @@ fn an_empty_file_gives_every_default() {
     assert_eq!(config.server.connections_max, 10_000);
     assert!(config.server.workers > 0);
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:8081");
-    assert_eq!(config.store.path, Path::new("campanile.db"));
+    assert_eq!(config.store.url, StoreUrl::Sqlite("campanile.db".into()));
     assert_eq!(config.store.retention_days, 30);
     assert_eq!(
         (config.log.pretty, config.log.level.as_str()),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use campanile::config::Policy;
-use campanile::delivery::{Event, PausedBy, Phase};
+use campanile::delivery::{PausedBy, Phase, What};
 use campanile_sinks::{Class, Failure};
 
 use super::rig::{Rig, policy, tuning};
@@ -98,7 +98,10 @@ async fn an_open_breaker_uses_up_no_tries_and_probes_with_the_oldest() {
     }
     rig.delivery.idle().await;
     assert_eq!(sink.seen().len(), 5);
-    assert!(rig.notes.has(|e| matches!(e, Event::BreakerOpened { .. })));
+    assert!(
+        rig.notes
+            .has(|e| matches!(e.what, What::BreakerOpened { .. }))
+    );
     rig.pass(9 * SECOND, SECOND).await;
     assert_eq!(sink.seen().len(), 5, "sent while open");
     rig.pass(SECOND, SECOND).await;
@@ -107,7 +110,7 @@ async fn an_open_breaker_uses_up_no_tries_and_probes_with_the_oldest() {
     assert_eq!(sink.seen().len(), 6, "the second pause is twice the first");
     sink.now_does(|_| Ok(()));
     rig.pass(MINUTE, SECOND).await;
-    assert!(rig.notes.has(|e| matches!(e, Event::BreakerClosed { .. })));
+    assert!(rig.notes.has(|e| matches!(e.what, What::BreakerClosed)));
     assert_eq!(sink.taken().len(), 50);
     let untouched = sink
         .seen()
@@ -128,7 +131,7 @@ async fn a_refused_token_is_told_once_and_tried_slowly() {
     let notes = rig.notes.0.lock().unwrap();
     let told = notes
         .iter()
-        .filter(|e| matches!(e, Event::OperatorNeeded { .. }));
+        .filter(|e| matches!(e.what, What::OperatorNeeded { .. }));
     assert_eq!(told.count(), 1);
 }
 
@@ -143,10 +146,11 @@ async fn a_receiver_that_says_gone_pauses_its_sink_until_it_is_resumed() {
     assert_eq!(sink.messages(), ["first"]);
     assert_eq!(rig.state(0).paused_by, Some(PausedBy::Receiver));
     sink.now_does(|_| Ok(()));
-    assert!(rig.delivery.resume("test/0"));
+    let state = rig.delivery.resume("test/0").unwrap();
+    assert_eq!((state.state, state.paused_by), (Phase::Ok, None));
     rig.delivery.idle().await;
     assert_eq!(sink.taken(), ["first", "second"]);
-    assert!(!rig.delivery.resume("test/unknown"));
+    assert_eq!(rig.delivery.resume("test/unknown"), None);
 }
 
 #[tokio::test]
@@ -160,7 +164,7 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_never_sent_again() {
     rig.delivery.idle().await;
     assert!(
         rig.notes
-            .has(|e| matches!(e, Event::StoreFailed { unsettled: 1, .. }))
+            .has(|e| matches!(e.what, What::StoreFailed { unsettled: 1, .. }))
     );
     assert_eq!(
         sink.messages(),

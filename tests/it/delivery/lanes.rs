@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use campanile::config::Policy;
-use campanile::delivery::{Event, Phase, Tuning};
+use campanile::delivery::{Phase, Tuning, What};
 use campanile_model::Fingerprint;
 use campanile_sinks::Class;
 
@@ -22,7 +22,7 @@ async fn an_alert_reaches_every_sink_once_and_is_then_owed_to_none() {
     assert_eq!(rig.pending().await, 0);
     assert!(
         rig.notes
-            .has(|e| matches!(e, Event::Delivered { seq: s, attempt: 1, .. } if *s == seq))
+            .has(|e| matches!(e.what, What::Delivered { seq: s, attempt: 1, .. } if s == seq))
     );
     assert_ne!(a.seen()[0].delivery_id, b.seen()[0].delivery_id);
 }

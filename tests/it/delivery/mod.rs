@@ -1,5 +1,6 @@
 //! Delivery: what is pending reaches every sink, in order inside a lane, whatever fails in between.
 
+mod counts;
 mod failures;
 mod lanes;
 mod limits;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use campanile::config::Policy;
-use campanile::delivery::{Event, Tuning};
+use campanile::delivery::{Tuning, What};
 use campanile_model::Fingerprint;
 use campanile_sinks::{Class, Failure};
 use campanile_store::Seq;
@@ -66,7 +66,7 @@ async fn play(lanes: Vec<u64>, whims: Vec<u8>, digest: bool, restart_every: usiz
 
 async fn check(rig: &Rig, sink: &Scripted, lanes: &[u64]) {
     assert_eq!(rig.pending().await, 0, "something is still pending");
-    let digests = rig.notes.has(|e| matches!(e, Event::Digested { .. }));
+    let digests = rig.notes.has(|e| matches!(e.what, What::Digested { .. }));
     let dead = rig.dead().await;
     let mut last: BTreeMap<Fingerprint, String> = BTreeMap::new();
     for seen in sink.seen() {
@@ -81,8 +81,8 @@ async fn check(rig: &Rig, sink: &Scripted, lanes: &[u64]) {
         );
     }
     let notes = rig.notes.0.lock().unwrap();
-    let ended = notes.iter().filter_map(|e| match e {
-        Event::Delivered { seq, .. } | Event::Dead { seq, .. } => Some(*seq),
+    let ended = notes.iter().filter_map(|e| match &e.what {
+        What::Delivered { seq, .. } | What::Dead { seq, .. } => Some(*seq),
         _ => None,
     });
     let ended: Vec<Seq> = ended.collect();
@@ -93,8 +93,8 @@ async fn check(rig: &Rig, sink: &Scripted, lanes: &[u64]) {
         "each ends exactly once"
     );
     let delivered = lanes.len() - dead.len();
-    let by_digest = notes.iter().map(|e| match e {
-        Event::Digested { count, .. } => *count - 1,
+    let by_digest = notes.iter().map(|e| match &e.what {
+        What::Digested { count, .. } => *count - 1,
         _ => 0,
     });
     assert_eq!(sink.taken().len() + by_digest.sum::<usize>(), delivered);

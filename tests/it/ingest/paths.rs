@@ -1,10 +1,13 @@
 //! Which paths are served, with which methods, for which source.
 
-use campanile_providers::Source;
+use std::sync::Arc;
+
+use campanile::config::Feed;
+use campanile_providers::{Mapping, Source};
 use serde_json::json;
 
 use super::probe;
-use crate::standing::{Standing, keyed, request, source};
+use crate::standing::{Standing, config, keyed, request, source};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_and_methods_that_are_not_served_say_so() {
@@ -197,4 +200,42 @@ async fn a_near_miss_of_an_address_is_counted_for_its_source() {
     );
     let counted = "campanile_refused_total{source=\"probe/prod\",reason=\"near_miss\"}";
     assert!((gateway.metric(counted).await - 4.0).abs() < 0.1);
+}
+
+/// A second vendor whose messages look like those of the test vendor.
+const TWIN: &str = r#"
+title = "Twin"
+confidence = "documented"
+recognizes = "body.probe"
+status = { from = "body.status", firing = ["firing"], resolved = ["resolved"] }
+alert.message_id = ["body.probe"]
+alert.fingerprint = ["body.problem"]
+alert.title = "body.title"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_vendors_recognise_and_verify_is_quarantined_with_both_named() {
+    let mut config = config(vec![keyed("a", "the-secret-key")]);
+    config.feeds.push(Feed {
+        provider: Arc::new(Mapping::parse("twin", TWIN).unwrap()),
+        source: Arc::new(Source {
+            name: "twin/b".into(),
+            ..keyed("b", "the-secret-key")
+        }),
+    });
+    let gateway = Standing::of(&config).await;
+    let shared = gateway.post("/callback/the-secret-key", &probe("1")).await;
+    assert_eq!(shared.status, 200);
+    let kept = gateway.store.all_quarantined().await;
+    let fault = kept[0].faults[0].to_string();
+    assert!(
+        fault.contains("probe/a") && fault.contains("twin/b"),
+        "{fault}"
+    );
+    let counted = "campanile_quarantines_total{source=\"probe/a\",reason=\"ambiguous\"}";
+    assert!((gateway.metric(counted).await - 1.0).abs() < 0.1);
+    let own = gateway
+        .post("/callback/probe/a/the-secret-key", &probe("1"))
+        .await;
+    assert_eq!(own.json()["say"], "accepted");
 }

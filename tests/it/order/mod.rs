@@ -200,7 +200,7 @@ impl Run {
                 Note::Sent(sent) => self.references[sent.sink].sent(sent),
                 Note::Told(event) => {
                     if let Some(sink) = sink_of(event) {
-                        self.references[sink].told(event, at);
+                        self.references[sink].told(&event.what, at);
                     }
                 }
             }
@@ -238,14 +238,7 @@ impl Run {
 }
 
 fn sink_of(event: &Event) -> Option<usize> {
-    let (Event::Delivered { sink, .. }
-    | Event::Failed { sink, .. }
-    | Event::Dead { sink, .. }
-    | Event::Paused { sink, .. }) = event
-    else {
-        return None;
-    };
-    sink.strip_prefix("test/")?.parse().ok()
+    event.sink.strip_prefix("test/")?.parse().ok()
 }
 
 fn picked<T>(at: Index, from: &[T]) -> Option<&T> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use campanile::config::Policy;
-use campanile::delivery::Event;
+use campanile::delivery::What;
 use campanile_sinks::Class;
 use campanile_store::Seq;
 use jiff::Timestamp;
@@ -154,9 +154,9 @@ impl Reference {
     }
 
     /// What the worker tells. Gives the dead letter that came of it.
-    pub(super) fn told(&mut self, event: &Event, now: Timestamp) {
-        match event {
-            Event::Delivered { seq, attempt, .. } => {
+    pub(super) fn told(&mut self, what: &What, now: Timestamp) {
+        match what {
+            What::Delivered { seq, attempt, .. } => {
                 let pending = self.take(*seq, now);
                 assert_eq!(*attempt, pending.attempts + 1);
                 if !pending.retried {
@@ -165,13 +165,13 @@ impl Reference {
                     assert!(before < Some(*seq), "{seq} came after {before:?}");
                 }
             }
-            Event::Failed {
+            What::Failed {
                 seq,
                 attempt,
                 class,
                 ..
             } => self.failed(*seq, *attempt, *class, now),
-            Event::Dead {
+            What::Dead {
                 seq,
                 attempts,
                 class,
@@ -186,7 +186,7 @@ impl Reference {
                 }
                 *self.dead.entry(*seq).or_default() += 1;
             }
-            Event::Paused { .. } => self.paused(now),
+            What::Paused { .. } => self.paused(now),
             _ => {}
         }
     }

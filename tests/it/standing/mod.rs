@@ -1,7 +1,6 @@
 //! A gateway's two listeners, standing on a store that a test can make fail, and a vendor made for tests.
 
 mod probe;
-mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -9,11 +8,12 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use campanile::config::{self, Feed};
-use campanile::http::{self, Gateway, Outside, SinkControl, SinkState};
+use campanile::delivery::{PausedBy, Phase, SinkState};
+use campanile::http::{self, Gateway, Outside, SinkControl};
 use campanile::snapshot::Snapshot;
 use campanile::telemetry::Metrics;
 use campanile_model::Clock;
-use campanile_model::Secret;
+use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Effect, Needed, Source};
 use campanile_store::{Seq, SinkId, Store};
 use futures_util::future::BoxFuture;
@@ -21,7 +21,6 @@ use serde_json::Value;
 
 use crate::moody::Moody;
 pub(crate) use probe::Probe;
-pub(crate) use wire::{Reply, Wire};
 
 /// The sink to which tests' alerts go.
 pub(crate) const SINK: &str = "webhook/oncall";
@@ -50,17 +49,7 @@ pub(crate) struct Workers {
 
 impl SinkControl for Workers {
     fn states(&self) -> Vec<SinkState> {
-        let state = if *self.paused.lock().unwrap() {
-            "paused"
-        } else {
-            "ok"
-        };
-        vec![SinkState {
-            name: SINK.into(),
-            state: state.into(),
-            in_flight: 1,
-            ..SinkState::default()
-        }]
+        vec![self.state()]
     }
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         self.poked.lock().unwrap().push((sink, seqs.to_vec()));
@@ -68,13 +57,25 @@ impl SinkControl for Workers {
     fn forget(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
     }
-    fn pause(&self, name: &str) -> bool {
+    fn pause(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() |= name == SINK;
-        name == SINK
+        (name == SINK).then(|| self.state())
     }
-    fn resume(&self, name: &str) -> bool {
+    fn resume(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() &= name != SINK;
-        name == SINK
+        (name == SINK).then(|| self.state())
+    }
+}
+
+impl Workers {
+    fn state(&self) -> SinkState {
+        let paused = *self.paused.lock().unwrap();
+        SinkState {
+            state: if paused { Phase::Paused } else { Phase::Ok },
+            paused_by: paused.then_some(PausedBy::Operator),
+            in_flight: 1,
+            ..SinkState::new(SINK)
+        }
     }
 }
 
@@ -123,7 +124,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             tls: None,
         },
         store: config::Store {
-            path: "unused".into(),
+            url: StoreUrl::Sqlite("unused".into()),
             retention_days: 30,
         },
         log: config::Log {
@@ -241,7 +242,7 @@ impl Standing {
 
     /// Posts JSON to a path of the public listener.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
-        self.send(wire::post(
+        self.send(post(
             path,
             "content-type: application/json\r\n",
             body.to_string().as_bytes(),
@@ -253,7 +254,7 @@ impl Standing {
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Reply {
         let json = "content-type: application/json\r\n";
         let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n{json}");
-        let raw = wire::request(method, path, &head, body.as_bytes());
+        let raw = request(method, path, &head, body.as_bytes());
         Wire::to(self.admin).await.send(raw).await
     }
 
@@ -275,4 +276,4 @@ impl Drop for Standing {
     }
 }
 
-pub(crate) use wire::{post, request};
+pub(crate) use campanile_wire::{Reply, Wire, post, request};

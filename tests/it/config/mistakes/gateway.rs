@@ -77,7 +77,7 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[store]\nurl = \"postgres://u:p@h/d\"\n",
         (2, 7),
-        &["SQLite only for now"],
+        &["not supported yet in this build"],
     ),
     (
         "[store]\nurl = \"sqlite::memory:\"\n",

@@ -3,7 +3,7 @@
 use campanile_model::{Status, Worth};
 use campanile_store::{HANDLE_BYTES_MAX, Settlement, Verdict};
 
-use super::{accepted, alert, at, entry, firing, open, settlement};
+use super::{Place, accepted, alert, at, entry, firing, settlement};
 
 fn resolved(message: &str, problem: u64, sinks: &[i64]) -> campanile_store::Entry {
     entry(vec![alert(message, problem, Status::Resolved, sinks)])
@@ -18,10 +18,11 @@ fn returned(sink: i64, seq: i64, handle: &str) -> Settlement {
     }
 }
 
-#[tokio::test]
-async fn an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that_is_open() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that_is_open<
+    P: Place,
+>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (first, _) = accepted(&store, firing("1", 1, &[sink])).await;
     let (again, _) = accepted(&store, firing("2", 1, &[sink])).await;
@@ -54,10 +55,9 @@ async fn an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that
     );
 }
 
-#[tokio::test]
-async fn a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let names = ["a/a", "b/b"].map(str::to_owned).to_vec();
     let sinks = store.sink_ids(names).await.unwrap();
     let (first, _) = accepted(&store, firing("1", 1, &sinks)).await;
@@ -66,7 +66,7 @@ async fn a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only() {
         .await
         .unwrap();
     store.close().await.unwrap();
-    let store = open(folder.path());
+    let store = place.open().await;
     let (end, _) = accepted(&store, resolved("2", 1, &sinks)).await;
     let (anew, _) = accepted(&store, firing("3", 1, &sinks)).await;
     let handles = async |sink| {
@@ -85,10 +85,11 @@ async fn a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only() {
     assert_eq!(attempt.remark.as_deref(), Some("cut after 2000 characters"));
 }
 
-#[tokio::test]
-async fn a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_pending() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_pending<
+    P: Place,
+>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (first, _) = accepted(&store, firing("1", 1, &[sink])).await;
     store
@@ -106,10 +107,9 @@ async fn a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_p
     }
 }
 
-#[tokio::test]
-async fn a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     for (message, bytes, kept) in [
         ("1", HANDLE_BYTES_MAX, true),

@@ -4,23 +4,18 @@ use campanile_model::{Fingerprint, Status};
 use campanile_store::{AlertFilter, Appending, Fault, QuarantineFilter, Seq, Settlement, Verdict};
 use jiff::SignedDuration;
 
-use super::{accepted, alert, all, at, entry, firing, open, settlement};
+use super::{Place, accepted, alert, all, at, entry, firing, settlement};
 
-#[tokio::test]
-async fn an_alert_is_there_after_the_process_died_without_closing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn an_alert_is_there_after_the_process_died_without_closing<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store
         .sink_ids(vec!["webhook/oncall".to_owned()])
         .await
         .unwrap()[0];
     let (seq, id) = accepted(&store, firing("m1", 1, &[sink])).await;
-    // The file as a crash would leave it: with its log, not closed.
-    let crashed = tempfile::tempdir().unwrap();
-    for name in ["campanile.db", "campanile.db-wal"] {
-        std::fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
-    }
-    let store = open(crashed.path());
+    let crashed = place.crashed();
+    let store = crashed.open().await;
     let kept = store.alert(id).await.unwrap().unwrap();
     assert_eq!(kept.seq, seq);
     let json: serde_json::Value = serde_json::from_slice(&kept.json).unwrap();
@@ -33,10 +28,9 @@ async fn an_alert_is_there_after_the_process_died_without_closing() {
     );
 }
 
-#[tokio::test]
-async fn every_kept_alert_is_readable_after_many_batches_and_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn every_kept_alert_is_readable_after_many_batches_and_a_restart<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     for round in 0..10 {
         let posts = (0..200_u64).map(|n| store.append(firing(&format!("{round}-{n}"), n, &[])));
         assert!(
@@ -47,7 +41,7 @@ async fn every_kept_alert_is_readable_after_many_batches_and_a_restart() {
         );
     }
     store.close().await.unwrap();
-    let store = open(folder.path());
+    let store = place.open().await;
     assert_eq!(store.stats().await.unwrap().alerts, 2000);
     let again = store.append(firing("3-77", 77, &[])).await.unwrap();
     assert_eq!(again.alerts, [Appending::Duplicate { conflict: false }]);
@@ -63,10 +57,9 @@ async fn every_kept_alert_is_readable_after_many_batches_and_a_restart() {
     assert_eq!(listed.len(), 2000);
 }
 
-#[tokio::test]
-async fn alerts_are_listed_newest_first_by_what_is_asked() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn alerts_are_listed_newest_first_by_what_is_asked<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     for n in 0..10_u64 {
         let status = if n % 2 == 0 {
             Status::Firing
@@ -132,10 +125,9 @@ async fn alerts_are_listed_newest_first_by_what_is_asked() {
     );
 }
 
-#[tokio::test]
-async fn a_quarantined_callback_keeps_its_bytes_and_is_released_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_quarantined_callback_keeps_its_bytes_and_is_released_once<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let mut unreadable = entry(Vec::new());
     let fault = Fault {
         place: "body.AlarmTime".to_owned(),
@@ -175,10 +167,9 @@ async fn a_quarantined_callback_keeps_its_bytes_and_is_released_once() {
     );
 }
 
-#[tokio::test]
-async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (pending, _) = accepted(&store, firing("pending", 1, &[sink])).await;
     let (done, _) = accepted(&store, firing("done", 2, &[sink])).await;

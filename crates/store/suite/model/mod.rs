@@ -1,96 +1,46 @@
 //! A store is what its model says, whatever is done to it and wherever it dies: random steps against plain maps.
 //!
-//! It asks for the trait `Store` alone; a [`House`] says how one is opened, and how it dies.
+//! It asks for the trait `Store` alone; a [`Place`] says how one is opened, and what a crash leaves.
 
 mod look;
 mod memory;
 mod step;
 
-use std::path::Path;
+use std::sync::Arc;
 
 use campanile_model::Worth;
-use campanile_store::sqlite::Sqlite;
-use campanile_store::{Appended, Seq, Settlement, SinkId, Store, Upkeep};
-use futures_util::future::{BoxFuture, join_all};
+use campanile_store::{Appended, Seq, Settlement, SinkId, Store};
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use tempfile::TempDir;
+use proptest::test_runner::FileFailurePersistence;
 
+use super::Place;
 use memory::Memory;
-use step::{Call, Crash, Outcome, SINKS, Step, steps};
+use step::{Call, Crash, Outcome, SINKS};
 
-/// Where a store of one kind lives, and dies.
-trait House {
-    /// The store that is open.
-    fn store(&self) -> &dyn Store;
-    /// Ends it so, and opens what is left of it.
-    fn crash(&mut self, how: Crash) -> BoxFuture<'_, ()>;
-}
-
-struct Folder {
-    folder: TempDir,
-    /// None while nobody has the file open.
-    store: Option<Sqlite>,
-}
-
-const FILE: &str = "campanile.db";
-
-impl Folder {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Some(Sqlite::open(&folder.path().join(FILE)).unwrap());
-        Self { folder, store }
-    }
-}
-
-impl House for Folder {
-    fn store(&self) -> &dyn Store {
-        self.store.as_ref().unwrap()
-    }
-
-    fn crash(&mut self, how: Crash) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            let store = self.store.take().unwrap();
-            match how {
-                Crash::Closed => store.close().await.unwrap(),
-                Crash::Dropped => {}
-                Crash::Killed => {
-                    let left = tempfile::tempdir().unwrap();
-                    copy(self.folder.path(), left.path());
-                    self.folder = left;
-                }
-            }
-            drop(store);
-            self.store = Some(Sqlite::open(&self.folder.path().join(FILE)).unwrap());
-        })
-    }
-}
-
-/// The file and its log as they are now. Nothing is being written: every answer was waited for.
-fn copy(from: &Path, to: &Path) {
-    for name in [FILE, "campanile.db-wal"] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
-    }
-}
+pub(crate) use step::{Step, steps};
 
 /// A store and its model, side by side.
-struct Run<H> {
-    house: H,
+struct Run<P> {
+    place: P,
+    /// None while nobody has it open.
+    store: Option<Arc<dyn Store>>,
     memory: Memory,
     sinks: Vec<SinkId>,
     now: Timestamp,
     last_seq: Seq,
 }
 
-impl<H: House> Run<H> {
-    async fn of(house: H) -> Self {
-        let sinks = house
-            .store()
-            .sink_ids(SINKS.map(str::to_owned).to_vec())
-            .await;
+impl<P: Place> Run<P> {
+    async fn new() -> Self {
+        let place = P::new();
+        let store = place.open().await;
+        let sinks = store.sink_ids(SINKS.map(str::to_owned).to_vec()).await;
         Self {
-            house,
+            place,
+            store: Some(store),
             memory: Memory::default(),
             sinks: sinks.unwrap(),
             now: Timestamp::from_second(1_800_000_000).unwrap(),
@@ -98,10 +48,26 @@ impl<H: House> Run<H> {
         }
     }
 
+    fn store(&self) -> &dyn Store {
+        self.store.as_deref().unwrap()
+    }
+
+    /// Ends the store so, and opens what is left of it.
+    async fn end(&mut self, how: Crash) {
+        let store = self.store.take().unwrap();
+        match how {
+            Crash::Closed => store.close().await.unwrap(),
+            Crash::Dropped => {}
+            Crash::Killed => self.place = self.place.crashed(),
+        }
+        drop(store);
+        self.store = Some(self.place.open().await);
+    }
+
     async fn play(&mut self, steps: &[Step]) {
         for step in steps {
             self.step(step).await;
-            look::briefly(self.house.store(), &self.memory, &self.sinks).await;
+            look::briefly(self.store(), &self.memory, &self.sinks).await;
         }
         self.crash(Crash::Killed).await;
     }
@@ -116,7 +82,7 @@ impl<H: House> Run<H> {
             }
             Step::Retry(at, sink) => {
                 let (seq, sink) = (self.any_place(*at), self.sinks[*sink]);
-                let pending = self.house.store().retry(seq, sink, self.now).await.unwrap();
+                let pending = self.store().retry(seq, sink, self.now).await.unwrap();
                 assert_eq!(pending, self.memory.retry(seq, sink, self.now));
             }
             Step::DropPending(at) => {
@@ -131,7 +97,6 @@ impl<H: House> Run<H> {
             Step::RetryDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
                 let retried = self
-                    .house
                     .store()
                     .retry_dead(dead.clone(), self.now)
                     .await
@@ -140,19 +105,14 @@ impl<H: House> Run<H> {
             }
             Step::DropDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
-                let dropped = self.house.store().drop_dead(dead.clone()).await.unwrap();
+                let dropped = self.store().drop_dead(dead.clone()).await.unwrap();
                 let gone = dead.iter().filter_map(|id| self.memory.dead.remove(id));
                 assert_eq!(dropped, gone.count() as u64);
             }
             Step::Release(at, call) => self.release(*at, call).await,
             Step::DropQuarantined(picks) => {
                 let ids = numbers(picks, self.memory.quarantine.keys());
-                let dropped = self
-                    .house
-                    .store()
-                    .drop_quarantined(ids.clone())
-                    .await
-                    .unwrap();
+                let dropped = self.store().drop_quarantined(ids.clone()).await.unwrap();
                 let gone = ids
                     .iter()
                     .filter_map(|id| self.memory.quarantine.remove(id));
@@ -160,14 +120,14 @@ impl<H: House> Run<H> {
             }
             Step::Prune(age) => {
                 let before = self.now - SignedDuration::from_secs((*age).into());
-                while self.house.store().prune(before).await.unwrap() {}
+                while self.store().prune(before).await.unwrap() {}
                 self.memory.prune(before);
             }
             Step::Pass(seconds) => self.now += SignedDuration::from_secs((*seconds).into()),
             Step::Look(asked) => {
                 let filter = asked.filter(self.now, self.last_seq);
                 let sink = asked.sink.map(|sink| self.sinks[sink]);
-                look::page(self.house.store(), &self.memory, filter, sink).await;
+                look::page(self.store(), &self.memory, filter, sink).await;
             }
             Step::Crash(how) => self.crash(*how).await,
         }
@@ -182,7 +142,7 @@ impl<H: House> Run<H> {
         let answers = join_all(
             entries
                 .iter()
-                .map(|entry| self.house.store().append(entry.clone())),
+                .map(|entry| self.store().append(entry.clone())),
         )
         .await;
         for (entry, answer) in entries.iter().zip(answers) {
@@ -196,7 +156,7 @@ impl<H: House> Run<H> {
     async fn release(&mut self, at: Index, call: &Call) {
         let id = numbers(&[at], self.memory.quarantine.keys())[0];
         let entry = call.entry(self.now, &self.sinks);
-        let released = self.house.store().release(id, entry.clone()).await.unwrap();
+        let released = self.store().release(id, entry.clone()).await.unwrap();
         if self.memory.quarantine.remove(&id).is_some() {
             self.memory.append(&entry, &released);
         } else {
@@ -229,28 +189,24 @@ impl<H: House> Run<H> {
     }
 
     async fn write(&mut self, settlements: Vec<Settlement>) {
-        self.house
-            .store()
-            .settle(settlements.clone())
-            .await
-            .unwrap();
+        self.store().settle(settlements.clone()).await.unwrap();
         for settlement in &settlements {
             self.memory.settle(settlement);
         }
     }
 
     async fn drop_pending(&mut self, seq: Seq, sink: SinkId) {
-        let dropped = self.house.store().drop_pending(seq, sink).await.unwrap();
+        let dropped = self.store().drop_pending(seq, sink).await.unwrap();
         assert_eq!(dropped, self.memory.pending.remove(&(sink, seq)).is_some());
     }
 
     /// What was answered is there after any end.
     async fn crash(&mut self, how: Crash) {
-        self.house.crash(how).await;
-        let known = self.house.store().known_sinks().await.unwrap();
+        self.end(how).await;
+        let known = self.store().known_sinks().await.unwrap();
         let expected = self.sinks.iter().copied().zip(SINKS.map(str::to_owned));
         assert!(known.into_iter().eq(expected));
-        look::whole(self.house.store(), &self.memory, &self.sinks).await;
+        look::whole(self.store(), &self.memory, &self.sinks).await;
     }
 
     fn any_pending(&self, at: Index) -> Option<(SinkId, Seq)> {
@@ -275,20 +231,26 @@ fn numbers<'m>(picks: &[Index], there: impl Iterator<Item = &'m i64>) -> Vec<i64
         .collect()
 }
 
-proptest! {
-    // What failed once is tried first for ever: its seed is kept beside this file.
-    #![proptest_config(ProptestConfig {
-        cases: super::cases(32),
-        failure_persistence: super::regressions(),
+/// Few cases in every run, as many as `CAMPANILE_CASES` says in a long one. Seeds that failed are kept beside this file; a
+/// promise that is broken on purpose leaves none behind.
+pub(crate) fn settings() -> ProptestConfig {
+    let asked = std::env::var("CAMPANILE_CASES").ok();
+    let kept = std::env::var_os("FAILPOINTS").is_none();
+    let seeds = || Box::new(FileFailurePersistence::WithSource("regressions")) as Box<_>;
+    ProptestConfig {
+        cases: asked.map_or(32, |asked| asked.parse().unwrap()),
+        failure_persistence: kept.then(seeds),
         ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn a_store_is_what_its_model_says_wherever_it_dies(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut run = Run::of(Folder::new()).await;
-            run.play(&steps).await;
-        });
     }
+}
+
+/// Plays these steps against a new store and against the model.
+pub(crate) fn run<P: Place>(steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut run = Run::<P>::new().await;
+        run.play(steps).await;
+    });
 }

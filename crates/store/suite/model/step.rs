@@ -16,7 +16,7 @@ const MESSAGES: u8 = 24;
 pub(super) const PROBLEMS: u64 = 4;
 
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Callbacks that come at the same time.
     Append(Vec<Call>),
     /// Outcomes that are written together, of what is pending.
@@ -39,7 +39,7 @@ pub(super) enum Step {
 
 /// How a store ends, each followed by a new start.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Crash {
+pub(crate) enum Crash {
     /// As an operator stops it.
     Closed,
     /// Dropped without a word.
@@ -50,7 +50,7 @@ pub(super) enum Crash {
 
 /// A page of something.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     pub(super) source: Option<usize>,
     pub(super) sink: Option<usize>,
     pub(super) resolved: Option<bool>,
@@ -62,7 +62,7 @@ pub(super) struct Look {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Delivered,
     /// With a handle of this number.
     Handled(u8),
@@ -71,7 +71,7 @@ pub(super) enum Outcome {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     source: usize,
     /// How far the clock had stepped back when it came, in seconds.
     back: u8,
@@ -165,7 +165,7 @@ pub(super) fn status(resolved: bool) -> Status {
     }
 }
 
-pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 1..40)
 }
 

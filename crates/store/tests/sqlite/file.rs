@@ -7,7 +7,8 @@ use campanile_store::sqlite::Sqlite;
 use campanile_model::Status;
 use campanile_store::{Settlement, Verdict};
 
-use super::{accepted, alert, at, entry, firing, open, settlement};
+use super::open;
+use super::suite::{accepted, alert, at, entry, firing, settlement};
 
 #[tokio::test]
 async fn a_second_gateway_on_the_same_file_is_refused_with_what_to_do() {

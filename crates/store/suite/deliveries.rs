@@ -3,12 +3,11 @@
 use campanile_model::Fingerprint;
 use campanile_store::{DeadFilter, Verdict};
 
-use super::{accepted, at, firing, open, settlement};
+use super::{Place, accepted, at, firing, settlement};
 
-#[tokio::test]
-async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let sinks = store
         .sink_ids(vec!["a/a".to_owned(), "b/b".to_owned()])
         .await
@@ -70,10 +69,9 @@ async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled() {
     assert_eq!(verdicts, ["dead"]);
 }
 
-#[tokio::test]
-async fn a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
     let verdict = Verdict::Dead {
@@ -106,10 +104,9 @@ async fn a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once() {
     assert_eq!(store.drop_dead(vec![letter.id]).await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn settling_what_an_operator_dropped_changes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn settling_what_an_operator_dropped_changes_nothing<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
     assert!(store.drop_pending(seq, sink).await.unwrap());

@@ -1,30 +1,40 @@
-//! What every store must do, asked of each one that there is.
+//! What every store must do, asked of each one: a test program includes this module and calls [`conformance!`] with a
+//! [`Place`] where a store of its kind is kept.
 
-mod acceptance;
-mod deliveries;
-mod episodes;
-mod file;
-mod retention;
-mod upgrade;
+#[macro_use]
+mod list;
 
-use std::path::Path;
+pub(crate) mod acceptance;
+pub(crate) mod deliveries;
+pub(crate) mod episodes;
+pub(crate) mod model;
+pub(crate) mod retention;
+
+use std::future::Future;
 use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Severity, Status};
-use campanile_store::sqlite::Sqlite;
 use campanile_store::{AlertFilter, Appending, Entry, NewAlert, Seq, Settlement, Store, Verdict};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-fn open(folder: &Path) -> Arc<dyn Store> {
-    Arc::new(Sqlite::open(&folder.join("campanile.db")).unwrap())
+/// Where one store is kept: a folder, a database. It is removed when the place is dropped.
+pub(crate) trait Place: Sized {
+    /// A new place with an empty store.
+    fn new() -> Self;
+
+    /// Opens the store that is kept here. The one that was open before is closed or dropped.
+    fn open(&self) -> impl Future<Output = Arc<dyn Store>>;
+
+    /// What is left when the process or the machine dies now, while the store is open: a place of its own.
+    fn crashed(&self) -> Self;
 }
 
-fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-fn alert(message: &str, problem: u64, status: Status, sinks: &[i64]) -> NewAlert {
+pub(crate) fn alert(message: &str, problem: u64, status: Status, sinks: &[i64]) -> NewAlert {
     NewAlert {
         key: Sha256::digest(message).first_chunk().copied().unwrap(),
         content: 7,
@@ -36,7 +46,7 @@ fn alert(message: &str, problem: u64, status: Status, sinks: &[i64]) -> NewAlert
     }
 }
 
-fn entry(alerts: Vec<NewAlert>) -> Entry {
+pub(crate) fn entry(alerts: Vec<NewAlert>) -> Entry {
     let callback = b"POST /callback/ucloud/prod/*** HTTP/1.1\r\n\r\n{}".to_vec();
     Entry {
         source: "ucloud/prod".into(),
@@ -47,18 +57,18 @@ fn entry(alerts: Vec<NewAlert>) -> Entry {
     }
 }
 
-fn firing(message: &str, problem: u64, sinks: &[i64]) -> Entry {
+pub(crate) fn firing(message: &str, problem: u64, sinks: &[i64]) -> Entry {
     entry(vec![alert(message, problem, Status::Firing, sinks)])
 }
 
-fn all() -> AlertFilter {
+pub(crate) fn all() -> AlertFilter {
     AlertFilter {
         limit: 1000,
         ..AlertFilter::default()
     }
 }
 
-fn settlement(sink: i64, seq: Seq, verdict: Verdict) -> Settlement {
+pub(crate) fn settlement(sink: i64, seq: Seq, verdict: Verdict) -> Settlement {
     Settlement {
         sink,
         seq,
@@ -73,7 +83,7 @@ fn settlement(sink: i64, seq: Seq, verdict: Verdict) -> Settlement {
     }
 }
 
-async fn accepted(store: &Arc<dyn Store>, entry: Entry) -> (Seq, uuid::Uuid) {
+pub(crate) async fn accepted(store: &Arc<dyn Store>, entry: Entry) -> (Seq, uuid::Uuid) {
     match store.append(entry).await.unwrap().alerts[..] {
         [Appending::Accepted { seq, id }] => (seq, id),
         ref other => panic!("not accepted: {other:?}"),

@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use campanile_model::Status;
 use campanile_store::{Appending, Error};
 
-use super::{accepted, alert, at, entry, firing, open};
+use super::{Place, accepted, alert, at, entry, firing};
 
-#[tokio::test]
-async fn of_a_hundred_that_come_at_once_one_is_accepted() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn of_a_hundred_that_come_at_once_one_is_accepted<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let posts = (0..100).map(|_| store.append(firing("same", 1, &[])));
     let answers = futures_util::future::join_all(posts).await;
     let accepted = answers
@@ -20,10 +19,9 @@ async fn of_a_hundred_that_come_at_once_one_is_accepted() {
     assert_eq!(accepted.count(), 1);
 }
 
-#[tokio::test]
-async fn a_message_twice_in_one_callback_is_one_alert() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_message_twice_in_one_callback_is_one_alert<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let twice = || alert("same", 1, Status::Firing, &[]);
     let appended = store.append(entry(vec![twice(), twice()])).await.unwrap();
     assert!(matches!(
@@ -35,10 +33,9 @@ async fn a_message_twice_in_one_callback_is_one_alert() {
     ));
 }
 
-#[tokio::test]
-async fn a_known_message_that_says_something_else_is_a_conflict() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_known_message_that_says_something_else_is_a_conflict<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     accepted(&store, firing("m", 1, &[])).await;
     let mut other = firing("m", 1, &[]);
     other.alerts[0].content = 8;
@@ -48,10 +45,9 @@ async fn a_known_message_that_says_something_else_is_a_conflict() {
     );
 }
 
-#[tokio::test]
-async fn ids_sort_by_acceptance_even_when_the_clock_steps_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn ids_sort_by_acceptance_even_when_the_clock_steps_back<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let mut ids = Vec::new();
     for n in 0..200_i64 {
         let mut entry = firing(&n.to_string(), 1, &[]);
@@ -63,20 +59,20 @@ async fn ids_sort_by_acceptance_even_when_the_clock_steps_back() {
     assert!(ids.iter().all(|id| id.get_version_num() == 7));
 }
 
-#[tokio::test]
-async fn an_id_that_was_never_given_finds_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn an_id_that_was_never_given_finds_nothing<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let (_, id) = accepted(&store, firing("m", 1, &[])).await;
     let forged = uuid::Uuid::from_u128(id.as_u128() ^ 1);
     assert!(store.alert(forged).await.unwrap().is_none());
     assert!(store.alert(uuid::Uuid::nil()).await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn an_episode_runs_from_firing_to_resolved_and_a_later_firing_begins_a_new_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn an_episode_runs_from_firing_to_resolved_and_a_later_firing_begins_a_new_one<
+    P: Place,
+>() {
+    let place = P::new();
+    let store = place.open().await;
     let states = [
         Status::Firing,
         Status::Firing,
@@ -93,22 +89,22 @@ async fn an_episode_runs_from_firing_to_resolved_and_a_later_firing_begins_a_new
     assert_ne!(episodes[0], episodes[3]);
 }
 
-#[tokio::test]
-async fn a_place_is_never_given_twice_even_when_every_alert_was_pruned() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_place_is_never_given_twice_even_when_every_alert_was_pruned<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     let (first, _) = accepted(&store, firing("a", 1, &[])).await;
     while store.prune(at(10)).await.unwrap() {}
     store.close().await.unwrap();
-    let store = open(folder.path());
+    let store = place.open().await;
     let (second, _) = accepted(&store, firing("b", 1, &[])).await;
     assert!(second > first);
 }
 
-#[tokio::test]
-async fn a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones<
+    P: Place,
+>() {
+    let place = P::new();
+    let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     accepted(&store, firing("pending", 1, &[sink])).await;
     let (newer, _) = accepted(&store, firing("done", 2, &[])).await;
@@ -117,15 +113,14 @@ async fn a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones()
         while store.prune(at(10)).await.unwrap() {}
     }
     store.close().await.unwrap();
-    let store = open(folder.path());
+    let store = place.open().await;
     let (next, _) = accepted(&store, firing("next", 3, &[])).await;
     assert!(next > newer, "{newer} is given again as {next}");
 }
 
-#[tokio::test]
-async fn a_closed_store_refuses_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path());
+pub(crate) async fn a_closed_store_refuses_and_says_so<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
     store.close().await.unwrap();
     assert!(matches!(
         store.append(firing("m", 1, &[])).await,

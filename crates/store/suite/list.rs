@@ -1,0 +1,55 @@
+//! The names of all tests of the suite. A test that is not here is never called, which the compiler reports.
+
+/// Makes a test of each, for the store that is kept at `$place`, and runs the model against it.
+macro_rules! conformance {
+    ($place:path) => {
+        conformance! { $place:
+            acceptance {
+                of_a_hundred_that_come_at_once_one_is_accepted
+                a_message_twice_in_one_callback_is_one_alert
+                a_known_message_that_says_something_else_is_a_conflict
+                ids_sort_by_acceptance_even_when_the_clock_steps_back
+                an_id_that_was_never_given_finds_nothing
+                an_episode_runs_from_firing_to_resolved_and_a_later_firing_begins_a_new_one
+                a_place_is_never_given_twice_even_when_every_alert_was_pruned
+                a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones
+                a_closed_store_refuses_and_says_so
+            }
+            deliveries {
+                what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled
+                a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once
+                settling_what_an_operator_dropped_changes_nothing
+            }
+            episodes {
+                an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that_is_open
+                a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only
+                a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_pending
+                a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing
+            }
+            retention {
+                an_alert_is_there_after_the_process_died_without_closing
+                every_kept_alert_is_readable_after_many_batches_and_a_restart
+                alerts_are_listed_newest_first_by_what_is_asked
+                a_quarantined_callback_keeps_its_bytes_and_is_released_once
+                pruning_removes_what_is_old_and_never_what_is_owed_or_dead
+            }
+        }
+        proptest::proptest! {
+            // What failed once is tried first for ever: its seed is kept beside the model.
+            #![proptest_config(crate::suite::model::settings())]
+
+            #[test]
+            fn a_store_is_what_its_model_says_wherever_it_dies(steps in crate::suite::model::steps()) {
+                crate::suite::model::run::<$place>(&steps);
+            }
+        }
+    };
+    ($place:path: $($module:ident { $($test:ident)* })*) => {
+        $(mod $module {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::suite::$module::$test::<$place>().await;
+            })*
+        })*
+    };
+}

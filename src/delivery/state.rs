@@ -1,0 +1,89 @@
+//! One sink as operators see it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Who paused a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PausedBy {
+    /// An operator asked for it.
+    Operator,
+    /// The receiver asked to stop sending (410).
+    Receiver,
+}
+
+/// One sink as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SinkState {
+    /// The full name.
+    pub name: Arc<str>,
+    /// What it is doing.
+    pub state: Phase,
+    /// Who paused it, while it is paused.
+    pub paused_by: Option<PausedBy>,
+    /// Sends that run now.
+    pub in_flight: usize,
+    /// Deliveries held in memory; the store may hold more.
+    pub loaded: usize,
+    /// When it last succeeded.
+    pub last_success_at: Option<Timestamp>,
+    /// What went wrong last, without secrets.
+    pub last_error: Option<String>,
+    /// And when.
+    pub last_error_at: Option<Timestamp>,
+    /// When the next attempt can be, while nothing can be sent now.
+    pub retry_at: Option<Timestamp>,
+}
+
+impl SinkState {
+    /// A sink to which nothing was sent yet.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            state: Phase::Ok,
+            paused_by: None,
+            in_flight: 0,
+            loaded: 0,
+            last_success_at: None,
+            last_error: None,
+            last_error_at: None,
+            retry_at: None,
+        }
+    }
+
+    /// The state after an operator's word, before the worker has heard it.
+    pub(super) fn set_paused(&mut self, pause: bool) {
+        self.state = if pause { Phase::Paused } else { Phase::Ok };
+        self.paused_by = pause.then_some(PausedBy::Operator);
+        self.retry_at = None;
+    }
+}
+
+/// What a sink is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It works, and nothing waits.
+    Ok,
+    /// Something is pending, and waits for its next attempt, for the receiver's `Retry-After`, or for a limit.
+    Waiting,
+    /// It fails; a probe goes now and then.
+    Open,
+    /// Nothing is sent until it is resumed.
+    Paused,
+}
+
+impl Phase {
+    /// The word for it in the API and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Waiting => "waiting",
+            Self::Open => "open",
+            Self::Paused => "paused",
+        }
+    }
+}
