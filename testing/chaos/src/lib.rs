@@ -23,7 +23,6 @@ mod run;
 mod secrets;
 mod stage;
 mod vendors;
-mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::Trouble;
 use crate::ledger::Ledger;
 use crate::message::{Message, Step};
 use crate::vendors::{Form, Vendors};
-use crate::wire::Wire;
+use campanile_wire::Wire;
 
 /// Problems that one vendor tells of at the same time.
 const LANES: usize = 6;
@@ -87,7 +87,7 @@ impl Floor {
         loop {
             let now = *address.borrow_and_update();
             if let Some(now) = now
-                && let Some(wire) = Wire::to(now).await
+                && let Some(wire) = Wire::try_to(now).await
             {
                 return Some(wire);
             }
@@ -261,7 +261,7 @@ impl Caller {
         for _ in 0..AT_ONCE {
             let raw = message.raw.clone();
             calls.spawn(async move {
-                let mut wire = Wire::to(address?).await?;
+                let mut wire = Wire::try_to(address?).await?;
                 wire.ask(&raw).await
             });
         }

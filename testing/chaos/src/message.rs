@@ -5,7 +5,7 @@ use campanile_model::Callback;
 use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
-use crate::wire::request;
+use campanile_wire::request;
 
 /// The sources of UCloud's form, with their keys.
 pub(crate) const UCLOUD: [(&str, &str); 2] = [

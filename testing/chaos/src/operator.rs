@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use crate::Trouble;
-use crate::wire::{Reply, Wire, request};
+use campanile_wire::{Reply, Wire, request};
 
 /// One sink as the API shows it.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Operator {
 
     async fn ask(self, method: &str, path: &str) -> Result<Reply, Trouble> {
         let gone = || Trouble::said(format!("nobody answers {path}"));
-        let mut wire = Wire::to(self.0).await.ok_or_else(gone)?;
+        let mut wire = Wire::try_to(self.0).await.ok_or_else(gone)?;
         let raw = request(method, path, "connection: close\r\n", b"");
         wire.ask(&raw).await.ok_or_else(gone)
     }

@@ -1,7 +1,6 @@
 //! A gateway's two listeners, standing on a store that a test can make fail, and a vendor made for tests.
 
 mod probe;
-mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
@@ -22,7 +21,6 @@ use serde_json::Value;
 
 use crate::moody::Moody;
 pub(crate) use probe::Probe;
-pub(crate) use wire::{Reply, Wire};
 
 /// The sink to which tests' alerts go.
 pub(crate) const SINK: &str = "webhook/oncall";
@@ -244,7 +242,7 @@ impl Standing {
 
     /// Posts JSON to a path of the public listener.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
-        self.send(wire::post(
+        self.send(post(
             path,
             "content-type: application/json\r\n",
             body.to_string().as_bytes(),
@@ -256,7 +254,7 @@ impl Standing {
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Reply {
         let json = "content-type: application/json\r\n";
         let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n{json}");
-        let raw = wire::request(method, path, &head, body.as_bytes());
+        let raw = request(method, path, &head, body.as_bytes());
         Wire::to(self.admin).await.send(raw).await
     }
 
@@ -278,4 +276,4 @@ impl Drop for Standing {
     }
 }
 
-pub(crate) use wire::{post, request};
+pub(crate) use campanile_wire::{Reply, Wire, post, request};

@@ -24,8 +24,8 @@ use crate::oracle::Breaches;
 use crate::receiver::{Manner, Receiver};
 use crate::report::Cycle;
 use crate::vendors::{Form, Vendors};
-use crate::wire::Wire;
 use crate::{Trouble, Wish, secrets};
+use campanile_wire::Wire;
 
 /// Vendors that call at the same time.
 const CALLERS: usize = 8;
@@ -279,7 +279,7 @@ impl Stage {
         self.floor.ledger.say(&message);
         let to = self.gateway.as_ref().and_then(Gateway::public);
         let gone = || Trouble::said("the gateway is gone");
-        let mut wire = Wire::to(to.ok_or_else(gone)?).await.ok_or_else(gone)?;
+        let mut wire = Wire::try_to(to.ok_or_else(gone)?).await.ok_or_else(gone)?;
         let reply = wire.ask(&message.raw).await.ok_or_else(gone)?;
         if !reply.is_success() {
             let status = reply.status;
