@@ -6,6 +6,8 @@ use campanile_model::{Secret, Severity};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
+use crate::Provider;
+
 /// One configured use of a provider: `[providers.ucloud.prod]`.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
@@ -46,5 +48,46 @@ impl Source {
     pub fn asks_for_vendors_proof(&self) -> bool {
         let is_issued = self.tenant.is_some() || !self.audiences.is_empty();
         !self.tokens.is_empty() || !self.topics.is_empty() || is_issued
+    }
+
+    /// The path that the vendor calls, with `<key>` in place of the key, which is a secret.
+    pub fn callback_path(&self) -> String {
+        format!("/callback/{}{}", self.name, self.key_segment())
+    }
+
+    /// Every path on which the source answers.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = vec![self.callback_path()];
+        if self.demo_paths {
+            let key = self.key_segment();
+            paths.extend([format!("/add{key}"), format!("/get{key}")]);
+        }
+        paths
+    }
+
+    fn key_segment(&self) -> &'static str {
+        if self.keys.is_empty() { "" } else { "/<key>" }
+    }
+
+    /// What a sender must prove, in words.
+    pub fn proof_in_words(&self, provider: &dyn Provider) -> String {
+        let mut parts = Vec::new();
+        if !self.open && !self.keys.is_empty() {
+            parts.push("path key");
+        }
+        if !self.open && self.asks_for_vendors_proof() {
+            parts.push(provider.about().proof.as_str());
+        }
+        if !self.allow_from.is_empty() {
+            parts.push("address");
+        }
+        if !self.client_certificates.is_empty() {
+            parts.push("client certificate");
+        }
+        parts.dedup();
+        match parts.as_slice() {
+            [] => "none (open)".to_owned(),
+            parts => parts.join(" and "),
+        }
     }
 }

@@ -39,7 +39,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "app",
         &["api", "config", "delivery", "http", "snapshot", "telemetry"],
     ),
-    ("cli", &["app", "config", "intake", "pipeline", "snapshot"]),
+    (
+        "cli",
+        &["api", "app", "config", "intake", "pipeline", "snapshot"],
+    ),
 ];
 
 /// Which crates of the project a crate depends on. `model` has no crate below it; the store sees no vendor and no sink.

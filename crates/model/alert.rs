@@ -7,11 +7,12 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::Fault;
 
 /// Whether a problem is on or over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The problem is there.
@@ -21,7 +22,7 @@ pub enum Status {
 }
 
 /// How bad a problem is: the four levels of PD-CEF, and an honest fifth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// People must act now.
@@ -88,7 +89,8 @@ words!(Severity: Critical = "critical", Error = "error", Warning = "warning", In
 ///
 /// Written as 16 hexadecimal digits: the first 64 bits of a SHA-256 over the provider's name and identity fields, each
 /// preceded by its length, so that `("ab", "c")` and `("a", "bc")` are two problems.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9a-f]{16}$", example = "00d1c0de00d1c0de")]
 pub struct Fingerprint(pub u64);
 
 impl Fingerprint {
@@ -146,7 +148,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
 }
 
 /// What the problem is about. Absent parts are left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Resource {
     /// The vendor's kind of resource, such as `uhost`.
@@ -167,7 +169,7 @@ pub struct Resource {
 }
 
 /// What was measured. Absent parts are left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Metric {
     /// The vendor's name of the metric.
@@ -175,12 +177,14 @@ pub struct Metric {
     pub name: Option<String>,
     /// The value that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
     pub value: Option<serde_json::Number>,
     /// How value and threshold were compared: `<`, `<=`, `>`, `>=`, `==`, `!=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparator: Option<String>,
     /// The value that it was compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
     pub threshold: Option<serde_json::Number>,
     /// The unit of both, in the vendor's words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,7 +192,7 @@ pub struct Metric {
 }
 
 /// A place where people can read on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Link {
     /// What is there.
     pub title: String,
@@ -339,7 +343,7 @@ fn one_line(text: String) -> String {
 }
 
 /// The common form: what every sink gets, whoever sent it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
     /// Ours: a UUID version 7, which sorts by acceptance. Empty until the store has given it.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -1,9 +1,10 @@
 //! What cannot be read: the place and the problem.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why something could not be read, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
 #[error("{place}: {problem}")]
 pub struct Fault {
     /// Where: `body.AlarmTime`, `query.task_status`, `body, line 1 column 17`.

@@ -1,13 +1,13 @@
 //! `/api/v1/alerts`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use campanile_model::Alert;
 use uuid::Uuid;
 
 use super::error::ApiError;
 use super::query::{Query, page};
-use super::{Failing, Names, deliveries, list, resource};
+use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
+use super::{Failing, Names, deliveries, resource};
 use crate::http::Gateway;
 use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
 
@@ -28,7 +28,25 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/alerts/{id}/retry").post(retry));
 }
 
-async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Alerts, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts",
+    params(
+        ("source" = Option<String>, Query, description = "Of this source"),
+        ("status" = Option<String>, Query, description = "firing or resolved"),
+        ("severity" = Option<String>, Query, description = "critical, error, warning, info or unknown"),
+        ("fingerprint" = Option<String>, Query, description = "Of this problem"),
+        ("since" = Option<String>, Query, description = "Accepted at or after this time"),
+        ("before" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+    ),
+    responses((status = 200, body = Page<AlertItem>))
+)]
+pub(super) async fn index(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), FILTERS)?;
     let filter = query.alerts()?;
     let limit = filter.limit;
@@ -37,56 +55,69 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
         ..filter
     };
     let stored = gateway.store.alerts(one_more).await?;
-    let (stored, next) = page(stored, limit, |alert| alert.seq);
-    let items = stored.iter().map(|stored| {
-        let mut alert = shown(stored);
-        if let Some(fields) = alert.as_object_mut() {
-            fields.insert("episode".to_owned(), json!(stored.episode));
-        }
-        alert
+    let page = page(stored, limit, |alert| alert.seq);
+    let items = page.items.iter().map(|stored| {
+        Ok(AlertItem {
+            alert: shown(stored)?,
+            episode: stored.episode,
+        })
     });
-    Ok(list(&items.collect::<Vec<_>>(), &next))
+    Ok(HttpResponse::Ok().json(Page {
+        items: items.collect::<Failing<Vec<_>>>()?,
+        next: page.next,
+    }))
 }
 
-async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// One alert with its deliveries, its attempts and the vendor's request.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts/{id}",
+    params(("id" = String, Path, description = "The alert's id")),
+    responses((status = 200, body = AlertDetail))
+)]
+pub(super) async fn show(
+    id: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let stored = find(&gateway, &id).await?;
     let names = Names::load(&gateway).await?;
     let pending = gateway.store.deliveries_of(stored.seq).await?;
     let deliveries = pending
         .iter()
-        .map(|row| deliveries::shown(row, Some(&stored.id.to_string()), &names));
+        .map(|row| deliveries::shown(row, Some(stored.id.to_string()), &names));
     let attempts = gateway.store.attempts_of(stored.seq).await?;
     let callback = gateway.store.callback_of(stored.seq).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "alert": shown(&stored),
-        "episode": stored.episode,
-        "deliveries": deliveries.collect::<Vec<_>>(),
-        "attempts": attempts.iter().map(|row| attempt(row, &names)).collect::<Vec<_>>(),
-        "callback": callback.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
-    })))
+    Ok(HttpResponse::Ok().json(AlertDetail {
+        alert: shown(&stored)?,
+        episode: stored.episode,
+        deliveries: deliveries.collect(),
+        attempts: attempts.iter().map(|row| attempt(row, &names)).collect(),
+        callback: callback.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
+    }))
 }
 
-fn attempt(row: &AttemptRow, names: &Names) -> Value {
-    json!({
-        "sink": names.of(row.sink),
-        "at": row.at,
-        "took_ms": row.took_ms,
-        "attempt": row.attempt,
-        "code": row.code,
-        "verdict": row.verdict,
-        "worth": row.worth.map(campanile_model::Worth::as_str),
-        "remark": row.remark,
-    })
+fn attempt(row: &AttemptRow, names: &Names) -> Attempt {
+    Attempt {
+        sink: names.of(row.sink).to_owned(),
+        at: row.at,
+        took_ms: row.took_ms,
+        attempt: row.attempt,
+        code: row.code,
+        verdict: row.verdict.clone(),
+        worth: row.worth.map(|worth| worth.as_str().to_owned()),
+        remark: row.remark.clone(),
+    }
 }
 
-/// To which sinks an alert is to go again; without `sinks`, to all that are configured.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Retry {
-    sinks: Option<Vec<String>>,
-}
-
-async fn retry(
+/// Delivers an alert again: to the named sinks, or to all that are configured.
+#[utoipa::path(
+    post,
+    path = "/api/v1/alerts/{id}/retry",
+    params(("id" = String, Path, description = "The alert's id")),
+    request_body = Option<Retry>,
+    responses((status = 200, body = Retried))
+)]
+pub(super) async fn retry(
     id: web::Path<String>,
     body: web::Bytes,
     gateway: web::Data<Gateway>,
@@ -102,7 +133,7 @@ async fn retry(
             pending.push(name);
         }
     }
-    Ok(HttpResponse::Ok().json(json!({"pending": pending})))
+    Ok(HttpResponse::Ok().json(Retried { pending }))
 }
 
 fn wanted(body: &[u8]) -> Failing<Retry> {
@@ -125,7 +156,7 @@ async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, Stri
     names.dedup();
     if let Some(strange) = names.iter().find(|name| !configured.contains(name)) {
         let known = configured.join(", ");
-        let message = format!("`{strange:.80}` is not configured; the sinks are: {known}");
+        let message = format!("`{strange:.80}` is not a configured sink; the sinks are: {known}");
         return Err(ApiError::bad_request(message));
     }
     let ids = gateway.store.sink_ids(names.clone()).await?;
@@ -134,13 +165,15 @@ async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, Stri
 
 /// The alert of an id in a path.
 pub(super) async fn find(gateway: &Gateway, id: &str) -> Failing<StoredAlert> {
-    let absent =
-        || ApiError::not_found("there is no alert of this id; it may be older than the retention");
+    let absent = || {
+        ApiError::not_found("no alert has this id; it may be older than `[store] retention_days`")
+    };
     let id: Uuid = id.parse().map_err(|_| absent())?;
     gateway.store.alert(id).await?.ok_or_else(absent)
 }
 
-/// The alert as the contract has it.
-pub(super) fn shown(stored: &StoredAlert) -> Value {
-    serde_json::from_slice(&stored.json).unwrap_or_default()
+/// The alert as it was stored.
+pub(super) fn shown(stored: &StoredAlert) -> Failing<Alert> {
+    serde_json::from_slice(&stored.json)
+        .map_err(|error| ApiError::unreadable(format!("the alert {}: {error}", stored.id)))
 }

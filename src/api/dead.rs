@@ -1,11 +1,11 @@
 //! `/api/v1/dead`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::query::{LIMIT_MAX, Query, Selection, page};
-use super::{Failing, Names, alert_ids, alerts, list, resource};
+use super::query::{LIMIT_MAX, Query, page, select};
+use super::types::{Counted, DeadDetail, DeadLetter, Page, Selection};
+use super::{Failing, Names, alert_ids, alerts, resource};
 use crate::http::Gateway;
 use campanile_store::{DeadFilter, DeadRow};
 
@@ -13,11 +13,25 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/dead").get(index))
         .service(resource("/dead/retry").post(retry))
-        .service(resource("/dead/drop").post(forget))
+        .service(resource("/dead/drop").post(remove))
         .service(resource("/dead/{id}").get(show));
 }
 
-async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Dead letters, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead",
+    params(
+        ("sink" = Option<String>, Query, description = "Of this sink"),
+        ("before" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+    ),
+    responses((status = 200, body = Page<DeadLetter>))
+)]
+pub(super) async fn index(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
     let names = Names::load(&gateway).await?;
     let filter = query.dead(&names)?;
@@ -29,18 +43,30 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
             ..filter
         })
         .await?;
-    let (rows, next) = page(rows, limit, |row| row.id);
-    let ids = alert_ids(&gateway, rows.iter().map(|row| row.seq).collect()).await?;
-    let items = rows
-        .iter()
-        .map(|row| shown(row, ids.get(&row.seq).map(String::as_str), &names));
-    Ok(list(&items.collect::<Vec<_>>(), &next))
+    let page = page(rows, limit, |row| row.id);
+    let ids = alert_ids(&gateway, page.items.iter().map(|row| row.seq).collect()).await?;
+    let items = page.items.iter();
+    let items = items.map(|row| shown(row, ids.get(&row.seq).cloned(), &names));
+    Ok(HttpResponse::Ok().json(Page {
+        items: items.collect(),
+        next: page.next,
+    }))
 }
 
-async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// One dead letter with its alert.
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead/{id}",
+    params(("id" = i64, Path, description = "Its number")),
+    responses((status = 200, body = DeadDetail))
+)]
+pub(super) async fn show(
+    id: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let absent = || {
         ApiError::not_found(
-            "there is no dead letter of this number; it may be sent again or dropped already",
+            "no dead letter has this number; it may have been retried or dropped already",
         )
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
@@ -55,63 +81,84 @@ async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<Htt
     let names = Names::load(&gateway).await?;
     let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
     let stored = stored.first();
-    let alert_id = stored.map(|alert| alert.id.to_string());
-    let mut letter = shown(row, alert_id.as_deref(), &names);
-    if let Some(fields) = letter.as_object_mut() {
-        fields.insert(
-            "alert".to_owned(),
-            stored.map_or(Value::Null, alerts::shown),
-        );
+    Ok(HttpResponse::Ok().json(DeadDetail {
+        letter: shown(row, stored.map(|alert| alert.id.to_string()), &names),
+        alert: stored.map(alerts::shown).transpose()?,
+    }))
+}
+
+fn shown(row: &DeadRow, alert_id: Option<String>, names: &Names) -> DeadLetter {
+    DeadLetter {
+        id: row.id,
+        alert_id,
+        sink: names.of(row.sink).to_owned(),
+        attempts: row.attempts,
+        at: row.at,
+        class: row.class.clone(),
+        error: row.error.clone(),
+        code: row.code,
     }
-    Ok(HttpResponse::Ok().json(letter))
 }
 
-fn shown(row: &DeadRow, alert_id: Option<&str>, names: &Names) -> Value {
-    json!({
-        "id": row.id,
-        "alert_id": alert_id,
-        "sink": names.of(row.sink),
-        "attempts": row.attempts,
-        "at": row.at,
-        "class": row.class,
-        "error": row.error,
-        "code": row.code,
-    })
-}
-
-async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let mut count = 0;
-    for ids in chosen(&gateway, &body).await?.chunks(chunk()) {
-        let now = gateway.clock.now();
-        let pending = gateway.store.retry_dead(ids.to_vec(), now).await?;
-        for (sink, seq) in &pending {
-            gateway.sinks.poke(*sink, &[*seq]);
+/// Delivers dead letters again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead/retry",
+    request_body = Selection,
+    responses((status = 200, body = Counted))
+)]
+pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let selection = select(&body, "sink")?;
+    let ids = chosen(&gateway, &selection).await?;
+    let mut count = ids.len();
+    if !selection.dry_run {
+        count = 0;
+        for ids in ids.chunks(chunk()) {
+            let now = gateway.clock.now();
+            let pending = gateway.store.retry_dead(ids.to_vec(), now).await?;
+            for (sink, seq) in &pending {
+                gateway.sinks.poke(*sink, &[*seq]);
+            }
+            count += pending.len();
         }
-        count += pending.len();
     }
-    Ok(HttpResponse::Ok().json(json!({"count": count})))
+    Ok(HttpResponse::Ok().json(Counted::of(count, selection.dry_run)))
 }
 
-async fn forget(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Drops dead letters for good.
+#[utoipa::path(
+    post,
+    path = "/api/v1/dead/drop",
+    request_body = Selection,
+    responses((status = 200, body = Counted))
+)]
+pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let selection = select(&body, "sink")?;
+    let ids = chosen(&gateway, &selection).await?;
+    if selection.dry_run {
+        return Ok(HttpResponse::Ok().json(Counted::of(ids.len(), true)));
+    }
     let mut count = 0;
-    for ids in chosen(&gateway, &body).await?.chunks(chunk()) {
+    for ids in ids.chunks(chunk()) {
         count += gateway.store.drop_dead(ids.to_vec()).await?;
     }
-    Ok(HttpResponse::Ok().json(json!({"count": count})))
+    Ok(HttpResponse::Ok().json(Counted {
+        count,
+        dry_run: false,
+    }))
 }
 
 fn chunk() -> usize {
     usize::try_from(LIMIT_MAX).unwrap_or(1)
 }
 
-/// The numbers that a command is for, as they are now: what dies meanwhile is not among them.
-async fn chosen(gateway: &Gateway, body: &[u8]) -> Failing<Vec<i64>> {
-    let selection = Selection::of(body, "sink")?;
-    if let Some(ids) = selection.ids {
-        return Ok(ids);
+/// The numbers that a command is for, as they are now. What dies meanwhile is not among them.
+async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
+    if let Some(ids) = &selection.ids {
+        return Ok(ids.clone());
     }
-    let sink = match selection.sink {
-        Some(name) => Some(Names::load(gateway).await?.id(&name)?),
+    let sink = match &selection.sink {
+        Some(name) => Some(Names::load(gateway).await?.id(name)?),
         None => None,
     };
     let mut ids: Vec<i64> = Vec::new();

@@ -1,21 +1,37 @@
 //! `/api/v1/deliveries`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
+use futures_util::future::try_join_all;
 
 use super::error::ApiError;
-use super::query::Query;
-use super::{Failing, Names, alert_ids, alerts, list, resource};
+use super::query::{LIMIT_MAX, Query, select};
+use super::types::{Counted, Delivery, Dropped, Page, Selection};
+use super::{Failing, Names, alert_ids, alerts, resource};
 use crate::http::Gateway;
-use campanile_store::{DeliveryFilter, DeliveryRow};
+use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/deliveries").get(index))
-        .service(resource("/deliveries/{alert_id}").delete(forget));
+        .service(resource("/deliveries/drop").post(remove_many))
+        .service(resource("/deliveries/{alert_id}").delete(remove));
 }
 
-async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Pending deliveries, newest alert first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/deliveries",
+    params(
+        ("sink" = Option<String>, Query, description = "Of this sink"),
+        ("before" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "From 1 to 500; an alert is never split"),
+    ),
+    responses((status = 200, body = Page<Delivery>))
+)]
+pub(super) async fn index(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
     let names = Names::load(&gateway).await?;
     let filter = query.deliveries(&names)?;
@@ -31,14 +47,13 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
         .await?;
     let (rows, next) = whole_alerts(rows, usize::try_from(limit).unwrap_or(usize::MAX));
     let ids = alert_ids(&gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
-    let items = rows.iter().map(|row| {
-        let id = ids.get(&row.pending.seq).map(String::as_str);
-        shown(row, id, &names)
-    });
-    Ok(list(
-        &items.collect::<Vec<_>>(),
-        &json!(next.map(|place| place.to_string())),
-    ))
+    let items = rows
+        .iter()
+        .map(|row| shown(row, ids.get(&row.pending.seq).cloned(), &names));
+    Ok(HttpResponse::Ok().json(Page {
+        items: items.collect(),
+        next: next.map(|place| place.to_string()),
+    }))
 }
 
 /// Cuts a page between two alerts and never inside one, because a page begins at an alert. One alert that is pending for more
@@ -65,21 +80,31 @@ fn whole_alerts(mut rows: Vec<DeliveryRow>, limit: usize) -> (Vec<DeliveryRow>, 
 }
 
 /// A delivery as operators see it.
-pub(super) fn shown(row: &DeliveryRow, alert_id: Option<&str>, names: &Names) -> Value {
-    json!({
-        "alert_id": alert_id,
-        "sink": names.of(row.sink),
-        "fingerprint": row.pending.fingerprint,
-        "attempts": row.pending.attempts,
-        "pending_since": row.pending.pending_since,
-        "due_at": row.pending.due_at,
-        "last_error": row.last_error,
-        "last_code": row.last_code,
-        "retried": row.pending.retried,
-    })
+pub(super) fn shown(row: &DeliveryRow, alert_id: Option<String>, names: &Names) -> Delivery {
+    Delivery {
+        alert_id,
+        sink: names.of(row.sink).to_owned(),
+        fingerprint: row.pending.fingerprint,
+        attempts: row.pending.attempts,
+        pending_since: row.pending.pending_since,
+        due_at: row.pending.due_at,
+        last_error: row.last_error.clone(),
+        last_code: row.last_code,
+        retried: row.pending.retried,
+    }
 }
 
-async fn forget(
+/// Drops one pending delivery. It does not become a dead letter.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/deliveries/{alert_id}",
+    params(
+        ("alert_id" = String, Path, description = "The alert's id"),
+        ("sink" = String, Query, description = "The sink that is not to get it"),
+    ),
+    responses((status = 200, body = Dropped))
+)]
+pub(super) async fn remove(
     request: HttpRequest,
     id: web::Path<String>,
     gateway: web::Data<Gateway>,
@@ -87,18 +112,87 @@ async fn forget(
     let query = Query::of(request.query_string(), &["sink"])?;
     let Some(sink) = query.text("sink") else {
         return Err(ApiError::bad_request(
-            "say which delivery: `?sink=kind/name`",
+            "name the sink of the delivery: `?sink=kind/name`",
         ));
     };
     let sink = Names::load(&gateway).await?.id(sink)?;
     let stored = alerts::find(&gateway, &id).await?;
     if gateway.store.drop_pending(stored.seq, sink).await? {
         gateway.sinks.forget(sink, &[stored.seq]);
-        return Ok(HttpResponse::Ok().json(json!({"dropped": true})));
+        return Ok(HttpResponse::Ok().json(Dropped { dropped: true }));
     }
     Err(ApiError::not_found(
-        "this alert is not pending for this sink; it may be delivered or dead already",
+        "no delivery of this alert to this sink is pending; it may be delivered or dead already",
     ))
+}
+
+/// Drops every pending delivery of a sink, or all of them. They do not become dead letters.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deliveries/drop",
+    request_body = Selection,
+    responses((status = 200, body = Counted))
+)]
+pub(super) async fn remove_many(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let selection = select(&body, "sink")?;
+    if selection.ids.is_some() {
+        return Err(ApiError::bad_request(
+            "deliveries have no numbers: send `{\"sink\":\"kind/name\"}` or `{\"all\":true}`",
+        ));
+    }
+    let pending = chosen(&gateway, &selection).await?;
+    if selection.dry_run {
+        return Ok(HttpResponse::Ok().json(Counted::of(pending.len(), true)));
+    }
+    let mut count = 0;
+    for some in pending.chunks(usize::try_from(LIMIT_MAX).unwrap_or(1)) {
+        // At the same time, for the store to commit them together.
+        let dropped = some
+            .iter()
+            .map(|(seq, sink)| drop_one(&gateway, *seq, *sink));
+        let dropped = try_join_all(dropped).await?;
+        count += dropped.into_iter().filter(|dropped| *dropped).count();
+    }
+    Ok(HttpResponse::Ok().json(Counted::of(count, false)))
+}
+
+async fn drop_one(gateway: &Gateway, seq: Seq, sink: SinkId) -> Failing<bool> {
+    let dropped = gateway.store.drop_pending(seq, sink).await?;
+    if dropped {
+        gateway.sinks.forget(sink, &[seq]);
+    }
+    Ok(dropped)
+}
+
+/// The deliveries that a command is for, as they are now. What becomes pending meanwhile is not among them.
+async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, SinkId)>> {
+    let names = Names::load(gateway).await?;
+    let sink = match &selection.sink {
+        Some(name) => Some(names.id(name)?),
+        None => None,
+    };
+    // One alert is never split over two pages: each page has room for all sinks of its last alert.
+    let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
+    let room = LIMIT_MAX.saturating_add(sinks).saturating_add(1);
+    let (mut chosen, mut before) = (Vec::new(), None);
+    loop {
+        let filter = DeliveryFilter {
+            sink,
+            before,
+            limit: room,
+        };
+        let rows = gateway.store.deliveries(filter).await?;
+        let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
+        let (rows, next) = whole_alerts(rows, most);
+        chosen.extend(rows.iter().map(|row| (row.pending.seq, row.sink)));
+        before = next;
+        if before.is_none() {
+            return Ok(chosen);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+
+use super::types::{Reason, Refused};
 
 /// Why the API did not do what was asked, and what to do about it.
 #[derive(Debug)]
@@ -56,6 +57,16 @@ impl ApiError {
         )
     }
 
+    /// A stored row is damaged, or a later version wrote it.
+    pub(super) fn unreadable(what: impl fmt::Display) -> Self {
+        let message = format!("the store holds what this version cannot read: {what}");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "store_unreadable",
+            message,
+        )
+    }
+
     pub(super) fn method() -> Self {
         let message =
             "this path does not support this method; /api/v1/openapi.json lists what it supports";
@@ -95,7 +106,11 @@ impl ResponseError for ApiError {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((RETRY_AFTER, "5"));
         }
-        response.json(json!({"error": {"code": self.code, "message": self.message}}))
+        let error = Reason {
+            code: self.code.to_owned(),
+            message: self.message.clone(),
+        };
+        response.json(Refused { error })
     }
 }
 

@@ -16,6 +16,7 @@ mod query;
 mod renormalize;
 mod sinks;
 mod sources;
+pub mod types;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -25,7 +26,6 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpResponse, web};
-use serde_json::{Value, json};
 
 use crate::http::connection::{self, Limits};
 use crate::http::{Gateway, KEEP_ALIVE, Shown};
@@ -110,15 +110,15 @@ async fn wrong_method() -> Failing<HttpResponse> {
 }
 
 async fn nothing_here() -> Failing<HttpResponse> {
-    let message = "nothing is served here; see /api/v1/openapi.json for what is";
+    let message = "this path does not exist; /api/v1/openapi.json lists the paths";
     Err(ApiError::not_found(message))
 }
 
 async fn welcome() -> HttpResponse {
-    let mut page = "Campanile, the operators' side.\n\n".to_owned();
-    let open = ["/healthz", "/readyz", "/metrics"];
+    let mut page = "Campanile, the admin listener.\n\n".to_owned();
+    let open = ["/healthz", "/readyz", "/metrics"].map(str::to_owned);
     for path in open.into_iter().chain(openapi::paths()) {
-        page.push_str(path);
+        page.push_str(&path);
         page.push('\n');
     }
     HttpResponse::Ok()
@@ -126,8 +126,13 @@ async fn welcome() -> HttpResponse {
         .body(page)
 }
 
-fn list(items: &[Value], next: &Value) -> HttpResponse {
-    HttpResponse::Ok().json(json!({"items": items, "next": next}))
+impl types::Counted {
+    fn of(count: usize, dry_run: bool) -> Self {
+        Self {
+            count: u64::try_from(count).unwrap_or(u64::MAX),
+            dry_run,
+        }
+    }
 }
 
 /// The names of sinks and their numbers.

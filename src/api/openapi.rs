@@ -1,86 +1,90 @@
-//! `/api/v1/openapi.json`: the API described for machines, from one table.
+//! `/api/v1/openapi.json`: the API described for machines, from the handlers and their types.
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Map, Value, json};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
 
-use super::resource;
+use super::{alerts, dead, deliveries, quarantine, renormalize, resource, sinks, sources, types};
 
-/// One operation: method, path, what it does, its query parameters.
-type Operation = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Campanile", description = "The operators' API."),
+    paths(
+        alerts::index,
+        alerts::show,
+        alerts::retry,
+        deliveries::index,
+        deliveries::remove,
+        deliveries::remove_many,
+        dead::index,
+        dead::show,
+        dead::retry,
+        dead::remove,
+        quarantine::index,
+        quarantine::show,
+        quarantine::retry,
+        quarantine::remove,
+        renormalize::compare,
+        sinks::index,
+        sinks::pause,
+        sinks::resume,
+        sources::index,
+        sources::show,
+        show,
+    ),
+    components(schemas(types::Refused)),
+    modifiers(&Common)
+)]
+struct Description;
 
-#[rustfmt::skip]
-const OPERATIONS: &[Operation] = &[
-    ("get", "/api/v1/alerts", "Alerts, newest first.", &["source", "status", "severity", "fingerprint", "since", "before", "limit"]),
-    ("get", "/api/v1/alerts/{id}", "One alert with its deliveries, tries and raw callback.", &[]),
-    ("post", "/api/v1/alerts/{id}/retry", "Makes an alert pending for sinks again: {\"sinks\":[...]}, or all that are configured.", &[]),
-    ("get", "/api/v1/deliveries", "Pending deliveries, newest alert first.", &["sink", "before", "limit"]),
-    ("delete", "/api/v1/deliveries/{alert_id}", "Drops one pending delivery.", &["sink"]),
-    ("get", "/api/v1/dead", "Dead letters, newest first.", &["sink", "before", "limit"]),
-    ("get", "/api/v1/dead/{id}", "One dead letter with its alert.", &[]),
-    ("post", "/api/v1/dead/retry", "Sends dead letters again: {\"ids\":[...]}, {\"sink\":...} or {\"all\":true}.", &[]),
-    ("post", "/api/v1/dead/drop", "Drops dead letters for good.", &[]),
-    ("get", "/api/v1/quarantine", "Callbacks that could not be read, newest first.", &["source", "before", "limit"]),
-    ("get", "/api/v1/quarantine/{id}", "One of them with its raw request.", &[]),
-    ("post", "/api/v1/quarantine/retry", "Reads them again: {\"ids\":[...]}, {\"source\":...} or {\"all\":true}.", &[]),
-    ("post", "/api/v1/quarantine/drop", "Drops them for good.", &[]),
-    ("post", "/api/v1/renormalize", "What the present mapping would say of stored callbacks, field by field: {\"source\":...,\"since\":...,\"limit\":...,\"before\":...}. Changes nothing.", &[]),
-    ("get", "/api/v1/sinks", "Sinks and how they are doing.", &[]),
-    ("post", "/api/v1/sinks/{kind}/{name}/pause", "Sends nothing to a sink until it is resumed.", &[]),
-    ("post", "/api/v1/sinks/{kind}/{name}/resume", "Sends to a paused sink again.", &[]),
-    ("get", "/api/v1/sources", "Sources, where vendors call them, and what came.", &[]),
-    ("get", "/api/v1/openapi.json", "This description.", &[]),
-];
+/// What every operation has: the token, and errors of one form.
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        if let Some(components) = &mut api.components {
+            let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+            components.add_security_scheme("token", bearer);
+        }
+        api.security = Some(vec![SecurityRequirement::new(
+            "token",
+            Vec::<String>::new(),
+        )]);
+        for path in api.paths.paths.values_mut() {
+            refusals(path);
+        }
+    }
+}
+
+fn refusals(path: &mut PathItem) {
+    let content = Content::new(Some(Ref::from_schema_name("Refused")));
+    let refused = ResponseBuilder::new()
+        .description("The request was not carried out.")
+        .content("application/json", content)
+        .build();
+    let operations = [&mut path.get, &mut path.post, &mut path.delete];
+    for operation in operations.into_iter().flatten() {
+        let responses = &mut operation.responses.responses;
+        responses.insert("default".to_owned(), refused.clone().into());
+    }
+}
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/openapi.json").get(show));
 }
 
 /// Every path, for people.
-pub(super) fn paths() -> impl Iterator<Item = &'static str> {
-    let mut paths: Vec<_> = OPERATIONS.iter().map(|operation| operation.1).collect();
-    paths.dedup();
-    paths.into_iter()
+pub(super) fn paths() -> impl Iterator<Item = String> {
+    Description::openapi().paths.paths.into_keys()
 }
 
-async fn show() -> HttpResponse {
-    let mut paths = Map::new();
-    for (method, path, summary, query) in OPERATIONS {
-        let described = json!({
-            "summary": summary,
-            "parameters": parameters(path, query),
-            "responses": {
-                "200": {"description": "Done."},
-                "default": {"description": "{\"error\":{\"code\":...,\"message\":...}}"},
-            },
-        });
-        let path = paths.entry(*path).or_insert_with(|| json!({}));
-        if let Some(methods) = path.as_object_mut() {
-            methods.insert((*method).to_owned(), described);
-        }
-    }
-    HttpResponse::Ok().json(json!({
-        "openapi": "3.1.0",
-        "info": {"title": "Campanile", "version": env!("CARGO_PKG_VERSION")},
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "security": [{"token": []}],
-        "paths": paths,
-    }))
-}
-
-fn parameters(path: &str, query: &[&str]) -> Vec<Value> {
-    let text = json!({"type": "string"});
-    let in_path = path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path =
-        in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));
-    let in_query = query
-        .iter()
-        .map(|name| json!({"name": name, "in": "query", "schema": text}));
-    in_path.chain(in_query).collect()
+/// This description.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    responses((status = 200, body = Object, description = "OpenAPI 3.1"))
+)]
+pub(super) async fn show() -> HttpResponse {
+    HttpResponse::Ok().json(Description::openapi())
 }

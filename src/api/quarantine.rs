@@ -1,11 +1,13 @@
 //! `/api/v1/quarantine`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::query::{LIMIT_MAX, Query, Selection, page};
-use super::{Failing, list, resource};
+use super::query::{LIMIT_MAX, Query, page, select};
+use super::types::{
+    Counted, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
+};
+use super::{Failing, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{keep_of, stored};
@@ -16,11 +18,25 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/quarantine").get(index))
         .service(resource("/quarantine/retry").post(retry))
-        .service(resource("/quarantine/drop").post(forget))
+        .service(resource("/quarantine/drop").post(remove))
         .service(resource("/quarantine/{id}").get(show));
 }
 
-async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Callbacks that could not be read, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/quarantine",
+    params(
+        ("source" = Option<String>, Query, description = "Of this source"),
+        ("before" = Option<String>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+    ),
+    responses((status = 200, body = Page<Quarantined>))
+)]
+pub(super) async fn index(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["source", "before", "limit"])?;
     let filter = query.quarantine()?;
     let limit = filter.limit;
@@ -29,49 +45,77 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Htt
         ..filter
     };
     let rows = gateway.store.quarantine(one_more).await?;
-    let (rows, next) = page(rows, limit, |row| row.id);
-    Ok(list(&rows.iter().map(shown).collect::<Vec<_>>(), &next))
+    let page = page(rows, limit, |row| row.id);
+    Ok(HttpResponse::Ok().json(Page {
+        items: page.items.iter().map(shown).collect(),
+        next: page.next,
+    }))
 }
 
-async fn show(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// One of them with its request.
+#[utoipa::path(
+    get,
+    path = "/api/v1/quarantine/{id}",
+    params(("id" = i64, Path, description = "Its number")),
+    responses((status = 200, body = QuarantinedDetail))
+)]
+pub(super) async fn show(
+    id: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let absent = || {
         ApiError::not_found(
-            "there is no quarantined callback of this number; it may be released or dropped already",
+            "no quarantined callback has this number; it may have been read again or dropped already",
         )
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
     let row = gateway.store.quarantined(id).await?.ok_or_else(absent)?;
-    let mut callback = shown(&row);
-    if let Some(fields) = callback.as_object_mut() {
-        let raw = String::from_utf8_lossy(&row.callback).into_owned();
-        fields.insert("callback".to_owned(), json!(raw));
+    Ok(HttpResponse::Ok().json(QuarantinedDetail {
+        quarantined: shown(&row),
+        callback: String::from_utf8_lossy(&row.callback).into_owned(),
+    }))
+}
+
+fn shown(row: &QuarantineRow) -> Quarantined {
+    Quarantined {
+        id: row.id,
+        source: row.source.clone(),
+        received_at: row.received_at,
+        faults: row.faults.clone(),
     }
-    Ok(HttpResponse::Ok().json(callback))
 }
 
-fn shown(row: &QuarantineRow) -> Value {
-    json!({
-        "id": row.id,
-        "source": row.source,
-        "received_at": row.received_at,
-        "faults": row.faults,
-    })
-}
-
-async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Reads callbacks again. What can be read becomes alerts, the rest stays.
+#[utoipa::path(
+    post,
+    path = "/api/v1/quarantine/retry",
+    request_body = Selection,
+    responses((status = 200, body = Released))
+)]
+pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let selection = select(&body, "source")?;
+    let ids = chosen(&gateway, &selection).await?;
+    let mut answer = Released {
+        count: u64::try_from(ids.len()).unwrap_or(u64::MAX),
+        dry_run: selection.dry_run,
+        released: 0,
+        still_unreadable: Vec::new(),
+    };
+    if selection.dry_run {
+        return Ok(HttpResponse::Ok().json(answer));
+    }
     let current = gateway.current();
-    let (mut released, mut still) = (0_u64, Vec::new());
     // The oldest first, in the order in which they came.
-    for id in chosen(&gateway, &body).await?.into_iter().rev() {
+    for id in ids.into_iter().rev() {
         let Some(row) = gateway.store.quarantined(id).await? else {
             continue;
         };
         match release(&gateway, &current.snapshot, &row).await? {
-            Ok(()) => released += 1,
-            Err((id, faults)) => still.push(json!({"id": id, "faults": faults})),
+            Ok(()) => answer.released += 1,
+            Err((id, faults)) => answer.still_unreadable.push(StillUnreadable { id, faults }),
         }
     }
-    Ok(HttpResponse::Ok().json(json!({"released": released, "still_unreadable": still})))
+    Ok(HttpResponse::Ok().json(answer))
 }
 
 /// What is still wrong, and the number under which the callback is kept now.
@@ -110,19 +154,32 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
     Ok(commit::entry(&source.name, kept, snapshot))
 }
 
-async fn forget(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let ids = chosen(&gateway, &body).await?;
+/// Drops callbacks for good.
+#[utoipa::path(
+    post,
+    path = "/api/v1/quarantine/drop",
+    request_body = Selection,
+    responses((status = 200, body = Counted))
+)]
+pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let selection = select(&body, "source")?;
+    let ids = chosen(&gateway, &selection).await?;
+    if selection.dry_run {
+        return Ok(HttpResponse::Ok().json(Counted::of(ids.len(), true)));
+    }
     let mut count = 0;
     for ids in ids.chunks(usize::try_from(LIMIT_MAX).unwrap_or(1)) {
         count += gateway.store.drop_quarantined(ids.to_vec()).await?;
     }
-    Ok(HttpResponse::Ok().json(json!({"count": count})))
+    Ok(HttpResponse::Ok().json(Counted {
+        count,
+        dry_run: false,
+    }))
 }
 
 /// The numbers that a command is for, newest first.
-async fn chosen(gateway: &Gateway, body: &[u8]) -> Failing<Vec<i64>> {
-    let selection = Selection::of(body, "source")?;
-    if let Some(mut ids) = selection.ids {
+async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
+    if let Some(mut ids) = selection.ids.clone() {
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.dedup();
         return Ok(ids);

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
 use super::error::ApiError;
+use super::types::{Page, Selection};
 use super::{Failing, Names};
 use campanile_store::{AlertFilter, DeadFilter, DeliveryFilter, QuarantineFilter, SinkId};
 
@@ -24,17 +22,18 @@ impl Query {
     /// Reads a query in which only these names may stand, each once.
     pub(super) fn of(query: &str, allowed: &[&str]) -> Failing<Self> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-            .map_err(|e| ApiError::bad_request(format!("the query cannot be read: {e}")))?;
+            .map_err(|e| ApiError::bad_request(format!("the query string cannot be read: {e}")))?;
         let mut known = BTreeMap::new();
         for (name, value) in pairs {
             if !allowed.contains(&name.as_str()) {
                 let allowed = allowed.join("`, `");
-                let message = format!("`{name:.40}` is no parameter here; there are `{allowed}`");
+                let message =
+                    format!("`{name:.40}` is not a parameter here; the parameters are `{allowed}`");
                 return Err(ApiError::bad_request(message));
             }
             if known.insert(name.clone(), value).is_some() {
                 return Err(ApiError::bad_request(format!(
-                    "`{name}` stands twice; give it once"
+                    "`{name}` is given twice; give it once"
                 )));
             }
         }
@@ -117,55 +116,51 @@ impl Query {
 }
 
 /// Cuts the one row too many that was asked for, and says where the next page begins.
-pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -> (Vec<T>, Value) {
+pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(place);
-    (rows, json!(next.map(|place| place.to_string())))
-}
-
-/// What a command is for: `{"ids":[1,2]}`, `{"sink":"webhook/oncall"}`, `{"source":"ucloud/prod"}` or `{"all":true}`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Selection {
-    pub(super) ids: Option<Vec<i64>>,
-    pub(super) sink: Option<String>,
-    pub(super) source: Option<String>,
-    pub(super) all: bool,
+    Page {
+        next: next.map(|place| place.to_string()),
+        items: rows,
+    }
 }
 
 /// Numbers in one command.
 const IDS_MAX: usize = 10_000;
 
-impl Selection {
-    /// Reads the body of a command in which `ids`, `all` and `group` (`sink` or `source`) may stand: exactly one of them.
-    pub(super) fn of(body: &[u8], group: &str) -> Failing<Self> {
-        let form =
-            format!("`{{\"ids\":[1,2]}}`, `{{\"{group}\":\"kind/name\"}}` or `{{\"all\":true}}`");
-        let wrong = || ApiError::bad_request(format!("send one of {form} as JSON"));
-        let selection: Self = serde_json::from_slice(body).map_err(|_| wrong())?;
-        let of_group = |name: &str, text: &Option<String>| text.is_some() && name == group;
-        let chosen = [
-            selection.ids.is_some(),
-            of_group("sink", &selection.sink),
-            of_group("source", &selection.source),
-            selection.all,
-        ];
-        let given = [selection.sink.is_some(), selection.source.is_some()];
-        let strange = given.iter().filter(|g| **g).count() > usize::from(chosen[1] || chosen[2]);
-        if strange || chosen.iter().filter(|c| **c).count() != 1 {
-            return Err(wrong());
-        }
-        if selection
-            .ids
-            .as_ref()
-            .is_some_and(|ids| ids.len() > IDS_MAX)
-        {
-            return Err(ApiError::bad_request(format!(
-                "`ids` may hold {IDS_MAX} at the most"
-            )));
-        }
-        Ok(selection)
+/// Reads the body of a command in which `ids`, `all` and `group` (`sink` or `source`) are allowed: exactly one of them.
+pub(super) fn select(body: &[u8], group: &str) -> Failing<Selection> {
+    let form =
+        format!("`{{\"ids\":[1,2]}}`, `{{\"{group}\":\"kind/name\"}}` or `{{\"all\":true}}`");
+    let wrong = || ApiError::bad_request(format!("send one of {form} as JSON"));
+    let selection: Selection = serde_json::from_slice(body).map_err(|_| wrong())?;
+    let given = [
+        ("ids", selection.ids.is_some()),
+        ("all", selection.all),
+        ("sink", selection.sink.is_some()),
+        ("source", selection.source.is_some()),
+    ];
+    let given: Vec<&str> = given
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(name, _)| *name)
+        .collect();
+    let [one] = given.as_slice() else {
+        return Err(wrong());
+    };
+    if !["ids", "all", group].contains(one) {
+        return Err(wrong());
     }
+    if selection
+        .ids
+        .as_ref()
+        .is_some_and(|ids| ids.len() > IDS_MAX)
+    {
+        let message =
+            format!("`ids` has more than {IDS_MAX} numbers; send them in several requests");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(selection)
 }

@@ -3,11 +3,11 @@
 use actix_web::{HttpResponse, web};
 use campanile_model::Alert;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, page};
+use super::types::{Difference, Differing, Renormalize as Wanted, Renormalized};
 use super::{Failing, resource};
 use crate::http::Gateway;
 use crate::intake::{Read, read, stored};
@@ -22,16 +22,6 @@ const OF_THE_GATEWAY: &[&str] = &["id", "source", "received_at"];
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/renormalize").post(compare));
-}
-
-/// Which stored alerts are looked at, newest first.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    source: String,
-    since: Option<Timestamp>,
-    before: Option<String>,
-    limit: Option<u32>,
 }
 
 impl Wanted {
@@ -65,7 +55,17 @@ impl Wanted {
     }
 }
 
-async fn compare(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Compares stored alerts with what the mapping in force says of their callbacks. Changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/renormalize",
+    request_body = Wanted,
+    responses((status = 200, body = Renormalized))
+)]
+pub(super) async fn compare(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
     let wanted = Wanted::of(&body)?;
     let current = gateway.current();
     let snapshot = &current.snapshot;
@@ -85,22 +85,22 @@ async fn compare(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpR
     let filter = wanted.filter()?;
     let limit = filter.limit - 1;
     let stored = gateway.store.alerts(filter).await?;
-    let (stored, next) = page(stored, limit, |alert| alert.seq);
+    let page = page(stored, limit, |alert| alert.seq);
     let mut again = Again::default();
     let (mut items, mut gone) = (Vec::new(), 0);
-    for alert in &stored {
+    for alert in &page.items {
         let Some(raw) = gateway.store.callback_of(alert.seq).await? else {
             gone += 1;
             continue;
         };
         items.extend(again.differs(source, alert, raw));
     }
-    Ok(HttpResponse::Ok().json(json!({
-        "items": items,
-        "looked_at": stored.len(),
-        "without_callback": gone,
-        "next": next,
-    })))
+    Ok(HttpResponse::Ok().json(Renormalized {
+        items,
+        looked_at: u64::try_from(page.items.len()).unwrap_or(u64::MAX),
+        without_callback: gone,
+        next: page.next,
+    }))
 }
 
 /// The callback that was read last: the alerts of a batch come one after the other.
@@ -113,7 +113,12 @@ struct Again {
 
 impl Again {
     /// In what an alert would differ; nothing where it would be the same.
-    fn differs(&mut self, source: &Source, stored: &StoredAlert, raw: Vec<u8>) -> Option<Value> {
+    fn differs(
+        &mut self,
+        source: &Source,
+        stored: &StoredAlert,
+        raw: Vec<u8>,
+    ) -> Option<Differing> {
         let old: Alert = serde_json::from_slice(&stored.json).ok()?;
         let received_at = old.received_at;
         if self.raw != raw || self.received_at != Some(received_at) {
@@ -124,24 +129,22 @@ impl Again {
         let read = self
             .read
             .get_or_insert_with(|| read_again(source, raw, received_at));
-        let shown = |fields: Vec<Value>, fault: Option<&Fault>| {
-            json!({
-                "alert": old.id,
-                "received_at": received_at,
-                "title": old.title,
-                "fields": fields,
-                "fault": fault,
-            })
+        let differing = |fields: Vec<Difference>, fault: Option<Fault>| Differing {
+            alert: old.id.clone(),
+            received_at,
+            title: old.title.clone(),
+            fields,
+            fault,
         };
         let reading = match read {
             Ok(reading) => reading,
-            Err(fault) => return Some(shown(vec![], Some(fault))),
+            Err(fault) => return Some(differing(vec![], Some(fault.clone()))),
         };
         let Some(new) = same(reading, &old) else {
-            return Some(shown(vec![], Some(&absent(reading))));
+            return Some(differing(vec![], Some(absent(reading))));
         };
         let fields = differences(&json!(old), &json!(new));
-        (!fields.is_empty()).then(|| shown(fields, None))
+        (!fields.is_empty()).then(|| differing(fields, None))
     }
 }
 
@@ -185,13 +188,13 @@ fn absent(read: &Read) -> Fault {
 }
 
 /// The fields in which two alerts differ, `metric.value` and the like, with what was said and what would be.
-fn differences(old: &Value, new: &Value) -> Vec<Value> {
+fn differences(old: &Value, new: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare_at("", old, new, &mut found);
     found
 }
 
-fn compare_at(path: &str, old: &Value, new: &Value, found: &mut Vec<Value>) {
+fn compare_at(path: &str, old: &Value, new: &Value, found: &mut Vec<Difference>) {
     if let (Value::Object(before), Value::Object(after)) = (old, new) {
         let added = after.keys().filter(|key| !before.contains_key(*key));
         for key in before.keys().chain(added) {
@@ -208,6 +211,10 @@ fn compare_at(path: &str, old: &Value, new: &Value, found: &mut Vec<Value>) {
             compare_at(&path, &old, &new, found);
         }
     } else if old != new {
-        found.push(json!({"field": path, "old": old, "new": new}));
+        found.push(Difference {
+            field: path.to_owned(),
+            old: old.clone(),
+            new: new.clone(),
+        });
     }
 }

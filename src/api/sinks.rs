@@ -1,11 +1,11 @@
 //! `/api/v1/sinks`
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
 
 use super::error::ApiError;
-use super::{Failing, list, resource};
-use crate::delivery::SinkState;
+use super::types::{Page, Sink, SinkChanged};
+use super::{Failing, resource};
+use crate::delivery::{PausedBy, SinkState};
 use crate::http::Gateway;
 use campanile_store::{SinkId, Stats};
 
@@ -16,8 +16,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/sinks/{kind}/{name}/resume").post(resume));
 }
 
-/// The configured sinks in the order of the file, then those that once were.
-async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// The configured sinks in the order of the file, then those that were configured once.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sinks",
+    responses((status = 200, body = Page<Sink>))
+)]
+pub(super) async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let kept = gateway.store.stats().await?;
     let known = gateway.store.known_sinks().await?;
     let states = gateway.sinks.states();
@@ -29,10 +34,10 @@ async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
         .iter()
         .filter(|(_, name)| states.iter().all(|state| *state.name != **name));
     let gone = gone.map(|(id, name)| shown(name, None, &counts(&kept, Some(*id))));
-    Ok(list(
-        &configured.chain(gone).collect::<Vec<_>>(),
-        &Value::Null,
-    ))
+    Ok(HttpResponse::Ok().json(Page {
+        items: configured.chain(gone).collect(),
+        next: None,
+    }))
 }
 
 struct Counts {
@@ -52,25 +57,38 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
 }
 
 /// A sink without a state is not configured any more.
-fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Value {
-    json!({
-        "name": name,
-        "kind": name.split('/').next(),
-        "configured": state.is_some(),
-        "state": state.map_or("not configured", |state| state.state.as_str()),
-        "paused_by": state.and_then(|state| state.paused_by),
-        "pending": counts.pending,
-        "dead": counts.dead,
-        "in_flight": state.map_or(0, |state| state.in_flight),
-        "loaded": state.map_or(0, |state| state.loaded),
-        "last_success_at": state.and_then(|state| state.last_success_at),
-        "last_error": state.and_then(|state| state.last_error.as_deref()),
-        "last_error_at": state.and_then(|state| state.last_error_at),
-        "retry_at": state.and_then(|state| state.retry_at),
-    })
+fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Sink {
+    let kind = name.split('/').next().unwrap_or_default();
+    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let word = state.map_or("not configured", |state| state.state.as_str());
+    Sink {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        configured: state.is_some(),
+        state: word.to_owned(),
+        paused_by: state.and_then(|state| by(state.paused_by)),
+        pending: counts.pending,
+        dead: counts.dead,
+        in_flight: state.map_or(0, |state| number(state.in_flight)),
+        loaded: state.map_or(0, |state| number(state.loaded)),
+        last_success_at: state.and_then(|state| state.last_success_at),
+        last_error: state.and_then(|state| state.last_error.clone()),
+        last_error_at: state.and_then(|state| state.last_error_at),
+        retry_at: state.and_then(|state| state.retry_at),
+    }
 }
 
-async fn pause(
+/// Sends nothing to a sink until it is resumed. Its deliveries stay pending.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sinks/{kind}/{name}/pause",
+    params(
+        ("kind" = String, Path, description = "Such as `webhook`"),
+        ("name" = String, Path, description = "Such as `oncall`"),
+    ),
+    responses((status = 200, body = SinkChanged))
+)]
+pub(super) async fn pause(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
@@ -79,7 +97,17 @@ async fn pause(
     changed(&gateway, gateway.sinks.pause(&name))
 }
 
-async fn resume(
+/// Sends to a paused sink again, at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sinks/{kind}/{name}/resume",
+    params(
+        ("kind" = String, Path, description = "Such as `webhook`"),
+        ("name" = String, Path, description = "Such as `oncall`"),
+    ),
+    responses((status = 200, body = SinkChanged))
+)]
+pub(super) async fn resume(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
@@ -91,13 +119,24 @@ async fn resume(
 /// The new state of the sink.
 fn changed(gateway: &Gateway, state: Option<SinkState>) -> Failing<HttpResponse> {
     if let Some(state) = state {
-        let (name, paused_by) = (&state.name, state.paused_by);
-        let shown = json!({"name": name, "state": state.state, "paused_by": paused_by});
-        return Ok(HttpResponse::Ok().json(shown));
+        return Ok(HttpResponse::Ok().json(SinkChanged {
+            name: state.name.to_string(),
+            state: state.state.as_str().to_owned(),
+            paused_by: by(state.paused_by),
+        }));
     }
     let states = gateway.sinks.states();
     let known: Vec<&str> = states.iter().map(|state| &*state.name).collect();
     let known = known.join(", ");
     let message = format!("this sink is not configured; the sinks are: {known}");
     Err(ApiError::not_found(message))
+}
+
+/// `operator` or `receiver`.
+fn by(paused_by: Option<PausedBy>) -> Option<String> {
+    let word = match paused_by? {
+        PausedBy::Operator => "operator",
+        PausedBy::Receiver => "receiver",
+    };
+    Some(word.to_owned())
 }

@@ -1,75 +1,82 @@
 //! `/api/v1/sources`
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
 
-use super::{Failing, list, resource};
-use crate::config::Server;
+use super::error::ApiError;
+use super::types::{Page, Source};
+use super::{Failing, resource};
 use crate::http::{Current, Gateway};
-use crate::snapshot::Source;
+use crate::snapshot;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(resource("/sources").get(index));
+    config
+        .service(resource("/sources").get(index))
+        .service(resource("/sources/{provider}/{name}").get(show));
 }
 
-async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// Every source, where its vendor calls it, and what it received.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sources",
+    responses((status = 200, body = Page<Source>))
+)]
+pub(super) async fn index(gateway: web::Data<Gateway>) -> HttpResponse {
     let current = gateway.current();
     let sources = current.snapshot.sources.iter();
-    let sources: Vec<Value> = sources
-        .filter_map(|source| shown(&current, source))
-        .collect();
-    Ok(list(&sources, &Value::Null))
+    HttpResponse::Ok().json(Page {
+        items: sources
+            .filter_map(|source| shown(&current, source))
+            .collect(),
+        next: None,
+    })
 }
 
-fn shown(current: &Current, source: &Source) -> Option<Value> {
+/// One source.
+#[utoipa::path(
+    get,
+    path = "/api/v1/sources/{provider}/{name}",
+    params(
+        ("provider" = String, Path, description = "Such as `ucloud`"),
+        ("name" = String, Path, description = "Such as `prod`"),
+    ),
+    responses((status = 200, body = Source))
+)]
+pub(super) async fn show(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let current = gateway.current();
+    let (provider, name) = name.into_inner();
+    let source = current.snapshot.source(&format!("{provider}/{name}"));
+    let shown = source.and_then(|source| shown(&current, source));
+    let shown = shown.ok_or_else(|| {
+        let sources = current.snapshot.sources.iter();
+        let names: Vec<&str> = sources.map(|source| &*source.name).collect();
+        let names = names.join(", ");
+        ApiError::not_found(format!(
+            "this source is not configured; the sources are: {names}"
+        ))
+    })?;
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+fn shown(current: &Current, source: &snapshot::Source) -> Option<Source> {
     let meters = current.meters(source)?;
-    Some(json!({
-        "name": &*source.name,
-        "provider": source.vendor(),
-        "paths": paths(&current.snapshot.server, source),
-        "proof": proof(source),
-        "accepted": meters.accepted.get(),
-        "ignored": meters.ignored.get(),
-        "duplicates": meters.duplicates.get(),
-        "conflicts": meters.conflicts.get(),
-        "quarantined": meters.quarantined.get(),
-        "refused": meters.rejected.get(),
-        "last_callback_at": meters.last_callback_at(),
-        "drift": meters.drift.seen(),
-    }))
-}
-
-/// Where a vendor may call, with a placeholder for the key.
-fn paths(server: &Server, source: &Source) -> Vec<String> {
-    let settings = &source.settings;
-    let mut paths = vec![server.address(settings)];
-    if settings.demo_paths {
-        let keyed = !settings.keys.is_empty();
-        let key = if keyed { "/<key>" } else { "" };
-        paths.extend(["/add", "/get"].map(|path| server.whole(&format!("{path}{key}"))));
-    }
-    paths
-}
-
-/// What must hold for a sender, in words.
-fn proof(configured: &Source) -> String {
-    let source = &configured.settings;
-    if source.open && source.allow_from.is_empty() && source.client_certificates.is_empty() {
-        return "none: the source is open".to_owned();
-    }
-    let mut parts = Vec::new();
-    if !source.open && source.asks_for_vendors_proof() {
-        parts.push(configured.provider.about().proof.as_str());
-    }
-    if !source.open && !source.keys.is_empty() {
-        parts.push("path key");
-    }
-    if !source.allow_from.is_empty() {
-        parts.push("address");
-    }
-    if !source.client_certificates.is_empty() {
-        parts.push("client certificate");
-    }
-    parts.dedup();
-    parts.join(" + ")
+    let (settings, server) = (&source.settings, &current.snapshot.server);
+    let paths = settings.paths();
+    Some(Source {
+        name: source.name.to_string(),
+        provider: source.vendor().to_owned(),
+        callback: server.address(settings),
+        paths: paths.iter().map(|path| server.whole(path)).collect(),
+        proof: settings.proof_in_words(&*source.provider),
+        accepted: meters.accepted.get(),
+        ignored: meters.ignored.get(),
+        duplicates: meters.duplicates.get(),
+        conflicts: meters.conflicts.get(),
+        quarantined: meters.quarantined.get(),
+        rejected: meters.rejected.get(),
+        last_callback_at: meters.last_callback_at(),
+        drift: meters.drift.seen(),
+    })
 }

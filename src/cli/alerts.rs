@@ -1,16 +1,16 @@
-//! `campanile alerts`: what came in, and what became of it.
+//! `campanile alerts`: accepted alerts and their deliveries.
 
 use campanile_model::{Fingerprint, Severity, Status};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::api::{Api, Gateway};
 use super::failure::Failure;
 use super::listing::{self, List, Page};
-use super::table::{self, Column};
+use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
+use crate::api::types::{AlertDetail, AlertItem, Attempt, Delivery, Retried, Retry};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -31,9 +31,9 @@ pub(crate) struct Alerts {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Alerts, newest first.
+    /// List alerts, newest first.
     List(Filter),
-    /// One alert with all that is known of it: deliveries, tries, the vendor's request.
+    /// One alert with its pending deliveries, its attempts and the vendor's request.
     Show {
         /// Its id.
         id: String,
@@ -41,11 +41,11 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Deliver an alert again, also where it has arrived already.
+    /// Deliver an alert again, even if it was delivered already.
     Retry {
         /// Its id.
         id: String,
-        /// To this sink; may be given more than once [default: those that the alert was pending for]
+        /// To this sink; may be given more than once [default: all configured sinks]
         #[arg(long, value_name = "KIND/NAME")]
         sink: Vec<String>,
         /// Print the API's JSON.
@@ -56,7 +56,7 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Filter {
-    /// Of this source, such as ucloud/prod.
+    /// Only of this source, such as ucloud/prod.
     #[arg(long)]
     source: Option<String>,
     /// firing or resolved.
@@ -65,7 +65,7 @@ struct Filter {
     /// critical, error, warning, info or unknown.
     #[arg(long)]
     severity: Option<Severity>,
-    /// Of this problem.
+    /// Of this problem, by its fingerprint.
     #[arg(long)]
     fingerprint: Option<Fingerprint>,
     /// Accepted since: how long ago (90s, 15m, 2h, 7d), or a time (2026-01-31T08:00:00Z).
@@ -75,29 +75,40 @@ struct Filter {
     page: Page,
 }
 
-const COLUMNS: &[Column] = &[
-    Column::age("AGE", "/received_at"),
-    Column::new("STATUS", "/status"),
-    Column::new("SEVERITY", "/severity"),
-    Column::new("SOURCE", "/source").optional(),
-    Column::new("TITLE", "/title").squeeze(),
-    Column::new("ID", "/id"),
+const COLUMNS: &[Column<AlertItem>] = &[
+    Column::age("AGE", |item: &AlertItem| Some(item.alert.received_at)),
+    Column::new("STATUS", |item: &AlertItem| item.alert.status.to_string()),
+    Column::new("SEVERITY", |item: &AlertItem| {
+        item.alert.severity.to_string()
+    }),
+    Column::new("SOURCE", |item: &AlertItem| item.alert.source.clone()).optional(),
+    Column::new("TITLE", |item: &AlertItem| item.alert.title.clone()).squeeze(),
+    Column::new("ID", |item: &AlertItem| item.alert.id.clone()),
 ];
 
-const DELIVERIES: &[Column] = &[
-    Column::new("PENDING TO", "/sink"),
-    Column::new("TRIES", "/attempts"),
-    Column::age("NEXT", "/due_at").or("now"),
-    Column::new("LAST ERROR", "/last_error").squeeze(),
+const DELIVERIES: &[Column<Delivery>] = &[
+    Column::new("PENDING FOR", |delivery: &Delivery| delivery.sink.clone()),
+    Column::new("ATTEMPTS", |delivery: &Delivery| {
+        delivery.attempts.to_string()
+    }),
+    Column::age("NEXT", |delivery: &Delivery| delivery.due_at).or("now"),
+    Column::new("LAST ERROR", |delivery: &Delivery| {
+        or_empty(delivery.last_error.as_ref())
+    })
+    .squeeze(),
 ];
 
-const ATTEMPTS: &[Column] = &[
-    Column::age("TRIED", "/at"),
-    Column::new("SINK", "/sink"),
-    Column::new("TRY", "/attempt"),
-    Column::new("CODE", "/code"),
-    Column::new("MS", "/took_ms"),
-    Column::new("VERDICT", "/verdict"),
+const ATTEMPTS: &[Column<Attempt>] = &[
+    Column::age("ATTEMPTED", |attempt: &Attempt| Some(attempt.at)),
+    Column::new("SINK", |attempt: &Attempt| attempt.sink.clone()),
+    Column::new("ATTEMPT", |attempt: &Attempt| attempt.attempt.to_string()),
+    Column::new("CODE", |attempt: &Attempt| or_empty(attempt.code.as_ref())),
+    Column::new("MS", |attempt: &Attempt| attempt.took_ms.to_string()),
+    Column::new("VERDICT", |attempt: &Attempt| attempt.verdict.clone()),
+    Column::new("REMARK", |attempt: &Attempt| {
+        or_empty(attempt.remark.as_ref())
+    })
+    .squeeze(),
 ];
 
 impl Alerts {
@@ -107,7 +118,7 @@ impl Alerts {
             match self.what {
                 What::List(filter) => list(&api, filter, terminal).await,
                 What::Show { id, json } => show(&api, &id, json, terminal).await,
-                What::Retry { id, sink, json } => retry(&api, &id, &sink, json, terminal).await,
+                What::Retry { id, sink, json } => retry(&api, &id, sink, json, terminal).await,
             }
         })
     }
@@ -125,6 +136,7 @@ async fn list(api: &Api, filter: Filter, terminal: &mut Terminal) -> Result<(), 
             ("since", filter.since.map(|t| t.to_string())),
         ],
         columns: COLUMNS,
+        id: |item| item.alert.id.clone(),
         none: "no alerts",
     };
     list.show(api, &filter.page, terminal).await
@@ -133,41 +145,38 @@ async fn list(api: &Api, filter: Filter, terminal: &mut Terminal) -> Result<(), 
 async fn show(api: &Api, id: &str, json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
     let answer = api.get(&["alerts", id], &[]).await?;
     if json {
-        return terminal.json(&answer);
+        return terminal.json(answer.raw());
     }
-    let part = |name: &str| answer.get(name).cloned().unwrap_or_default();
-    table::detail(terminal, &part("alert"))?;
-    table::detail(terminal, &json!({"episode": part("episode")}))?;
-    table::section(terminal, DELIVERIES, &part("deliveries"))?;
-    table::section(terminal, ATTEMPTS, &part("attempts"))?;
-    match part("callback") {
-        Value::Null => Ok(()),
-        callback => {
-            terminal.line("")?;
-            table::detail(terminal, &json!({"the vendor's request": callback}))
-        }
+    let shown: AlertDetail = answer.read()?;
+    let item = AlertItem {
+        alert: shown.alert,
+        episode: shown.episode,
+    };
+    table::detail(terminal, &item)?;
+    table::section(terminal, DELIVERIES, &shown.deliveries)?;
+    table::section(terminal, ATTEMPTS, &shown.attempts)?;
+    if let Some(callback) = &shown.callback {
+        terminal.line("")?;
+        table::text(terminal, "the vendor's request", callback)?;
     }
+    Ok(())
 }
 
 async fn retry(
     api: &Api,
     id: &str,
-    sinks: &[String],
+    sinks: Vec<String>,
     json: bool,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let body = if sinks.is_empty() {
-        json!({})
-    } else {
-        json!({"sinks": sinks})
-    };
-    let answer = api.post(&["alerts", id, "retry"], &body).await?;
+    let sinks = (!sinks.is_empty()).then_some(sinks);
+    let answer = api.post(&["alerts", id, "retry"], &Retry { sinks }).await?;
     if json {
-        return terminal.json(&answer);
+        return terminal.json(answer.raw());
     }
-    let pending = answer.get("pending").map(table::plain).unwrap_or_default();
-    match pending.as_str() {
-        "" => terminal.line("not pending: no sink takes it"),
-        sinks => terminal.line(format_args!("pending again for {sinks}")),
+    let pending = answer.read::<Retried>()?.pending;
+    if pending.is_empty() {
+        return terminal.line("nothing changed: the alert is already pending for these sinks");
     }
+    terminal.line(format_args!("pending again for {}", pending.join(", ")))
 }

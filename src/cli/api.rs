@@ -1,18 +1,22 @@
 //! The client of a running gateway's admin API.
 
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, ClientBuilder, Method, Response, redirect};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::failure::Failure;
+use super::failure::{Ending, Failure};
 use super::setup;
+use crate::api::types::Refused;
 use crate::config::{Admin, Tls};
 
-/// Where the API is when nobody says.
+/// Where the API is by default.
 const USUAL_URL: &str = "http://127.0.0.1:8081";
 
 /// How long one answer may take.
@@ -21,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest answer that is read: a full page of large alerts is far below.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// Which gateway, and what to show to be let in.
+/// Which gateway, and the token for it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which gateway")]
 pub(crate) struct Gateway {
@@ -52,7 +56,7 @@ pub(crate) struct Api {
 impl Api {
     /// Finds the gateway. What is written on the command line wins over the config.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, Failure> {
-        // A variable that is set to nothing is as good as none.
+        // An empty variable counts as not set.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let mut token = given(&gateway.token).map(SecretString::from);
         let mut url = given(&gateway.url);
@@ -80,36 +84,37 @@ impl Api {
         })
     }
 
-    /// Asks for something.
+    /// Reads something.
     pub(crate) async fn get(
         &self,
         path: &[&str],
         query: &[(&str, String)],
-    ) -> Result<Value, Failure> {
-        self.call(Method::GET, path, query, None).await
+    ) -> Result<Answer, Failure> {
+        self.call(self.request(Method::GET, path, query)).await
     }
 
     /// Has something done.
-    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
-        self.call(Method::POST, path, &[], Some(body)).await
+    pub(crate) async fn post(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<Answer, Failure> {
+        let body = serde_json::to_string(body).map_err(io::Error::other)?;
+        let request = self.request(Method::POST, path, &[]);
+        let request = request.header("content-type", "application/json");
+        self.call(request.body(body)).await
     }
 
-    /// Has something taken away.
+    /// Has something removed.
     pub(crate) async fn delete(
         &self,
         path: &[&str],
         query: &[(&str, String)],
-    ) -> Result<Value, Failure> {
-        self.call(Method::DELETE, path, query, None).await
+    ) -> Result<Answer, Failure> {
+        self.call(self.request(Method::DELETE, path, query)).await
     }
 
-    async fn call(
-        &self,
-        method: Method,
-        path: &[&str],
-        query: &[(&str, String)],
-        body: Option<&Value>,
-    ) -> Result<Value, Failure> {
+    fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
@@ -117,44 +122,42 @@ impl Api {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
+        let request = self.http.request(method, url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
         }
-        if let Some(body) = body {
-            let json = ("content-type", "application/json");
-            request = request.header(json.0, json.1).body(body.to_string());
-        }
-        let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
-        self.open(answer).await
     }
 
-    async fn open(&self, answer: Response) -> Result<Value, Failure> {
-        let status = answer.status();
+    async fn call(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+        let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = answer.status().as_u16();
         let body = read_at_most(answer, ANSWER_BYTES_MAX).await?;
-        let body: Option<Value> = serde_json::from_slice(&body).ok();
-        match body {
-            Some(body) if status.is_success() => Ok(body),
-            Some(body) if body.pointer("/error/message").is_some() => {
-                let message = body.pointer("/error/message").and_then(Value::as_str);
-                let told = Failure::failed(message.unwrap_or(status.as_str()));
-                Err(match status.as_u16() {
-                    401 | 403 => told.hint(TOKEN_HINT),
-                    _ => told,
-                })
-            }
-            _ if matches!(status.as_u16(), 401 | 403) => {
-                Err(Failure::failed(format!("{} does not let us in", self.base)).hint(TOKEN_HINT))
-            }
-            _ => Err(Failure::failed(format!(
-                "{} answered {status}, and not as Campanile's API does",
-                self.base
-            ))
-            .hint(
-                "--url is the admin address ([admin] listen, usually port 8081), \
-                not the one that vendors call",
-            )),
+        if (200..=299).contains(&status)
+            && let Ok(body) = serde_json::from_slice(&body)
+        {
+            return Ok(Answer(body));
         }
+        Err(match serde_json::from_slice::<Refused>(&body) {
+            Ok(refused) => refusal(status, &refused.error.message),
+            Err(_) => self.stranger(status),
+        })
+    }
+
+    /// The answer does not come from Campanile's API.
+    fn stranger(&self, status: u16) -> Failure {
+        if matches!(status, 401 | 403) {
+            let what = format!("{} rejected the token ({status})", self.base);
+            return Failure::ended(Ending::NotAllowed, what).hint(TOKEN_HINT);
+        }
+        Failure::failed(format!(
+            "{} answered {status}, and not in the form of Campanile's API",
+            self.base
+        ))
+        .hint(
+            "--url is the admin address ([admin] listen, usually port 8081), \
+            not the address that vendors call",
+        )
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -163,9 +166,38 @@ impl Api {
         } else {
             root_cause(error)
         };
-        Failure::failed(format!("cannot reach {}: {why}", self.base)).hint(
+        let what = format!("cannot reach {}: {why}", self.base);
+        Failure::ended(Ending::Unreachable, what).hint(
             "is the gateway running? Give its admin address with --url, or its config with --config",
         )
+    }
+}
+
+/// The gateway's own reason, with the exit code that its status stands for.
+fn refusal(status: u16, message: &str) -> Failure {
+    match status {
+        401 => Failure::ended(Ending::NotAllowed, message).hint(TOKEN_HINT),
+        403 => Failure::ended(Ending::NotAllowed, message),
+        400 | 415 => Failure::usage(message),
+        _ => Failure::failed(message),
+    }
+}
+
+/// A successful answer of the API.
+pub(crate) struct Answer(Value);
+
+impl Answer {
+    /// The answer as it came, for `--json`.
+    pub(crate) fn raw(&self) -> &Value {
+        &self.0
+    }
+
+    /// The answer as the type that this command expects.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        T::deserialize(&self.0).map_err(|error| {
+            Failure::failed(format!("the gateway answered in an unknown form: {error}"))
+                .hint("use a `campanile` of the gateway's version, or read the answer with --json")
+        })
     }
 }
 
@@ -187,7 +219,7 @@ fn address(admin: &Admin) -> String {
 /// An absolute HTTP address, or what is wrong with it.
 pub(crate) fn base(url: &str) -> Result<Url, Failure> {
     let wrong = |why: &str| {
-        Failure::usage(format!("`{url}` is no address: {why}"))
+        Failure::usage(format!("`{url}` is not a valid address: {why}"))
             .hint("write it like http://127.0.0.1:8081")
     };
     let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
@@ -212,7 +244,7 @@ fn trusting(client: ClientBuilder, tls: &Tls) -> ClientBuilder {
 }
 
 fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
-    // A second call finds a provider in place, which is what is wanted.
+    // A second call finds a provider in place and changes nothing.
     let _in_place = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
@@ -220,7 +252,7 @@ fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
         .http1_only()
         .timeout(timeout);
     if to.scheme() == "http" {
-        // Without this a machine that has no certificates at all could not even speak plain HTTP.
+        // Without this, a machine without any certificates could not use plain HTTP either.
         builder = builder.tls_certs_only([]);
     }
     builder
@@ -245,7 +277,10 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
 async fn read_at_most(mut answer: Response, most: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     let broken = |error: reqwest::Error| {
-        Failure::failed(format!("the answer broke off: {}", root_cause(&error)))
+        Failure::failed(format!(
+            "the connection broke during the answer: {}",
+            root_cause(&error)
+        ))
     };
     while let Some(chunk) = answer.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);

@@ -1,17 +1,22 @@
-//! `campanile providers` and the offline half of `campanile sinks`: what is built in.
+//! `campanile providers` and the offline half of `campanile sinks`: what a config can name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use campanile_providers::Provider;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::failure::Failure;
+use super::setup;
 use super::table::{self, Column};
 use super::terminal::Terminal;
-use campanile_model::Clock;
 
 pub(crate) const PROVIDER_EXAMPLES: &str = "\
 Examples:
   campanile providers list
+  campanile providers list --config campanile.toml
+                                         (with the vendors of its `[mappings]`)
   campanile providers show ucloud --page (what it sends, where to paste the URL in its console, how it is read)
   campanile providers show zabbix > zabbix.toml
                                          (its mapping, to be changed; `[mappings.zabbix] file = \"zabbix.toml\"` uses it)";
@@ -21,18 +26,21 @@ Examples:
 pub(crate) struct Providers {
     #[command(subcommand)]
     what: What,
+    /// Also the vendors of this config's `[mappings]`.
+    #[arg(long, value_name = "PATH", global = true, env = "CAMPANILE_CONFIG")]
+    config: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Every vendor, with how it calls, how it proves itself and how sure we are of its protocol.
+    /// List every vendor: how it calls, how it proves itself, and how sure we are of its protocol.
     List {
         /// Print JSON: a list of objects with name, title, method, proof, `message_id` and confidence.
         #[arg(long)]
         json: bool,
     },
-    /// The mapping of one vendor: a TOML file that can be copied, changed and used. For a vendor that is read by code,
-    /// its page.
+    /// Print the mapping of one vendor: a TOML file that can be copied, changed and used. For a vendor that is read by
+    /// code: its page.
     Show {
         /// Its word in the config, such as zabbix.
         name: String,
@@ -42,36 +50,66 @@ enum What {
     },
 }
 
-const PROVIDERS: &[Column] = &[
-    Column::new("NAME", "/name"),
-    Column::new("TITLE", "/title").squeeze(),
-    Column::new("METHOD", "/method"),
-    Column::new("PROOF", "/proof").squeeze(),
-    Column::new("MESSAGE ID", "/message_id").squeeze(),
-    Column::new("CONFIDENCE", "/confidence").optional(),
+/// One vendor in the list.
+#[derive(Debug, Serialize)]
+struct Facts {
+    name: String,
+    title: String,
+    method: String,
+    proof: String,
+    message_id: String,
+    confidence: String,
+}
+
+/// One kind of sink in the list.
+#[derive(Debug, Serialize)]
+struct Kind {
+    name: String,
+    summary: String,
+}
+
+const PROVIDERS: &[Column<Facts>] = &[
+    Column::new("NAME", |facts: &Facts| facts.name.clone()),
+    Column::new("TITLE", |facts: &Facts| facts.title.clone()).squeeze(),
+    Column::new("METHOD", |facts: &Facts| facts.method.clone()),
+    Column::new("PROOF", |facts: &Facts| facts.proof.clone()).squeeze(),
+    Column::new("MESSAGE ID", |facts: &Facts| facts.message_id.clone()).squeeze(),
+    Column::new("CONFIDENCE", |facts: &Facts| facts.confidence.clone()).optional(),
 ];
 
-const KINDS: &[Column] = &[
-    Column::new("KIND", "/name"),
-    Column::new("WHAT IT IS", "/summary").squeeze(),
+const KINDS: &[Column<Kind>] = &[
+    Column::new("KIND", |kind: &Kind| kind.name.clone()),
+    Column::new("WHAT IT IS", |kind: &Kind| kind.summary.clone()).squeeze(),
 ];
 
 impl Providers {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
+        let own = setup::own_providers(&self.config)?;
         match self.what {
             What::List { json } => {
-                let all = campanile_providers::all().iter();
-                let items: Vec<Value> = all.map(|p| facts(&**p)).collect();
+                let built_in = campanile_providers::all().iter();
+                let built_in = built_in.filter(|provider| named(&own, provider.name()).is_none());
+                let all = own.iter().chain(built_in);
+                let items: Vec<Facts> = all.map(|provider| facts(&**provider)).collect();
                 list(json, PROVIDERS, &items, terminal)
             }
             What::Show { name, page } => {
-                let provider = provider(&name)?;
+                let provider = match named(&own, &name) {
+                    Some(own) => own,
+                    None => provider(&name)?,
+                };
                 let about = provider.about();
                 let mapping = about.toml.as_ref().filter(|_| !page);
                 terminal.line(mapping.unwrap_or(&about.doc).trim())
             }
         }
     }
+}
+
+/// An operator's own vendor of this name. It wins over a built-in one.
+fn named<'a>(own: &'a [Arc<dyn Provider>], name: &str) -> Option<&'a dyn Provider> {
+    let found = own.iter().find(|provider| provider.name() == name);
+    found.map(|provider| &**provider)
 }
 
 /// The provider of this name, or the nearest names.
@@ -82,24 +120,25 @@ pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
     found.map(|found| &**found).ok_or_else(unknown)
 }
 
-fn facts(provider: &dyn Provider) -> Value {
+fn facts(provider: &dyn Provider) -> Facts {
     let about = provider.about();
-    json!({
-        "name": about.name,
-        "title": about.title,
-        "method": about.methods.join(", "),
-        "proof": about.proof,
-        "message_id": about.message_id,
-        "confidence": about.confidence,
-    })
+    Facts {
+        name: about.name.clone(),
+        title: about.title.clone(),
+        method: about.methods.join(", "),
+        proof: about.proof.clone(),
+        message_id: about.message_id.clone(),
+        confidence: about.confidence.clone(),
+    }
 }
 
 pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
-    let items = kinds
-        .iter()
-        .map(|kind| json!({"name": kind.name, "summary": kind.summary}));
-    let items: Vec<Value> = items.collect();
+    let items = kinds.iter().map(|kind| Kind {
+        name: kind.name.to_string(),
+        summary: kind.summary.to_string(),
+    });
+    let items: Vec<Kind> = items.collect();
     list(json, KINDS, &items, terminal)
 }
 
@@ -112,19 +151,19 @@ pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failu
     terminal.line(kind.page.trim())
 }
 
-fn list(
+fn list<T: Serialize>(
     json: bool,
-    columns: &[Column],
-    items: &[Value],
+    columns: &[Column<T>],
+    items: &[T],
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     if json {
         return terminal.json(&items);
     }
-    table::show(terminal, columns, items, Clock::machine().now())
+    table::show(terminal, columns, items)
 }
 
-/// Says what there is none of, and what was perhaps meant.
+/// The failure for an unknown word, with the nearest known one.
 pub(crate) fn unknown<'a>(
     noun: &str,
     word: &str,
@@ -135,9 +174,9 @@ pub(crate) fn unknown<'a>(
         .map(|name| (strsim::osa_distance(word, name), name))
         .filter(|(distance, _)| *distance <= 2)
         .min();
-    let failure = Failure::usage(format!("there is no {noun} `{word}`"));
+    let failure = Failure::usage(format!("`{word}` is not a known {noun}"));
     match near {
         Some((_, name)) => failure.hint(format!("did you mean `{name}`?")),
-        None => failure.hint(format!("`{lister}` shows what there is")),
+        None => failure.hint(format!("`{lister}` lists the known ones")),
     }
 }

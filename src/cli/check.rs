@@ -1,15 +1,16 @@
-//! `campanile check`: every mistake in the config, or what it means.
+//! `campanile check`: every mistake in the config, or a summary of it.
 
 use std::fmt::Display;
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::setup::{self, Files, count};
-use super::table::{self, Column};
+use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
-use crate::config::{self, Config, Feed, Route};
+use crate::config::{self, Config, Route};
 use campanile_model::Clock;
 use campanile_sinks::{self, BuildError};
 
@@ -52,7 +53,7 @@ impl Check {
             return self.refuse(terminal, &items.collect(), unfit.len(), &lines);
         }
         if self.json {
-            terminal.json(&summary(&config))
+            terminal.json(&Summary::of(&config))
         } else {
             for warning in warnings(&config) {
                 terminal.line(format_args!("warning: {warning}\n"))?;
@@ -78,8 +79,8 @@ impl Check {
     }
 }
 
-/// The sinks that cannot be made of what is written: a folder or file that is not there, a template that breaks its JSON. A
-/// start would refuse them as well.
+/// The sinks that cannot be built: a folder or file is missing, or a template breaks its JSON. A start would refuse them as
+/// well.
 fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
     let errors = config.sinks.iter().filter_map(|spec| {
         let error = campanile_sinks::build(spec).err()?;
@@ -102,89 +103,94 @@ fn warnings(config: &Config) -> Vec<String> {
 }
 
 fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
-    let [sources, sinks, routes] = [config.feeds.len(), config.sinks.len(), config.routes.len()];
+    let summary = Summary::of(config);
+    let [sources, sinks, routes] = [
+        summary.sources.len(),
+        summary.sinks.len(),
+        summary.routes.len(),
+    ];
     terminal.line(format_args!(
         "ok: {}, {}, {}",
         count(sources, "source"),
         count(sinks, "sink"),
         count(routes, "route")
     ))?;
-    let summary = summary(config);
-    let now = Clock::machine().now();
-    for (part, columns) in [("sources", SOURCES), ("sinks", SINKS), ("routes", ROUTES)] {
-        let items = summary.get(part).and_then(Value::as_array);
-        if let Some(items) = items.filter(|items| !items.is_empty()) {
-            terminal.line("")?;
-            table::show(terminal, columns, items, now)?;
+    table::section(terminal, SOURCES, &summary.sources)?;
+    table::section(terminal, SINKS, &summary.sinks)?;
+    table::section(terminal, ROUTES, &summary.routes)
+}
+
+/// What a sound config means.
+#[derive(Debug, Serialize)]
+struct Summary {
+    ok: bool,
+    warnings: Vec<String>,
+    sources: Vec<Source>,
+    sinks: Vec<Sink>,
+    routes: Vec<Goes>,
+}
+
+#[derive(Debug, Serialize)]
+struct Source {
+    name: String,
+    methods: Vec<&'static str>,
+    callback: String,
+    proof: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Sink {
+    name: String,
+}
+
+/// Where a route leads.
+#[derive(Debug, Serialize)]
+struct Goes {
+    when: Option<String>,
+    sinks: Vec<String>,
+}
+
+const SOURCES: &[Column<Source>] = &[
+    Column::new("SOURCE", |source: &Source| source.name.clone()),
+    Column::new("METHODS", |source: &Source| source.methods.join(", ")),
+    Column::new("VENDOR CALLS", |source: &Source| source.callback.clone()),
+    Column::new("PROOF", |source: &Source| source.proof.clone()).squeeze(),
+];
+
+const SINKS: &[Column<Sink>] = &[Column::new("SINK", |sink: &Sink| sink.name.clone())];
+
+const ROUTES: &[Column<Goes>] = &[
+    Column::new("ROUTE", |route: &Goes| or_empty(route.when.as_ref()))
+        .or("always")
+        .squeeze(),
+    Column::new("GOES TO", |route: &Goes| route.sinks.join(", ")).squeeze(),
+];
+
+impl Summary {
+    fn of(config: &Config) -> Self {
+        let sources = config.feeds.iter().map(|feed| Source {
+            name: feed.source.name.clone(),
+            methods: feed.provider.about().methods.clone(),
+            callback: config.server.address(&feed.source),
+            proof: feed.source.proof_in_words(&*feed.provider),
+        });
+        let sinks = config.sinks.iter().map(|sink| Sink {
+            name: sink.name.clone(),
+        });
+        Self {
+            ok: true,
+            warnings: warnings(config),
+            sources: sources.collect(),
+            sinks: sinks.collect(),
+            routes: config.routes.iter().map(|r| route(config, r)).collect(),
         }
     }
-    Ok(())
 }
 
-const SOURCES: &[Column] = &[
-    Column::new("SOURCE", "/name"),
-    Column::new("METHODS", "/methods"),
-    Column::new("VENDOR CALLS", "/callback"),
-    Column::new("PROOF", "/proof").squeeze(),
-];
-
-const SINKS: &[Column] = &[Column::new("SINK", "/name")];
-
-const ROUTES: &[Column] = &[
-    Column::new("ROUTE", "/when").or("always").squeeze(),
-    Column::new("GOES TO", "/sinks").squeeze(),
-];
-
-fn summary(config: &Config) -> Value {
-    let sinks: Vec<Value> = config
-        .sinks
-        .iter()
-        .map(|s| json!({"name": s.name}))
-        .collect();
-    let sources = config.feeds.iter().map(|feed| source(config, feed));
-    let routes: Vec<Value> = config.routes.iter().map(|r| route(config, r)).collect();
-    json!({
-        "ok": true,
-        "warnings": warnings(config),
-        "sources": sources.collect::<Vec<_>>(),
-        "sinks": sinks,
-        "routes": routes,
-    })
-}
-
-fn source(config: &Config, feed: &Feed) -> Value {
-    json!({
-        "name": feed.source.name,
-        "methods": feed.provider.about().methods,
-        "callback": config.server.address(&feed.source),
-        "proof": proofs(feed),
-    })
-}
-
-/// All that has to hold for a caller of this source to be believed.
-fn proofs(feed: &Feed) -> String {
-    let source = &feed.source;
-    if source.open && source.allow_from.is_empty() && source.client_certificates.is_empty() {
-        return "none (open)".to_owned();
+fn route(config: &Config, route: &Route) -> Goes {
+    let sinks = route.sinks.iter().filter_map(|at| config.sinks.get(*at));
+    Goes {
+        when: route.when.clone(),
+        sinks: sinks.map(|sink| sink.name.clone()).collect(),
     }
-    let mut proofs = Vec::new();
-    if !source.keys.is_empty() {
-        proofs.push("path key");
-    }
-    if source.asks_for_vendors_proof() {
-        proofs.push(feed.provider.about().proof.as_str());
-    }
-    if !source.allow_from.is_empty() {
-        proofs.push("address");
-    }
-    if !source.client_certificates.is_empty() {
-        proofs.push("client certificate");
-    }
-    proofs.join(" and ")
-}
-
-fn route(config: &Config, route: &Route) -> Value {
-    let names = route.sinks.iter().filter_map(|at| config.sinks.get(*at));
-    let names: Vec<&str> = names.map(|sink| sink.name.as_str()).collect();
-    json!({"when": route.when, "sinks": names})
 }

@@ -1,24 +1,26 @@
-//! `campanile dead`: deliveries that were given up on.
+//! `campanile dead`: deliveries that were given up.
 
 use clap::{Args, Subcommand};
 
 use super::api::{Api, Gateway};
 use super::failure::Failure;
-use super::kept::{Chosen, Dropping, Kept};
-use super::listing::{List, Page, number};
+use super::kept::{BySink, Chosen, Dropping, Kept};
+use super::listing::{List, Page};
 use super::setup::count;
-use super::table::Column;
+use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
+use crate::api::types::{Counted, DeadLetter};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile dead list --sink webhook/oncall
   campanile dead show 17
-  campanile dead retry --sink webhook/oncall      (the receiver is well again)
+  campanile dead retry --sink webhook/oncall      (after the receiver is repaired)
+  campanile dead drop --sink webhook/oncall --dry-run
   campanile dead drop 17 18
 
-A dead letter stays until you send it again or drop it, at most for `retention_days`.";
+A dead letter stays until you retry or drop it, at most for `retention_days`.";
 
 /// The command line of `campanile dead`.
 #[derive(Debug, Args)]
@@ -31,7 +33,7 @@ pub(crate) struct Dead {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Dead letters, with why each was given up.
+    /// List dead letters, each with its last error.
     List {
         #[command(flatten)]
         of: BySink,
@@ -46,7 +48,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Send them again.
+    /// Deliver them again.
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySink>,
@@ -63,28 +65,25 @@ enum What {
     },
 }
 
-#[derive(Debug, Args)]
-struct BySink {
-    /// Those of this sink, such as webhook/oncall.
-    #[arg(id = "by", long = "sink", value_name = "KIND/NAME")]
-    sink: Option<String>,
-}
-
 const LETTERS: Kept = Kept {
     path: "dead",
     noun: "dead letter",
-    by: "sink",
 };
 
-const COLUMNS: &[Column] = &[
-    Column::new("ID", "/id"),
-    Column::age("AGE", "/at"),
-    Column::new("SINK", "/sink"),
-    Column::new("TRIES", "/attempts"),
-    Column::new("CLASS", "/class").optional(),
-    Column::new("CODE", "/code"),
-    Column::new("ERROR", "/error").squeeze(),
-    Column::new("ALERT", "/alert_id").optional(),
+const COLUMNS: &[Column<DeadLetter>] = &[
+    Column::new("ID", |letter: &DeadLetter| letter.id.to_string()),
+    Column::age("AGE", |letter: &DeadLetter| Some(letter.at)),
+    Column::new("SINK", |letter: &DeadLetter| letter.sink.clone()),
+    Column::new("ATTEMPTS", |letter: &DeadLetter| {
+        letter.attempts.to_string()
+    }),
+    Column::new("CLASS", |letter: &DeadLetter| letter.class.clone()).optional(),
+    Column::new("CODE", |letter: &DeadLetter| or_empty(letter.code.as_ref())),
+    Column::new("ERROR", |letter: &DeadLetter| letter.error.clone()).squeeze(),
+    Column::new("ALERT", |letter: &DeadLetter| {
+        or_empty(letter.alert_id.as_ref())
+    })
+    .optional(),
 ];
 
 impl Dead {
@@ -103,23 +102,26 @@ impl What {
                     path: &["dead"],
                     filters: vec![("sink", of.sink)],
                     columns: COLUMNS,
-                    none: "no dead letters: every delivery arrived or is still being tried",
+                    id: |letter| letter.id.to_string(),
+                    none: "no dead letters: no delivery was given up",
                 };
                 list.show(api, &page, terminal).await
             }
             Self::Show { id, json } => LETTERS.show(id, json, api, terminal).await,
             Self::Retry { chosen, json } => {
-                let by = chosen.by().sink.as_deref();
-                let answer = LETTERS.retry(&chosen, by, api).await?;
+                let selection = chosen.selection()?;
+                let Some(answer) = LETTERS.retry(selection, json, api, terminal).await? else {
+                    return Ok(());
+                };
                 if json {
-                    return terminal.json(&answer);
+                    return terminal.json(answer.raw());
                 }
-                let letters = count(number(&answer, "count"), LETTERS.noun);
-                terminal.line(format_args!("{letters} will be sent again"))
+                let letters = count(answer.read::<Counted>()?.count, LETTERS.noun);
+                terminal.line(format_args!("{letters} will be delivered again"))
             }
             Self::Drop { chosen, how } => {
-                let by = chosen.by().sink.as_deref();
-                LETTERS.drop(&chosen, by, how, api, terminal).await
+                let selection = chosen.selection()?;
+                LETTERS.drop(selection, &how, api, terminal).await
             }
         }
     }

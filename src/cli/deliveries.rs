@@ -1,20 +1,23 @@
-//! `campanile deliveries`: what is on its way and has not arrived.
+//! `campanile deliveries`: pending deliveries.
 
 use clap::{Args, Subcommand};
 
 use super::api::{Api, Gateway};
 use super::failure::Failure;
+use super::kept::{Dropping, Kept};
 use super::listing::{List, Page};
-use super::table::Column;
+use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
+use crate::api::types::{Delivery, Selection};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile deliveries list --sink webhook/oncall
   campanile deliveries drop 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
+  campanile deliveries drop --sink webhook/oncall --dry-run     (how many are pending for it)
 
-A delivery that has arrived is no longer here; see `campanile alerts show ID` for its tries.";
+A delivery that is done is not in this list; `campanile alerts show ID` shows its attempts.";
 
 /// The command line of `campanile deliveries`.
 #[derive(Debug, Args)]
@@ -27,35 +30,69 @@ pub(crate) struct Deliveries {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Pending deliveries, newest first, with the last error of each.
+    /// List pending deliveries, newest first, each with its last error.
     List {
-        /// To this sink, such as webhook/oncall.
+        /// Only of this sink, such as webhook/oncall.
         #[arg(long, value_name = "KIND/NAME")]
         sink: Option<String>,
         #[command(flatten)]
         page: Page,
     },
-    /// Give up one delivery for good. It does not become a dead letter.
-    Drop {
-        /// The alert's id.
-        alert_id: String,
-        /// The sink that it is pending for.
-        #[arg(long, value_name = "KIND/NAME")]
-        sink: String,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Give up deliveries for good. They do not become dead letters.
+    Drop(Drop),
 }
 
-const COLUMNS: &[Column] = &[
-    Column::new("ALERT", "/alert_id"),
-    Column::new("SINK", "/sink"),
-    Column::new("TRIES", "/attempts"),
-    Column::age("PENDING", "/pending_since").optional(),
-    Column::age("NEXT", "/due_at").or("now").optional(),
-    Column::new("CODE", "/last_code").optional(),
-    Column::new("LAST ERROR", "/last_error").squeeze(),
+#[derive(Debug, Args)]
+struct Drop {
+    /// Only the delivery of this alert, by its id.
+    #[arg(requires = "sink", conflicts_with_all = ["all", "dry_run"])]
+    alert_id: Option<String>,
+    /// Only of this sink, such as webhook/oncall.
+    #[arg(
+        long,
+        value_name = "KIND/NAME",
+        conflicts_with = "all",
+        required_unless_present = "all"
+    )]
+    sink: Option<String>,
+    /// Every pending delivery.
+    #[arg(long)]
+    all: bool,
+    /// Only say how many they are.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    how: Dropping,
+}
+
+const DELIVERIES: Kept = Kept {
+    path: "deliveries",
+    noun: "pending delivery",
+};
+
+const COLUMNS: &[Column<Delivery>] = &[
+    Column::new("ALERT", |delivery: &Delivery| {
+        or_empty(delivery.alert_id.as_ref())
+    }),
+    Column::new("SINK", |delivery: &Delivery| delivery.sink.clone()),
+    Column::new("ATTEMPTS", |delivery: &Delivery| {
+        delivery.attempts.to_string()
+    }),
+    Column::age("PENDING", |delivery: &Delivery| {
+        Some(delivery.pending_since)
+    })
+    .optional(),
+    Column::age("NEXT", |delivery: &Delivery| delivery.due_at)
+        .or("now")
+        .optional(),
+    Column::new("CODE", |delivery: &Delivery| {
+        or_empty(delivery.last_code.as_ref())
+    })
+    .optional(),
+    Column::new("LAST ERROR", |delivery: &Delivery| {
+        or_empty(delivery.last_error.as_ref())
+    })
+    .squeeze(),
 ];
 
 impl Deliveries {
@@ -69,23 +106,33 @@ impl Deliveries {
                         path: &["deliveries"],
                         filters: vec![("sink", sink)],
                         columns: COLUMNS,
+                        id: |delivery| or_empty(delivery.alert_id.as_ref()),
                         none: "no delivery is pending",
                     };
                     list.show(&api, &page, terminal).await
                 }
-                What::Drop {
-                    alert_id,
-                    sink,
-                    json,
-                } => {
-                    let query = [("sink", sink.clone())];
-                    let answer = api.delete(&["deliveries", &alert_id], &query).await?;
-                    if json {
-                        return terminal.json(&answer);
-                    }
-                    terminal.line(format_args!("dropped: {sink} will not get {alert_id}"))
-                }
+                What::Drop(drop) => drop.run(&api, terminal).await,
             }
         })
+    }
+}
+
+impl Drop {
+    async fn run(self, api: &Api, terminal: &mut Terminal) -> Result<(), Failure> {
+        if let (Some(id), Some(sink)) = (&self.alert_id, &self.sink) {
+            let query = [("sink", sink.clone())];
+            let answer = api.delete(&["deliveries", id], &query).await?;
+            if self.how.json {
+                return terminal.json(answer.raw());
+            }
+            return terminal.line(format_args!("dropped: {sink} will not get {id}"));
+        }
+        let selection = Selection {
+            sink: self.sink,
+            all: self.all,
+            dry_run: self.dry_run,
+            ..Selection::default()
+        };
+        DELIVERIES.drop(selection, &self.how, api, terminal).await
     }
 }

@@ -1,23 +1,20 @@
-//! What is kept until an operator decides on it: dead letters and the quarantine.
+//! Bulk actions: which items they are for, how many those are, and what is done to them.
 
 use clap::Args;
-use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Answer, Api};
 use super::failure::Failure;
-use super::listing::number;
 use super::setup::count;
 use super::table;
 use super::terminal::Terminal;
+use crate::api::types::{Counted, Selection};
 
-/// One kind of it.
+/// A list whose items are retried and dropped.
 pub(crate) struct Kept {
     /// Its path in the API.
     pub(crate) path: &'static str,
-    /// What one is called.
+    /// The word for one item.
     pub(crate) noun: &'static str,
-    /// What several are chosen by, beside their numbers.
-    pub(crate) by: &'static str,
 }
 
 impl Kept {
@@ -31,57 +28,99 @@ impl Kept {
     ) -> Result<(), Failure> {
         let one = api.get(&[self.path, &id.to_string()], &[]).await?;
         if json {
-            return terminal.json(&one);
+            return terminal.json(one.raw());
         }
-        table::detail(terminal, &one)
+        table::detail(terminal, one.raw())
     }
 
-    /// Tries those again; the API's answer.
+    /// Retries the selected items. None if they were only counted.
     pub(crate) async fn retry(
         &self,
-        chosen: &Chosen<impl Args>,
-        by: Option<&str>,
+        selection: Selection,
+        json: bool,
         api: &Api,
-    ) -> Result<Value, Failure> {
-        let body = chosen.body(self.by, by)?;
-        api.post(&[self.path, "retry"], &body).await
+        terminal: &mut Terminal,
+    ) -> Result<Option<Answer>, Failure> {
+        let path = [self.path, "retry"];
+        if self
+            .announce(&path, &selection, json, api, terminal)
+            .await?
+            .is_none()
+        {
+            return Ok(None);
+        }
+        api.post(&path, &selection).await.map(Some)
     }
 
-    /// Drops those, after a yes where it is more than one.
+    /// Drops the selected items; more than one only after a yes.
     pub(crate) async fn drop(
         &self,
-        chosen: &Chosen<impl Args>,
-        by: Option<&str>,
-        how: Dropping,
+        selection: Selection,
+        how: &Dropping,
         api: &Api,
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
-        let body = chosen.body(self.by, by)?;
-        if !how.yes && !chosen.is_one() {
-            let what = chosen_in_words(&body, self.noun);
+        let path = [self.path, "drop"];
+        let asks = !how.yes && !is_one(&selection) && !selection.dry_run;
+        if asks && !terminal.can_ask() {
+            let what = format!("this drops every selected {} for good", self.noun);
+            return Err(Failure::usage(what)
+                .hint("add --yes to confirm, or --dry-run to see how many they are"));
+        }
+        let announced = self.announce(&path, &selection, how.json, api, terminal);
+        let Some(number) = announced.await? else {
+            return Ok(());
+        };
+        if asks {
+            let what = count(number, self.noun);
             terminal.confirm(&format!("Drop {what} for good?"))?;
         }
-        let answer = api.post(&[self.path, "drop"], &body).await?;
+        let answer = api.post(&path, &selection).await?;
         if how.json {
-            return terminal.json(&answer);
+            return terminal.json(answer.raw());
         }
-        let dropped = count(number(&answer, "count"), self.noun);
-        terminal.line(format_args!("{dropped} dropped"))
+        let dropped = answer.read::<Counted>()?.count;
+        terminal.line(format_args!("{} dropped", count(dropped, self.noun)))
+    }
+
+    /// Says how many items the selection has. None if that is all, or there are none.
+    async fn announce(
+        &self,
+        path: &[&str],
+        selection: &Selection,
+        json: bool,
+        api: &Api,
+        terminal: &mut Terminal,
+    ) -> Result<Option<u64>, Failure> {
+        if is_one(selection) && !selection.dry_run {
+            return Ok(Some(1));
+        }
+        let mut only_count = selection.clone();
+        only_count.dry_run = true;
+        let answer = api.post(path, &only_count).await?;
+        let number = answer.read::<Counted>()?.count;
+        let words = format!("{} selected", count(number, self.noun));
+        match (selection.dry_run, json) {
+            (true, true) => terminal.json(answer.raw())?,
+            (true, false) => terminal.line(format_args!("{words}; nothing was changed"))?,
+            (false, _) => terminal.say(&words)?,
+        }
+        Ok((!selection.dry_run).then_some(number))
     }
 }
 
-/// How something is dropped.
+/// How items are dropped.
 #[derive(Debug, Args)]
 pub(crate) struct Dropping {
-    /// Do not ask, also for more than one.
+    /// Do not ask, even for more than one.
     #[arg(long)]
-    yes: bool,
+    pub(crate) yes: bool,
     /// Print the API's JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
-/// Which items something is done to. `B` chooses by a name; its flag has the id `by`.
+/// Which items an action is for. `B` selects by a name; its flag has the id `by`.
 #[derive(Debug, Args)]
 pub(crate) struct Chosen<B: Args> {
     /// These, by their numbers in the list.
@@ -92,40 +131,76 @@ pub(crate) struct Chosen<B: Args> {
     /// All of them.
     #[arg(long, conflicts_with = "by")]
     all: bool,
+    /// Only say how many they are.
+    #[arg(long)]
+    dry_run: bool,
 }
 
-impl<B: Args> Chosen<B> {
-    /// The choice as the API takes it: by ids, by `name`, or all.
-    fn body(&self, name: &str, value: Option<&str>) -> Result<Value, Failure> {
-        match value {
-            Some(value) => Ok(json!({name: value})),
-            None if self.all => Ok(json!({"all": true})),
-            None if !self.ids.is_empty() => Ok(json!({"ids": self.ids})),
-            None => Err(Failure::usage("which ones?").hint(format!(
-                "give their numbers from the list, or --{name}, or --all"
-            ))),
+impl<B: Args + By> Chosen<B> {
+    /// The selection as the API takes it.
+    pub(crate) fn selection(self) -> Result<Selection, Failure> {
+        let mut selection = self.by.selection();
+        let is_named = selection.sink.is_some() || selection.source.is_some();
+        selection.ids = (!self.ids.is_empty()).then_some(self.ids);
+        selection.all = self.all;
+        selection.dry_run = self.dry_run;
+        if is_named || selection.all || selection.ids.is_some() {
+            return Ok(selection);
+        }
+        Err(Failure::usage("nothing is selected").hint(format!(
+            "give numbers from the list, or {}, or --all",
+            B::FLAG
+        )))
+    }
+}
+
+/// Another way to select than by number.
+pub(crate) trait By {
+    /// Its flag.
+    const FLAG: &'static str;
+
+    /// The selection by it; of nothing if the flag was not given.
+    fn selection(self) -> Selection;
+}
+
+/// Select by sink.
+#[derive(Debug, Args)]
+pub(crate) struct BySink {
+    /// Only of this sink, such as webhook/oncall.
+    #[arg(id = "by", long = "sink", value_name = "KIND/NAME")]
+    pub(crate) sink: Option<String>,
+}
+
+impl By for BySink {
+    const FLAG: &'static str = "--sink";
+
+    fn selection(self) -> Selection {
+        Selection {
+            sink: self.sink,
+            ..Selection::default()
         }
     }
+}
 
-    /// The other way to choose.
-    pub(crate) fn by(&self) -> &B {
-        &self.by
-    }
+/// Select by source.
+#[derive(Debug, Args)]
+pub(crate) struct BySource {
+    /// Only of this source, such as ucloud/prod.
+    #[arg(id = "by", long = "source", value_name = "PROVIDER/NAME")]
+    pub(crate) source: Option<String>,
+}
 
-    /// Whether it is exactly one item.
-    fn is_one(&self) -> bool {
-        self.ids.len() == 1
+impl By for BySource {
+    const FLAG: &'static str = "--source";
+
+    fn selection(self) -> Selection {
+        Selection {
+            source: self.source,
+            ..Selection::default()
+        }
     }
 }
 
-fn chosen_in_words(body: &Value, noun: &str) -> String {
-    let part = |name: &str| body.get(name).map(table::plain);
-    if let Some(ids) = body.get("ids").and_then(Value::as_array) {
-        return count(ids.len(), noun);
-    }
-    match (part("sink"), part("source")) {
-        (Some(sink), _) => format!("every {noun} of sink {sink}"),
-        (_, Some(source)) => format!("every {noun} of source {source}"),
-        _ => format!("every {noun} there is"),
-    }
+fn is_one(selection: &Selection) -> bool {
+    selection.ids.as_ref().is_some_and(|ids| ids.len() == 1)
 }

@@ -1,44 +1,62 @@
-//! Lists from the API: which page, which items, how they are shown, and how to get the next ones.
+//! Lists from the API: which page, which items, in which form, and how to get the next page.
 
 use clap::Args;
 use jiff::{SpanRelativeTo, Timestamp};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::api::Api;
 use super::failure::Failure;
 use super::table::{self, Column};
-use super::terminal::Terminal;
+use super::terminal::{Terminal, harmless};
+use crate::api::types;
 use campanile_model::Clock;
 
 /// Which page of a list, and in which form.
 #[derive(Debug, Args)]
 pub(crate) struct Page {
-    /// At most so many.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// At most this many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: Option<u32>,
-    /// Those that come after this place; the page before names it.
+    /// The next page: the value that the page before printed.
     #[arg(long, value_name = "CURSOR")]
     before: Option<String>,
+    #[command(flatten)]
+    form: Form,
+}
+
+/// In which form items are printed.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct Form {
     /// Print the API's JSON.
     #[arg(long)]
     json: bool,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    ndjson: bool,
+    /// Print only the ids, one a line.
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 /// One list of the API.
-pub(crate) struct List<'a> {
+pub(crate) struct List<'a, T: 'static> {
     /// The command that shows it, such as `alerts list`.
     pub(crate) command: &'a str,
     /// Its path.
     pub(crate) path: &'a [&'a str],
-    /// The filters that were given, by their names in the API, which are those of the flags.
+    /// The given filters, by their names in the API, which are those of the flags.
     pub(crate) filters: Vec<(&'static str, Option<String>)>,
     /// What is shown of each item.
-    pub(crate) columns: &'a [Column],
-    /// What is said when there are no items.
+    pub(crate) columns: &'a [Column<T>],
+    /// What `-q` prints of an item.
+    pub(crate) id: fn(&T) -> String,
+    /// What is printed when there are no items.
     pub(crate) none: &'a str,
 }
 
-impl List<'_> {
+impl<T: DeserializeOwned> List<'_, T> {
     /// Asks for one page and shows it.
     pub(crate) async fn show(
         self,
@@ -54,23 +72,46 @@ impl List<'_> {
         query.extend(page.limit.map(|limit| ("limit", limit.to_string())));
         let same = query.clone();
         query.extend(page.before.clone().map(|before| ("before", before)));
-        let answer = api.get(self.path, &query).await?;
-        if page.json {
-            return terminal.json(&answer);
-        }
-        let items = answer.get("items").and_then(Value::as_array);
-        let items = items.map_or(&[][..], Vec::as_slice);
-        if items.is_empty() {
-            return terminal.say(self.none);
-        }
-        table::show(terminal, self.columns, items, Clock::machine().now())?;
-        match answer.get("next").map(table::plain) {
-            Some(next) if !next.is_empty() => terminal.say(self.next_page(&same, &next)),
-            _ => Ok(()),
+        match self.print(api, &query, &page.form, terminal).await? {
+            Some(next) => terminal.say(self.next_page(&same, &next)),
+            None => Ok(()),
         }
     }
 
-    /// The words that get the next page, ready to be copied.
+    /// Prints a page, and gives the place of the next one.
+    pub(crate) async fn print(
+        &self,
+        api: &Api,
+        query: &[(&str, String)],
+        form: &Form,
+        terminal: &mut Terminal,
+    ) -> Result<Option<String>, Failure> {
+        let answer = api.get(self.path, query).await?;
+        if form.json {
+            terminal.json(answer.raw())?;
+            return Ok(None);
+        }
+        if form.ndjson {
+            let page: types::Page<Value> = answer.read()?;
+            for item in &page.items {
+                terminal.json_line(item)?;
+            }
+            return Ok(page.next);
+        }
+        let page: types::Page<T> = answer.read()?;
+        if form.quiet {
+            for item in &page.items {
+                terminal.line(harmless(&(self.id)(item)))?;
+            }
+        } else if page.items.is_empty() {
+            terminal.say(self.none)?;
+        } else {
+            table::show(terminal, self.columns, &page.items)?;
+        }
+        Ok(page.next)
+    }
+
+    /// The command for the next page, ready to be copied.
     fn next_page(&self, same: &[(&str, String)], next: &str) -> String {
         let flags = same
             .iter()
@@ -81,12 +122,6 @@ impl List<'_> {
             self.command
         )
     }
-}
-
-/// The number under this name of an answer.
-pub(crate) fn number(answer: &Value, name: &str) -> usize {
-    let number = answer.get(name).and_then(Value::as_u64).unwrap_or(0);
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// A time as operators give it: `2h`, `3 days`, or RFC 3339.

@@ -1,7 +1,7 @@
-//! The command line: what an operator types, and what he reads.
+//! The command-line interface. One file for each command.
 //!
-//! Each command is a file. They share one way to the screen ([`terminal`]), one way to fail ([`failure`]) and, for
-//! those that talk to a running gateway, one client ([`api`]). No command has logic of its own.
+//! Commands share one way to print ([`terminal`]), one way to fail ([`failure`]) and, where they talk to a running
+//! gateway, one client ([`api`]) and the API's own types.
 
 mod alerts;
 mod api;
@@ -20,6 +20,7 @@ mod renormalize;
 mod send;
 mod setup;
 mod sinks;
+mod sources;
 mod table;
 mod tally;
 mod terminal;
@@ -28,7 +29,7 @@ mod trial;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
 
 use failure::Failure;
 use terminal::Terminal;
@@ -41,30 +42,40 @@ const STYLES: Styles = Styles::styled()
 
 const FIRST_STEPS: &str = "\
 First steps:
-  1. Write a config, or take config/minimal.toml, and look whether it is right:
+  1. Write a config, or copy config/minimal.toml, and check it:
        campanile check --config campanile.toml
   2. Start the gateway. Vendors call it on port 8080, you on port 8081:
        campanile run --config campanile.toml
-  3. Play a vendor and see an alert come through:
+  3. Send a callback as a vendor does, and see the alert:
        campanile send ucloud --to http://127.0.0.1:8080/callback/ucloud/prod/KEY
        campanile alerts list
-  4. Something did not arrive? Look at what was given up on, and at what could not be read:
+  4. Something did not arrive? See the deliveries that were given up, and the callbacks that could
+     not be read:
        campanile dead list
        campanile quarantine list
 
 A vendor is configured as a source, [providers.ucloud.prod], and calls /callback/ucloud/prod.
 A destination is a sink, [sinks.webhook.oncall], and is named webhook/oncall.
 
-Exit codes: 0 done, 1 it failed, 2 the command line or the config is wrong.";
+Exit codes: 0 done, 1 failed or not found, 2 wrong usage or config, 3 gateway unreachable,
+4 not allowed (token).";
 
 /// One callback endpoint for every monitoring vendor.
 ///
-/// A vendor calls Campanile; it proves who called, turns the call into one common alert, keeps it on disk before it
-/// answers, drops what it has seen before, and hands the alert to every tool that should know, in order, until each
-/// has it.
+/// A vendor calls Campanile. It verifies the sender, converts the callback into a common alert, commits it to disk
+/// before it answers, drops duplicates, and delivers the alert to every configured sink, in order, until each has it.
 #[derive(Debug, Parser)]
 #[command(name = "campanile", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 100)]
 struct Cli {
+    /// Color the output: auto, always or never. auto: on a terminal, unless `NO_COLOR` is set.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -93,41 +104,44 @@ pub fn forecast(
 enum Command {
     /// Run the gateway.
     ///
-    /// It stops on SIGTERM or Ctrl-C after what it has begun, and reads its config again on SIGHUP. It does not start
-    /// on a config with a mistake.
+    /// On SIGTERM or Ctrl-C it finishes what it has begun and stops. On SIGHUP it reads its config again. It does not
+    /// start on a config with a mistake.
     #[command(after_help = setup::RUN_EXAMPLES)]
     Run(setup::Files),
-    /// Look for mistakes in a config: all of them, each with its place.
+    /// Check a config: print every mistake with its place.
     #[command(after_help = check::EXAMPLES)]
     Check(check::Check),
-    /// Play a vendor: send a correct, freshly signed callback.
+    /// Send a correct, freshly signed callback, as a vendor does.
     #[command(after_help = send::EXAMPLES)]
     Send(send::Send),
-    /// See what would happen to a request: verdict, alerts, routes, rendered requests. Stores and sends nothing.
+    /// Show what would happen to a request: verdict, alerts, routes, rendered requests. Stores and sends nothing.
     #[command(name = "try", after_help = trial::EXAMPLES)]
     Try(trial::Trial),
-    /// Look at alerts of a running gateway, or have one delivered again.
+    /// List and show the alerts of a running gateway, or deliver one again.
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(alerts::Alerts),
-    /// Look at pending deliveries, or drop one.
+    /// List pending deliveries, or drop them.
     #[command(after_help = deliveries::EXAMPLES)]
     Deliveries(deliveries::Deliveries),
-    /// Deliveries that were given up on: look at them, send them again, or drop them.
+    /// List deliveries that were given up, deliver them again, or drop them.
     #[command(after_help = dead::EXAMPLES)]
     Dead(dead::Dead),
-    /// Callbacks that could not be read: look at them, read them again after a fix, or drop them.
+    /// List callbacks that could not be read, read them again after a fix, or drop them.
     #[command(after_help = quarantine::EXAMPLES)]
     Quarantine(quarantine::Quarantine),
-    /// See what the present mapping would say of callbacks that a running gateway has stored. Changes nothing.
+    /// Show how stored alerts would differ under the mapping in force. Changes nothing.
     #[command(after_help = renormalize::EXAMPLES)]
     Renormalize(renormalize::Renormalize),
-    /// The vendors that are built in.
+    /// List the vendors, or show the mapping of one.
     #[command(after_help = catalog::PROVIDER_EXAMPLES)]
     Providers(catalog::Providers),
-    /// The kinds of sinks that are built in, and the state of those of a running gateway.
+    /// List the kinds of sinks; show, pause and resume the sinks of a running gateway.
     #[command(after_help = sinks::EXAMPLES)]
     Sinks(sinks::Sinks),
-    /// Print a script that completes commands in your shell.
+    /// List the sources of a running gateway: the address for the vendor, the proof, counts.
+    #[command(after_help = sources::EXAMPLES)]
+    Sources(sources::Sources),
+    /// Print a completion script for your shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
 }
@@ -146,6 +160,7 @@ impl Command {
             Self::Renormalize(renormalize) => renormalize.run(terminal),
             Self::Providers(providers) => providers.run(terminal),
             Self::Sinks(sinks) => sinks.run(terminal),
+            Self::Sources(sources) => sources.run(terminal),
             Self::Completions(completions) => completions.run(terminal, Cli::command()),
         }
     }
@@ -156,7 +171,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Reads the command line, does what it says, and gives the exit code.
+/// Reads the command line, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -166,7 +181,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(unclear.exit_code()).unwrap_or(2));
         }
     };
-    let mut terminal = Terminal::of_process();
+    let mut terminal = Terminal::of_process(cli.color);
     let done = cli.command.run(&mut terminal);
     let done = done.and_then(|()| terminal.flush());
     match done {
@@ -175,14 +190,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says why it failed, once, and gives the exit code.
+/// Prints why it failed, once, and gives the exit code.
 fn report(terminal: &mut Terminal, failure: &Failure) -> u8 {
     let mut words = String::new();
     if !failure.is_quiet() {
         words = format!("error: {failure}");
     }
-    if let Some(mend) = failure.mend() {
-        words = format!("{words}\n hint: {mend}");
+    if let Some(fix) = failure.fix() {
+        words = format!("{words}\n hint: {fix}");
     }
     let flushed = terminal.flush();
     if !words.is_empty() && flushed.and_then(|()| terminal.say(words)).is_err() {

@@ -1,16 +1,17 @@
-//! `campanile quarantine`: callbacks of believed senders that could not be read.
+//! `campanile quarantine`: callbacks of verified senders that could not be read.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
-use super::api::{Api, Gateway};
+use super::api::{Answer, Api, Gateway};
 use super::failure::Failure;
-use super::kept::{Chosen, Dropping, Kept};
-use super::listing::{List, Page, number};
+use super::kept::{BySource, Chosen, Dropping, Kept};
+use super::listing::{List, Page};
 use super::setup::count;
 use super::table::{self, Column};
 use super::terminal::Terminal;
 use super::wait;
+use crate::api::types::{Quarantined, Released, StillUnreadable};
+use campanile_model::Fault;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -19,8 +20,8 @@ Examples:
   campanile quarantine retry --source ucloud/prod (after the mapping is fixed)
   campanile quarantine drop 3
 
-What is here was answered with success, so the vendor will not send it again. It stays until you
-have it read again or drop it, at most for `retention_days`.";
+These callbacks were answered with success: the vendor will not send them again. Each stays until
+it is read again or dropped, at most for `retention_days`.";
 
 /// The command line of `campanile quarantine`.
 #[derive(Debug, Args)]
@@ -33,14 +34,14 @@ pub(crate) struct Quarantine {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Callbacks that could not be read, with the fault of each.
+    /// List callbacks that could not be read, each with its first fault.
     List {
         #[command(flatten)]
         of: BySource,
         #[command(flatten)]
         page: Page,
     },
-    /// One callback with its faults and the request as it came, secrets taken out.
+    /// One callback with its faults and its request without secrets.
     Show {
         /// Its number in the list.
         id: i64,
@@ -48,7 +49,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Read them again; what is readable now becomes alerts. Exit code 1 if any is still unreadable.
+    /// Read them again; what can be read becomes alerts. Exit code 1 if any still cannot be read.
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySource>,
@@ -65,32 +66,40 @@ enum What {
     },
 }
 
-#[derive(Debug, Args)]
-struct BySource {
-    /// Those of this source, such as ucloud/prod.
-    #[arg(id = "by", long = "source", value_name = "PROVIDER/NAME")]
-    source: Option<String>,
-}
-
 const CALLBACKS: Kept = Kept {
     path: "quarantine",
     noun: "quarantined callback",
-    by: "source",
 };
 
-const COLUMNS: &[Column] = &[
-    Column::new("ID", "/id"),
-    Column::age("AGE", "/received_at"),
-    Column::new("SOURCE", "/source"),
-    Column::new("WHERE", "/faults/0/place"),
-    Column::new("FAULT", "/faults/0/problem").squeeze(),
+const COLUMNS: &[Column<Quarantined>] = &[
+    Column::new("ID", |callback: &Quarantined| callback.id.to_string()),
+    Column::age("AGE", |callback: &Quarantined| Some(callback.received_at)),
+    Column::new("SOURCE", |callback: &Quarantined| callback.source.clone()),
+    Column::new("WHERE", |callback: &Quarantined| place(&callback.faults)),
+    Column::new("FAULT", |callback: &Quarantined| problem(&callback.faults)).squeeze(),
 ];
 
-const STILL: &[Column] = &[
-    Column::new("STILL UNREADABLE", "/id"),
-    Column::new("WHERE", "/faults/0/place"),
-    Column::new("FAULT", "/faults/0/problem").squeeze(),
+const STILL: &[Column<StillUnreadable>] = &[
+    Column::new("STILL UNREADABLE", |callback: &StillUnreadable| {
+        callback.id.to_string()
+    }),
+    Column::new("WHERE", |callback: &StillUnreadable| {
+        place(&callback.faults)
+    }),
+    Column::new("FAULT", |callback: &StillUnreadable| {
+        problem(&callback.faults)
+    })
+    .squeeze(),
 ];
+
+fn place(faults: &[Fault]) -> String {
+    faults.first().map(|f| f.place.clone()).unwrap_or_default()
+}
+
+fn problem(faults: &[Fault]) -> String {
+    let first = faults.first().map(|fault| fault.problem.clone());
+    first.unwrap_or_default()
+}
 
 impl Quarantine {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -108,35 +117,38 @@ impl What {
                     path: &["quarantine"],
                     filters: vec![("source", of.source)],
                     columns: COLUMNS,
-                    none: "nothing in quarantine: every callback could be read",
+                    id: |callback| callback.id.to_string(),
+                    none: "the quarantine is empty: every callback could be read",
                 };
                 list.show(api, &page, terminal).await
             }
             Self::Show { id, json } => CALLBACKS.show(id, json, api, terminal).await,
             Self::Retry { chosen, json } => {
-                let by = chosen.by().source.as_deref();
-                let answer = CALLBACKS.retry(&chosen, by, api).await?;
-                released(&answer, json, terminal)
+                let selection = chosen.selection()?;
+                match CALLBACKS.retry(selection, json, api, terminal).await? {
+                    Some(answer) => released(&answer, json, terminal),
+                    None => Ok(()),
+                }
             }
             Self::Drop { chosen, how } => {
-                let by = chosen.by().source.as_deref();
-                CALLBACKS.drop(&chosen, by, how, api, terminal).await
+                let selection = chosen.selection()?;
+                CALLBACKS.drop(selection, &how, api, terminal).await
             }
         }
     }
 }
 
-fn released(answer: &Value, json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
-    let still = answer.get("still_unreadable").cloned().unwrap_or_default();
+fn released(answer: &Answer, json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+    let released: Released = answer.read()?;
     if json {
-        terminal.json(answer)?;
+        terminal.json(answer.raw())?;
     } else {
-        let callbacks = count(number(answer, "released"), "callback");
+        let callbacks = count(released.released, "callback");
         terminal.line(format_args!("{callbacks} read and accepted"))?;
-        table::section(terminal, STILL, &still)?;
+        table::section(terminal, STILL, &released.still_unreadable)?;
     }
-    match still.as_array() {
-        Some(list) if !list.is_empty() => Err(Failure::Said(1)),
-        _ => Ok(()),
+    match released.still_unreadable.as_slice() {
+        [] => Ok(()),
+        _ => Err(Failure::Said(1)),
     }
 }

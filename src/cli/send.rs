@@ -8,7 +8,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream;
 use reqwest::{Client, Request};
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::Instant;
 use url::Url;
 
@@ -44,6 +44,18 @@ const LINES_MAX: u64 = 20;
 
 /// How often the progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// One case that can be sent.
+#[derive(Serialize)]
+struct Case {
+    case: String,
+    method: String,
+}
+
+const CASES: &[Column<Case>] = &[
+    Column::new("CASE", |case: &Case| case.case.clone()),
+    Column::new("METHOD", |case: &Case| case.method.clone()),
+];
 
 /// The command line of `campanile send`.
 #[derive(Debug, Args)]
@@ -100,18 +112,16 @@ impl Send {
     fn list_cases(&self, terminal: &mut Terminal) -> Result<(), Failure> {
         let cases = fixtures(&self.provider).iter().map(|fixture| {
             let method = fixture.request.split(|b| *b == b' ').next();
-            let method = String::from_utf8_lossy(method.unwrap_or_default());
-            json!({"case": fixture.case, "method": method})
+            Case {
+                case: fixture.case.to_string(),
+                method: String::from_utf8_lossy(method.unwrap_or_default()).into_owned(),
+            }
         });
         let cases: Vec<_> = cases.collect();
         if self.json {
             return terminal.json(&cases);
         }
-        let columns = [
-            Column::new("CASE", "/case"),
-            Column::new("METHOD", "/method"),
-        ];
-        table::show(terminal, &columns, &cases, Clock::machine().now())
+        table::show(terminal, CASES, &cases)
     }
 
     async fn play(

@@ -1,12 +1,14 @@
 //! The config on the command line, and `campanile run`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use campanile_providers::Provider;
 use clap::Args;
 
 use super::failure::Failure;
 use crate::app;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, Mistakes};
 
 pub(crate) const RUN_EXAMPLES: &str = "\
 Examples:
@@ -14,12 +16,12 @@ Examples:
   campanile run --config /etc/campanile/         (all *.toml there, in name order)
   CAMPANILE__SERVER__LISTEN=0.0.0.0:8080 campanile run --config campanile.toml
 
-See also: `campanile check` tells whether it will start.";
+See also: `campanile check` says whether it would start.";
 
 /// Where the config is.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// A TOML file, or a folder of them; later ones win over earlier ones.
+    /// A TOML file, or a folder of them; later files win over earlier ones.
     #[arg(long, value_name = "PATH", num_args = 1.., required = true, env = "CAMPANILE_CONFIG")]
     pub(crate) config: Vec<PathBuf>,
 }
@@ -34,13 +36,23 @@ impl Files {
 
 /// The config, or every mistake in it.
 pub(crate) fn load(paths: &[PathBuf]) -> Result<Config, Failure> {
-    config::load(paths, &environment()).map_err(|mistakes| {
-        let found = count(mistakes.iter().count(), "mistake");
-        Failure::usage(format!("the config has {found}:\n{mistakes}"))
-    })
+    config::load(paths, &environment()).map_err(|mistakes| mistaken(&mistakes))
 }
 
-/// The environment of this process. A name or value that is no Unicode can be no setting of ours.
+/// The vendors of a config's `[mappings]`.
+pub(crate) fn own_providers(paths: &[PathBuf]) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    config::own_providers(paths, &environment()).map_err(|mistakes| mistaken(&mistakes))
+}
+
+fn mistaken(mistakes: &Mistakes) -> Failure {
+    let found = count(mistakes.iter().count(), "mistake");
+    Failure::usage(format!("the config has {found}:\n{mistakes}"))
+}
+
+/// The environment of this process. A name or value that is not Unicode cannot be a setting.
 pub(crate) fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -48,7 +60,11 @@ pub(crate) fn environment() -> Environment {
 }
 
 /// `1 alert`, `2 alerts`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+pub(crate) fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
 }

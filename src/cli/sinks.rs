@@ -1,22 +1,23 @@
-//! `campanile sinks`: the kinds that are built in, and how those of a running gateway are.
+//! `campanile sinks`: the kinds of sinks, and the sinks of a running gateway.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::api::{Api, Gateway};
 use super::catalog;
 use super::failure::Failure;
-use super::table::{self, Column};
+use super::listing::{Form, List};
+use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
-use campanile_model::Clock;
+use crate::api::types::Sink;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile sinks list                       (the kinds that a config can name)
   campanile sinks show webhook               (its settings)
-  campanile sinks status                     (of a running gateway: who is behind, and why)
-  campanile sinks pause webhook/oncall       (keep its deliveries, send nothing)
+  campanile sinks status                     (of a running gateway: state, backlog, last error)
+  campanile sinks pause webhook/oncall       (send nothing, keep its deliveries)
   campanile sinks resume webhook/oncall";
 
 /// The command line of `campanile sinks`.
@@ -28,26 +29,25 @@ pub(crate) struct Sinks {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The kinds of sinks.
+    /// List the kinds of sinks.
     List {
         /// Print JSON: a list of objects with `name` and `summary`.
         #[arg(long)]
         json: bool,
     },
-    /// How one kind is configured.
+    /// Show the settings of one kind.
     Show {
         /// The kind, such as webhook.
         name: String,
     },
-    /// The sinks of a running gateway: state, what is pending for each, its last error.
+    /// The sinks of a running gateway: state, pending deliveries, last error.
     Status {
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
         #[command(flatten)]
         gateway: Gateway,
     },
-    /// Stop sending to a sink. Its pending deliveries are kept.
+    /// Stop sending to a sink. Its deliveries stay pending.
     Pause(One),
     /// Send to a sink again, at once.
     Resume(One),
@@ -65,17 +65,20 @@ struct One {
     gateway: Gateway,
 }
 
-const STATUS: &[Column] = &[
-    Column::new("SINK", "/name"),
-    Column::new("STATE", "/state"),
-    Column::new("PENDING", "/pending"),
-    Column::new("DEAD", "/dead"),
-    Column::new("SENDING", "/in_flight").optional(),
-    Column::age("LAST SUCCESS", "/last_success_at")
+const STATUS: &[Column<Sink>] = &[
+    Column::new("SINK", |sink: &Sink| sink.name.clone()),
+    Column::new("STATE", |sink: &Sink| sink.state.clone()),
+    Column::new("PENDING", |sink: &Sink| sink.pending.to_string()),
+    Column::new("DEAD", |sink: &Sink| sink.dead.to_string()),
+    Column::new("SENDING", |sink: &Sink| sink.in_flight.to_string()).optional(),
+    Column::age("LAST SUCCESS", |sink: &Sink| sink.last_success_at)
         .or("never")
         .optional(),
-    Column::age("NEXT TRY", "/retry_at").optional(),
-    Column::new("LAST ERROR", "/last_error").squeeze(),
+    Column::age("NEXT ATTEMPT", |sink: &Sink| sink.retry_at).optional(),
+    Column::new("LAST ERROR", |sink: &Sink| {
+        or_empty(sink.last_error.as_ref())
+    })
+    .squeeze(),
 ];
 
 impl Sinks {
@@ -83,21 +86,19 @@ impl Sinks {
         match self.what {
             What::List { json } => catalog::list_sinks(json, terminal),
             What::Show { name } => catalog::show_sink(&name, terminal),
-            What::Status { json, gateway } => {
+            What::Status { form, gateway } => {
                 let api = Api::of(&gateway)?;
-                let answer = wait(api.get(&["sinks"], &[]))?;
-                if json {
-                    return terminal.json(&answer);
-                }
-                let items = answer.get("items").and_then(Value::as_array);
-                match items.filter(|items| !items.is_empty()) {
-                    Some(items) => table::show(terminal, STATUS, items, Clock::machine().now()),
-                    None => terminal.say("no sinks are configured"),
-                }
+                let list = List {
+                    command: "sinks status",
+                    path: &["sinks"],
+                    filters: Vec::new(),
+                    columns: STATUS,
+                    id: |sink: &Sink| sink.name.clone(),
+                    none: "no sinks are configured",
+                };
+                wait(list.print(&api, &[], &form, terminal)).map(drop)
             }
-            What::Pause(one) => {
-                one.turn("pause", "paused; its pending deliveries are kept", terminal)
-            }
+            What::Pause(one) => one.turn("pause", "paused; its deliveries stay pending", terminal),
             What::Resume(one) => one.turn("resume", "resumed", terminal),
         }
     }
@@ -109,12 +110,13 @@ impl One {
         let (kind, name) = &self.name;
         let answer = wait(api.post(&["sinks", kind, name, verb], &json!({})))?;
         if self.json {
-            return terminal.json(&answer);
+            return terminal.json(answer.raw());
         }
         terminal.line(format_args!("{kind}/{name} {done}"))
     }
 }
 
+/// The two halves of a full name.
 fn full_name(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {

@@ -1,6 +1,7 @@
 //! Tables and details for terminals. Widths are those that are seen: a Chinese character takes two columns.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -8,19 +9,19 @@ use super::failure::Failure;
 use super::terminal::{Terminal, harmless, style_of};
 use campanile_model::Clock;
 
-/// The blanks between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
 
-/// To this a column is squeezed before others are left out: half a line of Chinese.
+/// Columns are cut down to this width before others are left out: twelve Chinese characters.
 const EASY: usize = 24;
 
-/// The least to which a column is squeezed.
+/// No column is cut below this width.
 const LEAST: usize = 12;
 
 /// What is done with a column when a row is wider than the screen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fit {
-    /// It stays: without it the row is of no use.
+    /// It stays: without it the row is useless.
     Keep,
     /// It is cut short.
     Squeeze,
@@ -28,79 +29,84 @@ enum Fit {
     Drop,
 }
 
-/// One column of a list.
-#[derive(Clone, Copy)]
-pub(crate) struct Column {
+/// Where a column finds its cell in an item.
+enum Find<T> {
+    Text(fn(&T) -> String),
+    Age(fn(&T) -> Option<Timestamp>),
+}
+
+/// One column of a list of `T`.
+pub(crate) struct Column<T> {
     head: &'static str,
-    /// Where in the item: a JSON pointer.
-    at: &'static str,
-    /// What is shown where nothing stands there.
+    find: Find<T>,
+    /// What is shown for an item that has nothing there.
     absent: &'static str,
-    age: bool,
     fit: Fit,
 }
 
-impl Column {
-    /// A column that shows what stands at this JSON pointer of each item.
-    pub(crate) const fn new(head: &'static str, at: &'static str) -> Self {
+impl<T> Column<T> {
+    /// A column of text.
+    pub(crate) const fn new(head: &'static str, text: fn(&T) -> String) -> Self {
         Self {
             head,
-            at,
+            find: Find::Text(text),
             absent: "",
-            age: false,
             fit: Fit::Keep,
         }
     }
 
-    /// A column that shows how long ago (or how soon) the time at this pointer is.
-    pub(crate) const fn age(head: &'static str, at: &'static str) -> Self {
+    /// A column that shows how long ago, or how soon, a time is.
+    pub(crate) const fn age(head: &'static str, time: fn(&T) -> Option<Timestamp>) -> Self {
         Self {
-            age: true,
-            ..Self::new(head, at)
+            head,
+            find: Find::Age(time),
+            absent: "",
+            fit: Fit::Keep,
         }
     }
 
-    /// The same, with these words where an item has nothing to show.
-    pub(crate) const fn or(self, absent: &'static str) -> Self {
-        Self { absent, ..self }
+    /// The same, with these words for an item that has nothing to show.
+    pub(crate) const fn or(mut self, absent: &'static str) -> Self {
+        self.absent = absent;
+        self
     }
 
-    /// The same, cut short where the screen is too narrow.
-    pub(crate) const fn squeeze(self) -> Self {
-        Self {
-            fit: Fit::Squeeze,
-            ..self
-        }
+    /// The same, cut short when the screen is too narrow.
+    pub(crate) const fn squeeze(mut self) -> Self {
+        self.fit = Fit::Squeeze;
+        self
     }
 
-    /// The same, left out where the screen is too narrow.
-    pub(crate) const fn optional(self) -> Self {
-        Self {
-            fit: Fit::Drop,
-            ..self
-        }
+    /// The same, left out when the screen is too narrow.
+    pub(crate) const fn optional(mut self) -> Self {
+        self.fit = Fit::Drop;
+        self
     }
 
-    fn cell(&self, item: &Value, now: Timestamp) -> String {
-        let value = item.pointer(self.at).unwrap_or(&Value::Null);
-        let mut text = plain(value);
+    fn cell(&self, item: &T, now: Timestamp) -> String {
+        let text = match self.find {
+            Find::Text(text) => harmless(&text(item)).replace(['\n', '\t'], " "),
+            Find::Age(time) => time(item).map(|at| age(now, at)).unwrap_or_default(),
+        };
         if text.is_empty() {
-            self.absent.clone_into(&mut text);
+            return self.absent.to_owned();
         }
-        match text.parse::<Timestamp>() {
-            Ok(at) if self.age => age(now, at),
-            _ => harmless(&text).replace(['\n', '\t'], " "),
-        }
+        text
     }
 }
 
+/// The text of a part that may be absent.
+pub(crate) fn or_empty<D: ToString>(part: Option<&D>) -> String {
+    part.map(ToString::to_string).unwrap_or_default()
+}
+
 /// Shows items as a table, in the width of the screen where there is one.
-pub(crate) fn show(
+pub(crate) fn show<T>(
     terminal: &mut Terminal,
-    columns: &[Column],
-    items: &[Value],
-    now: Timestamp,
+    columns: &[Column<T>],
+    items: &[T],
 ) -> Result<(), Failure> {
+    let now = Clock::machine().now();
     let text: Vec<Vec<String>> = columns
         .iter()
         .map(|column| items.iter().map(|item| column.cell(item, now)).collect())
@@ -134,22 +140,20 @@ pub(crate) fn show(
 }
 
 /// Shows a part of a page as a table after an empty line; nothing where it has no items.
-pub(crate) fn section(
+pub(crate) fn section<T>(
     terminal: &mut Terminal,
-    columns: &[Column],
-    items: &Value,
+    columns: &[Column<T>],
+    items: &[T],
 ) -> Result<(), Failure> {
-    match items.as_array() {
-        Some(items) if !items.is_empty() => {
-            terminal.line("")?;
-            show(terminal, columns, items, Clock::machine().now())
-        }
-        _ => Ok(()),
+    if items.is_empty() {
+        return Ok(());
     }
+    terminal.line("")?;
+    show(terminal, columns, items)
 }
 
 /// The width of each column; 0 leaves it out. Long columns give way first, then those that can be spared.
-fn fit(columns: &[Column], mut widths: Vec<usize>, screen: Option<usize>) -> Vec<usize> {
+fn fit<T>(columns: &[Column<T>], mut widths: Vec<usize>, screen: Option<usize>) -> Vec<usize> {
     let Some(screen) = screen else {
         return widths;
     };
@@ -205,18 +209,25 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
+/// Shows a text of several lines under its name.
+pub(crate) fn text(terminal: &mut Terminal, name: &str, text: &str) -> Result<(), Failure> {
+    terminal.title(name)?;
+    for line in harmless(&text.replace('\r', "")).lines() {
+        terminal.line(format_args!("    {line}"))?;
+    }
+    Ok(())
+}
+
 /// Shows one object: a line for each of its parts, those of inner objects after a dot.
-pub(crate) fn detail(terminal: &mut Terminal, value: &Value) -> Result<(), Failure> {
+pub(crate) fn detail(terminal: &mut Terminal, value: &impl Serialize) -> Result<(), Failure> {
+    let value = serde_json::to_value(value).map_err(std::io::Error::other)?;
     let mut parts = Vec::new();
-    flatten(String::new(), value, &mut parts);
+    flatten(String::new(), &value, &mut parts);
     let short = parts.iter().filter(|(_, text)| !text.contains('\n'));
     let width = short.map(|(name, _)| name.width()).max().unwrap_or(0);
     for (name, text) in &parts {
         if text.contains('\n') {
-            terminal.title(name)?;
-            for line in text.lines() {
-                terminal.line(format_args!("    {line}"))?;
-            }
+            self::text(terminal, name, text)?;
         } else {
             let blanks = " ".repeat(width.saturating_sub(name.width()) + GAP);
             let painted = terminal.paint(style_of(text), text);

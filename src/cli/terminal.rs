@@ -1,8 +1,9 @@
-//! The one way to the screen: data to stdout, words to stderr, colour only where somebody sees it.
+//! All output: data to stdout, messages to stderr, color on a terminal or where it is asked for.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use clap::ColorChoice;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
@@ -20,14 +21,18 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// The process's own stdout and stderr.
-    pub(crate) fn of_process() -> Self {
+    pub(crate) fn of_process(color: ColorChoice) -> Self {
         let shown = io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let size = terminal_size::terminal_size();
         Self {
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
-            color: shown && !plain,
+            color: match color {
+                ColorChoice::Auto => shown && !plain,
+                ColorChoice::Always => true,
+                ColorChoice::Never => false,
+            },
             width: size.filter(|_| shown).map(|(width, _)| width.0.into()),
             attended: io::stdin().is_terminal() && io::stderr().is_terminal(),
             live: io::stderr().is_terminal(),
@@ -44,9 +49,15 @@ impl Terminal {
         Ok(writeln!(self.out, "{line}")?)
     }
 
-    /// Data as JSON, indented for people and still one value for programs.
+    /// Data as indented JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
+        self.line(text)
+    }
+
+    /// Data as JSON on one line.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(io::Error::other)?;
         self.line(text)
     }
 
@@ -55,13 +66,13 @@ impl Terminal {
         Ok(self.out.write_all(bytes)?)
     }
 
-    /// A line of words about the data.
+    /// A message about the data.
     pub(crate) fn say(&mut self, words: impl Display) -> Result<(), Failure> {
         self.flush()?;
         Ok(writeln!(self.err, "{words}")?)
     }
 
-    /// Words that the next ones replace: only for those who watch.
+    /// A message that the next one replaces. Only on a terminal.
     pub(crate) fn progress(&mut self, words: impl Display) -> Result<(), Failure> {
         if self.live {
             write!(self.err, "\r\x1b[2K{words}")?;
@@ -69,17 +80,18 @@ impl Terminal {
         Ok(())
     }
 
-    /// Sends on what is held back.
+    /// Writes what is still buffered.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)
     }
 
-    /// Asks for a yes. With nobody there to ask, the answer has to be on the command line.
+    /// Whether a person can answer a question.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.attended
+    }
+
+    /// Asks for a yes.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<(), Failure> {
-        if !self.attended {
-            let unasked = Failure::usage(format!("{question} There is nobody here to ask."));
-            return Err(unasked.hint("add --yes if this is what you want"));
-        }
         self.flush()?;
         write!(self.err, "{question} [y/N] ")?;
         let mut answer = String::new();
@@ -90,7 +102,7 @@ impl Terminal {
         }
     }
 
-    /// The text in a style, where colours are wanted.
+    /// The text in a style, if color is on.
     pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         if self.color {
             format!("{style}{text}{style:#}")

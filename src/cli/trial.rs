@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use campanile_model::Callback;
+use campanile_providers::Explained;
 use clap::Args;
 
 use super::failure::Failure;
@@ -149,13 +150,13 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
     })
 }
 
-const ORIGIN: &[Column] = &[
-    Column::new("FIELD", "/field"),
-    Column::new("GAVE", "/value")
+const ORIGIN: &[Column<Explained>] = &[
+    Column::new("FIELD", |field: &Explained| field.field.clone()),
+    Column::new("GAVE", |field: &Explained| field.value.clone())
         .or("(nothing: the default)")
         .squeeze(),
-    Column::new("FROM", "/place").squeeze(),
-    Column::new("EXPRESSION", "/expression").squeeze(),
+    Column::new("FROM", |field: &Explained| field.place.clone()).squeeze(),
+    Column::new("EXPRESSION", |field: &Explained| field.expression.clone()).squeeze(),
 ];
 
 fn show_origin(
@@ -176,9 +177,7 @@ fn show_origin(
             return terminal.line(words);
         }
     };
-    let rows = fields.iter().map(serde_json::to_value);
-    let rows: Vec<_> = rows.collect::<Result<_, _>>().map_err(io::Error::other)?;
-    table::show(terminal, ORIGIN, &rows, Clock::machine().now())
+    table::show(terminal, ORIGIN, fields)
 }
 
 fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {

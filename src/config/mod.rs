@@ -86,6 +86,16 @@ pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     Layers::read(paths, &Environment::new(), &SHAPE).document_files()
 }
 
+/// The operator's own vendors, those of `[mappings]`; or every mistake in the configuration.
+pub fn own_providers(
+    paths: &[PathBuf],
+    environment: &Environment,
+) -> Result<Vec<Arc<dyn Provider>>, Mistakes> {
+    load(paths, environment)?;
+    let mut layers = Layers::read(paths, environment, &SHAPE);
+    Ok(mappings::read(&mut layers, &SHAPE).0)
+}
+
 /// The same with other providers.
 pub fn load_with(
     paths: &[PathBuf],
@@ -158,9 +168,7 @@ pub struct Server {
 impl Server {
     /// Where the vendor of `source` calls. A key is a secret: `<key>` is in its place.
     pub fn address(&self, source: &Source) -> String {
-        let keyed = !source.keys.is_empty();
-        let key = if keyed { "/<key>" } else { "" };
-        self.whole(&format!("/callback/{}{key}", source.name))
+        self.whole(&source.callback_path())
     }
 
     /// `path` behind the public address, where that is known; else the path alone.

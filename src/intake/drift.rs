@@ -11,8 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use campanile_model::{Callback, Fingerprint, Report, Resource, Severity, Status};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Identified, Kept, Read, identity};
 use crate::snapshot::Source;
@@ -106,7 +107,7 @@ struct Counts {
 }
 
 /// What operators see.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Seen {
     /// Whether the source is still being learned.
     pub learning: bool,

@@ -8,6 +8,7 @@ mod canaries;
 mod cli;
 mod config;
 mod delivery;
+mod description;
 mod disk;
 mod drift;
 mod field;

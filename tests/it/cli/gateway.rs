@@ -21,9 +21,15 @@ fn ask(args: &[&str], answers: &[(u16, Value)]) -> (Run, Vec<Asked>) {
 
 fn alert(title: &str) -> Value {
     json!({
-        "id": ID, "source": "ucloud/prod", "status": "firing", "severity": "critical",
-        "title": title, "received_at": "2026-01-01T00:00:00Z", "episode": 1,
+        "id": ID, "source": "ucloud/prod", "message_id": "s-1/firing", "fingerprint": "00d1c0de00d1c0de",
+        "status": "firing", "severity": "critical", "title": title, "description": "", "resource": {},
+        "metric": {}, "starts_at": null, "ends_at": null, "received_at": "2026-01-01T00:00:00Z",
+        "labels": {}, "links": [], "raw": {}, "episode": ID,
     })
+}
+
+fn counted(count: u64, dry_run: bool) -> Value {
+    json!({"count": count, "dry_run": dry_run})
 }
 
 fn body(asked: &[Asked]) -> Value {
@@ -124,20 +130,22 @@ fn a_title_cannot_command_the_terminal() {
 }
 
 #[test]
-fn an_alert_is_shown_with_its_deliveries_and_tries() {
+fn an_alert_is_shown_with_its_deliveries_and_attempts() {
     let answer = json!({
         "alert": alert("load is high"),
-        "episode": 4,
-        "deliveries": [{"sink": "webhook/oncall", "attempts": 3, "due_at": null, "last_error": "answered 503"}],
+        "episode": ID,
+        "deliveries": [{"alert_id": ID, "sink": "webhook/oncall", "fingerprint": "00d1c0de00d1c0de", "attempts": 3,
+            "pending_since": "2026-01-01T00:00:00Z", "due_at": null, "last_error": "answered 503", "last_code": 503,
+            "retried": false}],
         "attempts": [{"sink": "webhook/oncall", "at": "2026-01-01T00:00:01Z", "took_ms": 12,
-            "attempt": 1, "code": 503, "verdict": "again"}],
+            "attempt": 1, "code": 503, "verdict": "again", "worth": null, "remark": null}],
         "callback": "POST /callback/ucloud/prod/*** HTTP/1.1\r\n\r\n{}",
     });
     let (run, asked) = ask(&["alerts", "show", ID], &[(200, answer)]);
     assert_eq!(asked[0].line(), format!("GET /api/v1/alerts/{ID} HTTP/1.1"));
     for words in [
         "load is high",
-        "PENDING TO",
+        "PENDING FOR",
         "answered 503",
         "VERDICT",
         "again",
@@ -148,7 +156,7 @@ fn an_alert_is_shown_with_its_deliveries_and_tries() {
 }
 
 #[test]
-fn retry_says_to_whom_an_alert_is_owed_again() {
+fn retry_says_for_which_sinks_an_alert_is_pending_again() {
     let args = [
         "alerts",
         "retry",
@@ -173,7 +181,7 @@ fn retry_says_to_whom_an_alert_is_owed_again() {
 }
 
 #[test]
-fn dead_letters_are_chosen_by_number_by_sink_or_all() {
+fn dead_letters_are_selected_by_number_by_sink_or_all_and_counted_first() {
     for (choice, wanted) in [
         (&["17", "18"][..], json!({"ids": [17, 18]})),
         (
@@ -183,43 +191,141 @@ fn dead_letters_are_chosen_by_number_by_sink_or_all() {
         (&["--all"], json!({"all": true})),
     ] {
         let args = [&["dead", "retry"], choice].concat();
-        let (run, asked) = ask(&args, &[(200, json!({"count": 2}))]);
-        assert_eq!(asked[0].line(), "POST /api/v1/dead/retry HTTP/1.1");
-        assert_eq!(body(&asked), wanted);
-        run.says("2 dead letters will be sent again");
+        let answers = [(200, counted(2, true)), (200, counted(2, false))];
+        let (run, asked) = ask(&args, &answers);
+        let mut first = wanted.clone();
+        first["dry_run"] = json!(true);
+        assert_eq!(body(&asked), first);
+        assert_eq!(asked[1].line(), "POST /api/v1/dead/retry HTTP/1.1");
+        assert_eq!(
+            serde_json::from_str::<Value>(&asked[1].body).unwrap(),
+            wanted
+        );
+        run.says("2 dead letters selected");
+        run.says("2 dead letters will be delivered again");
     }
 }
 
 #[test]
 fn one_is_dropped_at_once_and_more_only_after_a_yes() {
-    let (one, asked) = ask(&["dead", "drop", "17"], &[(200, json!({"count": 1}))]);
+    let (one, asked) = ask(&["dead", "drop", "17"], &[(200, counted(1, false))]);
     assert_eq!(body(&asked), json!({"ids": [17]}));
     one.says("1 dead letter dropped");
     // Nobody is there to say yes, and nothing listens: it must not even ask the gateway.
     let many = Run::of(&["dead", "drop", "--all", "--url", "http://127.0.0.1:1"]);
     assert_eq!(many.code, 2);
     many.says("--yes");
-    let (sure, asked) = ask(
-        &["dead", "drop", "--all", "--yes"],
-        &[(200, json!({"count": 9}))],
-    );
-    assert_eq!(body(&asked), json!({"all": true}));
+    let answers = [(200, counted(9, true)), (200, counted(9, false))];
+    let (sure, asked) = ask(&["dead", "drop", "--all", "--yes"], &answers);
+    assert_eq!(body(&asked), json!({"all": true, "dry_run": true}));
+    sure.says("9 dead letters selected");
     sure.says("9 dead letters dropped");
+}
+
+#[test]
+fn a_dry_run_only_says_how_many_there_are() {
+    for (args, words) in [
+        (
+            &["dead", "retry", "--all"][..],
+            "9 dead letters selected; nothing was changed",
+        ),
+        (
+            &["dead", "drop", "--all"],
+            "9 dead letters selected; nothing was changed",
+        ),
+        (
+            &["quarantine", "retry", "--all"],
+            "9 quarantined callbacks selected",
+        ),
+        (
+            &["quarantine", "drop", "--source", "a/b"],
+            "9 quarantined callbacks selected",
+        ),
+        (
+            &["deliveries", "drop", "--sink", "a/b"],
+            "9 pending deliveries selected",
+        ),
+        (
+            &["deliveries", "drop", "--all"],
+            "9 pending deliveries selected",
+        ),
+    ] {
+        let args = [args, &["--dry-run"]].concat();
+        let (run, asked) = ask(&args, &[(200, counted(9, true))]);
+        assert_eq!((run.code, asked.len()), (0, 1), "{args:?}: {}", run.err);
+        run.says(words);
+    }
+}
+
+#[test]
+fn a_list_is_also_ids_alone_or_one_object_a_line() {
+    let page = json!({"items": [alert("a"), alert("b")], "next": "c-17"});
+    let (ids, _) = ask(&["alerts", "list", "-q"], &[(200, page.clone())]);
+    assert_eq!(ids.out, format!("{ID}\n{ID}\n"));
+    ids.says("--before c-17");
+    let (lines, _) = ask(&["alerts", "list", "--ndjson"], &[(200, page.clone())]);
+    let lines: Vec<Value> = lines
+        .out
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(json!(lines), page["items"]);
+}
+
+#[test]
+fn color_is_used_when_it_is_asked_for() {
+    let page = json!({"items": [alert("a")], "next": null});
+    for (when, colored) in [("always", true), ("never", false), ("auto", false)] {
+        let (run, _) = ask(&["alerts", "list", "--color", when], &[(200, page.clone())]);
+        assert_eq!(run.out.contains('\u{1b}'), colored, "{when}");
+    }
+}
+
+#[test]
+fn sources_are_listed_and_shown_with_their_addresses() {
+    let source = json!({
+        "name": "ucloud/prod", "provider": "ucloud", "callback": "https://a.example/callback/ucloud/prod/<key>",
+        "paths": ["/callback/ucloud/prod/<key>"], "proof": "path key", "accepted": 7, "ignored": 0, "duplicates": 1,
+        "conflicts": 0, "quarantined": 0, "rejected": 3, "last_callback_at": null,
+        "drift": {"learning": true, "looked_at": 7, "keys": 8, "full": false, "new_keys": 0, "gone_keys": 0,
+            "changed_types": 0, "changes": [], "unknown_words": {}},
+    });
+    let page = json!({"items": [source.clone()], "next": null});
+    let (list, _) = ask(&["sources", "list"], &[(200, page)]);
+    for words in [
+        "ucloud/prod",
+        "https://a.example/callback/ucloud/prod/<key>",
+        "path key",
+        "never",
+    ] {
+        list.says(words);
+    }
+    let (one, asked) = ask(&["sources", "show", "ucloud/prod"], &[(200, source)]);
+    assert_eq!(asked[0].line(), "GET /api/v1/sources/ucloud/prod HTTP/1.1");
+    one.says("rejected");
 }
 
 #[test]
 fn quarantine_retry_fails_while_something_is_still_unreadable() {
     let fault = json!({"place": "body.AlarmTime", "problem": "not a number"});
-    let still = json!({"released": 2, "still_unreadable": [{"id": 3, "faults": [fault]}]});
+    let still = json!({"count": 3, "dry_run": false, "released": 2, "still_unreadable": [{"id": 3, "faults": [fault]}]});
     let args = ["quarantine", "retry", "--source", "ucloud/prod"];
-    let (run, asked) = ask(&args, &[(200, still)]);
-    assert_eq!(body(&asked), json!({"source": "ucloud/prod"}));
+    let (run, asked) = ask(&args, &[(200, counted(3, true)), (200, still)]);
+    assert_eq!(
+        body(&asked),
+        json!({"source": "ucloud/prod", "dry_run": true})
+    );
     assert_eq!(run.code, 1);
     run.says("2 callbacks read and accepted");
     run.says("body.AlarmTime");
-    let all = json!({"released": 3, "still_unreadable": []});
+    let all = json!({"count": 3, "dry_run": false, "released": 3, "still_unreadable": []});
     assert_eq!(
-        ask(&["quarantine", "retry", "--all"], &[(200, all)]).0.code,
+        ask(
+            &["quarantine", "retry", "--all"],
+            &[(200, counted(3, true)), (200, all)]
+        )
+        .0
+        .code,
         0
     );
 }
@@ -236,8 +342,12 @@ fn a_delivery_is_dropped_by_alert_and_sink() {
 #[test]
 fn sinks_are_shown_paused_and_resumed() {
     let sink = json!({"name": "webhook/oncall", "kind": "webhook", "configured": true, "state": "paused",
-        "pending": 7, "dead": 1, "in_flight": 0, "last_success_at": null, "last_error": "answered 410"});
-    let (run, _) = ask(&["sinks", "status"], &[(200, json!({"items": [sink]}))]);
+        "pending": 7, "dead": 1, "in_flight": 0, "loaded": 0, "paused_by": "operator", "last_success_at": null, "last_error": "answered 410",
+        "last_error_at": null, "retry_at": null});
+    let (run, _) = ask(
+        &["sinks", "status"],
+        &[(200, json!({"items": [sink], "next": null}))],
+    );
     for words in ["webhook/oncall", "paused", "never", "answered 410"] {
         run.says(words);
     }
@@ -253,7 +363,7 @@ fn sinks_are_shown_paused_and_resumed() {
 fn the_gateways_own_words_of_refusal_are_shown_and_the_token_is_not() {
     let refusal = json!({"error": {"code": "unauthorized", "message": "a bearer token is needed"}});
     let (run, _) = ask(&["dead", "list"], &[(401, refusal)]);
-    assert_eq!(run.code, 1);
+    assert_eq!(run.code, 4);
     run.says("a bearer token is needed");
     run.says("--token");
     assert!(!run.err.contains("let-me-in-please"));
@@ -264,6 +374,6 @@ fn an_answer_that_is_not_the_apis_is_named_as_such() {
     let peer = Peer::answering(&[(404, "<html>not here</html>")]);
     let run = Run::of(&["alerts", "list", "--url", &peer.url]);
     assert_eq!(run.code, 1);
-    run.says("not as Campanile's API does");
+    run.says("not in the form of Campanile's API");
     run.says("usually port 8081");
 }

@@ -72,7 +72,7 @@ fn help_leads_a_newcomer_from_config_to_a_first_alert() {
         "campanile send ucloud --to http://127.0.0.1:8080/callback/ucloud/prod/KEY",
         "campanile dead list",
         "campanile quarantine list",
-        "Exit codes: 0 done, 1 it failed, 2",
+        "Exit codes: 0 done, 1 failed or not found, 2",
     ] {
         help.says(words);
     }
@@ -92,6 +92,7 @@ fn every_command_shows_an_example_of_itself() {
         "renormalize",
         "providers",
         "sinks",
+        "sources",
         "completions",
     ] {
         let help = Run::of(&[command, "--help"]);
@@ -109,7 +110,7 @@ fn wrong_usage_ends_with_two_and_names_the_way_out() {
         (&["send", "ucloud"], "--to <URL>"),
         (
             &["dead", "retry"],
-            "give their numbers from the list, or --sink, or --all",
+            "give numbers from the list, or --sink, or --all",
         ),
         (&["dead", "drop", "1", "--all"], "cannot be used with"),
         (
@@ -183,10 +184,10 @@ fn the_catalogue_is_data_for_programs() {
 }
 
 #[test]
-fn an_unreachable_gateway_is_a_failure_with_a_hint() {
+fn an_unreachable_gateway_ends_with_three_and_a_hint() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let run = Run::of(&["dead", "list", "--url", &url]);
-    assert_eq!(run.code, 1);
+    assert_eq!(run.code, 3);
     run.says("cannot reach");
     run.says("Connection refused");
     run.says("is the gateway running?");

@@ -1,0 +1,95 @@
+//! `campanile sources`: the sources of a running gateway.
+
+use clap::{Args, Subcommand};
+
+use super::api::{Api, Gateway};
+use super::failure::Failure;
+use super::listing::{Form, List};
+use super::table::{self, Column};
+use super::terminal::Terminal;
+use super::wait;
+use crate::api::types::Source;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  campanile sources list
+  campanile sources show ucloud/prod              (its callback address, proof and counts)
+
+The address is whole if `[server] public_url` is set. `<key>` in it stands for the source's key.";
+
+/// The command line of `campanile sources`.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    gateway: Gateway,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List the sources: address, proof, last callback, counts since the start.
+    List {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Show one source.
+    Show {
+        /// The source, such as ucloud/prod.
+        #[arg(value_name = "PROVIDER/NAME", value_parser = full_name)]
+        name: (String, String),
+        /// Print the API's JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const COLUMNS: &[Column<Source>] = &[
+    Column::new("SOURCE", |source: &Source| source.name.clone()),
+    Column::new("CALLBACK", |source: &Source| source.callback.clone()),
+    Column::new("PROOF", |source: &Source| source.proof.clone()).squeeze(),
+    Column::age("LAST CALLBACK", |source: &Source| source.last_callback_at).or("never"),
+    Column::new("ACCEPTED", |source: &Source| source.accepted.to_string()),
+    Column::new("IGNORED", |source: &Source| source.ignored.to_string()).optional(),
+    Column::new("DUPLICATE", |source: &Source| source.duplicates.to_string()).optional(),
+    Column::new("QUARANTINED", |source: &Source| {
+        source.quarantined.to_string()
+    })
+    .optional(),
+    Column::new("REJECTED", |source: &Source| source.rejected.to_string()).optional(),
+];
+
+impl Sources {
+    pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
+        let api = Api::of(&self.gateway)?;
+        match self.what {
+            What::List { form } => {
+                let list = List {
+                    command: "sources list",
+                    path: &["sources"],
+                    filters: Vec::new(),
+                    columns: COLUMNS,
+                    id: |source: &Source| source.name.clone(),
+                    none: "no sources are configured",
+                };
+                wait(list.print(&api, &[], &form, terminal)).map(drop)
+            }
+            What::Show { name, json } => {
+                let answer = wait(api.get(&["sources", &name.0, &name.1], &[]))?;
+                if json {
+                    return terminal.json(answer.raw());
+                }
+                table::detail(terminal, &answer.read::<Source>()?)
+            }
+        }
+    }
+}
+
+fn full_name(text: &str) -> Result<(String, String), String> {
+    match text.split_once('/') {
+        Some((provider, name)) if !provider.is_empty() && !name.is_empty() => {
+            Ok((provider.to_owned(), name.to_owned()))
+        }
+        _ => Err("write the full name, such as ucloud/prod".to_owned()),
+    }
+}
