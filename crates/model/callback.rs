@@ -11,8 +11,8 @@ use crate::body::{self, Json, Params, Text};
 use crate::redact::{self, REDACTED};
 use crate::{Fault, Remark, Secret, charset};
 
-/// Request headers that can carry a secret. Their values are never kept.
-const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
+/// Request headers that can carry a secret of any kind. Their values are never kept, and only proofs see them.
+pub const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
 
 /// One HTTP request from a vendor.
 ///
