@@ -8,6 +8,7 @@ use std::time::Duration;
 use campanile_language::Mistake;
 use campanile_settings::{Setting, Unset, Values};
 
+use crate::policy::{self, Limits};
 use crate::{Policy, Sink};
 
 /// What is constant for a kind.
@@ -19,6 +20,8 @@ pub struct About {
     pub title: Cow<'static, str>,
     /// Pairs of settings of which only one may be set.
     pub alternatives: &'static [(&'static str, &'static str)],
+    /// How many messages the receiver takes, where its vendor says so.
+    pub limits: Limits,
 }
 
 /// A kind of sink. One file in `sinks/kinds/`, or one recipe.
@@ -26,7 +29,7 @@ pub trait Kind: Debug + Send + Sync {
     /// What is constant for it.
     fn about(&self) -> &About;
 
-    /// What it takes in addition to [`crate::policy::SETTINGS`].
+    /// What it takes in addition to [`policy::SETTINGS`].
     fn settings(&self) -> &[Setting];
 
     /// A page with the headings *What it does*, *Set it up*, *What is sent*, *When it fails*.
@@ -39,6 +42,12 @@ pub trait Kind: Debug + Send + Sync {
 
     /// A sink with these settings. Reads certificate files; opens nothing and sends nothing.
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError>;
+}
+
+/// Everything that a sink of this kind takes.
+pub fn settings_of(kind: &dyn Kind) -> Vec<Setting> {
+    let policy = policy::settings(&kind.about().limits);
+    kind.settings().iter().cloned().chain(policy).collect()
 }
 
 /// What a kind needs to build a sink in addition to its own settings.
@@ -59,7 +68,7 @@ pub struct SinkSpec {
     pub kind: Arc<dyn Kind>,
     /// The settings of its kind.
     pub values: Values,
-    /// When to try, how often, how fast.
+    /// When and how often it is called.
     pub policy: Policy,
 }
 

@@ -7,17 +7,17 @@ pub mod http;
 mod kind;
 pub mod kinds;
 pub mod policy;
+mod reach;
 pub mod recipe;
 mod render;
-mod request;
 mod words;
 
 use std::sync::{Arc, LazyLock};
 
 pub use contract::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Message, Sink, WAIT_MAX, Worth};
-pub use kind::{About, BuildError, Kind, SinkSpec, Tools, build};
-pub use policy::Policy;
-pub use recipe::Recipe;
+pub use kind::{About, BuildError, Kind, SinkSpec, Tools, build, settings_of};
+pub use policy::{Limits, Policy};
+pub use recipe::{Recipe, RecipeMistake};
 
 /// Every built-in kind of sink, in alphabetical order of its name.
 pub fn kinds() -> &'static [Arc<dyn Kind>] {

@@ -1,8 +1,9 @@
-//! When a sink is tried, how often and how fast: what every kind takes, and what delivery obeys.
+//! When and how often a sink is called: settings of every kind, obeyed by delivery.
 
 use std::time::Duration;
 
 use campanile_settings::{Setting, Type, Unset, Values, optional, with};
+use serde::Deserialize;
 
 /// What every sink takes: `[sinks.<kind>.<name>]`.
 pub const SETTINGS: &[Setting] = &[
@@ -10,75 +11,118 @@ pub const SETTINGS: &[Setting] = &[
         "timeout",
         Type::Duration(1, 60),
         r#""15s""#,
-        "How long one try may take, answer included.",
+        "How long one attempt may take, response included.",
     ),
     with(
         "retry_schedule",
         Type::Schedule,
         r#"["1s", "5s", "15s", "30s", "1m", "2m", "5m", "10m", "15m", "30m"]"#,
-        "Waits between tries; the last one repeats.",
+        "Waits between attempts. The last one repeats.",
     ),
     with(
         "max_age",
         Type::Duration(1, 2_592_000),
         r#""24h""#,
-        "A delivery older than this becomes a dead letter: kept, shown, sent again when an operator says so.",
+        "A delivery older than this becomes a dead letter: it is kept and shown, and an operator can retry it.",
     ),
     with(
         "in_flight_max",
         Type::Whole(1, 1024),
         "8",
-        "Sends at the same time. Alerts of one problem always go one after the other.",
+        "Attempts at the same time. Alerts of one problem are always sent one after the other.",
     ),
     optional(
         "per_second",
         Type::Whole(1, 1_000_000),
         "10",
-        "At most so many in any second. Left out, there is no limit.",
+        "At most this many messages in any second. Without it, there is no limit.",
     ),
     optional(
         "per_minute",
         Type::Whole(1, 1_000_000),
         "20",
-        "At most so many in any minute. Chat robots commonly take 20.",
+        "At most this many messages in any minute. Chat robots commonly accept 20.",
     ),
     optional(
         "per_day",
         Type::Whole(1, 100_000_000),
         "1000",
-        "At most so many in any day.",
+        "At most this many messages in any day.",
     ),
     with(
         "overflow",
         Type::Word(&["wait", "digest"]),
         r#""wait""#,
-        "What becomes of alerts over a limit. wait: they go out later. digest: they are rolled into one message.",
+        "What happens to alerts over a limit. wait: they are sent later. digest: they are combined into one message.",
     ),
 ];
 
-/// When a sink is tried, how often and how fast.
+/// How many messages a receiver takes: the defaults of the settings with these names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// In any second.
+    pub per_second: Option<u32>,
+    /// In any minute.
+    pub per_minute: Option<u32>,
+    /// In any day.
+    pub per_day: Option<u32>,
+}
+
+impl Limits {
+    /// No limit.
+    pub const NONE: Self = Self {
+        per_second: None,
+        per_minute: None,
+        per_day: None,
+    };
+
+    /// The limits that there are, each with the name of its setting.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let all = [
+            ("per_second", self.per_second),
+            ("per_minute", self.per_minute),
+            ("per_day", self.per_day),
+        ];
+        all.into_iter()
+            .filter_map(|(name, limit)| Some((name, limit?)))
+    }
+}
+
+/// [`SETTINGS`] with these limits as defaults.
+pub(crate) fn settings(limits: &Limits) -> impl Iterator<Item = Setting> {
+    SETTINGS.iter().cloned().map(|mut setting| {
+        let limit = limits.each().find(|(name, _)| *name == setting.name);
+        if let Some((_, limit)) = limit {
+            setting.default = Some(limit.to_string().into());
+        }
+        setting
+    })
+}
+
+/// When and how often a sink is called.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The whole exchange, body included.
     pub timeout: Duration,
-    /// Waits between tries; the last repeats.
+    /// Waits between attempts; the last repeats.
     pub retry_schedule: Vec<Duration>,
-    /// Given up after so long.
+    /// A delivery is given up after this long.
     pub max_age: Duration,
-    /// Sends at the same time.
+    /// Attempts at the same time.
     pub in_flight_max: usize,
-    /// Sends in any second, minute, day; none means no limit.
+    /// Messages in any second; none means no limit.
     pub per_second: Option<u32>,
     /// See `per_second`.
     pub per_minute: Option<u32>,
     /// See `per_second`.
     pub per_day: Option<u32>,
-    /// What does not fit under a limit is rolled into one digest message instead of waiting.
+    /// Alerts over a limit are combined into one digest instead of waiting.
     pub digest: bool,
 }
 
 impl Policy {
-    /// What was set. Fails only if this page and [`SETTINGS`] do not agree.
+    /// What was set. Fails only if [`SETTINGS`] does not declare what is read here.
     pub fn of(values: &Values) -> Result<Self, Unset> {
         Ok(Self {
             timeout: values.get("timeout")?,

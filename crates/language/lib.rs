@@ -253,9 +253,7 @@ impl Template {
             .get_template(NAME)
             .map(|t| t.undeclared_variables(true))
             .map_err(|error| Mistake::of(text, &guarded, &error))?;
-        let own = |path: &String| !more.contains_key(path.split('.').next().unwrap_or_default());
-        let found = found.into_iter().filter(own).collect();
-        names::check(text, &found, names::DELIVERED)?;
+        names::check_with(text, found, more)?;
         let template = Self(engine);
         for alert in sample::alerts() {
             let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);

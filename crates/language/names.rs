@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Map, Value};
+
 use super::{ENGINE, Mistake, nearest};
 
 /// What may stand after a name and a dot.
@@ -115,10 +117,40 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     }
 }
 
+/// Checks names against those of a delivery and `more`, which are samples. A part of a sample must be in it.
+pub(super) fn check_with(
+    text: &str,
+    found: HashSet<String>,
+    more: &Map<String, Value>,
+) -> Result<(), Mistake> {
+    let head = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+    let (own, found): (HashSet<_>, HashSet<_>) = found
+        .into_iter()
+        .partition(|path| more.contains_key(&head(path)));
+    check(text, &found, DELIVERED)?;
+    let mistakes = own.iter().filter_map(|path| {
+        let (name, rest) = path.split_once('.')?;
+        let Value::Object(parts) = more.get(name)? else {
+            return None;
+        };
+        let part = rest.split('.').next()?;
+        let known = parts.keys().map(String::as_str);
+        let unknown = !parts.contains_key(part);
+        unknown.then(|| {
+            let message = format!("`{name}` has no part `{part}`{}", hint(part, known));
+            Mistake::at(text, place(text, path), message)
+        })
+    });
+    match mistakes.min_by_key(|m| (m.line, m.column)) {
+        None => Ok(()),
+        Some(mistake) => Err(mistake),
+    }
+}
+
 /// `: did you mean ...?` with the nearest word, or all of them where none is near.
 fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(word, known.clone()) {
-        Some(candidate) => format!(": did you mean `{candidate}`?"),
+        Some(near) => format!(": did you mean `{near}`?"),
         None => format!(": known are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use campanile_language as language;
 
 use super::Environment;
-use super::mistake::{Location, Mistake, Mistakes, nearest, one_of};
+use super::mistake::{Location, Mistake, Mistakes, one_of};
 use super::node::{Node, Place, Written};
 use super::read::Problem;
 use super::secret::stray_key;
@@ -146,7 +146,7 @@ impl Findings {
             let other = other_names.find(|(other, name)| other == key && words.contains(name));
             let near = other
                 .map(|(_, name)| (*name).to_owned())
-                .or_else(|| nearest(key, words.iter().copied()));
+                .or_else(|| language::nearest(key, words.iter().copied()).map(str::to_owned));
             let stray = stray_key(key).filter(|_| near.is_none());
             let shown = self.without_secret(&node.place, key, stray);
             let expected = one_of(words.iter().copied());

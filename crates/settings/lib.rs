@@ -14,6 +14,7 @@ mod node;
 mod read;
 mod secret;
 mod setting;
+mod signing;
 mod text;
 mod types;
 mod values;
@@ -23,12 +24,13 @@ use std::collections::BTreeMap;
 pub use documents::{Document, Opened};
 pub use findings::Findings;
 pub use layers::{Layers, Shape};
-pub use mistake::{Line, Location, Mistake, Mistakes, nearest, one_of};
+pub use mistake::{Line, Location, Mistake, Mistakes, one_of};
 pub use name::{is_name, names_expected};
 pub use node::{Node, Place, Written};
 pub use read::{Problem, Read};
 pub use secret::{stray_key, stray_name};
 pub use setting::{Setting, Words, optional, required, with};
+pub use signing::{NotASigningKey, SIGNING_KEY_FORM, signing_key};
 pub use types::{SEVERITY, SecretKind, Type};
 pub use values::{FromValue, TlsFiles, Unset, Value, Values};
 
@@ -38,4 +40,14 @@ pub type Environment = BTreeMap<String, String>;
 /// Whether this can be the name of an HTTP header.
 pub fn is_header(name: &str) -> bool {
     http::HeaderName::try_from(name).is_ok()
+}
+
+/// An HTTP address, or why the text is not one: follows the name of the setting in a sentence.
+pub fn http_url(text: &str) -> Result<url::Url, &'static str> {
+    let url = url::Url::parse(text).map_err(|_| "is not a URL")?;
+    match url.scheme() {
+        // Such a URL always has a host.
+        "http" | "https" => Ok(url),
+        _ => Err("begins with neither http:// nor https://"),
+    }
 }

@@ -187,11 +187,6 @@ impl Line {
     }
 }
 
-/// The word of `words` that is nearest to `word`, if one is near.
-pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    campanile_language::nearest(word, words).map(str::to_owned)
-}
-
 /// `a`, `b` or `c`.
 pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();

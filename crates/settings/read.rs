@@ -5,8 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use campanile_language::nearest;
 use campanile_model::{Secret, Severity, StoreUrl};
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -14,12 +13,12 @@ use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::mistake::nearest;
 use super::node::{Node, Place, Written};
 use super::secret;
+use super::signing::{SIGNING_KEY_FORM, signing_key};
 use super::types::{SEVERITY, Type};
 use super::values::{TlsFiles, Value};
-use super::{Environment, is_header};
+use super::{Environment, http_url, is_header};
 
 /// What is wrong with a value: follows the name of the setting in a sentence.
 #[derive(Debug)]
@@ -50,8 +49,8 @@ impl Problem {
         self
     }
 
-    pub(super) fn near(mut self, nearest: Option<String>) -> Self {
-        self.nearest = nearest;
+    pub(super) fn near(mut self, nearest: Option<&str>) -> Self {
+        self.nearest = nearest.map(str::to_owned);
         self
     }
 
@@ -151,7 +150,8 @@ fn address(node: &Node) -> Read<SocketAddr> {
     text.parse()
         .map_err(|_| match text.strip_prefix("localhost:") {
             Some(port) => {
-                Problem::new("is a name, not an IP address").near(Some(format!("127.0.0.1:{port}")))
+                let near = format!("127.0.0.1:{port}");
+                Problem::new("is a name, not an IP address").near(Some(&near))
             }
             None => Problem::new("is not an IP address and a port"),
         })
@@ -250,19 +250,13 @@ fn headers(node: &Node, environment: &Environment) -> Read<Vec<(String, Secret)>
 
 fn url(node: &Node, environment: &Environment) -> Read<Secret> {
     let secret = secret::plain(node, environment)?;
-    let parsed = Url::parse(secret.expose_secret()).map_err(|_| Problem::new("is not a URL"))?;
-    match parsed.scheme() {
-        "http" | "https" => Ok(secret),
-        _ => Err(Problem::new("begins with neither http:// nor https://")),
-    }
+    http_url(secret.expose_secret()).map_err(Problem::new)?;
+    Ok(secret)
 }
 
 /// The address of one of our own listeners, as others reach it.
 fn public_url(node: &Node) -> Read<Url> {
-    let parsed = Url::parse(text(node)?).map_err(|_| Problem::new("is not a URL"))?;
-    if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(Problem::new("begins with neither http:// nor https://"));
-    }
+    let parsed = http_url(text(node)?).map_err(Problem::new)?;
     let bare = parsed.username().is_empty() && parsed.password().is_none();
     match (parsed.query(), parsed.fragment()) {
         (None, None) if bare => Ok(parsed),
@@ -285,18 +279,10 @@ fn secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
 fn signing_secrets(node: &Node, environment: &Environment) -> Read<Vec<Secret>> {
     let one = |item: &Node| {
         let secret = secret::plain(item, environment)?;
-        let key = secret.expose_secret().strip_prefix("whsec_");
-        let bytes = key.and_then(|key| STANDARD.decode(key).ok());
-        match bytes.map(|bytes| bytes.len()) {
-            Some(24..=64) => Ok(secret),
-            Some(length) => Err(Problem::new(format!("has {length} bytes"))),
-            None => Err(Problem::new("is not a signing secret")),
+        match signing_key(&secret) {
+            Ok(_) => Ok(secret),
+            Err(wrong) => Err(Problem::new(wrong.to_string()).expecting(SIGNING_KEY_FORM)),
         }
-        .map_err(|problem| {
-            problem.expecting(
-                "`whsec_` and the base64 of 24 to 64 random bytes; `openssl rand -base64 32` makes some",
-            )
-        })
     };
     match &node.value {
         Written::List(items) if items.is_empty() => Err(Problem::new("is empty")),
@@ -314,7 +300,7 @@ fn names(node: &Node) -> Read<Vec<String>> {
     Ok(names)
 }
 
-/// The paths alone: whoever serves TLS reads the files.
+/// The paths alone: the listener that serves TLS reads the files.
 fn tls(node: &Node) -> Read<TlsFiles> {
     const WORDS: &[&str] = &["certificate", "key"];
     let Written::Table(entries) = &node.value else {

@@ -2,11 +2,12 @@
 
 use std::io::Read as _;
 
+use campanile_language::nearest;
 use campanile_model::Secret;
 use secrecy::ExposeSecret;
 
 use super::Environment;
-use super::mistake::{nearest, one_of};
+use super::mistake::one_of;
 use super::node::{Node, Written};
 use super::read::{Problem, Read, filled, flag};
 

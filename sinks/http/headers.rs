@@ -2,6 +2,7 @@
 
 use campanile_language::{Facts, Mistake, Template};
 use campanile_model::Secret;
+use campanile_settings::http_url;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -28,14 +29,12 @@ const RESERVED: &[&str] = &[
 /// The address of a receiver, if it may be called at all.
 pub(crate) fn address(url: &Secret, egress: Egress) -> Result<Url, BuildError> {
     let wrong = |problem: String| BuildError::new("url", problem);
-    let form = "this is not a valid address; write one such as `https://oncall.example.com/hook`";
-    let url: Url = url
-        .expose_secret()
-        .parse()
-        .map_err(|_| wrong(form.to_owned()))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(wrong(form.to_owned()));
-    }
+    let form = |problem| {
+        wrong(format!(
+            "it {problem}; write one such as `https://oncall.example.com/hook`"
+        ))
+    };
+    let url = http_url(url.expose_secret()).map_err(form)?;
     admit_host(&url, egress).map_err(|refused| wrong(refused.to_string()))?;
     Ok(url)
 }

@@ -3,17 +3,12 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use campanile_model::Secret;
+use campanile_settings::{SIGNING_KEY_FORM, signing_key};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
 use sha2::Sha256;
 
 use crate::BuildError;
-
-/// What a secret begins with.
-const PREFIX: &str = "whsec_";
-/// Shorter ones can be guessed.
-const KEY_BYTES_MIN: usize = 16;
 
 /// The keys of one sink: more than one while a secret is being rotated.
 pub(crate) struct Signer(Vec<Hmac<Sha256>>);
@@ -42,16 +37,8 @@ impl Signer {
 }
 
 fn key(secret: &Secret) -> Result<Hmac<Sha256>, BuildError> {
-    let wrong = |problem: &str| BuildError::new("signing_secret", problem);
-    let encoded = secret.expose_secret().strip_prefix(PREFIX);
-    let form =
-        "a signing secret is written `whsec_` and base64, such as `openssl rand -base64 32` prints";
-    let key = encoded.and_then(|text| BASE64_STANDARD.decode(text).ok());
-    let key = key.ok_or_else(|| wrong(form))?;
-    if key.len() < KEY_BYTES_MIN {
-        return Err(wrong(
-            "a signing secret has at least 16 bytes before base64",
-        ));
-    }
-    Hmac::new_from_slice(&key).map_err(|_| wrong(form))
+    let wrong = |problem: String| BuildError::new("signing_secret", problem);
+    let key = signing_key(secret)
+        .map_err(|problem| wrong(format!("{problem}; expected {SIGNING_KEY_FORM}")))?;
+    Hmac::new_from_slice(&key).map_err(|_| wrong(SIGNING_KEY_FORM.to_owned()))
 }

@@ -2,7 +2,7 @@
 //!
 //! ## What it does
 //! Appends one line of JSON for each alert. When the file would become larger than `rotate_bytes` it is renamed to `NAME.1`,
-//! the older ones to `NAME.2` and so on, and a new one is begun.
+//! the older ones to `NAME.2` and so on, and a new file is started.
 //!
 //! ## Set it up
 //! ```toml
@@ -18,8 +18,8 @@
 //! a crash: its `id` is the same.
 //!
 //! ## When it fails
-//! A full or broken disk is tried again until it works; a half-written line is cut off. A folder that is missing, a file that
-//! may not be written, and a file that ends in something else than our lines are for the operator.
+//! A full or broken disk: retried until it works; a half-written line is cut off. A missing folder, a file without write
+//! permission and a file that does not end in a line of this sink: retried slowly, and the operator is notified.
 
 use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
@@ -33,7 +33,7 @@ use tokio::sync::Mutex;
 
 use crate::kind::page;
 use crate::{
-    About, BuildError, Class, Delivered, Failure, Kind, Message, Sink, Tools, Worth, render,
+    About, BuildError, Class, Delivered, Failure, Kind, Limits, Message, Sink, Tools, Worth, render,
 };
 use campanile_settings::{Setting, Type, Values, required, with};
 
@@ -48,6 +48,7 @@ static ABOUT: About = About {
     name: Cow::Borrowed("file"),
     title: Cow::Borrowed("JSON lines in a file, rotated by size"),
     alternatives: &[],
+    limits: Limits::NONE,
 };
 
 const SETTINGS: &[Setting] = &[
@@ -61,7 +62,7 @@ const SETTINGS: &[Setting] = &[
         "rotate_bytes",
         Type::Whole(4096, 1_099_511_627_776),
         "104857600",
-        "A new file is begun when this one would become larger.",
+        "A new file is started when this one would become larger.",
     ),
     with(
         "keep",
@@ -73,7 +74,7 @@ const SETTINGS: &[Setting] = &[
         "sync",
         Type::Flag,
         "true",
-        "Wait for the disk after each line. false is faster and may lose the last lines when the power fails.",
+        "Wait for the disk after each line. false is faster, but a power failure can lose the last lines.",
     ),
 ];
 
@@ -104,9 +105,9 @@ impl Kind for FileKind {
 /// JSON lines in a file.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where. Its folder must exist.
+    /// The file. Its folder must exist.
     pub path: PathBuf,
-    /// A new file is begun when it would become larger.
+    /// A new file is started when it would become larger.
     pub rotate_bytes: u64,
     /// How many old files are kept.
     pub keep: u32,
@@ -132,7 +133,7 @@ impl File {
             return Err(BuildError::new("path", "this is not the path of a file"));
         }
         if !folder.is_dir() {
-            let problem = format!("the folder {} does not exist: make it", folder.display());
+            let problem = format!("the folder {} does not exist: create it", folder.display());
             return Err(BuildError::new("path", problem));
         }
         let log = Log {
@@ -153,7 +154,7 @@ impl File {
 
     async fn append(&self, message: &Message) -> Result<Delivered, Failure> {
         let lines = render::lines(message);
-        // The lock goes along to the other thread: if this future is dropped, the line in work is still finished alone.
+        // The other thread holds the lock: if this future is dropped, the line is still written whole before the next one.
         let mut log = Arc::clone(&self.log).lock_owned().await;
         let written = tokio::task::spawn_blocking(move || log.append(&lines)).await;
         match written {
@@ -287,7 +288,7 @@ fn cut_torn_tail(file: &mut fs::File) -> io::Result<u64> {
         file.seek(SeekFrom::Start(whole))?;
         file.read_exact(&mut first)?;
         if !matches!(first, [b'{' | 0]) {
-            let fault = "it ends in something that is not one of our lines; name another path";
+            let fault = "it does not end in a line of this sink: set `path` to another file";
             return Err(io::Error::new(io::ErrorKind::InvalidData, fault));
         }
         file.set_len(whole)?;

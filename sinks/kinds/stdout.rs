@@ -1,7 +1,7 @@
 //! # stdout
 //!
 //! ## What it does
-//! Prints one line for each alert: to look at a new set-up, or for a log collector that reads the program's output.
+//! Prints one line for each alert. Use it to try a new configuration, or for a log collector that reads the program's output.
 //!
 //! ## Set it up
 //! ```toml
@@ -13,7 +13,7 @@
 //! `text`: time (UTC), status, severity, source, title, resource. `json`: the alert as the API shows it.
 //!
 //! ## When it fails
-//! A closed or stuck pipe is tried again like any sink that is down; nothing is lost.
+//! A closed or blocked pipe: retried like any sink that is down. Nothing is lost.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ use tokio::sync::Mutex;
 
 use crate::kind::page;
 use crate::{
-    About, BuildError, Class, Delivered, Failure, Kind, Message, Sink, Tools, Worth, render,
+    About, BuildError, Class, Delivered, Failure, Kind, Limits, Message, Sink, Tools, Worth, render,
 };
 use campanile_settings::{Setting, Type, Values, with};
 
@@ -36,15 +36,16 @@ pub struct StdoutKind;
 
 static ABOUT: About = About {
     name: Cow::Borrowed("stdout"),
-    title: Cow::Borrowed("a line on the screen for each alert, for people or as JSON"),
+    title: Cow::Borrowed("a line on standard output for each alert, as text or JSON"),
     alternatives: &[],
+    limits: Limits::NONE,
 };
 
 const SETTINGS: &[Setting] = &[with(
     "format",
     Type::Word(&["text", "json"]),
     r#""text""#,
-    "text: a line for people. json: the alert.",
+    "text: a line for people. json: the alert as JSON.",
 )];
 
 impl Kind for StdoutKind {
@@ -68,7 +69,7 @@ impl Kind for StdoutKind {
     }
 }
 
-/// The screen.
+/// Standard output.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `text` (one line for people, default) or `json`.
@@ -83,7 +84,7 @@ pub struct Stdout {
 }
 
 impl Stdout {
-    /// The process's own output.
+    /// The standard output of this process.
     pub fn new(settings: &Settings, timeout: Duration) -> Self {
         Self::to(Box::new(io::stdout()), settings, timeout)
     }
@@ -133,7 +134,12 @@ impl Sink for Stdout {
         Box::pin(async move {
             let printing = self.print(self.lines(message));
             let done = tokio::time::timeout(self.timeout, printing).await;
-            done.unwrap_or_else(|_| Err(Failure::new(Class::Transient, "nobody reads the output")))
+            done.unwrap_or_else(|_| {
+                Err(Failure::new(
+                    Class::Transient,
+                    "the output was not read in time",
+                ))
+            })
         })
     }
 
@@ -166,6 +172,6 @@ fn text(alert: &Alert) -> String {
         alert.source,
         alert.title,
     );
-    // A vendor's text must not move the cursor of whoever looks.
+    // A vendor's text must not move the cursor of a terminal.
     line.replace(char::is_control, " ")
 }

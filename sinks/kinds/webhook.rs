@@ -1,8 +1,8 @@
 //! # webhook
 //!
 //! ## What it does
-//! Sends one HTTP request for each alert. 2xx is success (with `success`, only if that holds too); everything else is tried
-//! again, or given up with its reason kept.
+//! Sends one HTTP request for each alert. 2xx is success (with `success`, only if that expression holds too). Everything else
+//! is retried, or becomes a dead letter with its reason.
 //!
 //! ## Set it up
 //! ```toml
@@ -10,7 +10,7 @@
 //! url = { env = "ONCALL_URL" }
 //! signing_secret = { env = "ONCALL_SECRET" }   # whsec_<base64>, such as `openssl rand -base64 32` prints
 //! format = "alert"                             # or "cloudevents", "alertmanager"
-//! # body = '{"text": {{ title|tojson }}}'      # or a template of your own; quote every text with `tojson`
+//! # body = '{"text": {{ title|tojson }}}'      # or your own template; quote every text with `tojson`
 //! # headers = { Authorization = "Bearer ..." }
 //! # success = "body.errcode == 0"              # for receivers that answer 200 to everything
 //! # egress = "public_only"                     # refuse private addresses too
@@ -18,7 +18,7 @@
 //!
 //! ## What is sent
 //! `alert` is the alert itself, as the API shows it. `cloudevents` is CloudEvents 1.0 in structured mode, `alertmanager` the
-//! webhook of Alertmanager, version 4. Every request carries `webhook-id` (the same on every try of a delivery: drop what
+//! webhook of Alertmanager, version 4. Every request has `webhook-id` (the same on every attempt of a delivery: drop what
 //! you have seen), `webhook-timestamp` and, with a secret, `webhook-signature` as in Standard Webhooks. A delivery that an operator
 //! retried has `campanile-retried: true`.
 //!
@@ -27,14 +27,14 @@
 //! then describe the digest: `title` is the number of alerts, `description` counts and lists them, `severity` is the highest.
 //!
 //! ## When it fails
-//! 408, 409, 421, 423, 424, 425, 429, 5xx, timeouts, DNS and TLS: again, and `Retry-After` is obeyed. 401, 403, 404, 407,
-//! redirects (never followed) and other 4xx: again, slowly, and you are told. 413: the message is too large; 400, 411, 414-417, 422,
+//! 408, 409, 421, 423, 424, 425, 429, 5xx, timeouts, DNS and TLS: retried, and `Retry-After` is obeyed. 401, 403, 404, 407,
+//! redirects (never followed) and other 4xx: retried slowly, and you are notified. 413: the message is too large; 400, 411, 414-417, 422,
 //! 431: the message is not accepted; both get three attempts, then a dead letter. 410: the sink is paused.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use campanile_model::Secret;
@@ -48,12 +48,13 @@ use crate::http::guard::Egress;
 use crate::http::headers::{address, header, header_value};
 use crate::http::sign::Signer;
 use crate::kind::page;
-use crate::{About, Kind, Tools};
+use crate::reach::{self, Reach};
+use crate::{About, Kind, Limits, Tools};
 use crate::{BuildError, Class, Delivered, Failure, Message, Sink, digest, render};
 use campanile_language::{Facts, Success, Template, sample_alerts};
 use campanile_settings::{Setting, Type, Values, optional, required, with};
 
-/// The header that marks a delivery that an operator retried.
+/// The header of a delivery that an operator retried.
 pub const RETRIED: HeaderName = HeaderName::from_static("campanile-retried");
 /// Standard Webhooks' names.
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -69,14 +70,16 @@ static ABOUT: About = About {
     name: Cow::Borrowed("webhook"),
     title: Cow::Borrowed("an HTTP request for each alert, signed"),
     alternatives: &[("body", "format")],
+    limits: Limits::NONE,
 };
 
-const SETTINGS: &[Setting] = &[
+/// What it takes in addition to [`reach::SETTINGS`].
+const OWN: &[Setting] = &[
     required(
         "url",
         Type::Url,
         r#""https://oncall.example.com/hooks/campanile""#,
-        "Where to. May be a secret, { env = \"NAME\" }: it is never logged.",
+        "The address. It can be a secret, { env = \"NAME\" }: it is never logged.",
     ),
     with(
         "method",
@@ -88,7 +91,7 @@ const SETTINGS: &[Setting] = &[
         "format",
         Type::Word(&["alert", "cloudevents", "alertmanager"]),
         r#""alert""#,
-        "The body: the alert's own JSON, CloudEvents 1.0, or what Alertmanager sends to its webhooks.",
+        "The body: the alert as JSON, CloudEvents 1.0, or the webhook of Alertmanager.",
     ),
     optional(
         "body",
@@ -106,33 +109,17 @@ const SETTINGS: &[Setting] = &[
         "signing_secret",
         Type::SigningSecrets,
         r#"{ env = "ONCALL_SECRET" }"#,
-        "Sign each request as Standard Webhooks say: whsec_ and the base64 of 24 to 64 random bytes. A list while it is being rotated.",
-    ),
-    with(
-        "egress",
-        Type::Word(&["private", "public_only"]),
-        r#""private""#,
-        "private: may also go to private addresses. public_only: may not. Link-local and metadata addresses are refused always.",
+        "Sign each request as in Standard Webhooks: whsec_ and the base64 of 24 to 64 random bytes. Write a list while the secret is being rotated.",
     ),
     optional(
         "success",
         Type::Success,
         r#""body.errcode == 0""#,
-        "A Jinja expression over `status` and `body` that must hold beside a 2xx, for receivers that answer 200 to what they refuse.",
-    ),
-    with(
-        "dangerous_skip_tls_verification",
-        Type::Flag,
-        "false",
-        "Do not verify the receiver's certificate: anyone in between can read and change alerts. Prefer `ca_file`.",
-    ),
-    optional(
-        "ca_file",
-        Type::Path,
-        r#""/etc/campanile/ca.pem""#,
-        "A PEM file with a certificate authority to trust beside the public ones.",
+        "A Jinja expression over `status` and `body` that must hold in addition to a 2xx. For receivers that answer 200 to messages that they refuse.",
     ),
 ];
+
+static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| [OWN, reach::SETTINGS].concat());
 
 impl Kind for WebhookKind {
     fn about(&self) -> &About {
@@ -140,7 +127,7 @@ impl Kind for WebhookKind {
     }
 
     fn settings(&self) -> &[Setting] {
-        SETTINGS
+        &SETTINGS
     }
 
     fn page(&self) -> String {
@@ -149,6 +136,7 @@ impl Kind for WebhookKind {
 
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
         let format: String = values.get("format")?;
+        let reach = Reach::of(values)?;
         let settings = Settings {
             url: values.get("url")?,
             method: values.get("method")?,
@@ -160,10 +148,10 @@ impl Kind for WebhookKind {
                 (None, _) => WebhookBody::Alert,
             },
             headers: values.get("headers")?,
-            public_only: values.get::<String>("egress")? == "public_only",
+            public_only: reach.egress == Egress::PublicOnly,
             success: values.maybe("success"),
-            skip_tls_verification: values.get("dangerous_skip_tls_verification")?,
-            ca_file: values.maybe("ca_file"),
+            skip_tls_verification: reach.skip_tls_verification,
+            ca_file: reach.ca_file,
         };
         Ok(Arc::new(Webhook::new(tools, &settings)?))
     }
@@ -172,7 +160,7 @@ impl Kind for WebhookKind {
 /// An HTTP request for each alert.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where to. A secret, because many receivers know their senders by it alone.
+    /// The address. A secret, because many receivers authenticate the sender by it alone.
     pub url: Secret,
     /// `POST` (default), `PUT` or `PATCH`.
     pub method: String,
@@ -184,11 +172,11 @@ pub struct Settings {
     pub headers: Vec<(String, Secret)>,
     /// Refuse private addresses also, not just link-local and metadata ones.
     pub public_only: bool,
-    /// A success word in the answer, such as `errcode == 0`: a Jinja expression over `body` and `status`.
+    /// A Jinja expression over `body` and `status` that holds for a success, such as `body.errcode == 0`.
     pub success: Option<String>,
     /// Do not verify the receiver's certificate. The operator wrote `dangerous_skip_tls_verification = true`.
     pub skip_tls_verification: bool,
-    /// A PEM file with the certificate authority to trust beside the public ones.
+    /// A PEM file with a certificate authority to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -263,8 +251,8 @@ impl Webhook {
         Ok(sink)
     }
 
-    /// Templates are tried on alerts with quotes and line breaks in their texts, so that a missing `tojson` or a header
-    /// that breaks its line is found when the config is loaded, not at the first odd title.
+    /// Renders the templates for alerts with quotes and line breaks in their texts. A missing `tojson`, or a header with a
+    /// line break, is then found when the config is loaded and not by the first such alert.
     fn try_samples(&self) -> Result<(), BuildError> {
         for alert in sample_alerts() {
             let facts = Facts::of_delivery(&alert, "dlv_0", 1, false);
@@ -281,7 +269,7 @@ impl Webhook {
                 .map_err(|failed| BuildError::new("body", failed.to_string()))?;
             let broken = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err();
             if broken && self.sends_json() {
-                let problem = "this does not give JSON for every alert: put texts in as `{{ title|tojson }}`, without quotes around, or set the header `Content-Type` if it is not meant to be JSON";
+                let problem = "this is not valid JSON for every alert: write texts as `{{ title|tojson }}`, without quotes around them, or set the header `Content-Type` if the body is not JSON";
                 return Err(BuildError::new("body", problem));
             }
         }
@@ -381,7 +369,8 @@ impl Webhook {
         }
         match &self.success {
             Some(success) if !success.holds(answer.status, &answer.body) => {
-                let reason = "the receiver answered, but `success` does not hold for its answer";
+                let reason =
+                    "the receiver answered 2xx, but `success` does not hold for its response";
                 Err(failed(Class::Transient, reason.to_owned()))
             }
             _ => Ok(Delivered::with_code(answer.status)),

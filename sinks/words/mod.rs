@@ -3,8 +3,6 @@
 //! The first line alone is enough: sign and word, title, resource, value. The lines after it say what to do next. Raw text
 //! is cut here, before a recipe escapes it, and mentions nobody.
 
-use std::sync::LazyLock;
-
 use campanile_model::{Alert, Status};
 use jiff::tz::TimeZone;
 use jiff::{SpanRound, Timestamp, Unit};
@@ -21,7 +19,9 @@ const LISTED_MAX: usize = 10;
 /// How a sink speaks to people.
 #[derive(Clone, Debug)]
 pub(crate) struct Locale {
-    words: &'static Words,
+    words: Words,
+    /// The same by name, and those of the recipe.
+    all: Map<String, Value>,
     zone: TimeZone,
 }
 
@@ -36,8 +36,7 @@ pub(crate) enum Room {
 }
 
 /// The words of one language: a file of this folder.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Deserialize)]
 struct Words {
     critical: String,
     error: String,
@@ -55,25 +54,38 @@ struct Words {
     more: String,
 }
 
-static ENGLISH: LazyLock<Words> = LazyLock::new(|| words(include_str!("en.toml")));
-static HANS: LazyLock<Words> = LazyLock::new(|| words(include_str!("zh-Hans.toml")));
-static HANT: LazyLock<Words> = LazyLock::new(|| words(include_str!("zh-Hant.toml")));
-
-fn words(text: &str) -> Words {
-    toml::from_str(text).expect("the files of this folder are complete: a test reads each")
+fn words(text: &str) -> Map<String, Value> {
+    toml::from_str(text).expect("each file of this folder is a table of text: a test reads each")
 }
 
 impl Locale {
     /// The languages that a sink can be set to.
     pub(crate) const LANGUAGES: &'static [&'static str] = &["en", "zh-Hans", "zh-Hant"];
 
-    pub(crate) fn new(language: &str, zone: TimeZone) -> Self {
-        let words = match language {
-            "zh-Hans" => &HANS,
-            "zh-Hant" => &HANT,
-            _ => &ENGLISH,
-        };
-        Self { words, zone }
+    /// The words of a recipe are added to those of the language; of the same name, the recipe's win.
+    pub(crate) fn new<'w>(
+        language: &str,
+        zone: TimeZone,
+        own: impl IntoIterator<Item = (&'w String, &'w String)>,
+    ) -> Self {
+        let mut all = words(match language {
+            "zh-Hans" => include_str!("zh-Hans.toml"),
+            "zh-Hant" => include_str!("zh-Hant.toml"),
+            _ => include_str!("en.toml"),
+        });
+        let own = own.into_iter();
+        all.extend(own.map(|(name, word)| (name.clone(), word.as_str().into())));
+        let words = serde_json::from_value(Value::Object(all.clone()));
+        Self {
+            words: words.expect("the files of this folder are complete: a test reads each"),
+            all,
+            zone,
+        }
+    }
+
+    /// What a recipe sees as `words`.
+    pub(crate) fn words(&self) -> Value {
+        Value::Object(self.all.clone())
     }
 
     /// What a recipe sees as `message`.
@@ -99,8 +111,8 @@ impl Locale {
         }
     }
 
-    fn word(&self, alert: &Alert) -> (&'static str, &'static str) {
-        let words = self.words;
+    fn word(&self, alert: &Alert) -> (&'static str, &str) {
+        let words = &self.words;
         if alert.status == Status::Resolved {
             return ("✅", &words.resolved);
         }
@@ -129,7 +141,7 @@ impl Locale {
     }
 
     fn lines(&self, alert: &Alert, message: &Message) -> Vec<String> {
-        let words = self.words;
+        let words = &self.words;
         let limit = alert.metric.threshold.as_ref().map(|limit| {
             let comparator = alert.metric.comparator.as_deref().unwrap_or_default();
             let unit = alert.metric.unit.as_deref().unwrap_or_default();

@@ -8,13 +8,13 @@ use super::settings::{self, Setting};
 const HEAD: &str = "\
 # Every setting
 
-Written by the tests from `src/config/settings/`. `config/minimal.toml` is the file to begin with, `config/full.toml` shows
-every setting in its place, and `config/schema.json` makes an editor complete them.
+Written by the tests from `src/config/settings/`. Begin with `config/minimal.toml`. `config/full.toml` shows
+every setting in its place. With `config/schema.json` an editor completes and checks them.
 
 A config is one TOML file, or a folder of them that are merged in the order of their names. The environment wins over files:
 `CAMPANILE__SERVER__LISTEN=0.0.0.0:8080` sets `listen` of `[server]`. A secret is `\"literal\"`, `{ env = \"NAME\" }` or
-`{ file = \"/run/secrets/name\" }`, and is never printed. `campanile check` shows every mistake at once; a changed file, or
-`SIGHUP`, is taken over whole or not at all.
+`{ file = \"/run/secrets/name\" }`, and is never printed. `campanile check` shows every mistake at once. A changed file, or
+`SIGHUP`, is applied completely or not at all.
 ";
 
 /// Every setting with what may stand there, its default and why, as Markdown.
@@ -31,8 +31,9 @@ pub fn page(vocabulary: &Vocabulary) -> String {
     for kind in &vocabulary.sinks {
         let (name, title) = (&kind.about().name, &kind.about().title);
         let own = table(kind.settings());
+        let limits = limits(&kind.about().limits);
         parts.push(format!(
-            "### `[sinks.{name}.<name>]`\n\n[{title}](sinks/{name}.md).\n\n{own}"
+            "### `[sinks.{name}.<name>]`\n\n[{title}](sinks/{name}.md).{limits}\n\n{own}"
         ));
     }
     let routes = table(settings::ROUTE);
@@ -40,6 +41,18 @@ pub fn page(vocabulary: &Vocabulary) -> String {
         "## `[[routes]]`\n\nWhich alerts go to which sinks. Without any route, every alert goes to every sink.\n\n{routes}"
     ));
     parts.join("\n")
+}
+
+/// The defaults of this kind for the settings that limit how many messages are sent.
+fn limits(limits: &campanile_sinks::Limits) -> String {
+    let each = limits
+        .each()
+        .map(|(name, limit)| format!("`{name} = {limit}`"));
+    let each: Vec<_> = each.collect();
+    if each.is_empty() {
+        return String::new();
+    }
+    format!(" Its defaults are {}.", each.join(", "))
 }
 
 fn sources(vocabulary: &Vocabulary) -> String {

@@ -1,10 +1,10 @@
-//! What can change while the gateway runs, and what cannot.
+//! Which settings can change while the gateway runs.
 
 use super::Config;
 
 impl Config {
-    /// The settings that differ in `new` and that a running gateway cannot change: with any of them, nothing of `new`
-    /// is taken, and the operator is told to restart.
+    /// The settings that differ in `new` and that a running gateway cannot change. If there are any, nothing of `new` is
+    /// applied, and the log asks the operator to restart.
     pub fn diff_needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let (server, other) = (&self.server, &new.server);
         let differs = [

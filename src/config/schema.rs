@@ -10,9 +10,9 @@ use super::settings::{self, Setting, Type};
 use campanile_settings::SEVERITY;
 
 /// What a mapping is for.
-const MAPPINGS: &str = "Vendors of your own. A mapping says where the fields of an alert stand in a vendor's callback; \
-    docs/add-a-vendor.md teaches it. It may also stand in a file of its own, file = \"acme.toml\", from the folder of this \
-    file. One of the name of a built-in vendor wins over it.";
+const MAPPINGS: &str = "Your own vendors. A mapping says where the fields of an alert are in a vendor's callback; \
+    docs/add-a-vendor.md explains the form. It can also be in its own file: file = \"acme.toml\", from the folder of this \
+    file. A mapping with the name of a built-in vendor replaces that vendor.";
 
 /// A mapping for `full.toml`.
 const EXAMPLE_MAPPING: &str = r#"[mappings.acme]
@@ -51,7 +51,7 @@ pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     }
     let mut sinks = Map::new();
     for kind in &vocabulary.sinks {
-        let all = [kind.settings(), settings::POLICY].concat();
+        let all = campanile_sinks::settings_of(&**kind);
         let (name, title) = (&kind.about().name, &kind.about().title);
         sinks.insert(name.to_string(), named(title, &object(title, &all)));
     }
@@ -230,7 +230,7 @@ fn property(setting: &Setting) -> Value {
 /// A kind of sink of the operator's own. The gateway checks what is in it; here only the outline is described.
 fn recipes() -> Value {
     json!({
-        "description": "Kinds of sinks of your own: one HTTP request each. docs/add-a-sink.md explains the form. It may also be in a file of its own, file = \"pager.toml\", from the folder of this file. One with the name of a built-in kind wins over it.",
+        "description": "Your own kinds of sinks: one HTTP request each. docs/add-a-sink.md explains the form. A recipe can also be in its own file: file = \"pager.toml\", from the folder of this file. A recipe with the name of a built-in kind replaces that kind.",
         "type": "object",
         "additionalProperties": { "type": "object" },
     })
@@ -312,7 +312,7 @@ fn each_schema(schema: &mut Value, name: &str, visit: &mut dyn FnMut(&str, &mut 
     }
 }
 
-/// A vendor of the operator's. The gateway checks what stands in it; here only the outline is told.
+/// A mapping. The gateway checks its content; the schema describes only the outline.
 fn mappings() -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let several = json!({ "anyOf": [text, { "type": "array", "items": text }] });

@@ -2,7 +2,7 @@
 
 use campanile_settings::SecretKind;
 
-use super::settings::{POLICY, SECTIONS, SOURCE, Setting, of_provider};
+use super::settings::{SECTIONS, SOURCE, Setting, of_provider};
 
 /// A setting that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn secret_slots() -> Vec<SecretSlot> {
     }
     for kind in campanile_sinks::kinds() {
         let table = format!("sinks.{}", kind.about().name);
-        tables.push((table, [kind.settings(), POLICY].concat()));
+        tables.push((table, campanile_sinks::settings_of(&**kind)));
     }
     let slots = tables.into_iter().flat_map(|(table, settings)| {
         let slot = move |setting: Setting| {

@@ -25,7 +25,7 @@ pub struct Tls {
     pub files: TlsFiles,
     /// Both, read; the key belongs to the certificate.
     pub pair: Arc<CertifiedKey>,
-    /// Clients accept the certificate until then.
+    /// The end of the certificate's validity.
     pub valid_until: Option<Timestamp>,
 }
 
@@ -78,7 +78,7 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Unfit> {
         .filter(|chain| !chain.is_empty())
         .ok_or_else(|| Unfit {
             word: "certificate",
-            what: format!("names {}, which holds no certificate in PEM form", file.display()),
+            what: format!("names {}, which does not contain a certificate in PEM form", file.display()),
             expected: "a file with `-----BEGIN CERTIFICATE-----`: the certificate of the listener, then its chain",
         })
 }
@@ -88,7 +88,7 @@ fn private(file: &Path) -> Result<PrivateKeyDer<'static>, Unfit> {
     PrivateKeyDer::from_pem_slice(&pem).map_err(|_| Unfit {
         word: "key",
         what: format!(
-            "names {}, which holds no private key in PEM form",
+            "names {}, which does not contain a private key in PEM form",
             file.display()
         ),
         expected: "a file with `-----BEGIN PRIVATE KEY-----`: a key without a passphrase",
@@ -100,7 +100,7 @@ fn unfit_pair(files: &TlsFiles, error: &rustls::Error) -> Unfit {
     let (what, expected) = match error {
         rustls::Error::InconsistentKeys(_) => (
             format!("names the key {key}, which does not belong to the certificate {certificate}"),
-            "the key with which this certificate was requested, and the listener's own certificate first in its file",
+            "the private key of this certificate, and the listener's own certificate first in its file",
         ),
         _ => (
             format!("names the key {key}, which cannot be used: {error}"),
@@ -136,7 +136,7 @@ fn bytes(word: &'static str, file: &Path) -> Result<Vec<u8>, Unfit> {
     }
 }
 
-/// Until when the certificate is valid; none where its form is not known.
+/// The end of the certificate's validity; none if it cannot be read.
 fn valid_until(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let until = certificate.tbs_certificate.validity.not_after;

@@ -1,4 +1,4 @@
-//! Tells when a file of the configuration has changed.
+//! Watches the files of the configuration.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -6,22 +6,22 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
-/// How often the files are looked at. A change is told when two looks in a row saw the same, because editors write in
-/// several steps.
+/// How often the files are looked at. A change is reported when two looks in a row saw the same, because editors write
+/// in several steps.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// One `()` for each change of a file or of a folder's files, after the writing ended. Must be called within a tokio
 /// runtime; the watching ends when the receiver is dropped.
 ///
-/// Files are looked at now and then, not subscribed to: editors and Kubernetes put a new file in the place of the old one,
-/// and a database that stands beside the config would wake a subscriber with every commit.
+/// The files are polled. A subscription would miss that editors and Kubernetes replace a file by a new one, and a database
+/// in the same folder would wake it with every commit.
 pub fn changes(paths: &[PathBuf]) -> mpsc::Receiver<()> {
-    let (told, receiver) = mpsc::channel(1);
+    let (changed, receiver) = mpsc::channel(1);
     let paths = paths.to_vec();
     let mut seen = look(&paths);
     tokio::spawn(async move {
         let mut unsettled = false;
-        while !told.is_closed() {
+        while !changed.is_closed() {
             tokio::time::sleep(LOOK_EVERY).await;
             let now = look(&paths);
             if now != seen {
@@ -30,14 +30,14 @@ pub fn changes(paths: &[PathBuf]) -> mpsc::Receiver<()> {
             } else if unsettled {
                 unsettled = false;
                 // A full channel: the receiver has not looked at the change before, and will see both.
-                let _full = told.try_send(()).is_err();
+                let _full = changed.try_send(()).is_err();
             }
         }
     });
     receiver
 }
 
-/// What tells one state of a file from another.
+/// The state of a file: it changes when the file does.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     path: PathBuf,

@@ -2,6 +2,8 @@
 //!
 //! A function computes the answer from the request. The function can keep state.
 
+pub mod scripted;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -171,8 +171,16 @@ fn check_names_the_file_that_cannot_be_used() {
             "second.key",
             "does not belong to the certificate",
         ),
-        ("first.key", "first.key", "holds no certificate in PEM form"),
-        ("first.pem", "first.pem", "holds no private key in PEM form"),
+        (
+            "first.key",
+            "first.key",
+            "does not contain a certificate in PEM form",
+        ),
+        (
+            "first.pem",
+            "first.pem",
+            "does not contain a private key in PEM form",
+        ),
     ] {
         let folder = folder(certificate, key);
         let (output, said) = campanile(&folder, &["check"]);

@@ -29,8 +29,7 @@ impl Check<'_> {
         let listen = tree.get("admin").and_then(|table| table.get("listen"));
         let place = listen.map_or(Place::Default, |node| node.place.clone());
         if !admin.listen.ip().is_loopback() && admin.token.is_none() {
-            let message =
-                "`[admin]` has no `token`: anyone who reaches this address could read every alert";
+            let message = "`[admin]` has no `token`: anyone who can reach this address could read every alert";
             let expected = "`token = { env = \"CAMPANILE_ADMIN_TOKEN\" }`, or a loopback address such as \"127.0.0.1:8081\"";
             self.findings.wrong(&place, message, expected);
         }
@@ -54,9 +53,10 @@ impl Check<'_> {
             .iter()
             .filter_map(|source| source.table.get("client_certificate"))
         {
-            let message =
-                format!("`client_certificate` could never hold: `[server]` has no `{missing}`");
-            let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is set up";
+            let message = format!(
+                "`client_certificate` can never be verified: `[server]` has no `{missing}`"
+            );
+            let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is configured";
             self.findings
                 .add(&node.place, true, message, expected, None);
         }
@@ -76,7 +76,7 @@ impl Check<'_> {
                     .unwrap_or(source.table)
                     .place
                     .clone();
-                let message = format!("the demo paths are served for `{}` already", first.full());
+                let message = format!("the demo paths are already served for `{}`", first.full());
                 let expected = "one source with `demo_paths = true`";
                 self.findings.add(&place, true, message, expected, None);
             }
@@ -104,7 +104,7 @@ impl Check<'_> {
         );
         let (message, expected) = if source.open && secrets {
             (
-                format!("`{name}` is open, so that its secrets are never asked for"),
+                format!("`{name}` is open: its secrets are never asked for"),
                 "either `open = true` or secrets".to_owned(),
             )
         } else if source.open {
@@ -112,8 +112,10 @@ impl Check<'_> {
         } else if !secrets && source.allow_from.is_empty() && source.client_certificates.is_empty()
         {
             (
-                format!("anyone could raise alerts through `{name}`: it asks for no proof"),
-                format!("{words}; or `open = true` when that is what you want"),
+                format!(
+                    "anyone could raise alerts through `{name}`: it does not verify its caller"
+                ),
+                format!("{words}; or `open = true` to accept every caller"),
             )
         } else if let Some(never) = build::never_believes(feed) {
             let (why, expected) = match never {
@@ -128,7 +130,7 @@ impl Check<'_> {
                 ),
             };
             (
-                format!("`{name}` could never believe a call: {why}"),
+                format!("`{name}` could never accept a call: {why}"),
                 expected,
             )
         } else {

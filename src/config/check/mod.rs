@@ -5,7 +5,8 @@ mod named;
 
 pub(super) use named::Named;
 
-use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, nearest, one_of};
+use campanile_language::nearest;
+use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, one_of};
 
 use super::settings::{self, Setting};
 use super::{Admin, Config, Environment, Feed, Route, Server, SinkSpec, Tls, Vocabulary, build};
@@ -118,7 +119,7 @@ impl Check<'_> {
         let specs = sinks.iter().map(|sink| {
             let mut kinds = vocabulary.sinks.iter();
             let kind = kinds.find(|kind| kind.about().name == sink.kind)?;
-            let all = [kind.settings(), settings::POLICY].concat();
+            let all = campanile_sinks::settings_of(&**kind);
             let values = self.table(Some(sink.table), &sink.path("sinks"), &all);
             self.alternatives(sink.table, kind.about().alternatives);
             built(build::sink(kind, sink.full(), values?))
@@ -165,7 +166,7 @@ impl Check<'_> {
             return;
         };
         for name in wanted.iter().filter(|name| !sinks.contains(name)) {
-            let near = nearest(name, sinks.iter().map(String::as_str));
+            let near = nearest(name, sinks.iter().map(String::as_str)).map(str::to_owned);
             let expected = one_of(sinks.iter().map(String::as_str));
             let message = format!("there is no sink `{name}`");
             self.findings.item(list, name, message, expected, near);

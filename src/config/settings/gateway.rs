@@ -15,7 +15,7 @@ pub(crate) const SERVER: &[Setting] = &[
         "tls",
         Type::Tls,
         TLS,
-        "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
+        "Serve TLS with this certificate (followed by its chain) and this private key: two PEM files. They are read again when they change. The listener then refuses plain HTTP.",
     ),
     optional(
         "public_url",
@@ -27,7 +27,7 @@ pub(crate) const SERVER: &[Setting] = &[
         "body_bytes_max",
         Type::Whole(1024, 67_108_864),
         "1048576",
-        "The largest body that is accepted; a larger one is answered 413. The largest alerts seen are below 256 KiB.",
+        "The largest body that is accepted. A larger one is answered 413. The largest alerts seen are below 256 KiB.",
     ),
     with(
         "trusted_proxies",
@@ -45,13 +45,13 @@ pub(crate) const SERVER: &[Setting] = &[
         "head_timeout",
         Type::Duration(1, 300),
         r#""5s""#,
-        "How long a sender may take for its headers, so that slow ones cannot hold all connections.",
+        "How long a sender may take to send its headers. This stops slow senders from holding all connections.",
     ),
     with(
         "body_timeout",
         Type::Duration(1, 300),
         r#""10s""#,
-        "How long a sender may take for its body; a slower one is answered 408.",
+        "How long a sender may take to send its body. A slower sender is answered 408.",
     ),
     with(
         "connections_max",
@@ -72,7 +72,7 @@ pub(crate) const ADMIN: &[Setting] = &[
         "listen",
         Type::Address,
         r#""127.0.0.1:8081""#,
-        "The address of the page and the API. Anything but loopback needs a token.",
+        "The address of the page and the API. Any address but loopback needs `token`.",
     ),
     optional(
         "public_url",
@@ -84,13 +84,13 @@ pub(crate) const ADMIN: &[Setting] = &[
         "token",
         Type::Secret,
         r#"{ env = "CAMPANILE_ADMIN_TOKEN" }"#,
-        "The bearer token of the page and the API. Health answers without one.",
+        "The bearer token of the page and the API. `/healthz` and `/readyz` need no token.",
     ),
     optional(
         "tls",
         Type::Tls,
         TLS,
-        "Serve TLS with this certificate (its chain behind it) and this private key, two PEM files. They are read again when they change. Plain HTTP is then refused.",
+        "Serve TLS with this certificate (followed by its chain) and this private key: two PEM files. They are read again when they change. The listener then refuses plain HTTP.",
     ),
 ];
 
@@ -114,12 +114,12 @@ pub(crate) const LOG: &[Setting] = &[
         "format",
         Type::Word(&["json", "pretty"]),
         r#""json""#,
-        "json: one object a line, for machines. pretty: for people.",
+        "json: one JSON object per line, for machines. pretty: for people.",
     ),
     with(
         "level",
         Type::Level,
         r#""info""#,
-        "error, warn, info, debug or trace; also for one part, such as \"info,campanile::delivery=debug\".",
+        "error, warn, info, debug or trace. A level for one module is added as in \"info,campanile::delivery=debug\".",
     ),
 ];

@@ -10,7 +10,7 @@ pub(crate) const SOURCE: &[Setting] = &[
         "key",
         Type::Secrets,
         r#"{ env = "SOURCE_KEY" }"#,
-        "A secret, the last part of the path: /callback/<provider>/<name>/<key>. For vendors that sign nothing. A list during a rotation.",
+        "A secret, the last part of the path: /callback/<provider>/<name>/<key>. For vendors that do not sign. Write a list while the key is being rotated.",
     ),
     optional(
         "allow_from",
@@ -22,7 +22,7 @@ pub(crate) const SOURCE: &[Setting] = &[
         "client_certificate",
         Type::Texts,
         r#"["app.netdata.cloud"]"#,
-        "The caller must have shown your proxy a client certificate with one of these common names. Needs `client_certificate_header` and `trusted_proxies` in `[server]`.",
+        "The caller must present a client certificate with one of these common names to your proxy. Needs `client_certificate_header` and `trusted_proxies` in `[server]`.",
     ),
     with(
         "open",
@@ -40,7 +40,7 @@ pub(crate) const SOURCE: &[Setting] = &[
         "severities",
         Type::Severities,
         "{}",
-        "The vendor's words for severities. They win over the provider's own, such as { P0 = \"critical\" }.",
+        "Severities for the vendor's words, such as { P0 = \"critical\" }. They win over those of the provider.",
     ),
     optional(
         "time_zone",
@@ -56,7 +56,7 @@ pub(crate) const SOURCE: &[Setting] = &[
     ),
 ];
 
-/// What a source of a mapping takes beside that, as its proof may ask for.
+/// What a source of a mapping takes in addition, for the proof that the mapping declares.
 pub(crate) fn of_mappings() -> Vec<Setting> {
     Mapping::SETTINGS.iter().map(of_provider).collect()
 }

@@ -105,7 +105,7 @@ fn a_sink_that_a_start_would_refuse_is_refused_by_check_too() {
     let config = config.to_str().unwrap();
     let run = Run::of(&["check", "--config", config]);
     assert_eq!(run.code, 2, "{}{}", run.out, run.err);
-    run.says("error: the sink webhook/chat: body: this does not give JSON for every alert");
+    run.says("error: the sink webhook/chat: body: this is not valid JSON for every alert");
     run.says("error: the sink file/kept: path: the folder /nowhere does not exist");
     run.says("2 mistakes");
     let told = Run::of(&["check", "--json", "--config", config]).json();

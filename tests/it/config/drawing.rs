@@ -7,7 +7,7 @@ use super::{load, load_files};
 fn place(mistake: &Mistake) -> (usize, usize) {
     match &mistake.location {
         Location::Line(line) => (line.line, line.column),
-        other => panic!("{other:?} is no line"),
+        other => panic!("{other:?} is not a line"),
     }
 }
 

@@ -110,7 +110,7 @@ fn other_files_are_checked_beside_one_that_is_not_toml() {
     );
     assert!(
         !drawn.contains("no sink"),
-        "it may stand in the broken file: {drawn}"
+        "it may be in the broken file: {drawn}"
     );
 }
 

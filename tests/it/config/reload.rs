@@ -24,12 +24,12 @@ async fn a_changed_file_is_told_of() {
     // An editor puts a new file in the place of the old one.
     std::fs::write(folder.path().join("new"), "[log]").unwrap();
     std::fs::rename(folder.path().join("new"), &file).unwrap();
-    let told = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
-    assert_eq!(told, Ok(Some(())));
+    let change = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
+    assert_eq!(change, Ok(Some(())));
     std::fs::write(&file, "[server]").unwrap();
-    let told = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
+    let change = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
     assert_eq!(
-        told,
+        change,
         Ok(Some(())),
         "the new file is watched as the old one was"
     );

@@ -232,7 +232,7 @@ fn a_source_with_half_of_the_settings_is_a_mistake_that_names_the_other() {
         assert_eq!(told(&whole), "", "{whole}");
     }
     for (half, word) in [
-        (String::new(), "asks for no proof"),
+        (String::new(), "does not verify its caller"),
         (tenant.to_owned(), "`audience` is not set"),
         (format!("{tenant}\n{key}"), "`audience` is not set"),
         (format!("{audience}\n{key}"), "`tenant` is not set"),

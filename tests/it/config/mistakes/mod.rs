@@ -1,4 +1,4 @@
-//! Everything that can be wrong, where it is said to be, and the mend that is named.
+//! Every mistake: its place, the problem and the fix that is named.
 
 mod gateway;
 mod routes;

@@ -31,7 +31,7 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[providers.ucloud.prod]\n",
         (1, 19),
-        &["no proof", "open = true"],
+        &["does not verify its caller", "open = true"],
     ),
     (
         "[providers.ucloud.prod]\nkey = \"\"\n",
@@ -117,7 +117,7 @@ pub(crate) const MISTAKES: &[Told] = &[
     (
         "[providers.jiankong.web]\nkey = \"good-secret-1\"\n",
         (1, 21),
-        &["could never believe", "`token`"],
+        &["could never accept", "`token`"],
     ),
     (
         "[providers.ucloud.a]\nopen = true\ndemo_paths = true\n[providers.ucloud.b]\nopen = true\ndemo_paths = true\n",

@@ -6,7 +6,7 @@ use campanile_sinks::Class;
 use campanile_sinks::http::guard::{Egress, admit};
 
 use super::{assert_no_secret, message, sink, try_build, webhook};
-use crate::receiver::Receiver;
+use campanile_receiver::scripted::Receiver;
 
 fn admits(ip: &str, egress: Egress) -> bool {
     admit(ip.parse::<IpAddr>().unwrap(), egress).is_ok()

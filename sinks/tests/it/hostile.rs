@@ -1,5 +1,5 @@
 //! Receivers that answer in bad faith. A try ends within the sink's timeout, reads little, and is classified for what it is;
-//! what the gateway then does with the delivery stands in `answers`.
+//! `tests/it/answers.rs` tests what the gateway then does with the delivery.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use campanile_sinks::http::client::{Client, RESPONSE_BYTES_MAX, Request, Setting
 use campanile_sinks::http::guard::Egress;
 
 use super::{assert_no_secret, message, sink, webhook};
-use crate::receiver::{Play, Receiver, Then};
+use campanile_receiver::scripted::Receiver;
+use campanile_receiver::{Play, Then};
 
 /// So much may wait in the kernel's buffers on both sides of a connection, and no end of an answer is read for long.
 const TAKEN_MAX: u64 = 32 * 1024 * 1024;
@@ -112,7 +113,7 @@ async fn an_answer_without_end_is_cut_or_refused_after_little() {
     .await;
 }
 
-/// Each is read and forgotten, so that only time can end it.
+/// Each is read and forgotten: only time can end it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_provisional_answers_ends_at_the_timeout() {
     for provisional in [

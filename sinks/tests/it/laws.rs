@@ -1,7 +1,5 @@
 //! What holds for every kind of sink, and for every recipe against a receiver that answers as the vendor does.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

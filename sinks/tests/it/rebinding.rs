@@ -13,10 +13,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::message;
-use crate::gateway::preamble;
-use crate::process::Process;
-use crate::receiver::{Play, Receiver};
-use crate::standing::post;
+use campanile_receiver::Play;
+use campanile_receiver::scripted::Receiver;
 
 /// Listens on one port of every address by which this machine can be reached without leaving it, and counts.
 struct Ears {
@@ -170,7 +168,7 @@ async fn the_listener_of_these_tests_hears_what_is_allowed() {
     }
 }
 
-/// A resolver that gives these answers in turn, the last one for ever, and counts its questions.
+/// A resolver that gives these answers in turn, the last one again and again, and counts its questions.
 fn resolver(answers: &[&[&str]]) -> (Lookup, Arc<AtomicUsize>) {
     let all = |answer: &&[&str]| {
         answer
@@ -229,7 +227,7 @@ async fn a_name_that_leads_elsewhere_the_second_time_is_judged_the_second_time()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_is_looked_up_once_a_connection_so_that_what_was_judged_is_what_is_called() {
     let ears = Ears::open().await;
-    // Public at the first look, this machine at every later one: who looks twice calls himself.
+    // Public at the first look, this machine at every later one: a client that looks twice calls this machine.
     let (lookup, asked) = resolver(&[&["192.0.2.1"], &["127.0.0.1"]]);
     let client = Client::asking(
         lookup,
@@ -284,34 +282,4 @@ async fn a_redirect_to_a_refused_address_is_not_followed() {
         assert_eq!(call(&client, &refresh.url("/")).await, Ok(200));
     }
     assert_eq!(ears.heard(), 0);
-}
-
-/// A proxy would look names up itself, where nothing judges what it finds.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_the_environment_names_hears_nothing() {
-    let (proxy, receiver) = (Receiver::start([]).await, Receiver::start([]).await);
-    let folder = tempfile::tempdir().unwrap();
-    let settings = format!(
-        "[providers.ucloud.prod]\nopen = true\n[sinks.webhook.oncall]\nurl = \"{}\"\n",
-        receiver.url("/")
-    );
-    let file = folder.path().join("campanile.toml");
-    std::fs::write(file, preamble(folder.path()) + &settings).unwrap();
-    let names = [
-        "http_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ];
-    let export = |name: &str| format!("export {name}={}; ", proxy.url(""));
-    let exports = names.map(export).concat() + "export NO_PROXY= no_proxy=;";
-    let process = Process::start_after(&exports, folder.path()).await;
-    let alarm = br#"{"SessionID":"1","MetricName":"load","AlarmTime":1470822697}"#;
-    let reply = process.send(post("/callback/ucloud/prod", "", alarm)).await;
-    assert_eq!(reply.status, 200);
-    receiver.got_at_least(1).await;
-    assert_eq!(proxy.connections(), 0);
-    process.signal("TERM");
-    process.ended().await;
 }

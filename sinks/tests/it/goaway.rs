@@ -21,7 +21,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Frames: length, type, flags, stream, payload.
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// The last stream that was looked at is 0, and nothing is wrong: `NO_ERROR`; or everything is: `ENHANCE_YOUR_CALM`.
-const LEAVING: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+pub(super) const LEAVING: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
 
 fn tls() -> Arc<ServerConfig> {
@@ -53,7 +53,7 @@ fn speak(tcp: TcpStream, tls: &Arc<ServerConfig>, goaway: &[u8]) -> std::io::Res
 }
 
 /// Listens for as long as the test's process lives.
-fn listen(goaway: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
+pub(super) fn listen(goaway: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));

@@ -6,7 +6,8 @@ use campanile_sinks::http::client::explain;
 use campanile_sinks::{Class, Failure};
 
 use super::{assert_no_secret, message, sink, webhook};
-use crate::receiver::{Play, Receiver, Then};
+use campanile_receiver::scripted::Receiver;
+use campanile_receiver::{Play, Then};
 
 async fn failure(receiver: &Receiver) -> Failure {
     let sink = sink(webhook(&receiver.url("/c4nary?token=c4nary")));
@@ -139,13 +140,13 @@ async fn why_no_connection_was_made_is_told_with_and_without_tls() {
     // Accepts and hangs up; a thread of its own, which ends with the second caller.
     let hangs_up = std::thread::spawn(move || drop(listener.accept()));
     let url = format!("https://{address}/");
-    let told = sink(webhook(&url)).send(&message()).await.unwrap_err();
+    let failure = sink(webhook(&url)).send(&message()).await.unwrap_err();
     hangs_up.join().unwrap();
-    assert!(!told.reason.contains("other"), "{told}");
+    assert!(!failure.reason.contains("other"), "{failure}");
     for scheme in ["http", "https"] {
         let url = format!("{scheme}://{address}/");
-        let told = sink(webhook(&url)).send(&message()).await.unwrap_err();
-        assert_eq!(told.reason, "cannot connect: connection refused");
+        let failure = sink(webhook(&url)).send(&message()).await.unwrap_err();
+        assert_eq!(failure.reason, "cannot connect: connection refused");
     }
 }
 
@@ -214,9 +215,9 @@ fn a_status_is_explained_by_what_an_operator_can_do_about_it() {
         (413, "too large"),
         (429, "fewer requests"),
     ] {
-        let told = explain(status);
-        assert!(told.contains(hint), "{told}");
-        assert!(told.contains(&status.to_string()), "{told}");
+        let failure = explain(status);
+        assert!(failure.contains(hint), "{failure}");
+        assert!(failure.contains(&status.to_string()), "{failure}");
     }
     assert_eq!(explain(500), "the receiver answered 500");
 }

@@ -1,0 +1,64 @@
+//! Which addresses a sink may call and which certificates it trusts: the same settings for every kind that speaks HTTP.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use campanile_settings::{Setting, Type, Unset, Values, optional, with};
+
+use crate::BuildError;
+use crate::http::client::{self, Client};
+use crate::http::guard::Egress;
+
+/// What every kind that speaks HTTP takes.
+pub(crate) const SETTINGS: &[Setting] = &[
+    with(
+        "egress",
+        Type::Word(&["private", "public_only"]),
+        r#""private""#,
+        "private: may also call private addresses. public_only: may not. Link-local and metadata addresses are always refused.",
+    ),
+    with(
+        "dangerous_skip_tls_verification",
+        Type::Flag,
+        "false",
+        "Do not verify the receiver's certificate: anyone in between can read and change alerts. Prefer `ca_file`.",
+    ),
+    optional(
+        "ca_file",
+        Type::Path,
+        r#""/etc/campanile/ca.pem""#,
+        "A PEM file with a certificate authority to trust in addition to the public ones.",
+    ),
+];
+
+/// The values of [`SETTINGS`].
+pub(crate) struct Reach {
+    pub(crate) egress: Egress,
+    pub(crate) skip_tls_verification: bool,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Reach {
+    pub(crate) fn of(values: &Values) -> Result<Self, Unset> {
+        let public_only = values.get::<String>("egress")? == "public_only";
+        Ok(Self {
+            egress: if public_only {
+                Egress::PublicOnly
+            } else {
+                Egress::Any
+            },
+            skip_tls_verification: values.get("dangerous_skip_tls_verification")?,
+            ca_file: values.maybe("ca_file"),
+        })
+    }
+
+    /// A client that obeys them.
+    pub(crate) fn client(&self, timeout: Duration) -> Result<Client, BuildError> {
+        Client::new(client::Settings {
+            egress: self.egress,
+            timeout,
+            ca_file: self.ca_file.as_deref(),
+            skip_tls_verification: self.skip_tls_verification,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! A recipe: a kind of sink that is one HTTP request, written as a TOML file.
+//!
+//! `docs/add-a-sink.md` explains the form. Built-in recipes are in `sinks/catalog/`; an operator's own has the same form and
+//! wins over a built-in of the same name.
+
+mod answer;
+mod form;
+mod recipient;
+mod request;
+mod secrets;
+mod sign;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use campanile_settings::{Environment, Setting, Type, Values, with};
+
+use crate::reach::{self, Reach};
+use crate::words::Locale;
+use crate::{About, BuildError, Kind, Sink, Tools};
+use form::{Doc, Form, Wrong};
+use recipient::Recipient;
+use request::{Parts, seen};
+use secrets::Secrets;
+
+/// What every recipe takes in addition to its own settings and those of [`reach`].
+const SETTINGS: &[Setting] = &[
+    with(
+        "language",
+        Type::Word(Locale::LANGUAGES),
+        r#""en""#,
+        "The language of the message.",
+    ),
+    with(
+        "timezone",
+        Type::Zone,
+        r#""UTC""#,
+        "The time zone of times in the message, such as \"Asia/Shanghai\".",
+    ),
+];
+
+/// A recipe that was read.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    about: About,
+    settings: Vec<Setting>,
+    form: Form,
+    toml: String,
+}
+
+/// What is wrong with a recipe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct RecipeMistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl RecipeMistake {
+    /// A mistake at a byte of the file.
+    fn at(text: &str, at: usize, message: &str) -> Self {
+        let before = text.get(..at).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        Self {
+            line: before.matches('\n').count() + 1,
+            column,
+            message: message.to_owned(),
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a file that is a recipe.
+    pub fn parse(name: &str, text: &str) -> Result<Self, RecipeMistake> {
+        Self::parse_at(name, text, &[])
+    }
+
+    /// Reads the table at `root`, such as `recipes.pager`, of a file.
+    pub fn parse_at(name: &str, text: &str, root: &[&str]) -> Result<Self, RecipeMistake> {
+        let form = Form::read(text, root)?;
+        let own = form.settings.iter();
+        let own = own.map(|(name, own)| own.setting(name));
+        let common = SETTINGS.iter().chain(reach::SETTINGS).cloned();
+        let recipe = Self {
+            about: About {
+                name: name.to_owned().into(),
+                title: form.title.clone().into(),
+                alternatives: &[],
+                limits: form.limits,
+            },
+            settings: own.chain(common).collect(),
+            form,
+            toml: own_text(text, root),
+        };
+        let locale = recipe.locale("en", jiff::tz::TimeZone::UTC);
+        let parts = recipe.parts(&recipe.sample(), &locale).map(drop);
+        let compiled = parts.and_then(|()| recipe.form.answer.compile().map(drop));
+        compiled.map_err(|wrong| wrong.in_file(text))?;
+        Ok(recipe)
+    }
+
+    /// Values of the settings with which the templates are tried.
+    fn sample(&self) -> Values {
+        let example = |setting: &Setting| {
+            let wanted = setting.required && setting.default.is_none();
+            wanted.then(|| format!("{} = {}\n", setting.name, setting.example))
+        };
+        let text: String = self.settings.iter().filter_map(example).collect();
+        let values = Values::parse(&text, &self.settings, &Environment::new());
+        values.unwrap_or_else(|_| Values::defaults(&self.settings))
+    }
+
+    fn parts(&self, values: &Values, locale: &Locale) -> Result<Parts, Wrong> {
+        let (request, sign) = (&self.form.request, self.form.sign.as_ref());
+        request.compile(sign, seen(&self.settings, values), locale.words())
+    }
+
+    fn locale(&self, language: &str, zone: jiff::tz::TimeZone) -> Locale {
+        let own = self.form.words.as_ref();
+        let of = |language: &str| own.and_then(|own| own.get_ref().get(language));
+        // A word that a language lacks is English.
+        let words = [of("en"), of(language)].into_iter().flatten().flatten();
+        Locale::new(language, zone, words)
+    }
+}
+
+/// The recipe alone: the rest of a config file may hold secrets.
+fn own_text(text: &str, root: &[&str]) -> String {
+    let [] = root else {
+        let whole: toml::Table = text.parse().unwrap_or_default();
+        let whole = toml::Value::Table(whole);
+        let found = root.iter().try_fold(&whole, |value, key| value.get(key));
+        let found = found.and_then(toml::Value::as_table);
+        return found.map(ToString::to_string).unwrap_or_default();
+    };
+    text.to_owned()
+}
+
+impl Kind for Recipe {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    fn page(&self) -> String {
+        let Doc {
+            does,
+            setup,
+            sent,
+            fails,
+        } = &self.form.doc;
+        let name = &self.about.name;
+        let mut page = format!("# {name}\n\n## What it does\n{}\n\n", does.trim());
+        let _infallible = write!(
+            page,
+            "## Set it up\n{}\n\n## What is sent\n{}\n\n## When it fails\n{}\n",
+            setup.trim(),
+            sent.trim(),
+            fails.trim()
+        );
+        page
+    }
+
+    fn toml(&self) -> Option<&str> {
+        Some(&self.toml)
+    }
+
+    fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
+        let language: String = values.get("language")?;
+        let locale = self.locale(&language, values.get("timezone")?);
+        Ok(Arc::new(Recipient {
+            title: self.form.title.clone(),
+            parts: self.parts(values, &locale)?,
+            judge: self.form.answer.compile()?,
+            room: self.form.limit,
+            locale,
+            secrets: Secrets::of(&self.settings, values),
+            client: Reach::of(values)?.client(tools.timeout)?,
+        }))
+    }
+}
