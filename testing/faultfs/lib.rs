@@ -79,7 +79,7 @@ impl Disk {
     }
 
     /// Lifts every fault.
-    pub fn mend(&self) {
+    pub fn repair(&self) {
         locked(&self.0.rules).clear();
     }
 
@@ -197,7 +197,7 @@ mod tests {
                 let failed = insert().unwrap_err();
                 assert_eq!(failed.sqlite_error_code(), Some(code), "{kind:?}");
             }
-            disk.mend();
+            disk.repair();
             insert().unwrap();
             let lasting = false;
             disk.fail(Fault { lasting, ..fault });

@@ -1,6 +1,6 @@
-//! D4: the Nth operation on the disk fails, for every N and in every way, once or from then on.
+//! D4: the Nth operation on the disk fails, for every N and every kind of fault, once or from then on.
 //!
-//! `CAMPANILE_DISK=all` tries every N; without it a sample is tried that is spread over the whole run.
+//! `CAMPANILE_DISK=all` tries every N. Without it, the test tries a sample from the whole run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,17 +12,17 @@ use jiff::SignedDuration;
 use super::{House, came, kept, willing};
 use crate::receiver::Receiver;
 
-/// How many moments of a run are tried in the short form, for each way to fail.
+/// The size of the sample, for each kind of fault.
 const SAMPLE: usize = 7;
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Default)]
 struct Run {
-    /// Answered with 2xx.
+    /// Sessions that were answered with 2xx.
     promised: BTreeSet<String>,
-    /// Of those, what was removed because it was old.
+    /// Of those, the sessions that were pruned.
     pruned: BTreeSet<String>,
-    /// How much the gateway asked of the disk.
+    /// The number of disk operations.
     operations: usize,
 }
 
@@ -37,7 +37,7 @@ impl Run {
     }
 }
 
-/// A gateway's small life: start, alarms one by one and together, deliveries, looks, pruning.
+/// One short run of a gateway: alarms one by one and at once, deliveries, reads, pruning.
 async fn live(house: &House, name: &str, run: &mut Run) {
     run.alarm(house, format!("{name}-old")).await;
     house.deliver().await;
@@ -67,7 +67,7 @@ async fn live(house: &House, name: &str, run: &mut Run) {
     run.alarm(house, format!("{name}-last")).await;
 }
 
-/// What a power cut leaves right now holds all that was promised.
+/// After a power cut at this moment the disk holds all that was promised.
 async fn check_power_cut(disk: &Disk, run: &Run) {
     let left = tempfile::tempdir().unwrap();
     disk.cut(Loss::Everything, left.path()).unwrap();
@@ -84,7 +84,7 @@ async fn check_kept(folder: &Path, run: &Run) {
     assert!(lost.is_empty(), "answered with 2xx and not there: {lost:?}");
 }
 
-/// One life with one fault, and what must hold during and after it.
+/// One run with one fault, and the rules during and after it.
 async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::under(folder.path()).unwrap();
@@ -96,9 +96,12 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
         Ok(house) => {
             live(&house, name, &mut run).await;
             check_power_cut(&disk, &run).await;
-            disk.mend();
+            disk.repair();
             let reply = house.alarm(&format!("{name}-after")).await;
-            assert_eq!(reply.status, 200, "mended, it accepts again: {reply:?}");
+            assert_eq!(
+                reply.status, 200,
+                "it does not accept after the repair: {reply:?}"
+            );
             run.promised.insert(format!("{name}-after"));
             assert_eq!(house.look("/readyz").await.status, 200);
             house.deliver().await;
@@ -110,11 +113,11 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains("campanile.db"), "names no file: {said}");
-            disk.mend();
+            disk.repair();
             let house = House::open(folder.path(), receivers).await;
-            let house = house.unwrap_or_else(|e| panic!("mended, it does not start: {e}"));
+            let house = house.unwrap_or_else(|e| panic!("it does not start after the repair: {e}"));
             run.alarm(&house, format!("{name}-after")).await;
-            assert_eq!(run.promised.len(), 1, "mended, it accepts again");
+            assert_eq!(run.promised.len(), 1, "it does not accept after the repair");
             house.deliver().await;
             house.stop().await;
         }
@@ -129,13 +132,13 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
     run
 }
 
-/// The moments to try of a run with so many operations.
+/// The values of N to try in a run with this number of operations.
 fn moments(operations: usize) -> Vec<usize> {
     let step = match std::env::var("CAMPANILE_DISK") {
         Ok(how) if how == "all" => 1,
         _ => operations.div_ceil(SAMPLE).max(1),
     };
-    // From the end, so that the sample is not always the same beginning of each part.
+    // Counted from the end, so the sample does not always have the same first values.
     (1..=operations).rev().step_by(step).collect()
 }
 
