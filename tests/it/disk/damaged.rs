@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::{FILE, House, came, integrity, kept, settings, willing};
+use super::{FILE, Gateway, came, integrity, kept, settings, willing};
 use crate::gateway::preamble;
 use crate::operations::{alarm, running};
 use crate::receiver::Receiver;
@@ -37,13 +37,13 @@ async fn templates(receiver: &Receiver) -> (Files, Files) {
     let folder = tempfile::tempdir().unwrap();
     let mut left = Vec::new();
     for round in 0..2 {
-        let house = House::open(folder.path(), &[receiver]).await.unwrap();
-        assert!(house.app.delivery().pause("webhook/s0").is_some());
+        let gateway = Gateway::open(folder.path(), &[receiver]).await.unwrap();
+        assert!(gateway.app.delivery().pause("webhook/s0").is_some());
         for n in 0..40 {
-            assert_eq!(house.alarm(&format!("{round}-{n}")).await.status, 200);
+            assert_eq!(gateway.alarm(&format!("{round}-{n}")).await.status, 200);
         }
         left.push(files(folder.path()));
-        house.stop().await;
+        gateway.stop().await;
         left.push(files(folder.path()));
     }
     (left.swap_remove(1), left.swap_remove(2))
@@ -358,15 +358,15 @@ async fn serve(template: &Files, harm: impl Fn(&mut Vec<u8>)) -> (usize, usize) 
     let mut files = template.clone();
     harm(files.get_mut(FILE).unwrap());
     put(&files, folder.path());
-    let house = House::open(folder.path(), &[&receiver]).await.unwrap();
+    let gateway = Gateway::open(folder.path(), &[&receiver]).await.unwrap();
     for _ in 0..10 {
-        house.advance(Duration::from_mins(1)).await;
+        gateway.advance(Duration::from_mins(1)).await;
     }
-    assert_eq!(house.alarm("new").await.status, 200);
-    house.deliver().await;
+    assert_eq!(gateway.alarm("new").await.status, 200);
+    gateway.deliver().await;
     let came = came(&receiver.got());
     assert!(came.contains(&"new".to_owned()));
-    let page = house.look("/api/v1/alerts?limit=100").await;
+    let page = gateway.look("/api/v1/alerts?limit=100").await;
     assert_eq!(
         page.status, 500,
         "an incomplete list must be an error: {page:?}"
@@ -375,13 +375,13 @@ async fn serve(template: &Files, harm: impl Fn(&mut Vec<u8>)) -> (usize, usize) 
         page.body.contains(FILE) && page.body.contains(".recover"),
         "{page:?}"
     );
-    let dead = house.look("/api/v1/dead?limit=100").await.json();
+    let dead = gateway.look("/api/v1/dead?limit=100").await.json();
     let dead = dead["items"].as_array().unwrap().clone();
     assert!(
         dead.iter().all(|letter| letter["class"] == "lost"),
         "{dead:?}"
     );
-    house.stop().await;
+    gateway.stop().await;
     (came.len() - 1, dead.len())
 }
 

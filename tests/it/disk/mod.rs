@@ -31,12 +31,12 @@ use crate::standing::{Reply, Wire, post, request};
 const FILE: &str = "campanile.db";
 
 /// A gateway on a folder that is kept after it stops.
-struct House {
+struct Gateway {
     app: App,
     clock: Clock,
 }
 
-impl House {
+impl Gateway {
     /// Starts on a folder; every alert is pending for each of the receivers.
     async fn open(folder: &Path, receivers: &[&Receiver]) -> Result<Self, Error> {
         let file = folder.join("campanile.toml");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use campanile_faultfs::{Disk, Fault, Kind, Loss, Operation};
 use jiff::SignedDuration;
 
-use super::{House, came, kept, willing};
+use super::{Gateway, came, kept, willing};
 use crate::receiver::Receiver;
 
 /// The size of the sample, for each kind of fault.
@@ -27,8 +27,8 @@ struct Run {
 }
 
 impl Run {
-    async fn alarm(&mut self, house: &House, session: String) {
-        let reply = house.alarm(&session).await;
+    async fn alarm(&mut self, gateway: &Gateway, session: String) {
+        let reply = gateway.alarm(&session).await;
         match reply.status {
             200 => assert!(self.promised.insert(session), "a duplicate"),
             503 => assert_eq!(reply.header("retry-after"), "5", "{reply:?}"),
@@ -38,33 +38,33 @@ impl Run {
 }
 
 /// One short run of a gateway: alarms one by one and at once, deliveries, reads, pruning.
-async fn live(house: &House, name: &str, run: &mut Run) {
-    run.alarm(house, format!("{name}-old")).await;
-    house.deliver().await;
-    house.advance(Duration::from_hours(1)).await;
+async fn live(gateway: &Gateway, name: &str, run: &mut Run) {
+    run.alarm(gateway, format!("{name}-old")).await;
+    gateway.deliver().await;
+    gateway.advance(Duration::from_hours(1)).await;
     for n in 0..3 {
-        run.alarm(house, format!("{name}-{n}")).await;
+        run.alarm(gateway, format!("{name}-{n}")).await;
     }
     let together = (3..6).map(|n| format!("{name}-{n}"));
     let mut parts: Vec<Run> = (3..6).map(|_| Run::default()).collect();
     let posts = parts.iter_mut().zip(together);
-    futures_util::future::join_all(posts.map(|(part, session)| part.alarm(house, session))).await;
+    futures_util::future::join_all(posts.map(|(part, session)| part.alarm(gateway, session))).await;
     run.promised
         .extend(parts.into_iter().flat_map(|part| part.promised));
-    house.deliver().await;
-    let before = house.clock.now() - SignedDuration::from_mins(30);
+    gateway.deliver().await;
+    let before = gateway.clock.now() - SignedDuration::from_mins(30);
     run.pruned.insert(format!("{name}-old"));
-    while house.app.store().prune(before).await.unwrap_or(false) {}
+    while gateway.app.store().prune(before).await.unwrap_or(false) {}
     for page in [
         "/api/v1/alerts",
         "/api/v1/deliveries",
         "/metrics",
         "/readyz",
     ] {
-        let status = house.look(page).await.status;
+        let status = gateway.look(page).await.status;
         assert!([200, 500, 503].contains(&status), "{page}: {status}");
     }
-    run.alarm(house, format!("{name}-last")).await;
+    run.alarm(gateway, format!("{name}-last")).await;
 }
 
 /// After a power cut at this moment the disk holds all that was promised.
@@ -92,34 +92,35 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
         disk.fail(fault);
     }
     let mut run = Run::default();
-    match House::open(folder.path(), receivers).await {
-        Ok(house) => {
-            live(&house, name, &mut run).await;
+    match Gateway::open(folder.path(), receivers).await {
+        Ok(gateway) => {
+            live(&gateway, name, &mut run).await;
             check_power_cut(&disk, &run).await;
             disk.repair();
-            let reply = house.alarm(&format!("{name}-after")).await;
+            let reply = gateway.alarm(&format!("{name}-after")).await;
             assert_eq!(
                 reply.status, 200,
                 "it does not accept after the repair: {reply:?}"
             );
             run.promised.insert(format!("{name}-after"));
-            assert_eq!(house.look("/readyz").await.status, 200);
-            house.deliver().await;
-            house.advance(Duration::from_mins(1)).await;
-            house.advance(Duration::from_mins(1)).await;
+            assert_eq!(gateway.look("/readyz").await.status, 200);
+            gateway.deliver().await;
+            gateway.advance(Duration::from_mins(1)).await;
+            gateway.advance(Duration::from_mins(1)).await;
             check_power_cut(&disk, &run).await;
-            house.stop().await;
+            gateway.stop().await;
         }
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains("campanile.db"), "names no file: {said}");
             disk.repair();
-            let house = House::open(folder.path(), receivers).await;
-            let house = house.unwrap_or_else(|e| panic!("it does not start after the repair: {e}"));
-            run.alarm(&house, format!("{name}-after")).await;
+            let gateway = Gateway::open(folder.path(), receivers).await;
+            let gateway =
+                gateway.unwrap_or_else(|e| panic!("it does not start after the repair: {e}"));
+            run.alarm(&gateway, format!("{name}-after")).await;
             assert_eq!(run.promised.len(), 1, "it does not accept after the repair");
-            house.deliver().await;
-            house.stop().await;
+            gateway.deliver().await;
+            gateway.stop().await;
         }
     }
     check_kept(folder.path(), &run).await;

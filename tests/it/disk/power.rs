@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{House, alarm, kept, willing};
+use super::{Gateway, alarm, kept, willing};
 use crate::standing::Wire;
 
 /// Vendors that call at the same time, each on its own connection.
@@ -98,14 +98,14 @@ async fn endure(alarms: usize, cuts_max: usize) {
             at_sync.cut();
         }
     });
-    let house = House::open(folder.path(), &[&receiver]).await.unwrap();
+    let gateway = Gateway::open(folder.path(), &[&receiver]).await.unwrap();
     let mut calls = JoinSet::new();
     for vendor in 0..VENDORS {
-        let wire = Wire::to(house.app.public_address().unwrap()).await;
+        let wire = Wire::to(gateway.app.public_address().unwrap()).await;
         calls.spawn(Arc::clone(&switch).call(wire, vendor, alarms / VENDORS));
     }
     calls.join_all().await;
-    house.stop().await;
+    gateway.stop().await;
     switch.cut();
     // Breaks the reference cycle: the disk's callback holds the switch, and the switch holds the disk.
     switch.disk.at_each_sync(|_| ());
