@@ -98,6 +98,8 @@ pub trait SinkControl: Send + Sync {
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
     /// An operator dropped these deliveries. Must not block.
     fn forget(&self, sink: SinkId, seqs: &[Seq]);
+    /// An operator wants these pending deliveries attempted now. Must not block.
+    fn hurry(&self, sink: SinkId, seqs: &[Seq]);
     /// Sends nothing to this sink until it is resumed. Gives its new state; none when it is not configured.
     fn pause(&self, name: &str) -> Option<SinkState>;
     /// Sends again. Gives its new state; none when it is not configured.
