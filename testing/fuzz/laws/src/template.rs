@@ -54,7 +54,7 @@ pub fn seeds() -> Seeds {
         "{\"text\": {{ title|tojson }}, \"n\": {{ attempt }}}",
         "{% for name, value in labels|items %}{{ name }}={{ value|urlencode }}&{% endfor %}",
         "{% if severity in ['critical', 'error'] %}!{% else %}?{% endif %} {{ resource.name|default('-') }}",
-        "{{ starts_at|time('Asia/Taipei', '%H:%M') }} {{ alert|tojson(indent=2) }}",
+        "{{ starts_at|at('Asia/Taipei', '%H:%M') }} {{ alert|tojson(indent=2) }}",
         "{% macro m(a, b=1) %}{{ a ~ b }}{% endmacro %}{{ m(title) }}{{ m(status, b=metric.value) }}",
         "{% set ns = namespace(n=0) %}{% for l in links %}{% set ns.n = ns.n + 1 %}{{ loop.index }}{% endfor %}{{ ns.n }}",
         "{% set all %}{{ description|upper|replace('A', 'b') }}{% endset %}{{ all[:20]|indent(2) }}",
