@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     progress("a storm on 256 connections");
     let storm = storm(Duration::from_secs(storm_seconds));
     progress("deliveries pending");
-    let with_owed = with_owed(pending);
+    let with_pending = with_pending(pending);
     progress("growth");
     let growth = growth(setting("MILLIONS", 2));
     head(&["memory", "MB (PSS)"]);
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     ]);
     row([
         &*format!("{pending} alerts pending for each of two sinks that are down"),
-        &format!("{with_owed:.0}"),
+        &format!("{with_pending:.0}"),
     ]);
     row([
         &*format!("{stored} alerts stored, just started"),
@@ -129,7 +129,7 @@ fn storm(duration: Duration) -> f64 {
 }
 
 /// Memory some seconds after a start with deliveries pending: both sinks were tried, and found down.
-fn with_owed(pending: u64) -> f64 {
+fn with_pending(pending: u64) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let store = folder.path().join("pending.db");
     filled::fill(&store, pending, &Sinks::TwoDown.names());
