@@ -204,7 +204,9 @@ impl Lanes {
                 touched.push(*fingerprint);
             }
         }
-        touched.into_iter().for_each(|lane| self.seat(lane));
+        for fingerprint in touched {
+            self.seat(fingerprint);
+        }
     }
 
     /// Whether another row could be taken in, if need be by dropping followers.
