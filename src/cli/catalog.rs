@@ -158,8 +158,8 @@ fn facts(provider: &dyn Provider) -> Facts {
 pub(crate) fn list_sinks(form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
     let items = kinds.iter().map(|kind| Kind {
-        name: kind.name.to_string(),
-        summary: kind.summary.to_string(),
+        name: kind.about().name.to_string(),
+        summary: kind.about().title.to_string(),
     });
     let items: Vec<Kind> = items.collect();
     form.print(KINDS, &items, |kind| kind.name.clone(), terminal)
@@ -167,11 +167,12 @@ pub(crate) fn list_sinks(form: &Form, terminal: &mut Terminal) -> Result<(), Fai
 
 pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
-    let names = || kinds.iter().map(|kind| kind.name);
-    let found = kinds.iter().find(|kind| kind.name == name);
+    let names = || kinds.iter().map(|kind| &*kind.about().name);
+    let found = kinds.iter().find(|kind| kind.about().name == name);
     let kind =
         found.ok_or_else(|| unknown("kind of sink", name, names(), "campanile sinks list"))?;
-    terminal.line(kind.page.trim())
+    let page = kind.page();
+    terminal.line(kind.toml().unwrap_or(&page).trim())
 }
 
 /// The failure for an unknown word, with the nearest known one.
