@@ -5,13 +5,13 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::expression::Expression;
 use super::fields::names;
-use super::filters;
 use super::form::{Form, Table};
-use super::names::ANSWER;
 use super::view::{Taking, View};
 use crate::answer::{Answer, Outcome};
+use campanile_language::Expression;
+use campanile_language::filters;
+use campanile_language::scope::ANSWER;
 use campanile_model::Callback;
 
 /// The `[answers]` table.

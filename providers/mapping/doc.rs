@@ -1,8 +1,8 @@
 //! The page of a mapping for operators.
 
 use super::Mapping;
-use super::expression::Expression;
 use super::form::{Form, Table};
+use campanile_language::Expression;
 
 const KEYS: &[&str] = &["sends", "point", "read", "not_kept"];
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use super::Mapping;
-use super::expression::Expression;
-use super::filters;
 use crate::reading::Explained;
 use crate::source::Source;
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_model::Callback;
 use campanile_model::Fault;
 
@@ -49,7 +49,7 @@ impl Mapping {
         call: &Callback,
         source: &Source,
     ) -> Result<Vec<String>, String> {
-        let expression = Expression::compile(written, super::names::ITEM)?;
+        let expression = Expression::compile(written, campanile_language::scope::FIELD)?;
         let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
         let (items, _) = self.items(&view).map_err(|e| e.to_string())?;
         let of = |item: &Value| {

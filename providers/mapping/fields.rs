@@ -4,9 +4,10 @@
 use minijinja::Value;
 use toml::de::DeValue;
 
-use super::expression::Expression;
 use super::form::{Form, Table};
-use super::names::{ITEM, Names};
+use campanile_language::Expression;
+use campanile_language::names::Names;
+use campanile_language::scope::FIELD;
 use campanile_model::Severity;
 
 /// The `[alert]` table.
@@ -53,14 +54,14 @@ impl Fields {
         }
         let (label_maps, labels) = labels(form, table);
         Self {
-            message_id: form.expressions(table, "message_id", ITEM),
-            fingerprint: form.expressions(table, "fingerprint", ITEM),
-            title: form.expression(table, "title", ITEM),
-            description: form.expression(table, "description", ITEM),
+            message_id: form.expressions(table, "message_id", FIELD),
+            fingerprint: form.expressions(table, "fingerprint", FIELD),
+            title: form.expression(table, "title", FIELD),
+            description: form.expression(table, "description", FIELD),
             resource: parts(form, table, "resource", &RESOURCE),
             metric: parts(form, table, "metric", &METRIC),
-            starts_at: form.expression(table, "starts_at", ITEM),
-            ends_at: form.expression(table, "ends_at", ITEM),
+            starts_at: form.expression(table, "starts_at", FIELD),
+            ends_at: form.expression(table, "ends_at", FIELD),
             label_maps,
             labels,
             links: links(form, table),
@@ -123,7 +124,7 @@ fn parts(
     form.only(inner, known);
     known
         .iter()
-        .filter_map(|part| Some((*part, form.expression(inner, part, ITEM)?)))
+        .filter_map(|part| Some((*part, form.expression(inner, part, FIELD)?)))
         .collect()
 }
 
@@ -134,12 +135,12 @@ fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(Strin
         .get("labels")
         .is_some_and(|node| matches!(node.get_ref(), DeValue::Table(_)));
     if !is_table {
-        return (form.expressions(table, "labels", ITEM), Vec::new());
+        return (form.expressions(table, "labels", FIELD), Vec::new());
     }
     let Some(inner) = form.table(table, "labels") else {
         return Default::default();
     };
-    let maps = form.expressions(inner, "*", ITEM);
+    let maps = form.expressions(inner, "*", FIELD);
     let names: Vec<&str> = inner
         .entries()
         .map(|(name, _, _)| name)
@@ -147,7 +148,7 @@ fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(Strin
         .collect();
     let single = names
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), form.expression(inner, name, ITEM)?)));
+        .filter_map(|name| Some((name.to_owned(), form.expression(inner, name, FIELD)?)));
     (maps, single.collect())
 }
 
@@ -159,7 +160,7 @@ fn links(form: &mut Form<'_>, table: Table<'_>) -> Vec<(String, Expression)> {
     let titles: Vec<&str> = inner.entries().map(|(title, _, _)| title).collect();
     titles
         .into_iter()
-        .filter_map(|title| Some((title.to_owned(), form.expression(inner, title, ITEM)?)))
+        .filter_map(|title| Some((title.to_owned(), form.expression(inner, title, FIELD)?)))
         .collect()
 }
 
@@ -176,7 +177,7 @@ impl SeverityWords {
             table,
             &["from", "critical", "error", "warning", "info", "unknown"],
         );
-        let from = form.required_expression(table, "from", ITEM);
+        let from = form.required_expression(table, "from", FIELD);
         let mut words = Vec::new();
         for severity in Severity::ALL {
             let listed = form.texts(table, severity.as_str());
@@ -227,7 +228,7 @@ impl StatusWords {
             form.mistake(table.at, "`status.default` must be firing or resolved");
         }
         let words = Self {
-            from: form.expression(table, "from", ITEM),
+            from: form.expression(table, "from", FIELD),
             resolved: when(form, table, "resolved"),
             ignored: when(form, table, "ignored"),
             firing: when(form, table, "firing"),
@@ -266,7 +267,7 @@ fn when(form: &mut Form<'_>, table: Table<'_>, key: &str) -> When {
                 .collect(),
         );
     }
-    form.expression(table, key, ITEM)
+    form.expression(table, key, FIELD)
         .map_or(When::Never, When::Holds)
 }
 
@@ -281,7 +282,7 @@ impl Skip {
     pub(crate) fn read(form: &mut Form<'_>, table: Table<'_>) -> Option<Self> {
         form.only(table, &["when", "why"]);
         let why = form.required(table, "why")?.to_owned();
-        let when = form.required_expression(table, "when", ITEM)?;
+        let when = form.required_expression(table, "when", FIELD)?;
         Some(Self { when, why })
     }
 }

@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::expression::Expression;
+use campanile_language::Expression;
 use campanile_language::nearest;
+use campanile_language::scope::Scope;
 
 /// Something wrong in the TOML of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,11 +205,11 @@ impl<'s> Form<'s> {
         &mut self,
         table: Table<'_>,
         key: &str,
-        allowed: &[&str],
+        scope: Scope,
     ) -> Option<Expression> {
         let text = self.text(table, key)?;
         let at = table.get(key).map_or(table.at, |node| node.span().start);
-        self.compiled(text, at, allowed)
+        self.compiled(text, at, scope)
     }
 
     /// The expression under `key`, which must be there.
@@ -216,12 +217,12 @@ impl<'s> Form<'s> {
         &mut self,
         table: Table<'_>,
         key: &str,
-        allowed: &[&str],
+        scope: Scope,
     ) -> Option<Expression> {
         if table.get(key).is_none() {
             self.missing(table, key);
         }
-        self.expression(table, key, allowed)
+        self.expression(table, key, scope)
     }
 
     /// The expressions under `key`: a list, or one.
@@ -229,23 +230,18 @@ impl<'s> Form<'s> {
         &mut self,
         table: Table<'_>,
         key: &str,
-        allowed: &[&str],
+        scope: Scope,
     ) -> Vec<Expression> {
         let texts = self.texts(table, key);
         let compiled = texts
             .into_iter()
-            .filter_map(|(text, at)| self.compiled(text, at, allowed));
+            .filter_map(|(text, at)| self.compiled(text, at, scope));
         compiled.collect()
     }
 
     /// Compiles `text`, which stands at `at`.
-    pub(crate) fn compiled(
-        &mut self,
-        text: &str,
-        at: usize,
-        allowed: &[&str],
-    ) -> Option<Expression> {
-        match Expression::compile(text, allowed) {
+    pub(crate) fn compiled(&mut self, text: &str, at: usize, scope: Scope) -> Option<Expression> {
+        match Expression::compile(text, scope) {
             Ok(expression) => Some(expression),
             Err(message) => {
                 self.mistake(at, message);

@@ -11,12 +11,12 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::Mapping;
-use super::expression::Expression;
 use super::fields::When;
-use super::filters;
 use super::view::View;
 use crate::parse::table;
 use crate::source::Source;
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_language::time::Moment;
 use campanile_model::{Fault, Fingerprint, Link, Metric, Report, Resource, Severity, Status};
 

@@ -8,14 +8,11 @@ mod answers;
 mod catalog;
 mod doc;
 mod explain;
-mod expression;
 mod fields;
-mod filters;
 mod form;
 pub(crate) mod fresh;
 mod item;
 mod keys;
-pub(crate) mod names;
 pub(crate) mod prove;
 mod read;
 pub(crate) mod view;
@@ -30,10 +27,11 @@ pub use catalog::{catalog, catalog_files};
 pub use form::MappingMistake;
 
 use answers::Answers;
-use expression::Expression;
+use campanile_language::Expression;
+use campanile_language::names::Names;
+use campanile_language::scope::{CALL, FACTS};
 use fields::{Fields, SeverityWords, Skip, StatusWords};
 use form::{Form, Table};
-use names::{CALL, FACTS, Names};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 

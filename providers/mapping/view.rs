@@ -7,9 +7,9 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 use serde_json::Value as Json;
 
-use super::filters::{ZONE, Zone};
 use super::keys::{AnyCase, undotted};
-use super::names::Names;
+use campanile_language::filters::{ZONE, Zone, json_number};
+use campanile_language::names::Names;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::callback::SECRET_HEADERS;
@@ -75,7 +75,7 @@ impl Taking {
         match json {
             Json::Null => Value::UNDEFINED,
             Json::Bool(yes) => Value::from(*yes),
-            Json::Number(number) => number_value(number),
+            Json::Number(number) => json_number(number),
             Json::String(text) => self.text(text),
             Json::Array(items) => items.iter().map(|item| self.value(item)).collect(),
             Json::Object(fields) if self.any_case => {
@@ -120,19 +120,6 @@ impl Taking {
         }
         Value::from(map)
     }
-}
-
-/// JSON as a value, taken as it is.
-pub(crate) fn plain(json: &Json) -> Value {
-    Taking::default().value(json)
-}
-
-fn number_value(number: &serde_json::Number) -> Value {
-    let whole = number.as_i64().map(Value::from);
-    whole
-        .or_else(|| number.as_u64().map(Value::from))
-        .or_else(|| number.as_f64().map(Value::from))
-        .unwrap_or_default()
 }
 
 /// What the names in an expression stand for.

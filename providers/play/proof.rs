@@ -12,11 +12,11 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::{fresh, token};
-use crate::mapping::names::Names;
 use crate::mapping::prove::{Declared, Place, ProofForm, Signature, basic_pair};
 use crate::mapping::view::{Taking, View};
 use crate::provider::Stamp;
 use crate::trust::signature::{Algorithm, Encoding, SecretForm, hmac};
+use campanile_language::names::Names;
 use campanile_model::{Callback, Secret};
 
 impl ProofForm {

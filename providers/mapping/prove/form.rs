@@ -1,12 +1,12 @@
 //! Reads the `[proof]` table.
 
-use super::super::expression::Expression;
 use super::super::form::{Form, Table};
-use super::super::names::PROOF;
 use super::{Declared, Part, Place, Signature, jwt};
 use crate::trust::signature::{Algorithm, Encoding, SecretForm};
+use campanile_language::Expression;
 use campanile_language::duration;
 use campanile_language::nearest;
+use campanile_language::scope::PROOF;
 
 const KINDS: &[&str] = &[
     "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519", "jwt",

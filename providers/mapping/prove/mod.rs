@@ -13,14 +13,14 @@ pub(crate) use signature::Signature;
 
 use place::{basic, strip, text_of};
 
-use super::expression::Expression;
-use super::filters;
 use super::form::{Form, Table};
-use super::names::Names;
 use super::view::{Taking, View};
 use crate::about::{Setting, SettingKind};
 use crate::source::Source;
 use crate::trust::proof::Proof;
+use campanile_language::Expression;
+use campanile_language::filters;
+use campanile_language::names::Names;
 use campanile_model::Callback;
 
 /// The whole `[proof]` table.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::mapping::expression::Expression;
-use crate::mapping::filters;
 use crate::mapping::view::View;
 use crate::source::Source;
 use crate::trust::proof::Proof;
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_model::Callback;
 
 /// Where a secret or a signature stands.

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Part, Place};
-use crate::mapping::expression::Expression;
-use crate::mapping::filters;
 use crate::mapping::view::View;
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use crate::trust::signature::{Algorithm, Encoding, SecretForm};
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_language::time::{self, Moment};
 use campanile_model::Callback;
 
