@@ -5,8 +5,8 @@
 //! mistake has, so that people see places of their own text.
 //!
 //! Why this is here: the engine limits steps, recursion and output, but not memory, and has no hook for operators. A limit of
-//! memory beside its fuel would replace this file and most of [`super::meter`]. Until the engine has one, they stay: what is
-//! written into a mapping or template runs over the text of strangers, and `tests/guard.rs` holds that guarded code means
+//! memory in addition to its fuel would replace this file and most of [`super::meter`]. Until the engine has one, they stay: what is
+//! written into a mapping or template runs over text from unauthenticated senders, and `tests/guard.rs` holds that guarded code means
 //! the same to the engine's own lexer.
 //!
 //! An expression alone names nothing, so that `~` and `+` come to no more than its text times its values; there only `*` is

@@ -5,7 +5,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
 
 use super::{COUNT_MAX, DEPTH_MAX, WORK_BYTES_MAX, absent};
 
-/// What a value costs beside the bytes of its text.
+/// What a value costs in addition to the bytes of its text.
 const ITEM_BYTES: usize = 32;
 
 /// What one run has weighed by now.
@@ -185,26 +185,26 @@ fn lines(args: &[Value]) -> usize {
     text(args, 0).matches('\n').count() + 1
 }
 
-/// The number that a filter is told after its value, or as the keyword `name`.
+/// The number argument of a filter: the one after its value, or the keyword `name`.
 fn number(args: &[Value], name: &str, default: usize) -> usize {
     let as_number = |value: &Value| match value.kind() {
         ValueKind::Number => Some(usize::try_from(value.clone()).unwrap_or(usize::MAX)),
         _ => None,
     };
-    let told = args.get(1).and_then(as_number);
+    let given = args.get(1).and_then(as_number);
     let keyword = || {
         let keywords = Kwargs::try_from(args.last()?.clone()).ok()?;
         as_number(&keywords.peek::<Value>(name).ok()?)
     };
-    told.or_else(keyword).unwrap_or(default)
+    given.or_else(keyword).unwrap_or(default)
 }
 
-/// The signs of a format that stand for a value.
+/// The signs of a format that a value replaces.
 fn signs(args: &[Value]) -> usize {
     text(args, 0).matches('%').count()
 }
 
-/// The widest that one sign of a format may come to, beside its value: a number in the format, or one given for a `*`.
+/// The widest that one sign of a format may come to, in addition to its value: a number in the format, or one given for a `*`.
 fn widest(args: &[Value]) -> Result<usize, Error> {
     let format = text(args, 0);
     let digits = format.split(|c: char| !c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The mappings that are compiled in: every file of `providers/catalog`.
+//! The built-in mappings: every file of `providers/catalog`.
 
 use std::sync::{Arc, LazyLock};
 

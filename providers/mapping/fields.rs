@@ -1,5 +1,4 @@
-//! What a mapping says of the alert itself: the `[alert]`, `[severity]` and `[status]` tables and what stands around
-//! them.
+//! The parts of a mapping that describe the alert: `[alert]`, `[severity]`, `[status]`, `skip` and `[tables]`.
 
 use minijinja::Value;
 use toml::de::DeValue;
@@ -21,7 +20,7 @@ pub(crate) struct Fields {
     pub(crate) metric: Vec<(&'static str, Expression)>,
     pub(crate) starts_at: Option<Expression>,
     pub(crate) ends_at: Option<Expression>,
-    /// Expressions that give whole maps.
+    /// Expressions whose values are maps.
     pub(crate) label_maps: Vec<Expression>,
     pub(crate) labels: Vec<(String, Expression)>,
     pub(crate) links: Vec<(String, Expression)>,
@@ -129,7 +128,7 @@ fn parts(
 }
 
 /// `labels = "item.labels"`, `labels = ["item.labels", "{'team': body.team}"]` or a table of names and expressions, in
-/// which `"*"` stands for whole maps.
+/// which `"*"` has the maps.
 fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(String, Expression)>) {
     let is_table = table
         .get("labels")
@@ -164,7 +163,7 @@ fn links(form: &mut Form<'_>, table: Table<'_>) -> Vec<(String, Expression)> {
         .collect()
 }
 
-/// The `[severity]` table: the vendor's words for each of ours.
+/// The `[severity]` table: the vendor's words for each severity.
 #[derive(Debug, Default)]
 pub(crate) struct SeverityWords {
     pub(crate) from: Option<Expression>,
@@ -190,7 +189,7 @@ impl SeverityWords {
         Self { from, words }
     }
 
-    /// Our severity for the vendor's word. Our own words need not be listed.
+    /// The severity for the vendor's word. Campanile's own words need not be listed.
     pub(crate) fn of(&self, word: &str) -> Severity {
         let word = word.trim().to_lowercase();
         let listed = self.words.iter().find(|(known, _)| *known == word);
@@ -201,7 +200,7 @@ impl SeverityWords {
     }
 }
 
-/// When a status holds: for listed words of the vendor, or when an expression does.
+/// The condition for a status: listed words of the vendor, or an expression.
 #[derive(Debug)]
 pub(crate) enum When {
     Never,
@@ -216,7 +215,7 @@ pub(crate) struct StatusWords {
     pub(crate) resolved: When,
     pub(crate) ignored: When,
     pub(crate) firing: When,
-    /// What is meant where none of them holds.
+    /// The status if no condition holds.
     pub(crate) default: Option<campanile_model::Status>,
 }
 
@@ -253,7 +252,7 @@ impl StatusWords {
     }
 }
 
-/// A list is one of words; a text is a condition.
+/// A list has words; a text is a condition.
 fn when(form: &mut Form<'_>, table: Table<'_>, key: &str) -> When {
     let Some(node) = table.get(key) else {
         return When::Never;
@@ -271,7 +270,7 @@ fn when(form: &mut Form<'_>, table: Table<'_>, key: &str) -> When {
         .map_or(When::Never, When::Holds)
 }
 
-/// One line of `skip`.
+/// One entry of `skip`.
 #[derive(Debug)]
 pub(crate) struct Skip {
     pub(crate) when: Expression,
@@ -304,7 +303,7 @@ pub(crate) fn tables(form: &mut Form<'_>, table: Table<'_>) -> Value {
     Value::from_pairs(tables.collect::<Vec<_>>())
 }
 
-/// The names that all of `expressions` use together.
+/// All names that `expressions` use.
 pub(crate) fn names<'e>(expressions: impl IntoIterator<Item = &'e Expression>) -> Names {
     expressions
         .into_iter()
