@@ -45,7 +45,7 @@ async fn remove_expired(store: &dyn Upkeep, clock: &Clock, days: u32) {
             Ok(true) => tokio::task::yield_now().await,
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(error = %error, "the store could not remove expired alerts; it tries again in 10 minutes");
+                tracing::warn!(error = %error, "the store could not remove expired alerts; the gateway tries again in 10 minutes");
                 return;
             }
         }
