@@ -178,8 +178,8 @@ mod tests {
         let filters = [FILTERS, filters::OWN].concat().into_iter();
         let filters = filters.map(|name| format!("1|{name}"));
         let tests = TESTS.iter().filter(|name| **name != "not");
-        let texts = filters.chain(tests.map(|name| format!("1 is {name}")));
-        for text in texts {
+        let expressions = filters.chain(tests.map(|name| format!("1 is {name}")));
+        for text in expressions {
             check(&text).expect("known");
             for engine in [&ENGINE, &FIELDS] {
                 let run = engine.compile_expression(&text).expect("compiles");
