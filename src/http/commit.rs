@@ -125,7 +125,7 @@ pub(super) fn reason(error: &Error) -> Reason {
 
 type Append = Pin<Box<dyn Future<Output = Result<(Appended, SinksOf), Error>> + Send>>;
 
-/// A commit that continues in a task of its own when it is dropped: the vendor closed the connection, or the time limit
+/// A commit that continues in its own task when it is dropped: the vendor closed the connection, or the time limit
 /// passed. The workers must be woken in these cases too.
 struct Committing(Option<Append>);
 
