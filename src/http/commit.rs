@@ -105,12 +105,12 @@ pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended,
     let Ok(done) = done else {
         tracing::warn!(
             within_s = ANSWER_WITHIN.as_secs(),
-            "a commit takes too long; the vendor is asked to send the callback again"
+            "a commit takes too long; the gateway asks the vendor to send the callback again"
         );
         return Err(Reason::Late);
     };
     committing.0 = None;
-    done.inspect_err(|e| tracing::debug!(error = %e, "a callback was not committed"))
+    done.inspect_err(|e| tracing::debug!(error = %e, "the store did not commit a callback; the gateway asks the vendor to send it again"))
         .map_err(|e| reason(&e))
 }
 
