@@ -1,59 +1,63 @@
-//! The one expression language: Jinja, by minijinja, in routes, webhook bodies, headers and success words.
+//! The one expression language: Jinja, by minijinja, in routes, webhook bodies, headers and success expressions.
 //!
-//! Everything is compiled once, when the config is loaded, and checked there: an unknown name, a level that does not
-//! exist, a value where true or false is wanted. What is merely *absent* in one alert (a label, a resource's region) is
-//! undefined at run time: it prints as nothing, equals nothing and is false, and `is defined` tells it apart.
+//! Everything is compiled and checked once, when the config is loaded: unknown names, severities that do not exist, a value
+//! where true or false is expected. A field that is *absent* in one alert (a label, a resource's region) is undefined at run
+//! time: it prints as nothing, equals nothing and is false. `is defined` tests for it.
 //!
-//! A run costs at most [`FUEL`] steps, weighs at most [`WORK_BYTES_MAX`] bytes on its way, and gives at most
+//! A run takes at most [`FUEL`] steps, creates values of at most [`WORK_BYTES_MAX`] bytes in total, and writes at most
 //! [`OUTPUT_BYTES_MAX`]. There is no loader: a template cannot read files or other templates.
 //!
-//! The engine counts steps, and a step may ask for anything: `'x' * 99999999` is one, and a text set to itself twice,
-//! and again, is the whole memory after thirty. So values are weighed *before* they are made:
+//! The engine limits steps, but one step can use any amount of memory: `'x' * 99999999` is one step, and a text that is
+//! doubled thirty times fills the memory. So the size of a value is counted *before* the value is created:
 //!
-//! - [`meter`] has the filters that make more than they are given, and refuses what is out of measure;
-//! - [`guard`] puts such a weighing to the operators, which the engine does not let us see.
+//! - [`meter`] counts it in the filters, and refuses values that are too large;
+//! - [`guard`] adds such a filter to the operands of operators, because the engine has no hook for operators.
 //!
-//! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
+//! The total of a run counts against [`WORK_BYTES_MAX`], so the limit bounds time as well.
 
-pub mod absent;
+mod absent;
 pub mod duration;
+mod engine;
+mod expression;
+pub mod filters;
 pub mod guard;
+mod known;
 pub mod meter;
-mod names;
+pub mod names;
 mod nearest;
+pub mod resource;
 mod sample;
+pub mod scope;
 pub mod time;
 mod words;
 
 use std::io;
-use std::sync::LazyLock;
 
 use campanile_model::Alert;
-use jiff::Timestamp;
 use minijinja::value::{Serde, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, Value};
 
+use engine::ENGINE;
 use guard::Guarded;
 
+pub use expression::Expression;
 pub use nearest::nearest;
 pub use sample::alerts as sample_alerts;
 
-/// Bytes that one run may weigh, all its values together: sixty times the longest output.
+/// Bytes of all values that one run may create: 64 times the longest output.
 pub const WORK_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Items, blanks or digits that a filter or `range` may be asked for by number.
+/// The largest count argument of a filter or of `range`: items, blanks or digits.
 pub const COUNT_MAX: usize = 1000;
-/// How deep lists and maps may stand in each other.
+/// How deep lists and maps may nest.
 pub const DEPTH_MAX: usize = 64;
-/// Steps that one run may take: a thousand times what a sensible template needs.
+/// Steps that one run of a condition or template may take: a thousand times what a sensible template needs.
 pub const FUEL: u64 = 100_000;
-/// Bytes that one run may give.
+/// Steps that one expression of a mapping may take. The longest of the catalogue takes some hundred.
+pub const FIELD_FUEL: u64 = 20_000;
+/// Bytes that one run may write.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
-/// How deep blocks, macros and calls may nest.
-const RECURSION_MAX: usize = 64;
 
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(engine);
-
-/// What is wrong with an expression or template, and where in its text.
+/// An error in an expression or template, with its place in the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
@@ -61,7 +65,7 @@ pub struct Mistake {
     pub line: usize,
     /// The column in that line, in characters, from 1.
     pub column: usize,
-    /// What is wrong, what was expected, the nearest valid word.
+    /// The problem, what was expected, and the nearest valid word.
     pub message: String,
 }
 
@@ -77,7 +81,7 @@ impl Mistake {
         }
     }
 
-    /// Where the engine stopped in the guarded text, as a place of the text that people wrote.
+    /// The place where the engine stopped, as a place in the original text.
     fn of(text: &str, guarded: &Guarded, error: &Error) -> Self {
         let byte = error.range().map(|range| range.start).unwrap_or_default();
         Self::at(
@@ -88,7 +92,7 @@ impl Mistake {
     }
 }
 
-/// A run that failed. It names the kind of fault and minijinja's detail, never a value of the alert's.
+/// A failed run. It names the kind of error and minijinja's detail, never a value of the alert.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failed(String);
@@ -98,10 +102,10 @@ impl From<&Error> for Failed {
         let kind = error.kind();
         Self(match (kind, error.detail()) {
             (ErrorKind::OutOfFuel, _) => format!(
-                "it takes more than {FUEL} steps (fewer where a long text is repeated): loop over less"
+                "it takes more than {FUEL} steps (fewer when a long text is repeated): loop over fewer items"
             ),
             (ErrorKind::WriteFailure, _) => {
-                format!("it gives more than {OUTPUT_BYTES_MAX} bytes")
+                format!("it writes more than {OUTPUT_BYTES_MAX} bytes: write less")
             }
             (_, Some(detail)) => format!("{kind}: {detail}"),
             (_, None) => kind.to_string(),
@@ -109,64 +113,17 @@ impl From<&Error> for Failed {
     }
 }
 
-fn engine() -> Environment<'static> {
-    let mut engine = Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Lenient);
-    engine.set_fuel(Some(FUEL));
-    engine.set_recursion_limit(RECURSION_MAX);
-    engine.set_auto_escape_callback(|_| AutoEscape::None);
-    // Costs only when something fails, and gives mistakes their place.
-    engine.set_debug(true);
-    engine.set_formatter(|out, state, value| {
-        let absent = value.is_none() || value.is_undefined();
-        let shown = if absent { &Value::UNDEFINED } else { value };
-        // What is caught in a name, and never reaches the output, is counted here.
-        meter::weigh(state, shown)?;
-        minijinja::escape_formatter(out, state, shown)
-    });
-    engine.add_filter("at", at);
-    meter::add_to(&mut engine);
-    meter::measure(&mut engine, |_| true);
-    meter::compare(&mut engine);
-    engine
-}
-
-/// `starts_at|at('Asia/Taipei', '%H:%M')`: a time as clocks of a zone show it. A time that is absent stays absent. (In
-/// mappings, `time` reads a time.)
-fn at(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
-    let wrong = |detail: String| Error::new(ErrorKind::InvalidOperation, detail);
-    let Some(text) = at.as_str() else {
-        return Ok(Value::UNDEFINED);
-    };
-    let at: Timestamp = text
-        .parse()
-        .map_err(|_| wrong("`at` needs a time such as `starts_at`".to_owned()))?;
-    let local = at.in_tz(zone).map_err(|_| {
-        wrong(format!(
-            "`{zone}` is not a time zone; write one such as `Asia/Taipei`"
-        ))
-    })?;
-    let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
-    jiff::fmt::strtime::format(format, &local)
-        .map(Value::from)
-        .map_err(|_| {
-            wrong(format!(
-                "`{format}` is not a time format; write one such as `%H:%M`"
-            ))
-        })
-}
-
-/// What expressions see of an alert. Cheap to clone; build it once for all routes.
+/// The values of an alert that expressions can use. Cheap to clone; build it once for all routes.
 #[derive(Clone, Debug)]
 pub struct Facts(Value);
 
 impl Facts {
-    /// The alert's fields, at the top level, by the names of its JSON.
+    /// The fields of the alert, at the top level, with their JSON names.
     pub fn of(alert: &Alert) -> Self {
         Self(Value::from(Serde(alert)))
     }
 
-    /// The alert's fields, the whole alert under `alert`, and what is known of the delivery.
+    /// The fields of the alert, the whole alert as `alert`, and the fields of the delivery.
     pub fn of_delivery(alert: &Alert, delivery_id: &str, attempt: u32, redriven: bool) -> Self {
         let fields = Value::from(Serde(alert));
         let delivery = minijinja::context! {
@@ -185,13 +142,12 @@ impl Facts {
 
 /// A condition over an alert: `severity == 'critical' and labels.team == 'db'`.
 #[derive(Debug)]
-pub struct Condition(Expression<'static, 'static>);
+pub struct Condition(minijinja::Expression<'static, 'static>);
 
 impl Condition {
-    /// Compiles and checks it: syntax, names, levels, and that it gives true or false for alerts of every shape.
+    /// Compiles and checks it: syntax, names, severities, and that it gives true or false for the sample alerts.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let (expression, guarded) = expression(text)?;
-        names::check(text, &expression.undeclared_variables(true), names::ROUTED)?;
+        let (expression, guarded) = expression(text, scope::ROUTE)?;
         words::check(text)?;
         let condition = Self(expression);
         for alert in sample::alerts() {
@@ -203,7 +159,7 @@ impl Condition {
     fn try_on(&self, text: &str, guarded: &Guarded, facts: &Facts) -> Result<(), Mistake> {
         let value = self.0.eval(facts.0.clone());
         let value = value.map_err(|error| Mistake::of(text, guarded, &error))?;
-        // An absent label on its own is false, as people mean it.
+        // An absent label alone is false, as users expect.
         if matches!(value.kind(), ValueKind::Bool | ValueKind::Undefined) {
             return Ok(());
         }
@@ -214,7 +170,7 @@ impl Condition {
         Err(Mistake::at(text, 0, message))
     }
 
-    /// Whether it holds. Fails when it runs out of fuel or gives neither true nor false.
+    /// Whether it is true. Fails when it takes too many steps, or gives neither true nor false.
     pub fn holds(&self, facts: &Facts) -> Result<bool, Failed> {
         let value = self.0.eval(facts.0.clone()).map_err(|e| Failed::from(&e))?;
         match value.kind() {
@@ -225,15 +181,15 @@ impl Condition {
     }
 }
 
-/// A text with expressions in it: `{"text": {{ title|tojson }}}`.
+/// A text with expressions: `{"text": {{ title|tojson }}}`.
 #[derive(Debug)]
 pub struct Template(Environment<'static>);
 
-/// The name of the only template in its engine.
+/// The name of the single template in its engine.
 const NAME: &str = "template";
 
 impl Template {
-    /// Compiles and checks it: syntax, names, and that it renders for alerts of every shape.
+    /// Compiles and checks it: syntax, names, and that it renders for the sample alerts.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
         Self::compile_with(text, &serde_json::Map::new())
     }
@@ -253,7 +209,7 @@ impl Template {
             .get_template(NAME)
             .map(|t| t.undeclared_variables(true))
             .map_err(|error| Mistake::of(text, &guarded, &error))?;
-        names::check_with(text, found, more)?;
+        scope::check_with(text, found, more)?;
         let template = Self(engine);
         for alert in sample::alerts() {
             let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);
@@ -264,7 +220,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The text for these facts.
+    /// Renders the text for these facts.
     pub fn render(&self, facts: &Facts) -> Result<String, Failed> {
         self.run(facts).map_err(|error| Failed::from(&error))
     }
@@ -278,7 +234,7 @@ impl Template {
     }
 }
 
-/// Takes bytes up to the cap, then refuses.
+/// A writer that refuses bytes after the limit.
 struct Capped(Vec<u8>);
 
 impl io::Write for Capped {
@@ -295,24 +251,19 @@ impl io::Write for Capped {
     }
 }
 
-/// The success word of a receiver: an expression over `status` and `body`, such as `body.errcode == 0`.
+/// The success expression of a receiver, over `status` and `body`, such as `body.errcode == 0`.
 #[derive(Debug)]
-pub struct Success(Expression<'static, 'static>);
+pub struct Success(minijinja::Expression<'static, 'static>);
 
 impl Success {
-    /// Compiles it. Only `status` and `body` may be named; what the body holds is the receiver's.
+    /// Compiles it. It can use only `status` and `body`; the content of the body is not checked.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let (expression, _) = expression(text)?;
-        names::check(
-            text,
-            &expression.undeclared_variables(true),
-            names::ANSWERED,
-        )?;
+        let (expression, _) = expression(text, scope::SUCCESS)?;
         Ok(Self(expression))
     }
 
-    /// Whether the answer is a success. `body` is read as JSON, else taken as text; an answer on which the expression
-    /// fails, or gives anything but true, is none.
+    /// Whether the response is a success. `body` is read as JSON, otherwise as text. The response is not a success when the
+    /// expression fails or gives any other value than true.
     pub fn holds(&self, status: u16, body: &[u8]) -> bool {
         let text = || String::from_utf8_lossy(body).trim().into();
         let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
@@ -322,15 +273,16 @@ impl Success {
     }
 }
 
-fn expression(text: &str) -> Result<(Expression<'static, 'static>, Guarded), Mistake> {
+fn expression(
+    text: &str,
+    scope: scope::Scope,
+) -> Result<(minijinja::Expression<'static, 'static>, Guarded), Mistake> {
     if text.trim().is_empty() {
         let message = "the expression is empty: write one such as `severity == 'critical'`";
         return Err(Mistake::at(text, 0, message));
     }
-    let guarded = guard::expression(text);
-    let compiled = ENGINE.compile_expression_owned(guarded.text.clone());
-    match compiled {
-        Ok(expression) => Ok((expression, guarded)),
-        Err(error) => Err(Mistake::of(text, &guarded, &error)),
-    }
+    let (expression, guarded) = expression::compiled(&ENGINE, text)?;
+    scope::check(text, &expression.undeclared_variables(true), scope)?;
+    known::check(text)?;
+    Ok((expression, guarded))
 }

@@ -1,4 +1,6 @@
-//! `/api/v1/dead`
+//! `/api/v1/dead`: dead letters, which are deliveries that failed permanently.
+
+use std::collections::BTreeSet;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -22,9 +24,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     get,
     path = "/api/v1/dead",
     params(
-        ("sink" = Option<String>, Query, description = "Of this sink"),
-        ("before" = Option<String>, Query, description = "The `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("before" = Option<String>, Query, description = "The `next` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500"),
     ),
     responses((status = 200, body = Page<DeadLetter>))
 )]
@@ -57,7 +59,7 @@ pub(super) async fn index(
 #[utoipa::path(
     get,
     path = "/api/v1/dead/{id}",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, description = "The number of the dead letter")),
     responses((status = 200, body = DeadDetail))
 )]
 pub(super) async fn show(
@@ -65,26 +67,29 @@ pub(super) async fn show(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let absent = || {
-        ApiError::not_found(
-            "no dead letter has this number; it may have been retried or dropped already",
-        )
+        ApiError::not_found("no dead letter has this number; it may already be retried or dropped")
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
+    let row = find(&gateway, id).await?.ok_or_else(absent)?;
+    let names = Names::load(&gateway).await?;
+    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
+    let stored = stored.first();
+    Ok(HttpResponse::Ok().json(DeadDetail {
+        letter: shown(&row, stored.map(|alert| alert.id.to_string()), &names),
+        alert: stored.map(alerts::shown).transpose()?,
+    }))
+}
+
+/// The dead letter of this number, if it still exists.
+async fn find(gateway: &Gateway, id: i64) -> Failing<Option<DeadRow>> {
     // The newest that is older than the next number.
     let filter = DeadFilter {
         before: id.checked_add(1),
         limit: 1,
         ..DeadFilter::default()
     };
-    let rows = gateway.store.dead(filter).await?;
-    let row = rows.first().filter(|row| row.id == id).ok_or_else(absent)?;
-    let names = Names::load(&gateway).await?;
-    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
-    let stored = stored.first();
-    Ok(HttpResponse::Ok().json(DeadDetail {
-        letter: shown(row, stored.map(|alert| alert.id.to_string()), &names),
-        alert: stored.map(alerts::shown).transpose()?,
-    }))
+    let mut rows = gateway.store.dead(filter).await?;
+    Ok(rows.pop().filter(|row| row.id == id))
 }
 
 fn shown(row: &DeadRow, alert_id: Option<String>, names: &Names) -> DeadLetter {
@@ -125,7 +130,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     Ok(HttpResponse::Ok().json(Counted::of(count, selection.dry_run)))
 }
 
-/// Drops dead letters for good.
+/// Drops dead letters permanently.
 #[utoipa::path(
     post,
     path = "/api/v1/dead/drop",
@@ -152,10 +157,14 @@ fn chunk() -> usize {
     usize::try_from(LIMIT_MAX).unwrap_or(1)
 }
 
-/// The numbers that a command is for, as they are now. What dies meanwhile is not among them.
+/// The numbers of the selected dead letters that exist now. Later dead letters are not included.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
     if let Some(ids) = &selection.ids {
-        return Ok(ids.clone());
+        let mut existing = Vec::new();
+        for id in ids.iter().collect::<BTreeSet<_>>() {
+            existing.extend(find(gateway, *id).await?.map(|row| row.id));
+        }
+        return Ok(existing);
     }
     let sink = match &selection.sink {
         Some(name) => Some(Names::load(gateway).await?.id(name)?),

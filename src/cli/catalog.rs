@@ -1,4 +1,4 @@
-//! `campanile providers` and the offline half of `campanile sinks`: what a config can name.
+//! `campanile providers`, and the commands of `campanile sinks` that need no gateway: what a config can use.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,43 +8,43 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::listing::Form;
 use super::setup;
-use super::table::{self, Column};
+use super::table::Column;
 use super::terminal::Terminal;
 
 pub(crate) const PROVIDER_EXAMPLES: &str = "\
 Examples:
   campanile providers list
   campanile providers list --config campanile.toml
-                                         (with the vendors of its `[mappings]`)
-  campanile providers show ucloud --page (what it sends, where to paste the URL in its console, how it is read)
+                                         (also the vendors of its `[mappings]`)
+  campanile providers show ucloud --page (what the vendor sends, where to enter the URL, how fields are read)
   campanile providers show zabbix > zabbix.toml
-                                         (its mapping, to be changed; `[mappings.zabbix] file = \"zabbix.toml\"` uses it)";
+                                         (a copy of the mapping; use it with `[mappings.zabbix] file = \"zabbix.toml\"`)";
 
 /// The command line of `campanile providers`.
 #[derive(Debug, Args)]
 pub(crate) struct Providers {
     #[command(subcommand)]
     what: What,
-    /// Also the vendors of this config's `[mappings]`.
-    #[arg(long, value_name = "PATH", global = true, env = "CAMPANILE_CONFIG")]
+    /// Also the vendors of this config's `[mappings]` [default: `CAMPANILE_CONFIG`, if it can be read]
+    #[arg(long, value_name = "PATH", global = true)]
     config: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List every vendor: how it calls, how it proves itself, and how sure we are of its protocol.
+    /// List all vendors: HTTP method, proof of the sender, message id, and how well the protocol is known.
     List {
-        /// Print JSON: a list of objects with name, title, method, proof, `message_id` and confidence.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
     },
-    /// Print the mapping of one vendor: a TOML file that can be copied, changed and used. For a vendor that is read by
-    /// code: its page.
+    /// Print the mapping of one vendor: a TOML file that you can copy, change and use. A vendor that is read by code has no
+    /// mapping; then its page is printed.
     Show {
-        /// Its word in the config, such as zabbix.
+        /// The name of the vendor in the config, such as zabbix.
         name: String,
-        /// Print the page for people instead: what it sends, where to point it, how it is read.
+        /// Print the documentation instead: what the vendor sends, how to set it up, how fields are read.
         #[arg(long)]
         page: bool,
     },
@@ -79,19 +79,19 @@ const PROVIDERS: &[Column<Facts>] = &[
 
 const KINDS: &[Column<Kind>] = &[
     Column::new("KIND", |kind: &Kind| kind.name.clone()),
-    Column::new("WHAT IT IS", |kind: &Kind| kind.summary.clone()).squeeze(),
+    Column::new("SUMMARY", |kind: &Kind| kind.summary.clone()).squeeze(),
 ];
 
 impl Providers {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let own = setup::own_providers(&self.config)?;
+        let own = self.own(terminal)?;
         match self.what {
-            What::List { json } => {
+            What::List { form } => {
                 let built_in = campanile_providers::all().iter();
                 let built_in = built_in.filter(|provider| named(&own, provider.name()).is_none());
                 let all = own.iter().chain(built_in);
                 let items: Vec<Facts> = all.map(|provider| facts(&**provider)).collect();
-                list(json, PROVIDERS, &items, terminal)
+                form.print(PROVIDERS, &items, |facts| facts.name.clone(), terminal)
             }
             What::Show { name, page } => {
                 let provider = match named(&own, &name) {
@@ -106,13 +106,36 @@ impl Providers {
     }
 }
 
-/// An operator's own vendor of this name. It wins over a built-in one.
+impl Providers {
+    /// The operator's own vendors. `CAMPANILE_CONFIG` is set for all commands, so an unreadable file there must not stop
+    /// this one: built-in vendors need no config.
+    fn own(&self, terminal: &mut Terminal) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+        if !self.config.is_empty() {
+            return setup::own_providers(&self.config);
+        }
+        let Some(path) = std::env::var_os("CAMPANILE_CONFIG").filter(|path| !path.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        match setup::own_providers(&[path.into()]) {
+            Ok(own) => Ok(own),
+            Err(failure) => {
+                terminal.say(format_args!(
+                    "warning: only built-in vendors are shown; CAMPANILE_CONFIG cannot be used: {failure}"
+                ))?;
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// The operator's own vendor with this name. It replaces a built-in vendor.
 fn named<'a>(own: &'a [Arc<dyn Provider>], name: &str) -> Option<&'a dyn Provider> {
     let found = own.iter().find(|provider| provider.name() == name);
     found.map(|provider| &**provider)
 }
 
-/// The provider of this name, or the nearest names.
+/// The built-in provider with this name, or an error with the nearest name.
 pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
     let names = || campanile_providers::all().iter().map(|known| known.name());
     let unknown = || unknown("vendor", name, names(), "campanile providers list");
@@ -132,14 +155,14 @@ fn facts(provider: &dyn Provider) -> Facts {
     }
 }
 
-pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+pub(crate) fn list_sinks(form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
     let items = kinds.iter().map(|kind| Kind {
         name: kind.about().name.to_string(),
         summary: kind.about().title.to_string(),
     });
     let items: Vec<Kind> = items.collect();
-    list(json, KINDS, &items, terminal)
+    form.print(KINDS, &items, |kind| kind.name.clone(), terminal)
 }
 
 pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -152,19 +175,7 @@ pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failu
     terminal.line(kind.toml().unwrap_or(&page).trim())
 }
 
-fn list<T: Serialize>(
-    json: bool,
-    columns: &[Column<T>],
-    items: &[T],
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    if json {
-        return terminal.json(&items);
-    }
-    table::show(terminal, columns, items)
-}
-
-/// The failure for an unknown word, with the nearest known one.
+/// The error for an unknown word, with the nearest known word.
 pub(crate) fn unknown<'a>(
     noun: &str,
     word: &str,
@@ -175,6 +186,6 @@ pub(crate) fn unknown<'a>(
     let failure = Failure::usage(format!("`{word}` is not a known {noun}"));
     match near {
         Some(name) => failure.hint(format!("did you mean `{name}`?")),
-        None => failure.hint(format!("`{lister}` lists the known ones")),
+        None => failure.hint(format!("`{lister}` lists the valid names")),
     }
 }

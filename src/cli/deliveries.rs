@@ -6,18 +6,20 @@ use super::api::{Api, Gateway};
 use super::failure::Failure;
 use super::kept::{Dropping, Kept};
 use super::listing::{List, Page};
+use super::setup::count;
 use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
-use crate::api::types::{Delivery, Selection};
+use crate::api::types::{Counted, Delivery, Selection};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile deliveries list --sink webhook/oncall
+  campanile deliveries retry --sink webhook/oncall              (do not wait for the next attempt)
   campanile deliveries drop 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
-  campanile deliveries drop --sink webhook/oncall --dry-run     (how many are pending for it)
+  campanile deliveries drop --sink webhook/oncall --dry-run     (only print how many)
 
-A delivery that is done is not in this list; `campanile alerts show ID` shows its attempts.";
+The list has only pending deliveries. `campanile alerts show ID` also shows past attempts.";
 
 /// The command line of `campanile deliveries`.
 #[derive(Debug, Args)]
@@ -30,7 +32,7 @@ pub(crate) struct Deliveries {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List pending deliveries, newest first, each with its last error.
+    /// List pending deliveries with their last error, newest first.
     List {
         /// Only of this sink, such as webhook/oncall.
         #[arg(long, value_name = "KIND/NAME")]
@@ -38,29 +40,53 @@ enum What {
         #[command(flatten)]
         page: Page,
     },
-    /// Give up deliveries for good. They do not become dead letters.
+    /// Attempt pending deliveries now, for example after the receiver is repaired.
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        /// Print the API's JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drop pending deliveries permanently. They do not become dead letters.
     Drop(Drop),
+}
+
+/// Selects deliveries by sink, or all. Deliveries have no numbers.
+#[derive(Debug, Args)]
+struct Which {
+    /// Only of this sink, such as webhook/oncall.
+    #[arg(long, value_name = "KIND/NAME", conflicts_with = "all")]
+    sink: Option<String>,
+    /// All pending deliveries.
+    #[arg(long)]
+    all: bool,
+    /// Only print how many there are.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Which {
+    fn selection(self) -> Result<Selection, Failure> {
+        if self.sink.is_none() && !self.all {
+            return Err(Failure::usage("nothing is selected").hint("give --sink or --all"));
+        }
+        Ok(Selection {
+            sink: self.sink,
+            all: self.all,
+            dry_run: self.dry_run,
+            ..Selection::default()
+        })
+    }
 }
 
 #[derive(Debug, Args)]
 struct Drop {
-    /// Only the delivery of this alert, by its id.
+    /// Only the delivery of the alert with this id.
     #[arg(requires = "sink", conflicts_with_all = ["all", "dry_run"])]
     alert_id: Option<String>,
-    /// Only of this sink, such as webhook/oncall.
-    #[arg(
-        long,
-        value_name = "KIND/NAME",
-        conflicts_with = "all",
-        required_unless_present = "all"
-    )]
-    sink: Option<String>,
-    /// Every pending delivery.
-    #[arg(long)]
-    all: bool,
-    /// Only say how many they are.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     how: Dropping,
 }
@@ -111,28 +137,43 @@ impl Deliveries {
                     };
                     list.show(&api, &page, terminal).await
                 }
+                What::Retry { which, json } => retry(which, json, &api, terminal).await,
                 What::Drop(drop) => drop.run(&api, terminal).await,
             }
         })
     }
 }
 
+async fn retry(
+    which: Which,
+    json: bool,
+    api: &Api,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let answer = DELIVERIES.retry(which.selection()?, json, api, terminal);
+    let Some(answer) = answer.await? else {
+        return Ok(());
+    };
+    if json {
+        return terminal.json(answer.raw());
+    }
+    let deliveries = count(answer.read::<Counted>()?.count, DELIVERIES.noun);
+    terminal.line(format_args!("{deliveries} will be attempted now"))
+}
+
 impl Drop {
     async fn run(self, api: &Api, terminal: &mut Terminal) -> Result<(), Failure> {
-        if let (Some(id), Some(sink)) = (&self.alert_id, &self.sink) {
+        if let (Some(id), Some(sink)) = (&self.alert_id, &self.which.sink) {
             let query = [("sink", sink.clone())];
             let answer = api.delete(&["deliveries", id], &query).await?;
             if self.how.json {
                 return terminal.json(answer.raw());
             }
-            return terminal.line(format_args!("dropped: {sink} will not get {id}"));
+            return terminal.line(format_args!(
+                "dropped: the gateway will not deliver {id} to {sink}"
+            ));
         }
-        let selection = Selection {
-            sink: self.sink,
-            all: self.all,
-            dry_run: self.dry_run,
-            ..Selection::default()
-        };
+        let selection = self.which.selection()?;
         DELIVERIES.drop(selection, &self.how, api, terminal).await
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator types and reads: the real program, run as he runs it.
+//! The real program, run as operators run it.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use peer::free_port;
 
-/// The program with these arguments, and nothing of ours in its environment.
+/// The program with these arguments, without `CAMPANILE` variables in its environment.
 fn campanile(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command.args(args).stdin(Stdio::null());
@@ -26,7 +26,7 @@ fn campanile(args: &[&str]) -> Command {
     command
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -38,7 +38,7 @@ impl Run {
         Self::from(campanile(args).output().unwrap())
     }
 
-    /// The answer as data.
+    /// The output as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
@@ -110,8 +110,9 @@ fn wrong_usage_ends_with_two_and_names_the_way_out() {
         (&["send", "ucloud"], "--to <URL>"),
         (
             &["dead", "retry"],
-            "give numbers from the list, or --sink, or --all",
+            "give numbers from the list, --sink, or --all",
         ),
+        (&["deliveries", "retry"], "give --sink or --all"),
         (&["dead", "drop", "1", "--all"], "cannot be used with"),
         (
             &["quarantine", "drop", "--all", "--source", "a/b"],
@@ -131,7 +132,7 @@ fn wrong_usage_ends_with_two_and_names_the_way_out() {
         ),
         (
             &["dead", "list", "--url", "127.0.0.1:8081"],
-            "write it like http://127.0.0.1:8081",
+            "write it as in http://127.0.0.1:8081",
         ),
         (
             &["providers", "show", "nosuchvendor"],
@@ -184,14 +185,58 @@ fn the_catalogue_is_data_for_programs() {
 }
 
 #[test]
+fn the_catalogue_is_also_names_alone_or_one_object_a_line() {
+    for (list, name) in [("providers", "ucloud"), ("sinks", "webhook")] {
+        let names = Run::of(&[list, "list", "-q"]);
+        assert!(names.out.lines().any(|line| line == name), "{}", names.out);
+        let lines = Run::of(&[list, "list", "--ndjson"]);
+        let lines = lines.out.lines().map(serde_json::from_str);
+        let items: Vec<serde_json::Value> = lines.map(Result::unwrap).collect();
+        assert_eq!(items.len(), names.out.lines().count());
+        assert!(items.iter().any(|item| item["name"] == name));
+    }
+}
+
+/// A config with a vendor of its own, a misspelled setting and a secret that is not there.
+const OWN: &str = "[serverr]\n[providers.acme.prod]\nkey = { env = 'NOT_SET_ANYWHERE' }\n\
+    [mappings.acme]\nfile = \"acme.toml\"\n";
+
+#[test]
+fn the_list_of_vendors_reads_only_the_mappings_of_a_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    std::fs::write(&config, OWN).unwrap();
+    let shown = Run::of(&["providers", "show", "zabbix"]);
+    std::fs::write(folder.path().join("acme.toml"), shown.out).unwrap();
+    let config = config.to_str().unwrap();
+    let list = Run::of(&["providers", "list", "-q", "--config", config]);
+    assert_eq!(list.code, 0, "{}", list.err);
+    assert!(list.out.lines().any(|line| line == "acme"));
+    std::fs::write(folder.path().join("acme.toml"), "titel = 'x'\n").unwrap();
+    let mistaken = Run::of(&["providers", "list", "--config", config]);
+    assert_eq!(mistaken.code, 2);
+    mistaken.says("acme.toml:1:1");
+}
+
+#[test]
+fn a_config_that_the_environment_names_does_not_stop_the_list_of_vendors() {
+    let mut command = campanile(&["providers", "list", "-q"]);
+    command.env("CAMPANILE_CONFIG", "/nowhere/campanile.toml");
+    let run = Run::from(command.output().unwrap());
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.lines().any(|line| line == "ucloud"));
+    run.says("warning: only built-in vendors are shown; CAMPANILE_CONFIG");
+}
+
+#[test]
 fn an_unreachable_gateway_ends_with_three_and_a_hint() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let run = Run::of(&["dead", "list", "--url", &url]);
     assert_eq!(run.code, 3);
     run.says("cannot reach");
     run.says("Connection refused");
-    run.says("is the gateway running?");
-    assert_eq!(run.out, "", "words do not go where data goes");
+    run.says("check that the gateway is running");
+    assert_eq!(run.out, "", "messages go to stderr");
 }
 
 #[test]
@@ -201,7 +246,7 @@ fn a_reader_who_has_enough_ends_the_program_quietly() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Closed before anything is read, as by `| head -0`.
+    // Closes the pipe before the program writes, like `| head -0`.
     drop(child.stdout.take());
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!((run.code, run.err.as_str()), (0, ""));

@@ -1,7 +1,7 @@
-//! What is broken, by the labels of an alert in the style of Prometheus.
+//! Finds the broken object in the labels of an alert in the style of Prometheus.
 //!
 //! The label `instance` is the address that was scraped. For an alert about a pod this is often an exporter such as
-//! kube-state-metrics, so the labels are asked from the most specific object to the least specific one.
+//! kube-state-metrics, so the labels are read from the most specific object to the least specific one.
 
 /// Kinds of objects, each with the labels that name one, from the most to the least specific. A label with `exported_`
 /// before it is asked first: Prometheus renames the object's label so where the exporter has the same one.
@@ -68,10 +68,13 @@ const CENTRAL: &[&str] = &[
 
 /// The object that is broken.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broken {
-    pub(crate) kind: &'static str,
-    pub(crate) id: String,
-    pub(crate) name: String,
+pub struct Broken {
+    /// The kind of object: `pod`, `node`, `instance`.
+    pub kind: &'static str,
+    /// Its name with what makes it unique: `namespace/pod`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The labels, and the exporter that reports them.
@@ -81,7 +84,7 @@ struct Labels<F> {
 }
 
 /// The most specific object that the labels name, other than the exporter. `get` gives the value of a label.
-pub(crate) fn broken(get: impl Fn(&str) -> Option<String>) -> Option<Broken> {
+pub fn broken(get: impl Fn(&str) -> Option<String>) -> Option<Broken> {
     let labels = Labels {
         exporter: exporter(&get),
         get,
