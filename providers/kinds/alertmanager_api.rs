@@ -53,7 +53,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::about::{About, Route, Setting, SettingKind};
+use crate::about::{About, Route};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::resource::broken;
@@ -67,6 +67,7 @@ use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Fingerprint, Link, Report, Severity, Status};
+use campanile_settings::{Type, optional};
 
 /// The adapter.
 #[derive(Debug)]
@@ -82,16 +83,18 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
         doc: "Takes alerts as the API of Alertmanager does.",
     }],
     settings: vec![
-        Setting {
-            name: "token",
-            kind: SettingKind::Token,
-            doc: "The Bearer token, or the password of HTTP Basic. A list while it is being rotated.",
-        },
-        Setting {
-            name: "user",
-            kind: SettingKind::User,
-            doc: "The user of HTTP Basic. Left out, any user does.",
-        },
+        optional(
+            "token",
+            Type::Secrets,
+            r#"{ env = "SOURCE_TOKEN" }"#,
+            "The Bearer token, or the password of HTTP Basic. A list while it is being rotated.",
+        ),
+        optional(
+            "user",
+            Type::Text,
+            r#""campanile""#,
+            "The user of HTTP Basic. Left out, any user does.",
+        ),
     ],
     proof: "bearer token or basic or path key".into(),
     message_id: "labels + startsAt + status".into(),

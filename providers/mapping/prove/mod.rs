@@ -18,10 +18,10 @@ use super::filters;
 use super::form::{Form, Table};
 use super::names::Names;
 use super::view::{Taking, View};
-use crate::about::{Setting, SettingKind};
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
+use campanile_settings::{Setting, Type, optional};
 
 /// The whole `[proof]` table.
 #[derive(Debug)]
@@ -35,26 +35,30 @@ pub(crate) struct ProofForm {
 
 /// What a source of a mapping may set for its proof.
 pub(crate) const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "token",
-        kind: SettingKind::Token,
-        doc: "The secret by which the vendor proves itself; a list of two while one is being rotated.",
-    },
-    Setting {
-        name: "user",
-        kind: SettingKind::User,
-        doc: "The user name that goes with `token`, where the vendor sends one.",
-    },
-    Setting {
-        name: "tenant",
-        kind: SettingKind::Tenant,
-        doc: "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Together with `audience`: then a call without such a token is refused.",
-    },
-    Setting {
-        name: "audience",
-        kind: SettingKind::Audience,
-        doc: "For whom the vendor's tokens (JWT) must be issued: the id of your application as it stands in their `aud`. A list; any one does. Then a call without such a token is refused.",
-    },
+    optional(
+        "token",
+        Type::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The secret by which the vendor proves itself; a list of two while one is being rotated.",
+    ),
+    optional(
+        "user",
+        Type::Text,
+        r#""campanile""#,
+        "The user name that goes with `token`, where the vendor sends one.",
+    ),
+    optional(
+        "tenant",
+        Type::Text,
+        r#""00000000-0000-0000-0000-000000000000""#,
+        "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Together with `audience`: then a call without such a token is refused.",
+    ),
+    optional(
+        "audience",
+        Type::Texts,
+        r#"["api://campanile"]"#,
+        "For whom the vendor's tokens (JWT) must be issued: the id of your application as it stands in their `aud`. A list; any one does. Then a call without such a token is refused.",
+    ),
 ];
 
 impl Default for ProofForm {
@@ -102,24 +106,16 @@ impl ProofForm {
 
     /// What a source may set for it.
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        let asks = |kind| move |setting: &&Setting| setting.kind == kind;
-        let kinds = [
-            (SettingKind::Token, self.declared.asks_for_token()),
-            (
-                SettingKind::Tenant,
-                self.declared.asks_for_jwt(Some(&jwt::Piece::Tenant)),
-            ),
-            (SettingKind::Audience, self.declared.asks_for_jwt(None)),
-            (
-                SettingKind::User,
-                self.declared.asks_for_token()
-                    || self.declared.asks_for_jwt(Some(&jwt::Piece::User)),
-            ),
-        ];
-        let kinds = kinds.into_iter().filter(|(_, asked)| *asked);
-        kinds
-            .filter_map(|(kind, _)| SETTINGS.iter().find(asks(kind)).copied())
-            .collect()
+        let declared = &self.declared;
+        let by_token = declared.asks_for_token();
+        let in_jwt = |piece| declared.asks_for_jwt(Some(&piece));
+        let asks = |setting: &&Setting| match &*setting.name {
+            "token" => by_token,
+            "user" => by_token || in_jwt(jwt::Piece::User),
+            "tenant" => in_jwt(jwt::Piece::Tenant),
+            _ => declared.asks_for_jwt(None),
+        };
+        SETTINGS.iter().filter(asks).cloned().collect()
     }
 
     /// The proof in a few words.
@@ -239,9 +235,9 @@ impl Declared {
     }
 
     /// Whether the operator has set anything of what it asks for. Then all of it is asked for.
-    fn is_set_in(&self, source: &Source) -> bool {
+    pub(crate) fn is_set_in(&self, source: &Source) -> bool {
         let by_token = self.asks_for_token() && !source.tokens.is_empty();
-        let is_issued = source.tenant.is_some() || !source.audiences.is_empty();
+        let is_issued = source.own.has("tenant") || !source.own.texts("audience").is_empty();
         by_token || self.asks_for_jwt(None) && is_issued
     }
 
@@ -264,7 +260,7 @@ impl Declared {
                     .ok()
                     .and_then(|v| filters::text(&v))
                     .map(Cow::Owned),
-                message: text_of(message, call, source.user.as_deref(), view),
+                message: text_of(message, call, source.own.text("user"), view),
                 wanted: &source.tokens,
             },
             Self::Signature(signature) => signature.of(call, source, view),

@@ -32,7 +32,7 @@ impl Signature {
         source: &'a Source,
         view: &Arc<View>,
     ) -> Proof<'a> {
-        let Some(message) = self.message(call, source.user.as_deref(), view) else {
+        let Some(message) = self.message(call, source.own.text("user"), view) else {
             // Something that is signed is absent: no signature can hold.
             return Proof::Absent;
         };
