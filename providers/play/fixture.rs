@@ -3,8 +3,6 @@
 //! The same files feed the laws, the end-to-end tests, the benches and `campanile send`. The build script lists the
 //! folder `fixtures/`, so that a new file there is all that a new case needs.
 
-use secrecy::ExposeSecret;
-
 pub use super::key::{CERTIFICATE, KEYS};
 use crate::source::Source;
 use crate::trust::needed::Document;
@@ -111,7 +109,7 @@ impl Fixture {
         let has_key = |fixture: &Self| {
             let call = fixture.arrived().ok();
             call.and_then(|call| call.key)
-                .is_some_and(|given| given == key.expose_secret())
+                .is_some_and(|given| given == KEY)
         };
         let by_token = self.is_by_token();
         let keyed = !by_token && fixtures(self.provider).iter().any(has_key);

@@ -244,3 +244,21 @@ fn every_request_from_the_field_gives_what_an_operator_wants() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+#[test]
+fn every_request_from_the_field_is_recognized_as_its_vendors() {
+    let mut faults = Vec::new();
+    for (name, expected) in &cases() {
+        let read = seen(name, expected).verdict == "accepted" && expected["verdict"] == "accepted";
+        if !read || expected["shared"] == "skip" {
+            continue;
+        }
+        let call = callback(name);
+        let takers = all().iter().filter(|provider| provider.recognizes(&call));
+        let takers: Vec<&str> = takers.map(|provider| provider.name()).collect();
+        if takers != [vendor(expected).name()] {
+            faults.push(format!("{name}: {takers:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
