@@ -144,6 +144,11 @@ impl Values {
         self
     }
 
+    /// The settings that have a value.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Whether the setting has a value.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

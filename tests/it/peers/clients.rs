@@ -1,11 +1,13 @@
 //! Client libraries from Python's index: `CloudEvents`, `PagerDuty` and Standard Webhooks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
 use campanile_language::sample_alerts;
-use campanile_model::{Secret, Severity, Status};
-use campanile_sinks::{Message, build};
+use campanile_model::{Severity, Status};
+use campanile_settings::{Environment, Values};
+use campanile_sinks::{Message, Sink, Tools, kinds};
 use serde_json::Value;
 
 use super::{TOKEN, gateway, python, run, stored};
@@ -14,7 +16,7 @@ use crate::standing::{Standing, request};
 
 const INSTALL: &str = "scripts/test makes it";
 
-/// Runs a script of `tests/it/peers/` against the gateway; what it printed is one line of JSON.
+/// Runs a script of `tests/it/peers/` against the gateway. Its output is one line of JSON.
 async fn script(name: &str, gateway: &Standing) -> Value {
     let script = format!("{}/tests/it/peers/{name}", env!("CARGO_MANIFEST_DIR"));
     let base = format!("http://{}", gateway.public);
@@ -40,11 +42,11 @@ async fn pagerdutys_own_clients_take_the_gateway_for_pagerduty() {
             ("db7/disk", Status::Resolved, Severity::Unknown),
         ]
     );
-    assert_eq!(keys[0], "db7/disk", "the sender's own key comes back");
+    assert_eq!(keys[0], "db7/disk", "the answer has the sender's own key");
     assert_eq!(
         keys[1].as_str().unwrap().len(),
         32,
-        "one is made where it gave none"
+        "a key is generated when the sender gives none"
     );
     assert_eq!(alerts[0].fingerprint, alerts[2].fingerprint);
     assert_ne!(alerts[0].fingerprint, alerts[1].fingerprint);
@@ -106,10 +108,10 @@ async fn consent_is_given_to_those_who_ask_for_it_as_the_standard_says() {
     let origin = "webhook-request-origin: events.example.net\r\nwebhook-request-rate: 120\r\n";
     let path = "/callback/cloudevents/prod";
 
-    // Nobody who cannot be believed gets it: this source has neither key nor addresses, and its token was not given.
-    let stranger = ask(path, origin).await;
+    // A sender without a proof does not get it: this source has no key and no addresses, and the token was not sent.
+    let unproven = ask(path, origin).await;
     assert_eq!(
-        (stranger.status, stranger.header("webhook-allowed-origin")),
+        (unproven.status, unproven.header("webhook-allowed-origin")),
         (204, "")
     );
     let wrong = ask(&format!("{path}?access_token=wrong"), origin).await;
@@ -152,9 +154,9 @@ async fn what_the_standard_webhooks_library_signs_is_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
     let receiver = Receiver::start([]).await;
-    let sink = build(&signing_sink(&receiver.url("/hook"))).unwrap();
+    let sink = signing_sink(&receiver.url("/hook"));
     let [alert, _] = sample_alerts();
-    // The library looks at its own clock.
+    // The library uses the system clock.
     let at = campanile_model::Clock::machine().now();
     let message = Message::of(alert, "dlv_0123456789abcdef0123456789abcdef", at);
     sink.send(&message).await.unwrap();
@@ -170,20 +172,15 @@ async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
     assert_eq!(said.trim(), r#"["verified", "refused", "refused"]"#);
 }
 
-fn signing_sink(url: &str) -> SinkSpec {
-    SinkSpec {
-        name: "webhook/oncall".to_owned(),
-        kind: SinkKind::Webhook(Webhook {
-            url: Secret::from(url),
-            method: "POST".to_owned(),
-            signing_secrets: vec![Secret::from(format!("whsec_{TOKEN}"))],
-            body: WebhookBody::Alert,
-            headers: Vec::new(),
-            public_only: false,
-            success: None,
-            skip_tls_verification: false,
-            ca_file: None,
-        }),
-        policy: Policy::default(),
-    }
+fn signing_sink(url: &str) -> Arc<dyn Sink> {
+    let kinds = kinds().iter();
+    let mut webhook = kinds.filter(|kind| kind.about().name == "webhook");
+    let webhook = webhook.next().unwrap();
+    let text = format!("url = \"{url}\"\nsigning_secret = \"whsec_{TOKEN}\"");
+    let values = Values::parse(&text, webhook.settings(), &Environment::new()).unwrap();
+    let tools = Tools {
+        name: "webhook/oncall",
+        timeout: Duration::from_secs(15),
+    };
+    webhook.build(&values, &tools).unwrap()
 }
