@@ -73,7 +73,7 @@ pub(super) const DELIVERED: Scope = &[
     ("alert", FREE),
     ("delivery_id", TEXT),
     ("attempt", TEXT),
-    ("redriven", TEXT),
+    ("retried_by_operator", TEXT),
 ];
 
 /// What a success word can use.

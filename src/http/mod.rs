@@ -50,7 +50,7 @@ pub struct Gateway {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The workers, as far as operators may steer them.
+    /// The workers, as far as operators control them.
     pub sinks: Arc<dyn SinkControl>,
     /// Other hosts.
     pub outside: Arc<dyn Outside>,
@@ -90,14 +90,14 @@ impl Current {
     }
 }
 
-/// The workers, as far as operators may steer them.
+/// The workers, as far as operators control them.
 pub trait SinkControl: Send + Sync {
     /// The configured sinks, in the order of the file.
     fn states(&self) -> Vec<SinkState>;
-    /// This sink is owed these alerts now. Must not block.
+    /// These deliveries are pending for this sink now. Must not block.
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
     /// An operator dropped these deliveries. Must not block.
-    fn forget(&self, sink: SinkId, seqs: &[Seq]);
+    fn dropped(&self, sink: SinkId, seqs: &[Seq]);
     /// Sends nothing to this sink until it is resumed. Gives its new state; none when it is not configured.
     fn pause(&self, name: &str) -> Option<SinkState>;
     /// Sends again. Gives its new state; none when it is not configured.

@@ -54,7 +54,7 @@ impl SinkControl for Workers {
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         self.poked.lock().unwrap().push((sink, seqs.to_vec()));
     }
-    fn forget(&self, sink: SinkId, seqs: &[Seq]) {
+    fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
     }
     fn pause(&self, name: &str) -> Option<SinkState> {
