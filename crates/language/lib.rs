@@ -16,10 +16,13 @@
 //! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
 
 pub mod absent;
+pub mod duration;
 pub mod guard;
 pub mod meter;
 mod names;
+mod nearest;
 mod sample;
+pub mod time;
 mod words;
 
 use std::io;
@@ -32,6 +35,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, Undefined
 
 use guard::Guarded;
 
+pub use nearest::nearest;
 pub use sample::alerts as sample_alerts;
 
 /// Bytes that one run may weigh, all its values together: sixty times the longest output.
@@ -120,29 +124,36 @@ fn engine() -> Environment<'static> {
         meter::weigh(state, shown)?;
         minijinja::escape_formatter(out, state, shown)
     });
-    engine.add_filter("time", time);
+    engine.add_filter("at", at);
     meter::add_to(&mut engine);
     meter::measure(&mut engine, |_| true);
     meter::compare(&mut engine);
     engine
 }
 
-/// `starts_at|time('Asia/Taipei', '%H:%M')`. A time that is absent stays absent.
-fn time(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
+/// `starts_at|at('Asia/Taipei', '%H:%M')`: a time as clocks of a zone show it. A time that is absent stays absent. (In
+/// mappings, `time` reads a time.)
+fn at(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
     let wrong = |detail: String| Error::new(ErrorKind::InvalidOperation, detail);
     let Some(text) = at.as_str() else {
         return Ok(Value::UNDEFINED);
     };
     let at: Timestamp = text
         .parse()
-        .map_err(|_| wrong("`time` wants a time such as `starts_at`".to_owned()))?;
-    let local = at
-        .in_tz(zone)
-        .map_err(|_| wrong(format!("`{zone}` is no time zone such as `Asia/Taipei`")))?;
+        .map_err(|_| wrong("`at` needs a time such as `starts_at`".to_owned()))?;
+    let local = at.in_tz(zone).map_err(|_| {
+        wrong(format!(
+            "`{zone}` is not a time zone; write one such as `Asia/Taipei`"
+        ))
+    })?;
     let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
     jiff::fmt::strtime::format(format, &local)
         .map(Value::from)
-        .map_err(|_| wrong(format!("`{format}` is no time format such as `%H:%M`")))
+        .map_err(|_| {
+            wrong(format!(
+                "`{format}` is not a time format; write one such as `%H:%M`"
+            ))
+        })
 }
 
 /// What expressions see of an alert. Cheap to clone; build it once for all routes.
@@ -167,6 +178,13 @@ impl Facts {
             alert => fields.clone(), delivery_id, attempt, retried_by_operator
         };
         Self(minijinja::context! { ..delivery, ..fields })
+    }
+
+    /// The same with more names, which win over those of the alert.
+    #[must_use]
+    pub fn with(self, more: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let more = Value::from(Serde(more));
+        Self(minijinja::context! { ..more, ..self.0 })
     }
 }
 
@@ -222,6 +240,14 @@ const NAME: &str = "template";
 impl Template {
     /// Compiles and checks it: syntax, names, and that it renders for alerts of every shape.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
+        Self::compile_with(text, &serde_json::Map::new())
+    }
+
+    /// The same with more names than those of an alert: samples of what [`Facts::with`] will give.
+    pub fn compile_with(
+        text: &str,
+        more: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, Mistake> {
         let mut engine = ENGINE.clone();
         let guarded = guard::template(text);
         engine.set_fuel(Some(guarded.steps(FUEL)));
@@ -232,10 +258,12 @@ impl Template {
             .get_template(NAME)
             .map(|t| t.undeclared_variables(true))
             .map_err(|error| Mistake::of(text, &guarded, &error))?;
+        let own = |path: &String| !more.contains_key(path.split('.').next().unwrap_or_default());
+        let found = found.into_iter().filter(own).collect();
         names::check(text, &found, names::DELIVERED)?;
         let template = Self(engine);
         for alert in sample::alerts() {
-            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false);
+            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);
             template
                 .run(&facts)
                 .map_err(|error| Mistake::of(text, &guarded, &error))?;

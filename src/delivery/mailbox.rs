@@ -32,6 +32,8 @@ pub(super) struct Mail {
     pub(super) stop_by: Option<Timestamp>,
     /// Dropped by an operator.
     pub(super) dropped: HashSet<Seq>,
+    /// An operator wants these attempted now.
+    pub(super) hurry: HashSet<Seq>,
 }
 
 /// Is notified when nothing is in flight and nothing is due.
@@ -77,9 +79,11 @@ impl Mailbox {
         }
     }
 
-    /// Puts drops back without ringing: the worker looks again without it.
-    pub(super) fn defer(&self, dropped: HashSet<Seq>) {
-        locked(&self.mail).dropped.extend(dropped);
+    /// Puts these back without ringing: the worker looks again when its request to the store is done.
+    pub(super) fn defer(&self, dropped: HashSet<Seq>, hurry: HashSet<Seq>) {
+        let mut mail = locked(&self.mail);
+        mail.dropped.extend(dropped);
+        mail.hurry.extend(hurry);
     }
 
     /// Takes all mail except the request to look. The request to stop stays, for a worker that is restarted after a panic.

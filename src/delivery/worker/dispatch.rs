@@ -1,5 +1,7 @@
 //! What may be sent now: the lanes of one sink behind its pauses, its circuit breaker and its limits. Does no I/O.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use crate::config::Policy;
@@ -10,6 +12,7 @@ use crate::delivery::lane::Lanes;
 use crate::delivery::limit::Limits;
 use crate::delivery::state::{PausedBy, Phase};
 use campanile_sinks::Class;
+use campanile_store::Seq;
 
 /// Decides what goes out next.
 pub(super) struct Dispatch {
@@ -141,9 +144,19 @@ impl Dispatch {
     /// Sends again at once: an operator resumes after a fix, and a probe shows whether it helped. False if the sink was not
     /// paused.
     pub(super) fn resume(&mut self, now: Timestamp) -> bool {
+        self.open(now);
+        self.paused.take().is_some()
+    }
+
+    /// An operator wants these attempted now. A paused sink stays paused.
+    pub(super) fn hurry(&mut self, seqs: &HashSet<Seq>, now: Timestamp) {
+        self.lanes.hurry(seqs);
+        self.open(now);
+    }
+
+    fn open(&mut self, now: Timestamp) {
         self.hold_until = None;
         self.breaker.fixed(now);
-        self.paused.take().is_some()
     }
 
     /// Whether nothing can go now, however much is ready.

@@ -14,6 +14,7 @@ mod dispatch;
 mod report;
 mod settle;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -30,7 +31,7 @@ use super::state::{PausedBy, SinkState};
 use super::{BuiltSink, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::{Class, Failure, Message};
-use campanile_store::{AlertToSend, Error, Store};
+use campanile_store::{AlertToSend, Error, Outbox, Seq};
 use dispatch::Dispatch;
 use report::Report;
 use settle::{Ended, Settle};
@@ -38,7 +39,7 @@ use settle::{Ended, Settle};
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
 pub(super) struct Surroundings {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Outbox>,
     pub(super) clock: Clock,
     pub(super) events: Arc<dyn Observer>,
     pub(super) tuning: Tuning,
@@ -162,13 +163,10 @@ impl Worker {
 
     fn read_mail(&mut self, now: Timestamp) {
         let mut mail = self.mailbox.take();
-        // While a page is being read, a delivery dropped meanwhile may still be on it: that drop waits.
-        if !mail.dropped.is_empty() {
-            if self.books.running.is_none() {
-                self.dispatch.lanes.remove(&mail.dropped);
-            } else {
-                self.mailbox.defer(std::mem::take(&mut mail.dropped));
-            }
+        let dropped = std::mem::take(&mut mail.dropped);
+        let hurry = std::mem::take(&mut mail.hurry);
+        if !(dropped.is_empty() && hurry.is_empty()) {
+            self.change(dropped, hurry, now);
         }
         match mail.pause {
             Some(true) => self.pause(PausedBy::Operator),
@@ -185,6 +183,18 @@ impl Worker {
             && let Some(seq) = self.mailbox.take_look()
         {
             self.books.look_from(seq);
+        }
+    }
+
+    /// Applies what an operator requested for single deliveries.
+    fn change(&mut self, dropped: HashSet<Seq>, hurry: HashSet<Seq>, now: Timestamp) {
+        // While a page is being read, a delivery dropped meanwhile may still be on it: that waits.
+        if self.books.running.is_some() {
+            return self.mailbox.defer(dropped, hurry);
+        }
+        self.dispatch.lanes.remove(&dropped);
+        if !hurry.is_empty() {
+            self.dispatch.hurry(&hurry, now);
         }
     }
 

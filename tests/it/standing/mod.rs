@@ -44,6 +44,7 @@ pub(crate) struct Standing {
 pub(crate) struct Workers {
     pub(crate) poked: Mutex<Vec<(SinkId, Vec<Seq>)>>,
     pub(crate) forgotten: Mutex<Vec<(SinkId, Vec<Seq>)>>,
+    pub(crate) hurried: Mutex<Vec<(SinkId, Vec<Seq>)>>,
     paused: Mutex<bool>,
 }
 
@@ -56,6 +57,9 @@ impl SinkControl for Workers {
     }
     fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
+    }
+    fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
+        self.hurried.lock().unwrap().push((sink, seqs.to_vec()));
     }
     fn pause(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() |= name == SINK;
