@@ -148,7 +148,7 @@ fn log_sink(sink: &str, what: What) {
             tracing::warn!(sink, %until, reason, "the sink fails again and again; its circuit breaker stops all sends until a probe succeeds");
         }
         What::BreakerClosed => {
-            tracing::info!(sink, "the sink works again; its circuit breaker is closed")
+            tracing::info!(sink, "the sink works again; its circuit breaker is closed");
         }
         What::Paused {
             by: PausedBy::Operator,

@@ -71,7 +71,7 @@ async fn what_waits_for_its_next_attempt_is_attempted_when_an_operator_says_so()
     sink.now_does(|_| Ok(()));
     assert_eq!(rig.pending().await, 2);
     // No time passes.
-    rig.delivery.hurry(rig.outlets[0].id, &seqs);
+    rig.delivery.hurry(rig.sinks[0].id, &seqs);
     rig.delivery.idle().await;
     assert_eq!(rig.pending().await, 0);
 }
