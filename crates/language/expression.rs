@@ -14,14 +14,14 @@ use super::{Mistake, known};
 
 /// An expression of a mapping.
 ///
-/// Most expressions only name a place, such as `item.labels.severity`. Those are walked without the Jinja machine, which
-/// is what makes a mapping about as fast as an adapter written by hand.
+/// Most expressions only name a place, such as `item.labels.severity`. They are evaluated without the Jinja engine. This
+/// makes a mapping about as fast as a provider in Rust.
 pub struct Expression {
-    /// As it was written, without its `?`.
+    /// The written text, without its `?`.
     pub source: String,
-    /// It ends with `?`: what it names may be absent, empty or unreadable.
+    /// It ends with `?`: its value may be absent, empty or unreadable.
     pub optional: bool,
-    /// What it names.
+    /// The names that it uses.
     pub names: Names,
     run: Run,
 }
@@ -123,7 +123,7 @@ impl Expression {
     }
 }
 
-/// Compiles `text` under guard.
+/// Compiles `text` with guarded operators.
 pub(crate) fn compiled(
     engine: &'static Environment<'static>,
     text: &str,
@@ -148,7 +148,7 @@ fn path(source: &str) -> Option<(String, Vec<Step>)> {
     rest.is_empty().then_some(path)
 }
 
-/// The path with which `source` begins, and what follows it.
+/// The path at the beginning of `source`, and the text after it.
 fn leading_path(source: &str) -> Option<((String, Vec<Step>), &str)> {
     let (root, mut rest) = word(source);
     if !names::ALL.contains(&root) {
@@ -173,7 +173,7 @@ fn step(source: &str) -> Option<(Step, &str)> {
     if let Some(after) = source.strip_prefix('.') {
         let (key, rest) = word(after);
         let named = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        // What is followed by `(` is a method, which is the engine's to call.
+        // A name before `(` is a method. Only the engine can call it.
         return (named && !rest.starts_with('(')).then(|| (Step::Key(key.to_owned()), rest));
     }
     let (inner, rest) = source.strip_prefix('[')?.split_once(']')?;
@@ -196,7 +196,7 @@ fn walk(root: Value, steps: &[Step]) -> Value {
     })
 }
 
-/// The first place that `source` names, such as `body.a.b`, and nothing that stands in a string.
+/// The first place in `source`, such as `body.a.b`. Text in a string is not a place.
 fn first_path(source: &str) -> Option<&str> {
     let mut rest = source;
     let mut quote = None;

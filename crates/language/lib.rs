@@ -13,7 +13,7 @@
 //! - [`meter`] counts it in the filters, and refuses values that are too large;
 //! - [`guard`] adds such a filter to the operands of operators, because the engine has no hook for operators.
 //!
-//! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
+//! The limit [`WORK_BYTES_MAX`] also bounds the time of a run.
 
 mod absent;
 pub mod duration;
@@ -48,7 +48,7 @@ pub use sample::alerts as sample_alerts;
 pub const WORK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Items, blanks or digits that a filter or `range` may be asked for by number.
 pub const COUNT_MAX: usize = 1000;
-/// How deep lists and maps may stand in each other.
+/// How deep lists and maps may be nested.
 pub const DEPTH_MAX: usize = 64;
 /// Steps that one run of a condition or template may take: a thousand times what a sensible template needs.
 pub const FUEL: u64 = 100_000;

@@ -35,7 +35,7 @@ const RAW: Part = || {
     ])
 };
 
-/// What a route can ask. Not `id`: an alert has none before it is stored.
+/// The names for a route. `id` is not one of them: an alert gets its id when it is stored.
 pub const ROUTE: Scope = &[
     ("source", TEXT),
     ("message_id", TEXT),
@@ -54,7 +54,7 @@ pub const ROUTE: Scope = &[
     ("raw", RAW),
 ];
 
-/// What a template of a sink can use.
+/// The names for a template of a sink.
 pub const TEMPLATE: Scope = &[
     ("id", TEXT),
     ("source", TEXT),
@@ -78,10 +78,10 @@ pub const TEMPLATE: Scope = &[
     ("redriven", TEXT),
 ];
 
-/// What a success expression can use.
+/// The names for a success expression.
 pub const SUCCESS: Scope = &[("status", TEXT), ("body", FREE)];
 
-/// What most expressions of a mapping can use.
+/// The names for most expressions of a mapping.
 pub const CALL: Scope = &[
     ("body", FREE),
     ("text", FREE),
@@ -93,7 +93,7 @@ pub const CALL: Scope = &[
     ("tables", FREE),
 ];
 
-/// What the expressions of a field can use.
+/// The names for the expressions of a field.
 pub const FIELD: Scope = &[
     ("item", FREE),
     ("facts", FREE),
@@ -107,7 +107,7 @@ pub const FIELD: Scope = &[
     ("tables", FREE),
 ];
 
-/// What the expression that gives the facts can use.
+/// The names for the expression of the facts.
 pub const FACTS: Scope = &[
     ("item", FREE),
     ("body", FREE),
@@ -120,7 +120,7 @@ pub const FACTS: Scope = &[
     ("tables", FREE),
 ];
 
-/// What the expressions of a proof can use.
+/// The names for the expressions of a proof.
 pub const PROOF: Scope = &[
     ("body", FREE),
     ("text", FREE),
@@ -131,7 +131,7 @@ pub const PROOF: Scope = &[
     ("path", FREE),
 ];
 
-/// What the expressions of an answer can use.
+/// The names for the expressions of an answer.
 pub const ANSWER: Scope = &[
     ("body", FREE),
     ("query", FREE),
@@ -163,7 +163,7 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     let part = rest.split('.').next().unwrap_or_default();
     match parts() {
         _ if part.is_empty() => None,
-        // Labels are texts; deeper than that there is nothing.
+        // Labels are texts and have no parts.
         Parts::Any if name == "labels" && rest.contains('.') => Some(format!(
             "`labels.{part}` is a text and has no parts: a label with a dot is written `labels['{rest}']`"
         )),
@@ -177,7 +177,7 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     }
 }
 
-/// `: did you mean ...?` with the nearest word, or all of them where none is near.
+/// `: did you mean ...?` with the nearest word, or all of them if none is near.
 pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(word, known.clone()) {
         Some(candidate) => format!(": did you mean `{candidate}`?"),
@@ -185,7 +185,7 @@ pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone)
     }
 }
 
-/// The byte of the text at which the path is a word of its own. The parser reports names without their places.
+/// The byte of the text at which the path is a whole word. The parser reports names without their places.
 fn place(text: &str, path: &str) -> usize {
     let name = path.split('.').next().unwrap_or(path);
     let whole = |needle: &str| {
