@@ -1,7 +1,7 @@
-//! Replaces filters of the engine that fail on an absent value by filters that give an absent value.
+//! Makes filters of the engine that fail on an absent value return an absent value.
 //!
-//! An expression tries several places: `body.a|first or body.b`. A filter that fails on an absent or empty value would end
-//! the whole expression.
+//! An expression tries several places in order: `body.a|first or body.b`. A filter that fails on an absent or empty value
+//! would end the whole expression at the first place.
 
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, filters};
@@ -43,13 +43,13 @@ macro_rules! replaced {
     };
 }
 
-/// Replaces those filters that [`super::meter`] does not always replace.
+/// Replaces those of the filters that are not always measured.
 pub(crate) fn add_to(env: &mut Environment<'_>) {
     replaced!(env: abs, first, float, int, items, last, length, round, split, title);
 }
 
-/// Whether the filter `name` gives an absent value for these arguments. Changes an empty text to an absent value for
-/// filters that fail on it.
+/// Whether the filter `name` returns an absent value for these arguments. Turns an empty text into an absent value for filters
+/// that fail on it.
 pub(crate) fn comes_out(name: &str, args: &mut [Value]) -> bool {
     let Some(value) = args.first_mut() else {
         return false;

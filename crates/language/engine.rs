@@ -9,10 +9,10 @@ use super::{FIELD_FUEL, FUEL, absent, filters, meter};
 /// How deep blocks, macros and calls may nest.
 const RECURSION_MAX: usize = 64;
 
-/// Filters whose result can be much larger than their arguments. In mappings, only their results are counted.
+/// Filters whose result can be much larger than their input. An expression of a mapping counts the size of their results.
 ///
-/// The result of any other filter is at most a few times its value, and an expression has a limited number of filters.
-/// They run for each field of each callback, so counting them would make reading slower.
+/// The others make at most some times their value, and one expression has only so many of them. They run for each field
+/// of each callback, so weighing them too would make reading slower.
 const MULTIPLYING: &[&str] = &[
     "batch",
     "chain",
@@ -30,17 +30,17 @@ const MULTIPLYING: &[&str] = &[
     "zip",
 ];
 
-/// The engine of conditions, templates and success expressions. It counts every value.
+/// The engine of conditions, templates and success expressions. It counts the size of every value.
 pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = engine(FUEL);
-    // Errors get their place. This costs time only if a run fails.
+    // Gives errors their place. Costs only when something fails.
     engine.set_debug(true);
     meter::measure(&mut engine, |_| true);
     meter::compare(&mut engine);
     engine
 });
 
-/// The engine of mappings. It counts only results of [`MULTIPLYING`] filters: an expression has no variables to double.
+/// The engine of mappings. It weighs only what multiplies: an expression keeps no value under a name.
 pub(crate) static FIELDS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = engine(FIELD_FUEL);
     meter::measure(&mut engine, |name| MULTIPLYING.contains(&name));

@@ -14,14 +14,14 @@ use super::{Mistake, known};
 
 /// An expression of a mapping.
 ///
-/// Most expressions only name a place, such as `item.labels.severity`. They are evaluated without the Jinja engine. This
-/// makes a mapping about as fast as a provider in Rust.
+/// Most expressions only name a place, such as `item.labels.severity`. Those are read without running Jinja, so a mapping is
+/// about as fast as an adapter in code.
 pub struct Expression {
-    /// The written text, without its `?`.
+    /// As it was written, without its `?`.
     pub source: String,
     /// It ends with `?`: its value may be absent, empty or unreadable.
     pub optional: bool,
-    /// The names that it uses.
+    /// What it names.
     pub names: Names,
     run: Run,
 }
@@ -48,7 +48,7 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// What is wrong, and the nearest valid word.
+    /// The problem, and the nearest valid word.
     pub fn compile(written: &str, scope: Scope) -> Result<Self, String> {
         let trimmed = written.trim();
         let (source, optional) = match trimmed.strip_suffix('?') {
@@ -123,7 +123,7 @@ impl Expression {
     }
 }
 
-/// Compiles `text` with guarded operators.
+/// Compiles `text` under guard.
 pub(crate) fn compiled(
     engine: &'static Environment<'static>,
     text: &str,
@@ -148,7 +148,7 @@ fn path(source: &str) -> Option<(String, Vec<Step>)> {
     rest.is_empty().then_some(path)
 }
 
-/// The path at the beginning of `source`, and the text after it.
+/// The path with which `source` begins, and what follows it.
 fn leading_path(source: &str) -> Option<((String, Vec<Step>), &str)> {
     let (root, mut rest) = word(source);
     if !names::ALL.contains(&root) {
@@ -196,7 +196,7 @@ fn walk(root: Value, steps: &[Step]) -> Value {
     })
 }
 
-/// The first place in `source`, such as `body.a.b`. Text in a string is not a place.
+/// The first place that `source` names, such as `body.a.b`. Text in strings is ignored.
 fn first_path(source: &str) -> Option<&str> {
     let mut rest = source;
     let mut quote = None;

@@ -15,7 +15,7 @@ use super::duration;
 use super::resource::broken;
 use super::time::{self, Moment};
 
-/// The name of the vendor's zone in a context. It contains a blank, so expressions cannot use it.
+/// The name under which a context holds the vendor's zone. Its blank keeps expressions from naming it.
 pub const ZONE: &str = " zone";
 
 /// The filters of Campanile itself.
@@ -62,26 +62,26 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("urldecode", urldecode);
 }
 
-/// The zone of times without a zone, as a value that expressions cannot see.
+/// The zone of zone-less times, as a value that expressions cannot see.
 #[derive(Debug)]
 pub struct Zone(pub TimeZone);
 
 impl Object for Zone {}
 
-/// `value` as text: nothing for an absent or empty value, JSON for lists and maps.
+/// `value` as text: nothing for what is absent or empty, JSON for lists and maps.
 #[must_use]
 pub fn text(value: &Value) -> Option<String> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => None,
         ValueKind::String => value.as_str().filter(|s| !s.is_empty()).map(str::to_owned),
         ValueKind::Number => Some(value.to_string()),
-        // `true` as in JSON, not `True` as in Jinja.
+        // The words of JSON, not of Jinja (`True`).
         ValueKind::Bool => Some(value.is_true().to_string()),
         _ => serde_json::to_string(value).ok(),
     }
 }
 
-/// The time in `value`, read in `zone` if it has no zone.
+/// The time in `value`, read in `zone` when it names no zone.
 #[must_use]
 pub fn moment(value: &Value, zone: &TimeZone) -> Moment {
     match value.kind() {
@@ -110,7 +110,7 @@ fn zone_of(state: &State<'_, '_>, named: Option<&str>) -> Result<TimeZone, Error
 fn named_zone(name: &str) -> Result<TimeZone, Error> {
     TimeZone::get(name).map_err(|_| {
         fault(format!(
-            "`{name}` is not a valid time zone; write one such as `Asia/Shanghai`"
+            "`{name}` is not a time zone; write one such as `Asia/Shanghai`"
         ))
     })
 }
@@ -121,7 +121,7 @@ fn fault(message: String) -> Error {
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "the engine hands keyword arguments over by value"
+    reason = "the engine passes keyword arguments by value"
 )]
 fn time(
     state: &State<'_, '_>,
@@ -157,12 +157,12 @@ fn at(value: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
         .map(Value::from)
         .map_err(|_| {
             fault(format!(
-                "`{format}` is not a valid time format; write one such as `%H:%M`"
+                "`{format}` is not a time format; write one such as `%H:%M`"
             ))
         })
 }
 
-/// Unix seconds of a time, for comparisons.
+/// Unix seconds of a time, to compare with.
 fn unix(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     match moment(value, &zone_of(state, None)?) {
         Moment::At(at) => Ok(Value::from(at.as_second())),
@@ -170,13 +170,13 @@ fn unix(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     }
 }
 
-/// The start of the span of `length` that contains a time: equal for times that are near each other.
+/// The start of the span of `length` that contains a time. Times that are close together give the same start.
 fn bucket(state: &State<'_, '_>, value: &Value, length: &str) -> Result<Value, Error> {
     let length = duration::seconds(length)
         .filter(|length| *length >= 1.0)
         .ok_or_else(|| {
             fault(format!(
-                "`{length}` is not a valid duration; write one such as 10m"
+                "`{length}` is not a length of time; write one such as 10m"
             ))
         })?;
     #[expect(
@@ -285,7 +285,7 @@ fn hashed<D: md5::Digest>(value: &Value) -> Value {
     })
 }
 
-/// The value of `table` for the key `value`, in any case.
+/// What `table` has for `value`, without regard to case.
 fn lookup(value: &Value, table: &Value) -> Value {
     let Some(word) = text(value) else {
         return Value::UNDEFINED;
@@ -340,7 +340,7 @@ fn pairs(value: &Value, between: Option<&str>, within: Option<&str>) -> Value {
     Value::from_pairs(pairs)
 }
 
-/// `[{key: a, value: 1}]` or `[["a", 1]]` as a map. Both names can be given as arguments.
+/// `[{key: a, value: 1}]` or `[["a", 1]]` as a map. The names of the two may be given.
 fn tagmap(value: &Value, key: Option<&str>, named: Option<&str>) -> Value {
     let Ok(items) = value.try_iter() else {
         return Value::UNDEFINED;
@@ -359,7 +359,7 @@ fn tagmap(value: &Value, key: Option<&str>, named: Option<&str>) -> Value {
     Value::from_pairs(pairs)
 }
 
-/// `type`, `id` and `name` of the broken resource, from labels in the style of Prometheus.
+/// `type`, `id` and `name` of the broken object, by labels in the style of Prometheus.
 fn resource(labels: &Value) -> Value {
     let found = broken(|name| text(&labels.get_attr(name).ok()?));
     found.map_or(Value::UNDEFINED, |found| {

@@ -1,10 +1,10 @@
-//! Finds the broken resource in the labels of an alert in the style of Prometheus.
+//! Finds the broken object in the labels of an alert in the style of Prometheus.
 //!
-//! The label `instance` is the scraped address. For an alert about a pod this is often an exporter such as
-//! kube-state-metrics. So the most specific object that the labels name is used.
+//! The label `instance` is the address that was scraped. For an alert about a pod this is often an exporter such as
+//! kube-state-metrics, so the labels are read from the most specific object to the least specific one.
 
-/// Kinds of objects, each with the labels that name one, from the most to the least specific. A label with the
-/// prefix `exported_` has priority: Prometheus renames the object's label to it if the exporter has the same label.
+/// Kinds of objects, each with the labels that name one, from the most to the least specific. A label with `exported_`
+/// before it is asked first: Prometheus renames the object's label so where the exporter has the same one.
 const KINDS: &[(&str, &[&str])] = &[
     (
         "pod",
@@ -41,13 +41,13 @@ const KINDS: &[(&str, &[&str])] = &[
     ("cluster", &["cluster", "cluster_name"]),
 ];
 
-/// Kinds that exist once on each machine: their name alone is not unique.
+/// Kinds of which each machine has its own: their name alone does not say which one it is.
 const PER_MACHINE: &[&str] = &["container", "device", "service"];
 
-/// Kinds inside a namespace.
+/// Kinds that live in a namespace.
 const NAMESPACED: std::ops::Range<usize> = 0..10;
 
-/// Words in the name of a program that reports about other objects.
+/// Words in the name of a program that reports about other things.
 const EXPORTERS: &[&str] = &[
     "exporter",
     "state-metrics",
@@ -56,7 +56,7 @@ const EXPORTERS: &[&str] = &[
     "cadvisor",
 ];
 
-/// Words in the name of an exporter whose address is not related to the place of the problem.
+/// Words in the name of an exporter whose address says nothing of where the problem is.
 const CENTRAL: &[&str] = &[
     "state-metrics",
     "pushgateway",
@@ -66,7 +66,7 @@ const CENTRAL: &[&str] = &[
     "azure-metrics",
 ];
 
-/// The broken object.
+/// The object that is broken.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Broken {
     /// The kind of object: `pod`, `node`, `instance`.
@@ -94,7 +94,7 @@ pub fn broken(get: impl Fn(&str) -> Option<String>) -> Option<Broken> {
         (!labels.is_of_exporter(kind, &name)).then_some((rank, *kind, name))
     });
     let Some((rank, kind, name)) = found else {
-        // The labels name only the exporter itself.
+        // Nothing but the exporter itself: it is at least where to look.
         let name = labels.first(&["instance", "job"])?;
         return Some(Broken {
             kind: "instance",
@@ -147,7 +147,7 @@ impl<F: Fn(&str) -> Option<String>> Labels<F> {
     }
 }
 
-/// The name of the scraped program, if it reports about other objects. A job can be written `namespace/name`.
+/// The name of the program that was scraped, where it reports about other things. A job may be written `namespace/name`.
 fn exporter(get: &impl Fn(&str) -> Option<String>) -> Option<String> {
     let named = ["job", "container", "service"].into_iter().filter_map(get);
     let mut last = named.map(|name| name.rsplit('/').next().unwrap_or_default().to_owned());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{ENGINE, Mistake, nearest};
 
-/// What may follow a name and a dot.
+/// The names that may follow a name and a dot.
 #[derive(Clone, Copy, Debug)]
 pub enum Parts {
     /// Nothing: it is a text or a number.
@@ -35,7 +35,7 @@ const RAW: Part = || {
     ])
 };
 
-/// The names for a route. `id` is not one of them: an alert gets its id when it is stored.
+/// What a route can use. `id` is not included: an alert has no id before it is stored.
 pub const ROUTE: Scope = &[
     ("source", TEXT),
     ("message_id", TEXT),
@@ -54,7 +54,7 @@ pub const ROUTE: Scope = &[
     ("raw", RAW),
 ];
 
-/// The names for a template of a sink.
+/// What a template of a sink can use.
 pub const TEMPLATE: Scope = &[
     ("id", TEXT),
     ("source", TEXT),
@@ -78,10 +78,10 @@ pub const TEMPLATE: Scope = &[
     ("redriven", TEXT),
 ];
 
-/// The names for a success expression.
+/// What a success expression can use.
 pub const SUCCESS: Scope = &[("status", TEXT), ("body", FREE)];
 
-/// The names for most expressions of a mapping.
+/// What most expressions of a mapping can use.
 pub const CALL: Scope = &[
     ("body", FREE),
     ("text", FREE),
@@ -93,7 +93,7 @@ pub const CALL: Scope = &[
     ("tables", FREE),
 ];
 
-/// The names for the expressions of a field.
+/// What the expressions of a field can use.
 pub const FIELD: Scope = &[
     ("item", FREE),
     ("facts", FREE),
@@ -107,7 +107,7 @@ pub const FIELD: Scope = &[
     ("tables", FREE),
 ];
 
-/// The names for the expression of the facts.
+/// What the expression that gives the facts can use.
 pub const FACTS: Scope = &[
     ("item", FREE),
     ("body", FREE),
@@ -120,7 +120,7 @@ pub const FACTS: Scope = &[
     ("tables", FREE),
 ];
 
-/// The names for the expressions of a proof.
+/// What the expressions of a proof can use.
 pub const PROOF: Scope = &[
     ("body", FREE),
     ("text", FREE),
@@ -131,7 +131,7 @@ pub const PROOF: Scope = &[
     ("path", FREE),
 ];
 
-/// The names for the expressions of an answer.
+/// What the expressions of an answer can use.
 pub const ANSWER: Scope = &[
     ("body", FREE),
     ("query", FREE),
@@ -163,9 +163,9 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     let part = rest.split('.').next().unwrap_or_default();
     match parts() {
         _ if part.is_empty() => None,
-        // Labels are texts and have no parts.
+        // The value of a label is a text without parts.
         Parts::Any if name == "labels" && rest.contains('.') => Some(format!(
-            "`labels.{part}` is a text and has no parts: a label with a dot is written `labels['{rest}']`"
+            "`labels.{part}` is a text and has no parts: write a label with a dot as `labels['{rest}']`"
         )),
         Parts::Any => None,
         Parts::None => Some(format!("`{name}` is one value and has no part `{part}`")),
@@ -177,7 +177,7 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     }
 }
 
-/// `: did you mean ...?` with the nearest word, or all of them if none is near.
+/// `: did you mean ...?` with the nearest word, or all words when none is near.
 pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(word, known.clone()) {
         Some(candidate) => format!(": did you mean `{candidate}`?"),
@@ -185,7 +185,7 @@ pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone)
     }
 }
 
-/// The byte of the text at which the path is a whole word. The parser reports names without their places.
+/// The byte of the text where the path is a whole word. The parser reports names without their places.
 fn place(text: &str, path: &str) -> usize {
     let name = path.split('.').next().unwrap_or(path);
     let whole = |needle: &str| {

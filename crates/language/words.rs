@@ -1,4 +1,5 @@
-//! Checks the words that are compared with `severity` and `status`. A word that does not exist would never match.
+//! Checks the words that an expression compares with `severity` and `status`. A word that does not exist would silently match
+//! nothing.
 
 use std::str::FromStr;
 
