@@ -40,10 +40,13 @@ fn mapping(proof: &str) -> Mapping {
 fn source() -> Source {
     Source {
         name: "lighthouse/a".into(),
-        tenant: Some("t-1".into()),
-        audiences: vec!["api://gateway".into(), "gateway-id".into()],
         ..Source::default()
     }
+    .with("tenant", "t-1")
+    .with(
+        "audience",
+        vec!["api://gateway".to_owned(), "gateway-id".to_owned()],
+    )
 }
 
 /// A call with these `Authorization` headers, and with the keys at hand.

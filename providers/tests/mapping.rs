@@ -323,10 +323,7 @@ fn either_of_two_secrets_is_believed_while_one_is_rotated() {
 #[test]
 fn the_user_of_basic_counts_where_the_source_names_one() {
     let mapping = mapping("#[proof]\nkind = 'basic'\n");
-    let named = Source {
-        user: Some("lighthouse".into()),
-        ..source(&["a-long-token"])
-    };
+    let named = source(&["a-long-token"]).with("user", "lighthouse");
     let any = source(&["a-long-token"]);
     for (pair, by_name, by_any) in [
         ("lighthouse:a-long-token", Ok(()), Ok(())),

@@ -16,23 +16,11 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
     let (whole, bare) = (source(), Source::default());
     assert_eq!(mapping(RS256).proof(&token, &whole).never(), None);
     assert_eq!(
-        never(
-            RS256,
-            &Source {
-                tenant: None,
-                ..whole.clone()
-            }
-        ),
+        never(RS256, &whole.clone().without("tenant")),
         lacks(&["tenant"])
     );
     assert_eq!(
-        never(
-            RS256,
-            &Source {
-                audiences: vec![],
-                ..whole.clone()
-            }
-        ),
+        never(RS256, &whole.clone().without("audience")),
         lacks(&["audience"])
     );
     assert_eq!(
@@ -58,10 +46,7 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
         "é",
         &"t".repeat(65),
     ] {
-        let elsewhere = Source {
-            tenant: Some(tenant.to_owned()),
-            ..whole.clone()
-        };
+        let elsewhere = whole.clone().with("tenant", tenant);
         let told = never(RS256, &elsewhere);
         assert!(
             matches!(told, Some(Never::Because(why)) if why.contains("tenant")),
@@ -142,13 +127,13 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
 
 #[test]
 fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
-    let names = |proof: &str| -> Vec<&str> {
+    let names = |proof: &str| -> Vec<String> {
         let mapping = mapping(proof);
         mapping
             .about()
             .settings
             .iter()
-            .map(|setting| setting.name)
+            .map(|setting| setting.name.to_string())
             .collect()
     };
     assert_eq!(names(RS256), ["tenant", "audience"]);
@@ -156,7 +141,7 @@ fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
     let jwt = format!("{{ {} }}", RS256.replace('\n', ", "));
     assert_eq!(
         names(&format!("any = [{{ kind = 'bearer' }}, {jwt}]")),
-        ["token", "tenant", "audience", "user"]
+        ["token", "user", "tenant", "audience"]
     );
     assert_eq!(mapping(RS256).about().proof, "JWT or path key");
     assert_eq!(
