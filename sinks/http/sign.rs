@@ -1,4 +1,4 @@
-//! Signs as Standard Webhooks 1.0, symmetric (`v1`).
+//! The signature of Standard Webhooks 1.0, symmetric (`v1`).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -19,7 +19,7 @@ impl Signer {
         secrets.iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether there is anything to sign with.
+    /// Whether there are no keys.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
