@@ -217,13 +217,13 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
     let mut report = Report::new(id, fingerprint, status);
     let reason = said("NewStateReason").unwrap_or_default();
     name.clone_into(&mut report.title);
-    let told = [said("AlarmDescription").unwrap_or_default(), reason.clone()];
-    let told: Vec<&str> = told
+    let sentences = [said("AlarmDescription").unwrap_or_default(), reason.clone()];
+    let sentences: Vec<&str> = sentences
         .iter()
         .map(String::as_str)
         .filter(|t| !t.is_empty())
         .collect();
-    report.description = told.join("\n");
+    report.description = sentences.join("\n");
     // arn:aws:cloudwatch:eu-west-1:111122223333:alarm:name
     let code = arn.as_deref().and_then(|arn| arn.split(':').nth(3));
     report.resource.region = code.map(str::to_owned).or(region);

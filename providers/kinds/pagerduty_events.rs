@@ -12,7 +12,7 @@
 //!
 //! # How it is read
 //!
-//! `trigger` is firing and `resolve` is resolved. `acknowledge` means that somebody is working on the problem: it is
+//! `trigger` is firing and `resolve` is resolved. `acknowledge` means that a person is working on the problem: it is
 //! answered as success and is not an alert. The fingerprint is made from `dedup_key`. A trigger without a `dedup_key` gets
 //! one, as at `PagerDuty`. There it is random. Here it is made from `summary`, `source`, `component`, `group` and `class`,
 //! so the same event sent again is the same problem. The answer contains the key. `acknowledge` and `resolve` need the key.

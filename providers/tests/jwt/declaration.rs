@@ -1,4 +1,4 @@
-//! What a mapping declares of tokens, and what a source must set for it.
+//! The declaration of tokens in a mapping, and the settings that a source needs for it.
 
 use campanile_providers::{Never, Provider, Source, verify};
 
@@ -47,9 +47,9 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
         &"t".repeat(65),
     ] {
         let elsewhere = whole.clone().with("tenant", tenant);
-        let told = never(RS256, &elsewhere);
+        let verdict = never(RS256, &elsewhere);
         assert!(
-            matches!(told, Some(Never::Because(why)) if why.contains("tenant")),
+            matches!(verdict, Some(Never::Because(why)) if why.contains("tenant")),
             "{tenant}"
         );
     }
@@ -58,45 +58,41 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
 #[test]
 fn a_declaration_pins_its_keys_and_its_algorithms() {
     for (from, to, word) in [
-        (
-            "https://id",
-            "http://id",
-            "`keys` must be an address with https",
-        ),
+        ("https://id", "http://id", "`keys` must be an https address"),
         (
             "https://id.example.com/{tenant}/keys",
             "https://{tenant}.example.com/keys",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://id.example.com/k{tenant}/keys",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://id.example.com/keys?of={tenant}",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://u@id.example.com/keys",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://id.example.com/{host}/keys",
-            "`{host}` is not known",
+            "`{host}` is not a valid placeholder",
         ),
         (
             "https://id.example.com/",
             "https://id.example.com:{tenant}/",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/",
             "https://id.example.com:443@evil.example.com/",
-            "written out",
+            "with a fixed host",
         ),
         ("'RS256'", "'none'", "must be one of RS256, ES256"),
         ("'RS256'", "'HS256'", "must be one of RS256, ES256"),
@@ -106,8 +102,8 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
             "",
             "`issuer` is missing",
         ),
-        ("'30s'", "'1h'", "up to 5m"),
-        ("'30s'", "'-1s'", "up to 5m"),
+        ("'30s'", "'1h'", "at most 5m"),
+        ("'30s'", "'-1s'", "at most 5m"),
         ("leeway", "leway", "did you mean `leeway`?"),
     ] {
         let changed = RS256.replacen(from, to, 1);
@@ -115,7 +111,7 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
         let mistakes = parse(&changed).expect_err(to).join("\n");
         assert!(mistakes.contains(word), "{to}: {mistakes}");
     }
-    // The third line is `[proof]`: told is where the value stands, or where the table does.
+    // The third line is `[proof]`: the place is that of the value, or of the table.
     for (from, to, place) in [
         ("https://id", "http://id", "line 5, column 8:"),
         ("'30s'", "'1h'", "line 9, column 10:"),
