@@ -68,7 +68,7 @@ pub(super) struct Parts {
 
 #[derive(Debug)]
 enum Body {
-    Text(Template),
+    Text(Box<Template>),
     Form(Vec<(String, Template)>),
 }
 
@@ -135,7 +135,10 @@ impl Request {
 
     fn compile_body(&self, names: &Map<String, Value>) -> Result<Body, Wrong> {
         match (&self.body, &self.form) {
-            (Some(text), None) => Ok(Body::Text(template("request.body", text, names)?)),
+            (Some(text), None) => {
+                let template = template("request.body", text, names)?;
+                Ok(Body::Text(Box::new(template)))
+            }
             (None, Some(fields)) => {
                 let fields = fields.iter().map(|(key, text)| {
                     let part = format!("request.form.{key}");

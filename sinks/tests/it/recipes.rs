@@ -339,7 +339,7 @@ fn a_mistake_points_at_its_own_line() {
             "missing field `password`",
         ),
         (
-            format!("{POST}body = ''\n{}key = 'x'", sign),
+            format!("{POST}body = ''\n{sign}key = 'x'"),
             "key = 'x'",
             "`md5` has no key",
         ),
