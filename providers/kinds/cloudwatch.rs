@@ -116,11 +116,19 @@ impl Provider for CloudWatch {
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
-        let has = |name: &str| object(call).is_ok_and(|envelope| text(envelope, name).is_some());
-        call.method == "POST"
-            && ["Type", "MessageId", "TopicArn", "SigningCertURL"]
-                .into_iter()
-                .all(has)
+        let keys = [
+            "Type",
+            "MessageId",
+            "TopicArn",
+            "SigningCertURL",
+            "SignatureVersion",
+        ];
+        let known = object(call).map_or(0, |envelope| {
+            keys.iter()
+                .filter(|key| envelope.contains_key(**key))
+                .count()
+        });
+        call.method == "POST" && known >= 3
     }
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {

@@ -117,13 +117,13 @@ impl Provider for CloudEvents {
         })
     }
 
-    /// Without its media type a body has to have `data`, and nothing beside it that the standard has no place for: some
-    /// vendors put the same attributes on a form of their own.
+    /// Without its media type a body may have the keys of the standard and no others: some vendors add the same
+    /// attributes to a form of their own.
     fn recognizes(&self, call: &Callback) -> bool {
         let of_standard = |event: &Value| {
             let has = |name| event.get(name).is_some_and(Value::is_string);
             let is_event = has("specversion") && has("id") && has("source") && has("type");
-            is_event && event.get("data").is_some() && has_only_attributes(event)
+            is_event && has_only_attributes(event)
         };
         call.method == "POST"
             && match Mode::of(call) {
