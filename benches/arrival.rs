@@ -1,12 +1,12 @@
-//! How long an answer takes at a fixed arrival rate: a quarter and half of what the same run could take.
+//! Measures the latency of answers at a fixed arrival rate: a quarter and a half of the capacity in the same run.
 //!
-//! `cargo bench --bench arrival` first measures what the gateway takes at most (64 connections, each as fast as it is
-//! answered), and then sends by a timetable, whatever the server does (an open model). A request's time counts from when
-//! it was to be sent, so that a stall is charged to every request that it held up. Beside it a bare server at the same
-//! rates, and how late the generator itself was.
+//! `cargo bench --bench arrival` first measures the capacity of the gateway (64 connections, each sends its next
+//! request after the answer). Then it sends at fixed times that do not depend on the server (an open model). The
+//! latency of a request counts from its planned time, so a stall is charged to every request that it delayed. For
+//! comparison, it measures a bare server at the same rates, and the lag of the generator itself.
 //!
-//! Settings, by environment: `ROUNDS` (5), `SECONDS` per measurement (6, the first of which is not counted), `CONNECTIONS`
-//! of the timetable (128).
+//! Environment variables: `ROUNDS` (5), `SECONDS` per measurement (6, the first is not counted), `CONNECTIONS` at the
+//! fixed rate (128).
 
 mod support;
 
@@ -20,13 +20,13 @@ use support::rounds::{rounds, setting};
 use support::server::{self, Server, Sinks};
 use support::spread::{Spread, head, row};
 
-/// The parts of the capacity that are measured.
+/// The shares of the capacity that are measured.
 const PARTS: [(&str, f64); 2] = [("a quarter", 0.25), ("half", 0.5)];
 
-/// A server that has just started answers slowly at first: its memory is not mapped yet, and its files grow.
+/// A server answers slowly directly after its start: its memory is not mapped yet, and its files grow.
 const WARM: Duration = Duration::from_secs(1);
 
-/// One rate: what the bare server and the gateway made of it.
+/// One rate, with the results of the bare server and of the gateway.
 type Pair = (Measured, Measured);
 
 fn main() -> ExitCode {

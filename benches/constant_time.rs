@@ -1,9 +1,9 @@
-//! Whether the time of a verification tells how much of a forged proof is right.
+//! Tests whether the time of a verification reveals how much of a forged proof is right.
 //!
-//! `cargo bench --bench constant_time` forges, for each way to prove, a proof with none of its bytes right and one with 8, 16,
-//! 24 or all but the last, verifies both in random order, and asks Welch's t-test whether their times differ, as dudect
-//! does: |t| below 4.5 shows nothing, above 10 is a leak. The last row is a comparison that leaks on purpose: it must be
-//! seen, or the rows above mean nothing. `VERIFICATIONS` (100000) of each pair.
+//! `cargo bench --bench constant_time` forges two proofs for each kind of proof: one without a right byte, and one with
+//! 8, 16, 24 or all but the last byte right. It verifies both in random order and compares their times with Welch's
+//! t-test, as dudect does. |t| below 4.5 shows no leak, above 10 is a leak. The last row is a comparison that leaks on
+//! purpose: the test must detect it, or the rows above mean nothing. `VERIFICATIONS` (100000) of each pair.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -15,16 +15,16 @@ use std::time::Instant;
 use campanile_model::Callback;
 use campanile_providers::{Provider, Source, by_name, fixtures, verify};
 
-/// A t above this is a leak for sure.
+/// A |t| above this is certainly a leak.
 const LEAK: f64 = 10.0;
-/// Slower ones were interrupted: so many of a hundred are looked at.
+/// The percentage of the fastest times that are used. Slower ones were interrupted.
 const KEPT_PERCENT: usize = 90;
 
-/// One way to prove: a vendor that uses it, and where the proof stands in its fixture.
+/// One kind of proof: a vendor that uses it, and the place of the proof in its fixture.
 struct Way {
     name: &'static str,
     provider: &'static str,
-    /// What stands in the fixture between these and the end of the value is the proof.
+    /// The proof is the text in the fixture from the end of this text to the end of the value.
     before: &'static str,
     digits: usize,
 }
@@ -64,7 +64,10 @@ fn main() -> ExitCode {
             let right = way.digits * percent / 100;
             let forgery = |right| Callback::from_http(&forged(way, &raw, right));
             let (Ok(none), Ok(some)) = (forgery(0), forgery(right)) else {
-                print(&format!("{:<24} its forgery is no request\n", way.name));
+                print(&format!(
+                    "{:<24} its forgery is not a valid request\n",
+                    way.name
+                ));
                 leaks = true;
                 continue;
             };
@@ -101,7 +104,7 @@ fn found(way: &Way) -> Option<(&'static dyn Provider, Vec<u8>, Source)> {
     Some((provider, fixture.request.to_vec(), fixture.source()))
 }
 
-/// Where the proof begins.
+/// The start of the proof.
 fn place(way: &Way, raw: &[u8]) -> Option<usize> {
     let before = way.before.as_bytes();
     let at = raw.windows(before.len()).position(|part| part == before)?;
@@ -114,7 +117,8 @@ fn forged(way: &Way, raw: &[u8], right: usize) -> Vec<u8> {
     let from = place(way, &raw).unwrap_or(0);
     let wrong = raw.iter_mut().skip(from).take(way.digits).skip(right);
     for digit in wrong {
-        // Another one of its kind: decoding takes letters otherwise than figures, and that tells of the forgery alone.
+        // A letter replaces a letter and a digit replaces a digit: decoding takes a different time for each, and this
+        // difference would come only from the forgery.
         *digit = match *digit {
             b'9' => b'0',
             b'f' => b'a',
@@ -124,7 +128,7 @@ fn forged(way: &Way, raw: &[u8], right: usize) -> Vec<u8> {
     raw
 }
 
-/// Ends with the first byte that differs.
+/// A comparison that returns at the first byte that differs.
 fn naive(given: &[u8; 32], wanted: &[u8; 32]) -> bool {
     given
         .iter()
@@ -141,7 +145,8 @@ fn compared<T: Clone>(count: usize, none: &T, some: &T, check: impl Fn(&T) -> bo
         dice ^= dice >> 7;
         dice ^= dice << 17;
         let class = usize::from(dice & 1 == 1);
-        // A fresh copy: where the original lies would tell the classes apart, by what the caches make of its address.
+        // A new copy: the caches treat different addresses differently, so the place of the original would reveal its
+        // class.
         let one = if class == 0 { none } else { some }.clone();
         let begun = Instant::now();
         black_box(check(black_box(&one)));
@@ -151,7 +156,7 @@ fn compared<T: Clone>(count: usize, none: &T, some: &T, check: impl Fn(&T) -> bo
         }
     }
     let [none, some] = times;
-    // One bound for both: a bound for each would hide what it is there to show.
+    // One bound for both classes: separate bounds would hide the difference.
     let mut both = [none.as_slice(), &some].concat();
     both.sort_by(f64::total_cmp);
     let bound = both.get(both.len() * KEPT_PERCENT / 100).copied();

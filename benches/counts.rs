@@ -1,12 +1,13 @@
-//! Counts that no neighbour on the machine can move much: instructions and allocations for each accepted alert.
+//! Counts instructions and allocations for each accepted alert. Other load on the machine changes these counts only a
+//! little.
 //!
-//! `cargo bench --bench counts` runs the gateway under Valgrind's callgrind, and then on an allocator that counts, with
-//! two sinks that are down. Each count is taken of two runs, the second with more callbacks than the first: what starting
-//! and stopping cost is in both, and goes out of the difference. It is done over one connection, where each alert has a
-//! commit of its own, and over 64, where alerts share commits as they do in a storm. Under callgrind one thread runs at a
-//! time, so that commits there are shared by other numbers of alerts than in earnest.
+//! `cargo bench --bench counts` runs the gateway under Valgrind's callgrind, and then with an allocator that counts,
+//! with two sinks that are down. Each count is the difference of two runs, the second with more callbacks than the
+//! first: the cost of start and stop is in both and cancels out. It measures one connection, where each alert has its
+//! own commit, and 64 connections, where alerts share commits as in a storm. Callgrind runs one thread at a time, so
+//! the number of alerts per commit differs from normal operation.
 //!
-//! Settings, by environment: `ALERTS` in the difference (2000), `ROUNDS` (3), `CONNECTIONS` of the storm (64), `KEEP` (1:
+//! Environment variables: `ALERTS` in the difference (2000), `ROUNDS` (3), `CONNECTIONS` of the storm (64), `KEEP` (1:
 //! callgrind's file stays in `target/bench-callgrind/`, for `callgrind_annotate`).
 
 mod support;
@@ -26,10 +27,10 @@ use support::spread::{Spread, head, progress, row};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The word by which this program, started again, knows that it is to be the gateway on the counting allocator.
+/// The argument that makes this program run as the gateway with the counting allocator.
 const COUNTING: &str = "--serve-counting";
 
-/// Alerts before anything is counted: connections are opened, statements prepared, pools filled.
+/// The alerts before the count starts: they open connections, prepare statements and fill pools.
 const WARM: u64 = 500;
 
 fn main() -> ExitCode {
@@ -83,7 +84,7 @@ fn per_alert(counted: u64, alerts: u64) -> f64 {
     support::millions(counted) / support::millions(alerts)
 }
 
-/// Instructions of a whole run, from start to stop, in which so many alerts were accepted.
+/// The instructions of a whole run, from start to stop, with this many accepted alerts.
 fn instructions(alerts: u64, connections: usize) -> u64 {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let kept = (setting("KEEP", 0) > 0).then(|| target().join("bench-callgrind"));
@@ -113,7 +114,7 @@ fn instructions(alerts: u64, connections: usize) -> u64 {
     total(&out)
 }
 
-/// The sum in a file of callgrind.
+/// The total in a file of callgrind.
 fn total(out: &Path) -> u64 {
     let text =
         std::fs::read_to_string(out).expect("callgrind wrote its file when the gateway ended");
@@ -147,13 +148,13 @@ fn allocated(connections: usize, alerts: u64) -> (f64, f64) {
 
 /// Allocations and bytes so far.
 fn counts(server: &mut Server) -> (u64, u64) {
-    let told = server.ask("counted");
-    let (allocations, bytes) = told.split_once(' ').expect("two numbers");
+    let counted = server.ask("counted");
+    let (allocations, bytes) = counted.split_once(' ').expect("two numbers");
     let number = |text: &str| text.parse().expect("a number");
     (number(allocations), number(bytes))
 }
 
-/// Is the gateway, and tells what it has allocated so far to whoever asks on the standard input.
+/// Runs the gateway. Prints its allocations so far for each line on the standard input.
 fn serve_counting(config: &str) -> ExitCode {
     std::thread::spawn(|| {
         for _question in std::io::stdin().lines() {

@@ -1,10 +1,11 @@
-//! How fast a backlog goes out: 100,000 deliveries to one fast local sink, and to ten, over ingest of the same run.
+//! Measures how fast a backlog is delivered: 100,000 deliveries to one fast local sink, and to ten, relative to ingest
+//! in the same run.
 //!
-//! `cargo bench --bench drain` fills a file with alerts that are pending and were never tried, through the gateway's own
-//! store, starts the gateway on it, and counts from the first arrival at a sink to the last. One sink: `BACKLOG`
-//! alerts are pending for it. Ten: a tenth as many alerts, each pending for all ten. The sinks run beside it on the same cores.
+//! `cargo bench --bench drain` fills a database with pending alerts through the gateway's own store, starts the gateway
+//! on it, and measures from the first arrival at a sink to the last. One sink: `BACKLOG` alerts are pending for it.
+//! Ten: a tenth as many alerts, each pending for all ten. The sinks run on the same cores.
 //!
-//! Settings, by environment: `BACKLOG` (100000), `ROUNDS` (5), `SECONDS` of ingest (5).
+//! Environment variables: `BACKLOG` (100000), `ROUNDS` (5), `SECONDS` of ingest (5).
 
 mod support;
 
@@ -21,7 +22,7 @@ use support::rounds::{rounds, setting};
 use support::server::{Gateway, Server, Sinks};
 use support::spread::{Spread, head, progress, row};
 
-/// A drain that stands still for so long has failed.
+/// A drain without progress for this long has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn main() -> ExitCode {
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Deliveries a second from the first to the last of them.
+/// Deliveries per second, from the first to the last.
 fn drain(alerts: u64, sinks: usize) -> f64 {
     let receivers: Vec<Receiver> = (0..sinks).map(|_| Receiver::start()).collect();
     let at = Sinks::At(receivers.iter().map(|receiver| receiver.address).collect());
@@ -74,7 +75,7 @@ fn drain(alerts: u64, sinks: usize) -> f64 {
         }
         assert!(
             moved.elapsed() < PATIENCE,
-            "the drain stands still at {seen} of {pending}"
+            "the drain makes no progress at {seen} of {pending}"
         );
     }
     drop(server);

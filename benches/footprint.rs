@@ -1,11 +1,11 @@
-//! What the gateway takes of a machine: memory, time to start, size of the program.
+//! Measures the resources of the gateway: memory, time to start, size of the program.
 //!
-//! `cargo bench --bench footprint` reads the memory of the gateway (PSS: what it shares with others is charged in parts)
-//! idle, in a storm of callbacks, with deliveries pending for a sink that is down, and with ten million alerts stored (the
-//! file that `stored` fills); how it grows with each million that it accepts; how long it takes from its start to its
-//! first `/readyz`; and how large the program is.
+//! `cargo bench --bench footprint` measures the memory of the gateway (PSS: shared memory is divided among its users).
+//! It does this when the gateway is idle, in a storm of callbacks, with deliveries pending for a sink that is down, and
+//! with ten million stored alerts (the file that `stored` fills). It also measures the growth per million accepted
+//! alerts, the time from the start to the first success of `/readyz`, and the size of the program.
 //!
-//! Settings, by environment: `ROUNDS` of starts (5), `PENDING` (100000), `STORED` (10000000), `MILLIONS` accepted for the
+//! Environment variables: `ROUNDS` of starts (5), `PENDING` (100000), `STORED` (10000000), `MILLIONS` accepted for the
 //! growth (2), `SECONDS` of the storm (5).
 
 mod support;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     progress("a storm on 256 connections");
     let storm = storm(Duration::from_secs(storm_seconds));
     progress("deliveries pending");
-    let with_owed = with_owed(pending);
+    let with_pending = with_pending(pending);
     progress("growth");
     let growth = growth(setting("MILLIONS", 2));
     head(&["memory", "MB (PSS)"]);
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     ]);
     row([
         &*format!("{pending} alerts pending for each of two sinks that are down"),
-        &format!("{with_owed:.0}"),
+        &format!("{with_pending:.0}"),
     ]);
     row([
         &*format!("{stored} alerts stored, just started"),
@@ -108,7 +108,7 @@ fn ready(starts: &[Start]) -> String {
     Spread::of(starts.iter().map(|start| start.ready_ms)).to_string()
 }
 
-/// The most memory at any time of a storm.
+/// The most memory during a storm.
 fn storm(duration: Duration) -> f64 {
     let server = Server::gateway(Sinks::TwoDown);
     let (pid, over) = (server.pid(), AtomicBool::new(false));
@@ -128,8 +128,8 @@ fn storm(duration: Duration) -> f64 {
     })
 }
 
-/// Memory some seconds after a start with deliveries pending: both sinks were tried, and found down.
-fn with_owed(pending: u64) -> f64 {
+/// The memory some seconds after a start with pending deliveries. By then, both sinks were tried and are down.
+fn with_pending(pending: u64) -> f64 {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let store = folder.path().join("pending.db");
     filled::fill(&store, pending, &Sinks::TwoDown.names());
@@ -143,14 +143,17 @@ fn with_owed(pending: u64) -> f64 {
     server.memory_mb()
 }
 
-/// Memory after each quarter of a million that was accepted, delivered meanwhile to a file.
+/// The memory after each quarter of a million accepted alerts, which are delivered to a file at the same time.
 fn growth(millions: u64) -> Vec<(f64, f64)> {
     let server = Server::gateway(Sinks::File);
     let mut sizes = Vec::new();
     let (mut accepted, mut next) = (0, 250_000);
     while accepted < millions * 1_000_000 {
         let measured = Load::closed(Form::Ucloud, 64, Duration::from_secs(1)).run(server.address);
-        assert!(measured.answers > 0, "the gateway takes no more callbacks");
+        assert!(
+            measured.answers > 0,
+            "the gateway accepts no more callbacks"
+        );
         accepted += measured.answers;
         if accepted >= next {
             let mb = memory_mb(&[server.pid()]);
@@ -162,7 +165,7 @@ fn growth(millions: u64) -> Vec<(f64, f64)> {
     sizes
 }
 
-/// Megabytes a million, over the second half: what grows for ever, not what fills once.
+/// Megabytes per million, over the second half: growth without a limit, not the first filling of caches.
 fn slope(sizes: &[(f64, f64)]) -> String {
     let half = sizes.get(sizes.len() / 2);
     let slope = half.zip(sizes.last()).and_then(|(a, b)| {
@@ -170,7 +173,7 @@ fn slope(sizes: &[(f64, f64)]) -> String {
         (millions > 0.0).then(|| (b.1 - a.1) / millions)
     });
     slope.map_or_else(
-        || "too short a run to tell:".to_owned(),
+        || "the run is too short to say:".to_owned(),
         |mb| format!("{mb:+.1}"),
     )
 }

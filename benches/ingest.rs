@@ -1,12 +1,12 @@
-//! Durable ingest side by side with a bare actix-web server, in one run.
+//! Compares durable ingest with a bare actix-web server, in one run.
 //!
-//! `cargo bench --bench ingest` starts, in turn and on free ports of 127.0.0.1, a bare server that parses the same body
-//! and stores nothing, and the gateway itself with an empty SQLite file and two sinks that are down; each
-//! is loaded over the same kept-alive connections with unique messages. Rounds are interleaved, and what counts is the
-//! ratio within a round: this machine's absolute figures move with its neighbours.
+//! `cargo bench --bench ingest` starts two servers in turn, on free ports of 127.0.0.1: a bare server that parses the
+//! same body and stores nothing, and the gateway with an empty SQLite file and two sinks that are down. Both get unique
+//! messages over the same number of kept-alive connections. Rounds are interleaved. The result is the ratio within a
+//! round, because absolute figures vary with other load on the machine.
 //!
-//! Settings, by environment: `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64), `VENDOR` (`ucloud` or
-//! `jiankong`), `SINK` (`down`, or `file` for one that takes everything meanwhile).
+//! Environment variables: `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64), `VENDOR` (`ucloud` or
+//! `jiankong`), `SINK` (`down`, or `file` for one that accepts everything at the same time).
 
 mod support;
 
@@ -44,10 +44,10 @@ fn main() -> ExitCode {
         let server = Server::gateway(sinks.clone());
         let gateway = server.measure(&load);
         print(&format!("round {round}  campanile {gateway}"));
-        // A commit that came too late for its answer is there all the same.
+        // A commit that was too late for its answer is still stored.
         assert!(
             server.stored() >= gateway.answers,
-            "a success was answered, and the alert is not there"
+            "the gateway answered success, but the alert is not stored"
         );
         (bare, gateway)
     });

@@ -1,12 +1,12 @@
-//! From the vendor's callback to the sink: how long an alert is on its way.
+//! Measures the time of an alert from the vendor's callback to the sink.
 //!
-//! `cargo bench --bench latency` starts the gateway with one webhook sink on 127.0.0.1, which notes when each alert is
-//! there as a whole. Idle: one alert a second, and between two of them one direct request to the same sink, so that the
-//! gateway's time can be told from that of one local HTTP round trip after the same rest. Busy: 1,000 alerts a second by
-//! a timetable. Two times are told: from the answer to the sink (what a promise takes to be kept; less than nothing when
-//! the sink was faster than the answer), and from the first byte of the callback to the sink.
+//! `cargo bench --bench latency` starts the gateway with one webhook sink on 127.0.0.1, which records when each alert
+//! has arrived completely. Idle: one alert per second, and between two of them one direct request to the same sink, to
+//! compare with the time of one local HTTP round trip after the same pause. Busy: 1,000 alerts per second at fixed
+//! times. It prints two times: from the answer to the sink (negative when the alert was at the sink before the answer),
+//! and from the first byte of the callback to the sink.
 //!
-//! Settings, by environment: `SAMPLES` idle (30, so many seconds), `ROUNDS` busy (5), `SECONDS` each (5), `RATE` (1000).
+//! Environment variables: `SAMPLES` idle (30, so many seconds), `ROUNDS` busy (5), `SECONDS` each (5), `RATE` (1000).
 
 mod support;
 
@@ -23,7 +23,7 @@ use support::server::{Server, Sinks};
 use support::spread::{Spread, head, percentile, progress, row};
 use support::wire::Wire;
 
-/// What the sink has not got by then is lost.
+/// An alert that is not at the sink within this time counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
@@ -82,7 +82,7 @@ struct Ways {
 }
 
 impl Ways {
-    /// Waits until the sink has all of these.
+    /// Waits until the sink has all of these alerts.
     fn of(exchanges: &[Exchange], sink: &Receiver) -> Self {
         let arrivals = arrivals(exchanges, sink);
         let times = |from: fn(&Exchange) -> Instant| {
@@ -105,7 +105,7 @@ impl Ways {
     }
 }
 
-/// When each of these was at the sink for the first time, and perhaps others.
+/// The time when each of these alerts, and possibly others, first arrived at the sink.
 fn arrivals(exchanges: &[Exchange], sink: &Receiver) -> HashMap<IdText, Instant> {
     let begun = Instant::now();
     let mut arrivals = HashMap::new();
@@ -125,7 +125,7 @@ fn milliseconds(from: Instant, to: Instant) -> f64 {
     (to.saturating_duration_since(from).as_secs_f64() - ahead) * 1000.0
 }
 
-/// One alert a second, and half a second after each a direct request to the sink.
+/// Sends one alert per second, and half a second after each a direct request to the sink.
 fn idle(server: &Server, sink: &Receiver, samples: u64) -> (Ways, Vec<f64>) {
     let (mut vendor, mut direct) = (Wire::new(server.address), Wire::new(sink.address));
     let (mut ids, mut request) = (Ids::new(), Vec::new());
@@ -143,7 +143,7 @@ fn idle(server: &Server, sink: &Receiver, samples: u64) -> (Ways, Vec<f64>) {
         wait(half);
         let begun = Instant::now();
         direct.exchange(&request).expect("the sink answers");
-        // The first of each opened its connections.
+        // The first request of each kind opened the connections, so it is not counted.
         if sample > 0 {
             trips.push(milliseconds(begun, Instant::now()));
             exchanges.push(Exchange { id, sent, answered });

@@ -1,13 +1,13 @@
-//! Campanile beside other servers that take alerts, driven by the same generator in the same run.
+//! Compares Campanile with other servers that accept alerts, with the same generator in the same run.
 //!
-//! `scripts/peers-setup` installs them; `cargo bench --bench peers` leaves out those that are missing, and says so. Each
-//! is started anew for each measurement and takes unique alerts in its own form over 64 kept-alive connections (those
-//! that close after each answer are connected to again). Campanile stands in twice, once with Alertmanager's very body.
-//! At the end each takes alerts one after the other, is killed with `kill -9` right after the last answer, is started
-//! again on the same folder, and is asked what it has.
+//! `scripts/peers-setup` installs them. `cargo bench --bench peers` skips missing ones and reports this. Each server is
+//! started again for each measurement and gets unique alerts in its own form over 64 kept-alive connections (if the
+//! server closes a connection, it is opened again). Campanile is measured twice, once with the same body as
+//! Alertmanager. At the end, each server gets alerts one after the other, is killed with `kill -9` directly after the
+//! last answer, is started again on the same folder, and must list its alerts.
 //!
-//! Settings, by environment: `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64), `PEER` (a part of a name:
-//! only those beside Campanile), `FATE` (50 alerts before the kill).
+//! Environment variables: `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64), `PEER` (a part of a name:
+//! only these, and Campanile), `FATE` (50 alerts before the kill).
 
 mod support;
 
@@ -21,7 +21,7 @@ use support::rounds::{rounds, setting};
 use support::spread::{Spread, head, progress, row};
 use support::wire::Wire;
 
-/// What one peer did with its load.
+/// The result of one peer under load.
 struct Outcome {
     measured: Measured,
     before_mb: f64,
@@ -38,7 +38,7 @@ fn main() {
         .partition(|peer| (peer.installed)().is_some());
     for peer in missing {
         support::print(&format!(
-            "{}: not installed, left out (scripts/peers-setup installs it)",
+            "{}: not installed, skipped (scripts/peers-setup installs it)",
             peer.name
         ));
     }
@@ -93,7 +93,8 @@ fn main() {
     }
 }
 
-/// How much more Campanile took in the same round, in the same form where it speaks it, and else in UCloud's.
+/// The rate of Campanile relative to the peer in the same round, with the peer's form if Campanile reads it, else with
+/// UCloud's.
 fn over(peer: &Peer, there: &[&Peer], measured: &[Vec<Outcome>], at: usize) -> Spread {
     let own = there
         .iter()
@@ -121,7 +122,7 @@ fn measure(peer: &Peer, connections: usize, duration: Duration) -> Outcome {
     }
 }
 
-/// What is left of what was acknowledged when the power goes right after the last answer.
+/// Counts the acknowledged alerts that remain after a kill directly after the last answer.
 fn fate(peer: &Peer, alerts: u64) -> String {
     progress(&format!("{}: kill -9", peer.name));
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -136,7 +137,7 @@ fn fate(peer: &Peer, alerts: u64) -> String {
     }
     running.kill();
     let again = peer.start(folder.path());
-    // What it finds of its own accord, it finds by then.
+    // Within this time, the server has loaded what it can load.
     wait(Duration::from_secs(1));
     format!("{} of {acknowledged}", (peer.kept)(&again, folder.path()))
 }

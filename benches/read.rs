@@ -1,7 +1,8 @@
-//! What reading costs, vendor by vendor, beside the two adapters that are written by hand.
+//! Measures the cost of reading for each vendor, relative to the two adapters that are written in Rust.
 //!
-//! `cargo bench --bench read` parses, proves and reads every readable fixture of every provider, as the gateway does with
-//! a callback, and prints the time for one and for a kilobyte of body. What counts is the ratio to the hand-written ones.
+//! `cargo bench --bench read` parses, proves and reads every readable fixture of every provider, as the gateway does
+//! with a callback, and prints the time for one callback and for a kilobyte of body. The result is the ratio to the
+//! adapters in Rust.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -18,13 +19,13 @@ use campanile_model::Callback;
 use campanile_providers::{Fixture, Provider, Source, fixtures, verify};
 use words::{median, print};
 
-/// Each vendor is measured so often; the middle one counts.
+/// The measurements of each vendor. The median counts.
 const ROUNDS: usize = 7;
 
-/// And each time for so long.
+/// The duration of each measurement.
 const ROUND: Duration = Duration::from_millis(20);
 
-/// The adapters that are written by hand and do no more than read.
+/// The adapters that are written in Rust and only read.
 const BY_HAND: &[&str] = &["jiankong", "ucloud"];
 
 fn main() {
@@ -75,7 +76,7 @@ fn round(provider: &dyn Provider, readable: &[(&Fixture, Source)]) -> f64 {
     let mut calls = 0_u32;
     while begun.elapsed() < ROUND {
         for (fixture, source) in readable {
-            // The request is parsed outside of what counts in the gateway too, but its body is not.
+            // The head of the request is parsed before the measurement, as in the gateway. The body is parsed in it.
             let call: Callback = fixture.callback().expect("a fixture is a request");
             let believed = verify(provider, &call, source).is_ok();
             black_box((believed, provider.read(&call, source).is_ok()));

@@ -1,9 +1,10 @@
-//! What an honest sender waits while a crowd means ill, over what it waits alone, in one run.
+//! Measures the latency of a normal sender among many hostile connections, relative to its latency alone, in one run.
 //!
-//! `cargo bench --bench senders` starts the gateway, and then in turn measures one honest sender alone and in the crowd:
-//! `IDLE` (10000) connections that say nothing and come again when they are closed, `SLOW` (200) that send a head or a
-//! body byte by byte, and one that sends requests with two lengths. `ROUNDS` (3) of `SECONDS` (5) each; what counts is the
-//! ratio of the medians. `CONNECTIONS_MAX` (20000) below `IDLE` shows what happens when there is no room for all.
+//! `cargo bench --bench senders` starts the gateway, and then measures in turn one normal sender alone and in the
+//! crowd. The crowd: `IDLE` (10000) connections that send nothing and reconnect when they are closed, `SLOW` (200) that
+//! send a head or a body byte by byte, and one that sends requests with two lengths. `ROUNDS` (3) of `SECONDS` (5)
+//! each. The result is the ratio of the medians. `CONNECTIONS_MAX` (20000) below `IDLE` shows the effect of more
+//! connections than the limit.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -89,7 +90,7 @@ async fn run() -> Outcome<()> {
     Ok(())
 }
 
-/// The gateway; it is killed when it is dropped.
+/// The gateway process. Dropping it kills the process.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -130,14 +131,15 @@ impl Drop for Server {
     }
 }
 
-/// Ends with it when it is dropped.
+/// The connections of the crowd. Dropping this value closes them.
 struct Crowd {
     open: Arc<AtomicUsize>,
     _members: JoinSet<()>,
 }
 
 impl Crowd {
-    /// Comes in, and waits until most are there or a while has passed: not all may be let in.
+    /// Opens the connections, and waits until most are open or some time has passed: the gateway may not accept all of
+    /// them.
     async fn gather(address: SocketAddr, idle: usize, slow: usize) -> Self {
         let open = Arc::new(AtomicUsize::new(0));
         let mut members = JoinSet::new();
@@ -150,7 +152,7 @@ impl Crowd {
             };
             members.spawn(async move {
                 loop {
-                    // Closed by the gateway, as it should be: come again.
+                    // The gateway has closed the connection, as it should: connect again.
                     let _closed = pester(address, kind, &open).await;
                     tokio::task::yield_now().await;
                 }
@@ -174,7 +176,7 @@ enum Kind {
     Smuggler,
 }
 
-/// One connection, until the gateway closes it.
+/// Keeps one connection open until the gateway closes it.
 async fn pester(address: SocketAddr, kind: Kind, open: &AtomicUsize) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     open.fetch_add(1, Ordering::Relaxed);
@@ -206,7 +208,7 @@ async fn bother(stream: &mut TcpStream, kind: Kind) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Posts one alert after the other on one connection, and says how long each took.
+/// Posts one alert after the other on one connection, and returns the time of each.
 async fn honest(address: SocketAddr, duration: Duration, run: &str) -> Outcome<Vec<f64>> {
     let mut times = Vec::new();
     let end = Instant::now() + duration;
@@ -234,7 +236,7 @@ async fn honest(address: SocketAddr, duration: Duration, run: &str) -> Outcome<V
         }
         times.push(begun.elapsed().as_secs_f64() * 1000.0);
         stream = Some(wire);
-        // An honest sender has something to say now and then, not all the time.
+        // A normal sender pauses between its alerts.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     times.sort_by(f64::total_cmp);

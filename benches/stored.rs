@@ -1,10 +1,10 @@
-//! What ten million stored alerts cost: durable ingest on a full file beside an empty one, in one run.
+//! Measures the cost of ten million stored alerts: durable ingest on a full file and on an empty one, in one run.
 //!
-//! `cargo bench --bench stored` fills a file below `target/` through the gateway's own store (once: it is used again
-//! until the store's source changes), copies it, and then loads, in turn, the gateway on an empty file and on the copy.
-//! The file lies in the system's page cache where memory is enough, as that of a running gateway does.
+//! `cargo bench --bench stored` fills a file below `target/` through the gateway's own store. The file is used again
+//! until the source of the store changes. The bench copies it, and then loads in turn the gateway on an empty file and
+//! on the copy. With enough memory, the file is in the page cache of the system, as the file of a running gateway is.
 //!
-//! Settings, by environment: `STORED` (10000000), `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64).
+//! Environment variables: `STORED` (10000000), `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64).
 
 mod support;
 
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What came of the gateway on the full file.
+/// The results of the gateway on the full file.
 struct Full {
     measured: Measured,
     ready_seconds: f64,

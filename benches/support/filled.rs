@@ -1,4 +1,4 @@
-//! Files with many alerts in them, written by the gateway's own store from what its own adapter reads.
+//! Database files with many alerts. The gateway's own adapter reads the alerts, its own store writes them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ use secrecy::SecretString;
 use super::messages::{Form, Ids, KEY};
 use super::spread::progress;
 
-/// Appends that wait for a commit at the same time, so that each batch of the writer is full.
+/// The appends that wait for a commit at the same time, to fill each batch of the writer.
 const IN_FLIGHT: usize = 1024;
 
-/// The file that holds `alerts` alerts with nothing pending, from before if one is there that this program would write the
-/// same. It is kept below `target/`: benches that append write to a [`copy`].
+/// A file with `alerts` alerts and nothing pending. An existing file is used again if this program would write the
+/// same. It is kept below `target/`. Benches that append write to a [`copy`].
 pub(crate) fn stored(alerts: u64) -> PathBuf {
     let folder = target().join("bench-stores");
     std::fs::create_dir_all(&folder).expect("a folder below target/ can be made");
@@ -29,7 +29,7 @@ pub(crate) fn stored(alerts: u64) -> PathBuf {
     let note = folder.join(format!("stored-{alerts}.note"));
     let format = format!("{:016x}", format_of_today());
     if path.exists() && std::fs::read_to_string(&note).is_ok_and(|kept| kept == format) {
-        progress(&format!("{} is used again", path.display()));
+        progress(&format!("using {} again", path.display()));
         return path;
     }
     remove(&path);
@@ -45,7 +45,7 @@ pub(crate) fn stored(alerts: u64) -> PathBuf {
     path
 }
 
-/// A copy of a closed file, on the disk as a whole.
+/// Copies a closed file and syncs the copy to the disk.
 pub(crate) fn copy(path: &Path) -> PathBuf {
     let copied = path.with_extension("copy.db");
     remove(&copied);
@@ -55,7 +55,7 @@ pub(crate) fn copy(path: &Path) -> PathBuf {
     copied
 }
 
-/// Removes a file and what stands beside it.
+/// Removes a database file and the files next to it.
 pub(crate) fn remove(path: &Path) {
     for ending in ["", "-wal", "-shm", ".lock"] {
         let mut name = path.as_os_str().to_owned();
@@ -92,7 +92,7 @@ async fn append(store: Arc<dyn Store>, alerts: u64, pending: Vec<SinkId>) {
     let mut ids = Ids::new();
     let mut waiting = FuturesUnordered::new();
     let mut request = Vec::new();
-    let mut told = Instant::now();
+    let mut reported = Instant::now();
     for number in 0..alerts {
         Form::Ucloud.request(ids.next(), &mut request);
         let entry = reader.entry(&request);
@@ -101,9 +101,9 @@ async fn append(store: Arc<dyn Store>, alerts: u64, pending: Vec<SinkId>) {
         if waiting.len() >= IN_FLIGHT {
             accepted(waiting.next().await);
         }
-        if told.elapsed() > Duration::from_secs(10) {
-            told = Instant::now();
-            progress(&format!("filling: {number} of {alerts} by this half"));
+        if reported.elapsed() > Duration::from_secs(10) {
+            reported = Instant::now();
+            progress(&format!("filling: {number} of {alerts} by this task"));
         }
     }
     while let Some(appended) = waiting.next().await {
@@ -117,7 +117,7 @@ fn accepted(appended: Option<Result<campanile_store::Appended, campanile_store::
     assert!(new, "an alert that was never sent before is new");
 }
 
-/// What the listener does between the bytes and the store, for one source that believes its sender.
+/// Does what the listener does between the bytes and the store, for one source without a proof.
 struct Reader {
     provider: &'static dyn Provider,
     source: Source,
@@ -170,7 +170,7 @@ impl Reader {
     }
 }
 
-/// A hash over the source of the store: another store may lay out another file.
+/// A hash over the source of the store, because a changed store may write a different file format.
 fn format_of_today() -> u64 {
     let mut hash = DefaultHasher::new();
     let mut folders = vec![root().join("src/store")];
@@ -196,7 +196,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where builds and what benches keep go.
+/// The folder for builds and for the files of benches.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

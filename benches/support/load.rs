@@ -1,4 +1,4 @@
-//! A load generator: some connections, each asking as fast as it is answered or at the times of a timetable.
+//! A load generator. Each connection sends its next request after the answer, or at fixed times.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,31 +11,32 @@ use super::process::Usage;
 use super::rounds::Steal;
 use super::wire::Wire;
 
-/// A connection that fails so often in a row is given up.
+/// A connection that fails this often in a row is given up.
 const FAILURES_MAX: u32 = 20;
 
-/// What to do to a server.
+/// The load for a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) form: Form,
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
     pub(crate) pace: Pace,
-    /// Latencies are not counted before: a server that has just started maps its memory and makes its files longer.
+    /// Latencies before this time are not counted: directly after its start, a server maps memory and extends its
+    /// files.
     pub(crate) warm: Duration,
-    /// Whether each exchange is kept, to be matched with what a sink received.
+    /// Whether each exchange is kept, to match it with the alerts at a sink.
     pub(crate) keep: bool,
 }
 
-/// When requests are sent.
+/// The times at which requests are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// Each connection as fast as it is answered.
+    /// Each connection sends its next request after the answer.
     Closed,
-    /// So many a second, whatever the server does: a request's time counts from when it was to be sent, also when no
-    /// connection was free then. Nothing slow is left out by being waited for.
+    /// A fixed number per second, independent of the server. The latency of a request counts from its planned time,
+    /// even if no connection was free then. So a slow server cannot hide its delays.
     Open(f64),
-    /// So many in all, each connection as fast as it is answered.
+    /// A fixed number in total. Each connection sends its next request after the answer.
     Count(u64),
 }
 
@@ -46,17 +47,17 @@ pub(crate) struct Exchange {
     pub(crate) answered: Instant,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Default)]
 pub(crate) struct Measured {
-    /// Those with a status of success.
+    /// The answers with a status of success.
     pub(crate) answers: u64,
     pub(crate) failures: u64,
     pub(crate) seconds: f64,
     pub(crate) steal_percent: f64,
     pub(crate) exchanges: Vec<Exchange>,
     latencies_us: Vec<u32>,
-    /// How late the generator itself was, where a connection was free.
+    /// The lag of the generator itself, when a connection was free.
     lags_us: Vec<u32>,
     cpu: Duration,
     written_bytes: u64,
@@ -69,7 +70,7 @@ impl Pace {
 }
 
 impl Load {
-    /// As fast as it is answered.
+    /// A load in which each connection sends its next request after the answer.
     pub(crate) fn closed(form: Form, connections: usize, duration: Duration) -> Self {
         Self {
             form,
@@ -81,7 +82,7 @@ impl Load {
         }
     }
 
-    /// At a fixed rate.
+    /// A load at a fixed rate.
     pub(crate) fn open(form: Form, connections: usize, duration: Duration, rate: f64) -> Self {
         Self {
             pace: Pace::Open(rate),
@@ -89,7 +90,7 @@ impl Load {
         }
     }
 
-    /// Loads the server at `address`, each connection from a thread of its own.
+    /// Loads the server at `address`. Each connection has its own thread.
     pub(crate) fn run(&self, address: SocketAddr) -> Measured {
         let steal = Steal::watch();
         let begun = Instant::now();
@@ -105,7 +106,7 @@ impl Load {
             .collect();
         let mut all = Measured::default();
         for thread in threads {
-            let one = thread.join().expect("a connection ends by itself");
+            let one = thread.join().expect("a connection ends without a panic");
             all.answers += one.answers;
             all.failures += one.failures;
             all.latencies_us.extend(one.latencies_us);
@@ -175,7 +176,7 @@ impl Caller {
         self.measured
     }
 
-    /// Waits until the next request is to be sent, and gives when that was. None when the time is over.
+    /// Waits until the next request must be sent, and returns its planned time. `None` when the time is over.
     fn due(&mut self) -> Option<Instant> {
         let now = Instant::now();
         match self.load.pace {
@@ -185,7 +186,7 @@ impl Caller {
                 (ticket < requests).then_some(now)
             }
             Pace::Open(rate) => {
-                // Whichever connection is free takes the next line of the timetable.
+                // Any free connection takes the next planned time.
                 let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
                 let at = Duration::from_secs_f64(ticket as f64 / rate);
                 let due = self.begun + at;
@@ -204,7 +205,7 @@ impl Caller {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a timetable is kept by the machine's clock"
+    reason = "planned times follow the system clock"
 )]
 pub(crate) fn wait(time: Duration) {
     std::thread::sleep(time);
@@ -215,7 +216,7 @@ fn us(time: Duration) -> u32 {
 }
 
 impl Measured {
-    /// Adds what the server used.
+    /// Adds the resources that the server used.
     pub(crate) fn charge(&mut self, before: &Usage, after: &Usage) {
         self.cpu = after.cpu.saturating_sub(before.cpu);
         self.written_bytes = after.written_bytes.saturating_sub(before.written_bytes);
@@ -254,7 +255,7 @@ impl Measured {
     }
 }
 
-/// Of figures in order.
+/// The quantile of sorted figures.
 fn percentile_ms(sorted_us: &[u32], part: f64) -> f64 {
     let at = (sorted_us.len() as f64 * part) as usize;
     sorted_us

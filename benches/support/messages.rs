@@ -1,4 +1,4 @@
-//! Callbacks in the forms that vendors and peers take, each one never sent before.
+//! Callbacks in the forms that vendors send and peers accept. Each message is unique.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,16 +12,16 @@ pub(crate) const KEY: &str = "bench-key-0123456789";
 /// The token of its other sources.
 pub(crate) const TOKEN: &str = "bench-token-0123456789";
 
-/// The name of a message: what a vendor calls its id. Without any order, as a UUID.
+/// The id of a message at its vendor. The ids have no order, like random UUIDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Id(pub(crate) u64, pub(crate) u64);
 
-/// A row of ids; no two rows of any two runs share one.
+/// A sequence of ids. No two sequences share an id, not even in different runs.
 pub(crate) struct Ids {
     next: u64,
 }
 
-/// Tells the ids of one run of a bench from those of another on the same store.
+/// Makes the ids of one run of a bench different from those of other runs on the same store.
 static RUN: LazyLock<u64> = LazyLock::new(rand::random);
 static ROWS: AtomicU64 = AtomicU64::new(0);
 
@@ -34,7 +34,7 @@ impl Ids {
 
     pub(crate) fn next(&mut self) -> Id {
         self.next += 1;
-        // SplitMix64's last step: one to one, and as good as random.
+        // The last step of SplitMix64: a bijection with output that looks random.
         let mut mixed = self.next.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ *RUN;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -42,7 +42,7 @@ impl Ids {
     }
 }
 
-/// How many bytes an id has as text.
+/// The length of an id as text, in bytes.
 pub(crate) const ID_BYTES: usize = 36;
 
 impl std::fmt::Display for Id {
@@ -60,7 +60,7 @@ impl std::fmt::Display for Id {
     }
 }
 
-/// Whose messages are sent.
+/// The form of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// UCloud's JSON to the gateway.
@@ -69,7 +69,7 @@ pub(crate) enum Form {
     UcloudDemo,
     /// 監控專家's signed form to the gateway.
     Jiankong,
-    /// Prometheus's JSON to `/api/v2/alerts`: Alertmanager itself, and the gateway in its place.
+    /// Prometheus's JSON to `/api/v2/alerts`, of Alertmanager or of the gateway.
     Alertmanager,
     /// Alerta's JSON.
     Alerta,
@@ -80,7 +80,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The request that says the message of this id, in place of what stood in `request`.
+    /// Replaces the content of `request` with the request for the message of this id.
     pub(crate) fn request(self, id: Id, request: &mut Vec<u8>) {
         let body = match self {
             Self::Ucloud | Self::UcloudDemo | Self::Webhook | Self::NodeRed => ucloud(id),

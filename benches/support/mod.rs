@@ -1,4 +1,4 @@
-//! What the benches share: a load generator, the servers that it loads, and the words for what came out.
+//! The shared parts of the benches: a load generator, the servers that it loads, and the output.
 
 #![expect(dead_code, reason = "each bench uses its part")]
 #![expect(

@@ -1,4 +1,4 @@
-//! What a process and all that it started have used, as the kernel counts it.
+//! The resources that a process and its descendants have used, as the kernel counts them.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::load::wait;
 
-/// What was used so far.
+/// The resources used so far.
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     pub(crate) written_bytes: u64,
@@ -41,7 +41,7 @@ pub(crate) fn tree(root: u32) -> Vec<u32> {
 
 impl Usage {
     pub(crate) fn of(pids: &[u32]) -> Self {
-        // In ticks of 10 ms: user and system, its own and of children that ended.
+        // In ticks of 10 ms: user and system time, of the process and of its ended children.
         let ticks = |pid: &u32| (11..15).filter_map(|field| stat(*pid, field)).sum::<u64>();
         let written = |pid: &u32| named(*pid, "io", "write_bytes:").unwrap_or(0);
         Self {
@@ -51,20 +51,20 @@ impl Usage {
     }
 }
 
-/// The memory of some processes in MB, what they share counted once.
+/// The memory of some processes in MB. Shared memory is counted once.
 pub(crate) fn memory_mb(pids: &[u32]) -> f64 {
     let pss = |pid: &u32| named(*pid, "smaps_rollup", "Pss:").unwrap_or(0);
     pids.iter().map(pss).sum::<u64>() as f64 / 1024.0
 }
 
-/// A field of `/proc/PID/stat`, counted from the one behind the name.
+/// A field of `/proc/PID/stat`, counted from the first one after the name.
 fn stat(pid: u32, field: usize) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, behind) = stat.rsplit_once(')')?;
     behind.split_whitespace().nth(field)?.parse().ok()
 }
 
-/// The number that stands behind a name in a file of `/proc/PID`.
+/// The number after a name in a file of `/proc/PID`.
 fn named(pid: u32, file: &str, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -74,7 +74,7 @@ fn named(pid: u32, file: &str, name: &str) -> Option<u64> {
 /// Sends a signal, such as `KILL`, to some processes.
 pub(crate) fn signal(name: &str, pids: &[u32]) {
     let pids = pids.iter().map(u32::to_string);
-    // One that is gone already has what it was to get.
+    // A process that has already ended needs no signal.
     let _gone = Command::new("kill")
         .args(["-s", name])
         .args(pids)
@@ -82,7 +82,7 @@ pub(crate) fn signal(name: &str, pids: &[u32]) {
         .status();
 }
 
-/// Waits for the end of a process that was told to end. False when it did not in time.
+/// Waits for the end of a process after a signal. False when it does not end in time.
 pub(crate) fn ends_within(process: &mut Child, time: Duration) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < time {

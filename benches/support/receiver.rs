@@ -1,4 +1,4 @@
-//! A fast local sink: takes every alert, says 200, and notes when which one came.
+//! A fast local sink: accepts every alert with 200 and records its id and time of arrival.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use super::messages::ID_BYTES;
 
-/// A vendor's id as it stands in a body.
+/// A vendor's id, as it is written in a body.
 pub(crate) type IdText = [u8; ID_BYTES];
 
-/// What came: the id of the vendor's message, and when its last byte was there.
+/// One arrival: the id of the vendor's message, and the time of its last byte.
 pub(crate) type Arrivals = Arc<Mutex<Vec<(IdText, Instant)>>>;
 
 /// A listening sink. It serves until the program ends.
@@ -28,7 +28,7 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let into = Arc::clone(&into);
-                // A sender that goes away ends its connection, and nothing else.
+                // A sender that disconnects ends only its own connection.
                 std::thread::spawn(move || serve(stream, &into));
             }
         });
@@ -39,7 +39,7 @@ impl Receiver {
         self.lock().len()
     }
 
-    /// Gives what came so far, and begins anew.
+    /// Returns the arrivals so far and clears them.
     pub(crate) fn take(&self) -> Vec<(IdText, Instant)> {
         std::mem::take(&mut *self.lock())
     }
@@ -75,7 +75,7 @@ fn serve(mut stream: TcpStream, arrivals: &Arrivals) -> std::io::Result<()> {
     }
 }
 
-/// How many bytes the first request has, once it is there as a whole.
+/// The length of the first request in bytes, when it is complete.
 fn whole(bytes: &[u8]) -> Option<usize> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
@@ -96,7 +96,7 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= head + length).then_some(head + length)
 }
 
-/// The vendor's id in an alert; of anything else, zeros.
+/// The vendor's id in an alert; zeros for any other body.
 fn message_id(request: &[u8]) -> IdText {
     const NAME: &[u8] = b"\"message_id\":\"";
     let at = request.windows(NAME.len()).position(|word| word == NAME);

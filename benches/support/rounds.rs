@@ -1,14 +1,14 @@
-//! Rounds: how often something is measured, and which measurements count.
+//! Rounds: the number of measurements, and which of them count.
 
 use super::spread::progress;
 
-/// A round from which the machine's host took more than this is thrown away.
+/// A round is discarded if the host of the virtual machine took more CPU time (steal) than this percentage.
 const STEAL_PERCENT_MAX: f64 = 10.0;
 
-/// So many thrown away rounds are made up for; a bench must end on a machine that is never left in peace.
+/// At most this many discarded rounds are repeated: the bench must end on a machine with constant steal too.
 const MADE_UP_MAX: u64 = 3;
 
-/// A number from the environment, by which whoever runs a bench bounds it.
+/// A setting of a bench: a number from an environment variable.
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     let set = std::env::var(name).ok();
     set.map_or(default, |text| {
@@ -17,7 +17,7 @@ pub(crate) fn setting(name: &str, default: u64) -> u64 {
     })
 }
 
-/// Runs rounds until `wanted` of them count, and gives those.
+/// Runs rounds until `wanted` of them count, and returns these.
 pub(crate) fn rounds<T>(wanted: u64, mut round: impl FnMut(u64) -> T) -> Vec<T> {
     let mut counting = Vec::new();
     let mut number = 0;
@@ -28,24 +28,24 @@ pub(crate) fn rounds<T>(wanted: u64, mut round: impl FnMut(u64) -> T) -> Vec<T> 
         let stolen = steal.percent();
         if stolen > STEAL_PERCENT_MAX {
             progress(&format!(
-                "round {number}: thrown away, {stolen:.0} % of the machine was stolen"
+                "round {number}: discarded, {stolen:.0} % of the CPU time was stolen by the host"
             ));
         } else {
             progress(&format!(
-                "round {number}: done, {stolen:.1} % of the machine was stolen"
+                "round {number}: done, {stolen:.1} % of the CPU time was stolen by the host"
             ));
             counting.push(measured);
         }
     }
     let thrown = number - counting.len() as u64;
     super::print(&format!(
-        "{} rounds count, {thrown} thrown away for steal over {STEAL_PERCENT_MAX} %",
+        "{} rounds count, {thrown} discarded for steal over {STEAL_PERCENT_MAX} %",
         counting.len()
     ));
     counting
 }
 
-/// Watches what the machine's host gives to others.
+/// Measures the CPU time that the host gives to other machines (steal).
 pub(crate) struct Steal {
     ticks: u64,
     all: u64,
@@ -57,7 +57,7 @@ impl Steal {
         Self { ticks, all }
     }
 
-    /// The share of the whole machine that was taken since.
+    /// The percentage of CPU time that was stolen since the start.
     pub(crate) fn percent(&self) -> f64 {
         let (ticks, all) = ticks();
         let (stolen, all) = (ticks - self.ticks, all - self.all);
@@ -65,11 +65,11 @@ impl Steal {
     }
 }
 
-/// Stolen ticks, and all.
+/// Stolen ticks, and all ticks.
 fn ticks() -> (u64, u64) {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
-    // The ninth and tenth, time of guests, are counted in the first two already.
+    // The ninth and tenth value (guest time) are already included in the first two.
     let ticks: Vec<u64> = line
         .split_whitespace()
         .skip(1)

@@ -1,4 +1,5 @@
-//! The servers under load, each a process of its own, so that its CPU and its writes can be told from the generator's.
+//! The servers under load. Each is a separate process, to measure its CPU time and writes without those of the
+//! generator.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -13,30 +14,30 @@ use super::messages::{KEY, TOKEN};
 use super::process::{self, Usage};
 use super::wire;
 
-/// The word by which this program, started again, knows that it is to be the bare server.
+/// The argument that makes this program run as the bare server.
 const BARE: &str = "--serve-bare";
 
-/// A server that was told to end has so long for it.
+/// The time that a server has to stop after a signal.
 const END_WITHIN: Duration = Duration::from_mins(1);
 
-/// A running server; it is killed when dropped.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Server {
     process: Child,
-    /// Where it takes callbacks.
+    /// The address for callbacks.
     pub(crate) address: SocketAddr,
-    /// Where the gateway's operators look.
+    /// The address of the gateway's admin listener.
     pub(crate) admin: SocketAddr,
     folder: Option<tempfile::TempDir>,
     input: Option<ChildStdin>,
     output: std::sync::mpsc::Receiver<String>,
 }
 
-/// What the gateway delivers to meanwhile.
+/// The sinks of the gateway during a measurement.
 #[derive(Clone, Debug)]
 pub(crate) enum Sinks {
-    /// Two that are down: every alert is pending for both.
+    /// Two sinks that are down: every alert is pending for both.
     TwoDown,
-    /// One file, which takes every alert: the same cores also deliver.
+    /// One file sink, which accepts every alert: the same cores also deliver.
     File,
     /// Webhooks that listen at these addresses.
     At(Vec<SocketAddr>),
@@ -80,18 +81,18 @@ impl Sinks {
     }
 }
 
-/// How the gateway is started.
+/// The settings for a start of the gateway.
 pub(crate) struct Gateway<'g> {
     pub(crate) sinks: Sinks,
-    /// Its file; none for an empty one that goes with the server.
+    /// The database file. `None`: an empty one that is removed with the server.
     pub(crate) store: Option<&'g Path>,
-    /// What it is started under, such as `valgrind`; or what is started in its place. The gateway's own command line
-    /// follows.
+    /// The program to start with its first arguments, such as `valgrind` or the gateway. The arguments of the gateway
+    /// follow.
     pub(crate) under: Vec<String>,
 }
 
 impl Gateway<'_> {
-    /// On an empty file.
+    /// A start on an empty file.
     pub(crate) fn empty(sinks: Sinks) -> Self {
         Self {
             sinks,
@@ -100,7 +101,7 @@ impl Gateway<'_> {
         }
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts the gateway and waits until it listens.
     pub(crate) fn start(&self) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let config = folder.path().join("campanile.toml");
@@ -122,7 +123,7 @@ impl Gateway<'_> {
     }
 }
 
-/// The gateway's program.
+/// The path of the gateway's program.
 pub(crate) fn program() -> String {
     env!("CARGO_BIN_EXE_campanile").to_owned()
 }
@@ -148,11 +149,11 @@ impl Server {
             .expect("the server starts");
         let out = process.stdout.take().expect("stdout is a pipe");
         let mut lines = BufReader::new(out).lines();
-        // Each server says where it listens; the gateway says both places in one line.
+        // Each server prints its address. The gateway prints both addresses in one line.
         let greeting = loop {
             let line = lines
                 .next()
-                .expect("the server says where it listens")
+                .expect("the server prints its address")
                 .expect("text");
             if let Some((_, behind)) = line.split_once("listening on ") {
                 break behind.replace("http://", "").replace(',', "");
@@ -176,7 +177,7 @@ impl Server {
         }
     }
 
-    /// Loads it, and adds what it used meanwhile.
+    /// Loads the server, and adds the resources that it used.
     pub(crate) fn measure(&self, load: &Load) -> Measured {
         let before = self.usage();
         let mut measured = load.run(self.address);
@@ -196,21 +197,21 @@ impl Server {
         process::memory_mb(&[self.process.id()])
     }
 
-    /// Asks with a word on its standard input, and gives what it says behind the same word.
+    /// Writes a word to its standard input, and returns the rest of the line with which it answers.
     pub(crate) fn ask(&mut self, word: &str) -> String {
         let input = self.input.as_mut().expect("stdin is a pipe");
         writeln!(input, "{word}").expect("the server reads");
         loop {
             let said = self.output.recv_timeout(Duration::from_secs(30));
             let said = said.expect("the server answers");
-            // The gateway's own greeting may still stand before it.
+            // The start message of the gateway may come first.
             if let Some(behind) = said.strip_prefix(word) {
                 return behind.trim().to_owned();
             }
         }
     }
 
-    /// Waits until `/readyz` says yes.
+    /// Waits until `/readyz` answers 200.
     pub(crate) fn await_ready(&self) {
         let begun = Instant::now();
         while !wire::get(self.admin, "/readyz").is_ok_and(|(status, _)| status == 200) {
@@ -222,7 +223,7 @@ impl Server {
         }
     }
 
-    /// How many alerts the gateway keeps, as it says itself.
+    /// The number of stored alerts, from the metrics of the gateway.
     pub(crate) fn stored(&self) -> u64 {
         let (_, text) = wire::get(self.admin, "/metrics").expect("the gateway shows its metrics");
         let line = text
@@ -232,11 +233,11 @@ impl Server {
             .expect("the metric `campanile_alerts`")
     }
 
-    /// Ends it as an operator does, and waits for its end.
+    /// Stops the server with a signal and waits for its end.
     pub(crate) fn stop(mut self) {
         process::signal("TERM", &[self.process.id()]);
         if !process::ends_within(&mut self.process, END_WITHIN) {
-            super::spread::progress("the server did not end in time and is killed");
+            super::spread::progress("the server did not stop in time and is killed");
         }
     }
 }
@@ -249,7 +250,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves as the bare server when asked to on the command line.
+/// Runs the bare server if the command line asks for it.
 pub(crate) fn play_bare() -> Option<ExitCode> {
     std::env::args().any(|argument| argument == BARE).then(|| {
         actix_web::rt::System::new()

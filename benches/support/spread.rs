@@ -1,11 +1,11 @@
-//! Figures of several rounds, and the rows of a table that say them.
+//! Figures of several rounds, and the rows of a table that show them.
 
 use std::fmt;
 use std::io::Write;
 
 use super::words::median;
 
-/// The median of some rounds with the least and the most.
+/// The median of some rounds, with the minimum and the maximum.
 pub(crate) struct Spread {
     pub(crate) median: f64,
     low: f64,
@@ -24,7 +24,7 @@ impl Spread {
 }
 
 impl fmt::Display for Spread {
-    /// `0.37 [0.34-0.43]`, each with as many digits as its size deserves or as `{:.1}` asks for.
+    /// `0.37 [0.34-0.43]`, each with as many digits as its size needs, or as `{:.1}` requests.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(match self.high.abs() {
             size if size >= 100.0 => 0,
@@ -49,12 +49,12 @@ pub(crate) fn head(cells: &[&str]) {
     row(cells.iter().map(|_| "---"));
 }
 
-/// Tells whoever waits what is being done. On the standard error, so that the tables can be kept apart.
+/// Prints the progress on the standard error, to keep it separate from the tables.
 pub(crate) fn progress(line: &str) {
     let _unread = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Of figures in order.
+/// The quantile of sorted figures.
 pub(crate) fn percentile(sorted: &[f64], part: f64) -> f64 {
     let at = (sorted.len() as f64 * part) as usize;
     sorted.get(at).copied().unwrap_or(f64::NAN)

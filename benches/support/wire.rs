@@ -1,13 +1,13 @@
-//! One kept-alive HTTP/1.1 connection, with as little work in between as can be.
+//! One kept-alive HTTP/1.1 connection, with as little overhead as possible.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A server that does not answer for so long has failed.
+/// A server without an answer for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection that is opened when it is needed, and again when the server closed it.
+/// A connection that is opened on demand, and opened again after the server has closed it.
 pub(crate) struct Wire {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -25,7 +25,7 @@ impl Wire {
         }
     }
 
-    /// Sends a request and reads the whole answer. Gives its status.
+    /// Sends a request and reads the whole answer. Returns its status.
     pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -39,14 +39,14 @@ impl Wire {
         Ok(status)
     }
 
-    /// What came last, from the first byte behind the head.
+    /// The body of the last answer, and any bytes after it.
     pub(crate) fn body(&self) -> String {
         let answer = String::from_utf8_lossy(self.answer.get(..self.filled).unwrap_or_default());
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body);
         body.unwrap_or_default().to_owned()
     }
 
-    /// Reads until the answer is whole. Gives its status, and whether the connection stays.
+    /// Reads until the answer is complete. Returns its status, and whether the connection stays open.
     fn read(&mut self, stream: &mut TcpStream) -> io::Result<(u16, bool)> {
         self.filled = 0;
         let mut head = None;
@@ -73,7 +73,7 @@ impl Wire {
     }
 }
 
-/// One request on a connection of its own. Gives the status and the body of the answer.
+/// Sends one request on its own connection. Returns the status and the body of the answer.
 pub(crate) fn once(address: SocketAddr, request: &str) -> io::Result<(u16, String)> {
     let mut wire = Wire::new(address);
     let status = wire.exchange(request.as_bytes())?;
@@ -96,7 +96,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// What the head of an answer says of the rest.
+/// What the head of an answer says about the rest.
 struct Head {
     status: u16,
     bytes: usize,
@@ -112,7 +112,7 @@ enum Body {
 }
 
 impl Head {
-    /// The head, when it is there as a whole.
+    /// Parses the head, when it is complete.
     fn read(answer: &[u8]) -> io::Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut response = httparse::Response::new(&mut headers);
@@ -147,7 +147,7 @@ impl Head {
         let body = answer.get(self.bytes..).unwrap_or_default();
         match self.body {
             Body::Bytes(length) => body.len() >= length,
-            // The servers driven here send no trailers, and no JSON ends like this.
+            // These servers send no trailers, and JSON does not end like this.
             Body::Chunks => body == b"0\r\n\r\n" || body.ends_with(b"\r\n0\r\n\r\n"),
             Body::UntilClose => false,
         }

@@ -4,6 +4,11 @@
 //! to each operand: `a ~ b` becomes `a|__part ~ b|__part`. What is written in is taken out again of every place that a
 //! mistake has, so that people see places of their own text.
 //!
+//! Why this is here: the engine limits steps, recursion and output, but not memory, and has no hook for operators. A limit of
+//! memory beside its fuel would replace this file and most of [`super::meter`]. Until the engine has one, they stay: what is
+//! written into a mapping or template runs over the text of strangers, and `tests/guard.rs` holds that guarded code means
+//! the same to the engine's own lexer.
+//!
 //! An expression alone names nothing, so that `~` and `+` come to no more than its text times its values; there only `*` is
 //! guarded. A template keeps values under names, and can double them.
 

@@ -16,10 +16,13 @@
 //! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
 
 pub mod absent;
+pub mod duration;
 pub mod guard;
 pub mod meter;
 mod names;
+mod nearest;
 mod sample;
+pub mod time;
 mod words;
 
 use std::io;
@@ -32,6 +35,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, Undefined
 
 use guard::Guarded;
 
+pub use nearest::nearest;
 pub use sample::alerts as sample_alerts;
 
 /// Bytes that one run may weigh, all its values together: sixty times the longest output.
@@ -120,29 +124,36 @@ fn engine() -> Environment<'static> {
         meter::weigh(state, shown)?;
         minijinja::escape_formatter(out, state, shown)
     });
-    engine.add_filter("time", time);
+    engine.add_filter("at", at);
     meter::add_to(&mut engine);
     meter::measure(&mut engine, |_| true);
     meter::compare(&mut engine);
     engine
 }
 
-/// `starts_at|time('Asia/Taipei', '%H:%M')`. A time that is absent stays absent.
-fn time(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
+/// `starts_at|at('Asia/Taipei', '%H:%M')`: a time as clocks of a zone show it. A time that is absent stays absent. (In
+/// mappings, `time` reads a time.)
+fn at(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
     let wrong = |detail: String| Error::new(ErrorKind::InvalidOperation, detail);
     let Some(text) = at.as_str() else {
         return Ok(Value::UNDEFINED);
     };
     let at: Timestamp = text
         .parse()
-        .map_err(|_| wrong("`time` wants a time such as `starts_at`".to_owned()))?;
-    let local = at
-        .in_tz(zone)
-        .map_err(|_| wrong(format!("`{zone}` is no time zone such as `Asia/Taipei`")))?;
+        .map_err(|_| wrong("`at` needs a time such as `starts_at`".to_owned()))?;
+    let local = at.in_tz(zone).map_err(|_| {
+        wrong(format!(
+            "`{zone}` is not a time zone; write one such as `Asia/Taipei`"
+        ))
+    })?;
     let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
     jiff::fmt::strtime::format(format, &local)
         .map(Value::from)
-        .map_err(|_| wrong(format!("`{format}` is no time format such as `%H:%M`")))
+        .map_err(|_| {
+            wrong(format!(
+                "`{format}` is not a time format; write one such as `%H:%M`"
+            ))
+        })
 }
 
 /// What expressions see of an alert. Cheap to clone; build it once for all routes.

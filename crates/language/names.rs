@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{ENGINE, Mistake};
+use super::{ENGINE, Mistake, nearest};
 
 /// What may stand after a name and a dot.
 pub(super) enum Parts {
@@ -96,7 +96,7 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     let Some((_, parts)) = scope.iter().find(|(known, _)| *known == name) else {
         let global = ENGINE.globals().any(|(known, _)| known == name);
         let names = scope.iter().map(|(known, _)| *known);
-        return (!global).then(|| format!("unknown name `{name}`{}", nearest(name, names)));
+        return (!global).then(|| format!("unknown name `{name}`{}", hint(name, names)));
     };
     let part = rest.split('.').next().unwrap_or_default();
     match parts() {
@@ -110,31 +110,20 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
         Parts::These(known) if known.contains(&part) => None,
         Parts::These(known) => Some(format!(
             "`{name}` has no part `{part}`{}",
-            nearest(part, known.iter().copied())
+            hint(part, known.iter().copied())
         )),
     }
 }
 
-/// A longer word is no known one misspelt.
-const WORD_BYTES_MAX: usize = 128;
-
 /// `: did you mean ...?` with the nearest word, or all of them where none is near.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    // Comparing costs the product of both lengths, and a long word is none misspelt.
-    let short = word.len() <= WORD_BYTES_MAX;
-    let near = known
-        .clone()
-        .filter(|_| short)
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + word.len() / 4);
-    match near {
-        Some((_, candidate)) => format!(": did you mean `{candidate}`?"),
+fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(word, known.clone()) {
+        Some(candidate) => format!(": did you mean `{candidate}`?"),
         None => format!(": known are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 
-/// Where the path stands in the text: as a word of its own. The parser tells names without their places.
+/// The byte of the text at which the path is a word of its own. The parser reports names without their places.
 fn place(text: &str, path: &str) -> usize {
     let name = path.split('.').next().unwrap_or(path);
     let whole = |needle: &str| {

@@ -1,4 +1,4 @@
-//! The common form of an alert. Its JSON names are the public contract.
+//! The common form of an alert. Its JSON names are a public contract.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,17 @@ use utoipa::ToSchema;
 
 use crate::Fault;
 
-/// Whether a problem is on or over.
+/// Whether a problem exists or is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The problem is there.
+    /// The problem exists.
     Firing,
     /// The problem is over.
     Resolved,
 }
 
-/// How bad a problem is: the four levels of PD-CEF, and an honest fifth.
+/// How severe a problem is: the four levels of PD-CEF, and `unknown`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -33,18 +33,18 @@ pub enum Severity {
     Warning,
     /// Good to know.
     Info,
-    /// The vendor did not say, or used a word that nobody mapped.
+    /// The vendor sent no severity, or a word that no mapping knows.
     #[default]
     Unknown,
 }
 
-/// A word that is none of those allowed.
+/// A word that is not one of the allowed words.
 #[derive(Debug, thiserror::Error)]
 #[error("`{word}` is not one of {allowed}")]
 pub struct UnknownWord {
-    /// What was written.
+    /// The word.
     pub word: String,
-    /// What may be written, separated by commas.
+    /// The allowed words, separated by commas.
     pub allowed: String,
 }
 
@@ -54,7 +54,7 @@ macro_rules! words {
             /// Every value, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The word that stands for it in JSON, config and expressions.
+            /// The word for it in JSON, config and expressions.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -85,10 +85,10 @@ macro_rules! words {
 words!(Status: Firing = "firing", Resolved = "resolved");
 words!(Severity: Critical = "critical", Error = "error", Warning = "warning", Info = "info", Unknown = "unknown");
 
-/// Our name for a problem: the same for its firing and its resolved message.
+/// Identifies a problem: the firing and the resolved message of a problem have the same fingerprint.
 ///
 /// Written as 16 hexadecimal digits: the first 64 bits of a SHA-256 over the provider's name and identity fields, each
-/// preceded by its length, so that `("ab", "c")` and `("a", "bc")` are two problems.
+/// preceded by its length, because `("ab", "c")` and `("a", "bc")` are two problems.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, pattern = "^[0-9a-f]{16}$", example = "00d1c0de00d1c0de")]
 pub struct Fingerprint(pub u64);
@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// What the problem is about. Absent parts are left out.
+/// The resource that has the problem. Absent parts are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Resource {
@@ -157,18 +157,18 @@ pub struct Resource {
     /// The vendor's id of the resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What people call it.
+    /// The name of the resource for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The region it is in, in the vendor's words.
+    /// The region of the resource, in the vendor's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The account, project or tenant it belongs to.
+    /// The account, project or tenant that the resource belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
 }
 
-/// What was measured. Absent parts are left out.
+/// The measurement. Absent parts are left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Metric {
@@ -182,26 +182,26 @@ pub struct Metric {
     /// How value and threshold were compared: `<`, `<=`, `>`, `>=`, `==`, `!=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparator: Option<String>,
-    /// The value that it was compared with.
+    /// The value that the measured value was compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<f64>)]
     pub threshold: Option<serde_json::Number>,
-    /// The unit of both, in the vendor's words.
+    /// The unit of the value and the threshold, in the vendor's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
 }
 
-/// A place where people can read on.
+/// A web page with more information.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Link {
-    /// What is there.
+    /// The title of the page.
     pub title: String,
-    /// Where it is.
+    /// The address of the page.
     pub url: String,
 }
 
 impl Link {
-    /// A link to a page of the web; nothing where `url` is none, because people will click on it.
+    /// A link to a web page. `None` when `url` is not an HTTP or HTTPS address, because people click on it.
     pub fn web(title: impl Into<String>, url: &str) -> Option<Self> {
         let (scheme, rest) = url.trim().split_once("://")?;
         let is_web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
@@ -212,46 +212,46 @@ impl Link {
     }
 }
 
-/// One alert as the vendor told it: all that can be known without a clock.
+/// One alert as the vendor sent it, before the gateway adds its source and the time of receipt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// The vendor's id of this *message*; each provider documents how it is derived where the vendor has none.
+    /// The vendor's id of this *message*; each provider documents how it is derived when the vendor sends none.
     pub message_id: String,
-    /// Our name for the *problem*.
+    /// Identifies the *problem*.
     pub fingerprint: Fingerprint,
-    /// Whether the problem is on or over.
+    /// Whether the problem exists or is over.
     pub status: Status,
-    /// How bad it is.
+    /// How severe the problem is.
     pub severity: Severity,
     /// One line for people.
     pub title: String,
     /// The vendor's text, decoded.
     pub description: String,
-    /// What it is about.
+    /// The resource that has the problem.
     pub resource: Resource,
-    /// What was measured.
+    /// The measurement.
     pub metric: Metric,
     /// When the problem began, by the vendor's clock.
     pub starts_at: Option<Timestamp>,
-    /// When it ended, by the vendor's clock.
+    /// When the problem ended, by the vendor's clock.
     pub ends_at: Option<Timestamp>,
-    /// Everything else worth matching on.
+    /// All other values that a route can match.
     pub labels: BTreeMap<String, String>,
-    /// Where people can read on.
+    /// Web pages with more information.
     pub links: Vec<Link>,
-    /// The vendor's own words: under `severity` and `status` where they were mapped, under the name of a field, such as
-    /// `starts_at`, where they cannot be read.
+    /// The vendor's own words: under `severity` and `status` when a mapping translated them; under the name of a field,
+    /// such as `starts_at`, when the value cannot be read.
     pub raw: BTreeMap<String, String>,
-    /// Why fields are missing that the callback has; see [`Self::leave_out`].
+    /// The faults of optional fields that could not be read; see [`Self::leave_out`].
     pub left_out: Vec<Fault>,
 }
 
-/// More faults of one report than this are not kept, nor longer words.
+/// The most faults that one report keeps, and the most characters of one value in `raw`. The rest is cut.
 const LEFT_OUT_MAX: usize = 32;
 const WORDS_CHARS_MAX: usize = 200;
 
 impl Report {
-    /// A report with nothing but its three identities; the rest is empty.
+    /// A report with a message id, a fingerprint and a status. All other fields are empty.
     pub fn new(message_id: impl Into<String>, fingerprint: Fingerprint, status: Status) -> Self {
         Self {
             message_id: bounded(message_id.into()),
@@ -271,7 +271,7 @@ impl Report {
         }
     }
 
-    /// Notes that an optional field cannot be read. Its words are kept in `raw` under the field's name.
+    /// Records that an optional field cannot be read. The value is kept in `raw` under the name of the field.
     pub fn leave_out(&mut self, field: &str, words: &str, fault: Fault) {
         if !words.is_empty() {
             self.keep_words(field, words);
@@ -281,13 +281,13 @@ impl Report {
         }
     }
 
-    /// Keeps the vendor's words for a field that has no room for them.
+    /// Keeps the vendor's own value of a field in `raw`.
     pub fn keep_words(&mut self, field: &str, words: &str) {
         let words = words.chars().take(WORDS_CHARS_MAX).collect();
         self.raw.insert(field.to_owned(), words);
     }
 
-    /// The bytes of text in it, without the few that its resource and metric are named with.
+    /// The bytes of text in this report, without the short texts in its resource and metric.
     pub fn text_bytes(&self) -> usize {
         let pairs = self.labels.iter().chain(&self.raw);
         let pairs = pairs.map(|(name, value)| name.len() + value.len());
@@ -296,9 +296,9 @@ impl Report {
         pairs.chain(links).chain(own).sum()
     }
 
-    /// The alert that this report becomes when `source` is believed at `received_at`.
+    /// Converts this report of `source` into an alert.
     ///
-    /// The id is given by the store, in the order of acceptance; until then it is empty.
+    /// The id is empty. The store assigns it, in the order of acceptance.
     pub fn into_alert(self, source: &str, received_at: Timestamp) -> Alert {
         Alert {
             id: String::new(),
@@ -331,7 +331,7 @@ fn bounded(id: String) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(id.as_bytes())))
 }
 
-/// `text` in one line: a break of a line in it is a blank.
+/// `text` in one line. Each line break becomes a space.
 fn one_line(text: String) -> String {
     let breaks = ['\n', '\r'];
     if !text.contains(breaks) {
@@ -342,41 +342,42 @@ fn one_line(text: String) -> String {
     lines.join(" ")
 }
 
-/// The common form: what every sink gets, whoever sent it.
+/// The common form of an alert, which every sink gets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
-    /// Ours: a UUID version 7, which sorts by acceptance. Empty until the store has given it.
+    /// The id that Campanile assigns: a UUID version 7, which sorts by acceptance. Empty until the store has assigned
+    /// it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// The configured source, such as `ucloud/prod`.
     pub source: String,
     /// The vendor's id of this message.
     pub message_id: String,
-    /// Our name for the problem.
+    /// Identifies the problem: the same for firing and resolved.
     pub fingerprint: Fingerprint,
-    /// Whether the problem is on or over.
+    /// Whether the problem exists or is over.
     pub status: Status,
-    /// How bad it is.
+    /// How severe the problem is.
     pub severity: Severity,
     /// One line for people.
     pub title: String,
     /// The vendor's text, decoded.
     pub description: String,
-    /// What it is about.
+    /// The resource that has the problem.
     pub resource: Resource,
-    /// What was measured.
+    /// The measurement.
     pub metric: Metric,
-    /// When the problem began, by the vendor's clock; null where the vendor does not say, or says it in a form that cannot be
-    /// read (then the words are in `raw`). The problem was there at `received_at` at the latest.
+    /// When the problem began, by the vendor's clock. Null when the vendor sends no time, or a time that cannot be read
+    /// (then `raw` has it). The problem existed at `received_at` at the latest.
     pub starts_at: Option<Timestamp>,
-    /// When it ended, by the vendor's clock; null while it lasts or where the vendor does not say.
+    /// When the problem ended, by the vendor's clock. Null while the problem exists, or when the vendor sends no time.
     pub ends_at: Option<Timestamp>,
-    /// When we got it.
+    /// When the gateway received the callback.
     pub received_at: Timestamp,
-    /// Everything else worth matching on.
+    /// All other values that a route can match.
     pub labels: BTreeMap<String, String>,
-    /// Where people can read on.
+    /// Web pages with more information.
     pub links: Vec<Link>,
-    /// The vendor's own words where they were mapped.
+    /// The vendor's own words for values that a mapping translated or could not read.
     pub raw: BTreeMap<String, String>,
 }

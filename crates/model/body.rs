@@ -1,4 +1,4 @@
-//! From the bytes of a body to text, JSON or parameters, each step under a limit.
+//! Converts the bytes of a body into text, JSON or parameters. Each step has a limit.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,34 +9,34 @@ use serde_json::Value;
 use crate::charset::{self, declared};
 use crate::{Callback, Fault, Remark, lenient, multipart, urlencoded};
 
-/// An inflated body larger than this is refused: eight times the largest body that is taken over the wire.
+/// The most bytes of a decompressed body. A larger body is refused.
 pub const INFLATED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// Values in one JSON body: a few kilobytes can inflate to millions of them, and each takes the room of fifty bytes of text.
-/// The largest real bodies hold a tenth of this.
+/// The most values in one JSON body. A few compressed kilobytes can hold millions of values, and each value needs as
+/// much memory as fifty bytes of text. The largest real bodies hold a tenth of this.
 const VALUES_MAX: usize = 500_000;
 
-/// Parameters in one query or form.
+/// The most parameters in one query or form.
 const PARAMS_MAX: usize = 10_000;
 
 /// The text of a body.
 #[derive(Debug)]
 pub enum Text {
-    /// The body itself, from this byte on: it is UTF-8, and a byte order mark may stand before it.
+    /// The body itself, from this byte on. It is UTF-8. The bytes before it are a byte order mark.
     Plain(usize),
-    /// Inflated or decoded.
+    /// The body was decompressed, or decoded from another charset.
     Decoded {
         /// The text.
         text: String,
-        /// The charset, where none was declared and the bytes are not UTF-8.
+        /// The guessed charset, when none was declared and the bytes are not UTF-8.
         guessed: Option<&'static Encoding>,
     },
 }
 
 impl Text {
-    /// The text, of the body that it was made from.
+    /// The text. `body` is the body that it was made from.
     ///
-    /// Checking again that a body is UTF-8 costs less than a copy of it.
+    /// The UTF-8 of a plain body is checked again, because that costs less than a copy.
     pub fn of<'a>(&'a self, body: &'a [u8]) -> Result<&'a str, Fault> {
         match self {
             Self::Plain(from) => {
@@ -73,7 +73,7 @@ struct Charset {
 }
 
 impl Charset {
-    /// A byte order mark is believed first, then what is declared.
+    /// A byte order mark wins over the declared charset.
     fn of(call: &Callback, bytes: &[u8]) -> Result<Self, Fault> {
         let (encoding, mark, is_guessed) = match (Encoding::for_bom(bytes), declared(call)?) {
             (Some((encoding, mark)), _) => (encoding, mark, false),
@@ -96,10 +96,7 @@ impl Charset {
 }
 
 fn not_in(encoding: &'static Encoding) -> Fault {
-    let problem = format!(
-        "is not valid {}, the charset that is declared",
-        encoding.name()
-    );
+    let problem = format!("is not valid {}, the declared charset", encoding.name());
     Fault::new("body", problem)
 }
 
@@ -114,13 +111,13 @@ fn coding(call: &Callback) -> &str {
     call.header("content-encoding").unwrap_or_default().trim()
 }
 
-/// Whether the body is compressed, or said to be.
+/// Whether the `Content-Encoding` declares a compressed body.
 pub fn is_coded(call: &Callback) -> bool {
     let coding = coding(call);
     !(coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
 }
 
-/// The body, inflated under a cap.
+/// The body, decompressed up to [`INFLATED_BYTES_MAX`].
 pub fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Fault> {
     if !is_coded(call) {
         return Ok(Cow::Borrowed(&call.body));
@@ -136,12 +133,13 @@ pub fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Fault> {
             .take(INFLATED_BYTES_MAX + 1)
             .read_to_end(&mut out),
         other => {
-            let problem =
-                format!("`{other:.40}` is not supported; send the body plain, gzip or deflate");
+            let problem = format!(
+                "`{other:.40}` is not a supported encoding. Send the body uncompressed, or with gzip or deflate"
+            );
             return Err(Fault::new("header.content-encoding", problem));
         }
     };
-    read.map_err(|e| Fault::new("body", format!("not valid {coding}: {e}")))?;
+    read.map_err(|e| Fault::new("body", format!("is not valid {coding}: {e}")))?;
     if out.len() as u64 > INFLATED_BYTES_MAX {
         let problem = format!("inflates to more than {INFLATED_BYTES_MAX} bytes");
         return Err(Fault::new("body", problem));
@@ -149,23 +147,23 @@ pub fn inflated(call: &Callback) -> Result<Cow<'_, [u8]>, Fault> {
     Ok(Cow::Owned(out))
 }
 
-/// A JSON text that was read.
+/// A parsed JSON text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Json {
-    /// What it says.
+    /// The value.
     pub value: Value,
-    /// It is not valid JSON and was repaired first; see [`lenient`].
+    /// Whether the text was not valid JSON and was repaired first; see [`lenient`].
     pub is_repaired: bool,
 }
 
-/// `text` as JSON; see [`Json::read`].
+/// Parses `text` as JSON; see [`Json::read`].
 pub fn json(text: &str) -> Result<Value, Fault> {
     Json::read(text).map(|json| json.value)
 }
 
 impl Json {
-    /// Reads `text`. Depth is limited by the parser (128). An integer that does not fit into 64 bits becomes a string of
-    /// its digits; the parser would round it. Text that is not valid JSON is repaired once; see [`lenient`].
+    /// Parses `text`. The parser limits the depth to 128. An integer that does not fit into 64 bits becomes a string of
+    /// its digits, because the parser would round it. Text that is not valid JSON is repaired once; see [`lenient`].
     pub fn read(text: &str) -> Result<Self, Fault> {
         if holds_more(text.as_bytes(), VALUES_MAX, |byte| {
             matches!(byte, b',' | b'[' | b'{')
@@ -185,7 +183,10 @@ impl Json {
         };
         let value = serde_json::from_str(&lenient::repaired(&text)).map_err(|_| {
             let place = format!("body, line {} column {}", strict.line(), strict.column());
-            Fault::new(place, format!("is not JSON: {}", without_place(&strict)))
+            Fault::new(
+                place,
+                format!("is not valid JSON: {}", without_place(&strict)),
+            )
         })?;
         Ok(Self {
             value,
@@ -194,12 +195,13 @@ impl Json {
     }
 }
 
-/// Whether more than `max` of the bytes are such. Most bodies are too short for that.
+/// Whether `such` holds for more than `max` of the bytes. Most bodies are too short for that, so the length is checked
+/// first.
 fn holds_more(bytes: &[u8], max: usize, such: impl Fn(u8) -> bool) -> bool {
     bytes.len() > max && bytes.iter().filter(|byte| such(**byte)).count() > max
 }
 
-/// The parser's message without its own copy of the place.
+/// The message of the parser without the line and column that it appends.
 fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let problem = message.split(" at line ").next().unwrap_or_default();
@@ -209,7 +211,8 @@ fn without_place(error: &serde_json::Error) -> String {
 /// The fewest digits of an integer that can be too wide for 64 bits (`-9223372036854775809`).
 const WIDE_DIGITS_MIN: usize = 19;
 
-/// Whether there are so many digits in a row. Such a run covers one of every so many bytes, and nearly all of those are none.
+/// Whether `text` has a run of at least [`WIDE_DIGITS_MIN`] digits. Such a run covers one of every `WIDE_DIGITS_MIN`
+/// bytes, so only these bytes are checked first. Nearly all of them are not digits.
 fn has_long_number(text: &[u8]) -> bool {
     let digits = |bytes: &mut dyn Iterator<Item = &u8>| {
         bytes
@@ -243,7 +246,7 @@ fn wide_integers_quoted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The length of the first token of `text` as far as needed here: a string, a number, or the run of anything else.
+/// The length of the first token of `text`: a string, a number, or a run of other bytes.
 fn token(text: &str) -> Option<usize> {
     let is_number = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
     let bytes = text.as_bytes();
@@ -267,7 +270,7 @@ fn token(text: &str) -> Option<usize> {
 
 fn is_wide_integer(token: &str) -> bool {
     let digits = token.strip_prefix('-').unwrap_or(token);
-    // JSON knows no leading zero; such a token is left for the parser to refuse.
+    // JSON does not allow a leading zero. The parser refuses such a token.
     digits.len() >= WIDE_DIGITS_MIN
         && digits.bytes().all(|b| b.is_ascii_digit())
         && !digits.starts_with('0')
@@ -278,9 +281,9 @@ fn is_wide_integer(token: &str) -> bool {
 /// The decoded parameters of a request.
 #[derive(Debug, Default)]
 pub struct Params {
-    /// Name and value, those of the query first.
+    /// Names and values, those of the query first.
     pub pairs: Vec<(String, String)>,
-    /// The charset of the query or the form, where none was declared and the bytes are not UTF-8.
+    /// The guessed charset of the query or the form, when none was declared and the bytes are not UTF-8.
     pub guessed: Option<&'static Encoding>,
 }
 
@@ -319,8 +322,8 @@ fn is_form(call: &Callback) -> bool {
 }
 
 impl Params {
-    /// Adds the parameters in `encoded`. One charset holds for all of them. A byte that is not valid in it makes all
-    /// unreadable: a replaced byte could hide a forged value.
+    /// Adds the parameters in `encoded`, all in one charset. One byte that is not valid in it makes all of them
+    /// unreadable, because a replaced byte could hide a forged value.
     fn extend(
         &mut self,
         place: &str,
@@ -358,7 +361,7 @@ impl Params {
     }
 }
 
-/// What was guessed or repaired to read these; nothing for a sound request.
+/// The guesses and repairs that were needed to read these. Empty for a valid request.
 pub(crate) fn remarks(
     text: Option<&Text>,
     json: Option<&Json>,

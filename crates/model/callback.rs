@@ -11,13 +11,13 @@ use crate::body::{self, Json, Params, Text};
 use crate::redact::{self, REDACTED};
 use crate::{Fault, Remark, Secret, charset};
 
-/// Request headers that can carry a secret of any kind; their values are never kept.
-const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
+/// Request headers that can carry a secret of any kind. Their values are never kept, and only proofs see them.
+pub const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
 
 /// One HTTP request from a vendor.
 ///
-/// The body is as it came over the wire. [`Self::text`], [`Self::json`] and [`Self::params`] inflate, decode and parse
-/// it once and remember the result, so that recognizing, proving, reading and answering share the work.
+/// The body is as it was sent. [`Self::text`], [`Self::json`] and [`Self::params`] inflate, decode and parse it once
+/// and keep the result: recognizing, proving, reading and answering share the work.
 #[derive(Debug, Default)]
 pub struct Callback {
     /// The HTTP method in capitals.
@@ -28,20 +28,21 @@ pub struct Callback {
     pub query: String,
     /// The headers in their order, names in lower case. Bytes over 127 are read as Latin-1, as HTTP does.
     pub headers: Vec<(String, String)>,
-    /// The body as it came over the wire, perhaps compressed.
+    /// The body as it was sent, possibly compressed.
     pub body: Vec<u8>,
-    /// The secret that stood as the last segment of the path, decoded.
+    /// The key: the last segment of the path, decoded. It is a secret.
     pub key: Option<String>,
-    /// Who called, after trusted proxies are taken off; unknown for a fixture.
+    /// The address of the sender behind trusted proxies. `None` for a fixture.
     pub peer: Option<IpAddr>,
-    /// What a trusted proxy says of the client certificate that it verified: a common name, or a distinguished name.
+    /// The name in the client certificate that a trusted proxy verified: a common name or a distinguished name.
     pub client_certificate: Option<String>,
-    /// When it came. Without it no proof holds that has to be recent, and `received` is absent in mappings.
+    /// When the request arrived. Without it, every proof that must be recent fails, and `received` is absent in
+    /// mappings.
     pub received_at: Option<Timestamp>,
-    /// Text that is not UTF-8 and declares no charset is tried as GB18030 first, because the source is in a Chinese time
-    /// zone. Set it before anything is read.
+    /// Whether the source is in a Chinese time zone. Then text that is not UTF-8 and declares no charset is tried as
+    /// GB18030 first. Set this field before the first read.
     pub chinese: bool,
-    /// What a proof asked for, certificates and keys, once the server has fetched it.
+    /// The certificates and keys that a proof needs and the server has fetched.
     pub fetched: Vec<Fetched>,
     text: OnceCell<Result<Text, Fault>>,
     json: OnceCell<Result<Json, Fault>>,
@@ -51,15 +52,15 @@ pub struct Callback {
 /// A document that the server has fetched for a proof: a vendor's certificate or keys.
 #[derive(Clone, Debug)]
 pub struct Fetched {
-    /// From where. A document counts for what it was fetched for, and for nothing else.
+    /// The address that it was fetched from. A document is used only for this address.
     pub url: String,
     /// Its bytes.
     pub body: Arc<[u8]>,
 }
 
-/// A text that is no HTTP request.
+/// A text that is not an HTTP request.
 #[derive(Debug, thiserror::Error)]
-#[error("not an HTTP request: {0}")]
+#[error("this is not an HTTP request: {0}")]
 pub struct Malformed(&'static str);
 
 impl Callback {
@@ -71,7 +72,7 @@ impl Callback {
             .map(|(_, v)| v.as_str())
     }
 
-    /// What was fetched from this address for a proof.
+    /// The document that was fetched from this address for a proof.
     pub fn fetched(&self, url: &str) -> Option<Arc<[u8]>> {
         let mut fetched = self.fetched.iter();
         let found = fetched.find(|document| document.url == url);
@@ -89,14 +90,14 @@ impl Callback {
             .to_ascii_lowercase()
     }
 
-    /// The body as text: inflated under a cap and decoded. The charset is that of the byte order mark, or the declared
-    /// one, or UTF-8, or a guess; see [`charset`].
+    /// The body as text: decompressed up to a limit, and decoded. The charset is that of the byte order mark, or the
+    /// declared one, or UTF-8, or a guess; see [`charset`].
     pub fn text(&self) -> Result<&str, Fault> {
         let text = self.text.get_or_init(|| body::text(self));
         text.as_ref().map_err(Clone::clone)?.of(&self.body)
     }
 
-    /// The body as JSON, whatever the `Content-Type` says. Broken JSON is repaired; see [`crate::lenient`].
+    /// The body as JSON. The `Content-Type` is ignored. JSON that is not valid is repaired; see [`crate::lenient`].
     pub fn json(&self) -> Result<&Value, Fault> {
         let parsed = self.json.get_or_init(|| Json::read(self.text()?));
         let parsed = parsed.as_ref().map_err(Clone::clone);
@@ -104,14 +105,14 @@ impl Callback {
     }
 
     /// The decoded parameters: of the query, then of a form body, in their order. A body is a form when it is declared
-    /// as one, or declared as nothing and does not look like JSON or XML.
+    /// as one, or when no type is declared and it does not look like JSON or XML.
     pub fn params(&self) -> Result<&[(String, String)], Fault> {
         let params = self.params.get_or_init(|| body::params(self));
         let params = params.as_ref().map_err(Clone::clone);
         params.map(|params| params.pairs.as_slice())
     }
 
-    /// What was guessed or repaired in what has been read of this callback so far.
+    /// The guesses and repairs that were needed to read this callback so far.
     #[must_use]
     pub fn remarks(&self) -> Vec<Remark> {
         body::remarks(
@@ -145,20 +146,21 @@ impl Callback {
         call
     }
 
-    /// Reads a raw HTTP/1.1 request, as fixtures and the store keep it. Lines may end in LF or CRLF; the body is all
-    /// that follows the empty line, whatever `Content-Length` says.
+    /// Reads a raw HTTP/1.1 request, as fixtures and the store keep it. Lines may end in LF or CRLF; the body is
+    /// everything after the empty line. `Content-Length` is ignored.
     pub fn from_http(raw: &[u8]) -> Result<Self, Malformed> {
-        let (head, body) = split_head(raw).ok_or(Malformed("no empty line after the headers"))?;
+        let (head, body) =
+            split_head(raw).ok_or(Malformed("it has no empty line after the headers"))?;
         let head: String = head.iter().map(|&b| char::from(b)).collect();
         let mut lines = head.lines();
         let mut words = lines.next().unwrap_or_default().split(' ');
         let mut word = || words.next().filter(|word| !word.is_empty());
         let (Some(method), Some(target)) = (word(), word()) else {
-            return Err(Malformed("the first line is not `METHOD /path HTTP/1.1`"));
+            return Err(Malformed("its first line is not `METHOD /path HTTP/1.1`"));
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if path.is_empty() {
-            return Err(Malformed("there is no path before the `?`"));
+            return Err(Malformed("it has no path before the `?`"));
         }
         Ok(Self {
             method: method.to_ascii_uppercase(),
@@ -178,9 +180,9 @@ impl Callback {
         raw
     }
 
-    /// The raw request with every one of `secrets` taken out, for the store. Headers that exist to carry secrets lose
-    /// their values whole. A compressed body is kept inflated and one in UTF-16 as UTF-8, because a secret cannot be
-    /// found in them otherwise.
+    /// The raw request without any of `secrets`, for the store. The values of headers that carry secrets are removed. A
+    /// compressed body is kept decompressed, and a body in UTF-16 is kept as UTF-8, because otherwise a secret cannot
+    /// be found in it.
     pub fn to_http_without<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Vec<u8> {
         let inflated = body::inflated(self).ok().filter(|_| body::is_coded(self));
         let bytes = inflated.as_deref().unwrap_or(&self.body);
@@ -197,7 +199,7 @@ impl Callback {
         secrets.into_iter().fold(raw, redact::without)
     }
 
-    /// The request line and the headers, each value as `kept` has it.
+    /// The request line and the headers. `kept` gives the value to write for each header.
     fn head<'a>(&'a self, kept: impl Fn(&'a str, &'a str) -> &'a str) -> Vec<u8> {
         let mut head = Vec::with_capacity(1024 + self.body.len());
         latin1(&mut head, &self.method);
@@ -219,7 +221,7 @@ impl Callback {
 }
 
 impl Clone for Callback {
-    /// A copy that parses afresh, because a copy is made to be changed.
+    /// Copies the request without the parsed results, because a copy is made to be changed.
     fn clone(&self) -> Self {
         Self {
             method: self.method.clone(),
@@ -250,11 +252,11 @@ fn latin1(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Only what HTTP calls white space is taken off, so that a value in Latin-1 keeps its no-break spaces.
+/// Trims only the white space of HTTP: a value in Latin-1 keeps its no-break spaces.
 fn header_line(line: &str) -> Result<(String, String), Malformed> {
     let (name, value) = line
         .split_once(':')
-        .ok_or(Malformed("a header without `:`"))?;
+        .ok_or(Malformed("a header has no `:`"))?;
     let blank = [' ', '\t', '\r'];
     let name = name.trim_matches(blank).to_ascii_lowercase();
     Ok((name, value.trim_matches(blank).to_owned()))

@@ -1,4 +1,4 @@
-//! The charset of a text: by its byte order mark, by what the sender declares, or by what its bytes look like.
+//! Finds the charset of a text: from its byte order mark, from the declaration of the sender, or from its bytes.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::{Callback, Fault};
 
-/// IANA names of the zones in which senders without a declared charset write GBK or GB18030.
+/// IANA names of the time zones where senders without a declared charset write GBK or GB18030.
 const CHINESE_ZONES: &[&str] = &[
     "Asia/Shanghai",
     "Asia/Chongqing",
@@ -24,7 +24,7 @@ const CHINESE_ZONES: &[&str] = &[
     "ROC",
 ];
 
-/// Whether clocks in `zone` show Chinese time.
+/// Whether `zone` is a Chinese time zone.
 #[must_use]
 pub fn is_chinese(zone: &TimeZone) -> bool {
     zone.iana_name()
@@ -53,13 +53,13 @@ pub fn parameter(content_type: &str) -> Option<&str> {
     })
 }
 
-/// `bytes` in `encoding`; nothing where they are not valid in it.
+/// Decodes `bytes` from `encoding`. `None` when they are not valid in it.
 pub(crate) fn decoded<'b>(encoding: &'static Encoding, bytes: &'b [u8]) -> Option<Cow<'b, str>> {
     encoding.decode_without_bom_handling_and_without_replacement(bytes)
 }
 
-/// The charset of `bytes` that come without one: UTF-8 where they are valid, else GB18030 where they are valid in it and
-/// either `chinese` holds or the text is mostly common Chinese, else Windows-1252, in which all bytes are valid.
+/// Guesses the charset of `bytes`. UTF-8 if they are valid in it. Else GB18030 if they are valid in it and either
+/// `chinese` holds or most characters are common Chinese ones. Else Windows-1252, in which all bytes are valid.
 #[must_use]
 pub fn guessed(bytes: &[u8], chinese: bool) -> &'static Encoding {
     if std::str::from_utf8(bytes).is_ok() {
@@ -72,8 +72,8 @@ pub fn guessed(bytes: &[u8], chinese: bool) -> &'static Encoding {
 }
 
 /// Whether most of the characters outside ASCII are common ones of GB2312: its punctuation (rows 1 to 3) and the 3,755
-/// characters of its first level. Accented letters of European languages stand alone between ASCII, which gives rare
-/// characters or none.
+/// characters of its first level. Accented letters of European languages are single bytes between ASCII: read as GB2312
+/// they are rare characters or not valid.
 fn looks_chinese(bytes: &[u8]) -> bool {
     let (mut common, mut rare) = (0_usize, 0_usize);
     let mut rest = bytes;
@@ -128,7 +128,7 @@ mod tests {
     fn in_a_chinese_zone_rare_characters_are_chinese_too() {
         let (bytes, ..) = GB18030.encode("鑫淼");
         assert_eq!(guessed(&bytes, true), GB18030);
-        // Half a character is valid in one of the charsets only.
+        // Half of a Chinese character is valid only in Windows-1252.
         assert_eq!(guessed(b"ab\xE9", true), WINDOWS_1252);
     }
 

@@ -1,4 +1,4 @@
-//! Where the time comes from: the machine's clock, or one that a test moves by hand.
+//! The source of time: the system clock, or a clock that a test moves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// The time, and waiting for it. Cheap to clone.
+/// Gives the time and waits for a time. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
@@ -18,12 +18,12 @@ enum Kind {
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub fn machine() -> Self {
         Self(Kind::Machine)
     }
 
-    /// A clock that stands at `start` until it is moved.
+    /// A clock that shows `start` until [`Self::advance`] moves it.
     pub fn manual(start: Timestamp) -> Self {
         Self(Kind::Manual(Arc::new(watch::Sender::new(start))))
     }
@@ -31,7 +31,7 @@ impl Clock {
     /// The time now.
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place that asks the machine"
+        reason = "this is the only place that reads the system clock"
     )]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -40,13 +40,13 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward and wakes all that became due.
+    /// Moves a manual clock forward and wakes all tasks whose time has come.
     ///
     /// # Panics
-    /// When the clock is the machine's.
+    /// When the clock is the system clock.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
-            Kind::Machine => panic!("the machine's clock cannot be moved"),
+            Kind::Machine => panic!("the system clock cannot be moved"),
             Kind::Manual(now) => now.send_modify(|at| *at += by),
         }
     }
@@ -66,7 +66,7 @@ impl Clock {
             Kind::Manual(now) => {
                 let mut now = now.subscribe();
                 Box::pin(async move {
-                    // The sender lives as long as any clock; with all of them gone nobody waits.
+                    // The sender lives as long as any clone of the clock. An error means that no clone is left.
                     let _gone = now.wait_for(|at| *at >= due).await.map(|_| ());
                 })
             }

@@ -1,45 +1,46 @@
-//! Named points at which a test ends the process, and promises that a test breaks on purpose to see whether it is caught.
+//! Named points where a test ends the process, and promises that a test breaks on purpose to check that another test
+//! detects it.
 //!
-//! All of it is compiled away without the feature `faults`. With it, the variable `FAILPOINTS` says what happens where,
-//! in the words of the crate `fail`: `FAILPOINTS='after-commit=40*off->return'` dies at the 41st commit, and
-//! `FAILPOINTS='broken-ack-before-commit=return'` answers too early.
-//! `FAILPOINTS='run-keys=return(200)'` makes a bound smaller. Several are separated by `;`.
+//! Without the feature `faults`, all of it compiles to nothing. With it, the variable `FAILPOINTS` configures the
+//! points, in the syntax of the crate `fail`. `FAILPOINTS='after-commit=40*off->return'` aborts at the 41st commit.
+//! `FAILPOINTS='broken-ack-before-commit=return'` answers too early. `FAILPOINTS='run-keys=return(200)'` makes a limit
+//! smaller. Several entries are separated by `;`.
 
-/// Where the process can be made to die, in the order in which an alert passes.
+/// The points where a test can abort the process, in the order in which an alert passes them.
 pub const POINTS: &[&str] = &[
-    // A callback is read and believed, and nothing of it is on disk.
+    // A callback is verified and read. Nothing of it is on disk.
     "after-parse",
-    // Its batch is written, and not committed.
+    // Its batch is written, but not committed.
     "before-commit",
-    // It is committed, and nobody knows.
+    // It is committed. No other task knows it yet.
     "after-commit",
-    // Its sinks are told, its vendor is not.
+    // Its sinks are woken. The vendor has no answer yet.
     "before-answer",
-    // The answer is handed to the system.
+    // The answer is passed to the operating system.
     "after-answer",
-    // A delivery is on its way to its sink.
+    // A delivery is about to be sent to its sink.
     "before-send",
-    // The sink has it, and nothing is noted of it.
+    // The sink has the delivery. Its outcome is not recorded.
     "after-send",
     // Outcomes wait for the store.
     "before-settle",
-    // They are on disk, and their lanes do not know.
+    // The outcomes are on disk. Their lanes do not know it yet.
     "after-settle",
-    // Some dedup keys of a run are in its table, and some in memory only.
+    // Some dedup keys of a run are in its table, and some are in memory only.
     "mid-merge",
-    // All of a run are, in a transaction that is not committed.
+    // All dedup keys of a run are in its table, in a transaction that is not committed.
     "after-merge",
-    // Attempts of an old alert are gone, the alert is not.
+    // The attempts of an old alert are deleted, the alert is not.
     "mid-prune",
-    // Keys of an old run are gone, the run is not.
+    // The keys of an old run are deleted, the run is not.
     "mid-forget",
-    // The tables of a step are made, the version of the file is the old one.
+    // The tables of a migration step are created, the version of the file is still the old one.
     "mid-migration",
 ];
 
-/// What can be broken on purpose. Each is caught by a test that `scripts/broken` names.
+/// Promises that can be broken on purpose. For each, `scripts/broken` names the test that must fail.
 pub const BREAKS: &[&str] = &[
-    // One name a line.
+    // One name per line.
     "broken-ack-before-commit",
     "broken-breaker",
     "broken-connections-never-end",
@@ -54,13 +55,13 @@ pub const BREAKS: &[&str] = &[
     "broken-sync-normal",
 ];
 
-/// Bounds that a test makes smaller, so that what happens at them happens soon.
+/// Limits that a test can make smaller, to reach them soon.
 pub const BOUNDS: &[&str] = &[
-    // One name a line.
+    // One name per line.
     "run-keys",
 ];
 
-/// Dies here, as by `kill -9`, when a test wants it: nothing is flushed, nothing is closed.
+/// Aborts the process here if a test configured it, as `kill -9` does: nothing is flushed or closed.
 #[inline]
 pub fn point(name: &'static str) {
     debug_assert!(POINTS.contains(&name), "{name} is not listed");
@@ -68,7 +69,7 @@ pub fn point(name: &'static str) {
     fail::fail_point!(name, |_| std::process::abort());
 }
 
-/// Whether a test wants this promise broken. Always false without the feature `faults`.
+/// Whether a test breaks this promise. Always false without the feature `faults`.
 #[inline]
 pub fn broken(promise: &'static str) -> bool {
     debug_assert!(BREAKS.contains(&promise), "{promise} is not listed");
@@ -77,7 +78,7 @@ pub fn broken(promise: &'static str) -> bool {
     false
 }
 
-/// The bound of this name: `normal`, unless a test wants another. Always `normal` without the feature `faults`.
+/// The limit of this name: `normal`, unless a test sets another. Always `normal` without the feature `faults`.
 #[inline]
 pub fn bound(name: &'static str, normal: usize) -> usize {
     debug_assert!(BOUNDS.contains(&name), "{name} is not listed");
@@ -88,13 +89,13 @@ pub fn bound(name: &'static str, normal: usize) -> usize {
     normal
 }
 
-/// Reads `FAILPOINTS`, once.
+/// Reads `FAILPOINTS` once.
 #[inline]
 fn arm() {
     #[cfg(feature = "faults")]
     {
         static ONCE: std::sync::Once = std::sync::Once::new();
-        // Dropping the scenario would disarm it.
+        // Dropping the scenario would disable all points.
         ONCE.call_once(|| std::mem::forget(fail::FailScenario::setup()));
     }
 }

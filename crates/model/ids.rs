@@ -1,10 +1,11 @@
-//! The numbers and keys by which alerts and sinks are known to the store.
+//! The numbers and keys that identify alerts and sinks in the store.
 
-/// The place of an alert. For one source and fingerprint it grows with each alert. Numbers may be left out; none is used twice.
+/// The sequence number of an alert. For one source and fingerprint, it grows with each alert. Numbers can be skipped,
+/// but no number is used twice.
 pub type Seq = i64;
 
 /// The store's number of a sink's full name. The same name has the same number for the life of the store.
 pub type SinkId = i64;
 
-/// Names a message: the first 128 bits of a SHA-256 over source and message id.
+/// Identifies a message: the first 128 bits of a SHA-256 over source and message id.
 pub type DedupKey = [u8; 16];

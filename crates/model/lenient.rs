@@ -1,13 +1,13 @@
-//! Repairs JSON that a template of a vendor broke.
+//! Repairs JSON that a template of a vendor made invalid.
 //!
-//! Templates put values between quotes as they are, and join parts with commas whether or not a part follows. This
-//! repairs exactly that: a comma before `}` or `]`, a comma with nothing before it, several commas in a row, a missing
-//! value after `:` (it becomes `null`), a `\` that begins no escape of JSON (`C:\Data`), and raw control characters in
-//! strings. It is one pass over the text. Text that is already JSON keeps its meaning.
+//! Templates insert values between quotes without escaping them, and write commas even when no part follows. This
+//! module repairs exactly these errors: a comma before `}` or `]`, a comma with nothing before it, several commas in a
+//! row, a missing value after `:` (it becomes `null`), a `\` that does not begin an escape of JSON (`C:\Data`), and raw
+//! control characters in strings. It is one pass over the text. Text that is already valid JSON keeps its meaning.
 
 use std::fmt::Write as _;
 
-/// `text` with all of that repaired. Whether the result is JSON is for the parser to say.
+/// `text` with these errors repaired. The result can still be invalid: the parser decides.
 #[must_use]
 pub fn repaired(text: &str) -> String {
     let mut repair = Repair::default();
@@ -27,14 +27,14 @@ pub fn repaired(text: &str) -> String {
 #[derive(Default)]
 struct Repair {
     out: String,
-    /// The last character written that is not white space.
+    /// The last written character that is not white space.
     last: Option<char>,
     /// A comma was read. It is written only when a value follows.
     comma: bool,
 }
 
 impl Repair {
-    /// Takes one character outside strings.
+    /// Reads one character outside strings.
     fn mark(&mut self, mark: char) {
         match mark {
             ' ' | '\n' | '\r' | '\t' => return self.out.push(mark),
@@ -67,7 +67,7 @@ impl Repair {
         }
     }
 
-    /// Takes the string with which `text` begins; returns its length.
+    /// Reads the string at the start of `text` and returns its length.
     fn string(&mut self, text: &str) -> usize {
         self.pending_comma();
         self.out.push('"');
@@ -92,13 +92,13 @@ impl Repair {
         at
     }
 
-    /// Takes what follows a `\`; returns how much of it belongs to the escape.
+    /// Reads the text after a `\` and returns how many bytes of it belong to the escape.
     fn escape(&mut self, rest: &str) -> usize {
         let length = match rest.bytes().next() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 1,
             Some(b'u') => match (code_unit(rest), rest.get(5..).and_then(after_backslash)) {
                 (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 11,
-                // Half a character is kept as it is written: a replacement would make two identities equal.
+                // An unpaired surrogate is kept as text: a replacement character would make two different ids equal.
                 (Some(0xD800..=0xDFFF) | None, _) => 0,
                 (Some(_), _) => 5,
             },

@@ -1,6 +1,7 @@
-//! What everything speaks of: the [`Alert`], the [`Callback`] that it came by, names and ids, secrets, the clock.
+//! The types that every part shares: the [`Alert`], the [`Callback`] that carried it, names and ids, secrets, the
+//! clock.
 //!
-//! This crate opens no file and no socket. Only [`Clock`] asks the machine for anything.
+//! This crate opens no file and no socket. Only [`Clock`] calls the operating system.
 
 pub mod alert;
 pub mod body;
@@ -29,5 +30,5 @@ pub use remark::Remark;
 pub use store_url::StoreUrl;
 pub use worth::Worth;
 
-/// A secret: it cannot print itself.
+/// A secret. Its `Debug` output hides the value.
 pub type Secret = secrecy::SecretString;

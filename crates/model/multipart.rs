@@ -1,13 +1,12 @@
-//! `multipart/form-data`: the fields of a form as parts of a body.
+//! Reads `multipart/form-data`: the fields of a form as parts of a body.
 
-/// The name and the value of each part that has a name and is not a file, in their order. No more than `max` parts are
-/// read.
+/// The name and the value of each part that has a name and is not a file, in their order. Reads at most `max` parts.
 pub(crate) fn parts(content_type: &str, body: &str, max: usize) -> Vec<(String, String)> {
     let Some(boundary) = parameter(content_type, "boundary") else {
         return Vec::new();
     };
     let delimiter = format!("--{boundary}");
-    // What is before the first delimiter is not a part.
+    // The text before the first delimiter is not a part.
     let sections = body.split(delimiter.as_str()).skip(1);
     sections.take(max).filter_map(part).collect()
 }
@@ -21,7 +20,8 @@ fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     })
 }
 
-/// What is between two delimiters. After the last delimiter there are two dashes and not the end of a line.
+/// Reads the text between two delimiters. Two dashes follow the last delimiter instead of a line end: that is not a
+/// part.
 fn part(section: &str) -> Option<(String, String)> {
     let section = section
         .strip_prefix("\r\n")

@@ -1,16 +1,17 @@
-//! Taking a secret out of a raw request, however it is written there.
+//! Removes a secret from a raw request, in any encoding.
 //!
-//! A secret can stand plain, percent-encoded in either case, with `+` for a blank, escaped in JSON, or in a mixture of
-//! them: encoders differ in what they leave alone. So the search goes sign by sign and takes any writing of each.
+//! A secret can be written plain, percent-encoded in either case, with `+` for a space, escaped in JSON, or in a
+//! mixture of them, because encoders escape different characters. So the search compares character by character and
+//! accepts every encoding of each.
 
 use secrecy::ExposeSecret;
 
 use crate::Secret;
 
-/// What stands where a secret stood.
+/// The text that replaces a secret.
 pub(crate) const REDACTED: &str = "***";
 
-/// `raw` with `secret` taken out.
+/// `raw` with every occurrence of `secret` replaced.
 pub(crate) fn without(raw: Vec<u8>, secret: &Secret) -> Vec<u8> {
     let secret = secret.expose_secret();
     if secret.is_empty() {
@@ -37,8 +38,8 @@ pub(crate) fn without(raw: Vec<u8>, secret: &Secret) -> Vec<u8> {
     out
 }
 
-/// The first place where a writing of `secret` may begin, told by two bytes. Nearly all fail here, and nearly all requests
-/// hold no secret beyond their path and token.
+/// The first place where an encoding of `secret` can begin, judged by two bytes. This rejects nearly all places
+/// cheaply. Most requests hold no secret except in their path and token.
 fn candidate(raw: &[u8], secret: &str) -> Option<usize> {
     let (first, second) = match secret.as_bytes() {
         [first, second, ..] => (*first, Some(*second)),
@@ -46,12 +47,12 @@ fn candidate(raw: &[u8], secret: &str) -> Option<usize> {
         [] => return None,
     };
     let escapes = |byte: u8| matches!(byte, b'%' | b'\\' | b'+');
-    // A blank is the only sign that may begin with `+`.
+    // Only a space can be written as `+`.
     let begins = memchr::memchr3_iter(first, b'%', b'\\', raw);
     let mut begins = begins.filter(|at| {
         let next = raw.get(at + 1).copied();
-        let told = next.zip(second).is_none_or(|(n, s)| n == s || escapes(n));
-        told || raw.get(*at).is_some_and(|byte| escapes(*byte))
+        let fits = next.zip(second).is_none_or(|(n, s)| n == s || escapes(n));
+        fits || raw.get(*at).is_some_and(|byte| escapes(*byte))
     });
     let begin = begins.next();
     if first == b' ' {
@@ -60,7 +61,7 @@ fn candidate(raw: &[u8], secret: &str) -> Option<usize> {
     begin
 }
 
-/// How many bytes at the start of `raw` are a writing of `secret`, the longest one.
+/// The length of the longest encoding of `secret` at the start of `raw`.
 fn written_length(raw: &[u8], secret: &str) -> Option<usize> {
     let rest = if secret.contains(['%', '\\']) {
         shortest_rest(raw, secret)
@@ -71,8 +72,8 @@ fn written_length(raw: &[u8], secret: &str) -> Option<usize> {
     rest.map(|rest| raw.len() - rest.len())
 }
 
-/// Where these signs stand in a secret, the same bytes can be read in two ways: `%25` is a `%` that is encoded, or the
-/// beginning of three signs; two backslashes are one that is escaped, or two. So each way is followed to its end.
+/// If a secret contains `%` or a backslash, the same bytes can be read in two ways: `%25` is an encoded `%` or three
+/// characters; two backslashes are one that is escaped, or two. So each way is followed to its end.
 fn shortest_rest<'r>(raw: &'r [u8], secret: &str) -> Option<&'r [u8]> {
     let mut rests = vec![raw];
     for sign in secret.chars() {
@@ -91,7 +92,7 @@ fn shortest_rest<'r>(raw: &'r [u8], secret: &str) -> Option<&'r [u8]> {
     rests.into_iter().min_by_key(|rest| rest.len())
 }
 
-/// What follows `sign`, written byte by byte: plain, percent-encoded, or `+` for a blank.
+/// The rest of `raw` after `sign`, which is plain, percent-encoded, or `+` for a space.
 fn encoded(raw: &[u8], sign: char) -> Option<&[u8]> {
     let mut buffer = [0; 4];
     let bytes = sign.encode_utf8(&mut buffer).bytes();
@@ -107,7 +108,7 @@ fn encoded(raw: &[u8], sign: char) -> Option<&[u8]> {
     })
 }
 
-/// What follows `sign`, written as JSON may escape it.
+/// The rest of `raw` after `sign`, which is escaped as in JSON.
 fn json_escape(raw: &[u8], sign: char) -> Option<&[u8]> {
     let escaped = raw.strip_prefix(b"\\")?;
     if let ('"' | '\\' | '/', [given, rest @ ..]) = (sign, escaped)

@@ -1,22 +1,22 @@
-//! What an operator should know about a callback that was read although something in it was wrong.
+//! A fault in a callback that did not prevent reading it, for the operator.
 
 use std::fmt;
 
 use crate::Fault;
 
-/// Something that was wrong in a callback and did not keep it from being read.
+/// A fault in a callback that did not prevent reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
     /// The body is not valid JSON. It was repaired; see [`crate::lenient`].
     LenientJson,
-    /// The text is not UTF-8 and no charset is declared. It was read as this one; see [`crate::charset`].
+    /// The text is not UTF-8 and no charset is declared. It was read in this charset; see [`crate::charset`].
     GuessedCharset(&'static str),
-    /// An optional field cannot be read, and was left out of the alert.
+    /// An optional field cannot be read and was left out of the alert.
     LeftOut(Fault),
 }
 
 impl Remark {
-    /// Its kind in one word, for counters: `lenient_json`, `guessed_charset` or `left_out`.
+    /// The kind of the remark in one word, for counters: `lenient_json`, `guessed_charset` or `left_out`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -31,13 +31,13 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LenientJson => f.write_str(
-                "the body is not valid JSON and was repaired: check the template of the sender for stray commas and unescaped text",
+                "the body was not valid JSON and was repaired: check the sender's template for extra commas and text that is not escaped",
             ),
             Self::GuessedCharset(name) => write!(
                 f,
-                "the text is not UTF-8 and declares no charset; it was read as {name}: declare the charset in Content-Type"
+                "the text is not UTF-8 and declares no charset. It was read as {name}: declare the charset in Content-Type"
             ),
-            Self::LeftOut(fault) => write!(f, "left out of the alert: {fault}"),
+            Self::LeftOut(fault) => write!(f, "a field was left out of the alert: {fault}"),
         }
     }
 }

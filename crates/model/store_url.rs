@@ -1,4 +1,4 @@
-//! Where a store is kept: the value of `[store] url`.
+//! The address of a store: the value of `[store] url`.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ pub enum StoreUrl {
 }
 
 impl FromStr for StoreUrl {
-    /// What is wrong, to follow the name of the setting. It never holds the text: a URL may hold a password.
+    /// The problem, to follow the name of the setting. It never contains the URL, which can contain a password.
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -23,7 +23,7 @@ impl FromStr for StoreUrl {
             .ok_or("is not a supported store URL")?;
         match path.strip_prefix("//").unwrap_or(path) {
             "" => Err("has no path"),
-            // Campanile promises that nothing is lost; a database in memory is lost at once.
+            // A database in memory is lost when the process ends. Campanile promises to lose nothing.
             path if path.starts_with(":memory:") || path.contains('?') => {
                 Err("is not the path of a file")
             }

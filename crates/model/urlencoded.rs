@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded` text, and text that was encoded so once more.
+//! Decodes `application/x-www-form-urlencoded` text, and text that was encoded twice.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use percent_encoding::percent_decode;
 
 use crate::charset;
 
-/// One name or value of a form or query; nothing when its bytes are not in `encoding`.
+/// Decodes one name or value of a form or query. `None` when its bytes are not valid in `encoding`.
 pub fn decoded(part: &[u8], encoding: &'static Encoding) -> Option<String> {
     let spaced: Cow<'_, [u8]> = if part.contains(&b'+') {
         let blank = |b: &u8| if *b == b'+' { b' ' } else { *b };
@@ -19,7 +19,7 @@ pub fn decoded(part: &[u8], encoding: &'static Encoding) -> Option<String> {
     charset::decoded(encoding, &bytes).map(Cow::into_owned)
 }
 
-/// The charset of a form or query that declares none.
+/// Guesses the charset of a form or query that declares none.
 pub(crate) fn guessed(encoded: &[u8], chinese: bool) -> &'static Encoding {
     if encoded.is_ascii() && !encoded.contains(&b'%') {
         return encoding_rs::UTF_8;
@@ -28,20 +28,19 @@ pub(crate) fn guessed(encoded: &[u8], chinese: bool) -> &'static Encoding {
     charset::guessed(&bytes, chinese)
 }
 
-/// Whether a value that was decoded once may have been encoded twice.
+/// When to decode a value a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// The sender says that it encodes twice; the alphabet must agree.
+    /// The sender is known to encode twice: decode if the text fits the alphabet of an encoder.
     WhenAlphabetFits,
-    /// The sender may encode once or twice; there must also be a `%XX`.
+    /// The sender may encode once or twice: decode if the text also contains a `%XX`.
     WhenPercentIsThere,
 }
 
-/// `text`, which was decoded once, decoded again if its sender encoded it again.
+/// Decodes `text`, which was decoded once, a second time if its sender encoded it twice.
 ///
-/// It is taken as encoded only if it is wholly in the alphabet of an encoder (`A-Z a-z 0-9 - _ . ~ % +`, two hex digits
-/// after each `%`) and decodes to UTF-8, or else to the charset that the sender declared. Anything else was written by
-/// a sender that did not encode, and stays as it is.
+/// It counts as encoded only if all of it is in the alphabet of an encoder (`A-Z a-z 0-9 - _ . ~ % +`, two hex digits
+/// after each `%`), and it decodes to UTF-8 or to the charset that the sender declared. Any other text stays as it is.
 pub fn decoded_again<'a>(text: &'a str, again: Again, declared: &'static Encoding) -> Cow<'a, str> {
     if !is_encoded(text) || (again == Again::WhenPercentIsThere && !text.contains('%')) {
         return text.into();

@@ -1,14 +1,14 @@
-//! What the success of an attempt means.
+//! The meaning of a successful attempt.
 
-/// What a receiver's success means for the alert.
+/// The meaning of a receiver's success for the alert.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Worth {
     /// The receiver has stored it durably.
     Committed,
-    /// The receiver has taken it, and may still lose it.
+    /// The receiver has accepted it, but can still lose it.
     #[default]
     Accepted,
-    /// The bytes were written; nobody confirmed anything.
+    /// The bytes were written. Nothing confirmed that they arrived.
     Written,
 }
 

@@ -6,12 +6,6 @@ use std::ops::Range;
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
-/// How similar a word must be to a valid one to be taken as a misspelling of it (0 is different, 1 is equal).
-const NEAR: f64 = 0.6;
-
-/// A longer word is not a misspelling of a valid one.
-const WORD_BYTES_MAX: usize = 128;
-
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
@@ -195,17 +189,7 @@ impl Line {
 
 /// The word of `words` that is nearest to `word`, if one is near.
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    // Comparing costs the product of both lengths.
-    if word.len() > WORD_BYTES_MAX {
-        return None;
-    }
-    let word = word.to_lowercase();
-    words
-        .into_iter()
-        .map(|valid| (strsim::normalized_damerau_levenshtein(&word, valid), valid))
-        .filter(|(near, _)| *near >= NEAR)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, valid)| valid.to_owned())
+    campanile_language::nearest(word, words).map(str::to_owned)
 }
 
 /// `a`, `b` or `c`.

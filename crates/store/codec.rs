@@ -1,24 +1,24 @@
-//! How raw requests and alert bodies are kept: compressed, with a first byte that says how.
+//! The stored form of raw requests and alert bodies: compressed, after a first byte that names the method.
 
 use std::cell::RefCell;
 
 use zstd::bulk::{Compressor, Decompressor};
 
-/// The bytes as they are.
+/// Not compressed.
 const PLAIN: u8 = 0;
 /// Zstandard with [`DICTIONARY_1`].
 const ZSTD_1: u8 = 1;
 
-/// What every Zstandard frame begins with.
+/// The first bytes of every Zstandard frame.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// What requests and alerts have in common. A dictionary that was released is never changed: rows need it to be read.
+/// Text that requests and alerts have in common. A released dictionary is never changed: stored rows cannot be read without it.
 const DICTIONARY_1: &[u8] = include_bytes!("dictionary-1.txt");
 
-/// More than any row can inflate to: the largest body plus its headers.
+/// Larger than any decompressed row: the largest body plus its headers.
 const PLAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// The negative levels leave the entropy stage of literals out: a sixth of the time of level 1 for a sixth more bytes.
+/// A negative level skips the entropy coding of literals: it takes a sixth of the time of level 1 for a sixth more bytes.
 const LEVEL: i32 = -7;
 
 thread_local! {
@@ -28,14 +28,14 @@ thread_local! {
         RefCell::new(Decompressor::with_dictionary(DICTIONARY_1).ok());
 }
 
-/// SQLite does not see a flipped bit in a row. Four bytes in each do, so that no alert is sent with another's words.
+/// SQLite does not detect a flipped bit in a row. A checksum of four bytes does, so no alert is sent with damaged text.
 fn compressor() -> std::io::Result<Compressor<'static>> {
     let mut compressor = Compressor::with_dictionary(LEVEL, DICTIONARY_1)?;
     compressor.include_checksum(true)?;
     Ok(compressor)
 }
 
-/// `plain` as it is kept.
+/// The stored form of `plain`.
 pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
     let compressed = COMPRESSOR.with_borrow_mut(|compressor| {
         let mut out = vec![0; zstd::zstd_safe::compress_bound(plain.len()) + 1];
@@ -46,16 +46,16 @@ pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
         Some(out)
     });
     match compressed {
-        // What begins like a frame would be taken for a damaged one, if it stood as it is.
+        // Plain bytes that begin like a frame would be read as a damaged frame.
         Some(packed) if packed.len() <= plain.len() || plain.starts_with(&MAGIC) => packed,
         _ => [&[PLAIN], plain].concat(),
     }
 }
 
-/// The bytes that were packed, or nothing when they are damaged.
+/// The original bytes. None when the stored form is damaged.
 pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     match packed.split_first()? {
-        // What was compressed does not become plain by a flipped bit.
+        // A flipped bit in the first byte must not turn a compressed row into a plain one.
         (&PLAIN, plain) if !plain.starts_with(&MAGIC) => Some(plain.to_vec()),
         (&ZSTD_1, body) => {
             let size = zstd::zstd_safe::get_frame_content_size(body)

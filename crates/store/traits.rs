@@ -1,9 +1,9 @@
-//! The four traits of a store. A consumer takes the narrowest one that it needs.
+//! The four traits of a store. A consumer takes the narrowest trait that it needs.
 //!
-//! What holds for all methods:
-//! - `Ok` is returned only after the effect is committed and synced. After an `Err` nothing of the call is there, except
-//!   after [`Error::Stopped`](crate::Error::Stopped), which says that the outcome is not known.
-//! - One call is one transaction: all of it happens or none of it.
+//! These rules hold for all methods:
+//! - `Ok` is returned only after the effect is committed and synced. After an `Err` no effect of the call is kept. The one
+//!   exception is [`Error::Stopped`](crate::Error::Stopped): the outcome is not known.
+//! - One call is one transaction: all of it happens, or nothing.
 //! - A read sees every write that returned before the read began.
 
 use campanile_model::Fingerprint;
@@ -18,34 +18,34 @@ use crate::{
 
 /// Takes callbacks.
 ///
-/// An alert gets its [`Seq`] when it is accepted. For one source and fingerprint a later alert has a larger `Seq`. Nothing
-/// more holds: numbers may be left out, and between two problems the order of `Seq` may differ from the order of commits.
+/// An alert gets its [`Seq`] when it is accepted. For one source and fingerprint, a later alert has a larger `Seq`. Nothing
+/// more is promised: numbers can be missing, and for two problems the order of `Seq` can differ from the order of commits.
 pub trait Inbox: Send + Sync {
-    /// Commits a callback: the raw request, its dedup keys, alerts and deliveries, in one transaction that it may share
-    /// with callbacks that arrive at the same time. A key is accepted once; a duplicate is answered after the commit of
-    /// its original. [`Error::Busy`](crate::Error::Busy) when too many callbacks wait.
+    /// Commits a callback in one transaction: the raw request, its dedup keys, alerts and deliveries. Callbacks that arrive
+    /// at the same time can share the transaction. A key is accepted once; the call for a duplicate returns after the commit
+    /// of its original. Returns [`Error::Busy`](crate::Error::Busy) when too many callbacks wait.
     fn append(&self, entry: Entry) -> Answer<'_, Appended>;
 
-    /// Removes a callback from quarantine and appends what it says now. When the callback is gone (released or dropped),
-    /// nothing is appended and the answer is empty.
+    /// Removes a callback from quarantine and appends `entry`, its new reading. When the callback is no longer in quarantine
+    /// (released or dropped), nothing is appended and the answer is empty.
     fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended>;
 
-    /// Whether a commit succeeds now: makes one and waits for it.
+    /// Tests whether a commit succeeds now: makes one small commit and waits for it.
     fn ready(&self) -> Answer<'_, ()>;
 }
 
 /// Gives pending deliveries to the workers and takes the outcomes of their attempts.
 ///
-/// A delivery stays pending until it is settled as delivered or dead, or dropped by an operator. One worker at a time
-/// works for a sink.
+/// A delivery stays pending until it is settled as delivered or dead, or until an operator drops it. At most one worker at a
+/// time serves a sink.
 pub trait Outbox: Send + Sync {
-    /// The numbers of these sinks. A name that is new gets a number, which it keeps.
+    /// The numbers of these sinks. A new name gets a number and keeps it.
     fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>>;
 
     /// Pending deliveries of a sink with a `Seq` above `after`, in order of `Seq`.
     fn pending(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>>;
 
-    /// The same for one lane. May scan all pending deliveries of the sink.
+    /// The same for one lane. Can scan all pending deliveries of the sink.
     fn pending_in_lane(
         &self,
         sink: SinkId,
@@ -54,30 +54,30 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Answer<'_, Vec<Pending>>;
 
-    /// The alerts at these places, in this order, each with what is known of its episode and with the handle that this
-    /// sink returned for it. An alert that is gone or cannot be read is left out.
+    /// The alerts at these places, in this order. Each comes with the state of its episode and with the handle that this sink
+    /// returned for the episode. An alert that was removed or cannot be read is left out.
     fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>>;
 
-    /// Writes the outcomes of attempts and what follows from them, with their handles. A settlement of a delivery that is
-    /// not pending (an operator dropped it) changes nothing, so the same batch may be written twice.
+    /// Writes the outcomes of attempts, with their effects and handles. A settlement of a delivery that is not pending (an
+    /// operator dropped it) changes nothing, so a batch can be written twice.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
 }
 
-/// What operators look at, and what they do with it. Lists come newest first.
+/// What operators read and change. Lists are newest first.
 pub trait Archive: Send + Sync {
     /// Every sink that was ever configured, with its number.
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>>;
 
-    /// The alert of this id.
+    /// The alert with this id.
     fn alert(&self, id: Uuid) -> Answer<'_, Option<StoredAlert>>;
 
-    /// Alerts.
+    /// Alerts that match the filter.
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>>;
 
-    /// The alerts at these places, in this order. An alert that is gone or cannot be read is left out.
+    /// The alerts at these places, in this order. An alert that was removed or cannot be read is left out.
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>>;
 
-    /// The raw callback that brought an alert, without its secrets, while it is kept.
+    /// The raw callback of an alert, without its secrets. None when it is no longer kept.
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>>;
 
     /// Pending deliveries.
@@ -86,10 +86,10 @@ pub trait Archive: Send + Sync {
     /// Pending deliveries of one alert.
     fn deliveries_of(&self, seq: Seq) -> Answer<'_, Vec<DeliveryRow>>;
 
-    /// Attempts at the deliveries of one alert, oldest first.
+    /// Attempts of the deliveries of one alert, oldest first.
     fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>>;
 
-    /// Makes an alert pending for a sink again. False when the alert is gone or pending for the sink already.
+    /// Makes an alert pending for a sink again. False when the alert was removed or is already pending for the sink.
     fn retry(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool>;
 
     /// Drops a pending delivery. False when it is not pending.
@@ -98,11 +98,11 @@ pub trait Archive: Send + Sync {
     /// Dead letters.
     fn dead(&self, filter: DeadFilter) -> Answer<'_, Vec<DeadRow>>;
 
-    /// Makes dead letters pending again, each at its old place in its lane, with attempts counted from zero. Gives those
-    /// that were there.
+    /// Makes dead letters pending again, each at its old place in its lane. Attempts are counted from zero again. Returns
+    /// those that existed.
     fn retry_dead(&self, ids: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>>;
 
-    /// Drops dead letters. Gives how many there were.
+    /// Drops dead letters. Returns how many existed.
     fn drop_dead(&self, ids: Vec<i64>) -> Answer<'_, u64>;
 
     /// Quarantined callbacks.
@@ -111,25 +111,24 @@ pub trait Archive: Send + Sync {
     /// One quarantined callback.
     fn quarantined(&self, id: i64) -> Answer<'_, Option<QuarantineRow>>;
 
-    /// Drops quarantined callbacks. Gives how many there were.
+    /// Drops quarantined callbacks. Returns how many existed.
     fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64>;
 }
 
-/// Keeps the store small and says how full it is.
+/// Removes old rows and reports how full the store is.
 pub trait Upkeep: Send + Sync {
-    /// Removes one small step of what is older than `before`. An alert with a pending delivery or a dead letter stays. A
-    /// handle stays while its episode is open and while any alert of the episode is kept.
-    /// True while there is more to remove.
+    /// Removes a small number of rows that are older than `before`. Returns true while there are more. An alert with a pending
+    /// delivery or a dead letter stays. A handle stays while its episode is open or any alert of the episode is kept.
     fn prune(&self, before: Timestamp) -> Answer<'_, bool>;
 
     /// How full the store is.
     fn stats(&self) -> Answer<'_, Stats>;
 
-    /// Commits what waits, then closes. Every later call answers [`Error::Stopped`](crate::Error::Stopped).
+    /// Commits all waiting work, then closes. Every later call returns [`Error::Stopped`](crate::Error::Stopped).
     fn close(&self) -> Answer<'_, ()>;
 }
 
-/// A whole store, for the code that hands its parts out.
+/// A whole store, for code that passes the traits on to its consumers.
 pub trait Store: Inbox + Outbox + Archive + Upkeep {}
 
 impl<T: Inbox + Outbox + Archive + Upkeep> Store for T {}

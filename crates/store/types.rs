@@ -1,4 +1,4 @@
-//! What the store takes and gives: entries, pending deliveries, settlements, rows and filters.
+//! The types of the store's methods: entries, pending deliveries, settlements, rows and filters.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use campanile_model::{DedupKey, Fault, Fingerprint, Seq, Severity, SinkId, Statu
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// One verified callback and what it means, ready to be committed.
+/// One verified callback and its alerts, ready to be committed.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The source's full name, such as `ucloud/prod`.
     pub source: Arc<str>,
-    /// When it came.
+    /// When it arrived.
     pub received_at: Timestamp,
     /// The raw request without its secrets ([`campanile_model::Callback::to_http_without`]). The store compresses.
     pub callback: Vec<u8>,
@@ -24,35 +24,35 @@ pub struct Entry {
 /// One alert of an [`Entry`].
 #[derive(Clone, Debug)]
 pub struct NewAlert {
-    /// Names the message: two alerts with one key are one.
+    /// Identifies the message: two alerts with the same key are one alert.
     pub key: DedupKey,
-    /// A hash over what the message says. Another hash under a known key is a conflict: dropped, and counted.
+    /// A hash of the content. A known key with another hash is a conflict: the alert is dropped, and counted.
     pub content: u64,
-    /// Names the problem: the lane, with the sink.
+    /// Identifies the problem. Sink and fingerprint together are the lane.
     pub fingerprint: Fingerprint,
-    /// Opens or closes an episode.
+    /// Firing opens an episode, resolved closes it.
     pub status: Status,
-    /// For filters.
+    /// Used by filters.
     pub severity: Severity,
-    /// The `Alert` as a JSON object without its `id`; the store gives the id and puts it in front when read.
+    /// The `Alert` as a JSON object without its `id`. The store assigns the id and adds it as the first field when it reads.
     pub body: Vec<u8>,
-    /// The sinks it is pending for. Empty is recorded: an alert that no route matched.
+    /// The sinks that must get it. Empty when no route matched: the alert is stored all the same.
     pub sinks: Vec<SinkId>,
 }
 
-/// What became of an [`Entry`].
+/// The result for an [`Entry`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// One for each of its alerts, in their order.
     pub alerts: Vec<Appending>,
-    /// The number of the quarantined callback, when it had faults.
+    /// The number of the callback in quarantine, when it had faults.
     pub quarantine: Option<i64>,
 }
 
-/// What became of one alert.
+/// The result for one alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appending {
-    /// It is new, and committed.
+    /// It is new and committed.
     Accepted {
         /// Its place.
         seq: Seq,
@@ -61,7 +61,7 @@ pub enum Appending {
     },
     /// Its key is known, and the original is committed.
     Duplicate {
-        /// It says something else than the original did.
+        /// Its content differs from the original.
         conflict: bool,
     },
 }
@@ -71,25 +71,25 @@ pub enum Appending {
 pub struct Pending {
     /// The alert.
     pub seq: Seq,
-    /// The lane, with the sink.
+    /// Sink and fingerprint together are the lane.
     pub fingerprint: Fingerprint,
     /// Attempts so far.
     pub attempts: u32,
-    /// Not before this time; none means at once.
+    /// Send not before this time. None means at once.
     pub due_at: Option<Timestamp>,
-    /// When it was first pending: its age counts from here.
+    /// When it became pending. Its age is counted from here.
     pub pending_since: Timestamp,
     /// An operator asked for it again.
     pub retried: bool,
 }
 
-/// A longer handle is not kept: half a message id names nothing.
+/// In bytes. A longer handle is not kept, because a part of a message id identifies nothing.
 pub const HANDLE_BYTES_MAX: usize = 512;
 
-/// A longer remark is cut.
+/// In bytes. A longer remark is cut.
 pub const REMARK_BYTES_MAX: usize = 512;
 
-/// The outcome of one attempt, to be written in one transaction with what follows from it.
+/// The outcome of one attempt. It is written in one transaction with its effects.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     /// The sink.
@@ -104,53 +104,53 @@ pub struct Settlement {
     pub attempt: u32,
     /// The HTTP status, where there was one.
     pub code: Option<u16>,
-    /// What follows.
+    /// The effect of the outcome.
     pub verdict: Verdict,
-    /// What the sink returned for the episode: a message id, a ticket. Kept per sink and episode, and given with later
-    /// deliveries of it ([`Outbox::alerts_at`](crate::Outbox::alerts_at)). None leaves the kept one.
+    /// What the sink returned for the episode: a message id, a ticket. It is kept for each sink and episode and returned with
+    /// later deliveries ([`Outbox::alerts_at`](crate::Outbox::alerts_at)). None keeps the earlier one.
     pub handle: Option<String>,
-    /// What the success means; none without a success.
+    /// What the success means. None without a success.
     pub worth: Option<Worth>,
-    /// A remark on a success: delivered in part, cut, to nobody. Shown with the attempt.
+    /// A remark on a success: delivered in part, cut, or to no receiver. It is shown with the attempt.
     pub remark: Option<String>,
 }
 
-/// What follows from an attempt.
+/// The effect of an attempt on its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The sink has it. The delivery is deleted.
+    /// The sink has the alert. The delivery is deleted.
     Delivered,
-    /// Try again at `due_at`.
+    /// The next attempt is at `due_at`.
     Again {
         /// When.
         due_at: Timestamp,
-        /// What went wrong, one sentence without secrets.
+        /// The reason, one sentence without secrets.
         error: String,
     },
-    /// Given up. The delivery moves to the dead letters.
+    /// No more attempts. The delivery becomes a dead letter.
     Dead {
         /// The class of failure: `poison`, `expired`, ...
         class: &'static str,
-        /// What went wrong, one sentence without secrets.
+        /// The reason, one sentence without secrets.
         error: String,
     },
 }
 
-/// An alert on its way to a sink, with what the store knows of its episode.
+/// An alert for a worker to send, with the state of its episode.
 #[derive(Clone, Debug)]
 pub struct AlertToSend {
     /// The alert.
     pub alert: Arc<StoredAlert>,
-    /// The firing that opened the episode: the alert itself where it did. None when it is no longer kept, or when the alert
-    /// is a resolved without a firing.
+    /// The firing that opened the episode; it can be the alert itself. None when it is no longer kept, or when the alert is a
+    /// resolved without a firing.
     pub opened: Option<Arc<StoredAlert>>,
-    /// Whether the episode is open now. False when the problem was resolved meanwhile.
+    /// Whether the episode is open now. False when the problem was resolved in the meantime.
     pub episode_open: bool,
-    /// What this sink returned for the episode last.
+    /// The handle that this sink returned last for the episode.
     pub handle: Option<String>,
 }
 
-/// An alert as it was accepted.
+/// An alert as accepted.
 #[derive(Clone, Debug)]
 pub struct StoredAlert {
     /// Its place.
@@ -176,9 +176,9 @@ pub struct AlertFilter {
     pub fingerprint: Option<Fingerprint>,
     /// Received at this time or later.
     pub since: Option<Timestamp>,
-    /// Accepted before this alert: the last one of the page before.
+    /// Accepted before this alert: the last alert of the previous page.
     pub before: Option<Seq>,
-    /// How many at most.
+    /// The largest number of rows.
     pub limit: u32,
 }
 
@@ -187,9 +187,9 @@ pub struct AlertFilter {
 pub struct DeliveryFilter {
     /// A sink.
     pub sink: Option<SinkId>,
-    /// Of alerts accepted before this one: the last alert of the page before.
+    /// Alerts accepted before this one: the last alert of the previous page.
     pub before: Option<Seq>,
-    /// How many at most.
+    /// The largest number of rows.
     pub limit: u32,
 }
 
@@ -198,9 +198,9 @@ pub struct DeliveryFilter {
 pub struct DeadFilter {
     /// A sink.
     pub sink: Option<SinkId>,
-    /// With a smaller number than this: the last one of the page before.
+    /// With a smaller number than this, the last one of the previous page.
     pub before: Option<i64>,
-    /// How many at most.
+    /// The largest number of rows.
     pub limit: u32,
 }
 
@@ -209,20 +209,20 @@ pub struct DeadFilter {
 pub struct QuarantineFilter {
     /// A source's full name.
     pub source: Option<String>,
-    /// With a smaller number than this: the last one of the page before.
+    /// With a smaller number than this, the last one of the previous page.
     pub before: Option<i64>,
-    /// How many at most.
+    /// The largest number of rows.
     pub limit: u32,
 }
 
-/// A delivery as operators see it.
+/// A delivery as shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryRow {
     /// The sink.
     pub sink: SinkId,
     /// What is pending.
     pub pending: Pending,
-    /// What went wrong last.
+    /// The reason of the last failure.
     pub last_error: Option<String>,
     /// The HTTP status of the last attempt.
     pub last_code: Option<u16>,
@@ -231,19 +231,19 @@ pub struct DeliveryRow {
 /// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadRow {
-    /// Its number: what `dead show`, `retry` and `drop` take.
+    /// Its number, as given to `dead show`, `dead retry` and `dead drop`.
     pub id: i64,
     /// The sink.
     pub sink: SinkId,
     /// The alert.
     pub seq: Seq,
-    /// Attempts before it was given up.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When it was given up.
+    /// When it became a dead letter.
     pub at: Timestamp,
     /// The class of failure.
     pub class: String,
-    /// What went wrong last.
+    /// The reason of the last failure.
     pub error: String,
     /// The HTTP status of the last attempt.
     pub code: Option<u16>,
@@ -252,19 +252,19 @@ pub struct DeadRow {
 /// A quarantined callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuarantineRow {
-    /// Its number: what `quarantine show`, `retry` and `drop` take.
+    /// Its number, as given to `quarantine show`, `quarantine retry` and `quarantine drop`.
     pub id: i64,
     /// The source.
     pub source: String,
-    /// When it came.
+    /// When it arrived.
     pub received_at: Timestamp,
-    /// What is wrong with it.
+    /// What could not be read.
     pub faults: Vec<Fault>,
     /// The raw request without its secrets.
     pub callback: Vec<u8>,
 }
 
-/// One attempt at a delivery, kept for `GET /api/v1/alerts/{id}`.
+/// One attempt of a delivery, kept for `GET /api/v1/alerts/{id}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptRow {
     /// The sink.

@@ -7,9 +7,8 @@ use minijinja::Value;
 
 use super::filters;
 use super::names::Names;
-use super::nearest::nearest;
 use super::view::View;
-use campanile_language::guard;
+use campanile_language::{guard, nearest};
 
 /// An expression of a mapping.
 ///
@@ -51,7 +50,7 @@ impl Expression {
             None => (trimmed, false),
         };
         if source.is_empty() {
-            return Err("an expression must stand here, such as \"body.id\"".to_owned());
+            return Err("an expression is missing here, such as \"body.id\"".to_owned());
         }
         let compiled = filters::environment()
             .compile_expression_owned(guard::expression(source).text)

@@ -11,10 +11,10 @@ use minijinja::value::{Kwargs, Object, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use sha2::Sha256;
 
-use super::time::{self, Moment};
 use super::view;
 use crate::parse::resource::broken;
-use campanile_language::{absent, meter};
+use campanile_language::time::{self, Moment};
+use campanile_language::{absent, duration, meter};
 
 /// How many instructions one expression may take. The longest of the catalogue takes some hundred.
 const FUEL: u64 = 20_000;
@@ -193,7 +193,7 @@ fn zone_of(state: &State<'_, '_>, named: Option<&str>) -> Result<TimeZone, Error
     if let Some(name) = named {
         return TimeZone::get(name).map_err(|_| {
             fault(format!(
-                "`{name}` is no time zone; write one such as Asia/Shanghai"
+                "`{name}` is not a time zone; write one such as Asia/Shanghai"
             ))
         });
     }
@@ -227,7 +227,7 @@ fn time(
     match moment {
         Moment::At(at) => Ok(Value::from(at.to_string())),
         Moment::Never => Ok(Value::UNDEFINED),
-        Moment::Fault => Err(fault("is not a time that is known here".to_owned())),
+        Moment::Fault => Err(fault("is not a time in a known form".to_owned())),
     }
 }
 
@@ -241,11 +241,11 @@ fn unix(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 
 /// The beginning of the span of `length` in which a time lies: equal for times that are near each other.
 fn bucket(state: &State<'_, '_>, value: &Value, length: &str) -> Result<Value, Error> {
-    let length = super::duration::seconds(length)
+    let length = duration::seconds(length)
         .filter(|length| *length >= 1.0)
         .ok_or_else(|| {
             fault(format!(
-                "`{length}` is no length of time; write one such as 10m"
+                "`{length}` is not a length of time; write one such as 10m"
             ))
         })?;
     #[expect(
@@ -261,7 +261,7 @@ fn bucket(state: &State<'_, '_>, value: &Value, length: &str) -> Result<Value, E
 
 fn duration(value: &Value) -> Value {
     let seconds = match value.as_str() {
-        Some(text) => super::duration::seconds(text),
+        Some(text) => duration::seconds(text),
         None => f64::try_from(value.clone()).ok(),
     };
     seconds.map_or(Value::UNDEFINED, Value::from)

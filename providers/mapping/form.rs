@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::expression::Expression;
-use super::nearest::nearest;
+use campanile_language::nearest;
 
 /// Something wrong in the TOML of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,10 +14,10 @@ use super::Mapping;
 use super::expression::Expression;
 use super::fields::When;
 use super::filters;
-use super::time::Moment;
 use super::view::View;
 use crate::parse::table;
 use crate::source::Source;
+use campanile_language::time::Moment;
 use campanile_model::{Fault, Fingerprint, Link, Metric, Report, Resource, Severity, Status};
 
 /// More labels than this are not kept.

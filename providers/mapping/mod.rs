@@ -7,7 +7,6 @@
 mod answers;
 mod catalog;
 mod doc;
-mod duration;
 mod explain;
 mod expression;
 mod fields;
@@ -17,10 +16,8 @@ pub(crate) mod fresh;
 mod item;
 mod keys;
 pub(crate) mod names;
-mod nearest;
 pub(crate) mod prove;
 mod read;
-pub(crate) mod time;
 pub(crate) mod view;
 
 use std::sync::Arc;
@@ -328,7 +325,7 @@ fn zone(form: &mut Form<'_>, top: Table<'_>) -> TimeZone {
             .map_or(top.at, |node| node.span().start);
         form.mistake(
             at,
-            format!("`{name}` is no time zone; write one such as Asia/Shanghai or UTC"),
+            format!("`{name}` is not a time zone; write one such as Asia/Shanghai or UTC"),
         );
         TimeZone::UTC
     })

@@ -40,7 +40,8 @@ impl Names {
 
     /// Whether `name` is in it.
     pub(crate) fn has(self, name: &str) -> bool {
-        self == self.with(name)
+        let alone = Self::default().with(name);
+        alone.0 != 0 && self.0 & alone.0 == alone.0
     }
 
     /// Both sets.

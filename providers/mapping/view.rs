@@ -12,9 +12,7 @@ use super::keys::{AnyCase, undotted};
 use super::names::Names;
 use campanile_model::Callback;
 use campanile_model::Fault;
-
-/// Headers that carry secrets. They are shown to proofs and to nothing else, so that none ends up in a label.
-const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
+use campanile_model::callback::SECRET_HEADERS;
 
 /// How the vendor's values are taken.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::fields;
-use crate::mapping::time::{Moment, parse};
+use campanile_language::time::{Moment, parse};
 use campanile_model::{Callback, Fault, Report, Status};
 
 /// Unix seconds: a whole number from 0 to the end of the year 9999, perhaps written with a fraction of zero.

@@ -111,7 +111,7 @@ fn every_mistake_is_told_in_its_place_with_the_nearest_word() {
         ("line 1, column 1:", "`title` is missing in the mapping"),
         ("line 2, column 14:", "must be one of: documented"),
         ("line 3, column 12:", "GET, POST"),
-        ("line 4, column 13:", "no time zone"),
+        ("line 4, column 13:", "not a time zone"),
         ("line 6, column 8:", "did you mean `hmac`?"),
         ("line 9, column 1:", "did you mean `firing`?"),
         ("line 10, column 1:", "`fingerprint` is missing in [alert]"),

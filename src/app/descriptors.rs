@@ -1,15 +1,15 @@
-//! File descriptors: every connection takes one, and so do the database, its log and each send to a sink. When vendors'
-//! connections have taken the last one, nothing is stored or delivered any more. So some are kept out of their reach.
+//! The limit of file descriptors. Every connection uses one, and so do the database, its log and each send to a sink.
+//! If connections of vendors used all of them, the gateway could not store or deliver anything. So some are reserved.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 
-/// For the database, logs, certificates, the operators' connections and what the libraries open.
+/// Reserved for the database, logs, certificates, connections of operators and files that libraries open.
 const KEPT_MIN: u64 = 512;
 
-/// Lets this process have as many as it may have, and says how many those are. The usual default of 1,024 is there for
-/// programs of another age.
+/// Raises the soft limit of file descriptors to the hard limit and returns it. The usual soft limit of 1,024 is too low
+/// for a server.
 pub(super) fn raised() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = Rlimit {
@@ -22,8 +22,8 @@ pub(super) fn raised() -> u64 {
     }
 }
 
-/// How many connections vendors may have when this process may have `descriptors`. At least half of those, for what little
-/// can be done with very few.
+/// The number of connections for vendors when this process can open `descriptors`. At least half of the descriptors:
+/// with a very low limit the gateway still works with few connections.
 pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
     let sends = config.sinks.iter().map(|sink| sink.policy.in_flight_max);
     let sends = u64::try_from(sends.sum::<usize>()).unwrap_or(u64::MAX);
@@ -34,7 +34,7 @@ pub(super) fn connections(config: &Config, descriptors: u64) -> usize {
         tracing::warn!(
             room,
             descriptors,
-            "fewer connections than `connections_max` are taken: the system gives too few file descriptors"
+            "the gateway accepts fewer connections than `connections_max`: the system allows too few file descriptors"
         );
     }
     wanted.min(room)

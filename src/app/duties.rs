@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use campanile_model::Clock;
-use campanile_store::Store;
+use campanile_store::{Store, Upkeep};
 
 /// Time between two searches for expired rows.
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
@@ -19,10 +19,11 @@ pub(super) fn start(
     clock: &Clock,
     retention_days: watch::Receiver<u32>,
 ) -> JoinHandle<()> {
-    tokio::spawn(prune(Arc::clone(store), clock.clone(), retention_days))
+    let store: Arc<dyn Upkeep> = Arc::<dyn Store>::clone(store);
+    tokio::spawn(prune(store, clock.clone(), retention_days))
 }
 
-async fn prune(store: Arc<dyn Store>, clock: Clock, mut retention_days: watch::Receiver<u32>) {
+async fn prune(store: Arc<dyn Upkeep>, clock: Clock, mut retention_days: watch::Receiver<u32>) {
     loop {
         let days = *retention_days.borrow_and_update();
         remove_expired(&*store, &clock, days).await;
@@ -37,14 +38,14 @@ async fn prune(store: Arc<dyn Store>, clock: Clock, mut retention_days: watch::R
     }
 }
 
-async fn remove_expired(store: &dyn Store, clock: &Clock, days: u32) {
+async fn remove_expired(store: &dyn Upkeep, clock: &Clock, days: u32) {
     let before = clock.now() - SignedDuration::from_hours(24 * i64::from(days));
     loop {
         match store.prune(before).await {
             Ok(true) => tokio::task::yield_now().await,
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(error = %error, "the store could not remove expired alerts; it tries again in 10 minutes");
+                tracing::warn!(error = %error, "the store could not remove expired alerts; the gateway tries again in 10 minutes");
                 return;
             }
         }

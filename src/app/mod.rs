@@ -1,4 +1,4 @@
-//! Builds the gateway from a configuration, and takes it down again. The only place that knows every part.
+//! Starts the gateway from a configuration, reloads it and stops it. The only module that depends on every other one.
 
 pub mod certificates;
 mod descriptors;
@@ -27,46 +27,48 @@ use campanile_model::Clock;
 use campanile_sinks::BuildError;
 use campanile_store::{self, Store};
 
-/// Why the gateway did not start, or did not take a new configuration.
+/// The reasons that keep the gateway from starting, or from applying a new configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The store cannot be opened.
-    #[error("the store: {0}")]
+    /// The store cannot be opened or read.
+    #[error("the gateway cannot use the store: {0}")]
     Store(#[from] campanile_store::Error),
     /// A sink cannot be built.
-    #[error("the sink {name}: {error}")]
+    #[error("the sink {name} cannot be built: {error}")]
     Sink {
-        /// Its full name.
+        /// The full name of the sink.
         name: String,
-        /// What is wrong with its settings.
+        /// The problem with its settings.
         error: BuildError,
     },
     /// A route cannot be compiled.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Routes(Vec<RouteMistake>),
-    /// A listener cannot be opened.
+    /// A listener cannot bind its address.
     #[error("cannot listen on {address}: {error}. {}", listen_advice(.error))]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
-    /// Settings that a running gateway cannot change.
-    #[error("{} cannot change while the gateway runs: restart it", .0.join(", "))]
+    /// These settings cannot change while the gateway runs.
+    #[error("{} cannot change while the gateway runs: restart the gateway", .0.join(", "))]
     NeedsRestart(Vec<&'static str>),
 }
 
 fn listen_advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            "Another program has this port: stop it, or choose another port."
+            "Another program uses this port. Stop that program, or choose another port."
         }
         std::io::ErrorKind::PermissionDenied => {
-            "Ports under 1024 need a privilege: choose a higher one."
+            "Ports below 1024 need a privilege. Choose a port from 1024 to 65535."
         }
-        std::io::ErrorKind::AddrNotAvailable => "This machine does not have this address.",
-        _ => "Look at the address in the config.",
+        std::io::ErrorKind::AddrNotAvailable => {
+            "This machine does not have this address. Use 0.0.0.0, 127.0.0.1 or an address of this machine."
+        }
+        _ => "Check the address in the config.",
     }
 }
 
@@ -79,7 +81,7 @@ pub struct App {
     pruning: JoinHandle<()>,
     retention_days: watch::Sender<u32>,
     config: Mutex<Config>,
-    /// The certificates of the public and of the admin listener, where they serve TLS.
+    /// The certificates of the public and the admin listener; `None` for a listener without TLS.
     shown: [Option<Arc<Shown>>; 2],
 }
 
@@ -91,10 +93,10 @@ struct Listener {
 }
 
 impl App {
-    /// Starts everything that `config` asks for. Must be called inside a Tokio runtime.
+    /// Starts everything that `config` configures. Must be called inside a Tokio runtime.
     ///
     /// # Errors
-    /// The first thing that did not start, with what to do about it; nothing is left running.
+    /// The first part that did not start, and the fix. Nothing is left running.
     pub async fn start(config: Config, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
         let mut server = config.server.clone();
         server.connections_max = descriptors::connections(&config, descriptors::raised());
@@ -144,27 +146,27 @@ impl App {
         })
     }
 
-    /// Where vendors call.
+    /// The address that vendors call.
     pub fn public_address(&self) -> Option<SocketAddr> {
         self.listeners.first().map(|listener| listener.address)
     }
 
-    /// Where operators look.
+    /// The address for operators.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.listeners.last().map(|listener| listener.address)
     }
 
-    /// The workers, for those who drive the clock.
+    /// The delivery workers, for tests that move the clock.
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 
-    /// Where everything is kept.
+    /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
-    /// Takes a new configuration whole, or leaves the old one whole.
+    /// Applies a new configuration as a whole. On an error, the old one stays in force as a whole.
     pub async fn reload(&self, new: Config) -> Result<(), Error> {
         let fixed = self
             .config
@@ -189,7 +191,8 @@ impl App {
         Ok(())
     }
 
-    /// Stops: takes no more callbacks, ends what is under way, writes what came of it. At most 25 s and a little.
+    /// Stops the gateway: accepts no more callbacks, finishes the work in progress and writes the outcomes. Takes
+    /// little more than 25 s at most.
     pub async fn stop(self) {
         self.gateway.stopping();
         self.pruning.abort();
@@ -201,14 +204,14 @@ impl App {
         let close = async |listeners: Vec<(usize, Listener)>| {
             for (_, listener) in listeners {
                 listener.handle.stop(true).await;
-                // Stopped means that it serves no more; what its future says then is of no use.
+                // A stopped listener serves nothing any more. The result of its future has no use.
                 let _ended = listener.serving.await;
             }
         };
         tokio::join!(close(public), self.delivery.stop(STOP_GRACE));
         close(admin).await;
         if let Err(error) = self.store.close().await {
-            tracing::error!(error = %error, "the store did not close well; what was answered is in its log");
+            tracing::error!(error = %error, "the store failed to close; all answered callbacks are in its write-ahead log");
         }
     }
 }
@@ -221,10 +224,10 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
         None,
     )
     .map_err(failed)?;
-    // A gateway that was just stopped leaves connections behind; its address is free all the same.
+    // Connections of a gateway that has just stopped can keep the address busy. This option allows to bind it at once.
     socket.set_reuse_address(true).map_err(failed)?;
     socket.bind(&address.into()).map_err(failed)?;
-    // Vendors come in waves; what waits here waits in the kernel.
+    // Vendors connect in bursts. The kernel queues up to 2048 connections.
     socket.listen(2048).map_err(failed)?;
     Ok(socket.into())
 }

@@ -18,13 +18,13 @@ use crate::snapshot::Snapshot;
 use campanile_model::Clock;
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
-use campanile_store::{Seq, SinkId, Store};
+use campanile_store::{Outbox, Seq, SinkId};
 
 /// How long a vendor's confirmation URL may take to answer.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The configured sinks, built, with their numbers.
-pub(super) async fn outlets(config: &Config, store: &dyn Store) -> Result<Vec<Outlet>, Error> {
+pub(super) async fn outlets(config: &Config, store: &dyn Outbox) -> Result<Vec<Outlet>, Error> {
     let names = config.sinks.iter().map(|spec| spec.name.clone()).collect();
     let ids = store.sink_ids(names).await?;
     let built = config.sinks.iter().zip(ids).map(|(spec, id)| {

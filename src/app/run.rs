@@ -1,4 +1,4 @@
-//! `campanile run`: the gateway from start to stop, and what signals and a changed file do to it.
+//! `campanile run`: starts the gateway, reloads it on SIGHUP or a changed file, and stops it on a signal.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,10 +12,10 @@ use crate::config::{self, Config, Environment};
 use crate::telemetry::{self, Logs, Metrics};
 use campanile_model::Clock;
 
-/// Threads that deliver and look things up; callbacks have their own.
+/// Threads for deliveries and background work. The listeners have their own threads.
 const WORKER_THREADS: usize = 2;
 
-/// Why `run` ended with a failure.
+/// The reasons that make `run` fail.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The gateway did not start.
@@ -29,7 +29,7 @@ pub enum RunError {
     System(#[from] std::io::Error),
 }
 
-/// Runs the gateway until it is told to stop. `paths` are read again on SIGHUP and when one of them changes.
+/// Runs the gateway until SIGTERM or SIGINT. Reads `paths` again on SIGHUP and when one of the files changes.
 pub fn run(paths: &[PathBuf], environment: &Environment, config: Config) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::new());
     let logs = telemetry::log::init(&config.log, metrics.log_dropped())?;
@@ -70,7 +70,7 @@ async fn serve(
     Ok(())
 }
 
-/// The files whose change is a change of the configuration.
+/// The files of the configuration. A change of any of them causes a reload.
 fn watched(paths: &[PathBuf], config: &Config) -> Vec<PathBuf> {
     let tls = config.tls().into_iter().flatten();
     let tls = tls.flat_map(|tls| [tls.files.certificate.clone(), tls.files.key.clone()]);
@@ -83,21 +83,21 @@ fn warn_of_expired(config: &Config) {
     for tls in config.tls().into_iter().flatten() {
         if let Some(at) = tls.expired(now) {
             let file = tls.files.certificate.display();
-            tracing::warn!(%file, %at, "the certificate of a listener has expired; clients refuse to connect");
+            tracing::warn!(%file, %at, "the certificate of a listener has expired; clients that verify it refuse to connect");
         }
     }
 }
 
-/// Says on the standard output where it listens: the first thing that anyone who starts it wants to know.
+/// Prints the addresses of the listeners and the sources on the standard output.
 fn greet(app: &App, [outside, inside]: [&str; 2], sources: &str) {
     let shown = |scheme: &str, address: Option<std::net::SocketAddr>| {
         address.map_or_else(String::new, |a| format!("{scheme}://{a}"))
     };
     let public = shown(outside, app.public_address());
     let admin = shown(inside, app.admin_address());
-    tracing::info!(public, admin, "listening");
+    tracing::info!(public, admin, "the gateway is listening");
     let text = format!("listening on {public} for vendors, on {admin} for operators\n{sources}");
-    // Nobody may be reading, and that is fine.
+    // The standard output may be closed: this is not an error.
     let _unread = std::io::stdout().write_all(text.as_bytes());
 }
 
@@ -110,7 +110,7 @@ fn sources(config: &Config) -> String {
     config.feeds.iter().map(line).collect()
 }
 
-/// Reads the configuration again. What is to be watched from now on, if it is in force.
+/// Reads and applies the configuration again. Returns the files to watch if the new configuration is in force.
 async fn reload(
     app: &App,
     paths: &[PathBuf],
@@ -122,9 +122,9 @@ async fn reload(
             tracing::info!("the gateway reloaded its config; the new one is in force");
             Some(watched)
         }
-        Err(why) => {
+        Err(reason) => {
             tracing::error!(
-                "the gateway did not reload its config; the old one stays in force. {why}"
+                "the gateway did not reload its config; the old one stays in force. {reason}"
             );
             None
         }
@@ -140,7 +140,7 @@ async fn reloaded(
     let config = config::load(paths, environment).map_err(|mistakes| mistakes.to_string())?;
     warn_of_expired(&config);
     let watched = watched(paths, &config);
-    // A level that is not valid must not leave half of the new config in force.
+    // Checked before the reload: a log level that is not valid must not leave half of the new config in force.
     let filter = telemetry::log::filter(&config.log).map_err(|error| error.to_string())?;
     app.reload(config)
         .await
@@ -149,7 +149,7 @@ async fn reloaded(
     Ok(watched)
 }
 
-/// What the operator wants.
+/// The request of the operator.
 enum Wish {
     Reload,
     Stop,

@@ -170,13 +170,10 @@ pub(crate) fn unknown<'a>(
     known: impl Iterator<Item = &'a str>,
     lister: &str,
 ) -> Failure {
-    let near = known
-        .map(|name| (strsim::osa_distance(word, name), name))
-        .filter(|(distance, _)| *distance <= 2)
-        .min();
+    let near = campanile_language::nearest(word, known);
     let failure = Failure::usage(format!("`{word}` is not a known {noun}"));
     match near {
-        Some((_, name)) => failure.hint(format!("did you mean `{name}`?")),
+        Some(name) => failure.hint(format!("did you mean `{name}`?")),
         None => failure.hint(format!("`{lister}` lists the known ones")),
     }
 }

@@ -14,7 +14,7 @@ use super::event::What;
 use super::lane::{Claim, Lanes};
 use super::later;
 use campanile_model::failpoint;
-use campanile_store::{Error, Pending, Seq, Settlement, SinkId, Store, Verdict};
+use campanile_store::{Error, Outbox, Pending, Seq, Settlement, SinkId, Verdict};
 
 /// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub(super) enum Done {
 
 /// The books of one sink.
 pub(super) struct Books {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Outbox>,
     sink: SinkId,
     page: usize,
     /// What runs now.
@@ -67,7 +67,7 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(store: Arc<dyn Store>, sink: SinkId, page: usize, now: Timestamp) -> Self {
+    pub(super) fn new(store: Arc<dyn Outbox>, sink: SinkId, page: usize, now: Timestamp) -> Self {
         Self {
             store,
             sink,

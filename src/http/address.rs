@@ -1,14 +1,15 @@
-//! Who called: the TCP peer, or what trusted proxies say of it.
+//! The address of the caller: the TCP peer, or the address that trusted proxies report.
 //!
-//! `X-Forwarded-For` is a claim. Each proxy appends the address that it saw, so only what trusted proxies appended is
-//! believed: from the right, as long as the address to the right of it belongs to one.
+//! Any sender can set `X-Forwarded-For`. Each proxy appends the address of its own peer, so only the entries that
+//! trusted proxies appended are used. They are read from the right. An entry is used only if the address to its right
+//! belongs to a trusted proxy.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The caller. `forwarded` are all `X-Forwarded-For` lines in their order. None means that a trusted proxy said something
-/// that cannot be read: such a caller is in no address range.
+/// The address of the caller. `forwarded` holds all `X-Forwarded-For` lines in their order. `None` means that a trusted
+/// proxy sent an entry that cannot be read: such a caller matches no address range.
 pub fn caller<'h>(
     peer: Option<IpAddr>,
     forwarded: impl DoubleEndedIterator<Item = Option<&'h str>>,
@@ -29,12 +30,12 @@ pub fn caller<'h>(
     Some(caller)
 }
 
-/// Whether this is the address of a trusted proxy.
+/// Whether `ip` is the address of a trusted proxy.
 pub(super) fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&ip))
 }
 
-/// An address as proxies write it: bare, with a port, or in brackets.
+/// Reads an address in one of the three forms that proxies write: bare, with a port, or in brackets.
 fn address(claimed: &str) -> Option<IpAddr> {
     let claimed = claimed.trim();
     let bare: Option<IpAddr> = claimed.parse().ok();
@@ -61,11 +62,11 @@ mod tests {
             .map(|net| net.parse().unwrap())
             .to_vec();
         let cases: &[(&str, &[&str], Option<&str>)] = &[
-            // No proxy: the header is a stranger's claim.
+            // No trusted proxy: the header is ignored.
             ("203.0.113.9", &[], Some("203.0.113.9")),
             ("203.0.113.9", &["1.1.1.1"], Some("203.0.113.9")),
             ("203.0.113.9", &["garbage"], Some("203.0.113.9")),
-            // One proxy, two proxies, and a claim in front of what they say.
+            // One proxy, two proxies, and an entry of the sender in front of theirs.
             ("10.0.0.1", &["203.0.113.9"], Some("203.0.113.9")),
             ("10.0.0.1", &["203.0.113.9, 10.0.0.2"], Some("203.0.113.9")),
             ("10.0.0.1", &["1.1.1.1, 203.0.113.9"], Some("203.0.113.9")),
@@ -77,12 +78,12 @@ mod tests {
                 &["203.0.113.9", "10.0.0.2,10.0.0.3"],
                 Some("203.0.113.9"),
             ),
-            // Everything is trusted: the leftmost.
+            // All addresses are trusted: the leftmost one is used.
             ("10.0.0.1", &["10.0.0.5, 10.0.0.2"], Some("10.0.0.5")),
             ("10.0.0.1", &[], Some("10.0.0.1")),
-            // Left of the first stranger nothing is read, however broken.
+            // Entries to the left of the first untrusted address are not read.
             ("10.0.0.1", &["garbage, 203.0.113.9"], Some("203.0.113.9")),
-            // What a trusted proxy says must be readable.
+            // An entry of a trusted proxy must be readable.
             ("10.0.0.1", &["203.0.113.9, garbage"], None),
             ("10.0.0.1", &["unknown"], None),
             ("10.0.0.1", &[""], None),
@@ -114,7 +115,7 @@ mod tests {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
         let proxy = Some("10.0.0.1".parse().unwrap());
         assert_eq!(caller(proxy, [None].into_iter(), &trusted), None);
-        let stranger = Some("203.0.113.9".parse().unwrap());
-        assert_eq!(caller(stranger, [None].into_iter(), &trusted), stranger);
+        let untrusted = Some("203.0.113.9".parse().unwrap());
+        assert_eq!(caller(untrusted, [None].into_iter(), &trusted), untrusted);
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a body under a cap and a deadline, as it came over the wire.
+//! Reads the body of a request, still compressed, under a size limit and a time limit.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use futures_util::StreamExt;
 use crate::config::Server;
 use crate::intake::Reason;
 
-/// The rest of a refused body is read for this long: many senders read the answer only after they have sent everything.
+/// After a body is refused, the rest of it is read for this long: many senders read the answer only after they have
+/// sent everything.
 const DRAIN_FOR: Duration = Duration::from_millis(500);
 
-/// The most that is allocated before the first byte has come, whatever the announced length.
+/// The most bytes that are allocated before the first byte arrives, for any announced length.
 const RESERVED_BYTES_MAX: usize = 64 * 1024;
 
 /// Reads the body within the limits of `server`. `announced` is the `Content-Length`.
@@ -52,7 +53,7 @@ async fn collect(
     Ok(body)
 }
 
-/// Reads and discards, for a short time and at most as much again as was allowed.
+/// Reads and discards at most `max` bytes, for at most [`DRAIN_FOR`].
 async fn drain(payload: &mut Payload, max: usize) {
     let rest = async {
         let mut left = max;

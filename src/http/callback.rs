@@ -1,4 +1,4 @@
-//! From a request of the HTTP library to the [`Callback`] that providers read.
+//! Converts a request of the HTTP library into the [`Callback`] that providers read.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -9,17 +9,17 @@ use super::address;
 use crate::config::Server;
 use crate::intake::Reason;
 
-/// Headers in one request; more get a 431.
+/// Headers in one request. A request with more gets 431.
 const HEADERS_MAX: usize = 64;
 
-/// Bytes of all names and values together; more get a 431.
+/// Bytes of all header names and values together. A request with more gets 431.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 
-/// Bytes of path and query together; more get a 414.
+/// Bytes of path and query together. A request with more gets 414.
 const TARGET_BYTES_MAX: usize = 16 * 1024;
 
-/// Looks at the head before anything of the body is read. (Over 96 headers or 128 KiB the HTTP library itself answers
-/// 431, and closes.)
+/// Checks the head before the body is read. (Over 96 headers or 128 KiB, the HTTP library itself answers 431 and closes
+/// the connection.)
 pub(super) fn check_head(request: &HttpRequest) -> Result<(), Reason> {
     let target = request
         .uri()
@@ -45,7 +45,8 @@ pub(super) fn announced(request: &HttpRequest) -> Option<u64> {
     length.to_str().ok()?.parse().ok()
 }
 
-/// The request, byte for byte, apart from its path: [`crate::intake::Target::mark`] takes the key out of that.
+/// The request, byte for byte, without its path: [`crate::intake::Target::mark`] sets the path and removes the key from
+/// it.
 pub(super) fn of(request: &HttpRequest, server: &Server, body: Vec<u8>) -> Callback {
     let forwarded = request.headers().get_all("x-forwarded-for");
     let forwarded: Vec<_> = forwarded.map(|line| line.to_str().ok()).collect();
@@ -59,7 +60,7 @@ pub(super) fn of(request: &HttpRequest, server: &Server, body: Vec<u8>) -> Callb
         .clone_into(&mut call.query);
     call.headers = headers(request.headers());
     if let Some(name) = &server.client_certificate_header {
-        // Only a trusted proxy may set it: what anybody else sent there is not kept.
+        // Only a trusted proxy may set this header: the value from any other sender is not kept.
         call.headers.retain(|(header, _)| header != name);
         call.client_certificate = client_certificate(request, name, &server.trusted_proxies);
     }
@@ -68,7 +69,8 @@ pub(super) fn of(request: &HttpRequest, server: &Server, body: Vec<u8>) -> Callb
     call
 }
 
-/// What a trusted proxy says about the client certificate. Of two lines one was not set by the proxy: then none counts.
+/// The client certificate that a trusted proxy reports. If the header occurs twice, the sender set one of the two: then
+/// neither is used.
 fn client_certificate(request: &HttpRequest, name: &str, trusted: &[IpNet]) -> Option<String> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let mut lines = request.headers().get_all(name);
@@ -83,7 +85,7 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
         (name.as_str().to_owned(), latin1(value))
     };
     let mut headers: Vec<_> = headers.iter().map(pair).collect();
-    // The HTTP library keeps the order of equal names only; sorted, the same request is stored the same.
+    // The HTTP library keeps only the order of equal names. Sorting makes equal requests equal in the store.
     headers.sort_by(|(a, _), (b, _)| a.cmp(b));
     headers
 }

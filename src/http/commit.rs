@@ -1,4 +1,4 @@
-//! From what intake kept to a commit: the decision for each alert, the transaction, and the workers that are then woken.
+//! Commits what intake kept: decides the sinks of each alert, appends to the store, then wakes the workers.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::intake::{Identified, Kept, Reason};
 use crate::pipeline;
 use crate::snapshot::Snapshot;
 
-/// A vendor gets its answer within this time. A commit that takes longer may still succeed: the vendor's next attempt is
-/// then a duplicate.
+/// The vendor gets an answer within this time. A commit that takes longer may still succeed: then the vendor's next
+/// attempt is a duplicate.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
-/// What the store is to commit for `source`.
+/// The entry that the store commits for `source`.
 pub(crate) fn entry(source: &Arc<str>, kept: Kept, snapshot: &Snapshot) -> Entry {
     let alerts = kept.read.alerts.into_iter();
     Entry {
@@ -38,7 +38,7 @@ fn new_alert(identified: Identified, snapshot: &Snapshot) -> NewAlert {
     let decision = pipeline::decide(&alert, snapshot);
     let failed = decision.failed();
     if failed > 0 {
-        tracing::warn!(failed, source = %alert.source, "route conditions failed on an alert; these routes were applied");
+        tracing::warn!(failed, source = %alert.source, "route conditions failed on an alert; the gateway applied these routes");
     }
     NewAlert {
         key,
@@ -51,7 +51,7 @@ fn new_alert(identified: Identified, snapshot: &Snapshot) -> NewAlert {
     }
 }
 
-/// The alert as JSON. Maps with text for keys always serialize.
+/// The alert as JSON. It cannot fail: all keys of its maps are strings.
 fn json(alert: &Alert) -> Vec<u8> {
     serde_json::to_vec(alert).unwrap_or_default()
 }
@@ -66,7 +66,7 @@ impl SinksOf {
         Self(alerts.map(|alert| alert.sinks.clone()).collect())
     }
 
-    /// Wakes the workers that have something new to deliver.
+    /// Wakes the workers of the sinks that have new alerts to deliver.
     pub(crate) fn wake(&self, workers: &dyn SinkControl, appended: &Appended) {
         let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
         for (appending, sinks) in appended.alerts.iter().zip(&self.0) {
@@ -82,7 +82,8 @@ impl SinksOf {
     }
 }
 
-/// Commits, and wakes the workers. Stops waiting in time, but never stops the commit itself.
+/// Commits `entry` and wakes the workers. Waits at most [`ANSWER_WITHIN`]. After that the commit continues without a
+/// waiter.
 pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, SinksOf), Reason> {
     let store = Arc::clone(&gateway.store);
     let workers = Arc::clone(&gateway.sinks);
@@ -113,7 +114,7 @@ pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended,
         .map_err(|e| reason(&e))
 }
 
-/// Why the callback is rejected when the store fails.
+/// The reason for the rejection of a callback when the store fails.
 pub(super) fn reason(error: &Error) -> Reason {
     match error {
         Error::Busy => Reason::Busy,
@@ -124,8 +125,8 @@ pub(super) fn reason(error: &Error) -> Reason {
 
 type Append = Pin<Box<dyn Future<Output = Result<(Appended, SinksOf), Error>> + Send>>;
 
-/// A commit that continues when nothing waits for it any more: the vendor closed the connection, or its time was over.
-/// Its workers must be woken all the same.
+/// A commit that continues in a task of its own when it is dropped: the vendor closed the connection, or the time limit
+/// passed. The workers must be woken in these cases too.
 struct Committing(Option<Append>);
 
 impl Drop for Committing {
@@ -133,7 +134,7 @@ impl Drop for Committing {
         let Some(append) = self.0.take() else {
             return;
         };
-        // Without a runtime the process is about to end, and the next start finds what was committed.
+        // Without a runtime the process is about to end. The next start finds the committed alerts.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(append);
         }

@@ -1,9 +1,9 @@
-//! The connections of a listener, with or without TLS. Each of them ends.
+//! The connections of a listener, with or without TLS. The lifetime of each connection is limited.
 //!
 //! The HTTP library limits the time of the first request's head and the pause between two requests. It does not limit a
-//! second request that never ends, or a sender that never reads its answers: some thousand of those would take every
-//! connection. So a connection also ends when nothing was sent on it for longer than an honest request can take. The
-//! limits hold below TLS, and a TLS handshake has the time of a head.
+//! second request that never ends, or a sender that never reads its answers. A few thousand of those would use up all
+//! connections. So a connection also ends when the gateway has sent nothing on it for longer than a valid request can
+//! take. The limits apply below TLS. A TLS handshake has the same time limit as a head.
 
 use std::fmt::Debug;
 use std::io;
@@ -31,26 +31,26 @@ use tokio_util::either::Either;
 use super::tls::{Shown, acceptor};
 use campanile_model::failpoint;
 
-/// How long requests that are under way may take when the listener stops.
+/// When the listener stops, requests in progress may take this long.
 const STOP_SECONDS: u64 = 15;
 
-/// How many connections there may be, and how long each may be silent.
+/// The limits of a listener: the number of its connections and the time of each step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Threads.
+    /// The number of threads.
     pub(crate) workers: usize,
-    /// Connections at the same time.
+    /// The number of connections at the same time.
     pub(crate) connections: usize,
-    /// For the TLS handshake, and again for the head of the first request.
+    /// The time limit for the TLS handshake, and again for the head of the first request.
     pub(crate) head: Duration,
-    /// For a whole request and its answer.
+    /// The time limit for a whole request and its answer.
     pub(crate) request: Duration,
-    /// Between two requests.
+    /// The time limit between two requests.
     pub(crate) keep_alive: Duration,
 }
 
-/// Serves `app` on `listener`, with TLS if there is a certificate, until its handle stops it. Call it inside a Tokio
-/// runtime.
+/// Serves `app` on `listener` until the handle of the server stops it. `tls` is the certificate of a listener with TLS.
+/// Call it inside a Tokio runtime.
 pub(crate) fn serve<F, I, S, B>(
     listener: TcpListener,
     limits: Limits,
@@ -100,10 +100,11 @@ where
     Ok(server.run())
 }
 
-/// A connection on which HTTP is spoken. The state of TLS is large: connections without it do not have room for it.
+/// A connection that carries HTTP. The state of TLS is large, so it is boxed: connections without TLS do not pay for
+/// it.
 type Stream = Either<Connection, Box<TlsStream<Connection>>>;
 
-/// The connection after its TLS handshake, if it needs one.
+/// The connection, after the TLS handshake if the listener uses TLS.
 async fn opened(connection: Connection, tls: Option<TlsAcceptor>) -> io::Result<Stream> {
     let Some(tls) = tls else {
         return Ok(Either::Left(connection));
@@ -114,20 +115,22 @@ async fn opened(connection: Connection, tls: Option<TlsAcceptor>) -> io::Result<
     match opened {
         Ok(stream) => Ok(Either::Right(Box::new(stream))),
         Err(error) => {
-            tracing::debug!(error = %error, "a TLS handshake failed; the connection was closed");
+            tracing::debug!(error = %error, "a TLS handshake failed; the gateway closed the connection");
             Err(error)
         }
     }
 }
 
-/// A connection that ends by itself: it then reads as if the sender had hung up.
+/// A connection with a deadline. After the deadline, a read returns the end of the stream, as if the sender had closed
+/// it.
 struct Connection {
     tcp: TcpStream,
     limits: Limits,
-    /// Something was read since the last write.
+    /// Whether something was read since the last write.
     asked: bool,
     until: Instant,
-    /// Rings at `until`, or sooner: it is moved only when it has rung, because most bytes move `until`.
+    /// A timer that fires at `until` or sooner. It is reset only after it has fired, because most reads and writes
+    /// change `until`.
     alarm: Pin<Box<Sleep>>,
 }
 
@@ -143,7 +146,7 @@ impl Connection {
         }
     }
 
-    /// The first bytes of a request: from now on it may take so long. What follows them gives it no more time.
+    /// The first bytes of a request arrived: the time limit of the request starts. Further bytes do not extend it.
     fn heard(&mut self) {
         if !self.asked {
             self.asked = true;
@@ -151,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// An answer, or a part of one. The next request may have come already, with this one.
+    /// An answer, or a part of one, was written. The next request may have arrived already, together with this one.
     fn said(&mut self) {
         self.asked = false;
         self.until = Instant::now() + self.limits.keep_alive + self.limits.request;

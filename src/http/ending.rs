@@ -1,4 +1,4 @@
-//! The end of a callback: counted, logged and answered here and nowhere else.
+//! The end of a callback: the only place that counts, logs and answers it.
 
 use std::time::Instant;
 
@@ -15,10 +15,10 @@ use crate::intake::{Reason, Verdict};
 use crate::snapshot::Source;
 use crate::telemetry::metrics::{NO_SOURCE, SourceMeters};
 
-/// What a vendor is asked to wait, where it asks at all.
+/// The `Retry-After` of an answer that asks the vendor to try again.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Counts and logs how a callback ended, and answers its vendor.
+/// Counts and logs the verdict on a callback and builds the answer to the vendor.
 pub(super) fn end(
     gateway: &Gateway,
     current: &Current,
@@ -56,24 +56,35 @@ fn count(meters: &SourceMeters, verdict: &Verdict) {
     }
 }
 
-/// One line for each callback. Strangers can cause any number of rejections: these are counted, and logged at `debug`.
-/// What the store could not do is logged by the store.
+/// Logs one line for each callback. Unauthenticated senders can cause any number of rejections, so these are logged at
+/// `debug`. The metrics count them. The store logs its own failures.
 fn log(source: &str, verdict: &Verdict, took_ms: f64) {
     let outcome = verdict.word();
     match verdict {
         Verdict::Refused(_) | Verdict::Rejected(_) => {
             let reason = verdict.reason();
-            tracing::debug!(source, outcome, reason, took_ms, "callback rejected");
+            tracing::debug!(
+                source,
+                outcome,
+                reason,
+                took_ms,
+                "the gateway rejected a callback"
+            );
         }
-        Verdict::Quarantined => tracing::warn!(source, outcome, took_ms, "callback quarantined"),
+        Verdict::Quarantined => tracing::warn!(
+            source,
+            outcome,
+            took_ms,
+            "the gateway quarantined a callback; see `campanile quarantine list`"
+        ),
         Verdict::Accepted(_) | Verdict::Duplicate | Verdict::Ignored => {
             let alerts = Ids(verdict.ids());
-            tracing::info!(source, outcome, %alerts, took_ms, "callback stored");
+            tracing::info!(source, outcome, %alerts, took_ms, "the gateway committed a callback");
         }
     }
 }
 
-/// Ids of alerts in one log line.
+/// The most alert ids in one log line.
 const IDS_LOGGED_MAX: usize = 20;
 
 struct Ids<'a>(&'a [Uuid]);
@@ -106,7 +117,7 @@ fn respond(answer: Answer, verdict: &Verdict) -> HttpResponse {
     response.body(answer.body)
 }
 
-/// Whether the rest of the request may still be on its way: the connection cannot be used again.
+/// Whether a part of the request may still arrive: then the connection cannot be used for another request.
 fn closes(reason: Reason) -> bool {
     matches!(
         reason,
@@ -114,7 +125,7 @@ fn closes(reason: Reason) -> bool {
     )
 }
 
-/// Adds the methods that are served.
+/// Adds the `Allow` header with the methods that are served.
 pub(super) fn allow(mut response: HttpResponse, methods: &[&str]) -> HttpResponse {
     if let Ok(methods) = methods.join(", ").parse() {
         response.headers_mut().insert(ALLOW, methods);

@@ -1,5 +1,5 @@
-//! One callback: read, take, commit, answer. Nothing is read of a message before its sender is verified, and no success
-//! leaves before the commit.
+//! The steps of one callback: read, take, commit, answer. The sender is verified before the message is interpreted, and
+//! a success is answered only after the commit.
 
 use std::time::Instant;
 
@@ -16,10 +16,10 @@ use crate::intake::target::{near_miss, normal};
 use crate::intake::{Kept, Reason, Taken, Target, Trust, Turned, Verdict, take};
 use crate::snapshot::Source;
 
-/// Documents that are fetched for one request: several sources may each need one.
+/// The most documents that are fetched for one request. Several sources may each need one.
 const FETCHES_MAX: usize = 4;
 
-/// Every request to the public listener.
+/// Serves every request to the public listener.
 pub(super) async fn serve(
     request: HttpRequest,
     payload: web::Payload,
@@ -38,7 +38,7 @@ pub(super) async fn serve(
     }
 }
 
-/// One request on its way.
+/// One request in progress.
 #[derive(Clone, Copy)]
 struct Visit<'v> {
     gateway: &'v Gateway,
@@ -78,7 +78,7 @@ impl<'v> Visit<'v> {
         response
     }
 
-    /// What can be said before the body is read.
+    /// Checks what can be checked before the body is read.
     fn check_head(self, target: &Target<'_, '_>, request: &HttpRequest) -> Result<(), Reason> {
         callback::check_head(request)?;
         let method = request.method();
@@ -89,7 +89,7 @@ impl<'v> Visit<'v> {
         Err(Reason::Method)
     }
 
-    /// Asks intake. What a proof lacks is fetched, and intake is asked again.
+    /// Calls intake. If a proof needs a document, fetches it and calls intake again.
     async fn take(self, target: &Target<'v, '_>, call: &mut Callback) -> Taken<'v> {
         let snapshot = &self.current.snapshot;
         for _ in 0..FETCHES_MAX {
@@ -147,7 +147,7 @@ impl<'v> Visit<'v> {
         outcome(&remarks, &appended, &sinks)
     }
 
-    /// A path at which nothing is served.
+    /// Answers a request to a path that is not served.
     fn nowhere(self, path: &str) -> HttpResponse {
         let near = near_miss(path, &self.current.snapshot);
         let reason = near.map_or(Reason::NotFound, |source| {
@@ -185,7 +185,7 @@ fn consent(headers: Vec<(&'static str, String)>) -> HttpResponse {
     response.finish()
 }
 
-/// A point as near behind the answer as can be: this thread writes the answer before it takes up another task.
+/// A failpoint directly after the answer: this thread writes the answer before it starts another task.
 fn after_answer() {
     #[cfg(feature = "faults")]
     actix_web::rt::spawn(async { failpoint::point("after-answer") });

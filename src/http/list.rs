@@ -1,4 +1,4 @@
-//! The last alert of each problem of one source, as UCloud's demo server lists them.
+//! Lists the last alert of each problem of one source, in the form of UCloud's demo server.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::{Gateway, commit};
 use crate::intake::Reason;
 use crate::snapshot::Source;
 
-/// Alerts that are looked at. The vendor's own server has no limit, and no user with so many problems at once.
+/// The number of newest alerts that the list covers. The vendor's own server has no limit.
 const LISTED_MAX: u32 = 1000;
 
 pub(super) async fn of(gateway: &Gateway, source: &Source) -> Result<HttpResponse, Reason> {

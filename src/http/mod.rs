@@ -1,8 +1,8 @@
-//! The public listener, which vendors call.
+//! The public listener, for the callbacks of vendors.
 //!
-//! A [`Gateway`] lives as long as the process and holds what both listeners need; the [`Snapshot`] in it is replaced as a
-//! whole on reload. [`SinkControl`] and [`Outside`] are implemented elsewhere: this module knows no worker and no client.
-//! The listener for operators is in `src/api`.
+//! A [`Gateway`] lives as long as the process and holds what both listeners need. A reload replaces its [`Snapshot`] as
+//! a whole. [`SinkControl`] and [`Outside`] are implemented in `src/app`: this module does not depend on the workers or
+//! on an HTTP client. The listener for operators is in `src/api`.
 
 pub mod address;
 mod body;
@@ -36,34 +36,34 @@ use crate::telemetry::metrics::SourceMeters;
 use campanile_model::Clock;
 use campanile_store::{Seq, SinkId, Store};
 
-/// A connection on which nothing is asked for so long is closed.
+/// A connection without a request for this long is closed.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// Near misses are logged at most once in this time.
+/// Near misses are logged at most once in this time, in milliseconds.
 const NEAR_MISS_EVERY_MS: i64 = 10_000;
 
-/// What both listeners need, for the life of the process.
+/// The state that both listeners share, for the life of the process.
 pub struct Gateway {
-    /// Where everything is kept.
+    /// The store of alerts, deliveries and quarantine.
     pub store: Arc<dyn Store>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The workers, as far as operators may steer them.
+    /// The workers, as far as operators can control them.
     pub sinks: Arc<dyn SinkControl>,
-    /// Other hosts.
+    /// Requests to other hosts.
     pub outside: Arc<dyn Outside>,
     current: RwLock<Arc<Current>>,
     near_miss_ms: AtomicI64,
     stopping: AtomicBool,
 }
 
-/// Requests to other hosts that a protocol asks for.
+/// Sends the requests to other hosts that a vendor's protocol needs.
 pub trait Outside: Send + Sync {
-    /// Fetches the certificate or the keys at an address that a provider has checked. None when they cannot be had now.
+    /// Fetches the certificate or the keys at an address that a provider has checked. `None` when the fetch fails.
     fn document(&self, needed: Needed) -> BoxFuture<'static, Option<Arc<[u8]>>>;
-    /// Does something for a vendor, later and elsewhere. Must not block.
+    /// Starts an action that a vendor's protocol needs, in the background. Must not block.
     fn carry_out(&self, effect: Effect);
 }
 
@@ -90,22 +90,23 @@ impl Current {
     }
 }
 
-/// The workers, as far as operators may steer them.
+/// The workers, as far as operators can control them.
 pub trait SinkControl: Send + Sync {
     /// The configured sinks, in the order of the file.
     fn states(&self) -> Vec<SinkState>;
-    /// This sink is owed these alerts now. Must not block.
+    /// Reports that these alerts are now pending for this sink. Must not block.
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
-    /// An operator dropped these deliveries. Must not block.
+    /// Reports that an operator dropped these deliveries. Must not block.
     fn forget(&self, sink: SinkId, seqs: &[Seq]);
-    /// Sends nothing to this sink until it is resumed. Gives its new state; none when it is not configured.
+    /// Pauses a sink: nothing is sent to it until it is resumed. Returns its new state, or `None` when the sink is not
+    /// configured.
     fn pause(&self, name: &str) -> Option<SinkState>;
-    /// Sends again. Gives its new state; none when it is not configured.
+    /// Resumes a sink. Returns its new state, or `None` when the sink is not configured.
     fn resume(&self, name: &str) -> Option<SinkState>;
 }
 
 impl Gateway {
-    /// A gateway with this configuration.
+    /// Creates a gateway with this configuration.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
@@ -127,13 +128,13 @@ impl Gateway {
         }
     }
 
-    /// Uses another configuration from the next request on; the requests under way end with the old one.
+    /// Replaces the configuration from the next request on. Requests in progress end with the old one.
     pub fn follow(&self, snapshot: Snapshot, admin: config::Admin) {
         let current = Current::new(snapshot, admin, &self.metrics);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
     }
 
-    /// Says that the process is about to stop: `/readyz` is false from now on.
+    /// Marks the process as stopping: `/readyz` answers 503 from now on.
     pub fn stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -146,7 +147,8 @@ impl Gateway {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Logs a request that came near the address of `source`: anybody can cause it, therefore at a bounded rate.
+    /// Logs a request to a path that is nearly the address of `source`. Any sender can cause it, so the rate is
+    /// limited.
     fn near_miss(&self, server: &config::Server, source: &Source) {
         let now = self.clock.now().as_millisecond();
         let last = self.near_miss_ms.load(Ordering::Relaxed);
@@ -161,13 +163,14 @@ impl Gateway {
             tracing::warn!(
                 source,
                 address,
-                "a request came to a path that is nearly the address of a source and got 404"
+                "a request to a path that is nearly the address of a source got 404"
             );
         }
     }
 }
 
-/// Serves vendors on `listener`, with TLS if there is a certificate, until the server's handle stops it.
+/// Serves vendors on `listener` until the handle of the server stops it. `tls` is the certificate of a listener with
+/// TLS.
 pub fn public(
     gateway: Arc<Gateway>,
     listener: TcpListener,

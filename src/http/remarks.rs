@@ -1,4 +1,4 @@
-//! What is noted of a verified callback: counters, and changes of the vendor's payload.
+//! Records facts about a verified callback: counters, and changes of the vendor's payload.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::intake::{Kept, Stray, Verdict};
 use crate::snapshot::Source;
 use crate::telemetry::metrics::SourceMeters;
 
-/// What is still needed of a callback when it is committed.
+/// The parts of a callback that are needed after the commit.
 pub(super) struct Remarks<'c> {
     meters: Option<&'c SourceMeters>,
     faulty: bool,
 }
 
-/// Notes a verified callback.
+/// Counts and logs what is notable about a verified callback.
 pub(super) fn of<'c>(
     gateway: &Gateway,
     current: &'c Current,
@@ -34,11 +34,14 @@ pub(super) fn of<'c>(
     }
     for remark in &kept.read.remarks {
         gateway.metrics.remark(&source.name, remark.kind());
-        tracing::debug!(%remark, "a callback was read in spite of a fault");
+        tracing::debug!(%remark, "the gateway repaired or skipped a part of a callback and read the rest");
     }
     if let (Some(_), Some(fault)) = (kept.stray, kept.read.faults.first()) {
         let problem = &*fault.problem;
-        tracing::warn!(problem, "a callback to the shared path is quarantined");
+        tracing::warn!(
+            problem,
+            "the gateway quarantines a callback to the shared path"
+        );
     }
     if let Some(meters) = meters {
         meters.seen(kept.received_at);
@@ -60,7 +63,7 @@ fn word(stray: Stray) -> &'static str {
     }
 }
 
-/// Looks whether the callback has the shape of those before it, and raises an alert where it has not.
+/// Compares the shape of the callback with earlier callbacks of the source. Raises an alert when the shape has changed.
 fn watch(
     gateway: &Gateway,
     current: &Current,
@@ -84,24 +87,24 @@ fn watch(
     tracing::warn!(
         source = &*source.name,
         changes,
-        "the vendor changed its payload"
+        "the vendor of a source changed its payload"
     );
     let alert = drift::alert(source, &looked.due, kept.received_at);
     let entry = commit::entry(&drift::SOURCE.into(), alert, &current.snapshot);
     let sinks = SinksOf::entry(&entry);
     let (store, workers) = (Arc::clone(&gateway.store), Arc::clone(&gateway.sinks));
-    // The vendor's answer does not wait for it.
+    // The answer to the vendor does not wait for this commit.
     tokio::spawn(async move {
         match store.append(entry).await {
             Ok(appended) => sinks.wake(&*workers, &appended),
             Err(error) => {
-                tracing::warn!(error = %error, "the alert about a changed payload was not committed");
+                tracing::warn!(error = %error, "the gateway did not commit its own alert about a changed payload");
             }
         }
     });
 }
 
-/// How the callback ends, now that it is committed.
+/// The verdict on a callback after its commit.
 pub(super) fn outcome(remarks: &Remarks<'_>, appended: &Appended, sinks: &SinksOf) -> Verdict {
     let mut new = Vec::new();
     for (appending, sinks) in appended.alerts.iter().zip(&sinks.0) {

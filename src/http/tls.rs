@@ -1,4 +1,4 @@
-//! TLS on a listener: its certificate can change while it runs.
+//! TLS of a listener. The certificate can change while the listener runs.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-/// The certificate that a listener shows. Connections that are open keep the one that they began with.
+/// The certificate that a listener presents. Open connections keep the certificate of their handshake.
 pub struct Shown(RwLock<Arc<CertifiedKey>>);
 
 impl fmt::Debug for Shown {
@@ -20,12 +20,12 @@ impl fmt::Debug for Shown {
 }
 
 impl Shown {
-    /// Shows this certificate from the start.
+    /// Presents this certificate from the start.
     pub fn new(pair: &Arc<CertifiedKey>) -> Self {
         Self(RwLock::new(Arc::clone(pair)))
     }
 
-    /// Shows another certificate from the next connection on.
+    /// Presents another certificate from the next connection on.
     pub fn replace(&self, pair: &Arc<CertifiedKey>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(pair);
     }
@@ -38,7 +38,7 @@ impl ResolvesServerCert for Shown {
     }
 }
 
-/// What makes the handshakes of a listener: TLS 1.2 and 1.3, HTTP/1.1, no client certificates.
+/// The TLS acceptor of a listener: TLS 1.2 and 1.3, HTTP/1.1, without client certificates.
 pub(super) fn acceptor(shown: &Arc<Shown>) -> io::Result<TlsAcceptor> {
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider);

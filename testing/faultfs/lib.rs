@@ -1,8 +1,8 @@
-//! A disk for tests: the SQLite files of one folder fail, fill up and lose power when a test says so.
+//! A disk for tests: the SQLite files of one folder fail, fill up and lose power on demand.
 //!
-//! SQLite reaches files through a "VFS". [`Disk::under`] puts one before the system's own, as the default of the whole
-//! process, so that the program under test needs no change. Files of folders that no [`Disk`] watches are handed to the
-//! system's VFS untouched; tests that run side by side do not see each other.
+//! SQLite accesses files through a "VFS". [`Disk::under`] installs one in front of the system's VFS, as the default of
+//! the whole process: the program under test needs no change. Files in folders without a [`Disk`] go to the system's
+//! VFS unchanged, so parallel tests do not affect each other.
 //!
 //! ```text
 //!  SQLite ──▶ shim ──▶ the system's VFS ──▶ the real file
@@ -11,8 +11,8 @@
 //!               └── power   what is synced, and what is only written
 //! ```
 //!
-//! Why no crate does this: `sqlite-vfs` and `sqlite-plugin` want the files themselves written anew, with their locks and
-//! shared memory. Here all of that stays the system's; only what passes is judged and noted.
+//! No crate does this: `sqlite-vfs` and `sqlite-plugin` need a complete implementation of files, with locks and shared
+//! memory. Here the system's VFS does all of that. This shim only decides which operations fail and records them.
 
 mod power;
 mod rules;
@@ -28,7 +28,7 @@ pub use rules::{Fault, Kind, Operation};
 use power::{Inode, Power};
 use rules::Rules;
 
-/// The disk under one folder. While it lives, the folder's SQLite files are watched.
+/// The disk under one folder. While this value exists, it watches the SQLite files of the folder.
 #[derive(Clone)]
 pub struct Disk(Arc<Inner>);
 
@@ -43,19 +43,19 @@ struct Inner {
 
 static DISKS: LazyLock<Mutex<HashMap<PathBuf, Weak<Inner>>>> = LazyLock::new(Mutex::default);
 
-/// A panic of a test leaves nothing half-changed here.
+/// A panic of a test leaves no half-changed state here.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Disk {
-    /// Watches the SQLite files of a folder that are opened from now on.
+    /// Watches all SQLite files of a folder that are opened from now on.
     ///
     /// # Errors
-    /// The folder is not there.
+    /// The folder does not exist.
     pub fn under(folder: &Path) -> std::io::Result<Self> {
         shim::install();
-        // SQLite names files by their path without links.
+        // SQLite passes paths without symbolic links.
         let folder = folder.canonicalize()?;
         let inner = Arc::new(Inner {
             folder: folder.clone(),
@@ -67,39 +67,40 @@ impl Disk {
         Ok(Self(inner))
     }
 
-    /// The disk that a file lies on, if it is one of ours.
+    /// The watched disk that holds a file, if there is one.
     fn of(file: &Path) -> Option<Self> {
         let disks = locked(&DISKS);
         disks.get(file.parent()?)?.upgrade().map(Self)
     }
 
-    /// Has operations fail from now on. Several faults may stand side by side.
+    /// Makes operations fail from now on. Several faults can be active at the same time.
     pub fn fail(&self, fault: Fault) {
         locked(&self.0.rules).add(fault);
     }
 
-    /// Lifts every fault.
-    pub fn mend(&self) {
+    /// Removes all faults.
+    pub fn repair(&self) {
         locked(&self.0.rules).clear();
     }
 
-    /// How many operations were made to fail.
+    /// The number of operations that failed on purpose.
     pub fn hits(&self) -> usize {
         locked(&self.0.rules).hits()
     }
 
-    /// How many operations of this kind were seen, those that failed included.
+    /// The number of operations of this kind, including those that failed.
     pub fn seen(&self, operation: Operation) -> usize {
         locked(&self.0.rules).seen(operation)
     }
 
-    /// Calls this right before and right after each sync, on the thread that syncs: the moments at which most hangs on
-    /// what is already on the disk.
+    /// Calls this directly before and after each sync, on the thread that syncs: at these moments the state of the disk
+    /// matters most.
     pub fn at_each_sync(&self, call: impl Fn(&Disk) + Send + Sync + 'static) {
         *locked(&self.0.at_sync) = Some(Arc::new(call));
     }
 
-    /// Cuts the power: writes into another folder what the disk would hold. The one at hand goes on as if nothing were.
+    /// Simulates a power failure: writes the content that the disk would have into another folder. This disk continues
+    /// unchanged.
     ///
     /// # Errors
     /// The other folder cannot be written.
@@ -138,7 +139,7 @@ impl Disk {
 impl Drop for Inner {
     fn drop(&mut self) {
         let mut disks = locked(&DISKS);
-        // Another disk may have been put under the same folder since.
+        // Another `Disk` may watch the same folder by now.
         if disks
             .get(&self.folder)
             .is_some_and(|disk| disk.strong_count() == 0)
@@ -197,7 +198,7 @@ mod tests {
                 let failed = insert().unwrap_err();
                 assert_eq!(failed.sqlite_error_code(), Some(code), "{kind:?}");
             }
-            disk.mend();
+            disk.repair();
             insert().unwrap();
             let lasting = false;
             disk.fail(Fault { lasting, ..fault });

@@ -1,13 +1,12 @@
-//! What of each file is synced, and what is only written: enough to say what a power cut leaves.
+//! Records which writes of each file are synced: this determines the content after a power failure.
 //!
-//! The disk is ext4 in its usual mode on sectors of 512 bytes, as SQLite takes it to be:
-//! - what was written before a sync that succeeded is there, with the file's size;
-//! - what was written since may be there or not, write by write and sector by sector, in no order; a hole reads as zeros;
-//! - bytes beside those written are not harmed (SQLite's "powersafe overwrite");
-//! - a file that was made or removed is so for good once any file of the folder was synced, because that commits the
-//!   journal of the file system; before, it may or may not be;
-//! - what a sync that failed should have brought is lost, and a later sync does not bring it: Linux takes such pages for
-//!   clean.
+//! The model is ext4 in its default mode, on sectors of 512 bytes, as SQLite assumes:
+//! - data that was written before a successful sync is present, with the size of the file;
+//! - later data may be present or not, write by write and sector by sector, in any order; a hole reads as zeros;
+//! - bytes next to the written ones are not damaged (SQLite's "powersafe overwrite");
+//! - the creation or removal of a file is permanent after any file of the folder was synced, because that commits the
+//!   journal of the file system; before that, it may be lost;
+//! - data of a failed sync is lost, and a later sync does not write it: Linux marks such pages as clean.
 
 use std::collections::BTreeMap;
 
@@ -16,15 +15,15 @@ use rand::{RngExt, SeedableRng};
 
 const SECTOR: usize = 512;
 
-/// A file whatever it is called, as long as the disk lives.
+/// The number of a file, independent of its name, for the lifetime of the disk.
 pub(crate) type Inode = usize;
 
-/// What of the unsynced is lost.
+/// The part of the data without a sync that is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// All of it.
+    /// All data without a sync.
     Everything,
-    /// What the dice say: whole writes, single sectors of a write, nothing. The same seed gives the same.
+    /// A random part: whole writes, single sectors of a write, or nothing. The same seed gives the same result.
     Some(u64),
 }
 
@@ -33,7 +32,7 @@ pub enum Loss {
 pub(crate) struct Power {
     files: Vec<File>,
     names: BTreeMap<String, Inode>,
-    /// The names that are there after a power cut in any case.
+    /// The names that always exist after a power failure.
     durable_names: BTreeMap<String, Inode>,
 }
 
@@ -62,7 +61,7 @@ impl Change {
         }
     }
 
-    /// What may come of it when the power fails.
+    /// Applies one possible result of a power failure to `to`.
     fn survive(&self, dice: &mut StdRng, to: &mut Vec<u8>) {
         match (dice.random_range(0..3_u8), self) {
             (0, _) => {}
@@ -86,7 +85,7 @@ impl Power {
         self.names.contains_key(name)
     }
 
-    /// The file of this name. One that stood there before it was watched is taken to be on the disk.
+    /// The file of this name. Content from before the watch counts as synced.
     pub(crate) fn open(&mut self, name: &str, existing: Option<Vec<u8>>) -> Inode {
         if let Some(inode) = self.names.get(name) {
             return *inode;
@@ -121,7 +120,7 @@ impl Power {
         self.names.remove(name);
     }
 
-    /// How much a sync that begins now covers.
+    /// The number of writes that a sync covers if it begins now.
     pub(crate) fn pending(&self, inode: Inode) -> usize {
         self.files.get(inode).map_or(0, |file| file.pending.len())
     }
@@ -142,14 +141,14 @@ impl Power {
         self.durable_names.clone_from(&self.names);
     }
 
-    /// A sync failed: what it covered will never be on the disk.
+    /// Records a failed sync: the writes that it covered never reach the disk.
     pub(crate) fn lost(&mut self, inode: Inode, pending: usize) {
         if let Some(file) = self.files.get_mut(inode) {
             file.pending.drain(..pending.min(file.pending.len()));
         }
     }
 
-    /// The files that a power cut leaves.
+    /// The files after a power failure.
     pub(crate) fn left(&self, loss: Loss) -> Vec<(String, Vec<u8>)> {
         let mut dice = match loss {
             Loss::Everything => None,

@@ -1,49 +1,49 @@
-//! Which operations fail, and how.
+//! Decides which operations fail, and how.
 
-/// What SQLite asks of a file.
+/// An operation of SQLite on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A file is opened or made.
+    /// A file is opened or created.
     Open,
     /// Bytes are read.
     Read,
     /// Bytes are written.
     Write,
-    /// Bytes are written beyond the file's end: what a full disk refuses.
+    /// Bytes are written beyond the end of the file, which a full disk refuses.
     Grow,
-    /// What was written is to reach the disk.
+    /// Written data is synced to the disk.
     Sync,
-    /// The file is cut.
+    /// The file is truncated.
     Truncate,
-    /// The index of the log is mapped into memory. It is a file too, and takes room.
+    /// The index of the WAL is mapped into memory. It is a file too, and needs disk space.
     Map,
 }
 
-/// How it fails.
+/// The error of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// As with EIO: nothing happened, as far as is known.
+    /// As with EIO: nothing happened.
     Io,
     /// As with ENOSPC.
     Full,
-    /// Half is written, then EIO. For what is no write the same as [`Kind::Io`].
+    /// Half of the data is written, then EIO. For operations other than writes, the same as [`Kind::Io`].
     Short,
 }
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// With what.
+    /// The operation that fails.
     pub operation: Operation,
-    /// How.
+    /// The error.
     pub kind: Kind,
-    /// With the how-many-eth from now, counted from 1.
+    /// The number of the first operation that fails, counted from 1 from now on.
     pub nth: usize,
-    /// And with each after it, until the disk is mended.
+    /// Whether each later operation fails too, until the disk is repaired.
     pub lasting: bool,
 }
 
-/// The faults of one disk, and what was seen so far.
+/// The faults of one disk, and the number of operations so far.
 #[derive(Default)]
 pub(crate) struct Rules {
     faults: Vec<(Fault, usize)>,
@@ -69,7 +69,7 @@ impl Rules {
         of.map_or(0, |(_, count)| *count)
     }
 
-    /// Counts an operation, and says how it fails if it does.
+    /// Counts an operation and returns its error, if it must fail.
     pub(crate) fn judge(&mut self, operation: Operation) -> Option<Kind> {
         match self.seen.iter_mut().find(|(o, _)| *o == operation) {
             Some((_, count)) => *count += 1,

@@ -1,7 +1,7 @@
-//! What stands between SQLite and the system's VFS. The only `unsafe` code: SQLite's side is C.
+//! The shim between SQLite and the system's VFS. This is the only `unsafe` code, because the interface of SQLite is C.
 //!
-//! Our `sqlite3_file` is a small head with the system's own file behind it, in the one piece of memory that SQLite gives.
-//! A file that is not watched is opened in place, as if the shim were not there.
+//! The shim's `sqlite3_file` is a small head, followed by the system's own file, in one block of memory from SQLite. A
+//! file that is not watched is opened directly, without the head.
 
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -28,7 +28,7 @@ static SYSTEM: OnceLock<System> = OnceLock::new();
 #[repr(C)]
 struct Head {
     base: sqlite3_file,
-    /// From `Box::into_raw`; given back when the file is closed.
+    /// From `Box::into_raw`; freed when the file is closed.
     watched: *mut Watched,
 }
 
@@ -40,7 +40,7 @@ struct Watched {
 const HEAD: usize = size_of::<Head>().next_multiple_of(16);
 
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
-    // Version 2 has no xFetch: nothing is read or written past us through mapped memory.
+    // Version 2 has no xFetch: SQLite cannot bypass the shim through mapped memory.
     iVersion: 2,
     xClose: Some(close),
     xRead: Some(read),
@@ -62,7 +62,7 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xUnfetch: None,
 };
 
-/// Puts the shim before the system's VFS, once for the process.
+/// Installs the shim in front of the system's VFS, once per process.
 pub(crate) fn install() {
     SYSTEM.get_or_init(|| {
         // SAFETY: a null name asks for the default, which `find` initializes SQLite for.
@@ -78,7 +78,7 @@ pub(crate) fn install() {
         ours.xDelete = Some(delete);
         // SAFETY: the struct is leaked, so that it is there as long as SQLite is.
         let code = unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(ours)), 1) };
-        assert_eq!(code, ffi::SQLITE_OK, "the shim is not registered");
+        assert_eq!(code, ffi::SQLITE_OK, "SQLite did not register the shim");
         System(system)
     });
 }

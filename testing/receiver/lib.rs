@@ -1,6 +1,6 @@
-//! A receiver of webhooks over raw TCP, for tests: it can answer as badly as real ones do.
+//! A receiver of webhooks over raw TCP, for tests: it can answer with the faults of real receivers.
 //!
-//! What it answers is a function of the request, which may remember what it saw.
+//! A function computes the answer from the request. The function can keep state.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,49 +12,49 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How a request is answered.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub enum Play {
-    /// A whole answer: status, headers, body.
+    /// A complete answer: status, headers, body.
     Answer(u16, Vec<(String, String)>, String),
-    /// A whole answer without a body, so much later.
+    /// A complete answer without a body, after this delay.
     After(Duration, u16),
-    /// An honest head, then one byte of the body at a time, for ever.
+    /// A valid head, then one byte of the body at a time, without end.
     Drip,
-    /// A body that does not end, as fast as it is read.
+    /// A body without end, as fast as it is read.
     Endless,
-    /// The connection is reset once the request is read.
+    /// The connection is reset after the request is read.
     Reset,
     /// The connection is reset in the middle of the body.
     ResetInBody,
-    /// Nothing is ever said.
+    /// No answer, and the connection stays open.
     Silence,
-    /// A whole answer, after which the connection is closed without a word about it.
+    /// A complete answer. Then the connection is closed, without `connection: close`.
     AnswerAndClose(u16),
-    /// These bytes as they are, and what comes after them.
+    /// These bytes unchanged, followed by [`Then`].
     Raw(Vec<u8>, Then),
 }
 
-/// What comes after the bytes of [`Play::Raw`].
+/// The behaviour after the bytes of [`Play::Raw`].
 #[derive(Clone, Debug)]
 pub enum Then {
     /// The connection is closed.
     Close,
-    /// The next request.
+    /// The next request is read.
     Next,
-    /// These bytes again and again, as fast as they are taken.
+    /// These bytes are repeated, as fast as they are read.
     Again(Vec<u8>),
-    /// These bytes again and again, one at a time.
+    /// These bytes are repeated, one at a time.
     Drip(Vec<u8>),
 }
 
 impl Play {
-    /// A whole answer without a body.
+    /// A complete answer without a body.
     pub fn status(status: u16) -> Self {
         Self::Answer(status, Vec::new(), String::new())
     }
 
-    /// A whole answer with one header.
+    /// A complete answer with one header.
     pub fn with(status: u16, name: &str, value: &str) -> Self {
         Self::Answer(status, vec![(name.into(), value.into())], String::new())
     }
@@ -65,16 +65,16 @@ impl Play {
     }
 }
 
-/// A request as it came.
+/// A request, as it arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Got {
-    /// Such as `POST`.
+    /// The method, such as `POST`.
     pub method: String,
-    /// Path and query.
+    /// The path and query.
     pub target: String,
-    /// In the order in which they came, their names in lower case.
+    /// The headers in their order, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// As long as the head says.
+    /// The body, with the length that the head declares.
     pub body: Vec<u8>,
 }
 
@@ -94,9 +94,9 @@ impl Got {
 /// The connections of a receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// How many were made.
+    /// The number of accepted connections.
     pub made: usize,
-    /// How many of them have ended.
+    /// The number of connections that have ended.
     pub ended: usize,
 }
 
@@ -115,7 +115,7 @@ struct Stage {
 }
 
 impl Receiver {
-    /// Listens on a free port of loopback, and answers each request as `play` says.
+    /// Listens on a free port of loopback and answers each request with the result of `play`.
     ///
     /// # Errors
     /// There is no free port.
@@ -138,22 +138,22 @@ impl Receiver {
         })
     }
 
-    /// Where it listens.
+    /// The address of the receiver.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its connections, as they come and go.
+    /// The counts of its connections.
     pub fn connections(&self) -> watch::Receiver<Connections> {
         self.stage.connections.subscribe()
     }
 
-    /// How much of what has no end was taken, what waits in the kernel's buffers included.
+    /// The number of bytes of endless answers that were sent, including bytes in the buffers of the kernel.
     pub fn sent(&self) -> u64 {
         self.stage.sent.load(Ordering::Relaxed)
     }
 
-    /// Closes all connections on which it was silent.
+    /// Closes all connections that wait without an answer.
     pub fn hangs_up(&self) {
         self.stage.hung_up.send_replace(true);
     }
@@ -173,7 +173,7 @@ async fn listen(listener: TcpListener, stage: Arc<Stage>) {
         stage.connections.send_modify(|count| count.made += 1);
         while talks.try_join_next().is_some() {}
         talks.spawn(async move {
-            // A sender that hangs up has been served.
+            // A sender that closes its connection is not an error.
             let _hung_up = talk(stream, &stage).await;
             stage.connections.send_modify(|count| count.ended += 1);
         });

@@ -1,4 +1,5 @@
-//! HTTP/1.1 by hand, for tests: every byte of a request is the test's own, and it is known whether a whole answer came.
+//! A plain HTTP/1.1 client for tests: the test controls every byte of a request, and knows whether the answer was
+//! complete.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A longer body is not an answer of the gateway.
+/// The gateway never answers with a longer body.
 const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// One connection.
@@ -23,11 +24,11 @@ pub struct Wire {
 /// An answer.
 #[derive(Debug)]
 pub struct Reply {
-    /// Such as 200.
+    /// The status, such as 200.
     pub status: u16,
-    /// Their names in lower case.
+    /// The headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// As long as the head says.
+    /// The body, with the length that the head declares.
     pub body: String,
 }
 
@@ -42,13 +43,13 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// A header; empty where it is absent.
+    /// The value of a header; empty when it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
-/// A request with a length. `head` is empty or header lines, each with its line end.
+/// A request with a `Content-Length`. `head` is empty or has header lines, each with its line end.
 pub fn request(method: &str, path: &str, head: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
@@ -57,18 +58,18 @@ pub fn request(method: &str, path: &str, head: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// A POST with a length.
+/// A POST with a `Content-Length`.
 pub fn post(path: &str, head: &str, body: &[u8]) -> Vec<u8> {
     request("POST", path, head, body)
 }
 
 impl Wire {
-    /// A new connection.
+    /// Opens a new connection.
     pub async fn to(address: SocketAddr) -> Self {
         Self::try_to(address).await.expect("a listener")
     }
 
-    /// A new connection; none where nothing listens.
+    /// Opens a new connection; `None` when nothing listens.
     pub async fn try_to(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).await.ok()?;
         Some(Self {
@@ -77,12 +78,12 @@ impl Wire {
         })
     }
 
-    /// Writes. A server that has closed already is not an error: its answer is still read.
+    /// Writes bytes. A server that has already closed is not an error: its answer can still be read.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let _closed = self.stream.write_all(bytes.as_ref()).await;
     }
 
-    /// Ends the sending side, and reads all answers until the server closes.
+    /// Shuts down the sending side, and reads all answers until the server closes.
     pub async fn finish(mut self) -> Vec<Reply> {
         let _closed = self.stream.shutdown().await;
         let mut replies = Vec::new();
@@ -98,30 +99,30 @@ impl Wire {
         self.read().await
     }
 
-    /// Writes a request and reads its answer, however long that takes; none when the connection ends before the answer
-    /// is whole.
+    /// Writes a request and reads its answer, without a time limit. `None` when the connection ends before the answer
+    /// is complete.
     pub async fn ask(&mut self, raw: &[u8]) -> Option<Reply> {
         self.write(raw).await;
         let (reply, whole) = self.next().await?;
         whole.then_some(reply)
     }
 
-    /// The next answer.
+    /// Reads the next answer.
     pub async fn read(&mut self) -> Reply {
         let reply = self.read_unless_closed().await;
         let unread = String::from_utf8_lossy(&self.unread);
         reply.unwrap_or_else(|| panic!("closed without an answer: {unread:?}"))
     }
 
-    /// The next answer; none when the connection ends before its head is whole. The body may be short: the answer to HEAD
-    /// names a length and has no body.
+    /// Reads the next answer; `None` when the connection ends before its head is complete. The body may be short: the
+    /// answer to HEAD declares a length but has no body.
     pub async fn read_unless_closed(&mut self) -> Option<Reply> {
         let reply = tokio::time::timeout(PATIENCE, self.next()).await;
         let reply = reply.expect("an answer in time");
         reply.map(|(reply, _)| reply)
     }
 
-    /// The next answer, and whether its body is as long as its head says.
+    /// Reads the next answer, and whether its body has the length that its head declares.
     async fn next(&mut self) -> Option<(Reply, bool)> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -159,7 +160,7 @@ impl Wire {
         read.is_ok_and(|read| read > 0)
     }
 
-    /// Whether the server has closed already. What came before that is lost.
+    /// Whether the server has already closed. Bytes before the close are discarded.
     pub fn has_closed(&mut self) -> bool {
         let mut chunk = [0; 4096];
         loop {
@@ -171,7 +172,7 @@ impl Wire {
         }
     }
 
-    /// Whether the server closes, once nothing more comes.
+    /// Waits for the server to close. False when it does not.
     pub async fn is_closed(&mut self) -> bool {
         let closed = async { while self.more().await {} };
         tokio::time::timeout(PATIENCE, closed).await.is_ok()

@@ -132,8 +132,8 @@ fn a_template_renders_fields_times_and_json() {
             "{{ severity }} {{ resource.id }} {{ labels.nosuch }}{{ ends_at }}.",
             "critical uhost-1 .",
         ),
-        ("{{ starts_at|time('Asia/Taipei', '%H:%M') }}", "08:00"),
-        ("{{ ends_at|time('Asia/Taipei') }}", ""),
+        ("{{ starts_at|at('Asia/Taipei', '%H:%M') }}", "08:00"),
+        ("{{ ends_at|at('Asia/Taipei') }}", ""),
         (
             "{{ resource.name|urlencode }} {{ delivery_id }} {{ attempt }}",
             "db-1 dlv_1 3",
@@ -165,7 +165,7 @@ fn a_template_that_would_run_or_grow_without_end_is_refused() {
         ),
         ("{% include 'template' %}", "include"),
         ("{% include '/etc/passwd' %}", "template"),
-        ("{{ starts_at|time('Mars/Base') }}", "Mars/Base"),
+        ("{{ starts_at|at('Mars/Base') }}", "Mars/Base"),
         ("{{ tilte }}", "did you mean `title`"),
     ] {
         let mistake = Template::compile(template).unwrap_err();

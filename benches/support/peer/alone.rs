@@ -1,4 +1,4 @@
-//! Peers that need nothing beside them.
+//! Peers that need no other server.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +24,7 @@ pub(super) fn alertmanager(program: &Path, folder: &Path) -> Running {
     running.and(&mut command).ready()
 }
 
-/// The command does nothing but say that it ran.
+/// The command only records that it ran.
 pub(super) fn webhook(program: &Path, folder: &Path, waits: bool) -> Running {
     let hooks = folder.join("hooks.json");
     let hook = serde_json::json!([{
@@ -47,7 +47,7 @@ pub(super) fn webhook(program: &Path, folder: &Path, waits: bool) -> Running {
     running.and(&mut command).ready()
 }
 
-/// Three nodes: a request comes in, it is answered, and its body is appended to a file.
+/// Three nodes: one receives a request, one answers it, one appends its body to a file.
 pub(super) fn node_red(program: &Path, folder: &Path) -> Running {
     let running = fresh();
     let settings = format!(
@@ -72,7 +72,7 @@ pub(super) fn node_red(program: &Path, folder: &Path) -> Running {
         .arg("-u")
         .arg(folder);
     let running = running.and(&mut command).ready();
-    // Its pages answer before its flows run.
+    // Its pages are served before its flows run.
     let begun = Instant::now();
     while wire::once(running.address, PROBE).is_ok_and(|(status, _)| status == 404) {
         assert!(begun.elapsed() < START_WITHIN, "the flow does not start");
@@ -81,6 +81,6 @@ pub(super) fn node_red(program: &Path, folder: &Path) -> Running {
     running
 }
 
-/// Asks for the flow with a method that it does not take, so that nothing is appended: 404 before it runs as well, but
-/// then `OPTIONS` is answered by the flow.
+/// A request to the flow that appends nothing. Before the flow runs, the answer is 404. After that, the flow answers
+/// `OPTIONS`.
 const PROBE: &str = "OPTIONS /bench HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";

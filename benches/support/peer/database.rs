@@ -1,4 +1,4 @@
-//! Peers that keep alerts in a database server, which is started beside them.
+//! Peers that keep alerts in a database server, which is started with them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::load::wait;
 use super::{Running, START_WITHIN, free_address, fresh, write};
 
-/// The newest PostgreSQL of the system.
+/// The folder of the newest PostgreSQL of the system.
 pub(super) fn postgres() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let programs = versions.flatten().map(|version| version.path().join("bin"));
@@ -19,7 +19,7 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// PostgreSQL refuses to be root: then it is its own user.
+/// PostgreSQL refuses to run as root. In this case it runs as its own user.
 fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -72,7 +72,7 @@ pub(super) fn alerta(program: &Path, folder: &Path) -> Running {
         assert!(begun.elapsed() < START_WITHIN, "PostgreSQL does not answer");
         wait(Duration::from_millis(50));
     }
-    // It is there already after a kill.
+    // After a kill, the database already exists.
     quietly(
         Command::new(bin.join("createdb"))
             .args(at)
@@ -97,7 +97,7 @@ pub(super) fn mariadb() -> PathBuf {
     super::folder().join("debian/usr/sbin/mariadbd")
 }
 
-/// The table is the one that its page shows.
+/// The table from the documentation of the demo server.
 const UCLOUD_DEMO_TABLE: &str = "CREATE DATABASE IF NOT EXISTS monitor_warn;\n\
     CREATE TABLE IF NOT EXISTS monitor_warn.warn_message (session_id char(36) NOT NULL, region varchar(20) NOT NULL, \
     resource_type varchar(45) NOT NULL, resource_id varchar(45) NOT NULL, metric_name varchar(50) NOT NULL, \
@@ -151,7 +151,7 @@ pub(super) fn ucloud_demo(program: &Path, folder: &Path) -> Running {
     running.and(&mut command).ready()
 }
 
-/// Runs a command to its end. Whether it went well.
+/// Runs a command to its end. Returns whether it succeeded.
 fn quietly(command: &mut Command) -> bool {
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

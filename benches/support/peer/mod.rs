@@ -1,5 +1,5 @@
-//! Other people's servers that take alerts, as `scripts/peers-setup` installs them. Each keeps what it keeps in a folder
-//! of its own, on ports that are free, and is started as its own pages say, with what it logs turned down.
+//! Other servers that accept alerts, as `scripts/peers-setup` installs them. Each has its own folder and free ports,
+//! and is started as its documentation says, with little logging.
 
 mod alone;
 mod database;
@@ -16,23 +16,23 @@ use super::process;
 use super::server::{Gateway, Server, Sinks};
 use super::wire;
 
-/// The slowest of them makes its database in it.
+/// The time limit for a start. The slowest peer creates its database in this time.
 const START_WITHIN: Duration = Duration::from_mins(1);
 
-/// Who takes alerts.
+/// A server that accepts alerts.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// What it is sent: its own form.
+    /// The form of the messages that it accepts.
     pub(crate) form: Form,
-    /// Where it is installed, if it is.
+    /// The path of the installed program, if there is one.
     pub(crate) installed: fn() -> Option<PathBuf>,
-    /// Starts it in a folder, new or left by one that was killed.
+    /// Starts it in a folder, which is new or was left by a killed process.
     start: fn(&Path, &Path) -> Running,
-    /// How many alerts it has, after a start on the same folder.
+    /// The number of alerts that it has after a start on the same folder.
     pub(crate) kept: fn(&Running, &Path) -> usize,
 }
 
-/// A started peer; it is killed when dropped, with all that it started.
+/// A started peer. Dropping it kills its processes.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     processes: Vec<Child>,
@@ -111,14 +111,14 @@ impl Peer {
 }
 
 impl Running {
-    /// Every process that belongs to it.
+    /// Every process of the peer.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let own = self.gateway.iter().map(Server::pid);
         let roots = own.chain(self.processes.iter().map(Child::id));
         roots.flat_map(process::tree).collect()
     }
 
-    /// Ends it as a power switch does.
+    /// Kills the peer with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.end();
     }
@@ -130,7 +130,7 @@ impl Running {
         }
     }
 
-    /// Starts more of it, and waits until its port answers whatever it answers.
+    /// Starts one more process of the peer, and waits until its port sends any answer.
     fn and(mut self, command: &mut Command) -> Self {
         let process = command
             .stdin(Stdio::null())
@@ -158,7 +158,7 @@ impl Drop for Running {
     }
 }
 
-/// A peer of which nothing runs yet, to listen on a port that is free now.
+/// A peer without processes yet, with a free port to listen on.
 fn fresh() -> Running {
     Running {
         address: free_address(),
@@ -172,7 +172,7 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-/// Where `scripts/peers-setup` puts what is no package of the system.
+/// The folder where `scripts/peers-setup` installs programs that are not system packages.
 fn folder() -> PathBuf {
     target().join("bench-peers")
 }

@@ -1,13 +1,13 @@
 //! Waking many callers of one thread with one system call.
 //!
-//! A commit answers dozens of callers at once, and they wait on few threads. Waking a task of another thread's runtime
-//! costs a write to that runtime's event descriptor each time. So each thread that waits has a courier: a task of its
-//! own runtime. The first answer of a commit wakes the courier; the others are only put into its list; and the courier
-//! wakes the callers from within their runtime, which costs next to nothing.
+//! A commit answers dozens of callers at once, and they wait on few threads. Each wake of a task in the runtime of another
+//! thread costs one write to that runtime's event descriptor. So each waiting thread has a courier: a task of its own
+//! runtime. The first answer of a commit wakes the courier. The other answers only add their callers to its list. The
+//! courier then wakes the callers from inside their runtime, which costs almost nothing.
 //!
-//! It stays because of what it saves: 0.98 writes to event descriptors for each alert became 0.13. The time of both was
-//! measured only together with another change (39.5 to 38.6 µs of CPU an alert, `docs/performance.md`), so this is at
-//! most 2 %. Delete it when a measurement of it alone shows less.
+//! The saving: 0.98 writes to event descriptors for each alert became 0.13. The time was measured only together with
+//! another change (39.5 to 38.6 µs of CPU for each alert, `docs/performance.md`), so it is at most 2 %. Delete this module
+//! when a separate measurement shows less.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// What one thread's courier has to carry.
+/// The callers that the courier of one thread must wake.
 #[derive(Default)]
 struct Bag(Mutex<Contents>);
 
@@ -24,7 +24,7 @@ struct Contents {
     /// Callers that have an answer.
     ready: Vec<Waker>,
     courier: Option<Waker>,
-    /// The runtime is gone, and the courier with it: callers are woken straight away.
+    /// The runtime and its courier have ended: callers are woken directly.
     closed: bool,
 }
 
@@ -32,7 +32,7 @@ thread_local! {
     static BAG: RefCell<Option<Arc<Bag>>> = const { RefCell::new(None) };
 }
 
-/// Waits for `answer`, to be woken by this thread's courier.
+/// Waits for `answer`. The courier of this thread wakes the caller.
 pub(super) async fn carried<F: Future>(answer: F) -> F::Output {
     let mut answer = pin!(answer);
     let mut waiting: Option<Arc<Caller>> = None;
@@ -52,7 +52,7 @@ fn poll<F: Future>(
                 bag,
                 waker: context.waker().clone(),
             }),
-            // Outside of a runtime there is no courier.
+            // Outside a runtime there is no courier.
             None => return answer.poll(context),
         },
     };
@@ -60,7 +60,7 @@ fn poll<F: Future>(
     answer.poll(&mut Context::from_waker(&Waker::from(caller)))
 }
 
-/// This thread's bag, with a courier at work.
+/// The bag of this thread, with a running courier.
 fn bag() -> Option<Arc<Bag>> {
     BAG.with_borrow_mut(|kept| {
         if let Some(bag) = kept.as_ref().filter(|bag| !bag.contents().closed) {
@@ -88,14 +88,14 @@ impl Bag {
         contents.ready.push(caller.clone());
         let courier = contents.courier.take();
         drop(contents);
-        // Gone already where another answer has woken it.
+        // None when another answer has already woken it.
         if let Some(courier) = courier {
             courier.wake();
         }
     }
 }
 
-/// A waker that hands its caller to the courier of the caller's thread.
+/// A waker that passes its caller to the courier of the caller's thread.
 struct Caller {
     bag: Arc<Bag>,
     waker: Waker,
@@ -111,7 +111,7 @@ impl Wake for Caller {
     }
 }
 
-/// The task that wakes one thread's callers, for as long as its runtime lives.
+/// The task that wakes the callers of one thread until its runtime ends.
 struct Courier(Arc<Bag>);
 
 impl Future for Courier {

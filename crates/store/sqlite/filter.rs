@@ -1,9 +1,9 @@
-//! A filter of keys: it says "no" for certain, and "perhaps" where the table must be asked.
+//! A Bloom filter of dedup keys. Its "no" is certain. After a "perhaps" the table must be read.
 
 use crate::DedupKey;
 
-/// A Bloom filter in blocks of 512 bits, so that a look touches one cache line. At sixteen bits a key about one look in
-/// seven hundred says "perhaps" of a key that was never there.
+/// A Bloom filter in blocks of 512 bits: one lookup touches one cache line. At 16 bits for each key, about one lookup in 700
+/// says "perhaps" for a key that was never inserted.
 #[derive(Clone)]
 pub(super) struct Filter(Vec<[u64; 8]>);
 
@@ -35,7 +35,7 @@ impl Filter {
             .is_some_and(|block| Self::probes(bits).all(|(word, mask)| block[word] & mask != 0))
     }
 
-    /// The key is a hash: its first half chooses the block, its second the bits.
+    /// The key is a hash: its first half selects the block, its second half the bits.
     fn place(&self, key: &DedupKey) -> (usize, u64) {
         let half = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap_or_default());
         let (first, second) = key.split_at(8);
@@ -58,7 +58,7 @@ impl Filter {
             .collect()
     }
 
-    /// Takes saved bits over. False when they are of another size.
+    /// Loads saved bits. False when their size differs.
     pub(super) fn fill(&mut self, bytes: &[u8]) -> bool {
         let (words, rest) = bytes.as_chunks::<8>();
         if words.len() != self.0.len() * 8 || !rest.is_empty() {
@@ -85,7 +85,7 @@ mod tests {
         digest.first_chunk().copied().unwrap()
     }
 
-    /// A filter that always says "perhaps" would be right, and make every message a look at the disk.
+    /// A filter that always says "perhaps" would be correct, but every message would read the disk.
     #[test]
     fn a_filter_says_perhaps_of_every_key_in_it_and_of_hardly_any_other() {
         let mut filter = Filter::for_keys(4_000);

@@ -1,6 +1,6 @@
-//! What stands at the path, before SQLite may touch it: SQLite would mend, convert or begin anew without a word.
+//! Checks the database files before SQLite opens them. SQLite would repair, convert or recreate them without an error.
 //!
-//! Whatever is refused here is left as it is, byte for byte.
+//! Refused files are not changed.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -8,14 +8,14 @@ use std::path::Path;
 
 use super::log::{self, Fault, Log, number};
 use super::mark::Mark;
-use super::{beside, schema};
+use super::{schema, with_ending};
 use crate::Error;
 
-/// The header of the file and that of its first b-tree page.
+/// The bytes of the file header and the header of the first b-tree page.
 const HEAD: usize = 108;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Refuses what is not ours, not whole or not to be written.
+/// Refuses a file that is not a Campanile database, is incomplete, or cannot be written.
 pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
     let found = match path.metadata() {
         Ok(found) => Some(found),
@@ -31,7 +31,7 @@ pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
     match found.filter(|found| found.len() > 0) {
         None => check_fresh(path, mark),
         Some(found) => {
-            for name in [path, &beside(path, "-wal"), &beside(path, "-shm")] {
+            for name in [path, &with_ending(path, "-wal"), &with_ending(path, "-shm")] {
                 check_writable(name)?;
             }
             check_kept(path, &found, mark)
@@ -39,22 +39,22 @@ pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
     }
 }
 
-/// There is no database yet, or there is none any more.
+/// There is no database. Refuses when there was one before.
 fn check_fresh(path: &Path, mark: &Mark) -> Result<(), Error> {
-    let log = beside(path, "-wal");
+    let log = with_ending(path, "-wal");
     let logged = log.metadata().map_or(0, |found| found.len());
     let (shown, gone) = (path.display(), "is missing or empty");
     if logged > 0 {
         return Err(Error::Open(format!(
-            "{shown} {gone}, but its log {} holds {logged} bytes: alerts that were answered may be in it. Nothing was \
-             changed. Copy both away, then put a back-up in the place of the first and move the second aside.",
+            "{shown} {gone}, but its log {} holds {logged} bytes, which can contain alerts that were answered. Nothing was \
+             changed. Copy both files to another folder, restore a backup of the database, and remove the log.",
             log.display()
         )));
     }
     if mark.was_made() {
         return Err(Error::Open(format!(
-            "{shown} {gone}, and {} says that a database was kept here. Nothing was changed. Is the disk mounted? Put the \
-             file or a back-up in its place; or, to begin with an empty database, remove {}.",
+            "{shown} {gone}, and {} says that a database was kept here. Nothing was changed. Check that the disk is mounted, \
+             or restore the file from a backup. To start with an empty database instead, remove {}.",
             mark.path().display(),
             mark.path().display()
         )));
@@ -62,7 +62,7 @@ fn check_fresh(path: &Path, mark: &Mark) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file left by another user, as root leaves them behind, is the usual reason.
+/// The usual reason is a file that root owns, from a `sqlite3` that was run as root.
 fn check_writable(path: &Path) -> Result<(), Error> {
     match File::options().read(true).write(true).open(path) {
         Ok(_) => Ok(()),
@@ -80,7 +80,7 @@ fn forbidden(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn check_kept(path: &Path, found: &Metadata, mark: &Mark) -> Result<(), Error> {
-    let (shown, log_path) = (path.display(), beside(path, "-wal"));
+    let (shown, log_path) = (path.display(), with_ending(path, "-wal"));
     let head = head(path).map_err(|error| forbidden(path, &error))?;
     if !head.starts_with(MAGIC) || head.len() < HEAD {
         return Err(schema::damaged(
@@ -93,7 +93,7 @@ fn check_kept(path: &Path, found: &Metadata, mark: &Mark) -> Result<(), Error> {
         Fault::Damaged(frame) => schema::damaged(
             path,
             &format!(
-                "its log {} is damaged in frame {frame}, and alerts that were answered stand behind it",
+                "its log {} is damaged in frame {frame}, and later frames hold alerts that were answered",
                 log_path.display()
             ),
         ),
@@ -101,8 +101,8 @@ fn check_kept(path: &Path, found: &Metadata, mark: &Mark) -> Result<(), Error> {
     check_identity(path, log.first.as_deref().unwrap_or(&head))?;
     if mark.wants_log_of(found) && !log_path.exists() {
         return Err(Error::Open(format!(
-            "{shown} was not closed when Campanile last ended, and its log {} is gone: alerts that were answered may have \
-             been in it. Nothing was changed. Put the log back; or, to go on without it, remove {}.",
+            "{shown} was not closed when Campanile last ended, and its log {} is gone. It can have contained alerts that \
+             were answered. Nothing was changed. Put the log back. To start without it and lose them, remove {}.",
             log_path.display(),
             mark.path().display()
         )));
@@ -116,34 +116,34 @@ fn head(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Whose it is, and how old.
+/// Which program wrote the file, and which schema version it has.
 fn check_identity(path: &Path, head: &[u8]) -> Result<(), Error> {
     let shown = path.display();
     let (version, application) = (number(head, 60), number(head, 68));
-    // A leaf without a cell: no table was ever made.
+    // An empty leaf page: no table was ever created.
     let blank = head.get(100) == Some(&13) && head.get(103..105) == Some(&[0, 0]);
     if application != schema::APPLICATION_ID && !(blank && application == 0) {
         return Err(Error::Open(format!(
-            "{shown} is a SQLite file of another program. Name another file in [store] url."
+            "{shown} is a SQLite file of another program. Set [store] url to another file."
         )));
     }
     if version > schema::version() {
         return Err(Error::Open(format!(
-            "{shown} was written by a newer Campanile (schema {version}, this one knows {}). Run that version, or restore \
-             the back-up from before it.",
+            "{shown} was written by a newer Campanile (schema {version}; this program supports at most {}). Run the newer \
+             version, or restore a backup that was made before the upgrade.",
             schema::version()
         )));
     }
     Ok(())
 }
 
-/// Every page must be somewhere: in the file, or in the log on its way there.
+/// Every page must be in the file or in the log.
 fn check_length(path: &Path, bytes: u64, head: &[u8], log: &Log) -> Result<(), Error> {
     let page = match number(head, 16) >> 16 {
         1 => 65_536,
         size => u64::from(size.max(512)),
     };
-    // A count of pages that an old SQLite did not keep says nothing.
+    // The page count is valid only when its version matches the change counter; old SQLite versions did not update it.
     let counted = number(head, 24) == number(head, 92);
     let wanted = log.pages.or(counted.then(|| number(head, 28))).unwrap_or(0);
     let there = u32::try_from(bytes / page).unwrap_or(u32::MAX);
@@ -152,6 +152,6 @@ fn check_length(path: &Path, bytes: u64, head: &[u8], log: &Log) -> Result<(), E
         return Ok(());
     }
     let wanted = u64::from(wanted) * page;
-    let what = format!("it is cut short, {bytes} bytes of {wanted}");
+    let what = format!("it is cut short: it has {bytes} of {wanted} bytes");
     Err(schema::damaged(path, &what))
 }

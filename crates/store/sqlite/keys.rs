@@ -1,12 +1,12 @@
-//! Which messages have been seen, at a cost that does not grow with how many there were.
+//! The dedup keys of all kept messages, at a cost that does not grow with their number.
 //!
-//! Message ids are random words, and a b-tree keyed by random words dirties one page for each of them: ten million
-//! kept alerts make such a store ten times slower. So keys are kept as a log-structured tree does it. New keys are held
-//! in memory (`hot`). A full `hot` becomes a sorted `run` that is appended to the end of one table, a few rows with each
-//! later commit, so that no commit waits for it. What a crash takes from memory is read back from the newest alerts.
+//! Message ids are random, and a b-tree with random keys changes one page for each insert: with ten million kept alerts such
+//! a store is ten times slower. So keys are kept in a log-structured merge tree. New keys are held in memory (`hot`). A full
+//! `hot` becomes a sorted `run`. The run is appended to one table, a few rows with each later commit, so no commit waits for
+//! it. After a crash the keys that were only in memory are read back from the newest alerts.
 //!
-//! Looking a key up asks `hot`, the run being written, and then one Bloom filter for each epoch of sixteen runs. Only
-//! where a filter says "perhaps" is the table asked. Keys are 128 bits of SHA-256: no two messages share one by chance.
+//! A lookup reads `hot`, then the run that is being written, then one Bloom filter for each epoch of 16 runs. It reads the
+//! table only after a filter says "perhaps". Keys are 128 bits of SHA-256: two messages do not share a key by chance.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -18,14 +18,14 @@ use super::filter::Filter;
 use crate::{DedupKey, Seq};
 use campanile_model::failpoint;
 
-/// Keys in one run. At about 40 bytes each, two such sets (`hot` and `frozen`) are what the store holds in memory.
+/// Keys in one run. The store holds two such sets in memory (`hot` and `frozen`), at about 40 bytes for each key.
 const RUN_KEYS: usize = 65_536;
 /// Runs that share one filter.
 const EPOCH_RUNS: i64 = 16;
-/// Rows of the run being written that go with a commit, whatever it brought; twice the commit's own come on top.
+/// Rows of the current run that each commit writes, plus two for each new key of the commit.
 const ROWS_PER_COMMIT: usize = 64;
 
-/// A hasher for keys that are hashes already.
+/// A hasher for keys that are already hashes.
 #[derive(Default)]
 struct FirstBytes(u64);
 
@@ -41,17 +41,17 @@ impl Hasher for FirstBytes {
     }
 }
 
-/// One seen key with the hash of what its message said.
+/// Seen keys, each with the content hash of its message.
 type Seen = HashMap<DedupKey, u64, BuildHasherDefault<FirstBytes>>;
 
-/// A full `hot` on its way to the table.
+/// A full `hot` that is being written to the table.
 struct Frozen {
     run: i64,
     keys: Seen,
     sorted: Vec<DedupKey>,
     last_seq: Seq,
     newest_ms: i64,
-    /// Rows that are committed, and rows that are in the open transaction.
+    /// Committed rows, and rows in the open transaction.
     written: usize,
     writing: usize,
 }
@@ -59,10 +59,10 @@ struct Frozen {
 /// The keys of one store.
 pub(super) struct Keys {
     hot: Seen,
-    /// Keys of the open transaction, to be taken back when it fails.
+    /// Keys of the open transaction. They are removed when it fails.
     uncommitted: Vec<DedupKey>,
     frozen: Option<Frozen>,
-    /// Runs that are whole, oldest first, by epoch.
+    /// Complete runs, oldest first, by epoch.
     epochs: Vec<Epoch>,
     next_run: i64,
     newest_ms: i64,
@@ -76,7 +76,7 @@ struct Epoch {
 }
 
 impl Keys {
-    /// Reads what is kept, and the newest keys from the alerts themselves.
+    /// Loads the runs and filters, and the newest keys from the table of alerts.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
         Self::load_with(connection, failpoint::bound("run-keys", RUN_KEYS))
     }
@@ -89,7 +89,7 @@ impl Keys {
         }
         let last_seq = runs.last().map_or(0, |(_, seq)| *seq);
         let next_run = runs.last().map_or(0, |(run, _)| run + 1);
-        // A run that was being written when the process died is begun anew.
+        // A run that was incomplete when the process ended is written again from its start.
         connection.execute("DELETE FROM dedup WHERE run >= ?1", [next_run])?;
         let mut keys = Self {
             hot: Seen::default(),
@@ -120,7 +120,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// What the message of this key said, when it is known.
+    /// The content hash of a known key.
     pub(super) fn get(
         &self,
         connection: &Connection,
@@ -147,14 +147,14 @@ impl Keys {
         Ok(None)
     }
 
-    /// Remembers a key of the open transaction.
+    /// Adds a key of the open transaction.
     pub(super) fn insert(&mut self, key: DedupKey, content: u64, received: Timestamp) {
         self.hot.insert(key, content);
         self.uncommitted.push(key);
         self.newest_ms = self.newest_ms.max(received.as_millisecond());
     }
 
-    /// Writes some rows of the run that is on its way, in the open transaction.
+    /// Writes some rows of the current run in the open transaction.
     pub(super) fn write_some(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let Some(frozen) = &mut self.frozen else {
             return Ok(());
@@ -177,7 +177,7 @@ impl Keys {
         Ok(())
     }
 
-    /// The open transaction is durable. A full `hot` is put on its way; a run that is whole answers from the table.
+    /// The open transaction is durable. A full `hot` becomes the current run. A complete run is read from the table from now on.
     pub(super) fn committed(&mut self, last_seq: Seq) {
         self.uncommitted.clear();
         if let Some(mut frozen) = self.frozen.take() {
@@ -194,7 +194,7 @@ impl Keys {
         }
     }
 
-    /// The open transaction is gone, and what it brought with it.
+    /// The open transaction was rolled back: its keys are removed.
     pub(super) fn rolled_back(&mut self) {
         for key in self.uncommitted.drain(..) {
             self.hot.remove(&key);
@@ -204,7 +204,7 @@ impl Keys {
         }
     }
 
-    /// Removes one small step of the runs in which nothing is newer than `before_ms`. True while there is more.
+    /// Removes a few rows of the oldest run that has no key newer than `before_ms`. True while there are more.
     pub(super) fn prune(
         &mut self,
         connection: &Connection,
@@ -280,14 +280,14 @@ impl Keys {
         &mut self.epochs[at]
     }
 
-    /// Keeps the filter of an epoch with its last run, so that a start need not read a million keys.
+    /// Saves the filter of an epoch with its last run, so a start does not read a million keys.
     fn save_filter(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let Some(frozen) = self.frozen.take() else {
             return Ok(());
         };
         if (frozen.run + 1) % EPOCH_RUNS == 0 {
             let epoch = self.epoch_of(frozen.run);
-            // A rolled back transaction leaves bits behind, which costs a look at the table and nothing else.
+            // A rollback leaves bits in the filter. They cost a lookup in the table and nothing else.
             frozen
                 .sorted
                 .iter()

@@ -1,11 +1,12 @@
-//! SQLite's log (the `-wal` file), read before SQLite reads it.
+//! Checks SQLite's write-ahead log (WAL, the `-wal` file) before SQLite reads it.
 //!
-//! SQLite takes a frame that does not fit its checksum for the torn end of a write that nobody was told of, and goes on
-//! without it and all that follows. After a crash that is right. After a flipped bit it drops in silence what was
-//! answered with 2xx. The two are told apart here: checksums run from frame to frame, and SQLite writes on behind a
-//! commit only once that commit is synced. So a commit behind the break with a frame that runs on from it was promised.
+//! When the checksum of a frame is wrong, SQLite takes that frame for the end of a torn write that was never answered. It
+//! ignores the frame and all later ones. After a crash this is correct. After a flipped bit it silently drops callbacks that
+//! were answered with 2xx. This module distinguishes the two: each checksum continues from the frame before, and SQLite
+//! writes after a commit frame only when that commit is synced. So a valid commit frame after the broken frame, followed by
+//! a frame that continues its checksum, proves that synced commits are damaged.
 //!
-//! What cannot be told apart: damage in the last commits, with little behind them, looks like a torn write.
+//! Not detected: damage in the last commits, with few frames after them, looks like a torn write.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,26 +15,26 @@ use std::path::Path;
 
 const HEADER: usize = 32;
 const FRAME: usize = 24;
-/// The last bit says in which order of bytes the sums run.
+/// The last bit gives the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 
-/// What the log holds beyond the file.
+/// What the log contains.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// Pages of the whole database after the last commit; none without one.
+    /// The number of pages of the database after the last commit. None without a commit.
     pub(super) pages: Option<u32>,
-    /// The pages that are in it.
+    /// The pages in committed frames.
     pub(super) holds: HashSet<u32>,
-    /// The first page, where it is in it.
+    /// The first page of the database, when it is in a committed frame.
     pub(super) first: Option<Vec<u8>>,
 }
 
-/// Why a log is not taken.
+/// Why a log is refused.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// It cannot be read.
     Fault(std::io::Error),
-    /// Something that was promised is damaged, in the frame of this number or in the header (0).
+    /// A synced commit is damaged: the number of the frame, or 0 for the header.
     Damaged(usize),
 }
 
@@ -69,7 +70,7 @@ impl Sum {
     }
 }
 
-/// A number of the file formats of SQLite: four bytes, the highest first. Zero beyond the end.
+/// A number in SQLite's file formats: four bytes, big-endian. Zero after the end.
 pub(super) fn number(bytes: &[u8], at: usize) -> u32 {
     let four = bytes.get(at..).and_then(|rest| rest.first_chunk());
     four.map_or(0, |four| u32::from_be_bytes(*four))
@@ -100,7 +101,7 @@ impl Header {
     }
 }
 
-/// Reads the log at `path`. One that is missing or was never begun holds nothing.
+/// Reads the log at `path`. A missing or blank log holds nothing.
 pub(super) fn read(path: &Path) -> Result<Log, Fault> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -114,7 +115,7 @@ pub(super) fn read(path: &Path) -> Result<Log, Fault> {
     }
     match Header::read(&bytes) {
         Some(header) => frames(&mut file, &header),
-        // Room that was given to the file before its first bytes came reads as zeros.
+        // Space that was allocated before the first write reads as zeros.
         None if bytes == [0; HEADER] && is_blank(&mut file)? => Ok(Log::default()),
         None => Err(Fault::Damaged(0)),
     }
@@ -126,8 +127,8 @@ fn frames(file: &mut impl Read, header: &Header) -> Result<Log, Fault> {
     let mut first = None;
     let mut sum = header.sum;
     let mut broken = None;
-    // The frame before: its sum as it stands there, and whether it is a commit beyond doubt. A torn header can bear the
-    // mark of a commit that stood in its place before the log was begun anew.
+    // The frame before: its stored checksum, and whether it is certainly a commit. A torn frame header can contain the
+    // commit mark of an older frame, from before SQLite restarted the log.
     let mut before = (header.sum, false);
     let mut frame = vec![0; FRAME + header.page];
     let mut count = 0;
@@ -163,7 +164,7 @@ fn frames(file: &mut impl Read, header: &Header) -> Result<Log, Fault> {
     Ok(log)
 }
 
-/// Fills the buffer; false at the end, also in the midst of it.
+/// Fills the buffer. False when the file ends first.
 fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<bool> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(true),
@@ -195,7 +196,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// Frames of a log: the page, and how many there are after it where it is a commit.
+    /// Frames of a log: the page number, and for a commit the number of pages of the database.
     fn log(salts: [u8; 8], frames: &[(u32, u32)]) -> Vec<u8> {
         let mut log = [
             words([MAGIC | 1, 3_007_000]),
@@ -256,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_torn_write_over_an_older_log_is_not() {
-        // Before the log was begun anew, a commit stood in the place of the frame that is torn in its header.
+        // Before SQLite restarted the log, a commit frame was at the place of the torn frame header.
         let old = log(OLD, &[(1, 9); 10]);
         let new = log(NEW, &[(1, 0), (2, 9), (3, 0), (4, 0), (5, 0), (6, 9)]);
         let mut bytes = old;

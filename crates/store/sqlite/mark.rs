@@ -1,7 +1,7 @@
-//! The lock beside the file, and the word in it: that a store was made here, and whether its log must be there.
+//! The lock file, and the mark in it: whether a database was created here, and whether its log must exist.
 //!
-//! SQLite takes an empty file for a new one, and a missing log for an empty one. Without the mark, a lost file would be
-//! a fresh start in silence.
+//! SQLite takes an empty file for a new database, and a missing log for an empty one. Without the mark, a lost file would
+//! silently become an empty database.
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
@@ -9,17 +9,17 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::beside;
+use super::with_ending;
 use crate::Error;
 
-/// The words have one length, so that one is written over the other without room being needed.
+/// Both words have the same length: one overwrites the other without more disk space.
 const OPEN: &str = "open  ";
 const CLOSED: &str = "closed";
 
-const NOTE: &str = "Campanile holds this file locked while it runs, and notes here that a database stands beside it.\n\
-                    Remove it only to begin with an empty database, or after another one was put in its place.\n";
+const NOTE: &str = "Campanile locks this file while it runs, and records here that a database exists next to it.\n\
+                    Remove this file only to start with an empty database, or after you replaced the database.\n";
 
-/// The held lock.
+/// The lock, held until it is dropped.
 pub(super) struct Mark {
     file: File,
     path: PathBuf,
@@ -27,9 +27,9 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Takes the lock, so that two gateways never share one file, and reads what the last holder left.
+    /// Takes the lock, so two gateways never share one file, and reads the mark of the last holder.
     pub(super) fn take(database: &Path) -> Result<Self, Error> {
-        let path = beside(database, ".lock");
+        let path = with_ending(database, ".lock");
         let file = File::options()
             .create(true)
             .truncate(false)
@@ -41,13 +41,13 @@ impl Mark {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Open(format!(
-                    "{} is in use by another Campanile. Stop that one first, or name another file in [store] url.",
+                    "{} is in use by another Campanile process. Stop that process first, or set [store] url to another file.",
                     database.display()
                 )));
             }
             Err(TryLockError::Error(e)) => {
                 return Err(Error::Open(format!(
-                    "cannot lock {}: {e}. SQLite needs a local disk, not a network file system.",
+                    "cannot lock {}: {e}. Put the database on a local disk: SQLite does not work on a network file system.",
                     path.display()
                 )));
             }
@@ -56,31 +56,31 @@ impl Mark {
         Ok(Self { file, path, said })
     }
 
-    /// Where it is.
+    /// The path of the lock file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether a store was made here before.
+    /// Whether a database was created here before.
     pub(super) fn was_made(&self) -> bool {
         self.said.starts_with(OPEN) || self.said.starts_with(CLOSED)
     }
 
-    /// Whether this very file was open when its holder ended without closing it: then its log is still needed.
+    /// Whether the last holder ended without closing this file. Its log is then still needed.
     pub(super) fn wants_log_of(&self, database: &Metadata) -> bool {
         self.said.starts_with(&words(OPEN, database))
     }
 
-    /// The file is open and its log is there. What cannot be written is no claim, and does no harm.
+    /// Records that the database is open and its log exists. A failed write leaves the older mark, which is safe.
     pub(super) fn opened(&self, database: &Path) -> io::Result<()> {
-        // The log's name must be on the disk before its absence can mean anything.
+        // The folder entry of the log must be synced first. Only then does a missing log mean a loss.
         let folder = database.parent().filter(|f| !f.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         let words = words(OPEN, &database.metadata()?);
         self.write((words + "\n" + NOTE).as_bytes())
     }
 
-    /// The file is about to be closed, which removes the log.
+    /// Records that the database is about to be closed, which removes the log.
     pub(super) fn closing(&self) -> io::Result<()> {
         self.write(CLOSED.as_bytes())
     }
@@ -92,7 +92,7 @@ impl Mark {
 }
 
 impl Drop for Mark {
-    /// Given back by word: a child that was forked meanwhile and still holds the file would keep the lock.
+    /// Unlocks explicitly: a forked child that still has the file open would keep the lock.
     fn drop(&mut self) {
         let _failed = self.file.unlock();
     }
@@ -100,12 +100,12 @@ impl Drop for Mark {
 
 fn unmade(path: &Path, error: &io::Error) -> Error {
     Error::Open(format!(
-        "cannot make {}: {error}. Its folder must exist, and the user that runs Campanile must be allowed to write there.",
+        "cannot create {}: {error}. Its folder must exist, and the user that runs Campanile must be allowed to write there.",
         path.display()
     ))
 }
 
-/// A copy that was put in the place of a file has another number or another time of birth.
+/// The state with inode and creation time. A copy in the place of the file has other values.
 fn words(state: &str, database: &Metadata) -> String {
     let born = database.created().ok();
     let born = born.and_then(|at| at.duration_since(UNIX_EPOCH).ok());

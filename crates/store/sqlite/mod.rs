@@ -1,7 +1,6 @@
 //! The embedded store: one SQLite file, one writer thread, group commit.
 //!
-//! One process owns the file (a lock beside it says so). That ownership is the lease on every lane: what another
-//! process could be sending, nobody sends.
+//! One process owns the file and holds a lock file next to it. So no other process can send from the same lanes.
 
 mod courier;
 mod filter;
@@ -33,17 +32,17 @@ use crate::Error;
 /// An open file with its writer and readers.
 pub struct Sqlite {
     readers: Readers,
-    /// Holds the lock until it has closed the file.
+    /// The thread holds the lock until it has closed the file.
     writer: Mutex<Option<JoinHandle<()>>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
 }
 
 impl Sqlite {
-    /// Opens or makes the file at `path`.
+    /// Opens or creates the file at `path`.
     ///
     /// # Errors
-    /// [`Error::Open`] with what to do about it: another process has the file, it is damaged, another program's or a
-    /// newer Campanile's, its folder is missing or not writable.
+    /// [`Error::Open`] names the problem and the fix: another process has the file, it is damaged, another program or a newer
+    /// Campanile wrote it, or its folder is missing or not writable.
     pub fn open(path: &Path) -> Result<Self, Error> {
         session::check_version().map_err(Error::Open)?;
         let mark = Mark::take(path)?;
@@ -55,7 +54,7 @@ impl Sqlite {
         let session = Session::load(connection).map_err(fault)?;
         if let Err(error) = mark.opened(path) {
             let mark = mark.path().display();
-            tracing::warn!(%mark, %error, "the mark beside the database cannot be written; a lost file may go unnoticed");
+            tracing::warn!(%mark, %error, "the lock file of the database cannot be written; the next start cannot detect a lost database file");
         }
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
@@ -79,7 +78,7 @@ impl Sqlite {
         queue.ok_or_else(|| Error::Stopped("it is closed".to_owned()))
     }
 
-    /// Writes and waits for the commit and, while the queue is full, for room in it. It sees all that was appended before.
+    /// Writes and waits for the commit. While the queue is full, it waits for space. It sees all earlier appends.
     async fn write<T: Send + 'static>(
         &self,
         mut write: impl FnMut(&mut Session) -> rusqlite::Result<T> + Send + 'static,
@@ -91,13 +90,14 @@ impl Sqlite {
         self.enqueue(true, seeing_all).await
     }
 
-    /// Hands something to the writer and waits for the commit. Vendors are told to come again when the queue is full.
+    /// Passes work to the writer and waits for the commit. When the queue is full, it waits for space or returns
+    /// [`Error::Busy`].
     async fn enqueue<T: Send + 'static>(
         &self,
         wait_for_room: bool,
         write: impl FnMut(&mut Session) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
-        let stopped = || Error::Stopped("its writer is gone".to_owned());
+        let stopped = || Error::Stopped("its writer thread has ended".to_owned());
         let (task, answer) = Task::new(write);
         let queue = self.queue()?;
         let task: Box<dyn Work> = Box::new(task);
@@ -115,7 +115,7 @@ impl Sqlite {
 }
 
 impl Drop for Sqlite {
-    /// Ends the writer before the lock is given back.
+    /// Waits for the writer to close the file and release the lock.
     fn drop(&mut self) {
         drop(
             self.queue
@@ -129,14 +129,14 @@ impl Drop for Sqlite {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(writer) = writer {
-            // A writer that panicked has nothing left to close.
+            // A writer that panicked has already dropped its connection.
             let _panicked = writer.join();
         }
     }
 }
 
-/// The path of a file that stands beside the database: `-wal`, `.lock`.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// The path of a file next to the database: `-wal`, `-shm`, `.lock`.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

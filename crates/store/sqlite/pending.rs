@@ -1,7 +1,7 @@
-//! What is pending, in a table for each sink.
+//! Pending deliveries, in one table for each sink.
 //!
-//! Places only grow, so that each sink's rows are appended to the end of a b-tree of their own, page after full page. In
-//! one table for all, every sink but the last would be inserted somewhere in the middle, and its neighbours rewritten.
+//! Places only grow, so the rows of a sink are appended to the end of its own b-tree. In one table for all sinks, the rows of
+//! every sink except the last would be inserted in the middle, and the pages around them rewritten.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,10 @@ use rusqlite::{CachedStatement, Connection};
 use super::read;
 use crate::{Seq, SinkId};
 
-/// What [`super::read`] makes rows of.
+/// The columns that [`super::read`] reads.
 const COLUMNS: &str = "seq, fingerprint, attempts, due_ms, owed_ms, redriven, code, error";
 
-/// Makes the table of a sink that is new.
+/// Creates the table of a new sink.
 pub(super) fn create(connection: &Connection, sink: SinkId) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS {} (
@@ -24,7 +24,7 @@ pub(super) fn create(connection: &Connection, sink: SinkId) -> rusqlite::Result<
     ))
 }
 
-/// Gives each sink the rows that it has in the one table of older files.
+/// Migration: moves the rows of the one table of older files to the table of each sink.
 pub(super) fn split(connection: &Connection) -> rusqlite::Result<()> {
     for (sink, _) in read::known_sinks(connection)? {
         create(connection, sink)?;
@@ -37,7 +37,7 @@ pub(super) fn split(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("DROP TABLE delivery")
 }
 
-/// The table of a sink.
+/// The name of a sink's table.
 pub(super) fn table(sink: SinkId) -> String {
     format!("delivery_{sink}")
 }
@@ -67,7 +67,7 @@ pub(super) fn select<'c>(
     connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {} {which}", table(sink)))
 }
 
-/// The places after `after` and up to `last` that are pending for any sink.
+/// The places from `after` (exclusive) to `last` (inclusive) that are pending for any sink.
 pub(super) fn between(
     connection: &Connection,
     after: Seq,

@@ -1,4 +1,4 @@
-//! Removing what is older than the retention, a few rows at a time, so that no callback waits for it.
+//! Removes rows that are older than the retention, a few at a time, so no callback waits for it.
 
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -8,10 +8,10 @@ use super::session::Session;
 use crate::{Seq, SinkId, id};
 use campanile_model::failpoint;
 
-/// Rows that one step may remove or pass over.
+/// Rows that one step may remove or skip.
 const STEP_ROWS: i64 = 500;
 
-/// How far the present round has come.
+/// The progress of the current round.
 #[derive(Default)]
 pub(super) struct Pruned {
     alert: Seq,
@@ -19,7 +19,7 @@ pub(super) struct Pruned {
     handle: (Uuid, SinkId),
 }
 
-/// One step. True while there is more to do. Alerts that are pending or dead letters stay, with their callbacks.
+/// One step. True while there is more to do. Alerts with a pending delivery or a dead letter stay, with their callbacks.
 pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     if letters(session, before_ms)?
         || alerts(session, before_ms)?
@@ -35,7 +35,8 @@ pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bo
     keys.prune(connection, before_ms, STEP_ROWS)
 }
 
-/// Dead letters and quarantine go by their own age, and first: they hold alerts back. Attempts go with their alerts.
+/// Dead letters and quarantined callbacks expire by their own age. They are removed first, because a dead letter keeps its
+/// alert. Attempts are removed with their alerts.
 fn letters(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
     let mut removed = 0;
     for sql in [
@@ -50,8 +51,8 @@ fn letters(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
     Ok(removed > 0)
 }
 
-/// The next rows by place, each with whether it is wanted still, up to the first that is young: rows come in the order of
-/// their age, so that no step reads more than it may, however many are kept.
+/// The next expired rows by place, each with whether it is still needed. Rows are in order of age, so reading stops at the
+/// first row that has not expired, and a step reads at most [`STEP_ROWS`] rows.
 fn old(
     connection: &Connection,
     next: &str,
@@ -79,8 +80,8 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
         return Ok(false);
     };
     let pending = pending::between(connection, session.pruned.alert, last)?;
-    // The highest place is kept aside, so that it is never given again when its alert is gone. It is not asked of the
-    // table: an earlier round may have removed that alert, and left an older one that is pending.
+    // The highest place is saved, so it is never assigned again after its alert is removed. The table cannot tell it: an
+    // earlier round can have removed that alert and kept an older one that is pending.
     connection
         .prepare_cached("INSERT OR REPLACE INTO meta VALUES ('last_seq', ?1)")?
         .execute([session.last_seq()])?;
@@ -118,8 +119,9 @@ fn callbacks(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// Handles in the order of their episodes, up to the first episode that is young. The first round that finds an episode
-/// closed notes the last place that was given; a later one removes the handle when all alerts up to that place are gone.
+/// Handles in the order of their episodes, up to the first episode that has not expired. The first round that finds an
+/// episode closed records the last assigned place. A later round removes the handle when all alerts up to that place are
+/// removed.
 fn handles(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let old = old_handles(session, before_ms)?;
     let Some(last) = old.last().map(|handle| handle.key) else {
@@ -147,7 +149,7 @@ fn handles(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// A row of the table of handles.
+/// A row of the table `handle`.
 struct Handle {
     key: (Uuid, SinkId),
     ended_seq: Option<Seq>,

@@ -1,8 +1,8 @@
-//! The tables, and how an older file becomes a newer one.
+//! The tables, and the migration of older files.
 //!
-//! The layout is chosen for one writer that appends: every row of an accepted alert goes to the end of its b-tree, so
-//! that the cost of an alert does not grow with the number that are kept. Nothing is keyed by a message id or any other
-//! random word ([`super::keys`] says how duplicates are found all the same).
+//! The layout is made for one writer that appends: every row of an accepted alert goes to the end of its b-tree, so the cost
+//! of an alert does not grow with the number of kept alerts. No table is keyed by a message id or another random value.
+//! [`super::keys`] describes how duplicates are found.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use super::pending;
 use crate::Error;
 use campanile_model::failpoint;
 
-/// Marks the file as ours: "CMPN".
+/// Identifies a Campanile database: "CMPN".
 pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
-/// Each step brings a file from the version of its index to the next. Steps that were released are never changed.
+/// The step at index N migrates a file from version N to N + 1. A released step is never changed.
 const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(STEP_1),
     pending::split,
@@ -101,13 +101,13 @@ const STEP_3: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// The version that this program writes.
+/// The schema version that this program writes.
 pub(super) fn version() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
-/// Makes the file ours and brings it to the newest version, each step in a transaction of its own. Whose the file is has
-/// been looked at before ([`super::inspect`]).
+/// Creates the tables or migrates the file to the newest version, each step in a transaction of its own.
+/// [`super::inspect`] has checked before that the file is a Campanile database.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
@@ -136,12 +136,12 @@ fn apply(
     transaction.commit()
 }
 
-/// What SQLite says of a file, with its name and what an operator can do about it.
+/// The error of SQLite, with the name of the file and the fix.
 pub(super) fn trouble(path: &Path, error: &rusqlite::Error) -> String {
     format!("{}: {error}. {}", path.display(), advice(path, error))
 }
 
-/// The refusal of a damaged file.
+/// The error for a damaged file.
 pub(super) fn damaged(path: &Path, what: &str) -> Error {
     Error::Open(format!(
         "{} is damaged: {what}. Nothing was changed. {}",
@@ -150,7 +150,7 @@ pub(super) fn damaged(path: &Path, what: &str) -> Error {
     ))
 }
 
-/// Whether this says that the file holds something else than was written to it.
+/// Whether the error means that the file is damaged.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(
@@ -162,8 +162,8 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 fn salvage(path: &Path) -> String {
     let path = path.display();
     format!(
-        "Stop Campanile and copy the file away together with its -wal: pending alerts may be in them. Then restore a \
-         back-up, or save what can be read with `sqlite3 {path} .recover | sqlite3 saved.db`."
+        "Stop Campanile and copy the file and its -wal file to another folder: they can contain pending alerts. Then restore \
+         a backup, or save what can be read with `sqlite3 {path} .recover | sqlite3 saved.db`."
     )
 }
 
@@ -174,11 +174,11 @@ fn advice(path: &Path, error: &rusqlite::Error) -> String {
             "Its folder must exist, the user that runs Campanile must be allowed to write the file and the folder, and the \
              disk must not be mounted read-only."
         }
-        Some(ErrorCode::DiskFull) => "The disk is full: make room on it.",
+        Some(ErrorCode::DiskFull) => "The disk is full: free some space.",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "Another program has the file open and holds it: end that one."
+            "Another program has locked the file: stop that program."
         }
-        _ => "Look at the disk (is it full, failing, gone?) and at the file's permissions.",
+        _ => "Check the disk (full, failing, not mounted) and the permissions of the file.",
     };
     advice.to_owned()
 }

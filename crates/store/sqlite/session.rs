@@ -1,4 +1,4 @@
-//! The writer's side: one connection, one open transaction, and what is kept in memory beside it.
+//! The state of the writer: one connection, one open transaction, and its caches.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,16 +14,16 @@ use super::prune::Pruned;
 use crate::{Appended, Appending, Entry, NewAlert, Seq, SinkId, codec, id};
 use campanile_model::failpoint;
 
-/// Open problems remembered beside their table; past this many the memory is begun anew.
+/// Entries in the cache of open problems. When it is full, it is cleared.
 const PROBLEMS_MAX: usize = 65_536;
 
-/// The newest SQLite fault that matters here, a WAL reset that could lose commits, is mended from this version on.
+/// This version fixes the newest SQLite bug that matters here: a WAL reset that could lose commits.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
-/// A source and a problem of it.
+/// The number of a source, and the fingerprint of one of its problems.
 type Problem = (i64, Fingerprint);
 
-/// The writer's connection and memory.
+/// The writer's connection and caches.
 pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) keys: Keys,
@@ -31,14 +31,14 @@ pub(super) struct Session {
     committed: Numbers,
     id_random: u16,
     sources: HashMap<String, i64>,
-    /// The episode of a problem that is firing; none for one that is known not to.
+    /// The episode of a firing problem. None for a problem that is known not to fire.
     problems: HashMap<Problem, Option<Uuid>>,
     /// Deliveries of the open transaction that are not yet written.
     pending: Vec<PendingRow>,
     pub(super) pruned: Pruned,
 }
 
-/// A delivery as it is first pending.
+/// A new pending delivery.
 #[derive(Clone, Copy)]
 struct PendingRow {
     sink: SinkId,
@@ -47,12 +47,12 @@ struct PendingRow {
     since: Timestamp,
 }
 
-/// The numbers that grow with each row.
+/// The counters that grow with each row.
 #[derive(Clone, Copy, Default)]
 struct Numbers {
     seq: Seq,
     callback: i64,
-    /// Ids sort by acceptance, also when the clock steps back.
+    /// The time in ids. It never decreases, so ids sort by acceptance even when the clock is set back.
     id_ms: i64,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(512);
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    // FULL syncs the log with each commit: an answered callback survives a power loss, not just a crash.
+    // FULL syncs the log with each commit: an answered callback survives a power loss, not only a crash.
     let broken = failpoint::broken("broken-sync-normal");
     connection.pragma_update(None, "synchronous", if broken { "NORMAL" } else { "FULL" })?;
     connection.pragma_update(None, "fullfsync", true)?;
@@ -72,12 +72,12 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Refuses a SQLite with known faults in its log.
+/// Refuses a SQLite version with known WAL bugs.
 pub(super) fn check_version() -> Result<(), String> {
     let version = rusqlite::version_number();
     if version < SQLITE_VERSION_MIN {
         return Err(format!(
-            "SQLite {} can lose commits; 3.51.3 or newer is needed",
+            "SQLite {} can lose commits; Campanile needs 3.51.3 or newer",
             rusqlite::version()
         ));
     }
@@ -85,7 +85,7 @@ pub(super) fn check_version() -> Result<(), String> {
 }
 
 impl Session {
-    /// Reads what the writer keeps in memory from the file.
+    /// Loads the caches from the file.
     pub(super) fn load(connection: Connection) -> rusqlite::Result<Self> {
         let highest = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let numbers = Numbers {
@@ -98,7 +98,7 @@ impl Session {
                 )
                 .unwrap_or(0),
             callback: highest("SELECT max(id) FROM callback")?.unwrap_or(0),
-            // Not when the newest came: where the clock had stepped back, its id says a later time.
+            // From the newest id, not from its time of arrival: after the clock was set back, the id has the later time.
             id_ms: connection
                 .query_row(
                     "SELECT id FROM alert ORDER BY seq DESC LIMIT 1",
@@ -123,12 +123,12 @@ impl Session {
         })
     }
 
-    /// The highest place that was ever given.
+    /// The highest place that was ever assigned.
     pub(super) fn last_seq(&self) -> Seq {
         self.numbers.seq
     }
 
-    /// Begins the transaction that a batch shares.
+    /// Begins the transaction of a batch.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached("BEGIN IMMEDIATE")?
@@ -136,7 +136,7 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the batch durable.
+    /// Commits and syncs the batch.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
         self.write_pending()?;
         self.keys.write_some(&self.connection)?;
@@ -148,10 +148,10 @@ impl Session {
         Ok(())
     }
 
-    /// Takes the batch back, in the file and in memory.
+    /// Rolls the batch back, in the file and in memory.
     pub(super) fn roll_back(&mut self) {
         if !self.connection.is_autocommit() {
-            // A rollback that fails leaves a transaction that the next BEGIN refuses, so nothing can be lost by it.
+            // When the rollback fails, the next BEGIN fails too, so nothing is lost.
             let _failed = self.connection.execute_batch("ROLLBACK");
         }
         self.numbers = self.committed;
@@ -161,7 +161,7 @@ impl Session {
         self.pending.clear();
     }
 
-    /// Writes one callback with all that follows from it.
+    /// Writes one callback with its alerts and deliveries.
     pub(super) fn append(&mut self, entry: &Packed) -> rusqlite::Result<Appended> {
         let source = self.source_id(&entry.entry.source)?;
         let received_ms = entry.entry.received_at.as_millisecond();
@@ -250,7 +250,7 @@ impl Session {
         Ok(Appending::Accepted { seq, id })
     }
 
-    /// Writes the deliveries that the appended callbacks left, sink by sink.
+    /// Writes the collected deliveries, sink by sink.
     pub(super) fn write_pending(&mut self) -> rusqlite::Result<()> {
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_by_key(|row| row.sink);
@@ -266,11 +266,11 @@ impl Session {
             }
         }
         pending.clear();
-        self.pending = pending; // Keeps its room for the next batch.
+        self.pending = pending; // Keeps the allocation for the next batch.
         Ok(())
     }
 
-    /// Makes an alert pending for a sink. False when it is pending already.
+    /// Makes an alert pending for a sink. False when it is already pending.
     pub(super) fn insert_pending(
         &mut self,
         sink: SinkId,
@@ -298,7 +298,7 @@ impl Session {
         Ok(id)
     }
 
-    /// The number of a sink, with a table for its pending deliveries.
+    /// The number of a sink. Creates the table for its pending deliveries.
     pub(super) fn sink_id(&self, name: &str) -> rusqlite::Result<SinkId> {
         let id = self.name_id("sink", name)?;
         pending::create(&self.connection, id)?;
@@ -317,8 +317,8 @@ impl Session {
         )
     }
 
-    /// The next place and its id: a UUID version 7 whose last 62 bits hold the place and 22 random bits, so that an id
-    /// leads to its row without an index.
+    /// The next place and its id: a UUID version 7 whose last 62 bits hold the place and 22 random bits, so an id gives the
+    /// place of its row without an index.
     fn next_id(&mut self, received_at: Timestamp) -> (Seq, Uuid) {
         self.numbers.seq += 1;
         self.numbers.id_ms = self.numbers.id_ms.max(received_at.as_millisecond());
@@ -327,7 +327,7 @@ impl Session {
         (seq, id::id_of(ms, self.id_random, seq, rand::random()))
     }
 
-    /// The episode that an alert of this problem belongs to: the one that is open, or a new one.
+    /// The episode of an alert of this problem: the open one, or a new one.
     fn episode(&mut self, problem: Problem, status: Status, id: Uuid) -> rusqlite::Result<Uuid> {
         let open = self.open_episode(problem)?;
         match (status, open) {
@@ -368,13 +368,13 @@ impl Session {
     }
 }
 
-/// Where an alert belongs.
+/// The place of an alert in its callback.
 #[derive(Clone, Copy)]
 struct Place {
     source: i64,
     callback: i64,
     received_at: Timestamp,
-    /// Where its JSON begins in what the callback packs.
+    /// The offset of its JSON in the decompressed callback.
     body_at: usize,
 }
 
@@ -382,7 +382,7 @@ fn number(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// An entry with its bytes compressed, which is done before the writer sees it.
+/// An entry with its compressed bytes. Compression runs on the caller's thread, not on the writer.
 pub(super) struct Packed {
     pub(super) entry: Entry,
     packed: Vec<u8>,
@@ -408,7 +408,7 @@ impl Packed {
     }
 }
 
-/// How a status is kept.
+/// The stored form of a status.
 pub(super) fn status_number(status: Status) -> i64 {
     match status {
         Status::Firing => 0,
@@ -416,7 +416,7 @@ pub(super) fn status_number(status: Status) -> i64 {
     }
 }
 
-/// How a severity is kept.
+/// The stored form of a severity.
 pub(super) fn severity_number(severity: Severity) -> i64 {
     match severity {
         Severity::Critical => 0,

@@ -1,4 +1,4 @@
-//! What follows from attempts and from an operator's commands, inside the writer's transaction.
+//! The effects of attempts and of operators' commands, in the writer's transaction.
 
 use campanile_model::{Fingerprint, Worth};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use super::pending;
 use super::session::{Packed, Session};
 use crate::{Appended, HANDLE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict};
 
-/// Writes the outcome of one attempt, and what follows from it. A delivery that is gone stays gone.
+/// Writes the outcome of one attempt and its effect. It changes nothing when the delivery is no longer pending.
 pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite::Result<()> {
     let Settlement {
         sink,
@@ -65,7 +65,7 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     Ok(())
 }
 
-/// Keeps what the sink returned for the episode of this alert.
+/// Stores the handle that the sink returned for the episode of this alert.
 fn keep_handle(
     connection: &Connection,
     settlement: &Settlement,
@@ -89,13 +89,13 @@ fn keep_handle(
     Ok(())
 }
 
-/// As much of a remark as is kept.
+/// The part of a remark that is stored.
 fn cut(remark: &str) -> &str {
     let end = remark.floor_char_boundary(REMARK_BYTES_MAX);
     remark.get(..end).unwrap_or_default()
 }
 
-/// How the worth of a success is kept.
+/// The stored form of the worth of a success.
 fn worth_number(worth: Worth) -> i64 {
     match worth {
         Worth::Committed => 0,
@@ -104,7 +104,7 @@ fn worth_number(worth: Worth) -> i64 {
     }
 }
 
-/// Makes dead letters pending again. One whose alert is pending for the sink already is just dropped.
+/// Makes dead letters pending again. When the alert is already pending for the sink, the dead letter is only removed.
 pub(super) fn retry_dead(
     session: &mut Session,
     dead: &[i64],
@@ -127,7 +127,7 @@ pub(super) fn retry_dead(
     Ok(retried)
 }
 
-/// Makes an alert pending for a sink again. False when the alert is gone or it is pending already.
+/// Makes an alert pending for a sink again. False when the alert was removed or is already pending.
 pub(super) fn retry(
     session: &mut Session,
     seq: Seq,
@@ -147,7 +147,7 @@ pub(super) fn retry(
     }
 }
 
-/// Deletes rows of `table` by number. Gives how many there were.
+/// Deletes rows of `table` by number. Returns how many existed.
 pub(super) fn drop_rows(session: &Session, table: &str, ids: &[i64]) -> rusqlite::Result<u64> {
     let mut delete = session
         .connection
@@ -156,8 +156,8 @@ pub(super) fn drop_rows(session: &Session, table: &str, ids: &[i64]) -> rusqlite
         .try_fold(0, |sum, id| Ok(sum + delete.execute([id])? as u64))
 }
 
-/// Takes a callback out of quarantine and writes what it now says. A callback that is gone (released at the same time)
-/// brings nothing.
+/// Removes a callback from quarantine and appends its new reading. Appends nothing when the callback is no longer in
+/// quarantine.
 pub(super) fn release(
     session: &mut Session,
     id: i64,

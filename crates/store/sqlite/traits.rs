@@ -1,4 +1,4 @@
-//! The four traits on the writer and the readers: writes go through the queue, reads run on connections of their own.
+//! Implements the four traits: writes go through the queue of the writer, reads use their own connections.
 
 use std::sync::PoisonError;
 
@@ -173,7 +173,7 @@ impl Upkeep for Sqlite {
             tokio::task::spawn_blocking(move || writer.join())
                 .await
                 .map_err(|e| Error::Stopped(e.to_string()))?
-                .map_err(|_| Error::Stopped("its writer died".to_owned()))
+                .map_err(|_| Error::Stopped("its writer thread panicked".to_owned()))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The writer thread: what comes at the same time shares one transaction and one sync.
+//! The writer thread. Group commit: work that arrives at the same time shares one transaction and one sync.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,24 +13,25 @@ use super::session::{self, Session};
 use crate::Error;
 use campanile_model::failpoint;
 
-/// Works that may wait for the writer; a callback that finds the queue full is answered 503 at once.
+/// Works in the queue. When the queue is full, a callback is answered 503 at once.
 pub(super) const QUEUE_MAX: usize = 4096;
 
-/// Works that share a transaction. Larger batches gain little and make the first of them wait.
+/// Works in one transaction. Larger batches gain little, and the first work waits longer.
 const BATCH_MAX: usize = 256;
 
-/// So many works in the commit before are a crowd: more are sure to come, and are waited for.
+/// When the last batch had at least this many works, more are expected, and the writer waits for them.
 const CROWD: usize = 16;
 
-/// How long a crowd is waited for: fewer commits write less (`docs/performance.md`), and who comes alone never waits.
+/// How long the writer waits for more work under load. Fewer commits write fewer bytes (`docs/performance.md`). Without load
+/// it does not wait.
 const LINGER: Duration = Duration::from_micros(200);
 
-/// Something to be written: applied inside a transaction, answered after its commit. It may be applied again when the
-/// transaction that it shared failed for another's fault.
+/// One write: applied inside a transaction, answered after its commit. It is applied again when another work made the shared
+/// transaction fail.
 pub(super) trait Work: Send {
     /// Writes, in the open transaction.
     fn apply(&mut self, session: &mut Session) -> rusqlite::Result<()>;
-    /// Tells the caller how it ended.
+    /// Sends the outcome to the caller.
     fn finish(self: Box<Self>, outcome: Result<(), Error>);
 }
 
@@ -64,13 +65,13 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
     fn finish(self: Box<Self>, outcome: Result<(), Error>) {
         let Self { result, reply, .. } = *self;
         let nothing = || Error::Commit("the work was not applied".to_owned());
-        // A caller that went away has lost the answer, not the commit.
+        // When the caller has gone, only the answer is lost, not the commit.
         let _gone = reply.send(outcome.and_then(|()| result.ok_or_else(nothing)));
     }
 }
 
-/// Runs until every sender is gone, then closes the connection, which empties the log into the file. The lock, held by
-/// `mark`, is given back last.
+/// Runs until the queue is closed, then closes the connection, which moves the log into the file. The lock, held by `mark`, is
+/// released last.
 pub(super) fn run(
     mark: Mark,
     session: Session,
@@ -88,7 +89,7 @@ pub(super) fn run(
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         gather(&mut batch, &mut queue);
-        // Whoever is about to hand something in may do so now: a commit costs the same for one as for many.
+        // Lets other threads add their work now: a commit costs the same for one work as for many.
         if shared < CROWD {
             std::thread::yield_now();
         } else {
@@ -111,14 +112,14 @@ fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Wor
     }
 }
 
-/// The writer at work.
+/// The state of the writer thread.
 struct Writer<'p> {
     session: Session,
     path: &'p Path,
-    /// What became of the batch before: a disk that stays full is told of once, not thirty thousand times a second onto
-    /// what may be the same disk.
+    /// Whether the last batch failed. A full disk is logged once, not thirty thousand times a second, because the log can be
+    /// on the same disk.
     failing: bool,
-    /// A write or a sync failed, and the file could not be opened anew yet.
+    /// A write or a sync failed, and the file has not been opened again yet.
     doubted: bool,
 }
 
@@ -132,7 +133,7 @@ impl Writer<'_> {
             Ok(()) => {
                 batch.drain(..).for_each(|work| work.finish(Ok(())));
                 if std::mem::take(&mut self.failing) {
-                    tracing::info!("commits succeed again");
+                    tracing::info!("the store commits again; callbacks are accepted");
                 }
                 return;
             }
@@ -141,7 +142,7 @@ impl Writer<'_> {
         if is_of_the_machine(&error) {
             self.doubted = true;
         } else if batch.len() > 1 {
-            // One of them cannot be written: each gets a transaction of its own, so that it harms no other.
+            // One work cannot be written. Each gets a transaction of its own, so only that one fails.
             for work in std::mem::take(batch) {
                 self.write(&mut vec![work]);
             }
@@ -156,11 +157,10 @@ impl Writer<'_> {
         }
     }
 
-    /// The session, opened anew where it is in doubt: after a failed write or sync nothing that a connection believes can be
-    /// trusted. The file says what is true.
+    /// The session. After a failed write or sync the state of the connection cannot be trusted, so the file is opened again.
     fn trusted(&mut self) -> rusqlite::Result<&mut Session> {
         if self.doubted {
-            // The old connection is closed after the new one is there: the last one to be closed would remove the log.
+            // Open the new connection before the old one is closed: closing the last connection would remove the log.
             self.session = session::connect(self.path).and_then(Session::load)?;
             self.doubted = false;
         }
@@ -169,7 +169,7 @@ impl Writer<'_> {
 
     fn close(self, mark: &Mark) {
         if let Err(error) = mark.closing() {
-            tracing::warn!(%error, "the mark beside the database cannot be written; the log is left for the next start");
+            tracing::warn!(%error, "the lock file of the database cannot be written; the log is kept for the next start");
             let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             let _refused = self.session.connection.set_db_config(keep_log, true);
         }
@@ -191,7 +191,7 @@ fn transaction(session: &mut Session, batch: &mut Vec<Box<dyn Work>>) -> rusqlit
     written
 }
 
-/// Whether the fault lies with disk, memory or file, and not with what was to be written.
+/// Whether the disk, the memory or the file caused the error, not the data of a work.
 fn is_of_the_machine(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

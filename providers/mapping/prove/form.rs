@@ -1,12 +1,12 @@
 //! Reads the `[proof]` table.
 
-use super::super::duration;
 use super::super::expression::Expression;
 use super::super::form::{Form, Table};
 use super::super::names::PROOF;
-use super::super::nearest::nearest;
 use super::{Declared, Part, Place, Signature, jwt};
 use crate::trust::signature::{Algorithm, Encoding, SecretForm};
+use campanile_language::duration;
+use campanile_language::nearest;
 
 const KINDS: &[&str] = &[
     "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519", "jwt",

@@ -1,6 +1,5 @@
 //! A token of an identity provider, as a mapping declares it: `kind = "jwt"`.
 
-use super::super::duration;
 use super::super::form::{Form, Table};
 use super::form::word;
 use crate::parse::topic::https_host;
@@ -8,6 +7,7 @@ use crate::source::Source;
 use crate::trust::jwt::{Given, Jwt};
 use crate::trust::keys::TokenAlgorithm;
 use crate::trust::proof::Proof;
+use campanile_language::duration;
 use campanile_model::Callback;
 
 /// What may be written in `[proof]` beside `kind`.

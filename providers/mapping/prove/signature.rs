@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::{Part, Place};
 use crate::mapping::expression::Expression;
 use crate::mapping::filters;
-use crate::mapping::time::{self, Moment};
 use crate::mapping::view::View;
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use crate::trust::signature::{Algorithm, Encoding, SecretForm};
+use campanile_language::time::{self, Moment};
 use campanile_model::Callback;
 
 /// A keyed hash or a signature over a message.

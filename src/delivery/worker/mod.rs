@@ -30,12 +30,12 @@ use super::state::PausedBy;
 use super::{Outlet, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::Message;
-use campanile_store::{AlertToSend, Error, Store};
+use campanile_store::{AlertToSend, Error, Outbox};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
 pub(super) struct Surroundings {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Outbox>,
     pub(super) clock: Clock,
     pub(super) events: Arc<dyn Observer>,
     pub(super) tuning: Tuning,

@@ -1,4 +1,4 @@
-//! The gateway as a process of its own: this same program under another name, on a folder that outlives it.
+//! The gateway as a separate process: this same program under another name, on a folder that remains after its end.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -12,23 +12,23 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::{GATEWAY, Trouble};
 
-/// A process that has not greeted or ended by then hangs.
+/// A process that has not printed its addresses or ended within this time hangs.
 const HANGS_AFTER: Duration = Duration::from_mins(1);
 
-/// The signal of a process that ended itself at a point.
+/// The signal of a process that aborted at a failpoint.
 const ABORTED: i32 = 6;
 
-/// Keys in a run of the store: few, so that runs are merged and dropped all the time.
+/// The keys in a run of the store. Few, so runs are merged and dropped often.
 const RUN_KEYS: usize = 200;
 
-/// What a gateway lives in.
+/// The folder of a gateway.
 pub(crate) struct House {
     folder: PathBuf,
     program: PathBuf,
 }
 
 impl House {
-    /// A house in this folder, which need hold nothing.
+    /// A gateway's folder at this path. It may be empty.
     pub(crate) fn new(folder: &Path, program: &Path) -> Result<Self, Trouble> {
         let house = Self {
             folder: folder.to_owned(),
@@ -48,12 +48,12 @@ impl House {
         self.data().join("campanile.db")
     }
 
-    /// What every gateway here has logged.
+    /// The log of every gateway in this folder.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("gateway.log")
     }
 
-    /// The config, without the parts that say where things are.
+    /// The config, without its paths.
     pub(crate) fn furnish(&self, settings: &str) -> Result<(), Trouble> {
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n[admin]\nlisten = \"127.0.0.1:0\"\n\
@@ -67,13 +67,13 @@ impl House {
         self.folder.join("campanile.toml")
     }
 
-    /// Begins anew with an empty database.
+    /// Starts again with an empty database.
     pub(crate) fn clear(&self) -> Result<(), Trouble> {
         std::fs::remove_dir_all(self.data())?;
         Ok(std::fs::create_dir_all(self.data())?)
     }
 
-    /// Starts a gateway that dies where `point` says, in the words of `FAILPOINTS`.
+    /// Starts a gateway that aborts at `point`, in the syntax of `FAILPOINTS`.
     pub(crate) fn start(&self, point: Option<&str>) -> Result<Gateway, Trouble> {
         let log = File::options().create(true).append(true).open(self.log())?;
         let inherited = std::env::var("FAILPOINTS").ok();
@@ -93,7 +93,7 @@ impl House {
         command
             .env("FAILPOINTS", points.join(";"))
             .current_dir(&self.folder);
-        // It ends when this pipe is closed: it must not outlive the run.
+        // The gateway ends when this pipe is closed, so it cannot outlive the run.
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -108,7 +108,7 @@ impl House {
     }
 }
 
-/// A gateway that was started.
+/// A started gateway.
 pub(crate) struct Gateway {
     child: Child,
     output: Option<ChildStdout>,
@@ -117,7 +117,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Waits until it listens. False when it died before.
+    /// Waits until the gateway listens. False when it died before.
     pub(crate) async fn greets(&mut self) -> Result<bool, Trouble> {
         let Some(output) = self.output.take() else {
             return Ok(self.public.is_some());
@@ -136,7 +136,7 @@ impl Gateway {
         let Some(greeting) = greeting else {
             return Ok(false);
         };
-        // What it says after that is read, or it would wait for a reader.
+        // The rest of its output must be read too: a full pipe would block the gateway.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let mut addresses = greeting.split("http://").skip(1).map(|rest| {
             let end = rest.find([' ', ',']).unwrap_or(rest.len());
@@ -147,25 +147,25 @@ impl Gateway {
         Ok(true)
     }
 
-    /// Where vendors call.
+    /// The address of the public listener.
     pub(crate) fn public(&self) -> Option<SocketAddr> {
         self.public
     }
 
-    /// Where operators look.
+    /// The address of the admin listener.
     pub(crate) fn admin(&self) -> Result<SocketAddr, Trouble> {
         self.admin
             .ok_or_else(|| Trouble::said("the gateway does not listen"))
     }
 
-    /// Ends it as a power switch does.
+    /// Kills the gateway with SIGKILL.
     pub(crate) async fn kill(mut self) -> Result<(), Trouble> {
         self.child.start_kill()?;
         self.child.wait().await?;
         Ok(())
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub(crate) async fn stop(self) -> Result<ExitStatus, Trouble> {
         let pid = self.child.id().unwrap_or_default().to_string();
         let asked = Command::new("kill")
@@ -178,9 +178,9 @@ impl Gateway {
         self.ended().await
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub(crate) async fn ended(mut self) -> Result<ExitStatus, Trouble> {
-        // Waiting closes its standard input, at which it would end itself.
+        // `wait` closes the standard input, and the gateway would end because of that.
         let _open = self.child.stdin.take();
         let ended = tokio::time::timeout(HANGS_AFTER, self.child.wait()).await;
         Ok(ended.map_err(|_| Trouble::said("the gateway does not end"))??)
@@ -200,14 +200,14 @@ impl Gateway {
     }
 }
 
-/// How large a process is.
+/// The size of a process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Size {
     pub(crate) rss_mib: u64,
     pub(crate) files: usize,
 }
 
-/// Whether it ended itself at a point.
+/// Whether the process aborted at a failpoint.
 pub(crate) fn died_at_a_point(status: ExitStatus) -> bool {
     status.signal() == Some(ABORTED)
 }

@@ -1,4 +1,5 @@
-//! What was said and what was promised: each alert with its place in its lane, and whether a 2xx came for it.
+//! What the vendors sent and what the gateway promised: each alert with its place in its lane, and whether it got a
+//! 2xx.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -8,20 +9,20 @@ use serde_json::Value;
 
 use crate::message::{Message, Said};
 
-/// One alert that was said.
+/// One alert that was sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) lane: String,
-    /// The place in its lane: alerts of a lane are said one after the other, each after the answer to the one before.
+    /// The place in its lane: alerts of a lane are sent one after the other, each after the answer to the one before.
     pub(crate) place: u64,
-    /// A 2xx came for it.
+    /// Whether it got a 2xx.
     pub(crate) promised: bool,
     pub(crate) source: String,
-    /// What must come of it, byte for byte in every field that is the vendor's.
+    /// The expected alert, byte for byte in every field from the vendor.
     pub(crate) alert: Value,
 }
 
-/// All that was said since the last time everything was delivered.
+/// All alerts that were sent since the last time that everything was delivered.
 #[derive(Default)]
 pub(crate) struct Ledger(Mutex<Books>);
 
@@ -29,13 +30,13 @@ pub(crate) struct Ledger(Mutex<Books>);
 struct Books {
     said: HashMap<String, Entry>,
     places: HashMap<String, u64>,
-    /// Hashes of what was delivered before: nothing of it may come again.
+    /// Hashes of the alerts that were delivered before: none of them may arrive again.
     past: HashSet<u64>,
     hasher: RandomState,
 }
 
 impl Ledger {
-    /// Notes a message before it is sent for the first time.
+    /// Records a message before it is sent for the first time.
     pub(crate) fn say(&self, message: &Message) {
         let mut books = self.books();
         for Said {
@@ -58,7 +59,7 @@ impl Ledger {
         }
     }
 
-    /// A 2xx came.
+    /// Records that a 2xx arrived.
     pub(crate) fn promise(&self, message: &Message) {
         let mut books = self.books();
         for said in &message.said {
@@ -68,18 +69,19 @@ impl Ledger {
         }
     }
 
-    /// What was said, by source and message id.
+    /// The sent alerts, by source and message id.
     pub(crate) fn said(&self) -> HashMap<String, Entry> {
         self.books().said.clone()
     }
 
-    /// Whether it was delivered before.
+    /// Whether this alert was delivered before.
     pub(crate) fn is_past(&self, key: &str) -> bool {
         let books = self.books();
         books.past.contains(&books.hasher.hash_one(key))
     }
 
-    /// Everything that was said is delivered, or was never taken. What was not taken may never come.
+    /// Records that every sent alert is delivered or was never accepted. An alert that was not accepted may never
+    /// arrive.
     pub(crate) fn close(&self, delivered: impl Fn(&str) -> bool) {
         let mut books = self.books();
         let said = std::mem::take(&mut books.said);

@@ -1,5 +1,5 @@
-//! The oracle: posts in vendors' own forms, notes every 2xx as a promise, injects faults, and sees whether each promise
-//! was kept.
+//! The oracle: posts in vendors' own forms, records every 2xx as a promise, injects faults, and checks that each
+//! promise is kept.
 //!
 //! ```text
 //!  callers ──posts──▶ gateway (a process of its own) ──sends──▶ receivers
@@ -7,8 +7,8 @@
 //!     └──every 2xx──▶ ledger ◀──────what came, in which order────────┘
 //! ```
 //!
-//! `docs/reliability.md` lists the invariants. The seed fixes what is said and what is injected; when the threads of two
-//! processes run is up to the machine, so that a seed repeats a case and not its instant.
+//! `docs/reliability.md` lists the invariants. The seed determines the messages and the faults. It does not determine
+//! the timing of threads: a seed repeats a case, but not its exact moment.
 
 mod gateway;
 mod kinds;
@@ -31,39 +31,39 @@ pub use kinds::{Kind, points};
 pub use report::{Cycle, Report};
 pub use run::run;
 
-/// The name under which the program is the gateway itself.
+/// With this name as its first argument, the program is the gateway itself.
 pub const GATEWAY: &str = "campanile-under-chaos";
 
-/// What a run is asked to do.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Wish {
-    /// Fixes what is said and what is injected.
+    /// Determines the messages and the faults.
     pub seed: u64,
-    /// What is injected.
+    /// The fault that is injected.
     pub kind: Kind,
-    /// How often; none for as often as the kind needs to show everything once.
+    /// The number of cycles. `None`: as many as the kind needs to cover everything once.
     pub cycles: Option<usize>,
-    /// No further cycle begins after so long.
+    /// No further cycle starts after this time.
     pub stop_after: Option<Duration>,
     /// The program that is the gateway when it is called [`GATEWAY`].
     pub program: PathBuf,
-    /// A fresh alert must be at its receiver within so long after a start.
+    /// A new alert must arrive at its receiver within this time after a start.
     pub recover_within: Duration,
-    /// What is pending must be at its receivers within so long; what is not is lost.
+    /// Pending alerts must arrive at their receivers within this time. Others count as lost.
     pub patience: Duration,
 }
 
-/// Why a run could not go on. Not a broken promise: the machine or the harness failed.
+/// A failure of the machine or the harness that ends a run. It is not a broken promise.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// In words.
+    /// A failure, in words.
     #[error("{0}")]
     Said(String),
-    /// The system refused something.
-    #[error("the system refused: {0}")]
+    /// A system call failed.
+    #[error("a system call failed: {0}")]
     System(#[from] std::io::Error),
     /// The gateway's file could not be changed while it was stopped.
-    #[error("the gateway's file: {0}")]
+    #[error("the gateway's file could not be changed: {0}")]
     File(#[from] rusqlite::Error),
 }
 

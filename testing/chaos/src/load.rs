@@ -1,5 +1,5 @@
-//! Vendors that call at the same time, each on a connection of its own, as vendors do: what got no answer is sent again, or
-//! given up; an id is repeated now and then; and some ids come several times at once.
+//! Vendors that call at the same time, each on its own connection. A message without an answer is sent again or given
+//! up. Some ids are repeated later, and some are sent several times at once.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,26 +17,26 @@ use crate::message::{Message, Step};
 use crate::vendors::{Form, Vendors};
 use campanile_wire::Wire;
 
-/// Problems that one vendor tells of at the same time.
+/// The problems that one vendor reports at the same time.
 const LANES: usize = 6;
-/// Messages that one vendor may repeat.
+/// The messages that one vendor may repeat.
 const REMEMBERED: usize = 32;
-/// Connections on which one message comes at once.
+/// The connections that send one message at the same time.
 const AT_ONCE: usize = 6;
-/// Tries before a vendor that gets no success gives up, as UCloud does.
+/// The attempts before a vendor without a success gives up, as UCloud does.
 const TRIES_MAX: usize = 3;
 
-/// What all callers share.
+/// The state that all callers share.
 pub(crate) struct Floor {
     pub(crate) vendors: Arc<Vendors>,
     pub(crate) ledger: Arc<Ledger>,
-    /// Where the gateway listens; none while it does not.
+    /// The address of the gateway; `None` while it does not listen.
     pub(crate) address: watch::Sender<Option<SocketAddr>>,
     /// Answers so far.
     pub(crate) answers: watch::Sender<usize>,
-    /// Callers end their present call and go.
+    /// Tells callers to finish their current call and stop.
     pub(crate) halted: watch::Sender<bool>,
-    /// Answers that were no success.
+    /// Answers without success.
     pub(crate) refusals: Mutex<Vec<u16>>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Patience {
     Wait,
 }
 
-/// One vendor on the phone.
+/// One vendor with its connection.
 pub(crate) struct Caller {
     random: StdRng,
     lanes: Vec<Lane>,
@@ -80,7 +80,7 @@ impl Floor {
         *self.halted.borrow()
     }
 
-    /// A connection to the gateway; none when it is gone, or nobody wants to wait for it.
+    /// A connection to the gateway. `None` when the gateway does not listen, or callers must not wait for it.
     async fn connect(&self, patience: Patience) -> Option<Wire> {
         let mut address = self.address.subscribe();
         let mut halted = self.halted.subscribe();
@@ -102,7 +102,7 @@ impl Floor {
     }
 }
 
-/// Lets all callers talk, until they are halted or the gateway is gone, and gives them back.
+/// Runs all callers until they are halted or the gateway is gone, and returns them.
 pub(crate) fn begin(
     callers: Vec<Caller>,
     floor: &Arc<Floor>,
@@ -121,7 +121,7 @@ pub(crate) fn begin(
 }
 
 impl Caller {
-    /// So many of them; each guest of the vendors is played by one, so that what it says is said in order.
+    /// Creates this many callers. Each additional vendor belongs to one caller, so its messages are sent in order.
     pub(crate) fn crew(count: usize, guests: usize, seed: u64) -> Vec<Self> {
         let caller = |number: usize| Self {
             random: StdRng::seed_from_u64(seed.wrapping_add(number as u64)),
@@ -136,7 +136,7 @@ impl Caller {
         (0..count).map(caller).collect()
     }
 
-    /// What was said is no longer known to the gateway: a repetition would be new.
+    /// The database is empty now: a repeated message would count as new.
     pub(crate) fn forget(&mut self) {
         self.answered.clear();
     }
@@ -165,7 +165,7 @@ impl Caller {
         Ok(())
     }
 
-    /// Sends again what got no answer, until it has one or the vendor gives up.
+    /// Repeats the messages without an answer, until they have one or the vendor gives up.
     pub(crate) async fn settle_up(&mut self, floor: &Floor) {
         for _ in 0..TRIES_MAX {
             let Some(message) = self.unanswered.take() else {
@@ -180,7 +180,7 @@ impl Caller {
         }
     }
 
-    /// Says something: mostly what is new. False when the gateway is gone.
+    /// Sends a message, mostly a new one. False when the gateway is gone.
     async fn speak(&mut self, wire: &mut Wire, floor: &Floor) -> Result<bool, Trouble> {
         let roll = self.random.random_range(0..100);
         if roll < 8
@@ -246,7 +246,7 @@ impl Caller {
         }
     }
 
-    /// False when no answer came, and the connection is of no more use.
+    /// False when no answer came: then the connection cannot be used any more.
     async fn send(&mut self, message: Message, wire: &mut Wire, floor: &Floor) -> bool {
         let reply = wire.ask(&message.raw).await;
         let closed = reply.is_none();
@@ -273,7 +273,7 @@ impl Caller {
         replies.iter().all(Option::is_some)
     }
 
-    /// Notes what became of a call.
+    /// Records the outcome of a call.
     fn answered(&mut self, message: Message, status: Option<u16>, floor: &Floor) {
         match status {
             Some(200..=299) => {

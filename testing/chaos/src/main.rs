@@ -1,4 +1,4 @@
-//! `campanile-chaos`: kills the gateway, breaks its receivers, and sees whether every 2xx is kept.
+//! `campanile-chaos`: kills the gateway, makes its receivers fail, and checks that every promise of a 2xx is kept.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use campanile_chaos::{Cycle, GATEWAY, Kind, Report, Wish, run};
 use clap::Parser;
 
-/// The same as the program's, so that it is the same program that dies.
+/// The same allocator as in the program, to test the same program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -26,24 +26,24 @@ a rare fault may need several runs of one seed.
 
 Exit codes: 0 every promise was kept, 1 one was broken, 2 the command line or the machine is wrong.";
 
-/// Kills the gateway, breaks its receivers, and sees whether every 2xx is kept.
+/// Kills the gateway, makes its receivers fail, and checks that every promise of a 2xx is kept.
 ///
-/// Vendors post in their own forms, over several connections; receivers are real HTTP servers. Every 2xx is noted as a
-/// promise. After each fault all that was promised must be at every receiver, in order, once but for what was on its way;
-/// docs/reliability.md lists what is looked at.
+/// Vendors post in their own forms, over several connections. Receivers are real HTTP servers. Every 2xx is recorded as
+/// a promise. After each fault, all promised alerts must be at every receiver, in order and once. Only alerts in flight
+/// at the fault may arrive twice. docs/reliability.md lists all checks.
 #[derive(Debug, Parser)]
 #[command(name = "campanile-chaos", after_help = EXAMPLES, max_term_width = 100)]
 struct Arguments {
-    /// What is injected.
+    /// The fault to inject
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::All)]
     fault: Kind,
-    /// How often [default: as often as shows everything once]
+    /// Number of cycles [default: as many as cover everything once]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
     cycles: Option<u32>,
-    /// Run for so many minutes, with a fresh seed for each round.
+    /// Run for this many minutes, with a new seed for each round
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     minutes: Option<u32>,
-    /// Where chance begins [default: drawn, and printed]
+    /// Seed of the random numbers [default: a random seed, which is printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Print JSON: one object for each cycle, and one with the total.
@@ -61,25 +61,25 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(trouble) => {
-            // Nobody is left to tell when this fails.
+            // If this write fails, there is no place to report it.
             let _closed = writeln!(io::stderr(), "error: {trouble}");
             ExitCode::from(2)
         }
     }
 }
 
-/// A gateway whose harness is gone would listen for ever: it ends with the pipe between them.
+/// A gateway would keep running after the end of its harness. So it ends when the pipe between them is closed.
 fn end_with_the_parent() {
     std::thread::spawn(|| {
         let mut nothing = Vec::new();
-        // Closed or broken is the same.
+        // A closed pipe and a broken pipe are handled alike.
         let _ended = io::stdin().read_to_end(&mut nothing);
         std::process::abort();
     });
 }
 
 impl Arguments {
-    /// True when every promise was kept.
+    /// Returns true when every promise was kept.
     fn run(&self) -> Result<bool, Box<dyn std::error::Error>> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
@@ -120,18 +120,18 @@ impl Arguments {
         })
     }
 
-    /// A cycle ended.
+    /// Reports the end of a cycle.
     fn tell(&self, cycle: &Cycle) {
         let line = if self.json {
             serde_json::to_string(cycle).unwrap_or_default()
         } else {
             cycle.shown()
         };
-        // Without anybody who reads, the exit code still tells.
+        // If the output is closed, the exit code still reports the result.
         let _closed = writeln!(io::stdout(), "{line}");
     }
 
-    /// A line for people only.
+    /// Prints a line that is left out of JSON output.
     fn say(&self, line: &str) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -157,7 +157,7 @@ impl Arguments {
         let seed = report.seed;
         writeln!(
             io::stdout(),
-            "\nBROKEN: see the lines above. The case again: --fault {} --seed {seed}",
+            "\nBROKEN: see the lines above. Repeat the case with: --fault {} --seed {seed}",
             self.fault_word()
         )
     }
@@ -169,7 +169,7 @@ impl Arguments {
     }
 }
 
-/// This same program: it is the gateway under another name.
+/// The path of this program, which is also the gateway.
 fn program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }

@@ -1,5 +1,5 @@
-//! What vendors say: forms of two vendors made here, with a problem and a message id of their own, and fixtures of
-//! others made fresh by the vendor's own rule.
+//! The messages of vendors: two forms that are built here, with their own problem and message id, and fixtures of other
+//! vendors that are renewed by the rules of the vendor.
 
 use campanile_model::Callback;
 use md5::{Digest, Md5};
@@ -16,10 +16,10 @@ pub(crate) const UCLOUD: [(&str, &str); 2] = [
 /// The callback token of 監控專家.
 pub(crate) const JIANKONG_TOKEN: &str = "canary-token-of-jiankong";
 
-/// When alarms of 監控專家 say that they began.
+/// The start time in the alarms of 監控專家.
 const FAULT_TIME: u64 = 1_271_767_302;
 
-/// Texts as vendors write them: what a store or an encoding could spoil.
+/// Texts with characters that a store or an encoding could damage.
 const TEXTS: [&str; 4] = [
     "CPU > 90 % a+b 100%25",
     "恢复告警线[最近5分钟平均负载大于 1]",
@@ -27,7 +27,7 @@ const TEXTS: [&str; 4] = [
     "Ünïcödé 🔔 \u{200b} end",
 ];
 
-/// One alert of a message, as its receivers must get it.
+/// One alert of a message, as receivers must get it.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
     /// Source and message id.
@@ -46,7 +46,7 @@ pub(crate) struct Message {
     pub(crate) said: Vec<Said>,
 }
 
-/// A place in the life of a problem: its alarm, its recovery, its next alarm.
+/// A step in the history of a problem: its alarm, its recovery, its next alarm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) problem: u64,

@@ -1,4 +1,4 @@
-//! The operators' listener: how much is pending, what is dead, and the hand that resumes a receiver.
+//! A client of the admin listener: reads pending deliveries and dead letters, and resumes a sink.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Trouble;
 use campanile_wire::{Reply, Wire, request};
 
-/// One sink as the API shows it.
+/// One sink, as the API shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) name: String,
@@ -18,13 +18,13 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Nothing is pending for it, and nothing is on its way.
+    /// Whether nothing is pending for it and nothing is in flight.
     pub(crate) fn is_done(&self) -> bool {
         self.pending + self.in_flight == 0
     }
 }
 
-/// An operator who looks at one gateway.
+/// A client of the API of one gateway.
 #[derive(Clone, Copy)]
 pub(crate) struct Operator(pub(crate) SocketAddr);
 
@@ -41,13 +41,13 @@ impl Operator {
         Ok(reply.body)
     }
 
-    /// What a list of the API holds.
+    /// The items of a list of the API.
     pub(crate) async fn list(self, path: &str) -> Result<Vec<Value>, Trouble> {
         let page = self.page(path).await?;
         let mut page: Value = serde_json::from_str(&page).unwrap_or_default();
         match page["items"].take() {
             Value::Array(items) => Ok(items),
-            _ => Err(Trouble::said(format!("{path} gives no list"))),
+            _ => Err(Trouble::said(format!("{path} did not answer a list"))),
         }
     }
 
@@ -74,17 +74,17 @@ impl Operator {
         let value = text
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        value.ok_or_else(|| Trouble::said(format!("/metrics has no {name}")))
+        value.ok_or_else(|| Trouble::said(format!("/metrics has no metric {name}")))
     }
 
-    /// Has a sink tried at once.
+    /// Resumes a sink, so it is tried at once.
     pub(crate) async fn resume(self, sink: &str) -> Result<(), Trouble> {
         let path = format!("/api/v1/sinks/{sink}/resume");
         self.ask("POST", &path).await.map(|_| ())
     }
 
     async fn ask(self, method: &str, path: &str) -> Result<Reply, Trouble> {
-        let gone = || Trouble::said(format!("nobody answers {path}"));
+        let gone = || Trouble::said(format!("no answer from {path}"));
         let mut wire = Wire::try_to(self.0).await.ok_or_else(gone)?;
         let raw = request(method, path, "connection: close\r\n", b"");
         wire.ask(&raw).await.ok_or_else(gone)

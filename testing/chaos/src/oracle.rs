@@ -1,29 +1,29 @@
-//! The verdict over what was said, what was promised and what came. Pure: the same evidence gives the same verdict.
+//! The verdict on what was sent, what was promised and what arrived. Pure: the same input gives the same verdict.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::ledger::Entry;
 use crate::receiver::{Arrival, is_refused};
 
-/// Breaches of one invariant that are told in full.
-const TOLD_MAX: usize = 3;
+/// The breaches of one invariant that are printed in full.
+const SHOWN_MAX: usize = 3;
 
-/// What came to one receiver.
+/// The alerts that arrived at one receiver.
 pub(crate) struct Came {
     pub(crate) name: &'static str,
     pub(crate) arrivals: Vec<Arrival>,
-    /// How many alerts may have come again: what was on its way when the process died.
+    /// The number of alerts that may arrive again, because they were in flight when the process died.
     pub(crate) again_max: usize,
 }
 
-/// All that is known when everything is calm.
+/// All evidence, when nothing is pending any more.
 pub(crate) struct Evidence<'e> {
     pub(crate) said: &'e HashMap<String, Entry>,
     pub(crate) came: &'e [Came],
     pub(crate) is_past: &'e dyn Fn(&str) -> bool,
 }
 
-/// What follows from it.
+/// The result of the evidence.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) losses: usize,
@@ -46,31 +46,31 @@ impl Breaches {
         self.0.is_empty()
     }
 
-    /// Takes over those of another.
+    /// Adds the breaches of `other`.
     pub(crate) fn extend(&mut self, other: Self) {
         for (invariant, all) in other.0 {
             self.0.entry(invariant).or_default().extend(all);
         }
     }
 
-    /// Each in words, the first few of each kind.
-    pub(crate) fn told(&self) -> Vec<String> {
-        let told = |(invariant, all): (&&'static str, &Vec<String>)| {
-            let mut told: Vec<_> = all
+    /// Each breach in words: the first few of each invariant.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let shown = |(invariant, all): (&&'static str, &Vec<String>)| {
+            let mut shown: Vec<_> = all
                 .iter()
-                .take(TOLD_MAX)
+                .take(SHOWN_MAX)
                 .map(|what| format!("{invariant}: {what}"))
                 .collect();
-            if all.len() > TOLD_MAX {
-                told.push(format!("{invariant}: and {} more", all.len() - TOLD_MAX));
+            if all.len() > SHOWN_MAX {
+                shown.push(format!("{invariant}: and {} more", all.len() - SHOWN_MAX));
             }
-            told
+            shown
         };
-        self.0.iter().flat_map(told).collect()
+        self.0.iter().flat_map(shown).collect()
     }
 }
 
-/// Whether an alert is pending for a receiver until it is taken. The config of the stage says the same in its routes.
+/// Whether a receiver must get an alert. The routes in the config of the stage have the same rule.
 pub(crate) fn is_owed(receiver: &str, key: &str, entry: &Entry) -> bool {
     match receiver {
         "slow" => entry.source.starts_with("ucloud/"),
@@ -92,39 +92,40 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     verdict
 }
 
-/// I2: what comes was said, and comes as it was said, in the same words on every try.
+/// I2: every alert that arrives was sent, and arrives as it was sent, with the same content on every attempt.
 fn content(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
     let mut first: HashMap<&str, &Arrival> = HashMap::new();
     for arrival in &came.arrivals {
         let (key, to) = (&arrival.key, came.name);
         let Some(entry) = evidence.said.get(key) else {
             let what = if (evidence.is_past)(key) {
-                format!("`{key}` came to {to} long after it was delivered and settled")
+                format!("`{key}` arrived at {to} long after it was delivered and settled")
             } else {
-                format!("`{key}` came to {to}, and nobody said it")
+                format!("`{key}` arrived at {to}, but no vendor sent it")
             };
             verdict.breaches.add("I2", what);
             continue;
         };
         if arrival.alert != entry.alert {
             let (is, should) = (&arrival.alert, &entry.alert);
-            let what = format!("`{key}` came to {to} as {is}, and was said as {should}");
+            let what = format!("`{key}` arrived at {to} as {is}, but was sent as {should}");
             verdict.breaches.add("I2", what);
         }
         if to == "slow" && !is_owed(to, key, entry) {
-            let what = format!("`{key}` came to {to}, to which no route leads");
+            let what = format!("`{key}` arrived at {to}, but no route leads there");
             verdict.breaches.add("I2", what);
         }
         let first = first.entry(key).or_insert(arrival);
         if first.delivery != arrival.delivery {
-            let what =
-                format!("`{key}` is two deliveries to {to}: a receiver cannot drop the second");
+            let what = format!(
+                "`{key}` has two delivery ids at {to}: the receiver cannot drop the second one"
+            );
             verdict.breaches.add("I2", what);
         }
     }
 }
 
-/// I3: in a lane nothing comes before, or again after, what was said later.
+/// I3: in a lane, no alert arrives after one that was sent later, not even again.
 fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
     let mut last: HashMap<&str, (u64, &str)> = HashMap::new();
     for arrival in &came.arrivals {
@@ -135,7 +136,7 @@ fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
         if entry.place < place {
             verdict.order_breaks += 1;
             let what = format!(
-                "`{}` came to {} after `{before}`, which was said later",
+                "`{}` arrived at {} after `{before}`, which was sent later",
                 arrival.key, came.name
             );
             verdict.breaches.add("I3", what);
@@ -145,7 +146,7 @@ fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
     }
 }
 
-/// I7: what a receiver has taken comes again only if it was on its way when the process died.
+/// I7: an alert that a receiver has accepted arrives again only if it was in flight when the process died.
 fn repetitions(came: &Came, verdict: &mut Verdict) {
     let mut taken = HashSet::new();
     let mut again = 0;
@@ -159,13 +160,13 @@ fn repetitions(came: &Came, verdict: &mut Verdict) {
     if again > came.again_max {
         let (to, most) = (came.name, came.again_max);
         let what = format!(
-            "{again} alerts came again to {to}, which had taken them; at most {most} were on their way"
+            "{again} alerts arrived again at {to}, which had accepted them; at most {most} were in flight"
         );
         verdict.breaches.add("I7", what);
     }
 }
 
-/// I1 and I4: what was promised is everywhere, and what is somewhere is everywhere.
+/// I1 and I4: a promised alert is at all its receivers, and an alert at one receiver is at all of them.
 fn completeness(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     let taken = |came: &Came| -> HashSet<String> {
         let taken = came.arrivals.iter().filter(|arrival| arrival.taken);
@@ -186,24 +187,24 @@ fn completeness(evidence: &Evidence<'_>, verdict: &mut Verdict) {
         let names = names.join(" and ");
         if entry.promised {
             verdict.losses += 1;
-            let what = format!("`{key}` was answered with a 2xx and never came to {names}");
+            let what = format!("`{key}` was answered with a 2xx but never arrived at {names}");
             verdict.breaches.add("I1", what);
         } else if missing.len() < pending().count() {
             let what =
-                format!("`{key}` got no answer and came to some receivers, but not to {names}");
+                format!("`{key}` got no answer and arrived at some receivers, but not at {names}");
             verdict.breaches.add("I4", what);
         }
     }
 }
 
-/// I2 again: a message is one alert, whoever gets it.
+/// I2 again: a message is the same alert at every receiver.
 fn one_name(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     let mut ids: HashMap<&str, &str> = HashMap::new();
     for arrival in evidence.came.iter().flat_map(|came| &came.arrivals) {
         let first = ids.entry(&arrival.key).or_insert(&arrival.id);
         if *first != arrival.id {
             let what = format!(
-                "`{}` is two alerts: {first} and {}",
+                "`{}` has two alert ids: {first} and {}",
                 arrival.key, arrival.id
             );
             verdict.breaches.add("I2", what);
@@ -270,7 +271,7 @@ mod tests {
             &said,
             &[came("good", &["a", "b"]), came("flaky", &["a", "b"])],
         );
-        assert_eq!(verdict.breaches.told(), [""; 0]);
+        assert_eq!(verdict.breaches.shown(), [""; 0]);
         assert_eq!(
             (verdict.losses, verdict.duplicates, verdict.order_breaks),
             (0, 0, 0)
@@ -304,7 +305,7 @@ mod tests {
             ["I2"]
         );
         let late = verdict(&said, &[came("good", &["a", "old"])]);
-        assert!(late.breaches.told()[0].contains("long after"), "{late:?}");
+        assert!(late.breaches.shown()[0].contains("long after"), "{late:?}");
         let change: [fn(&mut Arrival); 3] = [
             |arrival| arrival.alert = json!({}),
             |arrival| arrival.delivery = "dlv_other".to_owned(),

@@ -1,4 +1,4 @@
-//! Receivers of webhooks: real HTTP servers, each with a manner of its own, that remember what came in which order.
+//! Receivers of webhooks: real HTTP servers, each with its own behaviour, that record the requests in their order.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -14,33 +14,33 @@ use tokio::sync::watch;
 use crate::Trouble;
 use crate::vendors::own_words;
 
-/// How a receiver behaves.
+/// The behaviour of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Takes everything at once.
+    /// Accepts everything at once.
     Good,
-    /// Fails in so many of a hundred requests, in every way.
+    /// Fails for this percentage of requests, in different ways.
     Flaky(u8),
-    /// Takes everything, each after up to so many milliseconds.
+    /// Accepts everything, each request after at most this many milliseconds.
     Slow(u64),
-    /// Refuses some alerts for ever: the same ones on every try.
+    /// Refuses some alerts permanently: the same ones on every attempt.
     Picky,
-    /// Takes nothing.
+    /// Accepts nothing.
     Down,
 }
 
-/// One request as it came.
+/// One request, as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
-    /// The delivery's id.
+    /// The id of the delivery.
     pub(crate) delivery: String,
     /// Source and message id.
     pub(crate) key: String,
     /// The alert, without what the gateway adds.
     pub(crate) alert: Value,
-    /// The gateway's id of it.
+    /// The id that the gateway assigned to the alert.
     pub(crate) id: String,
-    /// Whether the receiver has it and says so. When it fails on purpose, it has not.
+    /// Whether the receiver accepted the alert. A request that fails on purpose is not accepted.
     pub(crate) taken: bool,
 }
 
@@ -74,43 +74,43 @@ impl Receiver {
         Ok(Self { name, raw, seen })
     }
 
-    /// Where it listens.
+    /// The address of the receiver.
     pub(crate) fn address(&self) -> SocketAddr {
         self.raw.address()
     }
 
-    /// Behaves so from now on.
+    /// Changes the behaviour from now on.
     pub(crate) fn behave(&self, manner: Manner) {
         *lock(&self.seen.manner) = manner;
     }
 
-    /// Whether it took an alert since the last [`Self::drain`].
+    /// Whether it accepted an alert since the last [`Self::drain`].
     pub(crate) fn has(&self, key: &str) -> bool {
         lock(&self.seen.taken).contains(key)
     }
 
-    /// Told with each request.
+    /// Notified on each request.
     pub(crate) fn news(&self) -> watch::Receiver<usize> {
         self.seen.news.subscribe()
     }
 
-    /// What came since the last time, in order.
+    /// The requests since the last call, in order.
     pub(crate) fn drain(&self) -> Vec<Arrival> {
         lock(&self.seen.taken).clear();
         std::mem::take(&mut lock(&self.seen.arrivals))
     }
 
-    /// Waits until nobody is connected: what a process that died had sent is read by then.
+    /// Waits until no connection is open: then everything that a dead process had sent is read.
     pub(crate) async fn is_left(&self) {
         let mut connections = self.raw.connections();
-        // The sender lives as long as this receiver.
+        // The sending side of the channel lives as long as this receiver.
         let _left = connections
             .wait_for(|connections| connections.made == connections.ended)
             .await;
     }
 }
 
-/// Whether a picky receiver refuses this alert for ever.
+/// Whether a picky receiver refuses this alert permanently.
 pub(crate) fn is_refused(key: &str) -> bool {
     let sum = key.bytes().fold(7_u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())
@@ -119,7 +119,7 @@ pub(crate) fn is_refused(key: &str) -> bool {
 }
 
 impl Seen {
-    /// What the alert of this key is answered, and whether it is taken.
+    /// The answer to the alert of this key, and whether it is accepted.
     fn play(&self, key: &str) -> (Play, bool) {
         let mut chance = lock(&self.chance);
         match *lock(&self.manner) {
@@ -164,6 +164,6 @@ impl Seen {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere has failed the run already.
+    // A panic in another thread has already failed the run.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What is shown: one line a cycle and a total, for people or for machines.
+//! The report: one line per cycle and a total, as text or as JSON.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,64 +6,65 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// What came of one cycle.
+/// The result of one cycle.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Cycle {
-    /// Where its run began from.
+    /// The seed of its run.
     pub seed: u64,
     /// The fault.
     pub kind: &'static str,
-    /// Which cycle of the run, from 1.
+    /// The number of the cycle in its run, from 1.
     pub cycle: usize,
-    /// When it began, in milliseconds since the run began.
+    /// The start of the cycle, in milliseconds since the start of the run.
     pub began_ms: u64,
-    /// What was injected.
+    /// The fault that was injected.
     pub injected: String,
-    /// When, in milliseconds since the cycle began.
+    /// The time of the fault, in milliseconds since the start of the cycle.
     pub injected_ms: u64,
-    /// Alerts for which a 2xx came.
+    /// Alerts that got a 2xx.
     pub promised: usize,
-    /// Promised and never delivered.
+    /// Alerts that were promised but never delivered.
     pub losses: usize,
-    /// Delivered again although the receiver had taken them.
+    /// Alerts that were delivered again although the receiver had accepted them.
     pub duplicates: usize,
-    /// Delivered after something that was said later in their lane.
+    /// Alerts that were delivered after an alert that was sent later in their lane.
     pub order_breaks: usize,
-    /// From the start of the process until a fresh alert was at its receiver; the longest, where there were several.
+    /// The time from the start of the process until a new alert arrived at its receiver. The longest, if there were
+    /// several starts.
     pub recovered_ms: Option<u64>,
-    /// The gateway's memory when all was calm.
+    /// The memory of the gateway when nothing was pending.
     pub rss_mib: u64,
-    /// Its open files.
+    /// The open files of the gateway.
     pub files: usize,
     /// Every broken promise, in words.
     pub breaches: Vec<String>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// Where it began from; the last one, where there were several.
+    /// The seed of the run; the last one, if there were several.
     pub seed: u64,
-    /// What came of each cycle.
+    /// The result of each cycle.
     pub cycles: Vec<Cycle>,
-    /// How often the process died at each point.
+    /// The number of aborts at each point.
     pub died_at: BTreeMap<String, usize>,
-    /// How long it took.
+    /// The duration of the run.
     pub took_ms: u64,
 }
 
 /// The figures of a whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Total {
-    /// Cycles that ended.
+    /// The number of finished cycles.
     pub cycles: usize,
-    /// Alerts for which a 2xx came.
+    /// Alerts that got a 2xx.
     pub obligations: usize,
-    /// Promised and never delivered.
+    /// Alerts that were promised but never delivered.
     pub losses: usize,
-    /// Delivered again although the receiver had taken them.
+    /// Alerts that were delivered again although the receiver had accepted them.
     pub duplicates: usize,
-    /// Delivered after something that was said later in their lane.
+    /// Alerts that were delivered after an alert that was sent later in their lane.
     pub order_breaks: usize,
     /// Other broken promises.
     pub breaches: usize,
@@ -71,9 +72,9 @@ pub struct Total {
     pub recovered_median_ms: u64,
     /// Of all times to recover.
     pub recovered_max_ms: u64,
-    /// The largest that the gateway was when all was calm.
+    /// The most memory of the gateway when nothing was pending.
     pub rss_max_mib: u64,
-    /// What it grew by, from the first calm to the last.
+    /// The growth of its memory, from the first to the last time that nothing was pending.
     pub rss_growth_mib: i64,
 }
 
@@ -85,7 +86,7 @@ impl Report {
             .flat_map(|cycle| cycle.breaches.iter().map(String::as_str))
     }
 
-    /// Adds another run, which came after this one.
+    /// Adds the result of a later run.
     pub fn absorb(&mut self, other: Self) {
         self.seed = other.seed;
         self.took_ms += other.took_ms;
@@ -177,7 +178,7 @@ impl Cycle {
         )
     }
 
-    /// One line for people.
+    /// The cycle as one line of text.
     pub fn shown(&self) -> String {
         let back = self.recovered_ms.map_or_else(|| "-".to_owned(), seconds);
         let mut text = format!(

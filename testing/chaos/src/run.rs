@@ -1,4 +1,4 @@
-//! A run: cycles of one kind after the other, until they are done, the time is over, or a promise is broken.
+//! Runs cycles, kind by kind, until all are done, the time is over, or a promise is broken.
 
 use std::time::Instant;
 
@@ -7,7 +7,8 @@ use crate::report::{Cycle, Report};
 use crate::stage::{Stage, millis};
 use crate::{Trouble, Wish};
 
-/// Runs what is wished for; `tell` hears of each cycle as it ends. A run ends with the first cycle that breaks a promise.
+/// Runs the cycles of the settings and calls `tell` at the end of each cycle. A run ends with the first cycle that
+/// breaks a promise.
 ///
 /// # Errors
 /// When the machine or the harness fails. Broken promises are in the report.
@@ -28,7 +29,7 @@ pub async fn run(wish: &Wish, mut tell: impl FnMut(&Cycle)) -> Result<Report, Tr
     Ok(report)
 }
 
-/// All cycles of one kind, on a stage of their own.
+/// Runs all cycles of one kind on their own stage.
 async fn play(
     wish: &Wish,
     kind: Kind,

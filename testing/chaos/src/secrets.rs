@@ -1,4 +1,4 @@
-//! Canaries: the secrets of the run, looked for wherever a secret must not be.
+//! Canaries: searches for the secrets of the run in every place where a secret must not be.
 
 use std::path::Path;
 
@@ -11,10 +11,10 @@ use crate::operator::Operator;
 
 /// The last part of every receiver's address.
 pub(crate) const HOOK: &str = "canary-of-the-hook";
-/// What every receiver's deliveries are signed with.
+/// The secret that signs the deliveries to every receiver.
 pub(crate) const SIGNING: &str = "whsec_Y2FuYXJ5LW9mLXRoZS1zaWduaW5nLXNlY3JldC0wMQ==";
 
-/// Pages of the operators' listener that show what was received.
+/// Pages of the admin listener that show received data.
 const PAGES: [&str; 6] = [
     "/metrics",
     "/api/v1/alerts?limit=50",
@@ -24,7 +24,7 @@ const PAGES: [&str; 6] = [
     "/api/v1/sinks",
 ];
 
-/// Alerts that are looked at whole, with their callback as it is kept.
+/// The number of alerts that are checked in full, with their stored callback.
 const WHOLE: usize = 8;
 
 fn canaries() -> impl Iterator<Item = &'static str> {
@@ -35,11 +35,11 @@ fn canaries() -> impl Iterator<Item = &'static str> {
 fn found_in(place: &str, bytes: &[u8]) -> Vec<String> {
     let found = canaries().filter(|canary| memmem::find(bytes, canary.as_bytes()).is_some());
     found
-        .map(|canary| format!("the secret `{canary}` stands in {place}"))
+        .map(|canary| format!("the secret `{canary}` is in {place}"))
         .collect()
 }
 
-/// Looks into a file, or every file of a folder.
+/// Searches a file, or every file of a folder.
 pub(crate) fn in_files(path: &Path) -> Result<Vec<String>, Trouble> {
     if !path.is_dir() {
         return Ok(found_in(&path.display().to_string(), &std::fs::read(path)?));
@@ -51,7 +51,7 @@ pub(crate) fn in_files(path: &Path) -> Result<Vec<String>, Trouble> {
     Ok(found)
 }
 
-/// Looks at what the operators' listener says.
+/// Searches the pages of the admin listener.
 pub(crate) async fn in_pages(operator: Operator) -> Result<Vec<String>, Trouble> {
     let mut found = Vec::new();
     for path in PAGES {

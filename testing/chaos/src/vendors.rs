@@ -1,7 +1,7 @@
-//! Who calls: the sources that are configured, and what each of their messages must become.
+//! The vendors that call: the configured sources, and the expected alert of each of their messages.
 //!
-//! UCloud and 監控專家 always do. Other vendors join by their fixtures, if a message can be made fresh honestly: a new
-//! message id, a proof that holds, and nothing in its alert that depends on when it comes.
+//! UCloud and 監控專家 always call. Other vendors join with their fixtures, if a fixture can be renewed: it gets a new
+//! message id and a valid proof, and its alert does not depend on the time of arrival.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,10 +23,10 @@ use serde_json::Value;
 use crate::Trouble;
 use crate::message::{self, JIANKONG_TOKEN, Message, Said, Step, UCLOUD};
 
-/// Vendors that join in one run, beside the two that always call.
+/// The vendors that join in one run, in addition to the two that always call.
 const GUESTS: usize = 4;
 
-/// In whose words a problem is told.
+/// The vendor whose form a message has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form {
     UCloud(usize),
@@ -35,13 +35,13 @@ pub(crate) enum Form {
     Guest(usize),
 }
 
-/// The vendors of one run.
+/// All vendors of one run.
 pub(crate) struct Vendors {
     guests: Vec<Guest>,
     problems: AtomicU64,
 }
 
-/// A vendor that joins by its fixtures.
+/// A vendor that joins with its fixtures.
 #[derive(Clone)]
 struct Guest {
     provider: &'static Arc<dyn Provider>,
@@ -51,10 +51,10 @@ struct Guest {
 }
 
 impl Vendors {
-    /// Those of this seed.
+    /// Chooses the vendors for this seed.
     pub(crate) fn of(random: &mut StdRng) -> Self {
         let guests = able().sample(random, GUESTS).cloned().collect();
-        // Numbers from the clock, so that no two runs share one.
+        // Numbers start at the current time, so two runs share none.
         let first = Clock::machine().now().as_second().unsigned_abs() << 16;
         Self {
             guests,
@@ -62,7 +62,7 @@ impl Vendors {
         }
     }
 
-    /// The names of those that joined.
+    /// The names of the vendors that joined.
     pub(crate) fn guests(&self) -> Vec<String> {
         let name = |guest: &Guest| guest.provider.name().to_owned();
         self.guests.iter().map(name).collect()
@@ -73,7 +73,7 @@ impl Vendors {
         self.problems.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Their sources, as an operator writes them.
+    /// Their sources, as TOML of the config.
     pub(crate) fn config(&self) -> String {
         let mut text = String::new();
         for (name, key) in UCLOUD {
@@ -120,7 +120,7 @@ impl Vendors {
     }
 }
 
-/// What a request must become, as the vendor's adapter reads it. The adapters have tests of their own.
+/// Reads a request with the vendor's adapter, to get the expected alerts. The adapters have their own tests.
 fn read(provider: &Arc<dyn Provider>, source: &Source, raw: Vec<u8>) -> Result<Message, Trouble> {
     let wrong = |what: String| Trouble::said(format!("{}: {what}", source.name));
     let mut call = Callback::from_http(&raw).map_err(|e| wrong(e.to_string()))?;
@@ -171,7 +171,7 @@ impl Guest {
                 SettingKind::Token => format!("\"{TOKEN}\""),
                 SettingKind::User => format!("\"{USER}\""),
                 SettingKind::Topics => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
-                // Without a tenant, what has tokens of an identity provider is believed by its path key.
+                // Without a tenant, a source with tokens of an identity provider is verified by the key in its path.
                 SettingKind::DemoPaths | SettingKind::Tenant | SettingKind::Audience => continue,
             };
             let _infallible = writeln!(text, "{} = {value}", setting.name);
@@ -179,7 +179,7 @@ impl Guest {
         text
     }
 
-    /// A fresh message of it.
+    /// A renewed message of this vendor.
     fn call(&self, resolved: bool, serial: u64, at: Timestamp) -> Option<Callback> {
         let token = Secret::from(TOKEN);
         let fixture = if resolved { self.resolved } else { self.firing };
@@ -194,13 +194,14 @@ impl Guest {
         Some(call)
     }
 
-    /// What its message says at a time; none where that cannot be relied on.
+    /// The expected alert of its message at a given time; `None` when it is not certain.
     fn reports(&self, resolved: bool, serial: u64, at: Timestamp) -> Option<Vec<Report>> {
         let call = self.call(resolved, serial, at)?;
         verify(&**self.provider, &call, &self.source).ok()?;
         let reading = self.provider.read(&call, &self.source).ok()?;
         let mut later = call.clone();
-        // Some ids hold the minute of arrival, for want of anything better: such a message is another one when it comes again.
+        // Some ids contain the minute of arrival, because the vendor sends no id. Sent again later, such a message is a
+        // new one.
         later.received_at = Some(at + Duration::from_hours(1));
         let later = self.provider.read(&later, &self.source).ok()?;
         let plain = reading.unreadable.is_empty() && reading.effect.is_none();
@@ -208,7 +209,7 @@ impl Guest {
         (plain && same && !reading.reports.is_empty()).then_some(reading.reports)
     }
 
-    /// Whether its messages can be made fresh: other ids, the same problem.
+    /// Whether its messages can be renewed: other ids, the same problem.
     fn is_able(&self) -> Option<bool> {
         let at = Clock::machine().now();
         let mut ids = BTreeSet::new();

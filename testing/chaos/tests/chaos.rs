@@ -1,4 +1,4 @@
-//! A few cycles of each kind of fault. Many are run by `scripts/soak`.
+//! Runs a few cycles of each kind of fault. `scripts/soak` runs many.
 
 #![expect(
     clippy::print_stdout,
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use campanile_chaos::{Kind, Report, Wish, points, run};
 
-/// The seeds are fixed, so that a failure is one of the change at hand. The machine may be busy: no time is asked for.
+/// The seeds are fixed, so a failure is caused by the current change. No time limits are checked, because the machine
+/// may be busy.
 async fn run_of(kind: Kind, cycles: Option<usize>) -> Report {
     let wish = Wish {
         seed: 20_261_121,
@@ -42,12 +43,12 @@ async fn killed_under_load_it_delivers_every_alert_that_it_has_answered() {
 async fn dying_at_any_point_it_delivers_every_alert_that_it_has_answered() {
     let report = run_of(Kind::Points, None).await;
     kept(&report);
-    // A kill cannot be made to fall into a checkpoint on a busy machine; a point can be made to be reached.
+    // On a busy machine, a kill can miss the checkpoint. A failpoint is always reached.
     for point in points().filter(|point| *point != "mid-checkpoint") {
         assert_eq!(
             report.died_at.get(point),
             Some(&1),
-            "it did not die at {point}"
+            "the gateway did not abort at {point}"
         );
     }
 }

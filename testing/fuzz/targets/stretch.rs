@@ -1,4 +1,4 @@
-//! Drives `campanile_laws::stretch` with bytes that a fuzzer makes up.
+//! Drives `campanile_laws::stretch` with the bytes of a fuzzer.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| campanile_laws::stretch::holds(bytes));

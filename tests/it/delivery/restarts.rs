@@ -70,3 +70,24 @@ async fn a_replaced_sink_starts_after_the_old_one_has_ended() {
         (vec!["firing".into()], vec!["resolved".into()])
     );
 }
+
+#[tokio::test]
+async fn a_handle_that_a_sink_returned_comes_back_with_its_episode_also_after_a_restart() {
+    let sink = Scripted::takes_all();
+    let mut rig = Rig::new(&[(sink.clone(), policy())]).await;
+    rig.accept("firing", 1).await;
+    rig.accept("another problem", 2).await;
+    rig.delivery.idle().await;
+    rig.restart().await;
+    rig.accept("resolved", 1).await;
+    rig.delivery.idle().await;
+    let sent = sink.messages_sent.lock().unwrap();
+    let handles: Vec<_> = sent
+        .iter()
+        .map(|message| message.handle.as_deref())
+        .collect();
+    assert_eq!(handles, [None, None, Some("ticket for firing")]);
+    let opened = sent[2].opened.as_ref().unwrap();
+    assert_eq!(opened.message_id, "firing");
+    assert!(!sent[2].episode_open);
+}

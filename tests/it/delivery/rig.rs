@@ -78,7 +78,7 @@ impl Rig {
         }
     }
 
-    /// Owes a message of a lane to every sink.
+    /// Makes a message of a lane pending for every sink.
     pub(crate) async fn accept(&self, message: &str, lane: u64) -> Seq {
         let status = if message.starts_with("resolved") {
             Status::Resolved

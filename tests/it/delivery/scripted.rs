@@ -96,7 +96,10 @@ impl Sink for Scripted {
                 delivery_id: message.delivery_id.clone(),
                 taken: answer.is_ok(),
             });
-            answer.map(|()| Delivered::with_code(200))
+            answer.map(|()| Delivered {
+                handle: Some(format!("ticket for {}", message.alerts[0].message_id)),
+                ..Delivered::with_code(200)
+            })
         })
     }
 

@@ -60,7 +60,7 @@ async fn while_the_disk_is_full_nothing_is_promised_and_what_is_owed_goes_out() 
     expected.sort();
     assert_eq!(out, expected, "what is pending goes out");
     let sent = receiver.got().len();
-    disk.mend();
+    disk.repair();
     assert_eq!(house.look("/readyz").await.status, 200);
     for minute in 0..6 {
         // The vendor tries again, and finds that none of its tries was taken.

@@ -96,7 +96,7 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
         Ok(house) => {
             live(&house, name, &mut run).await;
             check_power_cut(&disk, &run).await;
-            disk.mend();
+            disk.repair();
             let reply = house.alarm(&format!("{name}-after")).await;
             assert_eq!(reply.status, 200, "mended, it accepts again: {reply:?}");
             run.promised.insert(format!("{name}-after"));
@@ -110,7 +110,7 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains("campanile.db"), "names no file: {said}");
-            disk.mend();
+            disk.repair();
             let house = House::open(folder.path(), receivers).await;
             let house = house.unwrap_or_else(|e| panic!("mended, it does not start: {e}"));
             run.alarm(&house, format!("{name}-after")).await;

@@ -132,7 +132,7 @@ impl Run {
             }
             Step::Retry(sink, at) => {
                 if let Some((.., seq)) = picked(*at, &self.messages) {
-                    let pending = self.references[*sink].owed_again(*seq, now);
+                    let pending = self.references[*sink].pending_again(*seq, now);
                     assert_eq!(self.rig.retry(*sink, *seq).await, pending);
                 }
             }

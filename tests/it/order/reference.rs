@@ -63,8 +63,8 @@ impl Reference {
     }
 
     /// Pending once more by an operator. False when it is pending.
-    pub(super) fn owed_again(&mut self, seq: Seq, now: Timestamp) -> bool {
-        !self.is_owed(seq) && self.retry(seq, now, true)
+    pub(super) fn pending_again(&mut self, seq: Seq, now: Timestamp) -> bool {
+        !self.is_pending(seq) && self.retry(seq, now, true)
     }
 
     fn retry(&mut self, seq: Seq, now: Timestamp, retried: bool) -> bool {
@@ -85,7 +85,7 @@ impl Reference {
     /// Taken from the dead letters.
     pub(super) fn retried(&mut self, seq: Seq, now: Timestamp) {
         *self.dead.get_mut(&seq).unwrap() -= 1;
-        self.owed_again(seq, now);
+        self.pending_again(seq, now);
     }
 
     pub(super) fn dropped(&mut self, seq: Seq) -> bool {
@@ -237,7 +237,7 @@ impl Reference {
         pending
     }
 
-    fn is_owed(&self, seq: Seq) -> bool {
+    fn is_pending(&self, seq: Seq) -> bool {
         self.lanes
             .get(&self.lane_of[&seq])
             .is_some_and(|lane| lane.contains_key(&seq))

@@ -1,4 +1,4 @@
-//! Alerts, and the callbacks that they are packed in.
+//! Reads alerts and the callbacks that contain them.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::sqlite::schema;
 use crate::sqlite::session::{severity_number, status_number};
 use crate::{AlertFilter, Seq, StoredAlert, codec};
 
-/// Rows that one look may pass over. A longer search takes several looks, so that none holds the log back.
+/// Rows that one query may scan. A longer search takes several queries: a long read would stop SQLite from emptying the WAL.
 const SCAN_ROWS: i64 = 20_000;
 
-/// What [`Unpacker::alert`] reads, first in its row.
+/// The columns that [`Unpacker::alert`] reads. They are the first of a row.
 pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
 
 const ALERT: &str =
     "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
 
-/// What callbacks pack, the last one remembered: the alerts of one callback are read one after the other.
+/// Decompresses callbacks. The last one is cached, because the alerts of one callback are read one after the other.
 pub(super) struct Unpacker<'c> {
     select: CachedStatement<'c>,
     last: Option<(i64, Vec<u8>)>,
@@ -43,7 +43,7 @@ impl<'c> Unpacker<'c> {
         Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
     }
 
-    /// The alert of a row that begins with [`COLUMNS`], whole.
+    /// The alert of a row that begins with [`COLUMNS`].
     pub(super) fn alert(&mut self, row: &Row<'_>) -> rusqlite::Result<StoredAlert> {
         let id = Uuid::from_bytes(row.get(1)?);
         let episode = row
@@ -78,7 +78,7 @@ pub(crate) fn alerts_by_seq(
     Ok(found)
 }
 
-/// What was read of an alert. One that is gone or damaged is left out: it must not hold up the others for ever.
+/// The alert that was read. A missing or damaged alert gives none, because it must not block the others.
 pub(super) fn readable<T>(
     connection: &Connection,
     seq: Seq,
@@ -105,8 +105,8 @@ pub(crate) fn alert(connection: &Connection, id: Uuid) -> rusqlite::Result<Optio
         .optional()
 }
 
-/// The first and the last place of what is kept. Each is asked for alone: SQLite finds one end of a table at once, but reads
-/// the whole table for both ends in one question.
+/// The lowest and the highest place of the kept alerts. Two queries: SQLite finds one end of a table directly, but scans the
+/// whole table when one query asks for both.
 pub(crate) fn bounds(connection: &Connection) -> rusqlite::Result<Option<(Seq, Seq)>> {
     let end = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<Seq>>(0));
     let lowest = end("SELECT min(seq) FROM alert")?;

@@ -1,4 +1,4 @@
-//! Pending deliveries, attempts and dead letters.
+//! Reads pending deliveries, attempts and dead letters.
 
 use campanile_model::{Fingerprint, Worth};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -62,7 +62,7 @@ pub(crate) fn deliveries(
     connection: &Connection,
     filter: &DeliveryFilter,
 ) -> rusqlite::Result<Vec<DeliveryRow>> {
-    // Sinks are few, and each gives at most `limit` rows.
+    // There are few sinks, and each returns at most `limit` rows.
     let sinks = match filter.sink {
         Some(sink) => vec![sink],
         None => known_sinks(connection)?

@@ -1,4 +1,4 @@
-//! The readers' side: short looks on connections of their own.
+//! Reads, each on a connection of its own.
 
 mod alerts;
 mod deliveries;
@@ -37,7 +37,7 @@ pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
             Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
         })?
         .collect::<rusqlite::Result<_>>()?;
-    // Places are given without gaps and pruned from the front, so that their span counts them without a scan.
+    // Places are assigned without gaps and pruned from the lowest, so their span is their number, without a scan.
     let span = alerts::bounds(connection)?.map_or(0, |(lowest, highest)| highest - lowest + 1);
     let pages = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
     Ok(Stats {
@@ -73,9 +73,9 @@ fn size(kept: i64) -> usize {
     usize::try_from(kept).unwrap_or(0)
 }
 
-/// What a row says does not fit what it should hold: a flipped bit that SQLite does not see.
+/// A row does not contain what it should: a flipped bit that SQLite does not detect.
 fn damage() -> rusqlite::Error {
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    let what = "what is kept of a callback cannot be unpacked".to_owned();
+    let what = "a stored callback cannot be decompressed".to_owned();
     rusqlite::Error::SqliteFailure(code, Some(what))
 }

@@ -1,4 +1,4 @@
-//! Callbacks that nobody could read.
+//! Reads quarantined callbacks.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

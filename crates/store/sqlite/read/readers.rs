@@ -1,4 +1,4 @@
-//! Connections for looking, kept for the next look.
+//! A pool of read-only connections.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use rusqlite::Connection;
 use crate::Error;
 use crate::sqlite::{schema, session};
 
-/// Idle connections kept for the next look.
+/// Idle connections that are kept.
 const IDLE_MAX: usize = 4;
 
-/// Connections for looking. Cheap to clone.
+/// The pool. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Readers {
     path: Arc<PathBuf>,
@@ -26,7 +26,7 @@ impl Readers {
         }
     }
 
-    /// Runs `look` on a connection, off the async threads.
+    /// Runs `look` with a connection, outside the async threads.
     pub(crate) async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -59,7 +59,7 @@ impl Readers {
         Ok(seen)
     }
 
-    /// Closes what is idle, so that the writer closes last and empties the log.
+    /// Closes the idle connections. The writer's connection is then the last one, and its close empties the log.
     pub(crate) fn close(&self) {
         self.idle
             .lock()

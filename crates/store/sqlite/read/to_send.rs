@@ -1,4 +1,4 @@
-//! Alerts for a worker: each with the opening of its episode and with the handle that the sink returned for it.
+//! Reads alerts for a worker: each with the firing that opened its episode, and with the sink's handle of the episode.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) fn alerts_at(
     sink: SinkId,
     seqs: &[Seq],
 ) -> rusqlite::Result<Vec<AlertToSend>> {
-    // Both joins are look-ups by primary key. An alert without an episode of its own opened one, or is a lone resolved.
+    // Both joins use a primary key. `episode` is NULL when the alert opened the episode or is a resolved without a firing.
     let mut select = connection.prepare_cached(&format!(
         "SELECT {COLUMNS}, a.status, p.episode IS coalesce(a.episode, a.id), h.handle FROM alert a
          LEFT JOIN problem p ON p.source = a.source AND p.fingerprint = a.fingerprint
@@ -51,7 +51,7 @@ fn to_send(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> rusqlite::Result<Alert
     })
 }
 
-/// The openings of episodes, each read once for a batch.
+/// The alerts that opened episodes, each read once for a batch.
 struct Openings<'c> {
     select: CachedStatement<'c>,
     unpacker: Unpacker<'c>,
@@ -68,7 +68,7 @@ impl<'c> Openings<'c> {
         })
     }
 
-    /// An episode is named by the id of its opening, which holds its place.
+    /// An episode is named by the id of its first alert, and the id contains the place.
     fn of(
         &mut self,
         connection: &Connection,

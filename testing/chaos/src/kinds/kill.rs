@@ -6,7 +6,7 @@ use crate::Trouble;
 use crate::load::Patience;
 use crate::stage::Stage;
 
-/// Of a hundred cycles, so many kill it again while it starts.
+/// The percentage of cycles that kill the gateway again while it starts.
 const TWICE: u32 = 30;
 
 pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
@@ -29,7 +29,7 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     stage.calm().await
 }
 
-/// Kills it within the first milliseconds of its life.
+/// Kills the gateway within the first milliseconds after its start.
 pub(super) async fn at_the_start(stage: &mut Stage) -> Result<(), Trouble> {
     let gateway = stage.house.start(None)?;
     let instant = stage.random.random_range(0..80_000);

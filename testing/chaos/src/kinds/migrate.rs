@@ -1,5 +1,5 @@
-//! Killed in the middle of a migration: while a new file is made ours, and while an old one is opened. There is one schema
-//! yet, so that the first step is the only migration there is; the point stands in the code that every later step takes.
+//! Kills the process in the middle of a migration: while it creates a new file, and while it opens an old one. The
+//! failpoint is in the code that every migration step runs.
 
 use rand::RngExt;
 

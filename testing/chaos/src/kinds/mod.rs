@@ -13,32 +13,33 @@ use crate::Trouble;
 use crate::receiver::Manner;
 use crate::stage::Stage;
 
-/// Every point at which [`Kind::Points`] has the process die.
+/// Every point at which [`Kind::Points`] makes the process abort.
 pub fn points() -> impl Iterator<Item = &'static str> {
     points::names()
 }
 
-/// What is injected.
+/// The fault that is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// `kill -9` at random moments under load, also while it starts.
     Kill,
-    /// The process dies at each named point of crates/model/failpoint.rs in turn, and in the middle of a checkpoint.
+    /// The process aborts at each named point of crates/model/failpoint.rs in turn, and in the middle of a checkpoint.
     Points,
-    /// SIGTERM under load: every call is answered or its connection closed, it ends with 0, nothing comes twice.
+    /// SIGTERM under load: every call is answered or its connection closed, the exit code is 0, nothing is delivered
+    /// twice.
     Term,
-    /// One process is stopped and the next started on the same data, while vendors go on calling.
+    /// One process is stopped and the next started on the same data, while vendors continue to call.
     Upgrade,
-    /// Killed while it makes the tables of a new file, and while it opens an old one.
+    /// The process is killed while it creates the tables of a new file, and while it opens an old one.
     Migrate,
-    /// Receivers that fail at random, reset, are slow, refuse some alerts for good, or are down for a while.
+    /// Receivers fail at random, reset connections, are slow, refuse some alerts permanently, or are down for a time.
     Sinks,
-    /// All of them, one after the other.
+    /// All kinds, one after the other.
     All,
 }
 
 impl Kind {
-    /// The kinds that this one is made of.
+    /// The single kinds that this kind runs.
     pub(crate) fn parts(self) -> Vec<Self> {
         match self {
             Self::All => vec![
@@ -53,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// Its word on the command line.
+    /// Its name on the command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Kill => "kill",
@@ -66,7 +67,7 @@ impl Kind {
         }
     }
 
-    /// Cycles that show everything once.
+    /// The cycles that cover everything once.
     pub(crate) fn cycles(self) -> usize {
         match self {
             Self::Points => points::names().count(),
@@ -74,17 +75,17 @@ impl Kind {
         }
     }
 
-    /// How receivers behave: the flaky one and the picky one.
+    /// The behaviour of the flaky and of the picky receiver.
     pub(crate) fn manners(self) -> (Manner, Manner) {
         match self {
             Self::Sinks => (Manner::Flaky(20), Manner::Picky),
-            // The process dies often enough for them to do well.
+            // The process dies often enough, so these receivers do not fail.
             Self::Points | Self::Migrate => (Manner::Good, Manner::Good),
             _ => (Manner::Flaky(3), Manner::Good),
         }
     }
 
-    /// One cycle. It leaves everything calm, and a gateway running.
+    /// Runs one cycle. At its end nothing is pending and a gateway is running.
     pub(crate) async fn cycle(self, stage: &mut Stage, number: usize) -> Result<(), Trouble> {
         match self {
             Self::Kill => kill::cycle(stage).await,

@@ -1,4 +1,5 @@
-//! D2: the process dies at each named point in turn, at a pass that the seed chooses, and in the middle of a checkpoint.
+//! D2: the process aborts at each named point in turn, at a pass that the seed chooses, and in the middle of a
+//! checkpoint.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,15 +13,15 @@ use crate::gateway::died_at_a_point;
 use crate::load::Patience;
 use crate::stage::Stage;
 
-/// No point of the code: only a checkpoint writes into the database file itself, so that its first write is seen from
-/// outside, and the process killed.
+/// Not a failpoint in the code. Only a checkpoint writes into the database file itself, so the harness sees the first
+/// write from outside and kills the process.
 const CHECKPOINT: &str = "mid-checkpoint";
-/// A checkpoint is short, and the kill may come after it: then again.
+/// A checkpoint is short. If the kill comes after it, the case is repeated.
 const CHECKPOINT_TRIES: usize = 8;
-/// A process that has not come to its point by then never will.
+/// A process that has not reached its point within this time never reaches it.
 const REACHED_WITHIN: Duration = Duration::from_mins(2);
 
-/// Answers after which whole runs of keys stand in the store.
+/// After this many answers, the store holds complete runs of keys.
 const RUNS_WHOLE_AFTER: usize = 450;
 
 /// Every point.
@@ -28,7 +29,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     POINTS.iter().copied().chain([CHECKPOINT])
 }
 
-/// Up to which pass it may die there: what happens often dies late, what happens once dies at once.
+/// The highest pass at which the process aborts: high for points that are passed often, 1 for points that are passed
+/// once.
 fn passes(point: &str) -> u32 {
     match point {
         "mid-migration" => 1,
@@ -64,12 +66,12 @@ pub(super) async fn cycle(stage: &mut Stage, number: usize) -> Result<(), Troubl
     stage.calm().await
 }
 
-/// What the crate `fail` calls dying at the given pass.
+/// The syntax of the crate `fail` for an abort at the given pass.
 fn armed(point: &str, pass: u32) -> String {
     format!("{point}={}*off->return", pass - 1)
 }
 
-/// Dies under load.
+/// Aborts under load.
 async fn die(stage: &mut Stage, point: &str, pass: u32) -> Result<(), Trouble> {
     if stage.gateway.is_some() {
         stage.stop().await?;
@@ -87,13 +89,13 @@ async fn die(stage: &mut Stage, point: &str, pass: u32) -> Result<(), Trouble> {
     stage.hush(talks).await
 }
 
-/// Dies before it listens.
+/// Aborts before the gateway listens.
 pub(super) async fn die_at_start(stage: &mut Stage, point: &str, pass: u32) -> Result<(), Trouble> {
     stage.start(Some(&armed(point, pass))).await?;
     ended(stage, point).await
 }
 
-/// Sees that it died there, and nowhere else.
+/// Checks that the process aborted at this point and nowhere else.
 async fn ended(stage: &mut Stage, point: &str) -> Result<(), Trouble> {
     match stage.take_gateway()?.ended().await {
         Ok(status) if died_at_a_point(status) => {
@@ -101,7 +103,7 @@ async fn ended(stage: &mut Stage, point: &str) -> Result<(), Trouble> {
         }
         Ok(status) => stage.breach(
             "D2",
-            format!("it was to die at {point}, and ended with {status}"),
+            format!("the gateway must abort at {point}, but it ended with {status}"),
         ),
         Err(_) => stage.breach("D2", format!("the point {point} was never reached")),
     }
@@ -109,7 +111,7 @@ async fn ended(stage: &mut Stage, point: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Leaves a file in which everything is delivered, with whole runs of keys, older than the retention.
+/// Prepares a file in which everything is delivered, with complete runs of keys, older than the retention.
 async fn age(stage: &mut Stage) -> Result<(), Trouble> {
     if stage.gateway.is_none() {
         stage.start(None).await?;
@@ -122,7 +124,7 @@ async fn age(stage: &mut Stage) -> Result<(), Trouble> {
     stage.age()
 }
 
-/// Leaves no file.
+/// Prepares an empty folder.
 async fn empty(stage: &mut Stage) -> Result<(), Trouble> {
     if stage.gateway.is_some() {
         stage.stop().await?;
@@ -146,12 +148,12 @@ async fn in_a_checkpoint(stage: &mut Stage) -> Result<(), Trouble> {
         hit = is_in_a_checkpoint(stage)?;
     }
     *stage.died_at.entry(CHECKPOINT.to_owned()).or_default() += usize::from(hit);
-    stage.inject(format!("killed in a checkpoint, at try {times}"));
+    stage.inject(format!("killed in a checkpoint, at attempt {times}"));
     stage.recover().await?;
     stage.calm().await
 }
 
-/// Looks at a file until it changes, as often as it can: what is waited for lasts some milliseconds.
+/// Polls a file without a pause until it changes: the checkpoint takes only some milliseconds.
 fn until_it_is_written(file: &Path) -> Result<(), Trouble> {
     let before = std::fs::metadata(file)?.modified()?;
     let began = Instant::now();
@@ -161,8 +163,9 @@ fn until_it_is_written(file: &Path) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// What the shared memory of a dead process says: pages were being brought into the file, and were not all there.
-/// (SQLite's file format, section 5.3: two headers of 48 bytes, `nBackfill`, read marks, locks, `nBackfillAttempted`.)
+/// Whether the shared memory of a dead process shows that a checkpoint was copying pages into the file and had not
+/// finished. (SQLite's file format, section 5.3: two headers of 48 bytes, `nBackfill`, read marks, locks,
+/// `nBackfillAttempted`.)
 fn is_in_a_checkpoint(stage: &Stage) -> Result<bool, Trouble> {
     let mut name = stage.house.database().into_os_string();
     name.push("-shm");

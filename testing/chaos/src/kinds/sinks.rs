@@ -1,5 +1,5 @@
-//! Receivers that fail while the process lives: at random, by resets, slowly, for good with some alerts, and one that is
-//! down until its operator says that it is mended.
+//! Receivers that fail while the process runs: at random, by resets, slowly, permanently for some alerts, and one that
+//! is down until its operator resumes it.
 
 use std::time::Instant;
 
@@ -25,9 +25,9 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     stage.answers(answers, &mut talks).await?;
     stage.hush(talks).await?;
     stage.behave(Manner::Good, picky);
-    let mended = Instant::now();
+    let repaired = Instant::now();
     stage.operator()?.resume("webhook/flaky").await?;
     stage.probe("flaky").await?;
-    stage.recovered(mended.elapsed());
+    stage.recovered(repaired.elapsed());
     stage.calm().await
 }

@@ -1,4 +1,4 @@
-//! SIGTERM under load: what was begun is ended, what came of it is written, and nothing comes twice.
+//! SIGTERM under load: work in progress is finished, its outcomes are written, and nothing is delivered twice.
 
 use rand::RngExt;
 
@@ -20,7 +20,7 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     if !refusals.is_empty() {
         stage.breach(
             "D29",
-            format!("stopping, it answered {refusals:?} where it should take or hang up"),
+            format!("while stopping, the gateway answered {refusals:?}; it must accept the call or close the connection"),
         );
     }
     stage.recover().await?;

@@ -1,5 +1,5 @@
-//! D29: the process is replaced on the same data while vendors go on calling. There is no older release yet, so that both
-//! processes are of the same version; that a newer file is refused by an older program is tested in `tests/it`.
+//! D29: the process is replaced on the same data while vendors continue to call. There is no older release yet, so both
+//! processes have the same version. `tests/it` tests that an older program refuses a newer file.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::Trouble;
 use crate::load::Patience;
 use crate::stage::Stage;
 
-/// Processes that follow one another under one load.
+/// The number of processes in sequence under one load.
 const UPGRADES: usize = 3;
 
 pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
@@ -34,7 +34,7 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     if !refusals.is_empty() {
         stage.breach(
             "D29",
-            format!("replaced, it answered {refusals:?} where it should take or hang up"),
+            format!("while it was replaced, the gateway answered {refusals:?}; it must accept the call or close the connection"),
         );
     }
     stage.calm().await

@@ -1,4 +1,4 @@
-//! When a fault is over: what is pending is delivered, and every promise is looked at.
+//! After a fault: waits until nothing is pending, then checks every promise.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::receiver::{Receiver, is_refused};
 use crate::{Trouble, secrets};
 
 impl Stage {
-    /// Vendors have their last say, what is pending is delivered, and everything that was promised is looked at.
+    /// Lets vendors repeat messages without an answer, waits until nothing is pending, and checks every promise.
     pub(crate) async fn calm(&mut self) -> Result<(), Trouble> {
         let mut callers = std::mem::take(&mut self.callers);
         for caller in &mut callers {
@@ -35,7 +35,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until every receiver has what it must get. What is still missing in the end is found by the oracle.
+    /// Waits until every receiver has all its alerts. The oracle finds the alerts that are still missing at the end.
     async fn delivered(&self, operator: Operator) -> Result<(), Trouble> {
         let began = Instant::now();
         let said = self.floor.ledger.said();
@@ -53,10 +53,10 @@ impl Stage {
             }
             let sinks = operator.sinks().await?;
             if sinks.iter().all(Standing::is_done) {
-                // Nothing more will come.
+                // No more alerts will arrive.
                 return Ok(());
             }
-            // An operator who has mended a receiver says so.
+            // An operator resumes a sink after the receiver is repaired.
             for sink in sinks.iter().filter(|sink| sink.state == "open") {
                 operator.resume(&sink.name).await?;
             }
@@ -65,7 +65,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until the gateway says that no delivery is pending; gives what it says if it never does.
+    /// Waits until the API reports no pending delivery. Returns the report if this never happens.
     async fn nothing_pending(&self, operator: Operator) -> Result<Option<String>, Trouble> {
         let began = Instant::now();
         loop {
@@ -76,7 +76,7 @@ impl Stage {
             }
             if began.elapsed() > self.wish.patience {
                 return Ok(Some(format!(
-                    "everything has come, and still it says {busy:?}"
+                    "all alerts have arrived, but the API still reports {busy:?}"
                 )));
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -121,11 +121,11 @@ impl Stage {
         verdict
     }
 
-    /// I5: with nothing pending, what was accepted is what was delivered and what is dead, by the gateway's own count.
+    /// I5: with nothing pending, the accepted alerts are the delivered and the dead ones, by the gateway's own metrics.
     async fn balance(&mut self, operator: Operator) -> Result<(), Trouble> {
         let began = Instant::now();
         let mut alerts;
-        // What is old may still be on its way out.
+        // Pruning of old alerts may still be in progress.
         loop {
             alerts = operator.metric("campanile_alerts").await?;
             let late = began.elapsed() > self.wish.patience;
@@ -138,7 +138,7 @@ impl Stage {
             let kept = self.kept;
             self.breach(
                 "I5",
-                format!("it holds {alerts} alerts, and {kept} were accepted"),
+                format!("the store holds {alerts} alerts, but {kept} were accepted"),
             );
         }
         for sink in operator.sinks().await? {
@@ -153,7 +153,7 @@ impl Stage {
                 .await?;
             if sink.dead != expected || metric != expected {
                 let dead = sink.dead;
-                self.breach("I5", format!("{name} has {dead} dead letters ({metric} in /metrics), and {expected} were refused for good"));
+                self.breach("I5", format!("{name} has {dead} dead letters ({metric} in /metrics), but {expected} alerts were refused permanently"));
             }
         }
         let dead = operator.list("/api/v1/dead").await?;
@@ -169,7 +169,7 @@ impl Stage {
         Ok(())
     }
 
-    /// I8: no secret stands in a log or on a page. The log is begun anew, so that it is not read again.
+    /// I8: no secret is in a log or on a page. The log is truncated after the check, so each part is read once.
     async fn secrets(&mut self, operator: Operator) -> Result<(), Trouble> {
         let mut found = secrets::in_files(&self.house.log())?;
         found.extend(secrets::in_pages(operator).await?);
@@ -183,7 +183,7 @@ impl Stage {
         Ok(())
     }
 
-    /// I9: it has not grown.
+    /// I9: memory and open files have not grown.
     fn size(&mut self) -> Result<(), Trouble> {
         let gone = || Trouble::said("no gateway runs");
         let size = self.gateway.as_ref().ok_or_else(gone)?.size()?;
@@ -193,7 +193,7 @@ impl Stage {
             self.breach(
                 "I9",
                 format!(
-                    "it has grown to {} MiB and {} open files",
+                    "the gateway has grown to {} MiB and {} open files",
                     size.rss_mib, size.files
                 ),
             );

@@ -1,5 +1,5 @@
-//! Everything that a run holds: the house with its gateway, the callers, the receivers, the ledger; and the steps of which
-//! every kind of fault is made.
+//! The state of a run: the folder with its gateway, the callers, the receivers and the ledger. Also the steps that
+//! every kind of fault uses.
 
 mod calm;
 
@@ -27,22 +27,22 @@ use crate::vendors::{Form, Vendors};
 use crate::{Trouble, Wish, secrets};
 use campanile_wire::Wire;
 
-/// Vendors that call at the same time.
+/// The number of vendors that call at the same time.
 const CALLERS: usize = 8;
-/// Sends of one sink at the same time.
+/// The number of sends of one sink at the same time.
 const IN_FLIGHT: usize = 32;
-/// Outcomes that wait for no commit, as the worker bounds them.
+/// The number of outcomes that may be sent but not committed: the limit of the worker.
 const UNSETTLED: usize = 256;
-/// More memory than this, or more open files, is a leak.
+/// A growth of memory or open files beyond this is a leak.
 const RSS_MIB_MAX: u64 = 400;
 const FILES_MAX: usize = 400;
-/// How long the harness waits before it looks again, where nobody tells it.
+/// The polling interval, in places without a notification.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The receivers, in the order of the config.
 const RECEIVERS: [&str; 4] = ["good", "flaky", "slow", "picky"];
 
-/// Everything that a run holds.
+/// The state of a run.
 pub(crate) struct Stage {
     pub(crate) wish: Wish,
     pub(crate) random: StdRng,
@@ -52,31 +52,31 @@ pub(crate) struct Stage {
     receivers: Vec<Receiver>,
     callers: Vec<Caller>,
     folder: TempDir,
-    /// Deaths since everything was calm.
+    /// The number of process ends since nothing was pending.
     crashes: usize,
-    /// Alerts that the store holds, and dead letters.
+    /// The number of alerts in the store, and of dead letters.
     kept: usize,
     dead: usize,
     began: Instant,
     cycle_began: Instant,
     pub(crate) cycle: Cycle,
-    /// How often the process died at each point.
+    /// The number of aborts at each point.
     pub(crate) died_at: BTreeMap<String, usize>,
     breaches: Breaches,
 }
 
-/// Callers that talk, and those that have left because the gateway is gone.
+/// The running callers, and those that have stopped because the gateway is gone.
 pub(crate) struct Talks {
     talking: JoinSet<Result<Caller, Trouble>>,
     left: Vec<Caller>,
 }
 
 impl Talks {
-    /// Waits until all have left. Nothing is lost when nobody waits any longer.
+    /// Waits until all callers have stopped.
     pub(crate) async fn all_left(&mut self) -> Result<(), Trouble> {
         while let Some(caller) = self.talking.join_next().await {
             let broken =
-                |e: tokio::task::JoinError| Trouble::said(format!("a caller broke off: {e}"));
+                |e: tokio::task::JoinError| Trouble::said(format!("a caller panicked: {e}"));
             self.left.push(caller.map_err(broken)??);
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Talks {
 }
 
 impl Stage {
-    /// Sets everything up; no gateway runs yet.
+    /// Prepares everything. No gateway runs yet.
     pub(crate) async fn new(wish: &Wish, kind: &'static str) -> Result<Self, Trouble> {
         let mut random = StdRng::seed_from_u64(wish.seed);
         let folder = tempfile::Builder::new()
@@ -123,7 +123,7 @@ impl Stage {
         })
     }
 
-    /// Has the receivers behave: how often one fails, how slow another is.
+    /// Sets the behaviour of the receivers: how often one fails, how slow another is.
     pub(crate) fn behave(&self, flaky: Manner, picky: Manner) {
         for receiver in &self.receivers {
             receiver.behave(match receiver.name {
@@ -135,7 +135,7 @@ impl Stage {
         }
     }
 
-    /// A new cycle begins.
+    /// Starts a new cycle.
     pub(crate) fn open_cycle(&mut self, number: usize) {
         self.cycle_began = Instant::now();
         let began_ms = millis(self.began.elapsed());
@@ -150,24 +150,24 @@ impl Stage {
         self.breaches = Breaches::default();
     }
 
-    /// The cycle is over, with what came of it.
+    /// Ends the cycle and returns its result.
     pub(crate) fn close_cycle(&mut self) -> Cycle {
-        self.cycle.breaches = self.breaches.told();
+        self.cycle.breaches = self.breaches.shown();
         self.cycle.clone()
     }
 
-    /// Notes what is injected now.
+    /// Records the fault that is injected now.
     pub(crate) fn inject(&mut self, what: impl Into<String>) {
         self.cycle.injected = what.into();
         self.cycle.injected_ms = millis(self.cycle_began.elapsed());
     }
 
-    /// Notes a broken promise.
+    /// Records a broken promise.
     pub(crate) fn breach(&mut self, invariant: &'static str, what: impl Into<String>) {
         self.breaches.add(invariant, what.into());
     }
 
-    /// Starts a gateway, which dies at a point if one is given. False when it died before it listened.
+    /// Starts a gateway, which aborts at `point` if one is given. False when it ended before it listened.
     pub(crate) async fn start(&mut self, point: Option<&str>) -> Result<bool, Trouble> {
         let mut gateway = self.house.start(point)?;
         let listens = gateway.greets().await?;
@@ -176,47 +176,47 @@ impl Stage {
         Ok(listens)
     }
 
-    /// The running gateway, which is given away to be ended.
+    /// Takes the running gateway, to end it.
     pub(crate) fn take_gateway(&mut self) -> Result<Gateway, Trouble> {
         self.floor.address.send_replace(None);
         let none = || Trouble::said("no gateway runs");
         self.gateway.take().ok_or_else(none)
     }
 
-    /// A process died: what it had sent is read before another one sends.
+    /// After the end of a process: waits until everything that it sent is read, before another process sends.
     pub(crate) async fn died(&mut self) {
         self.crashes += 1;
         self.left().await;
     }
 
-    /// Waits until no receiver is connected to.
+    /// Waits until no receiver has an open connection.
     pub(crate) async fn left(&self) {
         for receiver in &self.receivers {
             receiver.is_left().await;
         }
     }
 
-    /// Kills the gateway, at this instant.
+    /// Kills the gateway at once.
     pub(crate) async fn kill(&mut self) -> Result<(), Trouble> {
         self.take_gateway()?.kill().await?;
         self.died().await;
         Ok(())
     }
 
-    /// Stops the gateway as an operator does. It must end well.
+    /// Stops the gateway with SIGTERM. Its exit code must be 0.
     pub(crate) async fn stop(&mut self) -> Result<ExitStatus, Trouble> {
         let status = self.take_gateway()?.stop().await?;
         if status.code() != Some(0) {
             self.breach(
                 "exit",
-                format!("stopped with SIGTERM, it ended with {status}"),
+                format!("after SIGTERM, the gateway ended with {status}"),
             );
         }
         self.left().await;
         Ok(status)
     }
 
-    /// Has all callers talk.
+    /// Starts all callers.
     pub(crate) fn talk(&mut self, patience: Patience) -> Talks {
         let callers = std::mem::take(&mut self.callers);
         Talks {
@@ -225,7 +225,7 @@ impl Stage {
         }
     }
 
-    /// Waits for so many more answers, or for the process to be gone.
+    /// Waits for this many more answers, or for the end of the process.
     pub(crate) async fn answers(&self, more: usize, talks: &mut Talks) -> Result<(), Trouble> {
         let mut answers = self.floor.answers.subscribe();
         let enough = *answers.borrow_and_update() + more;
@@ -235,7 +235,7 @@ impl Stage {
         }
     }
 
-    /// Has the callers end their present call.
+    /// Lets the callers finish their current call, and stops them.
     pub(crate) async fn hush(&mut self, mut talks: Talks) -> Result<(), Trouble> {
         self.floor.halted.send_replace(true);
         talks.all_left().await?;
@@ -243,7 +243,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts a gateway and waits until a fresh alert is at its receiver: I6.
+    /// Starts a gateway and waits until a new alert arrives at its receiver: I6.
     pub(crate) async fn recover(&mut self) -> Result<(), Trouble> {
         let began = Instant::now();
         if !self.start(None).await? {
@@ -258,18 +258,18 @@ impl Stage {
         Ok(())
     }
 
-    /// Notes that it took so long until all went on as before.
+    /// Records the time until the gateway worked as before.
     pub(crate) fn recovered(&mut self, took: Duration) {
         if took > self.wish.recover_within {
             self.breach(
                 "I6",
-                format!("a fresh alert came only {took:?} after the start"),
+                format!("a new alert arrived only {took:?} after the start"),
             );
         }
         self.cycle.recovered_ms = self.cycle.recovered_ms.max(Some(millis(took)));
     }
 
-    /// Says something new and waits until a receiver has it.
+    /// Sends a new alert and waits until a receiver has it.
     pub(crate) async fn probe(&mut self, at: &str) -> Result<(), Trouble> {
         let problem = self.floor.vendors.new_problem();
         let message = self
@@ -285,7 +285,7 @@ impl Stage {
             let status = reply.status;
             self.breach(
                 "I6",
-                format!("after the start a fresh alert was answered {status}"),
+                format!("after the start, a new alert was answered {status}"),
             );
             return Ok(());
         }
@@ -296,7 +296,7 @@ impl Stage {
         let mut news = receiver.news();
         let key = message.said.first().map_or("", |said| said.key.as_str());
         let came = news.wait_for(|_| receiver.has(key));
-        // What does not come is found missing when everything is looked at.
+        // An alert that does not arrive is found by the later check of all promises.
         let _late = tokio::time::timeout(self.wish.patience, came).await;
         Ok(())
     }
@@ -306,7 +306,7 @@ impl Stage {
         Ok(Operator(self.gateway.as_ref().ok_or_else(gone)?.admin()?))
     }
 
-    /// Answers that were no success, since the last time.
+    /// Answers without success, since the last call.
     pub(crate) fn refusals(&self) -> Vec<u16> {
         let mut refusals = self
             .floor
@@ -316,7 +316,7 @@ impl Stage {
         std::mem::take(&mut *refusals)
     }
 
-    /// Makes all that is kept older than the retention. Only while no gateway runs, and everything is delivered.
+    /// Makes all stored alerts older than the retention. Only while no gateway runs and everything is delivered.
     pub(crate) fn age(&mut self) -> Result<(), Trouble> {
         let file = rusqlite::Connection::open(self.house.database())?;
         let old = "- 40 * 86400000";
@@ -328,7 +328,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Begins with an empty database. Only while no gateway runs, and everything is delivered.
+    /// Starts with an empty database. Only while no gateway runs and everything is delivered.
     pub(crate) fn clear(&mut self) -> Result<(), Trouble> {
         self.house.clear()?;
         self.forget();
@@ -340,7 +340,7 @@ impl Stage {
         self.callers.iter_mut().for_each(Caller::forget);
     }
 
-    /// The end of a run: it stops well, and no secret is in what it leaves.
+    /// Ends a run: the gateway must stop with exit code 0, and its files must contain no secret.
     pub(crate) async fn end(&mut self) -> Result<(), Trouble> {
         if self.gateway.is_some() {
             self.stop().await?;
@@ -352,7 +352,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Keeps the folder for those who look into what happened, and says where it is.
+    /// Keeps the folder for an analysis of the failure, and returns its path.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.folder.disable_cleanup(true);
         self.folder.path().to_owned()

@@ -1,5 +1,5 @@
-//! Any text where an address stands: what proxies append, the address of a sink. Nobody gets another address by writing
-//! more into a header, and what is public to us is public to the standard library.
+//! Any text as an address: in `X-Forwarded-For`, and in the URL of a sink. A sender cannot change its own address with
+//! more header text. An address that the gateway treats as public is public for the standard library too.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ pub fn holds(bytes: &[u8]) {
     }
 }
 
-/// Addresses in every form, and proxies before them.
+/// Addresses in every form, and proxies in front of them.
 pub fn seeds() -> Seeds {
     const SEEDS: &[&str] = &[
         "10.0.0.1\n10.0.0.0/8,fd00::/8\n203.0.113.9, 10.0.0.2\n10.0.0.3:4711",
@@ -66,10 +66,11 @@ fn forwarded(peer: IpAddr, trusted: &[IpNet], lines: &[&str]) {
         assert_eq!(
             found,
             Some(peer.to_canonical()),
-            "a stranger's claim is believed"
+            "the claim of an untrusted sender is used"
         );
     }
-    // Whoever calls stands left of what proxies append: whatever he writes there changes nothing once he is found.
+    // The address of the sender is to the left of the entries that proxies append. Text further to the left must not
+    // change it.
     if found.is_some_and(|ip| !is_trusted(ip)) {
         let mut claimed: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
         if let Some(line) = claimed.first_mut() {
@@ -77,11 +78,15 @@ fn forwarded(peer: IpAddr, trusted: &[IpNet], lines: &[&str]) {
         }
         claimed.insert(0, "garbage, 10.0.0.1".to_owned());
         let claimed: Vec<&str> = claimed.iter().map(String::as_str).collect();
-        assert_eq!(believed(&claimed), found, "a claim changes who called");
+        assert_eq!(
+            believed(&claimed),
+            found,
+            "a claim changes the address of the caller"
+        );
     }
 }
 
-/// The host of a URL, however it is written.
+/// The host of a URL, in any notation.
 fn host(text: &str) {
     let Ok(url) = Url::parse(&format!("https://{text}/")) else {
         return;
@@ -92,11 +97,11 @@ fn host(text: &str) {
         _ => return,
     };
     for egress in [Egress::Any, Egress::PublicOnly] {
-        let told = admit_host(&url, egress).is_ok();
+        let admitted = admit_host(&url, egress).is_ok();
         assert_eq!(
-            told,
+            admitted,
             admit(ip, egress).is_ok(),
-            "the URL's host is judged otherwise than {ip}"
+            "the host of the URL is not treated like {ip}"
         );
     }
     guarded(ip);
@@ -104,8 +109,11 @@ fn host(text: &str) {
 
 fn guarded(ip: IpAddr) {
     if admit(ip, Egress::PublicOnly).is_ok() {
-        assert!(admit(ip, Egress::Any).is_ok(), "public, and refused");
-        assert!(is_public(ip), "{ip} is taken for public");
+        assert!(
+            admit(ip, Egress::Any).is_ok(),
+            "a public address is refused"
+        );
+        assert!(is_public(ip), "{ip} is treated as public");
     }
     if let IpAddr::V4(v4) = ip {
         for egress in [Egress::Any, Egress::PublicOnly] {
@@ -113,13 +121,13 @@ fn guarded(ip: IpAddr) {
             assert_eq!(
                 mapped,
                 admit(ip, egress),
-                "{ip} is judged otherwise when it is mapped"
+                "{ip} is treated differently as a mapped address"
             );
         }
     }
 }
 
-/// By the classes of the standard library.
+/// Whether the classes of the standard library make it public.
 fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {

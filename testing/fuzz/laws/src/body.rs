@@ -1,4 +1,5 @@
-//! Any bytes as a body, compressed or in any charset: it inflates under its cap, and JSON is what it is elsewhere.
+//! Any bytes as a body, compressed or in any charset: decompression respects its limit, and JSON is read as
+//! `serde_json` reads it.
 
 use std::io::Write as _;
 
@@ -17,7 +18,7 @@ pub fn holds(bytes: &[u8]) {
         return;
     };
     let Ok(text) = call.text() else { return };
-    // A byte of a charset is three of UTF-8 at the most.
+    // One byte of a charset becomes at most three bytes of UTF-8.
     assert!(
         text.len() as u64 <= 3 * INFLATED_BYTES_MAX,
         "a text of {} bytes",
@@ -25,10 +26,10 @@ pub fn holds(bytes: &[u8]) {
     );
     let json = call.json();
     if let Ok(standard) = serde_json::from_str::<Value>(text) {
-        let json = json.expect("what is JSON elsewhere is JSON here");
+        let json = json.expect("JSON that is valid for serde_json is read");
         assert!(
             json == &standard || has_wide(text),
-            "JSON is read otherwise than elsewhere"
+            "JSON is read differently from serde_json"
         );
     }
     if let Ok(standard) = serde_json::from_str::<Value>(text) {
@@ -44,7 +45,7 @@ pub fn holds(bytes: &[u8]) {
     let _kept = call.to_http_without(&[]);
 }
 
-/// Bodies as templates of vendors break them.
+/// Bodies with the errors that templates of vendors make.
 const BROKEN: &[&str] = &[
     r#"{"a": [1, 2, ], }"#,
     "{\"a\": 1,\n ,\n \"b\": 2,,}",
@@ -54,7 +55,7 @@ const BROKEN: &[&str] = &[
     r#"{"a": "[{"b": 1}]"}"#,
 ];
 
-/// Bodies of fixtures as they are, compressed, and in other charsets; broken ones; and some that inflate to much.
+/// Bodies of fixtures: unchanged, compressed, in other charsets, broken, and some that decompress to very large texts.
 pub fn seeds() -> Seeds {
     let mut seeds = Vec::new();
     for fixture in request::every_fixture().filter(|f| f.case == "firing") {
@@ -105,7 +106,8 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// Whether a number stands in it that 64 bits may not hold: those are kept as texts here, and rounded elsewhere.
+/// Whether it contains a number that may not fit into 64 bits: the gateway keeps these as text, `serde_json` rounds
+/// them.
 fn has_wide(text: &str) -> bool {
     let mut runs = text.split(|c: char| !c.is_ascii_digit());
     runs.any(|run| run.len() >= 19)

@@ -1,5 +1,5 @@
-//! Any bytes as a stored request: it is written as it was read, its parameters are those of the standard, and no secret is
-//! kept.
+//! Any bytes as a stored request: it is written as it was read, its parameters match a standard decoder, and no secret
+//! is kept.
 
 use campanile_model::{Callback, Secret};
 use campanile_providers::all;
@@ -16,8 +16,12 @@ pub fn holds(bytes: &[u8]) {
     parameters_are_those_of_the_standard(&call);
     no_secret_is_kept(&call);
     let text = call.text();
-    assert_eq!(text, call.clone().text(), "another text the second time");
-    // The endpoint for any vendor asks every one of them.
+    assert_eq!(
+        text,
+        call.clone().text(),
+        "a different text on the second call"
+    );
+    // The shared path asks every vendor.
     let call = request::served(call);
     let _takers = all()
         .iter()
@@ -33,8 +37,8 @@ pub fn seeds() -> Seeds {
 }
 
 fn comes_back(call: &Callback, raw: &[u8]) {
-    let back = Callback::from_http(raw).expect("what was written can be read");
-    let told = |call: &Callback| {
+    let back = Callback::from_http(raw).expect("a written request can be read");
+    let parts = |call: &Callback| {
         let Callback {
             method,
             path,
@@ -45,7 +49,11 @@ fn comes_back(call: &Callback, raw: &[u8]) {
         } = call.clone();
         (method, path, query, headers, body)
     };
-    assert_eq!(told(&back), told(call), "another request comes back");
+    assert_eq!(
+        parts(&back),
+        parts(call),
+        "a different request is read back"
+    );
 }
 
 fn parameters_are_those_of_the_standard(call: &Callback) {
@@ -55,7 +63,10 @@ fn parameters_are_those_of_the_standard(call: &Callback) {
         let standard: Vec<_> = form_urlencoded::parse(call.query.as_bytes())
             .into_owned()
             .collect();
-        assert_eq!(params, standard, "parameters are read in a way of our own");
+        assert_eq!(
+            params, standard,
+            "parameters are read differently from the standard decoder"
+        );
     }
 }
 
@@ -68,12 +79,12 @@ fn no_secret_is_kept(call: &Callback) {
             .any(|part| part == secret.as_bytes());
         assert!(!found, "`{secret}` is kept");
     }
-    // A secret in the request line or in a header's name may take their form with it; nothing else may.
+    // Only the removal of a secret from the request line or from a header name may make the request unreadable.
     if let Ok(back) = Callback::from_http(&kept) {
         assert_eq!(
             back.to_http_without(&secrets),
             kept,
-            "taken out otherwise the second time"
+            "a second removal gives a different result"
         );
     }
 }

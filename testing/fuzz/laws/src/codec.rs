@@ -1,18 +1,19 @@
-//! Any bytes as a row of the store: damaged ones are refused, none inflates beyond the cap, and what was packed comes back.
+//! Any bytes as a row of the store: damaged rows are refused, no row decompresses beyond the limit, and a packed row is
+//! restored.
 
-// The form of a row is nobody else's business: the file is taken as it is.
+// The format of a row is private to the store, so this crate includes the source file.
 #[path = "../../../../crates/store/codec.rs"]
 mod rows;
 
 use crate::{Seeds, request};
 
-/// More than any row inflates to.
+/// A size beyond the decompressed size of any row.
 const ROW_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What a frame has around its blocks.
+/// The bytes of a frame in addition to its blocks.
 const FRAME_BYTES_MAX: usize = 64;
 
-/// The input is what stands in a row.
+/// The input is the content of a row.
 pub fn holds(bytes: &[u8]) {
     if let Some(plain) = rows::unpack(bytes) {
         assert!(
@@ -22,7 +23,7 @@ pub fn holds(bytes: &[u8]) {
         );
     }
     let packed = rows::pack(bytes);
-    // What begins like a frame is packed although it does not shrink.
+    // A text that starts like a frame is packed even if it does not become smaller.
     let frame = if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
         FRAME_BYTES_MAX + bytes.len() / 100
     } else {
@@ -35,11 +36,11 @@ pub fn holds(bytes: &[u8]) {
     assert_eq!(
         rows::unpack(&packed).as_deref(),
         Some(bytes),
-        "another row comes back"
+        "a different row is restored"
     );
 }
 
-/// Fixtures as the store keeps them, and as they are.
+/// Fixtures, in the form of the store and unchanged.
 pub fn seeds() -> Seeds {
     let firing = request::every_fixture().filter(|fixture| fixture.case == "firing");
     let both = firing.flat_map(|f| [rows::pack(f.request), f.request.to_vec()]);

@@ -1,4 +1,4 @@
-//! Any text as a config file: it is taken, or every mistake in it names a place and can be shown.
+//! Any text as a config file: it is accepted, or every mistake in it has a place and can be shown.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::Seeds;
 
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a folder of our own"));
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().expect("a temporary folder"));
 
 /// The input is the file.
 pub fn holds(bytes: &[u8]) {
@@ -20,11 +20,11 @@ pub fn holds(bytes: &[u8]) {
     }
 }
 
-/// The config files that we give away, whole and table by table, and some with mistakes.
+/// The config files of the repository, whole and table by table, and some with mistakes.
 pub fn seeds() -> Seeds {
     const FULL: &str = include_str!("../../../../config/full.toml");
     let tables = FULL.split("\n[").map(|table| format!("[{table}"));
-    // Every setting of the full file is commented out; the same without its mark.
+    // Every setting of the full file is commented out. This is the file without the comment marks.
     let live = |table: &String| table.replace("\n# ", "\n").replace("\n#", "\n");
     let tables: Vec<_> = tables.filter(|table| table.len() < 4096).collect();
     let on: Vec<_> = tables.iter().map(live).collect();
@@ -45,27 +45,30 @@ pub fn seeds() -> Seeds {
 fn written(bytes: &[u8]) -> PathBuf {
     let name = format!("{:?}.toml", std::thread::current().id());
     let file = FOLDER.path().join(name);
-    fs::write(&file, bytes).expect("a file of our own");
+    fs::write(&file, bytes).expect("a writable temporary file");
     file
 }
 
 fn have_places(mistakes: &Mistakes, bytes: &[u8]) {
     let lines = String::from_utf8_lossy(bytes).matches('\n').count() + 1;
-    assert!(mistakes.iter().count() > 0, "refused without a word");
+    assert!(mistakes.iter().count() > 0, "refused without a mistake");
     for mistake in mistakes {
-        assert!(!mistake.message.is_empty(), "a mistake without a word");
+        assert!(!mistake.message.is_empty(), "a mistake without a message");
         if let Location::Line(at) = &mistake.location {
             assert!(
                 (1..=lines).contains(&at.line),
                 "line {} of {lines}",
                 at.line
             );
-            assert!(at.column >= 1, "a mistake before its line");
+            assert!(at.column >= 1, "a mistake with column 0");
         }
     }
     assert!(
         mistakes.to_string().contains("error: "),
-        "shown without a word"
+        "the mistakes are shown as an empty text"
     );
-    assert!(mistakes.to_json().is_array(), "JSON without a list");
+    assert!(
+        mistakes.to_json().is_array(),
+        "the JSON of the mistakes is not a list"
+    );
 }

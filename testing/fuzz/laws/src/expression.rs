@@ -1,10 +1,10 @@
-//! Any text as an expression of a mapping, over any request: it is refused, or it ends within its limits.
+//! Any text as an expression of a mapping, with any request: it is refused, or it ends within its limits.
 
 use campanile_providers::{Mapping, catalog_files};
 
 use crate::{Seeds, mapping, request};
 
-/// A mapping in which the expression stands wherever one may.
+/// A mapping with the expression in every place where one is allowed.
 const AROUND: &str = r#"
 title = "Fuzzed"
 confidence = "inferred"

@@ -1,5 +1,5 @@
-//! Any text as a token, under any bytes as the set of keys: nobody is believed but whom a key of the set has signed for, and
-//! no key is asked for by a token that could not be believed.
+//! Any text as a token, with any bytes as the set of keys. A token is accepted only with a signature of a key in the
+//! set. A token that can never be accepted does not cause a fetch of keys.
 
 use std::sync::LazyLock;
 
@@ -21,10 +21,10 @@ const KEYS_URL: &str = "https://id.example.com/t-1/keys";
 
 static AUDIENCES: LazyLock<[String; 1]> = LazyLock::new(|| ["api://gateway".to_owned()]);
 
-/// A token on P-256 and the set with its key. Whose private half is gone: no other token is signed with it.
+/// A token on P-256, and the set with its key. The private key was deleted: no other token is signed with it.
 const ES256: &[u8] = include_bytes!("es256.token");
 
-/// The longest token that is read, and the longest id of a key in one.
+/// The longest token that is read, and the longest key id in a token.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 const KEY_ID_BYTES_MAX: usize = 256;
 
@@ -34,26 +34,41 @@ pub fn holds(bytes: &[u8]) {
     let token = String::from_utf8_lossy(token);
     for keys in [keys, KEYS] {
         if believed(&token, Some(keys)) {
-            assert!(token.len() <= TOKEN_BYTES_MAX, "a long token is believed");
-            assert!(is_signed(&token, keys), "a stranger is believed: {token}");
-            assert!(says_what_it_must(&token), "believed for another: {token}");
+            assert!(
+                token.len() <= TOKEN_BYTES_MAX,
+                "a token that is too long is accepted"
+            );
+            assert!(
+                is_signed(&token, keys),
+                "a token without a valid signature is accepted: {token}"
+            );
+            assert!(
+                says_what_it_must(&token),
+                "a token with wrong claims is accepted: {token}"
+            );
         }
     }
-    assert!(!believed(&token, None), "believed without a key");
+    assert!(!believed(&token, None), "a token is accepted without a key");
     let waiting = Asking(Proof::Jwt(jwt(&token, None)));
     let call = Callback::default();
     let asked = waiting.proof(&call, &Source::default()).needs();
     if let Some(needed) = asked {
-        assert_eq!(needed.url, KEYS_URL, "a token says where its keys are");
-        assert!(says_what_it_must(&token), "keys are fetched for nothing");
+        assert_eq!(
+            needed.url, KEYS_URL,
+            "a token determines the address of its keys"
+        );
+        assert!(
+            says_what_it_must(&token),
+            "keys are fetched for a token that can never be accepted"
+        );
         let Document::Key(id) = needed.document else {
-            panic!("a token is not proven by a certificate");
+            panic!("a token must not need a certificate");
         };
         assert!(id.len() <= KEY_ID_BYTES_MAX, "{} bytes of an id", id.len());
     }
 }
 
-/// Tokens that are right, tokens that nearly are, and sets of keys of many forms.
+/// Valid tokens, nearly valid tokens, and sets of keys in many forms.
 pub fn seeds() -> Seeds {
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": "campanile-fixture"});
     let claims = json!({"iss": ISSUER, "aud": AUDIENCES[0], "exp": 4_102_444_800_i64});
@@ -120,7 +135,7 @@ fn believed(token: &str, keys: Option<&[u8]>) -> bool {
     verify(&asking, &Callback::default(), &Source::default()).is_ok()
 }
 
-/// Whether it is one that was really signed, and the set holds the key: nobody has others.
+/// Whether it is one of the tokens that were really signed and the set has its key. No other signed tokens exist.
 fn is_signed(token: &str, keys: &[u8]) -> bool {
     let Some((message, signature)) = token.rsplit_once('.') else {
         return false;
@@ -134,7 +149,7 @@ fn is_signed(token: &str, keys: &[u8]) -> bool {
     if signature == signature_of(message) {
         return holds("n", &ours);
     }
-    // Anybody can make a second signature of one on this curve, but not for another message.
+    // On this curve, a second valid signature can be derived from the first one, but only for the same message.
     let (once, set) = request::halves(ES256);
     let theirs: Value = serde_json::from_slice(set).unwrap_or_default();
     once.starts_with(format!("{message}.").as_bytes()) && holds("x", &theirs)
@@ -158,7 +173,7 @@ fn signed(header: &Value, claims: &Value) -> String {
     format!("{message}.{signature}")
 }
 
-/// With the key of the fixtures. There is one such signature of a message.
+/// Signs with the key of the fixtures. Each message has exactly one such signature.
 fn signature_of(message: &str) -> String {
     static SIGNER: LazyLock<RsaKeyPair> = LazyLock::new(|| {
         let key = include_bytes!("../../../../providers/play/keys/signer.pk8");

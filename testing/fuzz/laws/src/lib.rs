@@ -1,8 +1,8 @@
-//! What holds of any bytes: the bodies of the fuzz targets, and the seeds of their corpora.
+//! The laws that hold for any bytes: the bodies of the fuzz targets, and the seeds of their corpora.
 //!
-//! A law is a function over bytes that panics where it is broken. A fuzz target (in `fuzz/targets/`) is one line around
-//! it, so that the same law is also an ordinary test over its seeds, without a fuzzer. Seeds are made from `fixtures/` and
-//! from the catalog; nothing of a corpus is kept in the repository but what once broke a law (`regressions/`).
+//! A law is a function over bytes that panics when the law is broken. A fuzz target (in `fuzz/targets/`) is one call of
+//! it. An ordinary test runs the same law over its seeds, without a fuzzer. Seeds are made from `fixtures/` and from
+//! the catalog. The repository keeps no corpus, only the inputs that once broke a law (`regressions/`).
 
 pub mod body;
 pub mod callback;
@@ -25,17 +25,17 @@ pub mod template;
 
 mod request;
 
-/// Where a fuzzer begins.
+/// The first inputs of a fuzzer.
 pub type Seeds = Vec<Vec<u8>>;
 
 /// One fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// Its name: that of its file in `fuzz/targets/`.
+    /// The name of the target: the name of its file in `fuzz/targets/`.
     pub name: &'static str,
-    /// Panics where the law is broken.
+    /// Panics when the law is broken.
     pub holds: fn(&[u8]),
-    /// Where a fuzzer begins.
+    /// The first inputs of a fuzzer.
     pub seeds: fn() -> Seeds,
 }
 

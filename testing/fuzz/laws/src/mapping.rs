@@ -1,11 +1,11 @@
-//! Any text as a mapping, and any request read by it: mistakes have a place in the text, and a run ends.
+//! Any text as a mapping, and any request that it reads: mistakes have a place in the text, and each run ends.
 
 use campanile_model::Callback;
 use campanile_providers::{Mapping, MappingMistake, Provider, Source, catalog_files, verify};
 
 use crate::{Seeds, request};
 
-/// The input: the TOML of a mapping, and a raw request to be read by it.
+/// The input: the TOML of a mapping, and a raw request for it.
 pub fn holds(bytes: &[u8]) {
     let (text, raw) = request::halves(bytes);
     let Ok(text) = std::str::from_utf8(text) else {
@@ -20,7 +20,7 @@ pub fn holds(bytes: &[u8]) {
             );
             assert!(
                 again.is_ok(),
-                "what a mapping shows of itself is no mapping"
+                "the printed form of a mapping is not a valid mapping"
             );
             reads(&mapping, raw);
         }
@@ -37,16 +37,16 @@ pub fn seeds() -> Seeds {
 }
 
 fn have_places(mistakes: &[MappingMistake], text: &str) {
-    assert!(!mistakes.is_empty(), "refused without a word");
+    assert!(!mistakes.is_empty(), "refused without a mistake");
     let lines = text.lines().count().max(1);
     for mistake in mistakes {
-        assert!(!mistake.message.is_empty(), "a mistake without a word");
+        assert!(!mistake.message.is_empty(), "a mistake without a message");
         assert!(
             (1..=lines + 1).contains(&mistake.line),
             "line {} of {lines}",
             mistake.line
         );
-        assert!(mistake.column >= 1, "a mistake before its line");
+        assert!(mistake.column >= 1, "a mistake with column 0");
     }
 }
 
@@ -59,17 +59,17 @@ pub(crate) fn reads(mapping: &Mapping, raw: &[u8]) {
     let _known = mapping.recognizes(&call);
     assert!(
         verify(mapping, &call, &source).is_err(),
-        "a source without a proof believes somebody"
+        "a source without a proof accepts a request"
     );
     let reading = mapping.read(&call, &source);
     assert_eq!(
         reading,
         mapping.read(&call.clone(), &source),
-        "read otherwise the second time"
+        "read differently the second time"
     );
     let explained = mapping.explained(&call, &source);
     assert!(
         explained.is_some(),
-        "a mapping cannot say where its fields are from"
+        "a mapping cannot explain the origin of its fields"
     );
 }

@@ -1,5 +1,5 @@
-//! Any request to any vendor: it is read the same twice, what it gives is bounded and can be stored, and without the secret
-//! nobody is believed.
+//! Any request to any vendor: two reads give the same result, the result is bounded and can be stored, and a request
+//! without the secret is refused.
 
 use campanile_model::{Alert, Callback, Report};
 use campanile_providers::{Outcome, Provider, Reading, verify};
@@ -19,7 +19,7 @@ const OUTCOMES: &[Outcome<'_>] = &[
     Outcome::Refused { status: 401 },
     Outcome::Rejected {
         status: 413,
-        reason: "the body is larger than this gateway takes",
+        reason: "the body is larger than this gateway accepts",
     },
     Outcome::Unavailable,
 ];
@@ -39,35 +39,35 @@ pub fn seeds() -> Seeds {
         .collect()
 }
 
-/// Drives everything that the server would.
+/// Calls everything that the server calls.
 pub(crate) fn served(provider: &dyn Provider, call: &Callback) {
     let source = request::source(provider.name());
     let recognized = provider.recognizes(call);
     let believed = verify(provider, call, source);
     let reading = provider.read(call, source);
-    // A copy has parsed nothing yet: nothing may hang on the order in which the parts were asked for.
+    // A copy has parsed nothing yet: the result must not depend on the order in which the parts were requested.
     let again = call.clone();
     assert_eq!(
         reading,
         provider.read(&again, source),
-        "read otherwise the second time"
+        "read differently the second time"
     );
     assert_eq!(
         believed,
         verify(provider, &again, source),
-        "believed otherwise the second time"
+        "verified differently the second time"
     );
     assert_eq!(
         recognized,
         provider.recognizes(&again),
-        "recognized otherwise the second time"
+        "recognized differently the second time"
     );
     if let Ok(reading) = reading {
         is_bounded(&reading);
         can_be_stored(reading);
     }
     is_answered(provider, call);
-    no_stranger_is_believed(provider, call);
+    nothing_is_verified_without_the_secret(provider, call);
 }
 
 fn is_bounded(reading: &Reading) {
@@ -75,7 +75,7 @@ fn is_bounded(reading: &Reading) {
     assert!(bytes <= READING_BYTES_MAX, "a reading of {bytes} bytes");
 }
 
-/// The bytes of text in a report that a sender has a say in.
+/// The bytes of text in a report that a sender can influence.
 fn length(report: &Report) -> usize {
     let labels = report
         .labels
@@ -99,8 +99,8 @@ fn can_be_stored(reading: Reading) {
             alert.message_id.len()
         );
         let kept = serde_json::to_string(&alert).expect("an alert is JSON");
-        let back: Alert = serde_json::from_str(&kept).expect("what was kept can be read");
-        assert_eq!(back, alert, "another alert comes back from the store");
+        let back: Alert = serde_json::from_str(&kept).expect("a stored alert can be read");
+        assert_eq!(back, alert, "the store returns a different alert");
     }
 }
 
@@ -108,16 +108,20 @@ fn is_answered(provider: &dyn Provider, call: &Callback) {
     for outcome in OUTCOMES {
         let answer = provider.answer(call, outcome);
         let success = (200..300).contains(&outcome.status());
-        let told = (200..300).contains(&answer.status);
-        assert_eq!(told, success, "{outcome:?} is told as {}", answer.status);
+        let answered = (200..300).contains(&answer.status);
+        assert_eq!(
+            answered, success,
+            "{outcome:?} is answered with {}",
+            answer.status
+        );
     }
 }
 
-fn no_stranger_is_believed(provider: &dyn Provider, call: &Callback) {
+fn nothing_is_verified_without_the_secret(provider: &dyn Provider, call: &Callback) {
     let source = request::guarded(provider.name());
     let call = request::with_strange_certificate(call);
     assert!(
         verify(provider, &call, &source).is_err(),
-        "a stranger is believed"
+        "a request without the secret is accepted"
     );
 }

@@ -1,4 +1,4 @@
-//! Requests as the server hands them to providers, and the sources that they are for.
+//! Requests in the form that providers get, and the sources for them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,16 +7,16 @@ use campanile_model::{Callback, Fetched, Secret};
 use campanile_providers::fixture::{CERTIFICATE, KEYS, RECEIVED_AT};
 use campanile_providers::{Document, Fixture, Needed, Provider, Source, all, by_name, fixtures};
 
-/// Parts two texts in one input.
+/// Separates two texts in one input.
 const BETWEEN: &[u8] = b"\n=====\n";
 
-/// A secret that no input can hold but by a guess.
+/// A secret that an input can contain only by a guess.
 const UNGUESSED: &str = "4f0c8e61b7d2935a6be1f7093c58da24e9b6710f";
 
-/// A certificate whose key nobody has.
-const STRANGER: &[u8] = include_bytes!("stranger.pem");
+/// A certificate whose private key no longer exists.
+const UNTRUSTED: &[u8] = include_bytes!("untrusted.pem");
 
-/// The two texts of an input; the second is empty where nothing parts them.
+/// The two texts of an input. The second is empty when there is no separator.
 pub(crate) fn halves(bytes: &[u8]) -> (&[u8], &[u8]) {
     let at = bytes.windows(BETWEEN.len()).position(|w| w == BETWEEN);
     let parted = at.and_then(|at| {
@@ -36,12 +36,12 @@ pub(crate) fn every_fixture() -> impl Iterator<Item = &'static Fixture> {
     all().iter().flat_map(|provider| fixtures(provider.name()))
 }
 
-/// The first fixture in which this vendor says that something is wrong.
+/// The first firing fixture of this vendor.
 pub(crate) fn firing(provider: &str) -> Option<&'static Fixture> {
     fixtures(provider).iter().find(|f| f.case == "firing")
 }
 
-/// The vendor that a path names, or else one that the path's bytes choose.
+/// The vendor that a path names, or else a vendor that the bytes of the path select.
 pub(crate) fn addressed(path: &str) -> &'static dyn Provider {
     let named = path.strip_prefix("/callback/");
     let name = named
@@ -52,7 +52,7 @@ pub(crate) fn addressed(path: &str) -> &'static dyn Provider {
     &**found
 }
 
-/// `call` as the server hands it over.
+/// `call` as the server passes it to providers.
 pub(crate) fn served(mut call: Callback) -> Callback {
     let mut segments = call
         .path
@@ -67,7 +67,7 @@ pub(crate) fn served(mut call: Callback) -> Callback {
     call
 }
 
-/// What a vendor's host would give.
+/// The answer of a vendor's host.
 fn fetched(needed: Needed) -> Fetched {
     let body = match needed.document {
         Document::Certificate => CERTIFICATE,
@@ -79,7 +79,7 @@ fn fetched(needed: Needed) -> Fetched {
     }
 }
 
-/// A source that believes the fixtures of this vendor.
+/// A source that accepts the fixtures of this vendor.
 pub(crate) fn source(provider: &str) -> &'static Source {
     static SOURCES: LazyLock<BTreeMap<&str, Source>> = LazyLock::new(|| {
         let first = all().iter().filter_map(|p| fixtures(p.name()).first());
@@ -100,7 +100,7 @@ pub(crate) fn guarded(provider: &str) -> Source {
             secret()
         },
         tokens: secret(),
-        // The fixtures' tokens are signed by a key that is believed here; so they must be for somebody else.
+        // The key that signs the fixtures' tokens is trusted here. So this source must expect another audience.
         audiences: known
             .audiences
             .iter()
@@ -110,11 +110,11 @@ pub(crate) fn guarded(provider: &str) -> Source {
     }
 }
 
-/// The same call with a certificate under which nobody can sign.
+/// The same call with a certificate whose private key no longer exists.
 pub(crate) fn with_strange_certificate(call: &Callback) -> Callback {
     let mut call = call.clone();
     for document in &mut call.fetched {
-        document.body = STRANGER.into();
+        document.body = UNTRUSTED.into();
     }
     call
 }

@@ -1,5 +1,5 @@
-//! Any text where a proof stands: headers, a certificate, a distinguished name, hexadecimal digits, base64. A stranger is
-//! never believed, and what was decoded is encoded as the same.
+//! Any text as a part of a proof: headers, a certificate, a distinguished name, hexadecimal digits, base64. A sender
+//! without the secret is never accepted, and a decoded value is encoded as the same text.
 
 use std::sync::LazyLock;
 
@@ -12,10 +12,11 @@ use campanile_providers::{
 
 use crate::{Seeds, request};
 
-/// Whom the gateway asks a client certificate for.
+/// The name that the gateway requires in a client certificate.
 const CLIENT: &str = "alerts.example.com";
 
-/// The input: a line that says what follows (a vendor's name for headers, or `pem`, `name`, `hex`, `base64`), and that.
+/// The input: a line that names the kind of the rest (the name of a vendor for headers, or `pem`, `name`, `hex`,
+/// `base64`), and the rest.
 pub fn holds(bytes: &[u8]) {
     let end = bytes
         .iter()
@@ -33,7 +34,7 @@ pub fn holds(bytes: &[u8]) {
     }
 }
 
-/// The headers of every fixture, and what else can be proven with.
+/// The headers of every fixture, and texts for the other kinds of proof.
 pub fn seeds() -> Seeds {
     let headers = request::every_fixture().map(|fixture| {
         let head = fixture.request.split(|b| *b == b'\n').skip(1);
@@ -56,7 +57,7 @@ pub fn seeds() -> Seeds {
         .collect()
 }
 
-/// The vendor's first alarm, with these headers in place of its own.
+/// The vendor's first alarm, with these headers instead of its own.
 fn headers(vendor: &str, lines: &[u8]) {
     let provider = request::addressed(&format!("/callback/{vendor}/"));
     let Some(fixture) = request::firing(provider.name()) else {
@@ -71,12 +72,12 @@ fn headers(vendor: &str, lines: &[u8]) {
     let call = request::served(call);
     let known = verify(provider, &call, request::source(provider.name()));
     let again = verify(provider, &call.clone(), request::source(provider.name()));
-    assert_eq!(known, again, "believed otherwise the second time");
+    assert_eq!(known, again, "verified differently the second time");
     let call = request::with_strange_certificate(&call);
     let guarded = request::guarded(provider.name());
     assert!(
         verify(provider, &call, &guarded).is_err(),
-        "a stranger is believed"
+        "a sender without the secret is accepted"
     );
     let _consent = provider.handshake(&call);
 }
@@ -87,12 +88,12 @@ fn decoded(encoding: Encoding, text: &str) {
         assert_eq!(
             back,
             Some(bytes),
-            "what was decoded is encoded as something else"
+            "a decoded value is encoded as a different text"
         );
     }
 }
 
-/// A certificate that the vendor's host served, and nothing that it signed.
+/// A certificate from the vendor's host, with a message that it did not sign.
 fn certificate(pem: &[u8]) {
     for hash in [Hash::Sha1, Hash::Sha256] {
         let certified = Certified {
@@ -100,32 +101,32 @@ fn certificate(pem: &[u8]) {
             certificate: Some(pem.into()),
             now: campanile_providers::fixture::RECEIVED_AT.parse().ok(),
             hash,
-            message: b"nobody signed this".to_vec(),
+            message: b"not signed by any key".to_vec(),
             signature: vec![1; 256],
         };
         let asking = Asking(Proof::Certified(certified));
         let believed = verify(&asking, &Callback::default(), &Source::default());
-        assert!(believed.is_err(), "a stranger is believed");
+        assert!(believed.is_err(), "a sender without the secret is accepted");
     }
 }
 
-fn client(told: &str) {
+fn client(given: &str) {
     let mut call = Callback::default();
-    call.client_certificate = Some(told.to_owned());
+    call.client_certificate = Some(given.to_owned());
     let source = Source {
         client_certificates: vec![CLIENT.to_owned()],
         ..Source::default()
     };
     let believed = verify(&Asking(Proof::Nothing), &call, &source).is_ok();
-    let bare = told.trim() == CLIENT;
-    let names = told.to_ascii_lowercase().matches("cn").count();
+    let bare = given.trim() == CLIENT;
+    let names = given.to_ascii_lowercase().matches("cn").count();
     assert!(
         !believed || bare || names > 0,
-        "a name of another kind is believed"
+        "a name of another kind is accepted"
     );
 }
 
-/// Asks for one proof, whoever calls.
+/// Requires one proof from every caller.
 pub(crate) struct Asking(pub(crate) Proof<'static>);
 
 impl Player for Asking {}

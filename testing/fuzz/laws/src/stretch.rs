@@ -1,7 +1,7 @@
-//! What a vendor may send, grown to the largest body that is taken: it is read in little time and little memory.
+//! A valid message of a vendor, enlarged to the largest accepted body: it is read in little time and little memory.
 //!
-//! Bytes that mean nothing are refused at once; what costs is a body that is right but for its size. So the input says
-//! which part of which fixture grows, of what, and how far.
+//! Bytes without meaning are refused at once. Only a body that is valid except for its size is expensive. So the input
+//! selects a fixture, the part of it that grows, the text that fills it, and the size.
 
 use arbitrary::Unstructured;
 use campanile_model::Callback;
@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::{Seeds, provider, request};
 
-/// The largest body that is taken over the wire, unless the operator wants more.
+/// The largest accepted body, as sent, with the default settings.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The longest piece that is repeated.
 const PIECE_BYTES_MAX: usize = 16;
 
-/// The input: two bytes for the fixture, two for the part, one for the size (each step doubles it), the rest is what the
-/// part is filled with.
+/// The input: two bytes for the fixture, two for the part, one for the size (each step doubles it). The rest is the
+/// text that fills the part.
 pub fn holds(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let fixtures: Vec<_> = request::every_fixture().collect();
@@ -37,7 +37,7 @@ pub fn holds(bytes: &[u8]) {
     provider::served(request::addressed(&grown.path), &request::served(grown));
 }
 
-/// Some parts of one fixture of each vendor, each a little grown.
+/// Some parts of one fixture of each vendor, each a little enlarged.
 pub fn seeds() -> Seeds {
     let numbered = request::every_fixture().zip(0_u16..);
     let firing = numbered.filter(|(fixture, _)| fixture.case == "firing");
@@ -77,7 +77,7 @@ fn grown_json(mut json: Value, part: usize, size: usize, piece: &str) -> String 
     json.to_string()
 }
 
-/// Calls `see` with every value, those inside before those around them.
+/// Calls `see` with every value, inner values before outer ones.
 fn every_part(json: &mut Value, see: &mut impl FnMut(&mut Value)) {
     match json {
         Value::Array(items) => items.iter_mut().for_each(|item| every_part(item, see)),
@@ -106,7 +106,7 @@ fn grow(value: &mut Value, size: usize, piece: &str) {
     }
 }
 
-/// A form, or another text: one of its values grows.
+/// A form or another text: one of its values grows.
 fn grown_text(text: &str, part: usize, size: usize, piece: &str) -> String {
     let filling = piece.repeat(size / piece.len());
     let mut pairs: Vec<_> = text.split('&').map(str::to_owned).collect();

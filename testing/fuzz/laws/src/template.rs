@@ -8,13 +8,13 @@ use campanile_language::{
 
 use crate::{Seeds, request};
 
-/// What the gateway knows of two alerts, one with everything and one with almost nothing.
+/// Two alerts: one with every field, and one with almost none.
 static FACTS: LazyLock<Vec<Facts>> = LazyLock::new(|| {
     let facts = |alert| Facts::of_delivery(&alert, "dlv_1", 2, true);
     sample_alerts().map(facts).into()
 });
 
-/// The input: a text in the language, and a receiver's answer.
+/// The input: a text in the template language, and the answer of a receiver.
 pub fn holds(bytes: &[u8]) {
     let (text, answer) = request::halves(bytes);
     let Ok(text) = std::str::from_utf8(text) else {
@@ -36,7 +36,7 @@ pub fn holds(bytes: &[u8]) {
             let held = [full, bare].map(|alert| condition.holds(&Facts::of(&alert)));
             assert!(
                 held.iter().all(Result::is_ok),
-                "taken, and fails on a sample"
+                "accepted, but fails on a sample"
             );
         }
     }
@@ -54,7 +54,7 @@ pub fn seeds() -> Seeds {
         "{\"text\": {{ title|tojson }}, \"n\": {{ attempt }}}",
         "{% for name, value in labels|items %}{{ name }}={{ value|urlencode }}&{% endfor %}",
         "{% if severity in ['critical', 'error'] %}!{% else %}?{% endif %} {{ resource.name|default('-') }}",
-        "{{ starts_at|time('Asia/Taipei', '%H:%M') }} {{ alert|tojson(indent=2) }}",
+        "{{ starts_at|at('Asia/Taipei', '%H:%M') }} {{ alert|tojson(indent=2) }}",
         "{% macro m(a, b=1) %}{{ a ~ b }}{% endmacro %}{{ m(title) }}{{ m(status, b=metric.value) }}",
         "{% set ns = namespace(n=0) %}{% for l in links %}{% set ns.n = ns.n + 1 %}{{ loop.index }}{% endfor %}{{ ns.n }}",
         "{% set all %}{{ description|upper|replace('A', 'b') }}{% endset %}{{ all[:20]|indent(2) }}",
@@ -97,6 +97,6 @@ fn has_a_place(mistake: &Mistake, text: &str) {
         "line {} of {lines}",
         mistake.line
     );
-    assert!(mistake.column >= 1, "a mistake before its line");
-    assert!(!mistake.message.is_empty(), "a mistake without a word");
+    assert!(mistake.column >= 1, "a mistake with column 0");
+    assert!(!mistake.message.is_empty(), "a mistake without a message");
 }

@@ -1,5 +1,5 @@
-//! Any text as a time or a length of time, in every way in which a mapping can ask: what the standard reads is read as the
-//! standard does, and a time that was read is read again as itself.
+//! Any text as a time or a duration, with every filter of a mapping. A text that the gateway and the `jiff` parser can both
+//! read gives the same time in both, and the printed form of a time is read as the same time.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::{Seeds, request};
 
-/// The whole body is the time.
+/// The whole body is the text of the time.
 const ASKING: &str = r#"
 title = "Times"
 confidence = "inferred"
@@ -36,7 +36,7 @@ pub fn holds(bytes: &[u8]) {
     if let Some(seconds) = seconds(text) {
         assert!(
             Timestamp::from_second(seconds).is_ok(),
-            "seconds of no time"
+            "seconds without a time"
         );
     }
     let at = read(text);
@@ -44,12 +44,12 @@ pub fn holds(bytes: &[u8]) {
         assert_eq!(
             read(&at.to_string()),
             Some(at),
-            "a time that was read is read otherwise"
+            "the printed form of a time is read as a different time"
         );
     }
-    // Blanks around it are ours to take; the rest is the standard's.
+    // The filter trims spaces. The rest must be read as the standard parser reads it.
     if let (Ok(standard), Some(at)) = (text.trim().parse::<Timestamp>(), at) {
-        assert_eq!(at, standard, "read otherwise than the standard does");
+        assert_eq!(at, standard, "read differently from the standard parser");
     }
 }
 

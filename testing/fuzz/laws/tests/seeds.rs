@@ -1,4 +1,4 @@
-//! Every law over the seeds of its fuzz target, and over all that once broke it. No fuzzer is needed.
+//! Runs every law over the seeds of its fuzz target, and over all inputs that once broke it. It needs no fuzzer.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn folder() -> &'static Path {
 fn every_law_holds_over_the_seeds_of_its_target() {
     for target in TARGETS {
         let seeds = (target.seeds)();
-        assert!(!seeds.is_empty(), "{} begins with nothing", target.name);
+        assert!(!seeds.is_empty(), "{} has no seeds", target.name);
         for seed in seeds {
             (target.holds)(&seed);
         }
@@ -26,12 +26,14 @@ fn what_once_broke_a_law_breaks_it_no_more() {
         let entry = entry.expect("an entry").path();
         let name = entry.file_stem().expect("a name").to_string_lossy();
         let target = TARGETS.iter().find(|target| name.starts_with(target.name));
-        let target = target.unwrap_or_else(|| panic!("{name}: begin it with the target's name"));
+        let target = target.unwrap_or_else(|| {
+            panic!("{name}: the name of the file must start with the name of a target")
+        });
         (target.holds)(&fs::read(&entry).expect("a readable file"));
     }
 }
 
-/// Targets are built by another toolchain; so much of them can be held without it.
+/// Another toolchain builds the targets. This test checks as much of them as is possible without it.
 #[test]
 fn every_law_has_its_target_and_every_target_its_law() {
     let manifest = fs::read_to_string(folder().join("../Cargo.toml")).expect("fuzz/Cargo.toml");
@@ -57,6 +59,6 @@ fn every_law_has_its_target_and_every_target_its_law() {
     assert_eq!(
         manifest.matches("[[bin]]").count(),
         TARGETS.len(),
-        "a target without a law"
+        "a target has no law"
     );
 }

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 
 /// Seconds of `90`, `5m`, `1h2m3s`, `1d`, `250ms`, `00:05:00` or `PT5M`.
-pub(crate) fn seconds(text: &str) -> Option<f64> {
+#[must_use]
+pub fn seconds(text: &str) -> Option<f64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
         return number.is_finite().then_some(number);

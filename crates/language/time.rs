@@ -6,7 +6,7 @@ use jiff::tz::{Offset, TimeZone};
 
 /// What a vendor's words for a time mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub enum Moment {
     /// A point in time.
     At(Timestamp),
     /// The vendor's way to say that there is none: empty, zero, Go's year 1.
@@ -23,7 +23,8 @@ fn is_no_time(text: &str) -> bool {
 }
 
 /// Reads `text`: unix time of any unit, or a date with or without zone. A zone-less time is read in `zone`.
-pub(crate) fn parse(text: &str, zone: &TimeZone) -> Moment {
+#[must_use]
+pub fn parse(text: &str, zone: &TimeZone) -> Moment {
     let text = text.trim();
     if is_no_time(text) {
         return Moment::Never;
@@ -41,7 +42,8 @@ pub(crate) fn parse(text: &str, zone: &TimeZone) -> Moment {
 }
 
 /// Reads `text` by the `strptime` pattern `format`. Without an offset in it, it is a time in `zone`.
-pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
+#[must_use]
+pub fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
     let text = text.trim();
     if is_no_time(text) {
         return Moment::Never;
@@ -60,7 +62,8 @@ pub(crate) fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
 }
 
 /// Unix time, whose unit shows in its size: seconds, milliseconds, microseconds or nanoseconds.
-pub(crate) fn unix(number: i128) -> Moment {
+#[must_use]
+pub fn unix(number: i128) -> Moment {
     const PER_SECOND: [(u128, i128); 4] = [
         (100_000_000_000, 1),
         (100_000_000_000_000, 1_000),
@@ -81,7 +84,8 @@ pub(crate) fn unix(number: i128) -> Moment {
 }
 
 /// Unix time with a fraction of a second.
-pub(crate) fn unix_float(number: f64) -> Moment {
+#[must_use]
+pub fn unix_float(number: f64) -> Moment {
     if number == 0.0 {
         return Moment::Never;
     }
