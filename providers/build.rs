@@ -34,7 +34,10 @@ fn catalog() -> io::Result<String> {
 fn fixtures() -> io::Result<String> {
     let root = Path::new("../fixtures");
     let mut list = String::from("static ALL: &[(&str, &[Fixture])] = &[\n");
-    for provider in sorted(root)?.iter().filter(|path| path.is_dir()) {
+    for provider in sorted(root)?
+        .iter()
+        .filter(|path| path.is_dir() && !path.ends_with("sinks"))
+    {
         let name = stem(provider);
         let _infallible = writeln!(list, "    ({name:?}, &[");
         for request in sorted(provider)? {

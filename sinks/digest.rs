@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use campanile_language::Facts;
 use campanile_model::{Alert, Fingerprint, Report, Severity, Status};
 
 use crate::Message;
@@ -63,4 +64,19 @@ fn tally<'a>(alerts: &[&'a Alert], word: impl Fn(&'a Alert) -> &'a str) -> Strin
     }
     let counts = counts.iter().map(|(word, count)| format!("{count} {word}"));
     counts.collect::<Vec<_>>().join(", ")
+}
+
+/// What templates see. A digest is seen as one alert that describes it.
+pub(super) fn facts(message: &Message) -> Facts {
+    let Message {
+        delivery_id,
+        attempt,
+        retried_by_operator,
+        ..
+    } = message;
+    let of = |alert| Facts::of_delivery(alert, delivery_id, *attempt, *retried_by_operator);
+    match message.only() {
+        Some(alert) => of(alert),
+        None => of(&summary(message)),
+    }
 }

@@ -174,6 +174,13 @@ impl Facts {
         };
         Self(minijinja::context! { ..delivery, ..fields })
     }
+
+    /// The same with more names, which win over those of the alert.
+    #[must_use]
+    pub fn with(self, more: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let more = Value::from(Serde(more));
+        Self(minijinja::context! { ..more, ..self.0 })
+    }
 }
 
 /// A condition over an alert: `severity == 'critical' and labels.team == 'db'`.
@@ -228,6 +235,14 @@ const NAME: &str = "template";
 impl Template {
     /// Compiles and checks it: syntax, names, and that it renders for alerts of every shape.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
+        Self::compile_with(text, &serde_json::Map::new())
+    }
+
+    /// The same with more names than those of an alert: samples of what [`Facts::with`] will give.
+    pub fn compile_with(
+        text: &str,
+        more: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, Mistake> {
         let mut engine = ENGINE.clone();
         let guarded = guard::template(text);
         engine.set_fuel(Some(guarded.steps(FUEL)));
@@ -238,10 +253,12 @@ impl Template {
             .get_template(NAME)
             .map(|t| t.undeclared_variables(true))
             .map_err(|error| Mistake::of(text, &guarded, &error))?;
+        let own = |path: &String| !more.contains_key(path.split('.').next().unwrap_or_default());
+        let found = found.into_iter().filter(own).collect();
         names::check(text, &found, names::DELIVERED)?;
         let template = Self(engine);
         for alert in sample::alerts() {
-            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false);
+            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);
             template
                 .run(&facts)
                 .map_err(|error| Mistake::of(text, &guarded, &error))?;

@@ -109,6 +109,11 @@ impl Values {
         self.0.get(name).and_then(T::from_value)
     }
 
+    /// The settings that have a value.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Whether the setting has a value.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

@@ -1,5 +1,6 @@
-//! The only way out over HTTP: one guarded client, and the signature of Standard Webhooks.
+//! The only way out over HTTP: one guarded client, headers by template, and the signature of Standard Webhooks.
 
 pub mod client;
 pub mod guard;
+pub(crate) mod headers;
 pub mod sign;

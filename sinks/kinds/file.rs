@@ -1,8 +1,27 @@
-//! JSON lines in a file, rotated by size.
+//! # file
 //!
-//! A line is either whole or not there. What a crash left without its line end was never reported as delivered and is
-//! sent again: so it is cut off when the file is opened. A write that fails half-way is cut off at once.
+//! ## What it does
+//! Appends one line of JSON for each alert. When the file would become larger than `rotate_bytes` it is renamed to `NAME.1`,
+//! the older ones to `NAME.2` and so on, and a new one is begun.
+//!
+//! ## Set it up
+//! ```toml
+//! [sinks.file.log]
+//! path = "/var/log/campanile/alerts.jsonl"   # its folder must exist
+//! rotate_bytes = 104857600                   # 100 MiB
+//! keep = 10                                  # old files; 0 keeps none
+//! sync = true                                # wait for the disk after each line
+//! ```
+//!
+//! ## What is sent
+//! Each alert as the API shows it, on one line; a digest is as many lines as it has alerts. The same alert can appear twice after
+//! a crash: its `id` is the same.
+//!
+//! ## When it fails
+//! A full or broken disk is tried again until it works; a half-written line is cut off. A folder that is missing, a file that
+//! may not be written, and a file that ends in something else than our lines are for the operator.
 
+use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,34 +31,88 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use crate::File as Spec;
-use crate::{BuildError, Class, Delivered, Failure, Message, Sink, Worth, render};
+use crate::kind::page;
+use crate::{
+    About, BuildError, Class, Delivered, Failure, Kind, Message, Sink, Tools, Worth, render,
+};
+use campanile_settings::{Setting, Type, Values, required, with};
 
 /// How much is read at a time when the last line end is looked for.
 const STEP: usize = 64 * 1024;
 
-/// The page of `campanile sinks show file`.
-pub const PAGE: &str = r#"# file
+/// The kind.
+#[derive(Debug)]
+pub struct FileKind;
 
-## What it does
-Appends one line of JSON for each alert. When the file would become larger than `rotate_bytes` it is renamed to `NAME.1`,
-the older ones to `NAME.2` and so on, and a new one is begun.
+static ABOUT: About = About {
+    name: Cow::Borrowed("file"),
+    title: Cow::Borrowed("JSON lines in a file, rotated by size"),
+    alternatives: &[],
+};
 
-## Set it up
-    [sinks.file.log]
-    path = "/var/log/campanile/alerts.jsonl"   # its folder must exist
-    rotate_bytes = 104857600                   # 100 MiB
-    keep = 10                                  # old files; 0 keeps none
-    sync = true                                # wait for the disk after each line
+const SETTINGS: &[Setting] = &[
+    required(
+        "path",
+        Type::Path,
+        r#""/var/log/campanile/alerts.jsonl""#,
+        "The file. Its folder must exist.",
+    ),
+    with(
+        "rotate_bytes",
+        Type::Whole(4096, 1_099_511_627_776),
+        "104857600",
+        "A new file is begun when this one would become larger.",
+    ),
+    with(
+        "keep",
+        Type::Whole(0, 10_000),
+        "10",
+        "How many old files are kept.",
+    ),
+    with(
+        "sync",
+        Type::Flag,
+        "true",
+        "Wait for the disk after each line. false is faster and may lose the last lines when the power fails.",
+    ),
+];
 
-## What is sent
-Each alert as the API shows it, on one line; a digest is as many lines as it has alerts. The same alert can appear twice after
-a crash: its `id` is the same.
+impl Kind for FileKind {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
 
-## When it fails
-A full or broken disk is tried again until it works; a half-written line is cut off. A folder that is missing, a file that
-may not be written, and a file that ends in something else than our lines are for the operator.
-"#;
+    fn settings(&self) -> &[Setting] {
+        SETTINGS
+    }
+
+    fn page(&self) -> String {
+        page(include_str!("file.rs"))
+    }
+
+    fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
+        let settings = Settings {
+            path: values.get("path")?,
+            rotate_bytes: values.get("rotate_bytes")?,
+            keep: values.get("keep")?,
+            sync: values.get("sync")?,
+        };
+        Ok(Arc::new(File::new(&settings, tools.timeout)?))
+    }
+}
+
+/// JSON lines in a file.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where. Its folder must exist.
+    pub path: PathBuf,
+    /// A new file is begun when it would become larger.
+    pub rotate_bytes: u64,
+    /// How many old files are kept.
+    pub keep: u32,
+    /// Wait for the disk after each line.
+    pub sync: bool,
+}
 
 /// The sink. One line is written at a time, off the async threads.
 pub struct File {
@@ -50,13 +123,13 @@ pub struct File {
 
 impl File {
     /// The sink of these settings. The file is opened at the first alert.
-    pub fn new(spec: &Spec, timeout: Duration) -> Result<Self, BuildError> {
+    pub fn new(spec: &Settings, timeout: Duration) -> Result<Self, BuildError> {
         let folder = match spec.path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
         if spec.path.file_name().is_none() {
-            return Err(BuildError::new("path", "this is no path of a file"));
+            return Err(BuildError::new("path", "this is not the path of a file"));
         }
         if !folder.is_dir() {
             let problem = format!("the folder {} does not exist: make it", folder.display());
@@ -121,7 +194,7 @@ fn failure(fault: &io::Error) -> Failure {
 }
 
 struct Log {
-    spec: Spec,
+    spec: Settings,
     folder: PathBuf,
     open: Option<Open>,
 }

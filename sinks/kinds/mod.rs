@@ -1,5 +1,18 @@
-//! The kinds that need code, one file each.
+//! The kinds of sinks that are code, one file a kind.
+
+use std::sync::Arc;
+
+use crate::Kind;
 
 pub mod file;
 pub mod stdout;
 pub mod webhook;
+
+/// Every kind that is code.
+pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
+    vec![
+        Arc::new(file::FileKind),
+        Arc::new(stdout::StdoutKind),
+        Arc::new(webhook::WebhookKind),
+    ]
+}

@@ -1,5 +1,21 @@
-//! A line on the screen for each alert.
+//! # stdout
+//!
+//! ## What it does
+//! Prints one line for each alert: to look at a new set-up, or for a log collector that reads the program's output.
+//!
+//! ## Set it up
+//! ```toml
+//! [sinks.stdout.screen]
+//! format = "text"    # or "json"
+//! ```
+//!
+//! ## What is sent
+//! `text`: time (UTC), status, severity, source, title, resource. `json`: the alert as the API shows it.
+//!
+//! ## When it fails
+//! A closed or stuck pipe is tried again like any sink that is down; nothing is lost.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,25 +24,56 @@ use campanile_model::{Alert, Status};
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use crate::Stdout as Spec;
-use crate::{Class, Delivered, Failure, Message, Sink, Worth, render};
+use crate::kind::page;
+use crate::{
+    About, BuildError, Class, Delivered, Failure, Kind, Message, Sink, Tools, Worth, render,
+};
+use campanile_settings::{Setting, Type, Values, with};
 
-/// The page of `campanile sinks show stdout`.
-pub const PAGE: &str = r#"# stdout
+/// The kind.
+#[derive(Debug)]
+pub struct StdoutKind;
 
-## What it does
-Prints one line for each alert: to look at a new set-up, or for a log collector that reads the program's output.
+static ABOUT: About = About {
+    name: Cow::Borrowed("stdout"),
+    title: Cow::Borrowed("a line on the screen for each alert, for people or as JSON"),
+    alternatives: &[],
+};
 
-## Set it up
-    [sinks.stdout.screen]
-    format = "text"    # or "json"
+const SETTINGS: &[Setting] = &[with(
+    "format",
+    Type::Word(&["text", "json"]),
+    r#""text""#,
+    "text: a line for people. json: the alert.",
+)];
 
-## What is sent
-`text`: time (UTC), status, severity, source, title, resource. `json`: the alert as the API shows it.
+impl Kind for StdoutKind {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
 
-## When it fails
-A closed or stuck pipe is tried again like any sink that is down; nothing is lost.
-"#;
+    fn settings(&self) -> &[Setting] {
+        SETTINGS
+    }
+
+    fn page(&self) -> String {
+        page(include_str!("stdout.rs"))
+    }
+
+    fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
+        let settings = Settings {
+            json: values.get::<String>("format")? == "json",
+        };
+        Ok(Arc::new(Stdout::new(&settings, tools.timeout)))
+    }
+}
+
+/// The screen.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `text` (one line for people, default) or `json`.
+    pub json: bool,
+}
 
 /// The sink. One line is printed at a time, off the async threads.
 pub struct Stdout {
@@ -37,15 +84,15 @@ pub struct Stdout {
 
 impl Stdout {
     /// The process's own output.
-    pub fn new(spec: &Spec, timeout: Duration) -> Self {
-        Self::to(Box::new(io::stdout()), spec, timeout)
+    pub fn new(settings: &Settings, timeout: Duration) -> Self {
+        Self::to(Box::new(io::stdout()), settings, timeout)
     }
 
     /// Another output.
-    pub fn to(out: Box<dyn Write + Send>, spec: &Spec, timeout: Duration) -> Self {
+    pub fn to(out: Box<dyn Write + Send>, settings: &Settings, timeout: Duration) -> Self {
         Self {
             out: Arc::new(Mutex::new(out)),
-            json: spec.json,
+            json: settings.json,
             timeout,
         }
     }

@@ -1,21 +1,57 @@
-//! An HTTP request for each alert.
+//! # webhook
+//!
+//! ## What it does
+//! Sends one HTTP request for each alert. 2xx is success (with `success`, only if that holds too); everything else is tried
+//! again, or given up with its reason kept.
+//!
+//! ## Set it up
+//! ```toml
+//! [sinks.webhook.oncall]
+//! url = { env = "ONCALL_URL" }
+//! signing_secret = { env = "ONCALL_SECRET" }   # whsec_<base64>, such as `openssl rand -base64 32` prints
+//! format = "alert"                             # or "cloudevents", "alertmanager"
+//! # body = '{"text": {{ title|tojson }}}'      # or a template of your own; quote every text with `tojson`
+//! # headers = { Authorization = "Bearer ..." }
+//! # success = "body.errcode == 0"              # for receivers that answer 200 to everything
+//! # egress = "public_only"                     # refuse private addresses too
+//! ```
+//!
+//! ## What is sent
+//! `alert` is the alert itself, as the API shows it. `cloudevents` is CloudEvents 1.0 in structured mode, `alertmanager` the
+//! webhook of Alertmanager, version 4. Every request carries `webhook-id` (the same on every try of a delivery: drop what
+//! you have seen), `webhook-timestamp` and, with a secret, `webhook-signature` as in Standard Webhooks. A delivery that an operator
+//! retried has `campanile-retried: true`.
+//!
+//! With `overflow = "digest"` one request can hold many alerts: `alert` is then a JSON array of alerts, `cloudevents` a batch
+//! (`application/cloudevents-batch+json`), `alertmanager` a group with many `alerts`. In a `body` template and in headers, the fields
+//! then describe the digest: `title` is the number of alerts, `description` counts and lists them, `severity` is the highest.
+//!
+//! ## When it fails
+//! 408, 409, 421, 423, 424, 425, 429, 5xx, timeouts, DNS and TLS: again, and `Retry-After` is obeyed. 401, 403, 404, 407,
+//! redirects (never followed) and other 4xx: again, slowly, and you are told. 413: the message is too large; 400, 411, 414-417, 422,
+//! 431: the message is not accepted; both get three attempts, then a dead letter. 410: the sink is paused.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use campanile_model::Secret;
 use futures_util::future::BoxFuture;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::http::client::{Client, Request, Settings, admit_host, classify, explain};
+use crate::http::client::{self, Client, Request, classify, explain};
 use crate::http::guard::Egress;
+use crate::http::headers::{address, header, header_value};
 use crate::http::sign::Signer;
+use crate::kind::page;
+use crate::{About, Kind, Tools};
 use crate::{BuildError, Class, Delivered, Failure, Message, Sink, digest, render};
-use crate::{SinkSpec, Webhook as Spec, WebhookBody};
-use campanile_language::{Facts, Mistake, Success, Template, sample_alerts};
+use campanile_language::{Facts, Success, Template, sample_alerts};
+use campanile_settings::{Setting, Type, Values, optional, required, with};
 
 /// The header that marks a delivery that an operator retried.
 pub const RETRIED: HeaderName = HeaderName::from_static("campanile-retried");
@@ -23,54 +59,151 @@ pub const RETRIED: HeaderName = HeaderName::from_static("campanile-retried");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
-/// What an operator may not set: it is ours or the protocol's.
-const RESERVED: &[&str] = &[
-    "campanile-retried",
-    "connection",
-    "content-length",
-    "host",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-];
 const REDACTED: &str = "***";
 
-/// The page of `campanile sinks show webhook`.
-pub const PAGE: &str = r#"# webhook
+/// The kind.
+#[derive(Debug)]
+pub struct WebhookKind;
 
-## What it does
-Sends one HTTP request for each alert. 2xx is success (with `success`, only if that holds too); everything else is tried
-again, or given up with its reason kept.
+static ABOUT: About = About {
+    name: Cow::Borrowed("webhook"),
+    title: Cow::Borrowed("an HTTP request for each alert, signed"),
+    alternatives: &[("body", "format")],
+};
 
-## Set it up
-    [sinks.webhook.oncall]
-    url = { env = "ONCALL_URL" }
-    signing_secret = { env = "ONCALL_SECRET" }   # whsec_<base64>, such as `openssl rand -base64 32` prints
-    format = "alert"                             # or "cloudevents", "alertmanager"
-    # body = '{"text": {{ title|tojson }}}'      # or a template of your own; quote every text with `tojson`
-    # headers = { Authorization = "Bearer ..." }
-    # success = "body.errcode == 0"              # for receivers that answer 200 to everything
-    # egress = "public_only"                     # refuse private addresses too
+const SETTINGS: &[Setting] = &[
+    required(
+        "url",
+        Type::Url,
+        r#""https://oncall.example.com/hooks/campanile""#,
+        "Where to. May be a secret, { env = \"NAME\" }: it is never logged.",
+    ),
+    with(
+        "method",
+        Type::Word(&["POST", "PUT", "PATCH"]),
+        r#""POST""#,
+        "The HTTP method.",
+    ),
+    with(
+        "format",
+        Type::Word(&["alert", "cloudevents", "alertmanager"]),
+        r#""alert""#,
+        "The body: the alert's own JSON, CloudEvents 1.0, or what Alertmanager sends to its webhooks.",
+    ),
+    optional(
+        "body",
+        Type::Template,
+        r#""{\"text\": {{ title|tojson }}}""#,
+        "A Jinja template for the body, instead of `format`.",
+    ),
+    with(
+        "headers",
+        Type::Headers,
+        "{}",
+        "Headers, each a Jinja template or a secret, such as { Authorization = { env = \"ONCALL_AUTH\" } }.",
+    ),
+    optional(
+        "signing_secret",
+        Type::SigningSecrets,
+        r#"{ env = "ONCALL_SECRET" }"#,
+        "Sign each request as Standard Webhooks say: whsec_ and the base64 of 24 to 64 random bytes. A list while it is being rotated.",
+    ),
+    with(
+        "egress",
+        Type::Word(&["private", "public_only"]),
+        r#""private""#,
+        "private: may also go to private addresses. public_only: may not. Link-local and metadata addresses are refused always.",
+    ),
+    optional(
+        "success",
+        Type::Success,
+        r#""body.errcode == 0""#,
+        "A Jinja expression over `status` and `body` that must hold beside a 2xx, for receivers that answer 200 to what they refuse.",
+    ),
+    with(
+        "dangerous_skip_tls_verification",
+        Type::Flag,
+        "false",
+        "Do not verify the receiver's certificate: anyone in between can read and change alerts. Prefer `ca_file`.",
+    ),
+    optional(
+        "ca_file",
+        Type::Path,
+        r#""/etc/campanile/ca.pem""#,
+        "A PEM file with a certificate authority to trust beside the public ones.",
+    ),
+];
 
-## What is sent
-`alert` is the alert itself, as the API shows it. `cloudevents` is CloudEvents 1.0 in structured mode, `alertmanager` the
-webhook of Alertmanager, version 4. Every request carries `webhook-id` (the same on every try of a delivery: drop what
-you have seen), `webhook-timestamp` and, with a secret, `webhook-signature` as in Standard Webhooks. A delivery that an operator
-retried has `campanile-retried: true`.
+impl Kind for WebhookKind {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
 
-With `overflow = "digest"` one request can hold many alerts: `alert` is then a JSON array of alerts, `cloudevents` a batch
-(`application/cloudevents-batch+json`), `alertmanager` a group with many `alerts`. In a `body` template and in headers, the fields
-then describe the digest: `title` is the number of alerts, `description` counts and lists them, `severity` is the highest.
+    fn settings(&self) -> &[Setting] {
+        SETTINGS
+    }
 
-## When it fails
-408, 409, 421, 423, 424, 425, 429, 5xx, timeouts, DNS and TLS: again, and `Retry-After` is obeyed. 401, 403, 404, 407,
-redirects (never followed) and other 4xx: again, slowly, and you are told. 413: the message is too large; 400, 411, 414-417, 422,
-431: the message is not accepted; both get three attempts, then a dead letter. 410: the sink is paused.
-"#;
+    fn page(&self) -> String {
+        page(include_str!("webhook.rs"))
+    }
+
+    fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
+        let format: String = values.get("format")?;
+        let settings = Settings {
+            url: values.get("url")?,
+            method: values.get("method")?,
+            signing_secrets: values.maybe("signing_secret").unwrap_or_default(),
+            body: match (values.maybe("body"), format.as_str()) {
+                (Some(template), _) => WebhookBody::Template(template),
+                (None, "cloudevents") => WebhookBody::CloudEvents,
+                (None, "alertmanager") => WebhookBody::Alertmanager,
+                (None, _) => WebhookBody::Alert,
+            },
+            headers: values.get("headers")?,
+            public_only: values.get::<String>("egress")? == "public_only",
+            success: values.maybe("success"),
+            skip_tls_verification: values.get("dangerous_skip_tls_verification")?,
+            ca_file: values.maybe("ca_file"),
+        };
+        Ok(Arc::new(Webhook::new(tools, &settings)?))
+    }
+}
+
+/// An HTTP request for each alert.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to. A secret, because many receivers know their senders by it alone.
+    pub url: Secret,
+    /// `POST` (default), `PUT` or `PATCH`.
+    pub method: String,
+    /// Signs as Standard Webhooks, `whsec_<base64>`; two while one is being rotated.
+    pub signing_secrets: Vec<Secret>,
+    /// What the body is.
+    pub body: WebhookBody,
+    /// Headers, each a Jinja template (checked at load). Values are secrets until rendered.
+    pub headers: Vec<(String, Secret)>,
+    /// Refuse private addresses also, not just link-local and metadata ones.
+    pub public_only: bool,
+    /// A success word in the answer, such as `errcode == 0`: a Jinja expression over `body` and `status`.
+    pub success: Option<String>,
+    /// Do not verify the receiver's certificate. The operator wrote `dangerous_skip_tls_verification = true`.
+    pub skip_tls_verification: bool,
+    /// A PEM file with the certificate authority to trust beside the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What a webhook's body is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebhookBody {
+    /// `format = "alert"`: the alert's JSON (default).
+    Alert,
+    /// `format = "cloudevents"`: CloudEvents 1.0, structured mode.
+    CloudEvents,
+    /// `format = "alertmanager"`: Alertmanager's webhook, version 4.
+    Alertmanager,
+    /// `body = "..."`: a Jinja template (checked at load); its `Content-Type` is a header of the operator's or JSON.
+    Template(String),
+}
 
 /// The sink.
 pub struct Webhook {
@@ -99,7 +232,7 @@ struct Rendered {
 
 impl Webhook {
     /// The sink of these settings; refuses what cannot work.
-    pub fn new(spec: &SinkSpec, webhook: &Spec) -> Result<Self, BuildError> {
+    pub fn new(tools: &Tools<'_>, webhook: &Settings) -> Result<Self, BuildError> {
         let egress = if webhook.public_only {
             Egress::PublicOnly
         } else {
@@ -112,16 +245,16 @@ impl Webhook {
             .collect::<Result<_, _>>()?;
         let success = webhook.success.as_deref().map(Success::compile).transpose();
         let sink = Self {
-            name: spec.name.clone(),
+            name: tools.name.to_owned(),
             url: address(&webhook.url, egress)?,
             method: method(&webhook.method)?,
             body: body(&webhook.body)?,
             headers,
             success: success.map_err(|mistake| BuildError::in_text("success", mistake))?,
             signer: Signer::new(&webhook.signing_secrets)?,
-            client: Client::new(Settings {
+            client: Client::new(client::Settings {
                 egress,
-                timeout: spec.policy.timeout,
+                timeout: tools.timeout,
                 ca_file: webhook.ca_file.as_deref(),
                 skip_tls_verification: webhook.skip_tls_verification,
             })?,
@@ -160,7 +293,7 @@ impl Webhook {
     }
 
     fn rendered(&self, message: &Message) -> Result<Rendered, Failure> {
-        let facts = self.needs_facts().then(|| facts(message));
+        let facts = self.needs_facts().then(|| digest::facts(message));
         let body = self.body_of(message, facts.as_ref())?;
         let mut headers = HeaderMap::new();
         let content_type = HeaderValue::from_static(self.content_type(message));
@@ -285,35 +418,6 @@ impl Sink for Webhook {
     }
 }
 
-/// What templates see. A digest is seen as one alert that describes it.
-fn facts(message: &Message) -> Facts {
-    let Message {
-        delivery_id,
-        attempt,
-        retried_by_operator,
-        ..
-    } = message;
-    let of = |alert| Facts::of_delivery(alert, delivery_id, *attempt, *retried_by_operator);
-    match message.only() {
-        Some(alert) => of(alert),
-        None => of(&digest::summary(message)),
-    }
-}
-
-fn address(url: &Secret, egress: Egress) -> Result<Url, BuildError> {
-    let wrong = |problem: String| BuildError::new("url", problem);
-    let form = "this is not a valid address; write one such as `https://oncall.example.com/hook`";
-    let url: Url = url
-        .expose_secret()
-        .parse()
-        .map_err(|_| wrong(form.to_owned()))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(wrong(form.to_owned()));
-    }
-    admit_host(&url, egress).map_err(|refused| wrong(refused.to_string()))?;
-    Ok(url)
-}
-
 fn method(word: &str) -> Result<Method, BuildError> {
     match word {
         "POST" => Ok(Method::POST),
@@ -337,38 +441,4 @@ fn body(body: &WebhookBody) -> Result<Body, BuildError> {
             Body::Template(Box::new(compiled))
         }
     })
-}
-
-fn header(name: &str, value: &Secret) -> Result<(HeaderName, Template), BuildError> {
-    let setting = format!("headers.{name}");
-    let parsed = HeaderName::try_from(name)
-        .map_err(|_| BuildError::new(&setting, "this is not a valid header name"))?;
-    if RESERVED.contains(&parsed.as_str()) {
-        let problem = "this header is set by Campanile or by HTTP itself: leave it out";
-        return Err(BuildError::new(&setting, problem));
-    }
-    let hide = |mistake: Mistake| BuildError::in_text(&setting, mistake);
-    let template = Template::compile(value.expose_secret()).map_err(hide)?;
-    Ok((parsed, template))
-}
-
-/// Refuses CR, LF and other control characters, so that no alert can add a header of its own.
-fn header_value(
-    name: &HeaderName,
-    template: &Template,
-    facts: &Facts,
-) -> Result<HeaderValue, Failure> {
-    let poison =
-        |reason: String| Failure::new(Class::Poison, format!("the header `{name}` {reason}"));
-    let text = template
-        .render(facts)
-        .map_err(|failed| poison(format!("fails: {failed}")))?;
-    let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
-        poison(
-            "would hold a line break or control character: put `|urlencode` after the field"
-                .to_owned(),
-        )
-    })?;
-    value.set_sensitive(name != CONTENT_TYPE);
-    Ok(value)
 }

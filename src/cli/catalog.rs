@@ -135,8 +135,8 @@ fn facts(provider: &dyn Provider) -> Facts {
 pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
     let items = kinds.iter().map(|kind| Kind {
-        name: kind.name.to_string(),
-        summary: kind.summary.to_string(),
+        name: kind.about().name.to_string(),
+        summary: kind.about().title.to_string(),
     });
     let items: Vec<Kind> = items.collect();
     list(json, KINDS, &items, terminal)
@@ -144,11 +144,12 @@ pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Fail
 
 pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
-    let names = || kinds.iter().map(|kind| kind.name);
-    let found = kinds.iter().find(|kind| kind.name == name);
+    let names = || kinds.iter().map(|kind| &*kind.about().name);
+    let found = kinds.iter().find(|kind| kind.about().name == name);
     let kind =
         found.ok_or_else(|| unknown("kind of sink", name, names(), "campanile sinks list"))?;
-    terminal.line(kind.page.trim())
+    let page = kind.page();
+    terminal.line(kind.toml().unwrap_or(&page).trim())
 }
 
 fn list<T: Serialize>(

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use campanile_model::Callback;
 use campanile_providers::{Never, Provider, SettingKind, Source};
 use campanile_settings::{Unset, Values};
+use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
-use super::{
-    Admin, Feed, File, Log, Policy, Route, Server, SinkKind, SinkSpec, Stdout, Store, Tls, Webhook,
-    WebhookBody,
-};
+use super::{Admin, Feed, Log, Policy, Route, Server, SinkSpec, Store, Tls};
 
 type Built<T> = Result<T, Unset>;
 
@@ -101,59 +99,12 @@ fn own_settings(source: &mut Source, values: &Values, provider: &dyn Provider) {
     }
 }
 
-pub(super) fn sink(kind: &str, name: String, values: &Values) -> Built<SinkSpec> {
+pub(super) fn sink(kind: &Arc<dyn Kind>, name: String, values: Values) -> Built<SinkSpec> {
     Ok(SinkSpec {
         name,
-        kind: match kind {
-            "webhook" => SinkKind::Webhook(webhook(values)?),
-            "file" => SinkKind::File(file(values)?),
-            _ => SinkKind::Stdout(Stdout {
-                json: values.get::<String>("format")? == "json",
-            }),
-        },
-        policy: policy(values)?,
-    })
-}
-
-fn webhook(values: &Values) -> Built<Webhook> {
-    let format: String = values.get("format")?;
-    Ok(Webhook {
-        url: values.get("url")?,
-        method: values.get("method")?,
-        signing_secrets: values.maybe("signing_secret").unwrap_or_default(),
-        body: match (values.maybe("body"), format.as_str()) {
-            (Some(template), _) => WebhookBody::Template(template),
-            (None, "cloudevents") => WebhookBody::CloudEvents,
-            (None, "alertmanager") => WebhookBody::Alertmanager,
-            (None, _) => WebhookBody::Alert,
-        },
-        headers: values.get("headers")?,
-        public_only: values.get::<String>("egress")? == "public_only",
-        success: values.maybe("success"),
-        skip_tls_verification: values.get("dangerous_skip_tls_verification")?,
-        ca_file: values.maybe("ca_file"),
-    })
-}
-
-fn file(values: &Values) -> Built<File> {
-    Ok(File {
-        path: values.get("path")?,
-        rotate_bytes: values.get("rotate_bytes")?,
-        keep: values.get("keep")?,
-        sync: values.get("sync")?,
-    })
-}
-
-fn policy(values: &Values) -> Built<Policy> {
-    Ok(Policy {
-        timeout: values.get("timeout")?,
-        retry_schedule: values.get("retry_schedule")?,
-        max_age: values.get("max_age")?,
-        in_flight_max: values.get("in_flight_max")?,
-        per_second: values.maybe("per_second"),
-        per_minute: values.maybe("per_minute"),
-        per_day: values.maybe("per_day"),
-        digest: values.get::<String>("overflow")? == "digest",
+        kind: Arc::clone(kind),
+        policy: Policy::of(&values)?,
+        values,
     })
 }
 

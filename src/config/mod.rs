@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod mappings;
 pub mod page;
+mod recipes;
 mod reload;
 pub mod schema;
 mod settings;
@@ -22,11 +23,12 @@ use std::time::Duration;
 use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Provider, Source};
 use campanile_settings::{Layers, Shape};
+use campanile_sinks::Kind;
 use ipnet::IpNet;
 use url::Url;
 
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
-pub use campanile_sinks::{File, Policy, SinkKind, SinkSpec, Stdout, Webhook, WebhookBody};
+pub use campanile_sinks::{Policy, SinkSpec};
 pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 
@@ -34,23 +36,34 @@ pub use tls::Tls;
 pub struct Vocabulary {
     /// The providers that a source may use.
     pub providers: Vec<Arc<dyn Provider>>,
+    /// The kinds of sinks that a sink may be of.
+    pub sinks: Vec<Arc<dyn Kind>>,
 }
 
 impl Vocabulary {
-    /// The built-in providers.
+    /// The built-in providers and kinds of sinks.
     pub fn built_in() -> Self {
         Self {
             providers: campanile_providers::all().to_vec(),
+            sinks: campanile_sinks::kinds().to_vec(),
         }
     }
 
-    /// The same, with an operator's own providers instead of those of the same name.
-    fn with(&self, own: Vec<Arc<dyn Provider>>) -> Self {
+    /// The same, with an operator's own providers and recipes instead of those of the same name.
+    fn with(&self, own: Vec<Arc<dyn Provider>>, recipes: Vec<Arc<dyn Kind>>) -> Self {
         let is_own = |known: &&Arc<dyn Provider>| own.iter().any(|own| own.name() == known.name());
         let others = self.providers.iter().filter(|p| !is_own(p)).cloned();
         let others: Vec<_> = others.collect();
+        let is_recipe = |kind: &&Arc<dyn Kind>| {
+            recipes
+                .iter()
+                .any(|own| own.about().name == kind.about().name)
+        };
+        let kinds = self.sinks.iter().filter(|kind| !is_recipe(kind)).cloned();
+        let kinds: Vec<_> = kinds.collect();
         Self {
             providers: own.into_iter().chain(others).collect(),
+            sinks: recipes.into_iter().chain(kinds).collect(),
         }
     }
 
@@ -69,7 +82,7 @@ impl Vocabulary {
 
 /// What must be known of the settings before a file is read.
 const SHAPE: Shape<'static> = Shape {
-    documents: &[mappings::SECTION],
+    documents: &[mappings::SECTION, recipes::SECTION],
     named: &["providers", "sinks"],
     is_public: &settings::is_public,
     is_known: &settings::is_known,
@@ -81,7 +94,7 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mist
     load_with(paths, environment, &Vocabulary::built_in())
 }
 
-/// The files with mappings that a configuration names: what they hold counts as the configuration does.
+/// The files with mappings and recipes that a configuration names: what they hold counts as the configuration does.
 pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     Layers::read(paths, &Environment::new(), &SHAPE).document_files()
 }
@@ -104,11 +117,13 @@ pub fn load_with(
 ) -> Result<Config, Mistakes> {
     let mut layers = Layers::read(paths, environment, &SHAPE);
     let (own, mistaken) = mappings::read(&mut layers, &SHAPE);
+    let (recipes, mistaken_recipes) = recipes::read(&mut layers, &SHAPE);
     let mut check = check::Check {
         findings: layers.findings,
         environment,
-        vocabulary: &vocabulary.with(own),
+        vocabulary: &vocabulary.with(own, recipes),
         mistaken,
+        mistaken_recipes,
     };
     let config = check.whole(&layers.tree);
     check.findings.verdict(config)

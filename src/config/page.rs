@@ -28,9 +28,12 @@ pub fn page(vocabulary: &Vocabulary) -> String {
     parts.push(format!(
         "## `[sinks.<kind>.<name>]`\n\nWhere alerts go. Every kind of sink takes these:\n\n{policy}"
     ));
-    for (kind, doc, own) in settings::SINKS {
-        let own = table(own);
-        parts.push(format!("### `[sinks.{kind}.<name>]`\n\n{doc}\n\n{own}"));
+    for kind in &vocabulary.sinks {
+        let (name, title) = (&kind.about().name, &kind.about().title);
+        let own = table(kind.settings());
+        parts.push(format!(
+            "### `[sinks.{name}.<name>]`\n\n[{title}](sinks/{name}.md).\n\n{own}"
+        ));
     }
     let routes = table(settings::ROUTE);
     parts.push(format!(

@@ -1,5 +1,6 @@
 //! `config/schema.json` and `config/full.toml`, written from the table of settings.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -49,19 +50,27 @@ pub fn json_schema(vocabulary: &Vocabulary) -> Value {
         providers.insert("additionalProperties".to_owned(), own);
     }
     let mut sinks = Map::new();
-    for (kind, doc, own) in settings::SINKS {
-        let all = [*own, settings::POLICY].concat();
-        sinks.insert((*kind).to_owned(), named(doc, &object(doc, &all)));
+    for kind in &vocabulary.sinks {
+        let all = [kind.settings(), settings::POLICY].concat();
+        let (name, title) = (&kind.about().name, &kind.about().title);
+        sinks.insert(name.to_string(), named(title, &object(title, &all)));
     }
     top.insert("mappings".to_owned(), mappings());
     top.insert("providers".to_owned(), providers);
-    top.insert("sinks".to_owned(), closed("Where alerts go.", &sinks));
+    let mut sinks = closed("Where alerts go.", &sinks);
+    if let Some(sinks) = sinks.as_object_mut() {
+        let own = json!({ "type": "object", "additionalProperties": { "type": "object" } });
+        sinks.insert("additionalProperties".to_owned(), own);
+    }
+    top.insert("recipes".to_owned(), recipes());
+    top.insert("sinks".to_owned(), sinks);
     let route = object("Which alerts go to which sinks.", settings::ROUTE);
     top.insert(
         "routes".to_owned(),
         json!({ "type": "array", "items": route }),
     );
     let mut schema = closed("A configuration of Campanile.", &top);
+    share(&mut schema);
     if let Some(schema) = schema.as_object_mut() {
         let dialect = json!("http://json-schema.org/draft-07/schema#");
         schema.shift_insert(0, "$schema".to_owned(), dialect);
@@ -78,6 +87,7 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
     for (name, doc, settings) in settings::SECTIONS {
         section(&mut text, doc, &format!("[{name}]"), &[settings], &[]);
     }
+    let mut first = true;
     for provider in &vocabulary.providers {
         let name = provider.name();
         let doc = format!(
@@ -94,13 +104,13 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
             .map(|setting| &*setting.name)
             .collect();
         let live = if live.is_empty() { vec!["key"] } else { live };
-        section(
-            &mut text,
-            &doc,
-            &format!("[providers.{name}.example]"),
-            &[&own, settings::SOURCE],
-            &live,
-        );
+        // The settings that all sources have are shown once, at the first.
+        let common = settings::SOURCE.iter();
+        let common = common.filter(|setting| first || live.contains(&&*setting.name));
+        let all = [own.clone(), common.cloned().collect()].concat();
+        first = false;
+        let header = format!("[providers.{name}.example]");
+        section(&mut text, &doc, &header, &[&all], &live);
     }
     text.push('\n');
     comment(&mut text, MAPPINGS);
@@ -109,14 +119,24 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
     let all = [&*own, settings::SOURCE];
     let doc = "Acme, a vendor of your own: it is what `[mappings.acme]` says.";
     section(&mut text, doc, "[providers.acme.example]", &all, &["token"]);
-    for (kind, doc, own) in settings::SINKS {
-        section(
-            &mut text,
-            doc,
-            &format!("[sinks.{kind}.example]"),
-            &[own, settings::POLICY],
-            &[],
-        );
+    let mut common: Option<&str> = None;
+    for kind in &vocabulary.sinks {
+        let (name, title) = (&kind.about().name, &kind.about().title);
+        let doc = match common {
+            Some(first) => {
+                format!("{title}. It also takes the common settings that {first} shows.")
+            }
+            None => title.to_string(),
+        };
+        let own: Vec<_> = kind.settings().to_vec();
+        let policy = if common.is_none() {
+            settings::POLICY
+        } else {
+            &[]
+        };
+        let header = format!("[sinks.{name}.example]");
+        section(&mut text, &doc, &header, &[&own, policy], &[]);
+        common.get_or_insert("the first sink");
     }
     let doc = "Which alerts go to which sinks. Without any route, every alert goes to every sink.";
     section(&mut text, doc, "[[routes]]", &[settings::ROUTE], &[]);
@@ -205,6 +225,91 @@ fn property(setting: &Setting) -> Value {
         schema.extend(default.map(|default| ("default".to_owned(), default)));
     }
     schema
+}
+
+/// A kind of sink of the operator's own. The gateway checks what is in it; here only the outline is described.
+fn recipes() -> Value {
+    json!({
+        "description": "Kinds of sinks of your own: one HTTP request each. docs/add-a-sink.md explains the form. It may also be in a file of its own, file = \"pager.toml\", from the folder of this file. One with the name of a built-in kind wins over it.",
+        "type": "object",
+        "additionalProperties": { "type": "object" },
+    })
+}
+
+/// A smaller schema is repeated rather than shared.
+const SHARED_BYTES_MIN: usize = 120;
+
+/// Moves every schema that occurs more than once into `definitions`, under the name of its first place. The outermost go
+/// first, then what their definitions have in common.
+fn share(schema: &mut Value) {
+    for _ in 0..3 {
+        share_outermost(schema);
+    }
+}
+
+fn share_outermost(schema: &mut Value) {
+    let mut counts = BTreeMap::new();
+    each_schema(schema, "", &mut |_, schema| {
+        *counts.entry(schema.to_string()).or_insert(0) += 1;
+    });
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let before = schema.get("definitions").and_then(Value::as_object);
+    let before = before.map_or(0, Map::len);
+    let mut shared = Map::new();
+    each_schema(schema, "", &mut |name, schema| {
+        let text = schema.to_string();
+        let often = counts.get(&text).is_some_and(|count| *count > 1);
+        if !often || text.len() < SHARED_BYTES_MIN {
+            return;
+        }
+        let number = before + shared.len();
+        let name = names
+            .entry(text)
+            .or_insert_with(|| format!("{name}-{number}"));
+        shared.entry(&**name).or_insert_with(|| schema.clone());
+        *schema = json!({ "$ref": format!("#/definitions/{name}") });
+    });
+    if let Some(schema) = schema.as_object_mut() {
+        let definitions = schema.entry("definitions").or_insert_with(|| json!({}));
+        definitions
+            .as_object_mut()
+            .into_iter()
+            .for_each(|known| known.append(&mut shared));
+    }
+}
+
+/// Visits every schema inside of a schema, the outer before the inner, with the name of its place.
+fn each_schema(schema: &mut Value, name: &str, visit: &mut dyn FnMut(&str, &mut Value)) {
+    let Some(parts) = schema.as_object_mut() else {
+        return;
+    };
+    for (key, part) in parts {
+        match (key.as_str(), part) {
+            ("properties", Value::Object(properties)) => {
+                for (name, property) in properties {
+                    visit(name, property);
+                    each_schema(property, name, visit);
+                }
+            }
+            ("definitions", Value::Object(definitions)) => {
+                for (name, definition) in definitions {
+                    each_schema(definition, name, visit);
+                }
+            }
+            ("additionalProperties" | "items", part @ Value::Object(_)) => {
+                let name = format!("{name}-each");
+                visit(&name, part);
+                each_schema(part, &name, visit);
+            }
+            ("anyOf", Value::Array(choices)) => {
+                for choice in choices {
+                    visit(name, choice);
+                    each_schema(choice, name, visit);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A vendor of the operator's. The gateway checks what stands in it; here only the outline is told.

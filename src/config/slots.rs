@@ -2,7 +2,7 @@
 
 use campanile_settings::SecretKind;
 
-use super::settings::{POLICY, SECTIONS, SINKS, SOURCE, Setting, of_provider};
+use super::settings::{POLICY, SECTIONS, SOURCE, Setting, of_provider};
 
 /// A setting that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,9 @@ pub fn secret_slots() -> Vec<SecretSlot> {
         let all = SOURCE.iter().cloned().chain(own).collect();
         tables.push((format!("providers.{}", provider.name()), all));
     }
-    for (kind, _, settings) in SINKS {
-        tables.push((format!("sinks.{kind}"), [*settings, POLICY].concat()));
+    for kind in campanile_sinks::kinds() {
+        let table = format!("sinks.{}", kind.about().name);
+        tables.push((table, [kind.settings(), POLICY].concat()));
     }
     let slots = tables.into_iter().flat_map(|(table, settings)| {
         let slot = move |setting: Setting| {

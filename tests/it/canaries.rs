@@ -47,6 +47,14 @@ fn settings(receiver: &str) -> String {
         for slot in slots.iter().filter(|slot| slot.table == table) {
             let _infallible = writeln!(text, "{} = {}", slot.name, canary(slot, receiver));
         }
+        let kind = table.strip_prefix("sinks.");
+        let kind = campanile_sinks::kinds()
+            .iter()
+            .find(|k| Some(&*k.about().name) == kind);
+        let needed = kind.iter().flat_map(|kind| kind.settings());
+        for setting in needed.filter(|s| s.required && !s.takes.is_secret()) {
+            let _infallible = writeln!(text, "{} = {}", setting.name, setting.example);
+        }
         let provider = table.strip_prefix("providers.").and_then(by_name);
         for setting in provider.iter().flat_map(|p| &p.about().settings) {
             let value = match setting.kind {

@@ -17,6 +17,8 @@ pub(super) struct Check<'a> {
     pub(super) vocabulary: &'a Vocabulary,
     /// The operator's own providers that could not be read. Their sources cannot be checked.
     pub(super) mistaken: Vec<String>,
+    /// The same of kinds of sinks.
+    pub(super) mistaken_recipes: Vec<String>,
 }
 
 /// What must agree with other parts; none for each that has a mistake.
@@ -30,10 +32,12 @@ impl Check<'_> {
     /// The whole configuration. None when there are mistakes; then all of them are in `findings`.
     pub(super) fn whole(&mut self, tree: &Node) -> Option<Config> {
         self.findings.words(tree, settings::TOP, "section");
-        if let Some(mappings) = tree.get(super::mappings::SECTION) {
-            let message = "a mapping cannot be set by environment variables";
-            self.findings
-                .wrong(&mappings.place, message, "`[mappings.NAME]` in a file");
+        for section in [super::mappings::SECTION, super::recipes::SECTION] {
+            if let Some(found) = tree.get(section) {
+                let message = format!("`{section}` cannot be set by environment variables");
+                let expected = format!("`[{section}.NAME]` in a file");
+                self.findings.wrong(&found.place, message, expected);
+            }
         }
         let sections = settings::SECTIONS.iter();
         let [server, admin, store, log] = {
@@ -105,23 +109,33 @@ impl Check<'_> {
     }
 
     fn sinks(&mut self, tree: &Node) -> (Vec<String>, Vec<Option<SinkSpec>>) {
-        let kinds: Vec<_> = settings::SINKS.iter().map(|(kind, ..)| *kind).collect();
+        let vocabulary = self.vocabulary;
+        let mistaken = self.mistaken_recipes.clone();
+        let kinds = vocabulary.sinks.iter().map(|kind| &*kind.about().name);
+        let kinds: Vec<_> = mistaken.iter().map(String::as_str).chain(kinds).collect();
         let sinks = self.named(tree, "sinks", &kinds, "kind of sink");
         let names = sinks.iter().map(Named::full).collect();
         let specs = sinks.iter().map(|sink| {
-            let own = settings::SINKS.iter().find(|(kind, ..)| *kind == sink.kind);
-            let own = own.map_or(&[][..], |(_, _, settings)| settings);
-            let all = [own, settings::POLICY].concat();
+            let mut kinds = vocabulary.sinks.iter();
+            let kind = kinds.find(|kind| kind.about().name == sink.kind)?;
+            let all = [kind.settings(), settings::POLICY].concat();
             let values = self.table(Some(sink.table), &sink.path("sinks"), &all);
-            if let (Some(body), Some(_)) = (sink.table.get("body"), sink.table.get("format")) {
-                let message = "both `body` and `format` are set";
-                self.findings
-                    .add(&body.place, true, message, "one of the two", None);
-            }
-            built(build::sink(sink.kind, sink.full(), &values?))
+            self.alternatives(sink.table, kind.about().alternatives);
+            built(build::sink(kind, sink.full(), values?))
         });
         let specs = specs.collect();
         (names, specs)
+    }
+
+    /// Of two settings that exclude each other, only one may be written.
+    fn alternatives(&mut self, table: &Node, pairs: &[(&str, &str)]) {
+        for (one, other) in pairs {
+            if let (Some(node), Some(_)) = (table.get(one), table.get(other)) {
+                let message = format!("both `{one}` and `{other}` are set");
+                self.findings
+                    .add(&node.place, true, message, "one of the two", None);
+            }
+        }
     }
 
     fn routes(&mut self, tree: &Node, sinks: &[String]) -> Vec<Option<Route>> {

@@ -4,12 +4,11 @@
 //! come from it.
 
 mod gateway;
-mod sink;
 mod source;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
+pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
 pub(super) use gateway::{ADMIN, LOG, SERVER, STORE};
-pub(super) use sink::{POLICY, SINKS};
 pub(super) use source::{OTHER_NAMES, SOURCE, of_mappings, of_provider};
 
 /// The sections with one table each.
@@ -31,6 +30,7 @@ pub(super) const TOP: &[&str] = &[
     "store",
     "log",
     "mappings",
+    "recipes",
     "providers",
     "sinks",
     "routes",
@@ -71,6 +71,9 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 fn every() -> impl Iterator<Item = &'static Setting> {
-    let sections = SECTIONS.iter().chain(SINKS).flat_map(|section| section.2);
-    sections.chain(SOURCE).chain(POLICY).chain(ROUTE)
+    let sections = SECTIONS.iter().flat_map(|section| section.2);
+    let kinds = campanile_sinks::kinds().iter();
+    let kinds = kinds.flat_map(|kind| kind.settings());
+    let common = SOURCE.iter().chain(POLICY).chain(ROUTE);
+    sections.chain(kinds).chain(common)
 }

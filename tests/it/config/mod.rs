@@ -3,6 +3,7 @@
 mod drawing;
 mod layers;
 mod mistakes;
+mod recipes;
 mod reload;
 mod secrets;
 mod settings;

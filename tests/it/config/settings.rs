@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use campanile::config::{Policy, SinkKind, WebhookBody};
+use campanile::config::Policy;
 use campanile_model::{Severity, StoreUrl};
+use campanile_sinks::Message;
 
 use super::load;
 
@@ -77,14 +78,26 @@ fn every_setting_of_a_source_and_a_sink_arrives() {
     assert_eq!(source.labels["team"], "db");
     assert!(source.demo_paths);
     let sink = &config.sinks[0];
-    let SinkKind::Webhook(webhook) = &sink.kind else {
-        panic!()
-    };
-    assert_eq!(webhook.method, "PUT");
-    assert!(matches!(&webhook.body, WebhookBody::Template(text) if text.contains("tojson")));
-    assert_eq!(webhook.headers[0].0, "X-Team");
-    assert!(webhook.public_only);
-    assert_eq!(webhook.success.as_deref(), Some("body.errcode == 0"));
+    assert_eq!(sink.kind.about().name, "webhook");
+    let [alert, _] = campanile_language::sample_alerts();
+    let message = Message::of(alert, "dlv_1", jiff::Timestamp::UNIX_EPOCH);
+    let request = campanile_sinks::build(sink)
+        .unwrap()
+        .render(&message)
+        .unwrap();
+    assert!(
+        request.starts_with("PUT https://oncall.example.com/"),
+        "{request}"
+    );
+    assert!(request.contains("x-team: ***"), "{request}");
+    assert!(
+        request.ends_with(r#"{"text": "CPU of \"db-1\" is\nat 97 %\\"}"#),
+        "{request}"
+    );
+    let written = [("egress", "public_only"), ("success", "body.errcode == 0")];
+    for (name, value) in written {
+        assert_eq!(sink.values.get::<String>(name).unwrap(), value);
+    }
     assert_eq!(sink.policy.retry_schedule, [2, 60].map(Duration::from_secs));
     assert_eq!(
         (sink.policy.per_minute, sink.policy.digest),

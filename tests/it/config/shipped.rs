@@ -21,6 +21,7 @@ fn the_shipped_configurations_pass() {
         ("ONCALL_URL", "https://oncall.example.com/hook"),
         ("SOURCE_KEY", CANARY),
         ("SOURCE_TOKEN", CANARY),
+        ("GOTIFY_TOKEN", CANARY),
     ]);
     for (name, sources) in [("minimal.toml", 2), ("demo.toml", 2)] {
         let loaded = config::load_with(&[shipped(name)], &variables, &shipped_vocabulary());

@@ -78,6 +78,7 @@ impl Provider for Fake {
 pub(crate) fn vocabulary() -> Vocabulary {
     Vocabulary {
         providers: vec![Arc::new(jiankong()), Arc::new(ucloud())],
+        sinks: campanile_sinks::kinds().to_vec(),
     }
 }
 

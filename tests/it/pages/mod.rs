@@ -63,6 +63,21 @@ fn every_vendor_has_a_page_and_every_page_a_vendor() {
 }
 
 #[test]
+fn every_kind_of_sink_has_a_page_and_every_page_a_kind() {
+    let kinds = campanile_sinks::kinds().iter();
+    let pages = kinds.map(|kind| (format!("sinks/{}.md", kind.about().name), kind.page()));
+    let pages: BTreeMap<_, _> = pages.collect();
+    fs::create_dir_all(docs().join("sinks")).unwrap();
+    let there = fs::read_dir(docs().join("sinks")).unwrap();
+    let there = there.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let stale: Vec<_> = there
+        .map(|name| format!("sinks/{name}"))
+        .filter(|name| !pages.contains_key(name))
+        .collect();
+    hold(&pages, &stale);
+}
+
+#[test]
 fn the_page_of_metrics_is_the_table_of_metrics() {
     hold_one("metrics.md", metrics::page());
 }

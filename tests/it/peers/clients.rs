@@ -1,11 +1,13 @@
 //! Client libraries from Python's index: `CloudEvents`, `PagerDuty` and Standard Webhooks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use campanile::config::{Policy, SinkKind, SinkSpec, Webhook, WebhookBody};
 use campanile_language::sample_alerts;
-use campanile_model::{Secret, Severity, Status};
-use campanile_sinks::{Message, build};
+use campanile_model::{Severity, Status};
+use campanile_settings::{Environment, Values};
+use campanile_sinks::{Message, Sink, Tools, kinds};
 use serde_json::Value;
 
 use super::{TOKEN, gateway, python, run, stored};
@@ -152,7 +154,7 @@ async fn what_the_standard_webhooks_library_signs_is_believed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
     let receiver = Receiver::start([]).await;
-    let sink = build(&signing_sink(&receiver.url("/hook"))).unwrap();
+    let sink = signing_sink(&receiver.url("/hook"));
     let [alert, _] = sample_alerts();
     // The library looks at its own clock.
     let at = campanile_model::Clock::machine().now();
@@ -170,20 +172,15 @@ async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
     assert_eq!(said.trim(), r#"["verified", "refused", "refused"]"#);
 }
 
-fn signing_sink(url: &str) -> SinkSpec {
-    SinkSpec {
-        name: "webhook/oncall".to_owned(),
-        kind: SinkKind::Webhook(Webhook {
-            url: Secret::from(url),
-            method: "POST".to_owned(),
-            signing_secrets: vec![Secret::from(format!("whsec_{TOKEN}"))],
-            body: WebhookBody::Alert,
-            headers: Vec::new(),
-            public_only: false,
-            success: None,
-            skip_tls_verification: false,
-            ca_file: None,
-        }),
-        policy: Policy::default(),
-    }
+fn signing_sink(url: &str) -> Arc<dyn Sink> {
+    let kinds = kinds().iter();
+    let mut webhook = kinds.filter(|kind| kind.about().name == "webhook");
+    let webhook = webhook.next().unwrap();
+    let text = format!("url = \"{url}\"\nsigning_secret = \"whsec_{TOKEN}\"");
+    let values = Values::parse(&text, webhook.settings(), &Environment::new()).unwrap();
+    let tools = Tools {
+        name: "webhook/oncall",
+        timeout: Duration::from_secs(15),
+    };
+    webhook.build(&values, &tools).unwrap()
 }

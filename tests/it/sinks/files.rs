@@ -4,20 +4,20 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use campanile::config::{File, SinkKind};
-use campanile_sinks::{Class, Sink, Worth, build};
+use campanile_sinks::kinds::file::{File, Settings};
+use campanile_sinks::{Class, Sink, Worth};
 use tempfile::TempDir;
 
-use super::{digest, json, message, spec};
+use super::{TIMEOUT, digest, json, message};
 
 fn file(path: &Path, rotate_bytes: u64, keep: u32) -> Arc<dyn Sink> {
-    let file = File {
+    let file = Settings {
         path: path.to_owned(),
         rotate_bytes,
         keep,
         sync: true,
     };
-    build(&spec(SinkKind::File(file))).unwrap()
+    Arc::new(File::new(&file, TIMEOUT).unwrap())
 }
 
 fn lines(path: &Path) -> usize {
@@ -135,13 +135,13 @@ async fn a_folder_that_is_missing_is_refused_at_once_and_one_that_vanishes_later
     drop(folder);
     let failure = sink.send(&message()).await.unwrap_err();
     assert_eq!(failure.class, Class::Operator, "{failure}");
-    let kind = SinkKind::File(File {
+    let settings = Settings {
         path,
         rotate_bytes: 1,
         keep: 1,
         sync: false,
-    });
-    let Err(error) = build(&spec(kind)) else {
+    };
+    let Err(error) = File::new(&settings, TIMEOUT) else {
         panic!("a missing folder passes");
     };
     assert_eq!(error.setting, "path");

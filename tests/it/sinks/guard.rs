@@ -97,7 +97,7 @@ fn a_url_with_a_refused_address_is_refused_when_the_config_is_loaded() {
         "user@169.254.169.254",
         "１６９.254.169.254",
     ] {
-        let Err(error) = try_build(webhook(&format!("http://{host}/c4nary"))) else {
+        let Err(error) = try_build(&webhook(&format!("http://{host}/c4nary"))) else {
             panic!("{host} passes");
         };
         assert_eq!(error.setting, "url");
@@ -110,7 +110,7 @@ fn a_url_with_a_refused_address_is_refused_when_the_config_is_loaded() {
 async fn a_name_that_leads_to_a_refused_address_is_never_called() {
     let receiver = Receiver::start([]).await;
     let url = format!("http://localhost:{}/c4nary", receiver.address().port());
-    let guarded = sink(campanile::config::Webhook {
+    let guarded = sink(campanile_sinks::kinds::webhook::Settings {
         public_only: true,
         ..webhook(&url)
     });

@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use campanile::config;
-use campanile_sinks::kinds::stdout::Stdout;
+use campanile_sinks::kinds::stdout::{Settings, Stdout};
 use campanile_sinks::{Class, Sink};
 
 use super::{json, message, message_of};
@@ -37,11 +36,7 @@ impl Write for Broken {
 }
 
 fn stdout(out: impl Write + Send + 'static, json: bool) -> Stdout {
-    Stdout::to(
-        Box::new(out),
-        &config::Stdout { json },
-        Duration::from_secs(5),
-    )
+    Stdout::to(Box::new(out), &Settings { json }, Duration::from_secs(5))
 }
 
 #[tokio::test]

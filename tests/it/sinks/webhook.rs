@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use campanile::config::{Webhook, WebhookBody};
 use campanile_language::sample_alerts;
 use campanile_model::Secret;
+use campanile_sinks::kinds::webhook::{Settings as Webhook, WebhookBody};
 use campanile_sinks::{Class, Message};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json as object};
@@ -395,7 +395,7 @@ fn broken() -> Vec<(&'static str, Webhook)> {
 #[test]
 fn a_webhook_that_cannot_work_is_refused_with_the_setting_that_is_wrong() {
     for (setting, webhook) in broken() {
-        let Err(error) = try_build(webhook.clone()) else {
+        let Err(error) = try_build(&webhook.clone()) else {
             panic!("{setting} passes: {webhook:?}");
         };
         assert_eq!(error.setting, setting, "{error}");
