@@ -1,4 +1,4 @@
-//! Lengths of time as vendors and operators write them.
+//! Durations, in the forms that vendors and operators write.
 
 use jiff::SignedDuration;
 

@@ -1,34 +1,33 @@
-//! Operators under guard: their operands go through the weighing filters of [`super::meter`].
+//! Guards operators: adds the counting filters of [`super::meter`] to their operands.
 //!
-//! The engine calls nobody for `+`, `~` and `*`. But a filter binds closer than any operator, so that one can be written
-//! to each operand: `a ~ b` becomes `a|__part ~ b|__part`. What is written in is taken out again of every place that a
-//! mistake has, so that people see places of their own text.
+//! The engine has no hook for `+`, `~` and `*`. But a filter binds more tightly than any operator, so one can be added to each
+//! operand: `a ~ b` becomes `a|__part ~ b|__part`. The inserted text is subtracted from the place of every mistake, so the
+//! user sees places in the original text.
 //!
-//! Why this is here: the engine limits steps, recursion and output, but not memory, and has no hook for operators. A limit of
-//! memory beside its fuel would replace this file and most of [`super::meter`]. Until the engine has one, they stay: what is
-//! written into a mapping or template runs over the text of strangers, and `tests/guard.rs` holds that guarded code means
-//! the same to the engine's own lexer.
+//! The reason: the engine limits steps, recursion and output, but not memory. With a memory limit in the engine, this file and
+//! most of [`super::meter`] could be deleted. Until then both are needed, because mappings and templates process text from
+//! outside. `tests/guard.rs` checks that guarded code has the same meaning for the engine's own lexer.
 //!
-//! An expression alone names nothing, so that `~` and `+` come to no more than its text times its values; there only `*` is
-//! guarded. A template keeps values under names, and can double them.
+//! A single expression has no variables, so the result of `~` and `+` is bounded by the length of its text times the size of
+//! its values. There only `*` is guarded. A template can assign variables and double them, so there all three are guarded.
 
 use std::collections::BTreeMap;
 
 use super::WORK_BYTES_MAX;
 
-/// A text whose operators are guarded.
+/// A text with guarded operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guarded {
-    /// What is to be compiled.
+    /// The text to compile.
     pub text: String,
-    /// The longest piece of a template that stands between its expressions, in bytes.
+    /// The longest plain text between two tags of a template, in bytes.
     pub longest_plain: usize,
-    /// What was written in before which byte of the original.
+    /// The inserted text, by the byte of the original before which it was inserted.
     inserted: BTreeMap<usize, String>,
 }
 
 impl Guarded {
-    /// The byte of the original text that stands at this byte of the guarded one.
+    /// The byte of the original text for this byte of the guarded text.
     #[must_use]
     pub fn original(&self, byte: usize) -> usize {
         let mut gone = 0;
@@ -44,7 +43,7 @@ impl Guarded {
         byte - gone
     }
 
-    /// The steps that a run may take, so that what it repeats of the plain text is bounded too.
+    /// The steps that a run may take. A long plain text lowers them, so repeating it in a loop is bounded too.
     #[must_use]
     pub fn steps(&self, at_most: u64) -> u64 {
         let pieces = 4 * WORK_BYTES_MAX / self.longest_plain.max(1);
@@ -106,7 +105,7 @@ fn next_tag(text: &str, from: usize) -> Option<(usize, Tag)> {
     })
 }
 
-/// The first byte of the code of a tag: behind its mark, and the sign that tells what becomes of blanks before it.
+/// The first byte of the code of a tag: after its mark and its whitespace sign (`-` or `+`).
 fn inside(text: &str, tag: usize) -> usize {
     let signed = matches!(text.as_bytes().get(tag + 2), Some(b'-' | b'+'));
     tag + 2 + usize::from(signed)
@@ -147,17 +146,17 @@ enum Kind {
     Mark,
 }
 
-/// A piece of code: what it is, and its bytes.
+/// A token of the code.
 #[derive(Clone, Copy, Debug)]
 struct Token<'t> {
     kind: Kind,
     text: &'t str,
     end: usize,
-    /// Of an opening bracket: the token that closes it.
+    /// For an opening bracket: the token that closes it.
     closed_by: Option<usize>,
 }
 
-/// Words that are no operand.
+/// Words that are not operands.
 const KEYWORDS: &[&str] = &["and", "or", "not", "in", "is", "if", "else"];
 const MARKS: &[&str] = &["**", "//", "==", "!=", "<=", ">="];
 const COMPARISONS: &[&str] = &["==", "!=", "<=", ">=", "<", ">"];
@@ -176,10 +175,10 @@ impl Token<'_> {
     }
 }
 
-/// What is to be written into one text.
+/// The insertions for one text.
 struct Guard<'t> {
     text: &'t str,
-    /// Whether values are kept under names.
+    /// Whether the text can assign variables.
     names: bool,
     filters: BTreeMap<usize, &'static str>,
     opened: Vec<usize>,
@@ -197,7 +196,7 @@ impl<'t> Guard<'t> {
         }
     }
 
-    /// Guards the code from a byte to its closing mark; gives the byte after the mark.
+    /// Guards the code from a byte to its closing mark. Returns the byte after the mark.
     fn code(&mut self, from: usize, close: Option<&str>) -> usize {
         let (tokens, end) = tokens(self.text, from, close);
         for at in 1..tokens.len() {
@@ -215,7 +214,7 @@ impl<'t> Guard<'t> {
         };
         let multiplies = operator.is("*");
         let joins = self.names && (operator.is("~") || operator.is("+"));
-        // Comparing costs no more than either side. The `in` of a loop only goes through what it is given.
+        // A comparison costs no more than the smaller side, so one operand is enough. The `in` of a loop only iterates.
         let loops = at == 2 && tokens.first().is_some_and(|token| token.is("for"));
         let is = COMPARISONS.iter().any(|mark| operator.is(mark)) || operator.is("in") && !loops;
         let compares = self.names && is;
@@ -241,14 +240,14 @@ impl<'t> Guard<'t> {
         if literal && !part {
             return;
         }
-        // What is multiplied is a number, whatever else is done with it.
+        // An operand of `*` must be a number, also when another operator uses it.
         let known = self.filters.entry(token.end).or_insert(filter);
         if filter == "|__factor" {
             *known = filter;
         }
     }
 
-    /// `{% set name = ... %}`: the value is weighed before it has a name.
+    /// `{% set name = ... %}`: the size of the value is counted before it is assigned.
     fn set(&mut self, tokens: &[Token<'t>]) {
         if !tokens.first().is_some_and(|token| token.is("set")) {
             return;
@@ -330,7 +329,7 @@ fn tokens<'t>(text: &'t str, from: usize, close: Option<&str>) -> (Vec<Token<'t>
     (found, at)
 }
 
-/// The token with which `rest` begins, and its length; no kind for blanks.
+/// The first token of `rest`, and its length. Whitespace has no kind.
 fn first_token(rest: &str) -> (Option<Kind>, usize) {
     let Some(first) = rest.chars().next() else {
         return (None, 0);

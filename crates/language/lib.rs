@@ -1,17 +1,17 @@
-//! The one expression language: Jinja, by minijinja, in routes, webhook bodies, headers and success words.
+//! The one expression language: Jinja, by minijinja, in routes, webhook bodies, headers and success expressions.
 //!
-//! Everything is compiled once, when the config is loaded, and checked there: an unknown name, a level that does not
-//! exist, a value where true or false is wanted. What is merely *absent* in one alert (a label, a resource's region) is
-//! undefined at run time: it prints as nothing, equals nothing and is false, and `is defined` tells it apart.
+//! Everything is compiled and checked once, when the config is loaded: unknown names, severities that do not exist, a value
+//! where true or false is expected. A field that is *absent* in one alert (a label, a resource's region) is undefined at run
+//! time: it prints as nothing, equals nothing and is false. `is defined` tests for it.
 //!
-//! A run costs at most [`FUEL`] steps, weighs at most [`WORK_BYTES_MAX`] bytes on its way, and gives at most
+//! A run takes at most [`FUEL`] steps, creates values of at most [`WORK_BYTES_MAX`] bytes in total, and writes at most
 //! [`OUTPUT_BYTES_MAX`]. There is no loader: a template cannot read files or other templates.
 //!
-//! The engine counts steps, and a step may ask for anything: `'x' * 99999999` is one, and a text set to itself twice,
-//! and again, is the whole memory after thirty. So values are weighed *before* they are made:
+//! The engine limits steps, but one step can use any amount of memory: `'x' * 99999999` is one step, and a text that is
+//! doubled thirty times fills the memory. So the size of a value is counted *before* the value is created:
 //!
-//! - [`meter`] has the filters that make more than they are given, and refuses what is out of measure;
-//! - [`guard`] puts such a weighing to the operators, which the engine does not let us see.
+//! - [`meter`] counts it in the filters, and refuses values that are too large;
+//! - [`guard`] adds such a filter to the operands of operators, because the engine has no hook for operators.
 //!
 //! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
 
@@ -77,7 +77,7 @@ impl Mistake {
         }
     }
 
-    /// Where the engine stopped in the guarded text, as a place of the text that people wrote.
+    /// The place where the engine stopped, as a place in the original text.
     fn of(text: &str, guarded: &Guarded, error: &Error) -> Self {
         let byte = error.range().map(|range| range.start).unwrap_or_default();
         Self::at(

@@ -1,24 +1,24 @@
-//! Values are weighed before they are made, and a run that weighs too much ends with an error.
+//! Counts the size of values before they are created. A run that exceeds the limit ends with an error.
 
 use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value, filters, tests};
 
 use super::{COUNT_MAX, DEPTH_MAX, WORK_BYTES_MAX, absent};
 
-/// What a value costs beside the bytes of its text.
+/// The cost of a value, in addition to the bytes of its text.
 const ITEM_BYTES: usize = 32;
 
-/// What one run has weighed by now.
+/// The bytes that one run has used so far.
 #[derive(Debug, Default)]
 struct Weighed(usize);
 
-/// Puts the weighing filters that [`super::guard`] names into `env`, and a `range` that ends.
+/// Adds the counting filters of [`super::guard`] to `env`, and a bounded `range`.
 pub fn add_to(env: &mut Environment<'_>) {
     env.add_filter("__part", part);
     env.add_filter("__kept", part);
     env.add_filter("__factor", factor);
     env.add_function("range", range);
-    // Prints whatever it can reach, without end where lists stand in each other.
+    // `debug` prints every variable, without a limit for nested lists.
     env.remove_global("debug");
 }
 
@@ -39,7 +39,7 @@ macro_rules! metered {
     };
 }
 
-/// Has the engine's filters weigh what they make: those that `only` says.
+/// Replaces the engine's filters that `only` accepts by ones that count the size of their result.
 pub fn measure(env: &mut Environment<'_>, only: impl Fn(&str) -> bool) {
     metered!(
         env, only: attr, batch, bool, capitalize, chain, default, dictsort, escape, first, float, format, groupby, indent,
@@ -60,7 +60,7 @@ macro_rules! comparing {
     };
 }
 
-/// Has `is eq` and its like weigh what they compare with, as [`super::guard`] has the operators do.
+/// Makes `is eq` and similar tests count the value that they compare with, as [`super::guard`] does for operators.
 pub fn compare(env: &mut Environment<'_>) {
     comparing!(
         env: "eq" = tests::is_eq, "equalto" = tests::is_eq, "==" = tests::is_eq, "ne" = tests::is_ne, "!=" = tests::is_ne,
@@ -70,7 +70,7 @@ pub fn compare(env: &mut Environment<'_>) {
     );
 }
 
-/// Counts `bytes` against what the run may weigh.
+/// Adds `bytes` to the total of the run. Fails above [`WORK_BYTES_MAX`].
 pub fn charge(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
     let weighed = state.get_or_insert_extension_with(Weighed::default);
     weighed.0 = weighed.0.saturating_add(bytes);
@@ -78,24 +78,24 @@ pub fn charge(state: &mut State<'_, '_>, bytes: usize) -> Result<(), Error> {
         return Ok(());
     }
     Err(wrong(format!(
-        "its texts and lists come to more than {} MiB: repeat, join or keep less of them",
+        "its texts and lists are larger than {} MiB in total: repeat, join or assign less",
         WORK_BYTES_MAX / 1024 / 1024
     )))
 }
 
-/// Counts a value that is about to be copied or written out.
+/// Counts a value that is about to be copied or printed.
 pub fn weigh(state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let bytes = weight(value)?.bytes;
     charge(state, bytes)
 }
 
-/// An operand, or what is kept under a name, as it is.
+/// Counts an operand or an assigned value and returns it unchanged.
 fn part(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
     weigh(state, &value)?;
     Ok(value)
 }
 
-/// An operand of `*`, which the engine would repeat texts and lists with.
+/// An operand of `*`. The engine would repeat a text or a list, so only numbers pass.
 fn factor(value: Value) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::Number | ValueKind::Bool | ValueKind::Undefined | ValueKind::None => Ok(value),
@@ -129,7 +129,7 @@ fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value, Err
     Ok(numbers.collect::<Vec<_>>().into())
 }
 
-/// Refuses a number of things that nobody reads.
+/// Refuses a count above [`COUNT_MAX`].
 fn within(what: &str, count: usize) -> Result<usize, Error> {
     if count <= COUNT_MAX {
         return Ok(count);
@@ -137,7 +137,7 @@ fn within(what: &str, count: usize) -> Result<usize, Error> {
     Err(wrong(format!("`{what}` takes at most {COUNT_MAX}")))
 }
 
-/// At most so many bytes come of this filter with these arguments, or go through it.
+/// An upper bound of the bytes that this filter reads and writes for these arguments.
 fn made_by(name: &str, args: &[Value]) -> Result<usize, Error> {
     let mut all = Weight::default();
     for arg in args {
@@ -145,7 +145,7 @@ fn made_by(name: &str, args: &[Value]) -> Result<usize, Error> {
     }
     let more = match name {
         "indent" => lines(args) * within(name, number(args, "width", 4))?,
-        // Twice: what is filled in, and the lists around it.
+        // Twice: for the filled-in items and for the lists around them.
         "batch" | "slice" => 2 * ITEM_BYTES * within(name, number(args, "", 1))?,
         "format" => widest(args)?.saturating_mul(signs(args)),
         "tojson" | "pprint" => {
@@ -170,7 +170,7 @@ fn made_by(name: &str, args: &[Value]) -> Result<usize, Error> {
         "join" => text(args, 1).len().saturating_mul(all.items),
         // Every piece is a value.
         "split" | "lines" | "list" => text(args, 0).len().saturating_mul(ITEM_BYTES),
-        // Each call may be given the rest of the arguments.
+        // Each call can get all other arguments.
         "map" | "select" | "reject" | "selectattr" | "rejectattr" | "urlencode" => 2 * all.bytes,
         _ => 0,
     };
@@ -185,26 +185,26 @@ fn lines(args: &[Value]) -> usize {
     text(args, 0).matches('\n').count() + 1
 }
 
-/// The number that a filter is told after its value, or as the keyword `name`.
+/// The number in the first argument after the value, or in the keyword `name`.
 fn number(args: &[Value], name: &str, default: usize) -> usize {
     let as_number = |value: &Value| match value.kind() {
         ValueKind::Number => Some(usize::try_from(value.clone()).unwrap_or(usize::MAX)),
         _ => None,
     };
-    let told = args.get(1).and_then(as_number);
+    let positional = args.get(1).and_then(as_number);
     let keyword = || {
         let keywords = Kwargs::try_from(args.last()?.clone()).ok()?;
         as_number(&keywords.peek::<Value>(name).ok()?)
     };
-    told.or_else(keyword).unwrap_or(default)
+    positional.or_else(keyword).unwrap_or(default)
 }
 
-/// The signs of a format that stand for a value.
+/// The number of placeholders in a format.
 fn signs(args: &[Value]) -> usize {
     text(args, 0).matches('%').count()
 }
 
-/// The widest that one sign of a format may come to, beside its value: a number in the format, or one given for a `*`.
+/// The largest padding of one placeholder: a number in the format, or an argument for a `*`.
 fn widest(args: &[Value]) -> Result<usize, Error> {
     let format = text(args, 0);
     let digits = format.split(|c: char| !c.is_ascii_digit());
@@ -224,7 +224,7 @@ fn widest(args: &[Value]) -> Result<usize, Error> {
     Ok(widest)
 }
 
-/// What a value comes to when it is written out.
+/// The size of a value when it is printed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weight {
     bytes: usize,
@@ -239,11 +239,11 @@ fn weight(value: &Value) -> Result<Weight, Error> {
 }
 
 impl Weight {
-    /// Stops where it is too much: a list may hold itself a thousand times over.
+    /// Stops above the limit: a list can contain another list a thousand times.
     fn add(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
         if depth > DEPTH_MAX {
             return Err(wrong(format!(
-                "lists stand in lists more than {DEPTH_MAX} deep"
+                "lists are nested more than {DEPTH_MAX} levels deep"
             )));
         }
         self.items += 1;

@@ -1,9 +1,9 @@
-//! The one "did you mean": for keys, values and names in the config, in mappings and on the command line.
+//! The suggestion "did you mean ...?" for keys, values and names in the config, in mappings and on the command line.
 
 /// How similar a word must be to a known one to be taken as a misspelling of it (0 is different, 1 is equal).
 const NEAR: f64 = 0.6;
 
-/// A longer word is not a misspelling. Comparing costs the product of both lengths.
+/// A longer word gets no suggestion, because the cost of a comparison is the product of both lengths.
 const WORD_BYTES_MAX: usize = 128;
 
 /// The known word that is nearest to `word`, if one is near.

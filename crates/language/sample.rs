@@ -1,10 +1,10 @@
-//! Alerts on which expressions are tried when the config is loaded: one with everything, one with almost nothing.
+//! Sample alerts. When the config is loaded, each expression runs on them: one alert with all fields, one with almost none.
 
 use campanile_model::{Alert, Fingerprint, Link, Report, Severity, Status};
 use jiff::Timestamp;
 use serde_json::Number;
 
-/// One alert that has every part, with texts that break careless templates, and one that has none.
+/// One alert with every field, whose texts break careless templates, and one alert without optional fields.
 pub fn alerts() -> [Alert; 2] {
     let mut full = report(Status::Firing);
     full.severity = Severity::Critical;
@@ -31,7 +31,7 @@ pub fn alerts() -> [Alert; 2] {
         alert.id = "00000000-0000-7000-8000-000000000000".into();
         alert
     });
-    // A title is one line by now; alerts that an older version stored may have two.
+    // A new title has one line. Alerts that an older version stored can have two.
     full.title = "CPU of \"db-1\" is\nat 97 %\\".into();
     [full, bare]
 }

@@ -1,28 +1,28 @@
-//! The many ways in which vendors write a time.
+//! Reads times in the forms that vendors write.
 
 use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
 
-/// What a vendor's words for a time mean.
+/// The meaning of a vendor's text for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// A point in time.
     At(Timestamp),
-    /// The vendor's way to say that there is none: empty, zero, Go's year 1.
+    /// The vendor's sign for no time: empty, zero, Go's year 1.
     Never,
-    /// Not understood.
+    /// The text cannot be read.
     Fault,
 }
 
-/// Words with which vendors say that there is no time.
+/// Words for an absent time.
 const NO_TIME: &[&str] = &["", "-", "--", "n/a", "na", "null", "none", "nil"];
 
 fn is_no_time(text: &str) -> bool {
     NO_TIME.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// Reads `text`: unix time of any unit, or a date with or without zone. A zone-less time is read in `zone`.
+/// Reads `text`: Unix time in any unit, or a date with or without a zone. A time without a zone is read in `zone`.
 #[must_use]
 pub fn parse(text: &str, zone: &TimeZone) -> Moment {
     let text = text.trim();
@@ -30,7 +30,7 @@ pub fn parse(text: &str, zone: &TimeZone) -> Moment {
         return Moment::Never;
     }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.contains("..") {
-        // `2025.04.02` is a date; `1743581730.677` and `1743581730` are unix time.
+        // `2025.04.02` is a date; `1743581730.677` and `1743581730` are Unix time.
         if text.matches('.').count() <= 1 && !is_compact_date(text) {
             return unix_text(text);
         }
@@ -41,7 +41,7 @@ pub fn parse(text: &str, zone: &TimeZone) -> Moment {
         .unwrap_or(Moment::Fault)
 }
 
-/// Reads `text` by the `strptime` pattern `format`. Without an offset in it, it is a time in `zone`.
+/// Reads `text` by the `strptime` pattern `format`. Without an offset in `text`, the time is in `zone`.
 #[must_use]
 pub fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
     let text = text.trim();
@@ -61,7 +61,7 @@ pub fn parse_as(text: &str, format: &str, zone: &TimeZone) -> Moment {
     zoned.map_or(Moment::Fault, at)
 }
 
-/// Unix time, whose unit shows in its size: seconds, milliseconds, microseconds or nanoseconds.
+/// Unix time. The size of the number shows the unit: seconds, milliseconds, microseconds or nanoseconds.
 #[must_use]
 pub fn unix(number: i128) -> Moment {
     const PER_SECOND: [(u128, i128); 4] = [
@@ -106,12 +106,12 @@ fn unix_text(text: &str) -> Moment {
     }
 }
 
-/// `20260101` and `20260101120000`, which are no unix time that anybody means.
+/// `20260101` and `20260101120000`. As Unix times they would be in 1970 or 2612, so they are dates.
 fn is_compact_date(digits: &str) -> bool {
     (digits.len() == 8 || digits.len() == 14) && digits.starts_with("20")
 }
 
-/// A point in time, unless it is a programming language's zero.
+/// The point in time. A zero value of a programming language means no time.
 fn at(timestamp: Timestamp) -> Moment {
     let zero = date(1, 12, 31).at(0, 0, 0, 0);
     let zero = TimeZone::UTC.to_timestamp(zero).unwrap_or(Timestamp::MIN);
@@ -212,19 +212,19 @@ fn fraction_nanos(digits: &str) -> Option<u32> {
     nine.parse().ok()
 }
 
-/// What stands after a time.
+/// The zone after a time.
 enum Zone {
     Unsaid,
     Said(Offset),
 }
 
-/// The zone that `text` names, if it can be one.
+/// The zone in `text`. None when `text` is not a zone.
 fn offset(text: &str) -> Option<Zone> {
     let bare = text.trim_start_matches('(').trim_end_matches(')');
     if bare.is_empty() {
         return Some(Zone::Unsaid);
     }
-    // Go writes `+0000 UTC`; the offset says it all.
+    // Go writes `+0000 UTC`; the offset is enough.
     let first = bare.split(' ').next().unwrap_or_default();
     let signed = first
         .strip_prefix("UTC")
@@ -234,7 +234,7 @@ fn offset(text: &str) -> Option<Zone> {
         return Some(Zone::Said(Offset::UTC));
     }
     if first == "CST" {
-        // China's own name for UTC+8; the American one does not occur in vendors' payloads that we know.
+        // China Standard Time, UTC+8. No known vendor payload uses the American CST.
         return Offset::from_hours(8).ok().map(Zone::Said);
     }
     let sign = match signed.chars().next()? {
@@ -254,7 +254,7 @@ fn offset(text: &str) -> Option<Zone> {
     Offset::from_seconds(sign * seconds).ok().map(Zone::Said)
 }
 
-/// What is left of a text.
+/// The rest of a text.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
@@ -272,7 +272,7 @@ impl<'a> Cursor<'a> {
         Some(number)
     }
 
-    /// All digits that follow.
+    /// All digits from here.
     fn digits(&mut self) -> &'a str {
         let length = self.0.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, rest) = self.0.split_at_checked(length).unwrap_or((self.0, ""));
@@ -280,14 +280,14 @@ impl<'a> Cursor<'a> {
         digits
     }
 
-    /// Goes over one of these characters, if it is next.
+    /// Skips one of these characters, if it is next.
     fn skip<const N: usize>(&mut self, any: [char; N]) -> bool {
         let rest = self.0.strip_prefix(any);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
     }
 
-    /// Goes over blanks, or over one `T`.
+    /// Skips whitespace, and then one `T`.
     fn blank(&mut self) {
         let rest = self.0.trim_start();
         self.0 = rest.strip_prefix('T').unwrap_or(rest);

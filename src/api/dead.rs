@@ -1,5 +1,7 @@
 //! `/api/v1/dead`
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
@@ -70,21 +72,26 @@ pub(super) async fn show(
         )
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
+    let row = find(&gateway, id).await?.ok_or_else(absent)?;
+    let names = Names::load(&gateway).await?;
+    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
+    let stored = stored.first();
+    Ok(HttpResponse::Ok().json(DeadDetail {
+        letter: shown(&row, stored.map(|alert| alert.id.to_string()), &names),
+        alert: stored.map(alerts::shown).transpose()?,
+    }))
+}
+
+/// The dead letter of this number, if it still exists.
+async fn find(gateway: &Gateway, id: i64) -> Failing<Option<DeadRow>> {
     // The newest that is older than the next number.
     let filter = DeadFilter {
         before: id.checked_add(1),
         limit: 1,
         ..DeadFilter::default()
     };
-    let rows = gateway.store.dead(filter).await?;
-    let row = rows.first().filter(|row| row.id == id).ok_or_else(absent)?;
-    let names = Names::load(&gateway).await?;
-    let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
-    let stored = stored.first();
-    Ok(HttpResponse::Ok().json(DeadDetail {
-        letter: shown(row, stored.map(|alert| alert.id.to_string()), &names),
-        alert: stored.map(alerts::shown).transpose()?,
-    }))
+    let mut rows = gateway.store.dead(filter).await?;
+    Ok(rows.pop().filter(|row| row.id == id))
 }
 
 fn shown(row: &DeadRow, alert_id: Option<String>, names: &Names) -> DeadLetter {
@@ -155,7 +162,11 @@ fn chunk() -> usize {
 /// The numbers that a command is for, as they are now. What dies meanwhile is not among them.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
     if let Some(ids) = &selection.ids {
-        return Ok(ids.clone());
+        let mut existing = Vec::new();
+        for id in ids.iter().collect::<BTreeSet<_>>() {
+            existing.extend(find(gateway, *id).await?.map(|row| row.id));
+        }
+        return Ok(existing);
     }
     let sink = match &selection.sink {
         Some(name) => Some(Names::load(gateway).await?.id(name)?),

@@ -1,5 +1,7 @@
 //! `/api/v1/deliveries`
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
 
@@ -13,6 +15,7 @@ use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/deliveries").get(index))
+        .service(resource("/deliveries/retry").post(retry))
         .service(resource("/deliveries/drop").post(remove_many))
         .service(resource("/deliveries/{alert_id}").delete(remove));
 }
@@ -126,6 +129,28 @@ pub(super) async fn remove(
     ))
 }
 
+/// Attempts every pending delivery of a sink, or all of them, now. A paused sink gets nothing until it is resumed.
+#[utoipa::path(
+    post,
+    path = "/api/v1/deliveries/retry",
+    request_body = Selection,
+    responses((status = 200, body = Counted))
+)]
+pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let selection = select(&body, "sink")?;
+    let pending = chosen(&gateway, &selection).await?;
+    if !selection.dry_run {
+        let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
+        for (seq, sink) in &pending {
+            by_sink.entry(*sink).or_default().push(*seq);
+        }
+        for (sink, seqs) in by_sink {
+            gateway.sinks.hurry(sink, &seqs);
+        }
+    }
+    Ok(HttpResponse::Ok().json(Counted::of(pending.len(), selection.dry_run)))
+}
+
 /// Drops every pending delivery of a sink, or all of them. They do not become dead letters.
 #[utoipa::path(
     post,
@@ -138,11 +163,6 @@ pub(super) async fn remove_many(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let selection = select(&body, "sink")?;
-    if selection.ids.is_some() {
-        return Err(ApiError::bad_request(
-            "deliveries have no numbers: send `{\"sink\":\"kind/name\"}` or `{\"all\":true}`",
-        ));
-    }
     let pending = chosen(&gateway, &selection).await?;
     if selection.dry_run {
         return Ok(HttpResponse::Ok().json(Counted::of(pending.len(), true)));
@@ -169,6 +189,11 @@ async fn drop_one(gateway: &Gateway, seq: Seq, sink: SinkId) -> Failing<bool> {
 
 /// The deliveries that a command is for, as they are now. What becomes pending meanwhile is not among them.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, SinkId)>> {
+    if selection.ids.is_some() {
+        return Err(ApiError::bad_request(
+            "deliveries have no numbers: send `{\"sink\":\"kind/name\"}` or `{\"all\":true}`",
+        ));
+    }
     let names = Names::load(gateway).await?;
     let sink = match &selection.sink {
         Some(name) => Some(names.id(name)?),

@@ -1,5 +1,7 @@
 //! `/api/v1/quarantine`
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
@@ -179,10 +181,13 @@ pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Fai
 
 /// The numbers that a command is for, newest first.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
-    if let Some(mut ids) = selection.ids.clone() {
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        ids.dedup();
-        return Ok(ids);
+    if let Some(ids) = &selection.ids {
+        let mut existing = Vec::new();
+        for id in ids.iter().collect::<BTreeSet<_>>().into_iter().rev() {
+            let row = gateway.store.quarantined(*id).await?;
+            existing.extend(row.map(|row| row.id));
+        }
+        return Ok(existing);
     }
     let mut ids: Vec<i64> = Vec::new();
     loop {

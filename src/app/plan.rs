@@ -116,6 +116,10 @@ impl SinkControl for Workers {
         self.0.forget(sink, seqs);
     }
 
+    fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
+        self.0.hurry(sink, seqs);
+    }
+
     fn pause(&self, name: &str) -> Option<SinkState> {
         self.0.pause(name)
     }

@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::listing::Form;
 use super::setup;
-use super::table::{self, Column};
+use super::table::Column;
 use super::terminal::Terminal;
 
 pub(crate) const PROVIDER_EXAMPLES: &str = "\
@@ -26,8 +27,8 @@ Examples:
 pub(crate) struct Providers {
     #[command(subcommand)]
     what: What,
-    /// Also the vendors of this config's `[mappings]`.
-    #[arg(long, value_name = "PATH", global = true, env = "CAMPANILE_CONFIG")]
+    /// Also the vendors of this config's `[mappings]` [default: `CAMPANILE_CONFIG`, if it can be read]
+    #[arg(long, value_name = "PATH", global = true)]
     config: Vec<PathBuf>,
 }
 
@@ -35,9 +36,8 @@ pub(crate) struct Providers {
 enum What {
     /// List every vendor: how it calls, how it proves itself, and how sure we are of its protocol.
     List {
-        /// Print JSON: a list of objects with name, title, method, proof, `message_id` and confidence.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
     },
     /// Print the mapping of one vendor: a TOML file that can be copied, changed and used. For a vendor that is read by
     /// code: its page.
@@ -84,14 +84,14 @@ const KINDS: &[Column<Kind>] = &[
 
 impl Providers {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let own = setup::own_providers(&self.config)?;
+        let own = self.own(terminal)?;
         match self.what {
-            What::List { json } => {
+            What::List { form } => {
                 let built_in = campanile_providers::all().iter();
                 let built_in = built_in.filter(|provider| named(&own, provider.name()).is_none());
                 let all = own.iter().chain(built_in);
                 let items: Vec<Facts> = all.map(|provider| facts(&**provider)).collect();
-                list(json, PROVIDERS, &items, terminal)
+                form.print(PROVIDERS, &items, |facts| facts.name.clone(), terminal)
             }
             What::Show { name, page } => {
                 let provider = match named(&own, &name) {
@@ -101,6 +101,29 @@ impl Providers {
                 let about = provider.about();
                 let mapping = about.toml.as_ref().filter(|_| !page);
                 terminal.line(mapping.unwrap_or(&about.doc).trim())
+            }
+        }
+    }
+}
+
+impl Providers {
+    /// The operator's own vendors. The environment names a config for all commands: here it must not stop the list of
+    /// built-in vendors.
+    fn own(&self, terminal: &mut Terminal) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+        if !self.config.is_empty() {
+            return setup::own_providers(&self.config);
+        }
+        let Some(path) = std::env::var_os("CAMPANILE_CONFIG").filter(|path| !path.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        match setup::own_providers(&[path.into()]) {
+            Ok(own) => Ok(own),
+            Err(failure) => {
+                terminal.say(format_args!(
+                    "warning: only built-in vendors are shown; CAMPANILE_CONFIG: {failure}"
+                ))?;
+                Ok(Vec::new())
             }
         }
     }
@@ -132,14 +155,14 @@ fn facts(provider: &dyn Provider) -> Facts {
     }
 }
 
-pub(crate) fn list_sinks(json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+pub(crate) fn list_sinks(form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
     let items = kinds.iter().map(|kind| Kind {
         name: kind.about().name.to_string(),
         summary: kind.about().title.to_string(),
     });
     let items: Vec<Kind> = items.collect();
-    list(json, KINDS, &items, terminal)
+    form.print(KINDS, &items, |kind| kind.name.clone(), terminal)
 }
 
 pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -150,18 +173,6 @@ pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failu
         found.ok_or_else(|| unknown("kind of sink", name, names(), "campanile sinks list"))?;
     let page = kind.page();
     terminal.line(kind.toml().unwrap_or(&page).trim())
-}
-
-fn list<T: Serialize>(
-    json: bool,
-    columns: &[Column<T>],
-    items: &[T],
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    if json {
-        return terminal.json(&items);
-    }
-    table::show(terminal, columns, items)
 }
 
 /// The failure for an unknown word, with the nearest known one.

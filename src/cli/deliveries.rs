@@ -6,14 +6,16 @@ use super::api::{Api, Gateway};
 use super::failure::Failure;
 use super::kept::{Dropping, Kept};
 use super::listing::{List, Page};
+use super::setup::count;
 use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
-use crate::api::types::{Delivery, Selection};
+use crate::api::types::{Counted, Delivery, Selection};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile deliveries list --sink webhook/oncall
+  campanile deliveries retry --sink webhook/oncall              (do not wait for the next attempt)
   campanile deliveries drop 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
   campanile deliveries drop --sink webhook/oncall --dry-run     (how many are pending for it)
 
@@ -38,15 +40,21 @@ enum What {
         #[command(flatten)]
         page: Page,
     },
+    /// Attempt pending deliveries now, for example after the receiver is repaired.
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        /// Print the API's JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Give up deliveries for good. They do not become dead letters.
     Drop(Drop),
 }
 
+/// Deliveries have no numbers: they are selected by sink, or all.
 #[derive(Debug, Args)]
-struct Drop {
-    /// Only the delivery of this alert, by its id.
-    #[arg(requires = "sink", conflicts_with_all = ["all", "dry_run"])]
-    alert_id: Option<String>,
+struct Which {
     /// Only of this sink, such as webhook/oncall.
     #[arg(
         long,
@@ -58,9 +66,29 @@ struct Drop {
     /// Every pending delivery.
     #[arg(long)]
     all: bool,
-    /// Only say how many they are.
+    /// Only print how many there are.
     #[arg(long)]
     dry_run: bool,
+}
+
+impl Which {
+    fn selection(self) -> Selection {
+        Selection {
+            sink: self.sink,
+            all: self.all,
+            dry_run: self.dry_run,
+            ..Selection::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct Drop {
+    /// Only the delivery of this alert, by its id.
+    #[arg(requires = "sink", conflicts_with_all = ["all", "dry_run"])]
+    alert_id: Option<String>,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     how: Dropping,
 }
@@ -111,15 +139,33 @@ impl Deliveries {
                     };
                     list.show(&api, &page, terminal).await
                 }
+                What::Retry { which, json } => retry(which, json, &api, terminal).await,
                 What::Drop(drop) => drop.run(&api, terminal).await,
             }
         })
     }
 }
 
+async fn retry(
+    which: Which,
+    json: bool,
+    api: &Api,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let answer = DELIVERIES.retry(which.selection(), json, api, terminal);
+    let Some(answer) = answer.await? else {
+        return Ok(());
+    };
+    if json {
+        return terminal.json(answer.raw());
+    }
+    let deliveries = count(answer.read::<Counted>()?.count, DELIVERIES.noun);
+    terminal.line(format_args!("{deliveries} will be attempted now"))
+}
+
 impl Drop {
     async fn run(self, api: &Api, terminal: &mut Terminal) -> Result<(), Failure> {
-        if let (Some(id), Some(sink)) = (&self.alert_id, &self.sink) {
+        if let (Some(id), Some(sink)) = (&self.alert_id, &self.which.sink) {
             let query = [("sink", sink.clone())];
             let answer = api.delete(&["deliveries", id], &query).await?;
             if self.how.json {
@@ -127,12 +173,7 @@ impl Drop {
             }
             return terminal.line(format_args!("dropped: {sink} will not get {id}"));
         }
-        let selection = Selection {
-            sink: self.sink,
-            all: self.all,
-            dry_run: self.dry_run,
-            ..Selection::default()
-        };
+        let selection = self.which.selection();
         DELIVERIES.drop(selection, &self.how, api, terminal).await
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jiff::{SpanRelativeTo, Timestamp};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,15 +30,38 @@ pub(crate) struct Page {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct Form {
-    /// Print the API's JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Print one JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     ndjson: bool,
-    /// Print only the ids, one a line.
+    /// Print only the ids or names, one per line.
     #[arg(long, short)]
     quiet: bool,
+}
+
+impl Form {
+    /// Prints a list that needs no gateway.
+    pub(crate) fn print<T: Serialize>(
+        &self,
+        columns: &[Column<T>],
+        items: &[T],
+        id: fn(&T) -> String,
+        terminal: &mut Terminal,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return terminal.json(&items);
+        }
+        if self.ndjson {
+            return items.iter().try_for_each(|item| terminal.json_line(item));
+        }
+        if self.quiet {
+            let mut ids = items.iter().map(|item| harmless(&id(item)));
+            return ids.try_for_each(|id| terminal.line(id));
+        }
+        table::show(terminal, columns, items)
+    }
 }
 
 /// One list of the API.

@@ -41,10 +41,7 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Config, Failure> {
 
 /// The vendors of a config's `[mappings]`.
 pub(crate) fn own_providers(paths: &[PathBuf]) -> Result<Vec<Arc<dyn Provider>>, Failure> {
-    if paths.is_empty() {
-        return Ok(Vec::new());
-    }
-    config::own_providers(paths, &environment()).map_err(|mistakes| mistaken(&mistakes))
+    config::own_providers(paths).map_err(|mistakes| mistaken(&mistakes))
 }
 
 fn mistaken(mistakes: &Mistakes) -> Failure {

@@ -31,9 +31,8 @@ pub(crate) struct Sinks {
 enum What {
     /// List the kinds of sinks.
     List {
-        /// Print JSON: a list of objects with `name` and `summary`.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: Form,
     },
     /// Show the settings of one kind.
     Show {
@@ -84,7 +83,7 @@ const STATUS: &[Column<Sink>] = &[
 impl Sinks {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
         match self.what {
-            What::List { json } => catalog::list_sinks(json, terminal),
+            What::List { form } => catalog::list_sinks(&form, terminal),
             What::Show { name } => catalog::show_sink(&name, terminal),
             What::Status { form, gateway } => {
                 let api = Api::of(&gateway)?;

@@ -99,14 +99,18 @@ pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     Layers::read(paths, &Environment::new(), &SHAPE).document_files()
 }
 
-/// The operator's own vendors, those of `[mappings]`; or every mistake in the configuration.
-pub fn own_providers(
-    paths: &[PathBuf],
-    environment: &Environment,
-) -> Result<Vec<Arc<dyn Provider>>, Mistakes> {
-    load(paths, environment)?;
-    let mut layers = Layers::read(paths, environment, &SHAPE);
-    Ok(mappings::read(&mut layers, &SHAPE).0)
+/// The operator's own vendors, from `[mappings]` alone: a mistake or a missing secret elsewhere does not matter.
+///
+/// # Errors
+/// Files that cannot be read or are not valid TOML, and every mistake in the mappings.
+pub fn own_providers(paths: &[PathBuf]) -> Result<Vec<Arc<dyn Provider>>, Mistakes> {
+    let shape = Shape {
+        named: &[],
+        ..SHAPE
+    };
+    let mut layers = Layers::read(paths, &Environment::new(), &shape);
+    let (own, _mistaken) = mappings::read(&mut layers, &shape);
+    layers.findings.verdict(Some(own))
 }
 
 /// The same with other providers.

@@ -194,6 +194,21 @@ impl Lanes {
         }
     }
 
+    /// An operator wants these attempted now: they no longer wait for their next attempt.
+    pub(super) fn hurry(&mut self, seqs: &HashSet<Seq>) {
+        let mut touched = Vec::new();
+        for (fingerprint, lane) in &mut self.all {
+            let waiting = lane.items.iter_mut().filter(|item| item.due_at.is_some());
+            for item in waiting.filter(|item| seqs.contains(&item.seq)) {
+                item.due_at = None;
+                touched.push(*fingerprint);
+            }
+        }
+        for fingerprint in touched {
+            self.seat(fingerprint);
+        }
+    }
+
     /// Whether another row could be taken in, if need be by dropping followers.
     pub(super) fn has_room(&self) -> bool {
         self.loaded < self.loaded_max || !self.crowded.is_empty()

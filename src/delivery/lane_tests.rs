@@ -82,6 +82,21 @@ fn what_an_operator_dropped_leaves_its_room() {
 }
 
 #[test]
+fn what_an_operator_wants_now_does_not_wait_for_its_time() {
+    let mut lanes = Lanes::new(9);
+    for (seq, lane) in [(1, 1), (2, 1), (3, 2)] {
+        assert!(lanes.offer(&Pending {
+            due_at: Some(Timestamp::MAX),
+            ..pending(seq, lane)
+        }));
+    }
+    assert_eq!(claimed(&mut lanes), None);
+    lanes.hurry(&HashSet::from([1, 9]));
+    assert_eq!(claimed(&mut lanes), Some(1));
+    assert_eq!(claimed(&mut lanes), None, "the other lane waits");
+}
+
+#[test]
 fn a_digest_takes_no_more_than_its_limit() {
     let all = [(1, 1), (2, 1), (3, 1), (4, 2), (5, 3)];
     for limit in 1..=5 {

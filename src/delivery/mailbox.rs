@@ -32,6 +32,8 @@ pub(super) struct Mail {
     pub(super) stop_by: Option<Timestamp>,
     /// Dropped by an operator.
     pub(super) forget: HashSet<Seq>,
+    /// An operator wants these attempted now.
+    pub(super) hurry: HashSet<Seq>,
 }
 
 /// Somebody who wants to know when nothing is in flight and nothing is due.
@@ -77,9 +79,11 @@ impl Mailbox {
         }
     }
 
-    /// Puts a wish back without ringing: the worker looks again by itself.
-    pub(super) fn defer(&self, forget: HashSet<Seq>) {
-        locked(&self.mail).forget.extend(forget);
+    /// Puts wishes back without ringing: the worker looks again when its request to the store is done.
+    pub(super) fn defer(&self, forget: HashSet<Seq>, hurry: HashSet<Seq>) {
+        let mut mail = locked(&self.mail);
+        mail.forget.extend(forget);
+        mail.hurry.extend(hurry);
     }
 
     /// Takes all mail but the wish to look. The order to stop stays, for a worker that is started anew after a fault.

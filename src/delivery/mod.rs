@@ -176,6 +176,15 @@ impl Delivery {
         }
     }
 
+    /// Attempts these pending deliveries now: they do not wait for their next attempt, the circuit breaker of the sink lets
+    /// an attempt through, and a `Retry-After` of the receiver ends. A paused sink stays paused.
+    pub fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
+        let crew = self.crew();
+        for running in crew.running.iter().filter(|running| running.id == sink) {
+            running.mailbox.wish(|mail| mail.hurry.extend(seqs));
+        }
+    }
+
     /// Every sink, in the order of the config.
     pub fn states(&self) -> Vec<SinkState> {
         let crew = self.crew();

@@ -98,6 +98,8 @@ pub trait SinkControl: Send + Sync {
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
     /// Reports that an operator dropped these deliveries. Must not block.
     fn forget(&self, sink: SinkId, seqs: &[Seq]);
+    /// Reports that an operator wants these pending deliveries attempted now. Must not block.
+    fn hurry(&self, sink: SinkId, seqs: &[Seq]);
     /// Pauses a sink: nothing is sent to it until it is resumed. Returns its new state, or `None` when the sink is not
     /// configured.
     fn pause(&self, name: &str) -> Option<SinkState>;

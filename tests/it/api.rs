@@ -255,6 +255,47 @@ async fn an_alert_is_shown_with_all_that_became_of_it_and_owed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pending_deliveries_are_attempted_now_when_an_operator_says_so() {
+    let gateway = standing(3).await;
+    let count = |dry_run: bool| json!({"count": 3, "dry_run": dry_run});
+    let sink = json!({"sink": SINK}).to_string();
+    let all = json!({"all": true, "dry_run": true}).to_string();
+    let path = "/api/v1/deliveries/retry";
+    assert_eq!(gateway.ask("POST", path, &all).await.json(), count(true));
+    assert!(gateway.workers.hurried.lock().unwrap().is_empty());
+    assert_eq!(gateway.ask("POST", path, &sink).await.json(), count(false));
+    let hurried = gateway.workers.hurried.lock().unwrap().clone();
+    assert_eq!(hurried, [(1, vec![3, 2, 1])]);
+    let numbers = gateway.ask("POST", path, "{\"ids\":[1]}").await;
+    assert_eq!(numbers.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_counts_the_numbers_that_exist_each_once() {
+    let gateway = standing(2).await;
+    gateway
+        .post("/callback/probe/a", &json!({"no": "probe"}))
+        .await;
+    let dead = Verdict::Dead {
+        class: "poison",
+        error: "400 Bad Request".into(),
+    };
+    gateway.store.settle_all(&dead).await;
+    for (list, ids, count) in [
+        ("dead", vec![2, 1, 1, 7], 2),
+        ("dead", vec![9], 0),
+        ("quarantine", vec![1, 1, 4], 1),
+    ] {
+        for action in ["retry", "drop"] {
+            let body = json!({"ids": ids, "dry_run": true}).to_string();
+            let path = format!("/api/v1/{list}/{action}");
+            let answer = gateway.ask("POST", &path, &body).await.json();
+            assert_eq!(answer["count"], count, "{path} {body}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_shown_sent_again_and_dropped() {
     let gateway = standing(3).await;
     let dead = Verdict::Dead {

@@ -1,4 +1,4 @@
-//! Bad input and what it gets, in the words of the real vendors. What needs no vendor stands in `ingest`.
+//! Invalid input and the answers to it, with requests of real vendors. Tests that need no vendor are in `ingest`.
 
 use campanile::config::Config;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn gateway() -> Gateway {
     Gateway::start_with(&(settings.to_owned() + IDLE_SINK), small).await
 }
 
-/// What UCloud is told of a failure.
+/// The answer to UCloud for a failure.
 fn failure(session: &str, why: &str) -> Value {
     json!({"SessionID": session, "RetCode": -1, "Error": why})
 }
@@ -171,13 +171,13 @@ async fn what_two_vendors_take_for_theirs_is_quarantined_with_both_named() {
         fault.contains("acme/prod") && fault.contains("apex/prod"),
         "{fault}"
     );
-    let stranger = gateway
+    let unproven = gateway
         .post("/callback/another-key", &json!({"check": "c1"}))
         .await;
-    assert_eq!(stranger.status, 403, "{stranger:?}");
+    assert_eq!(unproven.status, 403, "{unproven:?}");
     assert!(
-        !stranger.body.contains("acme"),
-        "a stranger learns no names: {stranger:?}"
+        !unproven.body.contains("acme"),
+        "an unauthenticated sender must not learn names: {unproven:?}"
     );
     let own = gateway
         .post(

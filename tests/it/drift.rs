@@ -1,4 +1,4 @@
-//! A vendor changes its payload, and operators are told.
+//! A vendor changes its payload, and the gateway reports it to operators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::standing::{Standing, source};
 
-/// Callbacks after which a source is learned, and how many pass until every 16th was looked at twice.
+/// The number of callbacks until a source is learned, and the number until every 16th callback was checked twice.
 const LEARNING: usize = 100;
 const TWO_LOOKS: usize = 32;
 
@@ -24,13 +24,13 @@ fn now(hour: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600 + hour * 3600).unwrap()
 }
 
-/// Looks at this callback so often, and gives what was to be told.
+/// Checks this callback this many times, and returns the reported changes.
 fn look(meters: &SourceMeters, body: &Value, times: usize, hour: i64) -> Vec<String> {
     let all = (0..times).flat_map(|_| meters.drift.look(&call(body), now(hour)).due);
     all.map(|change| change.to_string()).collect()
 }
 
-/// A source that has learned this callback.
+/// A source that has learned the shape of this callback.
 fn learned(body: &Value) -> Arc<SourceMeters> {
     let meters = Metrics::new().source("probe/a");
     assert_eq!(look(&meters, body, LEARNING, 0), Vec::<String>::new());
@@ -74,8 +74,8 @@ fn a_value_of_another_type_is_told() {
 #[test]
 fn a_key_that_always_came_is_told_when_it_comes_no_more() {
     let meters = learned(&usual());
-    let told = look(&meters, &json!({"version": "4"}), 16 * 40, 1);
-    assert_eq!(told, ["body.alerts no longer comes"]);
+    let reported = look(&meters, &json!({"version": "4"}), 16 * 40, 1);
+    assert_eq!(reported, ["body.alerts no longer comes"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Requests as vendors and their users really sent them, over real HTTP: to the path of their own source, and to the
-//! shared one. `tests/field/README.md` says what a case holds.
+//! Real requests of vendors and their users, over real HTTP: to the path of their own source, and to the shared path.
+//! `tests/field/README.md` describes the cases.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::standing::{Reply, Wire};
 const TOKEN: &str = "field-own-token-000001";
 const KEY: &str = "field-own-key-00000001";
 
-/// One request and what an operator would want of it.
+/// One request and its expected result.
 struct Case {
     name: String,
     raw: Vec<u8>,
@@ -26,7 +26,7 @@ impl Case {
         self.expect["vendor"].as_str().unwrap()
     }
 
-    /// The head with its method and path, and the body.
+    /// The method, the path and the headers, and the body.
     fn parts(&self) -> (String, &[u8]) {
         let end = self.raw.windows(2).position(|w| w == b"\n\n").unwrap();
         let head = String::from_utf8(self.raw[..end].to_vec()).unwrap();
@@ -42,13 +42,13 @@ impl Case {
         self.expect["by"] == "try"
     }
 
-    /// The request to the path of its own source.
+    /// The request, to the path of its own source.
     fn own(&self) -> (String, Vec<u8>) {
         let (head, body) = self.parts();
         (head, body.to_vec())
     }
 
-    /// The request to the shared path, with the secrets of the source `any`.
+    /// The request, to the shared path, with the secrets of the source `any`.
     fn shared(&self) -> (String, Vec<u8>) {
         let (head, body) = self.parts();
         let mut words = head.splitn(3, ' ');
@@ -116,7 +116,7 @@ fn cases() -> Vec<Case> {
     files.into_iter().map(case).collect()
 }
 
-/// Two sources of every vendor that a case is of: `own`, and `any` for the shared path.
+/// Two sources for every vendor of a case: `own`, and `any` for the shared path.
 fn settings(cases: &[Case]) -> String {
     let mut keyed: BTreeMap<&str, bool> = BTreeMap::new();
     for case in cases.iter().filter(|case| !case.needs_certificate()) {
@@ -141,7 +141,7 @@ fn settings(cases: &[Case]) -> String {
     text
 }
 
-/// Sends a request as its case says.
+/// Sends the request of a case.
 async fn send(gateway: &Gateway, case: &Case, (head, body): (String, Vec<u8>)) -> Reply {
     let mut lines: Vec<String> = head.lines().map(str::to_owned).collect();
     let chunked = case.expect["wire"] == "chunked";
@@ -154,7 +154,7 @@ async fn send(gateway: &Gateway, case: &Case, (head, body): (String, Vec<u8>)) -
     };
     lines.push(length);
     if head.starts_with("HEAD ") {
-        // Its answer announces a length and has no body: only the end of the connection ends it.
+        // The answer to HEAD declares a length but has no body: only the end of the connection ends it.
         lines.push("Connection: close".to_owned());
     }
     let head = format!("{}\r\n\r\n", lines.join("\r\n"));
@@ -177,7 +177,7 @@ async fn send(gateway: &Gateway, case: &Case, (head, body): (String, Vec<u8>)) -
     wire.read().await
 }
 
-/// What is stored of a source.
+/// The stored alerts of a source.
 async fn stored(gateway: &Gateway, vendor: &str, name: &str) -> (Vec<Value>, usize) {
     let alerts = format!("/api/v1/alerts?limit=500&source={vendor}/{name}");
     let quarantine = format!("/api/v1/quarantine?limit=500&source={vendor}/{name}");
@@ -185,13 +185,13 @@ async fn stored(gateway: &Gateway, vendor: &str, name: &str) -> (Vec<Value>, usi
     (alerts, kept.len())
 }
 
-/// The texts of an expectation: one, or several of which one is enough.
+/// The texts of an expectation: one text, or a list of which one must match.
 fn texts(expected: &Value) -> Vec<&str> {
     let many = expected.as_array().into_iter().flatten();
     many.chain([expected]).filter_map(Value::as_str).collect()
 }
 
-/// The faults of one alert.
+/// The differences between one alert and its expectation.
 fn alert_faults(alert: &Value, expected: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     let text = |field: &str| alert[field].as_str().unwrap_or_default().to_owned();
@@ -229,10 +229,10 @@ fn count_fits(count: usize, expected: &Value) -> bool {
     }
 }
 
-/// Fingerprints by the number of the case.
+/// Fingerprints, by the number of the case.
 type Seen = BTreeMap<String, Value>;
 
-/// Sends a case to the source `name`, and says what is wrong.
+/// Sends a case to the source `name`, and returns the differences from its expectation.
 async fn judge(gateway: &Gateway, case: &Case, name: &str, seen: &mut Seen) -> Vec<String> {
     let vendor = case.vendor();
     let expect = &case.expect;
@@ -260,7 +260,7 @@ async fn judge(gateway: &Gateway, case: &Case, name: &str, seen: &mut Seen) -> V
         (false, _, _) => "accepted",
         (true, true, _) => "quarantined",
         (true, false, _) if reply.status >= 400 => "rejected",
-        // Known, or a message without an alert: both are answered as success.
+        // A duplicate, or a message without an alert: both are answered with success.
         (true, false, _) => "duplicate",
     };
     let verdicts = texts(&expect["verdict"]);
@@ -285,7 +285,7 @@ async fn judge(gateway: &Gateway, case: &Case, name: &str, seen: &mut Seen) -> V
         let same = expected["same_as"].as_str();
         let same = same.and_then(|number| seen.get(&format!("{name}/{number}")));
         if same.is_some_and(|same| *same != alert["fingerprint"]) {
-            faults.push("is another problem than the case that it belongs to".to_owned());
+            faults.push("has another fingerprint than the case that it belongs to".to_owned());
         }
     }
     let place = |fault: String| format!("{} ({name}): {fault}", case.name);
@@ -309,7 +309,7 @@ async fn what_the_field_sends_is_taken_on_its_own_path_and_on_the_shared_one() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// The certificate of these vendors cannot be had in a test.
+/// The certificate of these vendors cannot be fetched in a test.
 #[test]
 fn what_needs_a_certificate_is_judged_by_try() {
     const SOURCE: &str = "[providers.cloudwatch.own]\n\

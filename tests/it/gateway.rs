@@ -16,18 +16,18 @@ use tempfile::TempDir;
 
 use crate::standing::{Reply, Wire, post, request};
 
-/// A running gateway with a folder of its own. End it with [`Gateway::stop`].
+/// A running gateway with its own folder. End it with [`Gateway::stop`].
 pub(crate) struct Gateway {
     app: Option<App>,
     clock: Clock,
     folder: Option<TempDir>,
 }
 
-/// A sink that gets nothing, for tests that look at the store alone.
+/// A sink that gets no alerts, for tests that use only the store.
 pub(crate) const IDLE_SINK: &str =
     "[sinks.stdout.screen]\n[[routes]]\nwhen = \"false\"\nsinks = [\"stdout/screen\"]\n";
 
-/// What stands before the settings of every test: free ports, and everything kept in its folder.
+/// The first settings of every test: free ports, and all files in its folder.
 pub(crate) fn preamble(folder: &Path) -> String {
     let file = folder.join("campanile.db");
     format!(
@@ -39,12 +39,12 @@ pub(crate) fn preamble(folder: &Path) -> String {
 }
 
 impl Gateway {
-    /// Starts with these settings beside those of [`preamble`].
+    /// Starts with these settings and those of [`preamble`].
     pub(crate) async fn start(settings: &str) -> Self {
         Self::start_with(settings, |_| ()).await
     }
 
-    /// Starts with these settings, changed in a way that no file could say.
+    /// Starts with these settings and with a change that a config file cannot express.
     pub(crate) async fn start_with(settings: &str, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("campanile.toml");
@@ -61,7 +61,7 @@ impl Gateway {
         }
     }
 
-    /// Takes the settings of its start again, changed.
+    /// Reloads the settings of its start, with a change.
     pub(crate) async fn reload_with(&self, change: impl FnOnce(&mut Config)) {
         let file = self.folder.as_ref().unwrap().path().join("campanile.toml");
         let mut config = config::load(&[file], &Environment::new()).unwrap();
@@ -73,12 +73,12 @@ impl Gateway {
         self.app.as_ref().unwrap()
     }
 
-    /// Where vendors call.
+    /// The address of the public listener.
     pub(crate) fn public(&self) -> SocketAddr {
         self.app().public_address().unwrap()
     }
 
-    /// Sends these bytes to the public listener on a connection of their own.
+    /// Sends these bytes to the public listener on a new connection.
     pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
         Wire::to(self.public()).await.send(raw).await
     }
@@ -96,23 +96,23 @@ impl Gateway {
         self.send(raw(&call, &call.path)).await
     }
 
-    /// Asks the API as an operator.
+    /// Sends a request to the API as an operator.
     pub(crate) async fn ask(&self, path: &str) -> Value {
         self.look(path).await.json()
     }
 
-    /// Gets a page of the operators' listener.
+    /// Gets a page of the admin listener.
     pub(crate) async fn look(&self, path: &str) -> Reply {
         let admin = self.app().admin_address().unwrap();
         let asked = request("GET", path, "connection: close\r\n", b"");
         Wire::to(admin).await.send(asked).await
     }
 
-    /// What a list of the API holds, oldest first.
+    /// The items of a list of the API, oldest first.
     pub(crate) async fn list(&self, path: &str) -> Vec<Value> {
         let mut page = self.ask(path).await;
         let Value::Array(mut items) = page["items"].take() else {
-            panic!("no list: {page}")
+            panic!("not a list: {page}")
         };
         items.reverse();
         items
@@ -123,21 +123,21 @@ impl Gateway {
         let text = self.look("/metrics").await.body;
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        value.unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+        value.unwrap_or_else(|| panic!("there is no metric {name} in\n{text}"))
     }
 
-    /// Moves the clock, and does all that became due.
+    /// Moves the clock, and waits until all due work is done.
     pub(crate) async fn advance(&self, by: Duration) {
         self.clock.advance(by);
         self.deliver_everything().await;
     }
 
-    /// Waits until nothing is under way to a sink and nothing is due now.
+    /// Waits until no delivery is in flight and none is due now.
     pub(crate) async fn deliver_everything(&self) {
         self.app().delivery().idle().await;
     }
 
-    /// Stops it and removes its folder; what cannot be removed is told.
+    /// Stops the gateway and removes its folder. Panics if the folder cannot be removed.
     pub(crate) async fn stop(mut self) {
         self.app.take().unwrap().stop().await;
         self.folder.take().unwrap().close().unwrap();
@@ -158,7 +158,7 @@ pub(crate) fn named(name: &str) -> &'static Fixture {
     found.unwrap_or_else(|| panic!("there is no fixture {name}"))
 }
 
-/// A callback as it goes over the wire, to this path.
+/// The bytes of a callback to this path.
 pub(crate) fn raw(call: &Callback, path: &str) -> Vec<u8> {
     let query = if call.query.is_empty() { "" } else { "?" };
     let target = format!("{path}{query}{}", call.query);

@@ -1,5 +1,5 @@
-//! What holds for every vendor over real HTTP: each of its fixtures, sent as the vendor sends it, gets the vendor's answer
-//! and becomes what stands in the JSON beside it. A new vendor needs no line here.
+//! The laws for every vendor over real HTTP: each fixture, sent as the vendor sends it, gets the vendor's answer and
+//! becomes the alerts in the JSON file next to it. A new vendor needs no line here.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::standing::Reply;
 
 pub(crate) type Case = (&'static Arc<dyn Provider>, &'static Fixture);
 
-/// Fixtures of one vendor may be the same message. So each round takes one of each vendor, on an empty gateway.
+/// Fixtures of one vendor can contain the same message. So each round uses one fixture of each vendor, on an empty
+/// gateway.
 pub(crate) fn rounds() -> Vec<Vec<Case>> {
     let cases = |provider: &'static Arc<dyn Provider>| fixtures(provider.name()).len();
     let longest = all().iter().map(cases).max().unwrap_or(0);
@@ -28,7 +29,7 @@ pub(crate) fn rounds() -> Vec<Vec<Case>> {
     (0..longest).map(round).collect()
 }
 
-/// A gateway with a source for every vendor, which asks for what the vendor's fixture of this round proves.
+/// A gateway with a source for every vendor. The source requires the proof that the vendor's fixture of this round has.
 async fn gateway(round: &[Case]) -> Gateway {
     let feed = |provider: &'static Arc<dyn Provider>| {
         let mut of_round = round.iter().map(|(_, fixture)| *fixture);
@@ -50,13 +51,13 @@ fn expected(fixture: &Fixture) -> Value {
     serde_json::from_str(fixture.expected).unwrap()
 }
 
-/// The alerts that must come of a fixture.
+/// The expected alerts of a fixture.
 fn alerts_of(expected: &Value) -> Vec<Value> {
     let list = expected.as_array().or(expected["alerts"].as_array());
     list.cloned().unwrap_or_default()
 }
 
-/// What the gateway holds of a source, without what it adds.
+/// The stored alerts of a source, without the fields that the gateway adds.
 pub(crate) async fn held(gateway: &Gateway, source: &str) -> (Vec<String>, Vec<Value>) {
     let path = format!("/api/v1/alerts?limit=500&source={source}");
     let mut alerts = gateway.list(&path).await;
@@ -82,7 +83,7 @@ fn outcome<'i>(expected: &Value, first_id: Option<&'i String>) -> Outcome<'i> {
     Outcome::Accepted { id }
 }
 
-/// What is wrong with how a fixture ended, in words.
+/// The differences between the result of a fixture and its expectation, in words.
 async fn faults(gateway: &Gateway, case: Case, call: &Callback, reply: &Reply) -> Vec<String> {
     let (provider, fixture) = case;
     let mut faults = Vec::new();
@@ -116,7 +117,7 @@ async fn faults(gateway: &Gateway, case: Case, call: &Callback, reply: &Reply) -
     faults
 }
 
-/// A confirmation, and a signature under a certificate, would have the gateway call the vendor.
+/// For a confirmation or a signature with a certificate, the gateway would call the vendor.
 pub(crate) fn calls_out((provider, fixture): &Case) -> bool {
     let (call, source) = (fixture.callback().unwrap(), fixture.source());
     let mut bare = call.clone();

@@ -1,4 +1,4 @@
-//! A vendor's message as the store takes it.
+//! A vendor's message, in the form that the store accepts.
 
 use campanile::intake::identity;
 use campanile_model::{Fingerprint, Report, Severity, Status};
@@ -28,7 +28,7 @@ pub(crate) fn alert(
     }
 }
 
-/// The callback that brought them.
+/// The callback that carried them.
 pub(crate) fn entry(alerts: Vec<NewAlert>, at: Timestamp) -> Entry {
     Entry {
         source: SOURCE.into(),

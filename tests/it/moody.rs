@@ -1,4 +1,4 @@
-//! The real store with moods: a file on disk whose commits fail, hang or are refused when a test wants it.
+//! The real store with switchable faults: a database whose commits fail, hang or are refused when a test wants it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,19 +15,19 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// What the store does with the next callbacks.
+/// How the store handles the next callbacks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
     Well,
     Busy,
     Failing,
-    /// Commits only when let go.
+    /// A commit waits for `go`.
     Stuck,
 }
 
-/// A store in a folder of its own. Settlements fail while `failing_settles` is above zero, and what was claimed cannot be
-/// read while `failing_reads` is.
+/// A store in a folder of its own. The next `failing_settles` settlements fail, and so do the next `failing_reads` reads of
+/// alerts.
 pub(crate) struct Moody {
     store: Sqlite,
     mood: Mutex<Mood>,
@@ -100,13 +100,13 @@ impl Moody {
         rows
     }
 
-    /// Whether nothing of any callback is kept.
+    /// Whether the store keeps no alert and no quarantined callback.
     pub(crate) async fn is_empty(&self) -> bool {
         let stats = self.store.stats().await.unwrap();
         stats.alerts == 0 && stats.quarantined == 0
     }
 
-    /// Writes what came of the first try at everything that is pending.
+    /// Settles the first attempt of every pending delivery.
     pub(crate) async fn settle_all(&self, verdict: &Verdict) {
         let mut pending = self
             .store
@@ -146,14 +146,14 @@ impl Moody {
     }
 }
 
-/// One less. False when nothing was left.
+/// Decreases the counter. False when it was zero.
 fn counts_down(left: &AtomicU32) -> bool {
     let less = |left: u32| left.checked_sub(1);
     let counted = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     counted.is_ok()
 }
 
-/// What the store itself does, whatever the mood.
+/// Methods without faults.
 macro_rules! untouched {
     ($($method:ident($($given:ident: $type:ty),*) -> $result:ty;)*) => {
         $(fn $method(&self, $($given: $type),*) -> Answer<'_, $result> {

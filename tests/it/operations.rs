@@ -167,7 +167,7 @@ async fn on_a_full_disk_it_answers_503_and_goes_on_when_there_is_room() {
         log.contains(file.to_str().unwrap()),
         "names the place: {log}"
     );
-    assert!(log.contains("Look at the disk"), "names the mend: {log}");
+    assert!(log.contains("Check the disk"), "names the fix: {log}");
     let known = alarm(&process, "prod", "before").await;
     assert_eq!(known.status, 200, "a duplicate needs no room");
     assert_eq!(process.look("/readyz", "").await.status, 503);

@@ -375,7 +375,7 @@ async fn what_could_not_be_read_keeps_its_turn() {
         .into_iter()
         .filter_map(|(_, note)| match note {
             Note::Sent(sent) => Some((sent.seq, sent.attempt)),
-            Note::Told(_) => None,
+            Note::Reported(_) => None,
         });
     assert_eq!(sent.collect::<Vec<_>>(), [(fired, 1), (over, 1)]);
     assert_eq!(rig.pending(0).await, Vec::<i64>::new());

@@ -1,4 +1,4 @@
-//! An operator's own vendor: a mapping in his config.
+//! An operator's own vendor: a mapping in the operator's config.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::cli::Run;
 use crate::standing::Wire;
 
-/// A vendor that nobody else knows, in 20 lines.
+/// A vendor that is not built in, in 20 lines.
 pub(crate) const ACME: &str = r#"
 title = "Acme"
 confidence = "documented"
@@ -32,7 +32,7 @@ const CALL: &[u8] = b"POST /callback/acme/prod HTTP/1.1\nx-acme-token: the-token
 
 const SOURCE: &str = "[providers.acme.prod]\ntoken = \"the-token-of-acme\"\n";
 
-/// Loads `campanile.toml` of a folder with these files.
+/// Loads `campanile.toml` from a folder with these files.
 fn load(files: &[(&str, &str)]) -> (TempDir, Result<Config, Mistakes>) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -45,7 +45,7 @@ fn load(files: &[(&str, &str)]) -> (TempDir, Result<Config, Mistakes>) {
     (folder, loaded)
 }
 
-/// What the only source reads of [`CALL`].
+/// The title that the only source reads from [`CALL`].
 fn title(config: &Config) -> String {
     let feed = &config.feeds[0];
     let call = Callback::from_http(CALL).unwrap();
@@ -68,7 +68,7 @@ fn place(mistake: &Mistake) -> (String, usize, usize) {
             let name = Path::new(&at.file).file_name().unwrap();
             (name.to_string_lossy().into_owned(), at.line, at.column)
         }
-        other => panic!("{other:?} is no line"),
+        other => panic!("{other:?} is not a line"),
     }
 }
 
@@ -109,8 +109,8 @@ fn a_mistake_in_a_mapping_is_shown_where_it_stands() {
     let wrong = ACME.replace("alert.message_id", "alert.mesage_id");
     let inline = format!("[mappings.acme]{wrong}{SOURCE}");
     let (_folder, loaded) = load(&[("campanile.toml", &inline)]);
-    let told = loaded.unwrap_err();
-    let known = told
+    let refused = loaded.unwrap_err();
+    let known = refused
         .iter()
         .find(|m| m.message.contains("mesage_id"))
         .unwrap();
@@ -125,8 +125,8 @@ fn a_mistake_in_a_mapping_is_shown_where_it_stands() {
 
     let config = format!("[mappings.acme]\nfile = \"acme.toml\"\n{SOURCE}");
     let (_folder, loaded) = load(&[("campanile.toml", &config), ("acme.toml", &wrong)]);
-    let told = loaded.unwrap_err();
-    let known = told
+    let refused = loaded.unwrap_err();
+    let known = refused
         .iter()
         .find(|m| m.message.contains("mesage_id"))
         .unwrap();
@@ -180,10 +180,13 @@ fn a_secret_that_stands_in_a_mapping_is_never_shown() {
     let canary = "canary-7f3a91d05c";
     let wrong = format!("[mappings.acme]\ntoken = \"{canary}\"{ACME}{SOURCE}");
     let (_folder, loaded) = load(&[("campanile.toml", &wrong)]);
-    let told = loaded.unwrap_err();
-    assert!(told.to_string().contains("`token` is not known"), "{told}");
-    assert!(!told.to_string().contains(canary), "{told}");
-    assert!(!told.to_json().to_string().contains(canary), "{told}");
+    let refused = loaded.unwrap_err();
+    assert!(
+        refused.to_string().contains("`token` is not known"),
+        "{refused}"
+    );
+    assert!(!refused.to_string().contains(canary), "{refused}");
+    assert!(!refused.to_json().to_string().contains(canary), "{refused}");
 }
 
 #[test]
@@ -218,9 +221,9 @@ fn attempt(request: &[u8], more: &[&str]) -> Run {
 
 #[test]
 fn try_says_where_each_field_came_from() {
-    let told = attempt(CALL, &["--explain", "--json"]).json();
-    assert_eq!(told["explained"]["read_by"], "mapping");
-    let fields = told["explained"]["fields"].as_array().unwrap();
+    let answer = attempt(CALL, &["--explain", "--json"]).json();
+    assert_eq!(answer["explained"]["read_by"], "mapping");
+    let fields = answer["explained"]["fields"].as_array().unwrap();
     let of = |name: &str| {
         fields
             .iter()
@@ -264,7 +267,7 @@ fn a_shown_mapping_can_be_saved_and_used_as_it_is() {
     Run::of(&["providers", "show", "ucloud"]).says("# How it is read");
 }
 
-/// Posts a check of this run to a gateway, and gives the title of the alert that came of it.
+/// Posts a check of this run to a gateway, and returns the title of the resulting alert.
 async fn title_of(app: &App, run: &str) -> String {
     let call = String::from_utf8(CALL.to_vec())
         .unwrap()
@@ -314,7 +317,7 @@ async fn a_running_gateway_takes_a_changed_mapping_whole_or_not_at_all() {
     assert_eq!(title_of(&app, "r-1").await, "web-1: no answer");
     assert!(
         read("title = 1").is_err(),
-        "a broken file leaves the old mapping in force"
+        "after a broken file the old mapping stays in force"
     );
     assert_eq!(title_of(&app, "r-2").await, "web-1: no answer");
     app.reload(read(&ACME.replace("': '", "' says '")).unwrap())

@@ -1,4 +1,4 @@
-//! What a changed mapping would have said of callbacks that were stored.
+//! The alerts that a changed mapping would make from stored callbacks.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn mapped(text: &str) -> Config {
     config
 }
 
-/// A gateway that took two callbacks with three alerts and then follows another mapping.
+/// A gateway that accepted two callbacks with three alerts and then uses another mapping.
 async fn changed(to: &str) -> Standing {
     let gateway = Standing::of(&mapped(BEFORE)).await;
     let check =
@@ -59,9 +59,9 @@ async fn ask(gateway: &Standing, body: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unchanged_mapping_says_the_same_of_every_callback() {
     let gateway = changed(BEFORE).await;
-    let told = ask(&gateway, json!({"source": "probe/a"})).await;
+    let answer = ask(&gateway, json!({"source": "probe/a"})).await;
     assert_eq!(
-        (&told["items"], &told["looked_at"]),
+        (&answer["items"], &answer["looked_at"]),
         (&json!([]), &json!(3))
     );
 }
@@ -73,9 +73,9 @@ async fn each_field_that_would_differ_is_told_with_old_and_new() {
         "alert.title = \"item.host ~ '!'\"",
     ) + "severity = { from = \"item.prio\", critical = [\"P1\"] }\n";
     let gateway = changed(&after).await;
-    let told = ask(&gateway, json!({"source": "probe/a"})).await;
-    assert_eq!(told["items"].as_array().unwrap().len(), 3);
-    let fields = told["items"][2]["fields"].as_array().unwrap();
+    let answer = ask(&gateway, json!({"source": "probe/a"})).await;
+    assert_eq!(answer["items"].as_array().unwrap().len(), 3);
+    let fields = answer["items"][2]["fields"].as_array().unwrap();
     let wanted = json!([
         {"field": "severity", "old": "unknown", "new": "critical"},
         {"field": "title", "old": "web-1", "new": "web-1!"},
@@ -91,9 +91,9 @@ async fn an_alert_whose_message_id_changes_is_found_by_its_problem() {
         "[\"item.state\", \"item.run\"]",
     );
     let gateway = changed(&after).await;
-    let told = ask(&gateway, json!({"source": "probe/a"})).await;
+    let answer = ask(&gateway, json!({"source": "probe/a"})).await;
     let ids = |run: &str| json!([{"field": "message_id", "old": format!("{run}/DOWN"), "new": format!("DOWN/{run}")}]);
-    let fields: Vec<&Value> = told["items"]
+    let fields: Vec<&Value> = answer["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -105,9 +105,12 @@ async fn an_alert_whose_message_id_changes_is_found_by_its_problem() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_not_be_read_any_more_is_told_with_its_place() {
     let gateway = changed(&BEFORE.replace("item.run", "item.serial")).await;
-    let told = ask(&gateway, json!({"source": "probe/a", "limit": 1})).await;
-    assert_eq!(told["items"][0]["fault"]["place"], "body.checks[0].serial");
-    assert_eq!(told["looked_at"], 1);
+    let answer = ask(&gateway, json!({"source": "probe/a", "limit": 1})).await;
+    assert_eq!(
+        answer["items"][0]["fault"]["place"],
+        "body.checks[0].serial"
+    );
+    assert_eq!(answer["looked_at"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,9 +119,9 @@ async fn pages_go_on_where_the_one_before_ended() {
     let (mut titles, mut before) = (Vec::new(), Value::Null);
     loop {
         let page = json!({"source": "probe/a", "limit": 1, "before": before});
-        let told = ask(&gateway, page).await;
-        titles.push(told["items"][0]["title"].as_str().unwrap().to_owned());
-        before = told["next"].clone();
+        let answer = ask(&gateway, page).await;
+        titles.push(answer["items"][0]["title"].as_str().unwrap().to_owned());
+        before = answer["next"].clone();
         if before.is_null() {
             break;
         }
@@ -162,10 +165,10 @@ async fn the_command_shows_what_would_differ() {
         "--token",
         TOKEN,
     ];
-    let told = Run::of(&args);
-    assert_eq!(told.code, 0, "{}", told.err);
-    told.says("3 of 3 alerts would differ");
-    told.says("WOULD BE");
+    let answer = Run::of(&args);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+    answer.says("3 of 3 alerts would differ");
+    answer.says("WOULD BE");
     let json = Run::of(&[&args[..], &["--dry-run", "--json", "--limit", "2"]].concat()).json();
     assert_eq!(
         (&json["looked_at"], &json["more"]),

@@ -1,4 +1,4 @@
-//! Which alerts go to which sinks, and how messages and deliveries are named.
+//! The sinks of each alert, and the ids of messages and deliveries.
 
 use campanile::config::Route;
 use campanile::delivery::id::delivery_id;
@@ -19,7 +19,7 @@ fn route(when: Option<&str>, sinks: &[usize]) -> Route {
     }
 }
 
-/// A configuration with these routes over so many sinks.
+/// A configuration with these routes and this many sinks.
 fn snapshot(routes: &[Route], count: i64) -> Result<Snapshot, Vec<RouteMistake>> {
     let mut config = config(vec![]);
     config.routes = routes.to_vec();
@@ -110,7 +110,7 @@ fn the_dedup_key_tells_source_and_message_apart() {
     assert_eq!(identity::key("a/b", "1"), identity::key("a/b", "1"));
     assert_ne!(identity::key("a/b", "1"), identity::key("a/c", "1"));
     assert_ne!(identity::key("a/b", "12"), identity::key("a/b1", "2"));
-    // Keys are kept on disk: this one must not change from version to version.
+    // Keys are stored on disk: this key must not change between versions.
     assert_eq!(
         hex::encode(identity::key("ucloud/prod", "x")),
         "886353897b83af0e7f47f18c4c4a1478"
@@ -130,7 +130,8 @@ fn the_content_hash_changes_with_what_is_said_and_with_nothing_else() {
         |r| r.description.push('x'),
         |r| r.status = Status::Resolved,
         |r| r.severity = Severity::Critical,
-        // Nothing, an empty word and a word are three things, and each stands in its own place.
+        // An absent value, an empty value and a word are three different values. The same word in another field is a
+        // different value too.
         |r| r.resource.kind = Some("x".into()),
         |r| r.resource.id = Some("x".into()),
         |r| r.resource.name = Some("x".into()),

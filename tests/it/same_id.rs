@@ -1,5 +1,5 @@
-//! One message, many times: at once over many connections, inside one body, with other words, across a kill, and while
-//! nothing can be written. It is one event, and nobody is told that it is known before it is on disk.
+//! One message, sent many times: at once over many connections, inside one body, with other content, across a kill, and
+//! while nothing can be written. It is one event, and no sender gets the answer "duplicate" before it is on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -20,10 +20,11 @@ use crate::standing::{Reply, Wire, post, request};
 
 const TOKEN: &str = "our-own-callback-token";
 
-/// So many at once.
+/// The number of messages at once.
 const COPIES: usize = 100;
 
-/// A call of 監控專家, the vendor whose answer says whether its message was known. Its token covers the id, not the content.
+/// A call of 監控專家, the vendor whose answer says whether its message is a duplicate. Its token covers the id, not the
+/// content.
 fn call(message: &str, content: &str) -> Vec<u8> {
     let token = hex::encode(Md5::digest(format!(
         "{message}4711{}{TOKEN}",
@@ -53,7 +54,7 @@ async fn receivers() -> [Receiver; 2] {
     ]
 }
 
-/// A call for each connection, all connections made before the first is written.
+/// A call for each connection. All connections are opened before the first call is written.
 async fn at_once(to: std::net::SocketAddr, calls: Vec<Vec<u8>>) -> Vec<Reply> {
     let mut wires = join_all(calls.iter().map(|_| Wire::to(to))).await;
     let talks = wires.iter_mut().zip(calls).map(async |(wire, call)| {
@@ -63,7 +64,7 @@ async fn at_once(to: std::net::SocketAddr, calls: Vec<Vec<u8>>) -> Vec<Reply> {
     join_all(talks).await
 }
 
-/// How many of the answers say that the message is new, and how many that it is known. There are no others.
+/// The number of answers for a new message, and the number for a duplicate. There are no others.
 fn tally(replies: &[Reply]) -> (usize, usize) {
     assert!(
         replies.iter().all(|reply| reply.status == 200),
@@ -76,7 +77,7 @@ fn tally(replies: &[Reply]) -> (usize, usize) {
     (replies.len() - known, known)
 }
 
-/// A counter, whole.
+/// A counter, as a whole number.
 async fn counter(gateway: &Gateway, name: &str) -> String {
     gateway.metric(name).await.to_string()
 }
@@ -165,7 +166,7 @@ async fn of_a_hundred_whose_original_cannot_be_written_none_is_told_that_it_is_k
     process.kill().await;
 }
 
-/// What a hundred connections heard, each of them sending the same messages one after the other.
+/// The answers to a hundred connections, which all send the same messages one after the other.
 #[derive(Default)]
 struct Heard {
     new: BTreeMap<usize, usize>,
@@ -179,7 +180,7 @@ impl Heard {
     }
 }
 
-/// Every connection sends every message, until all are answered or the gateway is gone.
+/// Sends every message on every connection, until all are answered or the gateway is gone.
 async fn storm(
     to: std::net::SocketAddr,
     messages: usize,
@@ -215,7 +216,7 @@ async fn storm(
     heard
 }
 
-/// The message ids of all alerts that a gateway holds.
+/// The message ids of all stored alerts.
 async fn held(process: &Process) -> Vec<String> {
     let page = process.look("/api/v1/alerts?limit=500", "").await.json();
     let items = page["items"].as_array().unwrap().iter();
@@ -270,7 +271,7 @@ async fn a_message_posted_before_during_and_after_a_kill_is_one_event_and_one_de
         .iter()
         .for_each(|(message, new)| *news.entry(*message).or_default() += new);
     assert_eq!(heard.promised().len(), MESSAGES);
-    // The answer to the one that was new may have died with the process; a second one cannot be new.
+    // The answer to the new message may have been lost with the process. A second message cannot be new.
     assert!(news.values().all(|new| *new == 1), "{news:?}");
     let mut held = held(&process).await;
     held.sort();
@@ -288,8 +289,8 @@ fn message(got: &Got) -> String {
     got.json()["message_id"].as_str().unwrap().to_owned()
 }
 
-/// A message comes again only as the same delivery, and only where a kill caught it on its way. All these messages are of
-/// one problem, so that one at a time is on its way to a sink.
+/// An alert arrives again only as the same delivery, and only if it was in flight at a kill. All these messages belong
+/// to one problem, so only one at a time is in flight to a sink.
 fn one_delivery_each(got: &[Got], kills: usize) {
     let mut deliveries: BTreeMap<String, &str> = BTreeMap::new();
     for got in got {
@@ -300,5 +301,5 @@ fn one_delivery_each(got: &[Got], kills: usize) {
         );
     }
     let again = got.len() - deliveries.len();
-    assert!(again <= kills, "{again} came twice after {kills} kills");
+    assert!(again <= kills, "{again} arrived twice after {kills} kills");
 }

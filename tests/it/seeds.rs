@@ -1,4 +1,5 @@
-//! The two seed vendors through the whole gateway: what they send, what they are told, and what a receiver gets.
+//! The two seed vendors through the whole gateway: their requests, the answers to them, and the deliveries to a
+//! receiver.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ fn token(msg_id: &str, task_id: &str, fault_time: &str) -> String {
     hex::encode(Md5::digest(format!("{msg_id}{task_id}{fault_time}{TOKEN}")))
 }
 
-/// The documented `GET`, signed with a token of ours.
+/// The documented `GET`, signed with the token of the test.
 fn documented_get() -> Vec<u8> {
     let token = token("1", "2", "1271767302");
     let query = format!(
@@ -48,7 +49,7 @@ fn documented_get() -> Vec<u8> {
     request("GET", &format!("{JIANKONG}?{query}"), "", b"")
 }
 
-/// The documented `POST`: its content is encoded once more inside the form.
+/// The documented `POST`: its content is encoded a second time inside the form.
 fn documented_post(content: &str, token: &str) -> Vec<u8> {
     let detail = "{\"metric\":\"load_average_5\",\"compare\":\"gt\",\"value\":\"1\",\"unit\":\"\"}";
     let form = [
@@ -107,7 +108,9 @@ async fn the_documented_examples_of_jiankong_come_out_readable() {
     for raw in [documented_get(), documented_post(CONTENT, &token)] {
         let reply = gateway.send(raw).await;
         let (status, said) = says(&reply);
-        let id = said.strip_prefix("OK ").expect("OK and our id");
+        let id = said
+            .strip_prefix("OK ")
+            .expect("OK and the id of the alert");
         assert_eq!((status, id.len()), (200, 36));
     }
     gateway.deliver_everything().await;
@@ -154,7 +157,7 @@ async fn jiankong_refuses_a_wrong_token_and_counts_a_known_id_with_other_words()
 async fn the_published_client_of_ucloud_is_served_as_by_its_own_demo_server() {
     let demo = "[providers.ucloud.demo]\nopen = true\ndemo_paths = true\n";
     let gateway = Gateway::start(&(demo.to_owned() + IDLE_SINK)).await;
-    // The client sets a header of a name that does not exist, and so no Content-Type at all.
+    // The client sets a header with a wrong name, so it sends no Content-Type.
     let head = "user-agent: Go-http-client/1.1\r\ncontext-type: application/json\r\n";
     let body = alarm("07a89fb8", 0).to_string();
     let reply = gateway.send(post("/add", head, body.as_bytes())).await;
@@ -190,7 +193,7 @@ async fn a_sink_that_was_down_for_an_hour_gets_all_in_order_and_the_other_never_
             ten_alerts(&gateway, minute).await;
             gateway.deliver_everything().await;
             let pending = gateway.metric("campanile_pending{sink=\"webhook/other\"}");
-            assert!(pending.await < 0.1, "the other sink waits");
+            assert!(pending.await < 0.1, "the other sink must not wait");
         }
         gateway.advance(Duration::from_mins(1)).await;
     }
@@ -201,7 +204,7 @@ async fn a_sink_that_was_down_for_an_hour_gets_all_in_order_and_the_other_never_
         gateway.advance(Duration::from_mins(1)).await;
     }
     let taken = down.got().split_off(tries);
-    assert_eq!(taken.len(), 30, "all, and none twice");
+    assert_eq!(taken.len(), 30, "all alerts, and none twice");
     for problem in 0..5 {
         let lane = taken.iter().map(Got::json);
         let of = |alert: &Value| alert["resource"]["id"] == format!("uhost-{problem}");

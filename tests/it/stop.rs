@@ -1,5 +1,5 @@
-//! A stop is not held up, and a kill leaves everything to the next start. What is delivered after a kill or a stop under load is the matter of the package
-//! `campanile-chaos`.
+//! A stop is not delayed, and after a kill the next start continues with everything. The package `campanile-chaos`
+//! tests deliveries after a kill or a stop under load.
 
 use std::path::Path;
 

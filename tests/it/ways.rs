@@ -1,4 +1,4 @@
-//! `campanile try` and the gateway cannot disagree: every fixture of every vendor goes both ways.
+//! `campanile try` and the gateway give the same result for every fixture of every vendor.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::gateway::{Gateway, raw};
 use crate::laws::{Case, calls_out, held, rounds};
 
-/// Routes over labels, severity and status, so that the sinks of alerts differ.
+/// Routes over labels, severity and status: different alerts get different sinks.
 const SETTINGS: &str = "[sinks.webhook.labelled]\nurl = \"http://127.0.0.1:9/\"\n\
     [sinks.webhook.firing]\nurl = \"http://127.0.0.1:9/\"\n\
     [sinks.webhook.bad]\nurl = \"http://127.0.0.1:9/\"\n\
@@ -20,7 +20,7 @@ const SETTINGS: &str = "[sinks.webhook.labelled]\nurl = \"http://127.0.0.1:9/\"\
     [[routes]]\nwhen = \"status == 'firing'\"\nsinks = [\"webhook/firing\"]\n\
     [[routes]]\nwhen = \"severity in ['critical', 'error']\"\nsinks = [\"webhook/bad\"]\n";
 
-/// A source for every vendor with a label of the operator, and the configuration that it stands in.
+/// A source for every vendor with a label of the operator, and the configuration with all of them.
 async fn gateway(round: &[Case]) -> (Gateway, Config) {
     let mut whole = None;
     let change = |config: &mut Config| {
@@ -42,7 +42,7 @@ async fn gateway(round: &[Case]) -> (Gateway, Config) {
     (gateway, whole.unwrap())
 }
 
-/// What the gateway did: verdict, answer, and alerts with their sinks.
+/// The result of the gateway: verdict, answer, and alerts with their sinks.
 async fn done(gateway: &Gateway, fixture: &Fixture, call: &Callback) -> Value {
     let source = fixture.source().name;
     let counted = |outcome: &str| {
@@ -80,7 +80,7 @@ async fn done(gateway: &Gateway, fixture: &Fixture, call: &Callback) -> Value {
 
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What `campanile try` says that the gateway will do.
+/// The result that `campanile try` predicts.
 fn foretold(config: &Config, call: &Callback) -> Value {
     let now = fixture::RECEIVED_AT.parse().unwrap();
     let said = forecast(config, call.clone(), now).unwrap();

@@ -1,4 +1,4 @@
-//! Expressions under guard mean what they meant: what is written into them changes nothing but what it refuses.
+//! A guarded expression has the same value as the original, or is refused.
 
 use campanile_language::{guard, meter};
 use minijinja::{Environment, Value, context};
@@ -69,7 +69,7 @@ fn rendered(env: &Environment<'_>, text: &str) -> Result<String, String> {
     env.render_str(text, facts()).map_err(|e| e.to_string())
 }
 
-/// The same value, or a refusal of what was to be repeated; a mistake in a value stays one.
+/// The same value, or a refusal of a repeated text or list. An error stays an error.
 fn same(
     plain: &Result<String, String>,
     guarded: &Result<String, String>,
@@ -82,8 +82,11 @@ fn same(
                 "{plain} became {error}"
             );
         }
-        // `a is odd + b` is no sentence, and one with a filter behind `odd`.
-        (Err(error), Ok(_)) => prop_assert!(error.contains("syntax error"), "{error} is forgotten"),
+        // `a is odd + b` is a syntax error, but it is valid with a filter after `odd`.
+        (Err(error), Ok(_)) => prop_assert!(
+            error.contains("syntax error"),
+            "the error was lost: {error}"
+        ),
         (Err(_), Err(_)) => {}
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What is known, what is forgotten, and what the table holds of it, against plain maps.
+//! Compares the known and the removed keys, and the rows in the table, with maps in memory.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ fn key(n: u32) -> DedupKey {
         .unwrap()
 }
 
-/// A store in miniature: keys beside the alerts that they are read back from.
+/// A small store: the keys, and the table of alerts from which they are read back.
 struct Store {
     connection: Connection,
     keys: Keys,
@@ -69,7 +69,7 @@ impl Store {
         }
     }
 
-    /// What a crash leaves: the file.
+    /// A crash keeps only the file.
     fn restart(&mut self) {
         self.keys = Keys::load_with(&self.connection, RUN).unwrap();
     }
@@ -134,8 +134,8 @@ fn keys_of_pruned_runs_are_forgotten_and_others_are_not() {
     assert_eq!(store.count_of("dedup_filter"), epochs);
     while store.keys.prune(&store.connection, 250, 3).unwrap() {}
     let first = store.count("SELECT min(run) FROM dedup_run");
-    assert!(first > 16, "run {first}: less than an epoch is gone");
-    // A run is forgotten with all its keys, and what is not in it is known as before.
+    assert!(first > 16, "run {first}: less than one epoch was removed");
+    // A run is removed with all its keys. Keys of other runs stay known.
     let forgotten = u32::try_from(first).unwrap() * u32::try_from(RUN).unwrap();
     for restarted in [false, true] {
         for n in 0..400 {
@@ -168,6 +168,9 @@ fn a_run_goes_to_the_table_in_parts_and_counts_when_it_is_whole() {
         let there = ["dedup", "dedup_run"].map(|table| store.count_of(table));
         assert_eq!(there, [rows, runs]);
     }
-    assert!(store.keys.frozen.is_none(), "memory is free for the next");
+    assert!(
+        store.keys.frozen.is_none(),
+        "the memory is free for the next run"
+    );
     assert!((0..204).all(|n| store.seen(n) == Some(u64::from(n))));
 }

@@ -90,7 +90,7 @@ impl Sqlite {
         self.enqueue(true, seeing_all).await
     }
 
-    /// Passes work to the writer and waits for the commit. When the queue is full, it waits for space or returns
+    /// Passes a write to the writer thread and waits for the commit. When the queue is full, it waits for space or returns
     /// [`Error::Busy`].
     async fn enqueue<T: Send + 'static>(
         &self,

@@ -1,4 +1,4 @@
-//! The writer thread. Group commit: work that arrives at the same time shares one transaction and one sync.
+//! The writer thread. Group commit: writes that arrive at the same time share one transaction and one sync.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use super::session::{self, Session};
 use crate::Error;
 use campanile_model::failpoint;
 
-/// Works in the queue. When the queue is full, a callback is answered 503 at once.
+/// Writes in the queue. When the queue is full, a callback is answered 503 at once.
 pub(super) const QUEUE_MAX: usize = 4096;
 
-/// Works in one transaction. Larger batches gain little, and the first work waits longer.
+/// Writes in one transaction. Larger batches gain little, and the first write waits longer.
 const BATCH_MAX: usize = 256;
 
-/// When the last batch had at least this many works, more are expected, and the writer waits for them.
+/// When the last batch had at least this many writes, more are expected, and the writer waits for them.
 const CROWD: usize = 16;
 
-/// How long the writer waits for more work under load. Fewer commits write fewer bytes (`docs/performance.md`). Without load
+/// How long the writer thread waits for more writes under load. Fewer commits write fewer bytes (`docs/performance.md`). Without load
 /// it does not wait.
 const LINGER: Duration = Duration::from_micros(200);
 
-/// One write: applied inside a transaction, answered after its commit. It is applied again when another work made the shared
-/// transaction fail.
+/// One write: applied inside a transaction, answered after its commit. It is applied again when another write made the
+/// shared transaction fail.
 pub(super) trait Work: Send {
     /// Writes, in the open transaction.
     fn apply(&mut self, session: &mut Session) -> rusqlite::Result<()>;
@@ -35,7 +35,7 @@ pub(super) trait Work: Send {
     fn finish(self: Box<Self>, outcome: Result<(), Error>);
 }
 
-/// A work made of a closure.
+/// A write made of a closure.
 pub(super) struct Task<T, F> {
     write: F,
     result: Option<T>,
@@ -64,7 +64,7 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
 
     fn finish(self: Box<Self>, outcome: Result<(), Error>) {
         let Self { result, reply, .. } = *self;
-        let nothing = || Error::Commit("the work was not applied".to_owned());
+        let nothing = || Error::Commit("the write was not applied".to_owned());
         // When the caller has gone, only the answer is lost, not the commit.
         let _gone = reply.send(outcome.and_then(|()| result.ok_or_else(nothing)));
     }
@@ -89,7 +89,7 @@ pub(super) fn run(
     while let Some(first) = queue.blocking_recv() {
         batch.push(first);
         gather(&mut batch, &mut queue);
-        // Lets other threads add their work now: a commit costs the same for one work as for many.
+        // Lets other threads add their writes now: one commit costs the same for one write as for many.
         if shared < CROWD {
             std::thread::yield_now();
         } else {
@@ -142,7 +142,7 @@ impl Writer<'_> {
         if is_of_the_machine(&error) {
             self.doubted = true;
         } else if batch.len() > 1 {
-            // One work cannot be written. Each gets a transaction of its own, so only that one fails.
+            // One of the writes cannot succeed. Each gets a transaction of its own, so only that one fails.
             for work in std::mem::take(batch) {
                 self.write(&mut vec![work]);
             }
@@ -191,7 +191,7 @@ fn transaction(session: &mut Session, batch: &mut Vec<Box<dyn Work>>) -> rusqlit
     written
 }
 
-/// Whether the disk, the memory or the file caused the error, not the data of a work.
+/// Whether the disk, the memory or the file caused the error, not the data of a write.
 fn is_of_the_machine(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

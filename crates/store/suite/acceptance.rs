@@ -1,4 +1,4 @@
-//! What is new is accepted once, and gets a place, an id and an episode.
+//! A new alert is accepted once, and gets a place, an id and an episode.
 
 use std::collections::HashSet;
 
@@ -108,14 +108,17 @@ pub(crate) async fn a_place_is_never_given_twice_where_an_older_alert_outlives_n
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     accepted(&store, firing("pending", 1, &[sink])).await;
     let (newer, _) = accepted(&store, firing("done", 2, &[])).await;
-    // The first round takes the newer one away, the second finds only what is pending.
+    // The first round removes the newer alert. The second finds only the pending one.
     for _ in 0..2 {
         while store.prune(at(10)).await.unwrap() {}
     }
     store.close().await.unwrap();
     let store = place.open().await;
     let (next, _) = accepted(&store, firing("next", 3, &[])).await;
-    assert!(next > newer, "{newer} is given again as {next}");
+    assert!(
+        next > newer,
+        "{next} was assigned, but {newer} was assigned before"
+    );
 }
 
 pub(crate) async fn a_closed_store_refuses_and_says_so<P: Place>() {

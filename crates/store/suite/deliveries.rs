@@ -1,4 +1,4 @@
-//! What is pending stays pending until it is settled; what is dead can be sent again.
+//! A pending delivery stays pending until it is settled, and a dead letter can be sent again.
 
 use campanile_model::Fingerprint;
 use campanile_store::{DeadFilter, Verdict};

@@ -1,4 +1,4 @@
-//! What a worker gets with an alert: the opening of its episode, its state, and the handle that its sink returned.
+//! What a worker gets with an alert: the firing that opened its episode, the state of the episode, and the sink's handle.
 
 use campanile_model::{Status, Worth};
 use campanile_store::{HANDLE_BYTES_MAX, Settlement, Verdict};
@@ -44,13 +44,13 @@ pub(crate) async fn an_alert_comes_with_the_firing_that_opened_its_episode_and_w
         ]
     );
     let (end, _) = accepted(&store, resolved("4", 1, &[sink])).await;
-    let (anew, _) = accepted(&store, firing("5", 1, &[sink])).await;
+    let (next, _) = accepted(&store, firing("5", 1, &[sink])).await;
     assert_eq!(
-        seen(vec![first, end, anew]).await,
+        seen(vec![first, end, next]).await,
         [
             (first, Some(first), false),
             (end, Some(first), false),
-            (anew, Some(anew), true)
+            (next, Some(next), true)
         ]
     );
 }
@@ -68,9 +68,9 @@ pub(crate) async fn a_handle_comes_back_with_later_alerts_of_its_sink_and_episod
     store.close().await.unwrap();
     let store = place.open().await;
     let (end, _) = accepted(&store, resolved("2", 1, &sinks)).await;
-    let (anew, _) = accepted(&store, firing("3", 1, &sinks)).await;
+    let (next, _) = accepted(&store, firing("3", 1, &sinks)).await;
     let handles = async |sink| {
-        let alerts = store.alerts_at(sink, vec![end, anew]).await.unwrap();
+        let alerts = store.alerts_at(sink, vec![end, next]).await.unwrap();
         alerts.into_iter().map(|a| a.handle).collect::<Vec<_>>()
     };
     assert_eq!(handles(sinks[0]).await, [Some("om_1".to_owned()), None]);

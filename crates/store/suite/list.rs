@@ -1,6 +1,6 @@
-//! The names of all tests of the suite. A test that is not here is never called, which the compiler reports.
+//! The list of all tests of the suite. The compiler reports a test that is not listed, because nothing calls it.
 
-/// Makes a test of each, for the store that is kept at `$place`, and runs the model against it.
+/// Makes one test of each for the store at `$place`, and adds the model test.
 macro_rules! conformance {
     ($place:path) => {
         conformance! { $place:
@@ -35,7 +35,7 @@ macro_rules! conformance {
             }
         }
         proptest::proptest! {
-            // What failed once is tried first for ever: its seed is kept beside the model.
+            // Cases that failed once are run first from then on: their seeds are in `model/mod.regressions`.
             #![proptest_config(crate::suite::model::settings())]
 
             #[test]

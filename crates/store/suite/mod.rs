@@ -1,5 +1,5 @@
-//! What every store must do, asked of each one: a test program includes this module and calls [`conformance!`] with a
-//! [`Place`] where a store of its kind is kept.
+//! The conformance suite of a store. A test program includes this module and calls [`conformance!`] with a [`Place`] for its
+//! implementation.
 
 #[macro_use]
 mod list;
@@ -18,15 +18,15 @@ use campanile_store::{AlertFilter, Appending, Entry, NewAlert, Seq, Settlement, 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-/// Where one store is kept: a folder, a database. It is removed when the place is dropped.
+/// The location of one store: a folder, a database. It is removed when the place is dropped.
 pub(crate) trait Place: Sized {
     /// A new place with an empty store.
     fn new() -> Self;
 
-    /// Opens the store that is kept here. The one that was open before is closed or dropped.
+    /// Opens the store at this place. The caller has closed or dropped the earlier one.
     fn open(&self) -> impl Future<Output = Arc<dyn Store>>;
 
-    /// What is left when the process or the machine dies now, while the store is open: a place of its own.
+    /// A copy of what the disk holds when the process or the machine stops now, while the store is open.
     fn crashed(&self) -> Self;
 }
 

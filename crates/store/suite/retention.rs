@@ -1,4 +1,4 @@
-//! What was accepted is found again, until it is old and nobody is pending it.
+//! An accepted alert is kept until it is older than the retention and not pending for any sink.
 
 use campanile_model::{Fingerprint, Status};
 use campanile_store::{AlertFilter, Appending, Fault, QuarantineFilter, Seq, Settlement, Verdict};
@@ -204,6 +204,6 @@ pub(crate) async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead<P
     assert_eq!(
         store.alerts(all()).await.unwrap().len(),
         1,
-        "what is pending outlives any retention"
+        "a pending alert is kept at any age"
     );
 }

@@ -10,6 +10,7 @@
 mod outcome;
 mod reporting;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -30,7 +31,7 @@ use super::state::PausedBy;
 use super::{Outlet, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::Message;
-use campanile_store::{AlertToSend, Error, Outbox};
+use campanile_store::{AlertToSend, Error, Outbox, Seq};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
@@ -157,14 +158,10 @@ impl Worker {
 
     fn read_mail(&mut self, now: Timestamp) {
         let mut mail = self.mailbox.take();
-        // While a page is being read, a delivery dropped meanwhile may still be on it: that wish waits.
-        if !mail.forget.is_empty() {
-            if self.books.running.is_none() {
-                self.lanes.forget(&mail.forget);
-            } else {
-                let forget = std::mem::take(&mut mail.forget);
-                self.mailbox.defer(forget);
-            }
+        let forget = std::mem::take(&mut mail.forget);
+        let hurry = std::mem::take(&mut mail.hurry);
+        if !(forget.is_empty() && hurry.is_empty()) {
+            self.change(forget, hurry, now);
         }
         if let Some(pause) = mail.pause {
             self.set_paused(pause, now);
@@ -177,6 +174,20 @@ impl Worker {
             && let Some(seq) = self.mailbox.take_look()
         {
             self.books.look_from(seq);
+        }
+    }
+
+    /// Carries out what an operator wants for single deliveries.
+    fn change(&mut self, forget: HashSet<Seq>, hurry: HashSet<Seq>, now: Timestamp) {
+        // While a page is being read, a delivery dropped meanwhile may still be on it: that wish waits.
+        if self.books.running.is_some() {
+            return self.mailbox.defer(forget, hurry);
+        }
+        self.lanes.forget(&forget);
+        if !hurry.is_empty() {
+            self.lanes.hurry(&hurry);
+            self.hold_until = None;
+            self.breaker.mended(now);
         }
     }
 

@@ -207,6 +207,19 @@ fn dead_letters_are_selected_by_number_by_sink_or_all_and_counted_first() {
 }
 
 #[test]
+fn pending_deliveries_are_retried_by_sink_and_counted_first() {
+    let args = ["deliveries", "retry", "--sink", "webhook/oncall"];
+    let answers = [(200, counted(2, true)), (200, counted(2, false))];
+    let (run, asked) = ask(&args, &answers);
+    let wanted = json!({"sink": "webhook/oncall", "dry_run": true});
+    assert_eq!(body(&asked), wanted);
+    assert_eq!(asked[1].line(), "POST /api/v1/deliveries/retry HTTP/1.1");
+    assert!(!asked[1].body.contains("dry_run"));
+    run.says("2 pending deliveries selected");
+    run.says("2 pending deliveries will be attempted now");
+}
+
+#[test]
 fn one_is_dropped_at_once_and_more_only_after_a_yes() {
     let (one, asked) = ask(&["dead", "drop", "17"], &[(200, counted(1, false))]);
     assert_eq!(body(&asked), json!({"ids": [17]}));
@@ -248,6 +261,10 @@ fn a_dry_run_only_says_how_many_there_are() {
         (
             &["deliveries", "drop", "--all"],
             "9 pending deliveries selected",
+        ),
+        (
+            &["deliveries", "retry", "--sink", "a/b"],
+            "9 pending deliveries selected; nothing was changed",
         ),
     ] {
         let args = [args, &["--dry-run"]].concat();

@@ -184,6 +184,50 @@ fn the_catalogue_is_data_for_programs() {
 }
 
 #[test]
+fn the_catalogue_is_also_names_alone_or_one_object_a_line() {
+    for (list, name) in [("providers", "ucloud"), ("sinks", "webhook")] {
+        let names = Run::of(&[list, "list", "-q"]);
+        assert!(names.out.lines().any(|line| line == name), "{}", names.out);
+        let lines = Run::of(&[list, "list", "--ndjson"]);
+        let lines = lines.out.lines().map(serde_json::from_str);
+        let items: Vec<serde_json::Value> = lines.map(Result::unwrap).collect();
+        assert_eq!(items.len(), names.out.lines().count());
+        assert!(items.iter().any(|item| item["name"] == name));
+    }
+}
+
+/// A config with a vendor of its own, a misspelled setting and a secret that is not there.
+const OWN: &str = "[serverr]\n[providers.acme.prod]\nkey = { env = 'NOT_SET_ANYWHERE' }\n\
+    [mappings.acme]\nfile = \"acme.toml\"\n";
+
+#[test]
+fn the_list_of_vendors_reads_only_the_mappings_of_a_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    std::fs::write(&config, OWN).unwrap();
+    let shown = Run::of(&["providers", "show", "zabbix"]);
+    std::fs::write(folder.path().join("acme.toml"), shown.out).unwrap();
+    let config = config.to_str().unwrap();
+    let list = Run::of(&["providers", "list", "-q", "--config", config]);
+    assert_eq!(list.code, 0, "{}", list.err);
+    assert!(list.out.lines().any(|line| line == "acme"));
+    std::fs::write(folder.path().join("acme.toml"), "titel = 'x'\n").unwrap();
+    let mistaken = Run::of(&["providers", "list", "--config", config]);
+    assert_eq!(mistaken.code, 2);
+    mistaken.says("acme.toml:1:1");
+}
+
+#[test]
+fn a_config_that_the_environment_names_does_not_stop_the_list_of_vendors() {
+    let mut command = campanile(&["providers", "list", "-q"]);
+    command.env("CAMPANILE_CONFIG", "/nowhere/campanile.toml");
+    let run = Run::from(command.output().unwrap());
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.out.lines().any(|line| line == "ucloud"));
+    run.says("warning: only built-in vendors are shown; CAMPANILE_CONFIG");
+}
+
+#[test]
 fn an_unreachable_gateway_ends_with_three_and_a_hint() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let run = Run::of(&["dead", "list", "--url", &url]);

@@ -63,6 +63,20 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
 }
 
 #[tokio::test]
+async fn what_waits_for_its_next_attempt_is_attempted_when_an_operator_says_so() {
+    let sink = Scripted::new(|_| Err(fails(Class::Transient)));
+    let rig = Rig::new(&[(sink.clone(), policy())]).await;
+    let seqs: Vec<_> = [rig.accept("a", 1).await, rig.accept("b", 2).await].into();
+    rig.pass(MINUTE, SECOND).await;
+    sink.now_does(|_| Ok(()));
+    assert_eq!(rig.pending().await, 2);
+    // No time passes.
+    rig.delivery.hurry(rig.outlets[0].id, &seqs);
+    rig.delivery.idle().await;
+    assert_eq!(rig.pending().await, 0);
+}
+
+#[tokio::test]
 async fn a_paused_sink_gets_nothing_until_it_is_resumed() {
     let sink = Scripted::takes_all();
     let rig = Rig::new(&[(sink.clone(), policy())]).await;

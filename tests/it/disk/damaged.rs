@@ -1,5 +1,5 @@
-//! D30: whatever is wrong with the files at the start is refused with the name of the file, what is wrong and what to do;
-//! and the files are left as they are. What a start cannot see is met while serving, and harms nothing beside it.
+//! D30: a start refuses damaged files. It names the file, the problem and the fix, and changes nothing. Damage that a start
+//! cannot detect is found while serving, and affects only the damaged alerts.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::{FILE, House, came, integrity, kept, settings, willing};
+use super::{FILE, Gateway, came, integrity, kept, settings, willing};
 use crate::gateway::preamble;
 use crate::operations::{alarm, running};
 use crate::receiver::Receiver;
@@ -16,7 +16,7 @@ use crate::receiver::Receiver;
 const LOG: &str = "campanile.db-wal";
 const LOCK: &str = "campanile.db.lock";
 
-/// Somebody who owns nothing.
+/// The user id of `nobody`.
 const NOBODY: u32 = 65_534;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -32,24 +32,24 @@ fn put(files: &Files, folder: &Path) {
     }
 }
 
-/// What a stopped gateway leaves, and what one leaves that was killed later. Everything is pending for one receiver.
+/// The files of a stopped gateway, and the files of one that was killed later. Everything is pending for one receiver.
 async fn templates(receiver: &Receiver) -> (Files, Files) {
     let folder = tempfile::tempdir().unwrap();
     let mut left = Vec::new();
     for round in 0..2 {
-        let house = House::open(folder.path(), &[receiver]).await.unwrap();
-        assert!(house.app.delivery().pause("webhook/s0").is_some());
+        let gateway = Gateway::open(folder.path(), &[receiver]).await.unwrap();
+        assert!(gateway.app.delivery().pause("webhook/s0").is_some());
         for n in 0..40 {
-            assert_eq!(house.alarm(&format!("{round}-{n}")).await.status, 200);
+            assert_eq!(gateway.alarm(&format!("{round}-{n}")).await.status, 200);
         }
         left.push(files(folder.path()));
-        house.stop().await;
+        gateway.stop().await;
         left.push(files(folder.path()));
     }
     (left.swap_remove(1), left.swap_remove(2))
 }
 
-/// How a folder is broken, and what the refusal must say.
+/// One kind of damage, and what the refusal must say.
 struct Case {
     name: &'static str,
     says: &'static str,
@@ -81,7 +81,7 @@ fn sql(text: &'static str) -> impl Fn(&Path) {
     }
 }
 
-/// Harm to what a stopped gateway left.
+/// Damage to the files of a stopped gateway.
 fn harm_to_closed() -> Vec<Case> {
     let header = "its header is not that of a SQLite database";
     let gone = "says that a database was kept here";
@@ -127,18 +127,18 @@ fn harm_to_closed() -> Vec<Case> {
     ]
 }
 
-/// Harm to what a killed gateway left.
+/// Damage to the files of a killed gateway.
 fn harm_to_crashed() -> Vec<Case> {
     let log = "but its log";
     vec![
         case(
-            "the file empty beside its log",
+            "the file empty, with its log",
             log,
             change(FILE, Vec::clear),
         ),
-        case("the file gone beside its log", log, remove(FILE)),
+        case("the file removed, with its log", log, remove(FILE)),
         case(
-            "the file cut short beside its log",
+            "the file cut short, with its log",
             "is cut short",
             change(FILE, |b| b.truncate(8192)),
         ),
@@ -169,7 +169,7 @@ fn harm_to_crashed() -> Vec<Case> {
     ]
 }
 
-/// Starts the program, which must end by itself, and gives what it says.
+/// Starts the program, which must end without a signal, and returns its output.
 async fn refusal(folder: &Path, as_nobody: bool) -> String {
     let program = if as_nobody {
         folder.join("campanile")
@@ -185,7 +185,7 @@ async fn refusal(folder: &Path, as_nobody: bool) -> String {
         command.uid(NOBODY).gid(NOBODY);
     }
     let ended = tokio::time::timeout(Duration::from_secs(30), command.output()).await;
-    let output = ended.expect("it ends by itself").unwrap();
+    let output = ended.expect("it ends without a signal").unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     said
@@ -263,11 +263,11 @@ async fn a_log_that_is_gone_after_a_kill_is_missed_but_not_beside_another_copy()
     let path = folder.path().join(FILE);
     std::fs::rename(&path, folder.path().join("aside.db")).unwrap();
     std::fs::write(&path, &crashed[FILE]).unwrap();
-    assert_eq!(kept(folder.path()).await.len(), 0, "a back-up of before");
+    assert_eq!(kept(folder.path()).await.len(), 0, "an older backup");
 }
 
-/// A folder in which Nobody may do what the case leaves him. Root is kept out by no permission, so that a program of
-/// his own runs in his name; anybody else is kept out as he is.
+/// A folder for tests of file permissions. Permissions do not restrict root. So under root the folder and a copy of the
+/// program belong to `nobody`, and the program runs as that user.
 fn guarded(template: &Files, receiver: &Receiver) -> (tempfile::TempDir, bool) {
     let folder = tempfile::tempdir().unwrap();
     let config = write_config(folder.path(), receiver);
@@ -341,7 +341,7 @@ async fn a_missing_folder_and_a_file_in_use_are_named() {
     assert_eq!(alarm(&process, "prod", "one").await.status, 200);
 }
 
-/// What a query gives of the database in these files.
+/// The result of a query on the database in these files.
 fn query<T: rusqlite::types::FromSql>(files: &Files, sql: &str) -> Vec<T> {
     let folder = tempfile::tempdir().unwrap();
     put(files, folder.path());
@@ -351,37 +351,37 @@ fn query<T: rusqlite::types::FromSql>(files: &Files, sql: &str) -> Vec<T> {
     rows.map(Result::unwrap).collect()
 }
 
-/// Starts on a file with harm that no start sees, and gives how many alerts came and how many are dead letters.
+/// Starts on a file with damage that a start does not detect. Returns how many alerts arrived and how many are dead letters.
 async fn serve(template: &Files, harm: impl Fn(&mut Vec<u8>)) -> (usize, usize) {
     let receiver = willing().await;
     let folder = tempfile::tempdir().unwrap();
     let mut files = template.clone();
     harm(files.get_mut(FILE).unwrap());
     put(&files, folder.path());
-    let house = House::open(folder.path(), &[&receiver]).await.unwrap();
+    let gateway = Gateway::open(folder.path(), &[&receiver]).await.unwrap();
     for _ in 0..10 {
-        house.advance(Duration::from_mins(1)).await;
+        gateway.advance(Duration::from_mins(1)).await;
     }
-    assert_eq!(house.alarm("new").await.status, 200);
-    house.deliver().await;
+    assert_eq!(gateway.alarm("new").await.status, 200);
+    gateway.deliver().await;
     let came = came(&receiver.got());
     assert!(came.contains(&"new".to_owned()));
-    let page = house.look("/api/v1/alerts?limit=100").await;
+    let page = gateway.look("/api/v1/alerts?limit=100").await;
     assert_eq!(
         page.status, 500,
-        "an incomplete list is not given for a whole one: {page:?}"
+        "an incomplete list must be an error: {page:?}"
     );
     assert!(
         page.body.contains(FILE) && page.body.contains(".recover"),
         "{page:?}"
     );
-    let dead = house.look("/api/v1/dead?limit=100").await.json();
+    let dead = gateway.look("/api/v1/dead?limit=100").await.json();
     let dead = dead["items"].as_array().unwrap().clone();
     assert!(
         dead.iter().all(|letter| letter["class"] == "lost"),
         "{dead:?}"
     );
-    house.stop().await;
+    gateway.stop().await;
     (came.len() - 1, dead.len())
 }
 
@@ -390,7 +390,7 @@ async fn a_damaged_alert_is_a_dead_letter_and_holds_up_no_other() {
     let (closed, _) = templates(&willing().await).await;
     let kept: Vec<Vec<u8>> = query(&closed, "SELECT packed FROM callback WHERE id = 8");
     let flip = |bytes: &mut Vec<u8>| {
-        // A page that was split leaves copies behind.
+        // SQLite leaves copies when it splits a page.
         for at in 0..bytes.len() - kept[0].len() {
             if bytes[at..].starts_with(&kept[0]) {
                 bytes[at + kept[0].len() / 2] ^= 4;
@@ -399,7 +399,7 @@ async fn a_damaged_alert_is_a_dead_letter_and_holds_up_no_other() {
     };
     assert_eq!(serve(&closed, flip).await, (39, 1));
 
-    // A whole page, with some of the alerts.
+    // Now a whole page, with several alerts.
     let leaves: Vec<u32> = query(
         &closed,
         "SELECT pageno FROM dbstat WHERE name = 'callback' AND pagetype = 'leaf' ORDER BY path",
@@ -416,6 +416,6 @@ async fn a_damaged_alert_is_a_dead_letter_and_holds_up_no_other() {
     assert_eq!(
         integrity(&folder.path().join(FILE)),
         "ok",
-        "as long as nobody harms it"
+        "the undamaged file"
     );
 }

@@ -1,12 +1,12 @@
-//! D5: the disk is full for a while, and then there is room again.
+//! D5: the disk is full for a while, then it has space again.
 
 use std::time::Duration;
 
 use campanile_faultfs::{Disk, Fault, Kind, Operation};
 
-use super::{House, came, kept, willing};
+use super::{Gateway, came, kept, willing};
 
-/// More than one sink may have in flight.
+/// More than the `in_flight_max` of one sink.
 const PENDING: usize = 40;
 
 fn fill(disk: &Disk) {
@@ -18,12 +18,12 @@ fn fill(disk: &Disk) {
     });
 }
 
-/// Alarms that wait, because an operator had the sink paused.
-async fn owe(house: &House) -> Vec<String> {
+/// Sends alarms that stay pending, because the sink is paused.
+async fn accept_pending(gateway: &Gateway) -> Vec<String> {
     let mut pending = Vec::new();
     for n in 0..PENDING {
         let session = format!("pending-{n}");
-        assert_eq!(house.alarm(&session).await.status, 200);
+        assert_eq!(gateway.alarm(&session).await.status, 200);
         pending.push(session);
     }
     pending
@@ -34,53 +34,53 @@ async fn while_the_disk_is_full_nothing_is_promised_and_what_is_owed_goes_out() 
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::under(folder.path()).unwrap();
     let receiver = willing().await;
-    let house = House::open(folder.path(), &[&receiver]).await.unwrap();
+    let gateway = Gateway::open(folder.path(), &[&receiver]).await.unwrap();
     let sink = "webhook/s0";
-    assert!(house.app.delivery().pause(sink).is_some());
-    let pending = owe(&house).await;
+    assert!(gateway.app.delivery().pause(sink).is_some());
+    let pending = accept_pending(&gateway).await;
     fill(&disk);
-    assert!(house.app.delivery().resume(sink).is_some());
-    house.deliver().await;
+    assert!(gateway.app.delivery().resume(sink).is_some());
+    gateway.deliver().await;
     for minute in 0..6 {
-        let reply = house.alarm(&format!("new-{minute}")).await;
+        let reply = gateway.alarm(&format!("new-{minute}")).await;
         assert_eq!((reply.status, reply.header("retry-after")), (503, "5"));
-        let known = house.alarm("pending-0").await;
-        // It needs no room itself, but it may share a commit with an outcome that does.
+        let known = gateway.alarm("pending-0").await;
+        // A duplicate writes nothing, but it can share a commit with an outcome that needs space.
         assert!(matches!(known.status, 200 | 503), "{known:?}");
-        let ready = house.look("/readyz").await;
+        let ready = gateway.look("/readyz").await;
         assert_eq!(ready.status, 503, "{ready:?}");
         assert!(ready.body.contains("full"), "says why: {ready:?}");
-        assert_eq!(house.look("/healthz").await.status, 200);
-        assert_eq!(house.look("/api/v1/alerts").await.status, 200);
-        house.advance(Duration::from_mins(1)).await;
+        assert_eq!(gateway.look("/healthz").await.status, 200);
+        assert_eq!(gateway.look("/api/v1/alerts").await.status, 200);
+        gateway.advance(Duration::from_mins(1)).await;
     }
     let mut out = came(&receiver.got());
     out.sort();
     let mut expected = pending.clone();
     expected.sort();
-    assert_eq!(out, expected, "what is pending goes out");
+    assert_eq!(out, expected, "pending deliveries are sent");
     let sent = receiver.got().len();
     disk.repair();
-    assert_eq!(house.look("/readyz").await.status, 200);
+    assert_eq!(gateway.look("/readyz").await.status, 200);
     for minute in 0..6 {
-        // The vendor tries again, and finds that none of its tries was taken.
+        // The vendor sends again. None of its earlier callbacks was accepted.
         let session = format!("new-{minute}");
-        assert_eq!(house.alarm(&session).await.status, 200);
+        assert_eq!(gateway.alarm(&session).await.status, 200);
     }
-    // What is on its way must not find that its time is over when the clock is moved.
-    house.deliver().await;
-    house.advance(Duration::from_mins(1)).await;
-    house.advance(Duration::from_mins(1)).await;
+    // Wait for sends in progress, so moving the clock does not make them time out.
+    gateway.deliver().await;
+    gateway.advance(Duration::from_mins(1)).await;
+    gateway.advance(Duration::from_mins(1)).await;
     let got = receiver.got();
     assert_eq!(got.len(), sent + 6, "nothing is sent twice");
     assert_eq!(came(&got).len(), PENDING + 6);
-    house.stop().await;
+    gateway.stop().await;
     assert_eq!(kept(folder.path()).await.len(), PENDING + 6);
 
-    // All outcomes were written down: a new start has nothing to send.
+    // All outcomes were written, so a new start has nothing to send.
     let idle = willing().await;
-    let house = House::open(folder.path(), &[&idle]).await.unwrap();
-    house.deliver().await;
+    let gateway = Gateway::open(folder.path(), &[&idle]).await.unwrap();
+    gateway.deliver().await;
     assert!(idle.got().is_empty(), "{:?}", came(&idle.got()));
-    house.stop().await;
+    gateway.stop().await;
 }

@@ -1,7 +1,7 @@
-//! What befalls the disk under a running gateway: errors, no room, no power, damaged files.
+//! Disk faults under a running gateway: I/O errors, a full disk, power cuts, damaged files.
 #![expect(
     clippy::print_stdout,
-    reason = "a run that failed must be repeatable: seeds and moments are told"
+    reason = "a failed run must be repeatable, so it prints its seed and its faults"
 )]
 
 mod damaged;
@@ -30,13 +30,13 @@ use crate::standing::{Reply, Wire, post, request};
 /// The name of the database in its folder.
 const FILE: &str = "campanile.db";
 
-/// A gateway on a folder that outlives it, as a disk does.
-struct House {
+/// A gateway on a folder that is kept after it stops.
+struct Gateway {
     app: App,
     clock: Clock,
 }
 
-impl House {
+impl Gateway {
     /// Starts on a folder; every alert is pending for each of the receivers.
     async fn open(folder: &Path, receivers: &[&Receiver]) -> Result<Self, Error> {
         let file = folder.join("campanile.toml");
@@ -48,20 +48,20 @@ impl House {
         Ok(Self { app, clock })
     }
 
-    /// The alarm of a problem of its own, and what the gateway says to it.
+    /// Sends the alarm of a new problem and returns the answer.
     async fn alarm(&self, session: &str) -> Reply {
         let public = self.app.public_address().unwrap();
         Wire::to(public).await.send(alarm(session)).await
     }
 
-    /// Gets a page of the operators' listener.
+    /// Gets a page of the admin listener.
     async fn look(&self, path: &str) -> Reply {
         let asked = request("GET", path, "connection: close\r\n", b"");
         let admin = self.app.admin_address().unwrap();
         Wire::to(admin).await.send(asked).await
     }
 
-    /// Hands out all that is due, as far as the disk lets it.
+    /// Sends all due deliveries, as far as the disk permits.
     async fn deliver(&self) {
         self.app.delivery().idle().await;
     }
@@ -76,7 +76,7 @@ impl House {
     }
 }
 
-/// The settings of an open source and of a sink for each receiver.
+/// The settings of one open source and one sink for each receiver.
 fn settings(receivers: &[&Receiver]) -> String {
     let sink = |(n, receiver): (usize, &&Receiver)| {
         let url = receiver.url("/");
@@ -86,7 +86,7 @@ fn settings(receivers: &[&Receiver]) -> String {
     format!("[providers.ucloud.prod]\nopen = true\n{sinks}")
 }
 
-/// A callback of UCloud's: each session is a problem of its own.
+/// A UCloud callback. Each session is a separate problem.
 fn alarm(session: &str) -> Vec<u8> {
     let body = json!({
         "SessionID": session, "ResourceId": session, "MetricName": "MemUsage", "AlarmTime": 1_470_822_697,
@@ -94,18 +94,18 @@ fn alarm(session: &str) -> Vec<u8> {
     post("/callback/ucloud/prod", "", body.to_string().as_bytes())
 }
 
-/// A receiver that takes everything.
+/// A receiver that accepts everything.
 async fn willing() -> Receiver {
     Receiver::start([Play::status(200)]).await
 }
 
-/// The session that an alert is about.
+/// The session of an alert.
 fn session(alert: &Value) -> String {
     let id = alert["message_id"].as_str().unwrap();
     id.trim_end_matches(":firing").to_owned()
 }
 
-/// The sessions that a receiver has, in the order in which they came first; the same one twice is the same delivery.
+/// The sessions that a receiver got, in the order of their first arrival. A repeated session must be the same delivery.
 fn came(got: &[Got]) -> Vec<String> {
     let mut deliveries = BTreeMap::new();
     let mut order = Vec::new();
@@ -121,7 +121,7 @@ fn came(got: &[Got]) -> Vec<String> {
     order
 }
 
-/// What a folder holds, as Campanile reads it. The file must be sound.
+/// The sessions in the database of a folder. SQLite must find the file intact.
 async fn kept(folder: &Path) -> BTreeSet<String> {
     let path = folder.join(FILE);
     let store = Sqlite::open(&path).unwrap_or_else(|refused| panic!("{refused}"));
@@ -136,7 +136,7 @@ async fn kept(folder: &Path) -> BTreeSet<String> {
     alerts.into_iter().map(read).collect()
 }
 
-/// What SQLite itself says of a file.
+/// The result of SQLite's integrity check.
 fn integrity(path: &Path) -> String {
     let connection = rusqlite::Connection::open(path).unwrap();
     let check = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0));

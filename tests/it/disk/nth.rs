@@ -1,6 +1,6 @@
-//! D4: the Nth operation on the disk fails, for every N and in every way, once or from then on.
+//! D4: the Nth operation on the disk fails, for every N and every kind of fault, once or from then on.
 //!
-//! `CAMPANILE_DISK=all` tries every N; without it a sample is tried that is spread over the whole run.
+//! `CAMPANILE_DISK=all` tries every N. Without it, the test tries a sample from the whole run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,26 +9,26 @@ use std::time::Duration;
 use campanile_faultfs::{Disk, Fault, Kind, Loss, Operation};
 use jiff::SignedDuration;
 
-use super::{House, came, kept, willing};
+use super::{Gateway, came, kept, willing};
 use crate::receiver::Receiver;
 
-/// How many moments of a run are tried in the short form, for each way to fail.
+/// The size of the sample, for each kind of fault.
 const SAMPLE: usize = 7;
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Default)]
 struct Run {
-    /// Answered with 2xx.
+    /// Sessions that were answered with 2xx.
     promised: BTreeSet<String>,
-    /// Of those, what was removed because it was old.
+    /// Of those, the sessions that were pruned.
     pruned: BTreeSet<String>,
-    /// How much the gateway asked of the disk.
+    /// The number of disk operations.
     operations: usize,
 }
 
 impl Run {
-    async fn alarm(&mut self, house: &House, session: String) {
-        let reply = house.alarm(&session).await;
+    async fn alarm(&mut self, gateway: &Gateway, session: String) {
+        let reply = gateway.alarm(&session).await;
         match reply.status {
             200 => assert!(self.promised.insert(session), "a duplicate"),
             503 => assert_eq!(reply.header("retry-after"), "5", "{reply:?}"),
@@ -37,37 +37,37 @@ impl Run {
     }
 }
 
-/// A gateway's small life: start, alarms one by one and together, deliveries, looks, pruning.
-async fn live(house: &House, name: &str, run: &mut Run) {
-    run.alarm(house, format!("{name}-old")).await;
-    house.deliver().await;
-    house.advance(Duration::from_hours(1)).await;
+/// One short run of a gateway: alarms one by one and at once, deliveries, reads, pruning.
+async fn live(gateway: &Gateway, name: &str, run: &mut Run) {
+    run.alarm(gateway, format!("{name}-old")).await;
+    gateway.deliver().await;
+    gateway.advance(Duration::from_hours(1)).await;
     for n in 0..3 {
-        run.alarm(house, format!("{name}-{n}")).await;
+        run.alarm(gateway, format!("{name}-{n}")).await;
     }
     let together = (3..6).map(|n| format!("{name}-{n}"));
     let mut parts: Vec<Run> = (3..6).map(|_| Run::default()).collect();
     let posts = parts.iter_mut().zip(together);
-    futures_util::future::join_all(posts.map(|(part, session)| part.alarm(house, session))).await;
+    futures_util::future::join_all(posts.map(|(part, session)| part.alarm(gateway, session))).await;
     run.promised
         .extend(parts.into_iter().flat_map(|part| part.promised));
-    house.deliver().await;
-    let before = house.clock.now() - SignedDuration::from_mins(30);
+    gateway.deliver().await;
+    let before = gateway.clock.now() - SignedDuration::from_mins(30);
     run.pruned.insert(format!("{name}-old"));
-    while house.app.store().prune(before).await.unwrap_or(false) {}
+    while gateway.app.store().prune(before).await.unwrap_or(false) {}
     for page in [
         "/api/v1/alerts",
         "/api/v1/deliveries",
         "/metrics",
         "/readyz",
     ] {
-        let status = house.look(page).await.status;
+        let status = gateway.look(page).await.status;
         assert!([200, 500, 503].contains(&status), "{page}: {status}");
     }
-    run.alarm(house, format!("{name}-last")).await;
+    run.alarm(gateway, format!("{name}-last")).await;
 }
 
-/// What a power cut leaves right now holds all that was promised.
+/// After a power cut at this moment the disk holds all that was promised.
 async fn check_power_cut(disk: &Disk, run: &Run) {
     let left = tempfile::tempdir().unwrap();
     disk.cut(Loss::Everything, left.path()).unwrap();
@@ -84,7 +84,7 @@ async fn check_kept(folder: &Path, run: &Run) {
     assert!(lost.is_empty(), "answered with 2xx and not there: {lost:?}");
 }
 
-/// One life with one fault, and what must hold during and after it.
+/// One run with one fault, and the rules during and after it.
 async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::under(folder.path()).unwrap();
@@ -92,31 +92,35 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
         disk.fail(fault);
     }
     let mut run = Run::default();
-    match House::open(folder.path(), receivers).await {
-        Ok(house) => {
-            live(&house, name, &mut run).await;
+    match Gateway::open(folder.path(), receivers).await {
+        Ok(gateway) => {
+            live(&gateway, name, &mut run).await;
             check_power_cut(&disk, &run).await;
             disk.repair();
-            let reply = house.alarm(&format!("{name}-after")).await;
-            assert_eq!(reply.status, 200, "mended, it accepts again: {reply:?}");
+            let reply = gateway.alarm(&format!("{name}-after")).await;
+            assert_eq!(
+                reply.status, 200,
+                "it does not accept after the repair: {reply:?}"
+            );
             run.promised.insert(format!("{name}-after"));
-            assert_eq!(house.look("/readyz").await.status, 200);
-            house.deliver().await;
-            house.advance(Duration::from_mins(1)).await;
-            house.advance(Duration::from_mins(1)).await;
+            assert_eq!(gateway.look("/readyz").await.status, 200);
+            gateway.deliver().await;
+            gateway.advance(Duration::from_mins(1)).await;
+            gateway.advance(Duration::from_mins(1)).await;
             check_power_cut(&disk, &run).await;
-            house.stop().await;
+            gateway.stop().await;
         }
         Err(error) => {
             let said = error.to_string();
             assert!(said.contains("campanile.db"), "names no file: {said}");
             disk.repair();
-            let house = House::open(folder.path(), receivers).await;
-            let house = house.unwrap_or_else(|e| panic!("mended, it does not start: {e}"));
-            run.alarm(&house, format!("{name}-after")).await;
-            assert_eq!(run.promised.len(), 1, "mended, it accepts again");
-            house.deliver().await;
-            house.stop().await;
+            let gateway = Gateway::open(folder.path(), receivers).await;
+            let gateway =
+                gateway.unwrap_or_else(|e| panic!("it does not start after the repair: {e}"));
+            run.alarm(&gateway, format!("{name}-after")).await;
+            assert_eq!(run.promised.len(), 1, "it does not accept after the repair");
+            gateway.deliver().await;
+            gateway.stop().await;
         }
     }
     check_kept(folder.path(), &run).await;
@@ -129,13 +133,13 @@ async fn suffer(fault: Option<Fault>, name: &str, receivers: &[&Receiver]) -> Ru
     run
 }
 
-/// The moments to try of a run with so many operations.
+/// The values of N to try in a run with this number of operations.
 fn moments(operations: usize) -> Vec<usize> {
     let step = match std::env::var("CAMPANILE_DISK") {
         Ok(how) if how == "all" => 1,
         _ => operations.div_ceil(SAMPLE).max(1),
     };
-    // From the end, so that the sample is not always the same beginning of each part.
+    // Counted from the end, so the sample does not always have the same first values.
     (1..=operations).rev().step_by(step).collect()
 }
 

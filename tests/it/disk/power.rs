@@ -1,5 +1,5 @@
-//! D3: the power fails under load, at each sync and at moments that a seed chooses. All that was answered with 2xx is on
-//! what the disk then holds.
+//! D3: the power fails under load, at each sync and at moments that a seed chooses. The disk then holds everything that was
+//! answered with 2xx.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{House, alarm, kept, willing};
+use super::{Gateway, alarm, kept, willing};
 use crate::standing::Wire;
 
-/// Vendors that call at the same time, each on a connection of its own.
+/// Vendors that call at the same time, each on its own connection.
 const VENDORS: usize = 4;
 
-/// How many of the cuts around syncs are looked at in the short form: spread over the whole run.
+/// The number of power cuts at syncs in the short form, spread over the whole run.
 const CUTS: usize = 40;
 
-/// What a disk held at one moment, and what had been promised until then.
+/// The content of the disk at one moment, and the promises until then.
 struct Cut {
     folder: PathBuf,
     loss: Loss,
     promised: BTreeSet<String>,
 }
 
-/// Cuts the power again and again, and goes on as if it had not.
+/// Takes copies of the disk as a power cut would leave it. The run continues.
 struct Switch {
     disk: Disk,
     folder: TempDir,
@@ -37,7 +37,7 @@ struct Switch {
 }
 
 impl Switch {
-    /// What is promised is read first: what comes while the disk is copied may be on the copy or not.
+    /// Reads the promises before it copies the disk: an alarm that arrives during the copy may be on it or not.
     fn cut(&self) {
         let promised = self.promised.lock().unwrap().clone();
         let loss = {
@@ -58,7 +58,7 @@ impl Switch {
         });
     }
 
-    /// A vendor's alarms, one after the other. Sometimes the power fails at the moment of the answer.
+    /// The alarms of one vendor, one after the other. Sometimes the power fails at the moment of the answer.
     async fn call(self: Arc<Self>, mut wire: Wire, vendor: usize, alarms: usize) {
         for n in 0..alarms {
             let session = format!("{vendor}-{n}");
@@ -77,7 +77,7 @@ fn seed() -> u64 {
     asked.map_or_else(rand::random, |seed| seed.parse().unwrap())
 }
 
-/// So many alarms under power cuts, the start and the stop included.
+/// Runs with this number of alarms under power cuts, also during the start and the stop.
 async fn endure(alarms: usize, cuts_max: usize) {
     let seed = seed();
     println!("CAMPANILE_SEED={seed}");
@@ -90,7 +90,7 @@ async fn endure(alarms: usize, cuts_max: usize) {
         cuts: Mutex::default(),
         dice: Mutex::new(StdRng::seed_from_u64(seed)),
     });
-    // Around each sync the disk is in its oddest states. All of them are too many for a short run.
+    // A sync is the riskiest moment. Cuts at all syncs are too many for a short run.
     let (at_sync, every) = (Arc::clone(&switch), (alarms * 2).div_ceil(cuts_max));
     switch.disk.at_each_sync(move |_| {
         let chosen = at_sync.dice.lock().unwrap().random_range(0..every) == 0;
@@ -98,16 +98,16 @@ async fn endure(alarms: usize, cuts_max: usize) {
             at_sync.cut();
         }
     });
-    let house = House::open(folder.path(), &[&receiver]).await.unwrap();
+    let gateway = Gateway::open(folder.path(), &[&receiver]).await.unwrap();
     let mut calls = JoinSet::new();
     for vendor in 0..VENDORS {
-        let wire = Wire::to(house.app.public_address().unwrap()).await;
+        let wire = Wire::to(gateway.app.public_address().unwrap()).await;
         calls.spawn(Arc::clone(&switch).call(wire, vendor, alarms / VENDORS));
     }
     calls.join_all().await;
-    house.stop().await;
+    gateway.stop().await;
     switch.cut();
-    // The disk's callback holds the switch, and the switch the disk.
+    // Breaks the reference cycle: the disk's callback holds the switch, and the switch holds the disk.
     switch.disk.at_each_sync(|_| ());
     let mut switch = Arc::into_inner(switch).unwrap();
     let promised = switch.promised.into_inner().unwrap().len();
@@ -116,7 +116,7 @@ async fn endure(alarms: usize, cuts_max: usize) {
         "{} power cuts, {promised} alarms answered with 2xx",
         cuts.len()
     );
-    // What was lost can be looked at.
+    // Keep the copies when something was lost.
     switch.folder.disable_cleanup(true);
     for cut in cuts {
         println!("{} {:?}", cut.folder.display(), cut.loss);

@@ -1,4 +1,4 @@
-//! What the public listener takes, refuses and answers.
+//! What the public listener accepts, refuses and answers.
 
 mod outcomes;
 mod paths;

@@ -1,4 +1,4 @@
-//! How a callback ends, how it is counted, and what its sender hears.
+//! The verdict on a callback, how it is counted, and the answer to its sender.
 
 use serde_json::json;
 

@@ -141,7 +141,7 @@ async fn what_is_verified_and_not_recognised_is_quarantined_on_the_shared_path()
     assert!(fault.contains("probe/b (and that of probe/c)"), "{fault}");
     let counted = "campanile_quarantines_total{source=\"probe/b\",reason=\"unrecognized\"}";
     assert!((gateway.metric(counted).await - 1.0).abs() < 0.1);
-    // Neither a key of no source nor an empty request: nothing is kept.
+    // An unknown key and an empty request: nothing is kept.
     assert_eq!(
         gateway
             .send(request("PUT", "/callback/second-key", "", b""))

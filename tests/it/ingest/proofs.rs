@@ -1,4 +1,4 @@
-//! Who is believed: by a key, a token, an address, a client certificate.
+//! Proofs of a sender: a key, a token, an address, a client certificate.
 
 use campanile_model::Secret;
 use serde_json::json;
@@ -26,7 +26,7 @@ async fn a_stranger_hears_nothing_of_why() {
             (status, "not authorized")
         );
     }
-    // The proof lies in a body that nobody can read.
+    // The proof is in a body that cannot be read.
     let bomb = gzip(&vec![b' '; 9 * 1024 * 1024]);
     let reply = gateway
         .send(post(path, "content-encoding: gzip\r\n", &bomb))
@@ -85,7 +85,7 @@ async fn a_client_certificate_is_believed_of_a_trusted_proxy_only_and_not_kept()
     let body = probe("1").to_string();
     let send = |head: &'static str| post("/callback/probe/a", head, body.as_bytes());
     let spoofed = "x-client-cert-cn: app.example.com\r\n";
-    // Another proxy is trusted, not whoever connects; nor does an address that is only claimed help.
+    // Only another proxy is trusted, not every peer. A claimed address has no effect either.
     config.server.trusted_proxies = vec!["203.0.113.0/24".parse().unwrap()];
     let doubting = Standing::of(&config).await;
     assert_eq!(doubting.send(send(spoofed)).await.status, 401);

@@ -1,4 +1,4 @@
-//! What is kept of a callback holds none of its secrets.
+//! A stored callback contains none of its secrets.
 
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ async fn a_compressed_body_is_kept_inflated_without_its_secrets() {
     );
 }
 
-/// Its token covers nothing of the message: who reads it once can use it for ever.
+/// The token of this vendor does not cover the message: an attacker who reads it once can use it without a limit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_digest_that_is_always_the_same_is_not_kept_with_the_callback() {
     const DIGEST: &str = "108188de4901e5ff0501d23921484e66";

@@ -1,4 +1,4 @@
-//! Bytes: too many, too slow, several at once, compressed or in another character set.
+//! Bodies: too large, too slow, several at once, compressed, or in another charset.
 
 use serde_json::Value;
 

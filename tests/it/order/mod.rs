@@ -1,5 +1,5 @@
-//! The order of what sinks see, against a reference model: pairs of firing and resolved, sinks that fail in every way,
-//! vendors that send again, and operators who retry, drop, pause and restart.
+//! The order in which sinks get alerts, compared with a reference model: pairs of firing and resolved, sinks that fail in
+//! every way, vendors that send again, and operators that retry, drop, pause and restart.
 
 mod reference;
 pub(crate) mod rig;
@@ -23,9 +23,9 @@ const SINKS: usize = 2;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// The problem of this lane changes: it fires, or it is over.
+    /// The problem of this lane starts to fire, or is resolved.
     Turn(u64),
-    /// A vendor that did not hear our answer sends some older message once more.
+    /// A vendor that did not get the answer sends an older message again.
     VendorRetry(Index),
     Pass(u16),
     Down(usize, bool),
@@ -138,7 +138,7 @@ impl Run {
             }
             Step::Drop(sink, at) => {
                 if let Some(seq) = picked(*at, &self.rig.pending(*sink).await) {
-                    // It may be on its way by now; then it goes on.
+                    // It may be in progress. Then it continues.
                     if self.rig.drop_pending(*sink, *seq).await {
                         assert!(self.references[*sink].dropped(*seq));
                     }
@@ -180,7 +180,7 @@ impl Run {
             .for_each(|reference| reference.accepted(seq, lane, now));
     }
 
-    /// Time passes in uneven steps, so that things come due alone and together.
+    /// Moves the clock in steps, so deliveries become due alone and together.
     async fn pass(&mut self, whole: Duration) {
         let end = self.rig.clock.now() + whole;
         let step = (whole / 8).max(SECOND);
@@ -190,17 +190,17 @@ impl Run {
         }
     }
 
-    /// Everything due is done, and every line of the log is one that may stand there.
+    /// Waits until everything due is done, and checks every line of the log with the reference.
     async fn settle_down(&mut self) {
-        // A worker that was waiting for its quiet to end looks into the store only when it is woken once more.
+        // A worker whose pause of `Retry-After` has ended reads the store only at the next wake.
         self.rig.delivery.idle().await;
         self.rig.delivery.idle().await;
         for (at, note) in self.rig.log.take() {
             match &note {
                 Note::Sent(sent) => self.references[sent.sink].sent(sent),
-                Note::Told(event) => {
+                Note::Reported(event) => {
                     if let Some(sink) = sink_of(event) {
-                        self.references[sink].told(&event.what, at);
+                        self.references[sink].reported(&event.what, at);
                     }
                 }
             }
@@ -223,7 +223,7 @@ impl Run {
         }
     }
 
-    /// All sinks are well: what is pending comes, and nothing else is left.
+    /// All sinks work again: all pending deliveries are sent, and none is left.
     async fn end_well(&mut self) {
         for sink in 0..SINKS {
             self.rig.set_down(sink, false);
@@ -246,7 +246,7 @@ fn picked<T>(at: Index, from: &[T]) -> Option<&T> {
 }
 
 proptest! {
-    // What failed once is tried first for ever: its seed is kept beside this file.
+    // Cases that failed once are run first from then on: their seeds are in `mod.regressions`.
     #![proptest_config(ProptestConfig {
         cases: super::cases(32),
         failure_persistence: super::regressions(),

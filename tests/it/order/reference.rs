@@ -1,5 +1,5 @@
-//! What one sink may see, said in the fewest words: of each lane, what is pending; and of each line of the log, whether it may
-//! stand there. It knows nothing of workers, pages or memory, and reads the schedule by itself.
+//! The reference model of one sink: for each lane, what is pending; for each line of the log, whether it is permitted. It
+//! does not use code of the worker, and computes the retry schedule itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::rig::{Sent, Whim};
 #[derive(Clone, Debug)]
 struct Pending {
     attempts: u32,
-    /// Poison since it was pending, and since the last start.
+    /// Poison failures since it became pending, and since the last start.
     poison: u32,
     poison_since_start: u32,
     since: Timestamp,
     not_before: Timestamp,
-    /// Too old at its last try, or refused too often: nothing but its end may follow.
+    /// Too old at its last attempt, or refused too often: only its end may follow.
     over: bool,
     retried: bool,
     failed_at: Option<Timestamp>,
@@ -30,16 +30,16 @@ struct Pending {
 /// One sink.
 pub(super) struct Reference {
     policy: Policy,
-    /// Memory is so small that a delivery may leave it, and what the sink called poison with it: a follower is read from the
-    /// store again when its turn comes.
+    /// The worker's memory is so small that it can drop a delivery together with its count of poison failures, and read it from
+    /// the store again later.
     forgets: bool,
     lanes: BTreeMap<u64, BTreeMap<Seq, Pending>>,
     lane_of: BTreeMap<Seq, u64>,
-    /// The newest of each lane that was delivered as it was accepted, not again.
+    /// The newest delivery of each lane that was sent in its normal order, not by an operator's retry.
     newest: BTreeMap<u64, Seq>,
     ids: BTreeMap<Seq, String>,
     dead: BTreeMap<Seq, usize>,
-    /// Nothing is claimed after this time until the second: a pause has no end of its own.
+    /// No send may start after the first time and before the second. A pause has no end of its own.
     quiet: Option<(Timestamp, Timestamp)>,
 }
 
@@ -62,7 +62,7 @@ impl Reference {
         self.retry(seq, now, false);
     }
 
-    /// Pending once more by an operator. False when it is pending.
+    /// An operator makes it pending again. False when it is already pending.
     pub(super) fn pending_again(&mut self, seq: Seq, now: Timestamp) -> bool {
         !self.is_pending(seq) && self.retry(seq, now, true)
     }
@@ -82,7 +82,7 @@ impl Reference {
         lane.insert(seq, pending).is_none()
     }
 
-    /// Taken from the dead letters.
+    /// An operator retries a dead letter.
     pub(super) fn retried(&mut self, seq: Seq, now: Timestamp) {
         *self.dead.get_mut(&seq).unwrap() -= 1;
         self.pending_again(seq, now);
@@ -107,13 +107,13 @@ impl Reference {
         all.for_each(|pending| pending.poison_since_start = 0);
     }
 
-    /// A call of the sink.
+    /// Checks a call of the sink.
     pub(super) fn sent(&mut self, sent: &Sent) {
         if let Some((after, until)) = self.quiet {
             let loud = sent.at <= after || sent.at >= until;
             assert!(
                 loud,
-                "sent while the sink wants quiet from {after} to {until}: {sent:?}"
+                "sent during the pause from {after} to {until}: {sent:?}"
             );
         }
         if let Some(seq) = sent.seq {
@@ -129,18 +129,21 @@ impl Reference {
             let pending = self.next(seq, None);
             assert_eq!(sent.attempt, pending.attempts + 1, "{sent:?}");
             assert_eq!(sent.retried, pending.retried, "{sent:?}");
-            assert!(!late || sent.retried, "late and not flagged: {sent:?}");
+            assert!(
+                !late || sent.retried,
+                "late and not marked as retried: {sent:?}"
+            );
             assert!(
                 sent.at >= pending.not_before,
                 "before {}: {sent:?}",
                 pending.not_before
             );
-            assert!(!pending.over, "sent after its last try: {sent:?}");
+            assert!(!pending.over, "sent after its last attempt: {sent:?}");
         }
         if let Whim::AsksForQuiet(seconds) = sent.answer {
             let asked = Duration::from_secs(seconds.into());
             let until = (sent.at + asked).max(self.quiet.map_or(sent.at, |(_, until)| until));
-            // Until the oldest of what was sent is at its end; what a receiver asks beyond that is not honoured.
+            // The pause ends at the latest when the oldest pending delivery reaches `max_age`.
             let life = self
                 .lanes
                 .values()
@@ -153,8 +156,8 @@ impl Reference {
         }
     }
 
-    /// What the worker tells. Gives the dead letter that came of it.
-    pub(super) fn told(&mut self, what: &What, now: Timestamp) {
+    /// Checks an event of the worker.
+    pub(super) fn reported(&mut self, what: &What, now: Timestamp) {
         match what {
             What::Delivered { seq, attempt, .. } => {
                 let pending = self.take(*seq, now);
@@ -205,7 +208,7 @@ impl Reference {
         pending.over = now >= end || pending.poison_since_start >= 3 && !forgets;
     }
 
-    /// A step of the schedule; at least a minute, and from its later half, where people must act.
+    /// A step of the schedule. When an operator must act: from its second half, and at least a minute.
     fn wait(&self, attempt: u32, class: Class) -> Duration {
         let schedule = &self.policy.retry_schedule;
         let (skip, least) = match class {
@@ -216,8 +219,8 @@ impl Reference {
         schedule[at].max(least)
     }
 
-    /// A delivery whose turn it is in its lane: no older one is pending, but for those that failed with it in one digest, and for
-    /// those that an operator sends again, which may have come too late to be waited for.
+    /// A delivery that may be sent now: no older one of its lane is pending. Exceptions are older ones that failed with it in one
+    /// digest, and older ones that an operator retries, because they may have become pending too late.
     fn next(&mut self, seq: Seq, digest: Option<Timestamp>) -> &mut Pending {
         let lane = self.lanes.entry(self.lane_of[&seq]).or_default();
         for (older, pending) in lane.range(..seq) {
@@ -225,7 +228,7 @@ impl Reference {
             let waits = !with_it && !pending.retried;
             assert!(
                 !waits,
-                "{older} is pending, and older than {seq} of the same lane"
+                "{older} is pending and is older than {seq} of the same lane"
             );
         }
         lane.get_mut(&seq).expect("it is pending")

@@ -1,5 +1,5 @@
-//! Delivery with a store on disk, a clock that the test moves, and sinks that answer as they are told; everything that
-//! happens is written into one log, in the order in which it happened.
+//! Delivery with a store on disk, a clock that the test moves, and sinks with scripted answers. One log records every call and
+//! event in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -17,13 +17,13 @@ use jiff::Timestamp;
 use crate::message;
 use crate::moody::Moody;
 
-/// One thing that happened.
+/// One line of the log.
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
-    /// A sink was called, and will answer so.
+    /// A sink was called, with the answer that it will give.
     Sent(Sent),
-    /// The worker says what follows.
-    Told(Event),
+    /// The worker reported an event.
+    Reported(Event),
 }
 
 /// One call of a sink.
@@ -44,7 +44,7 @@ pub(crate) struct Sent {
 pub(crate) enum Whim {
     Takes,
     Fails(Class),
-    /// 429 with a `Retry-After` of so many seconds.
+    /// 429 with a `Retry-After` of this number of seconds.
     AsksForQuiet(u16),
 }
 
@@ -66,22 +66,22 @@ impl Log {
         self.lines.lock().unwrap().push((at, note));
     }
 
-    /// What was written since the last time.
+    /// The lines since the last call.
     pub(crate) fn take(&self) -> Vec<(Timestamp, Note)> {
         std::mem::take(&mut *self.lines.lock().unwrap())
     }
 }
 
-/// Writes down what workers tell.
+/// Records the events of workers.
 struct Scribe(Arc<Log>, Clock);
 
 impl Observer for Scribe {
     fn observe(&self, event: Event) {
-        self.0.write(self.1.now(), Note::Told(event));
+        self.0.write(self.1.now(), Note::Reported(event));
     }
 }
 
-/// A sink that answers by its whims, and takes everything once they are used up.
+/// A sink with scripted answers. After the last one it accepts everything.
 struct Moodily {
     number: usize,
     log: Arc<Log>,
@@ -130,7 +130,7 @@ impl Whim {
     }
 }
 
-/// Delivery and all that it stands on.
+/// Delivery, with its store, clock, log and sinks.
 pub(crate) struct Rig {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
@@ -182,7 +182,7 @@ impl Rig {
         }
     }
 
-    /// While a sink is down every call of it fails, whatever its whims.
+    /// While a sink is down, every call of it fails.
     pub(crate) fn set_down(&self, sink: usize, down: bool) {
         *self.down[sink].lock().unwrap() = down;
     }
@@ -236,7 +236,7 @@ impl Rig {
         dropped
     }
 
-    /// Lets time pass in steps, everything due being done at each.
+    /// Moves the clock in steps and waits at each step until everything due is done.
     pub(crate) async fn pass(&self, whole: Duration, step: Duration) {
         let end = self.clock.now() + whole;
         while self.clock.now() < end {

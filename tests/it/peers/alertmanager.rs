@@ -26,7 +26,7 @@ async fn amtool_takes_the_gateway_for_an_alertmanager() {
     let summary = ["--annotation=summary=磁盘已满"];
     amtool(&to, &[&labels[..], &summary].concat()).await;
     let over = ["--start=2025-01-01T00:00:00Z", "--end=2025-01-01T01:00:00Z"];
-    // The same by the source's own address, before which amtool puts its path.
+    // The same, with the source's own address, to which amtool appends its path.
     let to = format!("{to}/callback/alertmanager-api/prod");
     amtool(&to, &[&labels[..], &over].concat()).await;
 
@@ -124,7 +124,7 @@ impl Alertmanager {
         }
     }
 
-    /// Knocks until it opens.
+    /// Connects again until the server listens.
     async fn ready(&self) {
         until(async || TcpStream::connect(self.address).await.is_ok()).await;
     }
@@ -134,7 +134,7 @@ impl Alertmanager {
     }
 }
 
-/// Looks again and again: what is waited for happens in another process.
+/// Polls, because the awaited event happens in another process.
 async fn until(mut done: impl AsyncFnMut() -> bool) {
     let mut again = tokio::time::interval(std::time::Duration::from_millis(20));
     let looking = async {
@@ -144,7 +144,7 @@ async fn until(mut done: impl AsyncFnMut() -> bool) {
     };
     tokio::time::timeout(PATIENCE, looking)
         .await
-        .expect("it in time");
+        .expect("the event in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]

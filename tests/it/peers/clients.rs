@@ -16,7 +16,7 @@ use crate::standing::{Standing, request};
 
 const INSTALL: &str = "scripts/test makes it";
 
-/// Runs a script of `tests/it/peers/` against the gateway; what it printed is one line of JSON.
+/// Runs a script of `tests/it/peers/` against the gateway. Its output is one line of JSON.
 async fn script(name: &str, gateway: &Standing) -> Value {
     let script = format!("{}/tests/it/peers/{name}", env!("CARGO_MANIFEST_DIR"));
     let base = format!("http://{}", gateway.public);
@@ -42,11 +42,11 @@ async fn pagerdutys_own_clients_take_the_gateway_for_pagerduty() {
             ("db7/disk", Status::Resolved, Severity::Unknown),
         ]
     );
-    assert_eq!(keys[0], "db7/disk", "the sender's own key comes back");
+    assert_eq!(keys[0], "db7/disk", "the answer has the sender's own key");
     assert_eq!(
         keys[1].as_str().unwrap().len(),
         32,
-        "one is made where it gave none"
+        "a key is generated when the sender gives none"
     );
     assert_eq!(alerts[0].fingerprint, alerts[2].fingerprint);
     assert_ne!(alerts[0].fingerprint, alerts[1].fingerprint);
@@ -108,10 +108,10 @@ async fn consent_is_given_to_those_who_ask_for_it_as_the_standard_says() {
     let origin = "webhook-request-origin: events.example.net\r\nwebhook-request-rate: 120\r\n";
     let path = "/callback/cloudevents/prod";
 
-    // Nobody who cannot be believed gets it: this source has neither key nor addresses, and its token was not given.
-    let stranger = ask(path, origin).await;
+    // A sender without a proof does not get it: this source has no key and no addresses, and the token was not sent.
+    let unproven = ask(path, origin).await;
     assert_eq!(
-        (stranger.status, stranger.header("webhook-allowed-origin")),
+        (unproven.status, unproven.header("webhook-allowed-origin")),
         (204, "")
     );
     let wrong = ask(&format!("{path}?access_token=wrong"), origin).await;
@@ -156,7 +156,7 @@ async fn what_the_webhook_sink_signs_the_standard_webhooks_library_verifies() {
     let receiver = Receiver::start([]).await;
     let sink = signing_sink(&receiver.url("/hook"));
     let [alert, _] = sample_alerts();
-    // The library looks at its own clock.
+    // The library uses the system clock.
     let at = campanile_model::Clock::machine().now();
     let message = Message::of(alert, "dlv_0123456789abcdef0123456789abcdef", at);
     sink.send(&message).await.unwrap();

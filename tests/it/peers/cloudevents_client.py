@@ -1,4 +1,4 @@
-"""The CloudEvents library: an event in binary mode by its new interface, the recovery in structured mode by its old one."""
+"""The CloudEvents library: an event in binary mode with its new interface, the recovery in structured mode with its old one."""
 
 import json
 import sys
@@ -24,8 +24,8 @@ def post(headers, body):
     assert answer.status_code == 200, answer.text
 
 
-told = attributes("firing", id="1", specversion="1.0", datacontenttype="application/json")
-message = to_binary(New(told, data), JSONFormat())
+described = attributes("firing", id="1", specversion="1.0", datacontenttype="application/json")
+message = to_binary(New(described, data), JSONFormat())
 post(message.headers, message.body)
 post(*to_structured(Old(attributes("resolved"), data)))
 print(json.dumps("sent"))

@@ -1,4 +1,4 @@
-//! Vendors' certificates and keys are fetched from public hosts alone, no oftener than is good for anybody, and kept.
+//! Vendors' certificates and keys are fetched only from public hosts, at a limited rate, and kept.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use campanile_sinks::http::guard::Egress;
 
 use crate::receiver::{Play, Receiver};
 
-/// How stand-ins on loopback are reached, also where the machine is busy.
+/// The settings to reach test servers on loopback, with enough time for a busy machine.
 pub(super) fn reach() -> Settings<'static> {
     Settings {
         egress: Egress::Any,
@@ -101,7 +101,10 @@ async fn keys_are_not_asked_for_at_the_pace_of_those_who_name_unknown_ones() {
     assert_eq!(vendor.got().len(), 1);
     clock.advance(Duration::from_mins(1));
     let looked = documents.get(key(&vendor, "another")).await;
-    assert!(looked.is_some(), "the set as it is now, without that key");
+    assert!(
+        looked.is_some(),
+        "the current set, which does not have that key"
+    );
     assert_eq!(vendor.got().len(), 2);
 }
 
@@ -117,7 +120,10 @@ async fn keys_that_are_kept_stay_while_a_newer_set_cannot_be_had() {
     assert_eq!(vendor.got().len(), 2);
     clock.advance(Duration::from_hours(23));
     let old = has(&documents, key(&vendor, "campanile-fixture")).await;
-    assert!(!old, "a day is over, and the vendor does not serve them");
+    assert!(
+        !old,
+        "after a day the old keys are not used, although the vendor does not answer"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

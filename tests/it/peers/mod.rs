@@ -1,4 +1,4 @@
-//! Real senders: programs and client libraries that other people wrote, against a gateway that stands.
+//! Real senders: programs and client libraries of other projects, against a running gateway.
 
 mod alertmanager;
 mod clients;
@@ -18,10 +18,10 @@ use tokio::process::Command;
 
 use crate::standing::{Standing, config};
 
-/// The secret that all senders here know; as long as `PagerDuty`'s keys are.
+/// The secret of all senders here. It has the length of `PagerDuty`'s keys.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A sender that takes longer has failed.
+/// A sender that needs longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gateway with one source `<provider>/prod` of each of these providers, with the token.
@@ -43,7 +43,7 @@ fn feed(provider: &str) -> Feed {
     }
 }
 
-/// The alerts that the gateway has stored, in their order.
+/// The stored alerts of the gateway, in their order.
 async fn stored(gateway: &Standing) -> Vec<Alert> {
     let alerts = gateway.store.all_alerts().await;
     let alerts = alerts.iter();
@@ -52,7 +52,7 @@ async fn stored(gateway: &Standing) -> Vec<Alert> {
         .collect()
 }
 
-/// Runs a program to its end, which must be a good one. What it said comes back.
+/// Runs a program to its end, which must be a success. Returns its output.
 async fn run(program: &str, install: &str, args: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
@@ -70,7 +70,7 @@ async fn run(program: &str, install: &str, args: &[&str]) -> String {
     said.concat()
 }
 
-/// The Python that has the client libraries; `scripts/test` makes it.
+/// The Python with the client libraries. `scripts/test` installs it.
 fn python() -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let python = folder.join("target/peers/bin/python");

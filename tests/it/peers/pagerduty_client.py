@@ -7,12 +7,12 @@ from pagerduty import EventsApiV2Client
 
 base, routing_key = sys.argv[1:]
 client = EventsApiV2Client(routing_key)
-# It insists on TLS, which a proxy in front of the gateway would bring.
+# The client requires TLS, which a proxy in front of the gateway would provide.
 client._url = base
 payload = {"summary": "disk 91 % on db7", "source": "db7", "severity": "critical"}
 own = client.send_event("trigger", dedup_key="db7/disk", payload=payload)
 made = client.send_event("trigger", payload=payload)
-# A second try of the same: told twice, stored once.
+# A second attempt with the same event: sent twice, stored once.
 assert client.send_event("trigger", payload=payload) == made
 assert client.acknowledge("db7/disk") == "db7/disk"
 assert client.resolve("db7/disk") == "db7/disk"

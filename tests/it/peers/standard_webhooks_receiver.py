@@ -1,4 +1,4 @@
-"""The Standard Webhooks library as a receiver: of what our sink sent, of another body, and with another secret."""
+"""The Standard Webhooks library as a receiver: verifies the request of the sink, another body, and another secret."""
 
 import json
 import sys

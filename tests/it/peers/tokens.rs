@@ -1,4 +1,4 @@
-//! Azure's secure webhook, played by the fixtures: a stand-in for Microsoft's host serves their keys.
+//! Azure's secure webhook, with the fixtures as sender: a test server replaces Microsoft's host and serves their keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +24,14 @@ fn serving(keys: &[u8]) -> Play {
     Play::body(std::str::from_utf8(keys).unwrap())
 }
 
-/// A set in which the key of the fixtures is not.
+/// A set of keys without the key of the fixtures.
 fn other_keys() -> Vec<u8> {
     let keys = String::from_utf8(KEYS.to_vec()).unwrap();
     keys.replace("\"campanile-fixture\"", "\"of-last-year\"")
         .into_bytes()
 }
 
-/// A gateway with this source, for which `microsoft` stands where Microsoft's host is.
+/// A gateway with this source. `microsoft` replaces Microsoft's host.
 async fn gateway(microsoft: &Receiver, sources: &[Source]) -> Standing {
     let mut config = config(vec![]);
     let provider = feed("azure-monitor").provider;
@@ -45,7 +45,7 @@ async fn gateway(microsoft: &Receiver, sources: &[Source]) -> Standing {
         let documents = Documents::new(clock.clone(), reach());
         Some(Box::new(move |needed: Needed| {
             let path = needed.url.strip_prefix(MICROSOFT);
-            let path = path.unwrap_or_else(|| panic!("{} is asked for", needed.url));
+            let path = path.unwrap_or_else(|| panic!("unexpected request for {}", needed.url));
             documents.get(Needed {
                 url: format!("{stand_in}{path}"),
                 ..needed
@@ -55,7 +55,7 @@ async fn gateway(microsoft: &Receiver, sources: &[Source]) -> Standing {
     .await
 }
 
-/// A source that asks for tokens.
+/// A source that requires tokens.
 fn secure() -> Source {
     Source {
         name: "azure-monitor/prod".into(),
@@ -63,7 +63,7 @@ fn secure() -> Source {
     }
 }
 
-/// A fixture as a new message with a token of now.
+/// A fixture as a new message with a current token.
 fn fresh(gateway: &Standing, case: &str, serial: u64) -> Callback {
     let call = named(&format!("azure-monitor/{case}")).callback().unwrap();
     let stamp = Stamp {
@@ -95,7 +95,7 @@ async fn a_token_is_believed_under_the_keys_that_its_issuer_publishes() {
             format!("/{tenant}/discovery/keys"),
             format!("/{tenant}/discovery/v2.0/keys")
         ],
-        "each address once"
+        "each address is fetched once"
     );
 }
 
@@ -127,7 +127,7 @@ async fn what_could_not_be_believed_under_any_key_is_refused_and_nothing_is_fetc
         ("jwt-refused-tenant", 403),
         ("jwt-refused-unsigned", 403),
     ] {
-        // Not made anew: those whose signature does not hold have to keep it.
+        // These tokens are not renewed: a token with a wrong signature must keep it.
         let call = named(&format!("azure-monitor/{case}")).callback().unwrap();
         assert_eq!(
             gateway.send(raw(&call, PATH)).await.status,
@@ -146,7 +146,7 @@ async fn what_could_not_be_believed_under_any_key_is_refused_and_nothing_is_fetc
     let plain = named("azure-monitor/firing").callback().unwrap();
     assert_eq!(gateway.send(raw(&plain, PATH)).await.status, 401);
     assert_eq!(microsoft.got().len(), 0);
-    // The same body is for the one whose key is in the path, where no token is asked for.
+    // The same body is accepted for the source with a key in its path, which requires no token.
     assert_eq!(stored(&gateway).await.len(), 0);
 }
 
@@ -167,10 +167,14 @@ async fn a_new_key_is_looked_for_once_and_not_for_each_call_that_names_one() {
     let microsoft = Receiver::start([serving(&old)]).await;
     let gateway = gateway(&microsoft, &[secure()]).await;
     let status = async |serial| send(&gateway, "jwt-firing", serial).await.status;
-    assert_eq!(status(1).await, 403, "looked, and it is not there");
+    assert_eq!(
+        status(1).await,
+        403,
+        "the key set was fetched and does not have the key"
+    );
     let calls = (0..20).map(|serial| send(&gateway, "jwt-firing", serial));
     for reply in join_all(calls).await {
-        assert_eq!(reply.status, 503, "not looked again yet");
+        assert_eq!(reply.status, 503, "the key set is not fetched again yet");
         assert_eq!(reply.header("retry-after"), "5");
     }
     assert_eq!(microsoft.got().len(), 1);
@@ -179,7 +183,7 @@ async fn a_new_key_is_looked_for_once_and_not_for_each_call_that_names_one() {
     gateway.gateway.clock.advance(Duration::from_secs(59));
     assert_eq!(status(1).await, 503);
     gateway.gateway.clock.advance(Duration::from_secs(1));
-    assert_eq!(status(1).await, 200, "the key has come");
+    assert_eq!(status(1).await, 200, "the new key set has the key");
     assert_eq!(status(2).await, 200);
     assert_eq!(microsoft.got().len(), 2);
     assert_eq!(stored(&gateway).await.len(), 2);
@@ -196,7 +200,11 @@ async fn while_the_keys_cannot_be_had_the_vendor_is_asked_to_come_again() {
             assert_eq!(reply.status, 503, "{}", reply.body);
             assert_eq!(reply.body, "try again later");
         }
-        assert_eq!(microsoft.got().len(), 1, "not once a call");
+        assert_eq!(
+            microsoft.got().len(),
+            1,
+            "the set is not fetched for each call"
+        );
         assert_eq!(stored(&gateway).await.len(), 0);
         let counted =
             "campanile_refused_total{source=\"azure-monitor/prod\",reason=\"certificate\"}";
@@ -210,7 +218,7 @@ async fn while_the_keys_cannot_be_had_the_vendor_is_asked_to_come_again() {
 
 #[test]
 fn a_source_with_half_of_the_settings_is_a_mistake_that_names_the_other() {
-    let told = |settings: &str| {
+    let mistakes = |settings: &str| {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("campanile.toml");
         let sink = "[sinks.stdout.screen]\n";
@@ -229,7 +237,7 @@ fn a_source_with_half_of_the_settings_is_a_mistake_that_names_the_other() {
         format!("{tenant}\n{audience}"),
         format!("{tenant}\n{audience}\n{key}"),
     ] {
-        assert_eq!(told(&whole), "", "{whole}");
+        assert_eq!(mistakes(&whole), "", "{whole}");
     }
     for (half, word) in [
         (String::new(), "asks for no proof"),
@@ -243,7 +251,7 @@ fn a_source_with_half_of_the_settings_is_a_mistake_that_names_the_other() {
         (format!("{tenant}\naudience = []"), "is empty"),
         (format!("open = true\n{tenant}\n{audience}"), "is open"),
     ] {
-        let told = told(&half);
-        assert!(told.contains(word), "{half}: {told}");
+        let found = mistakes(&half);
+        assert!(found.contains(word), "{half}: {found}");
     }
 }

@@ -1,4 +1,4 @@
-//! SNS and SMN, played by the fixtures: a stand-in for the cloud's host serves their certificate.
+//! SNS and SMN, with the fixtures as sender: a test server replaces the cloud's host and serves their certificate.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,18 +10,18 @@ use super::{feed, stored};
 use crate::gateway::named;
 use crate::standing::{Reply, Standing, config};
 
-/// A cloud whose messages come by topics.
+/// A cloud that sends messages of topics.
 #[derive(Clone, Copy)]
 struct Cloud {
     vendor: &'static str,
     topic: &'static str,
-    /// How the addresses of its certificates begin.
+    /// The first part of the addresses of its certificates.
     certificates: &'static str,
-    /// How the address begins at which the fixture's subscription is confirmed.
+    /// The first part of the address that confirms the fixture's subscription.
     confirms: &'static str,
-    /// Its fixtures that are three messages, one of them sent twice.
+    /// Its fixtures with three messages, one of them sent twice.
     believed: [&'static str; 4],
-    /// Its fixtures that are not believed.
+    /// Its fixtures that fail the verification.
     refused: &'static [(&'static str, u16)],
 }
 
@@ -55,7 +55,7 @@ const CLOUDS: [Cloud; 2] = [
     },
 ];
 
-/// A gateway that is told this certificate, and what it asked for.
+/// A gateway that gets this certificate, and the addresses that it requested.
 async fn gateway(
     cloud: Cloud,
     served: Option<&'static [u8]>,
@@ -101,7 +101,7 @@ async fn a_message_is_believed_under_the_certificate_that_its_vendor_serves() {
             assert_eq!(send(&gateway, cloud, case).await.status, 200, "{case}");
         }
         let stored = stored(&gateway).await;
-        assert_eq!(stored.len(), 3, "the second try is a duplicate");
+        assert_eq!(stored.len(), 3, "the second attempt is a duplicate");
         let asked = asked.lock().unwrap();
         let theirs = |url: &String| url.starts_with(cloud.certificates);
         assert!(asked.iter().all(theirs), "{asked:?}");
@@ -118,7 +118,10 @@ async fn what_is_not_signed_for_a_listed_topic_is_refused_and_nothing_is_fetched
         }
         assert_eq!(stored(&gateway).await.len(), 0);
         let asked = asked.lock().unwrap().len();
-        assert_eq!(asked, 1, "only where the rest is right");
+        assert_eq!(
+            asked, 1,
+            "a certificate is fetched only if the rest of the message is valid"
+        );
     }
 }
 

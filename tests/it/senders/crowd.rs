@@ -1,4 +1,5 @@
-//! Senders that hold connections: slowly, idly, by the hundred. None keeps its place for ever, and who means well gets in.
+//! Senders that hold hundreds of slow or idle connections. No connection stays open without a limit, and normal senders
+//! are served.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ const HALF_A_HEAD: &str = "POST /callback/probe/a HTTP/1.1\r\nhost: x\r\ncontent
 const HALF_A_BODY: &str =
     "POST /callback/probe/a HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n{";
 
-/// What a sender may begin and never end.
+/// Requests that a sender starts and never finishes.
 const BEGINNINGS: &[&str] = &["", "P", HALF_A_HEAD, HALF_A_BODY];
 
 fn whole(id: &str) -> Vec<u8> {
@@ -22,12 +23,12 @@ fn whole(id: &str) -> Vec<u8> {
     post("/callback/probe/a", "", body.as_bytes())
 }
 
-/// How often the patient write a byte.
+/// The interval at which a slow sender writes a byte.
 const BEAT: Duration = Duration::from_millis(50);
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whether the server has enough of one who writes a byte now and then.
+/// Whether the server closes the connection of a sender that writes a byte at each interval.
 async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
     let closed = async {
         let mut beat = tokio::time::interval(BEAT);
@@ -44,7 +45,7 @@ async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_
     let gateway = Standing::of(&impatient(vec![source("a")])).await;
     let mut ends = tokio::task::JoinSet::new();
     for (number, beginning) in BEGINNINGS.iter().enumerate() {
-        // Alone, after an answered request, and in one packet with one.
+        // Alone, after an answered request, and in the same packet as a complete request.
         let mut alone = Wire::to(gateway.public).await;
         alone.write(beginning).await;
         ends.spawn(async move { alone.is_closed().await });
@@ -108,7 +109,8 @@ async fn what_is_no_http_fills_no_log() {
     process.ended().await;
 }
 
-/// Strangers take every descriptor that the process has for connections; the database and the sinks need theirs.
+/// Unauthenticated senders use every file descriptor that the process reserves for connections. The database and the
+/// sinks still need theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_who_take_every_connection_stop_neither_the_store_nor_the_sinks() {
     let receiver = Receiver::start([]).await;

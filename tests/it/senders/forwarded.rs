@@ -1,4 +1,5 @@
-//! Who called, behind any chain of proxies: what a stranger writes in front of what they say changes nothing.
+//! The address of the caller behind any chain of proxies: text that an untrusted sender writes in front of the entries
+//! of the proxies has no effect.
 
 use std::net::IpAddr;
 
@@ -28,8 +29,8 @@ fn proxy() -> impl Strategy<Value = IpAddr> {
     ]
 }
 
-/// A caller who is no proxy of ours. IPv6 forms of IPv4 addresses are left to the table.
-fn stranger() -> impl Strategy<Value = IpAddr> {
+/// A caller that is not a trusted proxy. The table covers IPv6 forms of IPv4 addresses.
+fn untrusted() -> impl Strategy<Value = IpAddr> {
     let any = prop_oneof![
         any::<[u8; 4]>().prop_map(IpAddr::from),
         any::<[u16; 7]>()
@@ -40,7 +41,7 @@ fn stranger() -> impl Strategy<Value = IpAddr> {
     })
 }
 
-/// An address in each way that proxies write it.
+/// An address, in each form that proxies write.
 fn written(ip: IpAddr, way: u8) -> String {
     match (ip, way % 4) {
         (IpAddr::V4(v4), 1) => format!("::ffff:{v4}"),
@@ -52,11 +53,12 @@ fn written(ip: IpAddr, way: u8) -> String {
     }
 }
 
-/// What a stranger claims before the first proxy of ours sees him: also addresses of our own.
+/// The entries that an untrusted sender writes before the first trusted proxy. They can contain addresses of trusted
+/// proxies.
 fn claim() -> impl Strategy<Value = String> {
     prop_oneof![
         (proxy(), any::<u8>()).prop_map(|(ip, way)| written(ip, way)),
-        (stranger(), any::<u8>()).prop_map(|(ip, way)| written(ip, way)),
+        (untrusted(), any::<u8>()).prop_map(|(ip, way)| written(ip, way)),
         "[ -~]{0,20}",
         Just("unknown".to_owned()),
         Just(String::new()),
@@ -67,14 +69,15 @@ fn claim() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn whatever_a_stranger_claims_the_caller_is_who_the_first_proxy_of_ours_saw(
-        client in stranger(),
+        client in untrusted(),
         proxies in prop::collection::vec(proxy(), 0..5),
         claims in prop::collection::vec(claim(), 0..6),
         ways in prop::collection::vec(any::<u8>(), 6),
         new_line in prop::collection::vec(any::<bool>(), 12),
         blanks in prop::collection::vec(0_usize..3, 12),
     ) {
-        // The first proxy appends the client, each further one the proxy before it; the last one calls us.
+        // The first proxy appends the client, each further proxy appends the previous one. The last proxy calls the
+        // gateway.
         let seen = std::iter::once(client).chain(proxies.iter().copied());
         let appended = seen.take(proxies.len()).zip(&ways).map(|(ip, way)| written(ip, *way));
         let mut lines: Vec<String> = Vec::new();
@@ -92,7 +95,7 @@ proptest! {
 
     #[test]
     fn no_header_whatever_makes_the_caller_anybody_when_no_proxy_is_trusted(
-        peer in stranger(),
+        peer in untrusted(),
         lines in prop::collection::vec(prop::option::of("[ -~]{0,40}"), 0..4),
     ) {
         let found = caller(Some(peer), lines.iter().map(Option::as_deref), &[]);
@@ -130,7 +133,7 @@ async fn an_address_range_lets_in_whom_trusted_proxies_saw_and_nobody_who_says_s
             200,
         ),
         ("x-forwarded-for: garbage, 203.0.113.9\r\n", 200),
-        // The stranger's own words stand to the left of what the proxy saw.
+        // The text of the untrusted sender is to the left of the proxy's entry.
         ("x-forwarded-for: 203.0.113.9, 198.51.100.1\r\n", 403),
         (
             "x-forwarded-for: 203.0.113.9\r\nx-forwarded-for: 198.51.100.1\r\n",
@@ -147,7 +150,7 @@ async fn an_address_range_lets_in_whom_trusted_proxies_saw_and_nobody_who_says_s
         ("x-forwarded-for: 3405803785\r\n", 403),
         ("x-forwarded-for: 203.0.113.9%0\r\n", 403),
         ("x-forwarded-for: 203.0.113.9\u{b9}\r\n", 403),
-        // Nobody is asked to set these, so that nobody takes a stranger's out.
+        // Proxies are not configured for these headers, so they do not remove the values of a sender.
         ("forwarded: for=203.0.113.9\r\n", 403),
         ("x-real-ip: 203.0.113.9\r\n", 403),
         ("true-client-ip: 203.0.113.9\r\n", 403),

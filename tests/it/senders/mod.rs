@@ -1,4 +1,4 @@
-//! Senders that mean ill, or are merely broken: what they get, and that everybody else is served meanwhile.
+//! Hostile and broken senders: the answers that they get, and that all other senders are served at the same time.
 
 mod crowd;
 mod forwarded;

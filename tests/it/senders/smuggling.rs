@@ -1,15 +1,15 @@
-//! Requests whose end can be read in two ways. A proxy in front may read it in the other one, so that what it takes for a
-//! body would be a request here, sent in the name of whoever comes next. Each is refused, or read as one request.
+//! Requests whose end can be read in two ways. A proxy in front may read it in the other way: the part that it reads as
+//! a body would then be a second request here, in the name of the next client. Each is refused, or read as one request.
 
 use serde_json::{Value, json};
 
 use crate::standing::{Standing, Wire, source};
 
-/// What comes of a row: the statuses of the answers, and the messages that are accepted.
+/// The result of a row: the statuses of the answers, and the accepted messages.
 type Comes = (&'static [u16], &'static [&'static str]);
 
 const REFUSED: Comes = (&[400], &[]);
-/// Believed, read as one request, and its body is no JSON.
+/// Verified and read as one request, with a body that is not JSON.
 const QUARANTINED: Comes = (&[200], &[]);
 const ONE: Comes = (&[200], &["outer"]);
 const TWO: Comes = (&[200, 200], &["outer", "inner"]);
@@ -24,8 +24,8 @@ fn sized(id: &str) -> String {
     format!("POST /callback/probe/a HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
-/// A request with these lines in its head. `LEN` stands for the length of what follows, `INNER` for a whole request, and
-/// `BODY` for the message in a chunk.
+/// A request with these lines in its head. `LEN` is replaced with the length of the rest, `INNER` with a complete
+/// request, and `BODY` with the message in a chunk.
 fn raw(head: &str, rest: &str) -> String {
     let body = message("outer");
     let chunk = format!("{:x}\r\n{body}\r\n", body.len());
@@ -61,8 +61,8 @@ async fn hold(rows: &[(String, Comes)]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Rows whose heads say how long they are.
-fn told(heads: &[(&str, &str, Comes)]) -> Vec<(String, Comes)> {
+/// Rows with a length in their heads.
+fn with_lengths(heads: &[(&str, &str, Comes)]) -> Vec<(String, Comes)> {
     let row = |(head, rest, comes): &(&str, &str, Comes)| (raw(head, rest), *comes);
     heads.iter().map(row).collect()
 }
@@ -77,7 +77,7 @@ async fn two_requests_in_a_row_are_two() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_with_two_lengths_is_refused() {
     let end = "0\r\n\r\nINNER";
-    let mut rows = told(&[
+    let mut rows = with_lengths(&[
         (
             "content-length: LEN\r\ntransfer-encoding: chunked\r\n",
             end,
@@ -207,8 +207,8 @@ async fn a_coding_in_odd_writing_is_refused_or_is_no_coding_at_all() {
         )
     };
     let mut rows: Vec<_> = hidden.into_iter().map(with_length).collect();
-    rows.extend(told(&[
-        // Other names: of no meaning, and the length holds.
+    rows.extend(with_lengths(&[
+        // Other names have no meaning, and the length is used.
         (
             "content-length: LEN\r\ntransfer_encoding: chunked\r\n",
             end,
@@ -236,11 +236,11 @@ async fn chunks_in_odd_writing_are_refused_or_end_where_they_say() {
     let length = format!("{:x}", message("outer").len());
     let rows = [
         ("CHUNK0\r\n\r\n", ONE),
-        // Extensions and trailers mean nothing, and hide nothing.
+        // Extensions and trailers have no meaning and hide nothing.
         (";a=b\r\nBODY\r\n0;c\r\n\r\nINNER", TWO),
         (";a=\"b\"\r\nBODY\r\n0\r\n\r\n", ONE),
         (" \r\nBODY\r\n0\r\n\r\n", ONE),
-        // Lines that only some take for ended, sizes that only some can read.
+        // Line ends and sizes that only some programs accept.
         (";a\nb\r\nBODY\r\n0\r\n\r\n", REFUSED),
         ("\nBODY\r\n0\r\n\r\n", REFUSED),
         ("\r\nBODY\n0\r\n\r\n", REFUSED),
@@ -255,7 +255,7 @@ async fn chunks_in_odd_writing_are_refused_or_end_where_they_say() {
         ("\r\nBODY\r\nfffffffffffffffff\r\nINNER", REFUSED),
         ("\r\nBODY\r\n10000000000000000\r\n\r\nINNER", REFUSED),
         ("\r\nBODY\r\n\r\n\r\nINNER", REFUSED),
-        // No end.
+        // Chunks without an end.
         ("\r\nBODY\r\n", REFUSED),
         ("\r\nBODY", REFUSED),
     ];
@@ -279,7 +279,7 @@ async fn odd_lines_versions_and_hosts_are_refused_or_read_as_one_request() {
         (whole(&format!("{path} HTTP/1.1"), host), ONE),
         (whole(&format!("{path} HTTP/1.0"), host), ONE),
         (whole("POST http://x/callback/probe/a HTTP/1.1", host), ONE),
-        // Line feeds alone end lines, for all of the head.
+        // Line feeds alone end the lines, in the whole head.
         (
             whole(&format!("{path} HTTP/1.1"), host).replace("\r\n", "\n"),
             ONE,
@@ -323,7 +323,7 @@ async fn odd_lines_versions_and_hosts_are_refused_or_read_as_one_request() {
     hold(&rows).await;
 }
 
-/// A GET may have a body; it is not the next request.
+/// A GET may have a body. The body is not the next request.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_body_of_a_request_that_is_turned_away_is_never_the_next_request() {
     let inner = sized("inner");
@@ -352,7 +352,7 @@ async fn the_body_of_a_request_that_is_turned_away_is_never_the_next_request() {
     }
 }
 
-/// Java's own client asks for HTTP/2 with each request; that must do no harm. A websocket would have no end.
+/// Java's own client asks for HTTP/2 with each request. This must have no effect. A websocket would have no end.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_changes_nothing_about_where_a_request_ends() {
     let h2c = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n";

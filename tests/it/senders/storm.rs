@@ -1,5 +1,5 @@
-//! Bodies that are small on the wire and large in memory, deep, doubled, or no text at all: each ends as it must, none takes
-//! the process down, and none is lost that was answered with success.
+//! Bodies that are small on the wire and large in memory, deep, with double keys, or not text at all. Each gets the
+//! right verdict, none stops the process, and none that was answered with success is lost.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,15 +9,15 @@ use crate::process::Process;
 use crate::standing::post;
 
 const MIB: u64 = 1024 * 1024;
-/// What a bomb inflates to at the most, as `INFLATED_BYTES_MAX` says.
+/// The largest size after decompression: `INFLATED_BYTES_MAX`.
 const LARGEST: usize = 8 * 1024 * 1024;
-/// The workers each read one body at a time; so much may that take beyond what the process had before.
+/// Each worker reads one body at a time. The memory of the process may grow by this much.
 const GROWTH_MAX: u64 = 256 * MIB;
 
 const UCLOUD: &str = "/callback/ucloud/open";
 const JIANKONG: &str = "/callback/jiankong/web";
 
-/// How a callback ends.
+/// The verdict on a callback.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ends {
     Accepted,
@@ -39,15 +39,15 @@ fn zlib(body: &[u8]) -> Vec<u8> {
     zip.finish().unwrap()
 }
 
-/// `unit` again and again, up to what may be inflated.
+/// `unit` repeated, up to the limit of decompression.
 fn filled(before: &str, unit: &str, after: &str) -> Vec<u8> {
     let room = LARGEST - before.len() - after.len();
     (before.to_owned() + &unit.repeat(room / unit.len()) + after).into_bytes()
 }
 
-/// An object with very many different keys.
+/// An object with a large number of different keys.
 fn many_keys() -> Vec<u8> {
-    // Keys that differ are not compressed well: more would be over the limit for the wire.
+    // Different keys compress badly: with more of them, the compressed body would be too large.
     let room = LARGEST / 4;
     let mut text = String::with_capacity(room);
     text.push('{');
@@ -78,7 +78,7 @@ const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 const GZIP_FORM: &str =
     "content-encoding: gzip\r\ncontent-type: application/x-www-form-urlencoded\r\n";
 
-/// What costs much to read.
+/// Bodies that are expensive to read.
 fn bombs() -> Vec<Case> {
     let blanks = vec![b' '; 2 * LARGEST];
     vec![
@@ -164,8 +164,8 @@ fn bombs() -> Vec<Case> {
     ]
 }
 
-/// The same, of those who have proven nothing yet: their proof would stand in the form.
-fn bombs_of_strangers() -> Vec<Case> {
+/// The same, from senders that are not verified yet, because the proof would be in the form.
+fn bombs_without_a_proof() -> Vec<Case> {
     vec![
         Case(
             "many pairs",
@@ -191,7 +191,7 @@ fn bombs_of_strangers() -> Vec<Case> {
     ]
 }
 
-/// What is odd to read.
+/// Bodies with unusual content.
 fn oddities() -> Vec<Case> {
     let json = |name, body: String, ends| Case(name, UCLOUD, "", body.into_bytes(), ends);
     vec![
@@ -246,10 +246,10 @@ fn oddities() -> Vec<Case> {
             Accepted,
         ),
         Case(
-            "UTF-16 untold",
+            "UTF-16 undeclared",
             UCLOUD,
             "",
-            utf16(&alarm("\"untold\"", "")),
+            utf16(&alarm("\"undeclared\"", "")),
             Quarantined,
         ),
         Case(
@@ -298,7 +298,7 @@ async fn start(folder: &Path) -> Process {
     Process::start(folder).await
 }
 
-/// How many alerts and quarantined callbacks there are.
+/// The numbers of alerts and of quarantined callbacks.
 async fn kept(process: &Process) -> (usize, usize) {
     let mut counts = Vec::new();
     for list in ["alerts", "quarantine"] {
@@ -328,7 +328,7 @@ async fn an_odd_body_is_accepted_quarantined_or_refused_and_never_half() {
     for case in oddities() {
         assert_eq!(send(&process, &case).await, case.4, "{}", case.0);
     }
-    // Of a key that stands there twice the last one counts, as with every reader of JSON that we know.
+    // If a key occurs twice, the last value is used, as in every known JSON parser.
     let alerts = process.look("/api/v1/alerts?limit=500", "").await.body;
     assert!(
         alerts.contains("last") && !alerts.contains("\"first"),
@@ -347,13 +347,13 @@ async fn bombs_are_kept_or_refused_in_little_memory() {
     let process = start(folder.path()).await;
     let before = process.memory_peak();
     let mut grown = Vec::new();
-    for case in bombs().into_iter().chain(bombs_of_strangers()) {
+    for case in bombs().into_iter().chain(bombs_without_a_proof()) {
         assert_eq!(send(&process, &case).await, case.4, "{}", case.0);
         let growth = (process.memory_peak() - before) / MIB;
         grown.push((case.0, growth));
     }
-    // And all of them at once, on the way of those who prove nothing.
-    let storm = bombs_of_strangers().into_iter().cycle().take(12);
+    // And all of them at once, from senders without a proof.
+    let storm = bombs_without_a_proof().into_iter().cycle().take(12);
     let calls: Vec<_> = storm.map(|case| post(case.1, case.2, &case.3)).collect();
     let replies = futures_util::future::join_all(calls.iter().map(|call| process.send(call))).await;
     assert!(replies.iter().all(|reply| reply.status == 401));

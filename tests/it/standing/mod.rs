@@ -1,4 +1,4 @@
-//! A gateway's two listeners, standing on a store that a test can make fail, and a vendor made for tests.
+//! The two listeners of a gateway, on a store that a test can make fail, and a vendor for tests.
 
 mod probe;
 
@@ -22,13 +22,13 @@ use serde_json::Value;
 use crate::moody::Moody;
 pub(crate) use probe::Probe;
 
-/// The sink to which tests' alerts go.
+/// The sink for the alerts of tests.
 pub(crate) const SINK: &str = "webhook/oncall";
 
-/// The operator's token where a test has one.
+/// The operator's token, in tests that use one.
 pub(crate) const TOKEN: &str = "operators-token";
 
-/// Everything that a test holds.
+/// A running gateway of a test.
 pub(crate) struct Standing {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -39,11 +39,12 @@ pub(crate) struct Standing {
     handles: Vec<ServerHandle>,
 }
 
-/// Notes what delivery is told.
+/// Records the calls to delivery.
 #[derive(Default)]
 pub(crate) struct Workers {
     pub(crate) poked: Mutex<Vec<(SinkId, Vec<Seq>)>>,
     pub(crate) forgotten: Mutex<Vec<(SinkId, Vec<Seq>)>>,
+    pub(crate) hurried: Mutex<Vec<(SinkId, Vec<Seq>)>>,
     paused: Mutex<bool>,
 }
 
@@ -56,6 +57,9 @@ impl SinkControl for Workers {
     }
     fn forget(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
+    }
+    fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
+        self.hurried.lock().unwrap().push((sink, seqs.to_vec()));
     }
     fn pause(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() |= name == SINK;
@@ -97,7 +101,7 @@ pub(crate) fn keyed(name: &str, key: &str) -> Source {
     }
 }
 
-/// A configuration with these sources and the times that are the default.
+/// A configuration with these sources and the default time limits.
 pub(crate) fn config(sources: Vec<Source>) -> config::Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let feed = |source| Feed {
@@ -133,7 +137,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         },
         feeds: sources.into_iter().map(feed).collect(),
         sinks: vec![],
-        // Every alert goes to the one sink, except those that say not to.
+        // Every alert goes to the one sink, except those with the title `unrouted`.
         routes: vec![config::Route {
             when: Some("title != 'unrouted'".to_owned()),
             sinks: vec![0],
@@ -141,7 +145,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
     }
 }
 
-/// Notes what a provider wants to have done. Fetches documents where a test has any.
+/// Records the effects that a provider requests. Fetches documents, if a test has any.
 #[derive(Default)]
 struct Beyond {
     effects: Arc<Mutex<Vec<String>>>,
@@ -164,7 +168,7 @@ impl Outside for Beyond {
     }
 }
 
-/// The same with little patience, for tests that wait for it to end. Others would fail on a machine that is busy.
+/// The same with short time limits, for tests of these limits. Other tests would fail with them on a busy machine.
 pub(crate) fn impatient(sources: Vec<Source>) -> config::Config {
     let mut config = config(sources);
     config.server.head_timeout = Duration::from_secs(1);
@@ -228,14 +232,14 @@ impl Standing {
         }
     }
 
-    /// Goes on with another configuration.
+    /// Applies another configuration.
     pub(crate) async fn follow(&self, config: &config::Config) {
         let sink = self.store.sink(SINK).await;
         let snapshot = Snapshot::new(config, &[sink]).unwrap();
         self.gateway.follow(snapshot, config.admin.clone());
     }
 
-    /// Sends a request to the public listener on a connection of its own.
+    /// Sends a request to the public listener on a new connection.
     pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
         Wire::to(self.public).await.send(raw).await
     }
@@ -250,7 +254,7 @@ impl Standing {
         .await
     }
 
-    /// Asks the API as an operator.
+    /// Sends a request to the API as an operator.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Reply {
         let json = "content-type: application/json\r\n";
         let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n{json}");

@@ -1,4 +1,4 @@
-//! A vendor made for tests: JSON with `probe`, which is the message id. A source with a `user` reads it from the field of
+//! A vendor for tests: JSON with `probe`, which is the message id. A source with a `user` reads it from the field of
 //! that name instead.
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! What a store shows, held against what the model holds.
+//! Compares what the store returns with the model.
 
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
@@ -13,7 +13,7 @@ use super::step::{Look, PROBLEMS, SOURCES, status};
 
 const MANY: u32 = 10_000;
 
-/// What every step may change.
+/// Compares what any step can change.
 pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) {
     for sink in sinks {
         let shown = store.pending(*sink, 0, MANY as usize).await.unwrap();
@@ -27,13 +27,13 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
     stats(store, memory).await;
 }
 
-/// Everything, asked in every way.
+/// Compares everything, with every method.
 pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) {
     briefly(store, memory, sinks).await;
     for sink in sinks {
         pages_of_pending(store, memory, *sink).await;
     }
-    // One before the first and one after the last are nobody's.
+    // No alert is at the place before the first or after the last.
     let last = memory.alerts.keys().max().copied().unwrap_or(0);
     for seq in 0..=last + 1 {
         of_one(store, memory, seq).await;
@@ -47,7 +47,7 @@ pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) 
     }
 }
 
-/// Each alert with the opening, the state and the handle of its episode.
+/// Compares each alert with the opening, the state and the handle of its episode.
 fn same_to_send(shown: &[AlertToSend], memory: &Memory, sink: SinkId) {
     let alerts: Vec<StoredAlert> = shown.iter().map(|s| (*s.alert).clone()).collect();
     same_alerts(&alerts, memory.alerts.iter().rev());
@@ -130,7 +130,7 @@ fn counted(sinks: impl Iterator<Item = SinkId>) -> Vec<(SinkId, u64)> {
     counts.into_iter().collect()
 }
 
-/// One page of each list, each with the part of the filter that it has.
+/// Compares one page of each list. Each list uses the fields of the filter that it has.
 pub(super) async fn page(
     store: &dyn Store,
     memory: &Memory,

@@ -1,5 +1,5 @@
-//! What a store is, without a disk: plain maps, and the rules of the trait [`campanile_store::Store`] written down once
-//! more. What a store may choose (ids, and whether it still knows a key that was pruned) is taken from its answers.
+//! The model of a store: maps in memory, with the rules of the trait [`campanile_store::Store`] written a second time. A store
+//! may choose ids, and whether it still knows a pruned key; the model takes these from the answers of the store.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use campanile_store::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// An alert that is kept.
+/// A kept alert.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) id: Uuid,
@@ -22,26 +22,26 @@ pub(super) struct Kept {
     pub(super) alert: NewAlert,
 }
 
-/// What a store has to know of a key.
+/// Whether the store must know a key.
 enum Known {
     No,
     Saying(u64),
-    /// It was old enough to be pruned: both answers are right.
+    /// The key was old enough to be pruned: both answers are correct.
     Perhaps,
 }
 
-/// A store in memory.
+/// The model.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) alerts: BTreeMap<Seq, Kept>,
     pub(super) pending: BTreeMap<(SinkId, Seq), DeliveryRow>,
     pub(super) dead: BTreeMap<i64, DeadRow>,
     pub(super) quarantine: BTreeMap<i64, QuarantineRow>,
-    /// By sink, time in milliseconds and number of the try: a second of the same replaces the first.
+    /// Keyed by place, time in milliseconds, sink and number of the attempt: a second row with the same key replaces the first.
     pub(super) attempts: BTreeMap<(Seq, i64, SinkId, u32), AttemptRow>,
     keys: HashMap<DedupKey, (u64, Timestamp)>,
     episodes: HashMap<(String, Fingerprint), Uuid>,
-    /// What a sink returned for an episode. The store may remove one when no alert shows it any more.
+    /// What a sink returned for an episode. The store may remove a handle when no kept alert belongs to its episode.
     pub(super) handles: HashMap<(SinkId, Uuid), String>,
     pruned_before: Option<Timestamp>,
     last_seq: Seq,
@@ -50,7 +50,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Checks what a store answered to a callback, and follows it.
+    /// Checks the store's answer to a callback, and updates the model.
     pub(super) fn append(&mut self, entry: &Entry, answer: &Appended) {
         assert_eq!(answer.alerts.len(), entry.alerts.len());
         for (alert, appending) in entry.alerts.iter().zip(&answer.alerts) {
@@ -95,7 +95,7 @@ impl Memory {
         assert_eq!(
             seq,
             self.last_seq + 1,
-            "places have no gaps and are never given again"
+            "places have no gaps and are assigned once"
         );
         let newest = self.alerts.last_key_value().map(|(_, kept)| kept.id);
         assert!(newest < Some(id), "{id} does not sort after {newest:?}");
@@ -242,8 +242,8 @@ impl Memory {
         new
     }
 
-    /// Removes what is older than `before`: letters and quarantine first, then the alerts that nobody needs, as far as the
-    /// first young one.
+    /// Removes what is older than `before`: dead letters and quarantine first, then alerts that are not needed, up to the first
+    /// alert that is not old.
     pub(super) fn prune(&mut self, before: Timestamp) {
         self.pruned_before = self.pruned_before.max(Some(before));
         self.dead.retain(|_, letter| letter.at >= before);

@@ -1,6 +1,6 @@
-//! A store is what its model says, whatever is done to it and wherever it dies: random steps against plain maps.
+//! The model test: random operations and crashes, compared with maps in memory.
 //!
-//! It asks for the trait `Store` alone; a [`Place`] says how one is opened, and what a crash leaves.
+//! It uses only the trait `Store`. A [`Place`] opens a store and copies what a crash leaves.
 
 mod look;
 mod memory;
@@ -22,10 +22,10 @@ use step::{Call, Crash, Outcome, SINKS};
 
 pub(crate) use step::{Step, steps};
 
-/// A store and its model, side by side.
+/// A store and its model.
 struct Run<P> {
     place: P,
-    /// None while nobody has it open.
+    /// None while the store is closed.
     store: Option<Arc<dyn Store>>,
     memory: Memory,
     sinks: Vec<SinkId>,
@@ -52,7 +52,7 @@ impl<P: Place> Run<P> {
         self.store.as_deref().unwrap()
     }
 
-    /// Ends the store so, and opens what is left of it.
+    /// Ends the store in this way, and opens what it left.
     async fn end(&mut self, how: Crash) {
         let store = self.store.take().unwrap();
         match how {
@@ -133,7 +133,7 @@ impl<P: Place> Run<P> {
         }
     }
 
-    /// The callbacks are handed in in this order, before any of them is answered.
+    /// All callbacks are passed to the store in this order before the first answer.
     async fn append(&mut self, calls: &[Call]) {
         let entries: Vec<_> = calls
             .iter()
@@ -200,7 +200,7 @@ impl<P: Place> Run<P> {
         assert_eq!(dropped, self.memory.pending.remove(&(sink, seq)).is_some());
     }
 
-    /// What was answered is there after any end.
+    /// Everything that was answered is there after any end.
     async fn crash(&mut self, how: Crash) {
         self.end(how).await;
         let known = self.store().known_sinks().await.unwrap();
@@ -214,14 +214,14 @@ impl<P: Place> Run<P> {
         (!pending.is_empty()).then(|| pending[at.index(pending.len())])
     }
 
-    /// A place that was given, or one that is the next.
+    /// A place that was assigned, or the next one.
     fn any_place(&self, at: Index) -> Seq {
         let places = usize::try_from(self.last_seq + 1).unwrap();
         1 + Seq::try_from(at.index(places)).unwrap()
     }
 }
 
-/// Numbers of what is there, and now and then one that is not.
+/// Numbers of existing rows, and sometimes one that does not exist.
 fn numbers<'m>(picks: &[Index], there: impl Iterator<Item = &'m i64>) -> Vec<i64> {
     let mut there: Vec<i64> = there.copied().collect();
     there.push(there.last().map_or(1, |last| last + 1));
@@ -231,8 +231,8 @@ fn numbers<'m>(picks: &[Index], there: impl Iterator<Item = &'m i64>) -> Vec<i64
         .collect()
 }
 
-/// Few cases in every run, as many as `CAMPANILE_CASES` says in a long one. Seeds that failed are kept beside this file; a
-/// promise that is broken on purpose leaves none behind.
+/// 32 cases, or the number in `CAMPANILE_CASES`. The seeds of failed cases are kept next to this file, but not when
+/// `FAILPOINTS` breaks a promise on purpose.
 pub(crate) fn settings() -> ProptestConfig {
     let asked = std::env::var("CAMPANILE_CASES").ok();
     let kept = std::env::var_os("FAILPOINTS").is_none();
@@ -244,7 +244,7 @@ pub(crate) fn settings() -> ProptestConfig {
     }
 }
 
-/// Plays these steps against a new store and against the model.
+/// Runs these steps on a new store and on the model.
 pub(crate) fn run<P: Place>(steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -1,5 +1,5 @@
-//! What is done to a store, drawn at random. Every step can follow every other: what it is done to is picked from what is
-//! there, so that a failing run can lose any of its steps and still be a run.
+//! Random operations on a store. Any step can follow any other: a step chooses its target from the rows that exist. So
+//! proptest can remove any step of a failing run.
 
 use campanile_model::{Fingerprint, Severity, Status};
 use campanile_store::{DedupKey, Entry, Fault, NewAlert, Verdict};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use sha2::{Digest, Sha256};
 
-/// Few of each, so that they meet.
+/// Few of each, so random steps often hit the same ones.
 pub(super) const SOURCES: [&str; 2] = ["ucloud/prod", "jiankong/web"];
 pub(super) const SINKS: [&str; 3] = ["webhook/a", "webhook/b", "file/c"];
 const MESSAGES: u8 = 24;
@@ -17,11 +17,11 @@ pub(super) const PROBLEMS: u64 = 4;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Callbacks that come at the same time.
+    /// Callbacks that arrive at the same time.
     Append(Vec<Call>),
-    /// Outcomes that are written together, of what is pending.
+    /// Outcomes of pending deliveries, written together.
     Settle(Vec<(Index, Outcome)>),
-    /// An outcome of something that is not pending for this sink, or is gone.
+    /// An outcome of a delivery that may not be pending for this sink.
     SettleAny(Index, usize, Outcome),
     RetryDead(Vec<Index>),
     DropDead(Vec<Index>),
@@ -30,7 +30,7 @@ pub(crate) enum Step {
     DropAny(Index, usize),
     Release(Index, Call),
     DropQuarantined(Vec<Index>),
-    /// Everything older than so many seconds.
+    /// Everything older than this number of seconds.
     Prune(u8),
     Pass(u8),
     Look(Look),
@@ -40,15 +40,15 @@ pub(crate) enum Step {
 /// How a store ends, each followed by a new start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Crash {
-    /// As an operator stops it.
+    /// Closed, as at a stop.
     Closed,
-    /// Dropped without a word.
+    /// Dropped without a close.
     Dropped,
-    /// What stood on the disk at that moment.
+    /// Killed: a copy of the files at that moment.
     Killed,
 }
 
-/// A page of something.
+/// A filter for one page.
 #[derive(Clone, Debug)]
 pub(crate) struct Look {
     pub(super) source: Option<usize>,
@@ -73,7 +73,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     source: usize,
-    /// How far the clock had stepped back when it came, in seconds.
+    /// How far the clock was set back when it arrived, in seconds.
     back: u8,
     messages: Vec<Message>,
     faulty: bool,
@@ -115,7 +115,7 @@ impl Outcome {
 }
 
 impl Call {
-    /// As it is handed to the store. `sinks` are the numbers of [`SINKS`].
+    /// The entry for the store. `sinks` are the numbers of [`SINKS`].
     pub(super) fn entry(&self, now: Timestamp, sinks: &[i64]) -> Entry {
         let source = SOURCES[self.source];
         let fault = || Fault {

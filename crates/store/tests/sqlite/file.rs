@@ -1,4 +1,4 @@
-//! The file: whose it is, how old it is, and who else has it.
+//! The database file: its owner, its schema version, and its lock.
 
 use std::path::Path;
 
@@ -93,7 +93,7 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
     }
     store.close().await.unwrap();
     drop(store);
-    // As it was: one table for all.
+    // The first schema: one table for all sinks.
     let file = rusqlite::Connection::open(folder.path().join("campanile.db")).unwrap();
     file.execute_batch(
         "CREATE TABLE delivery (
@@ -139,7 +139,7 @@ async fn a_handle_is_removed_with_the_last_alert_of_its_episode() {
         let (seq, _) = accepted(&store, callback).await;
         store.settle(vec![handled(seq)]).await.unwrap();
     }
-    // One round sees that the episode is closed, the next that nothing of it is left.
+    // The first round finds the episode closed, the second finds none of its alerts.
     for _ in 0..2 {
         while store.prune(at(100)).await.unwrap() {}
     }

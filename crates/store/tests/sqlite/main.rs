@@ -1,4 +1,4 @@
-//! The SQLite store: the suite that every store is put under, and what only a file can do.
+//! Tests of the SQLite store: the conformance suite, and rules of the database file.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -31,7 +31,7 @@ impl Place for Folder {
         open(self.0.path())
     }
 
-    /// The file with its log, not closed. Nothing is being written: every answer was waited for.
+    /// A copy of the open file and its log. Nothing is being written, because the test waited for every answer.
     fn crashed(&self) -> Self {
         let left = Self::new();
         for name in [FILE, "campanile.db-wal"] {
