@@ -21,7 +21,8 @@
 //! no alert. The message id is SNS's `MessageId`, the same on every try. The problem is `AlarmArn`, else account, region
 //! and name of the alarm. `StateChangeTime`, else the envelope's `Timestamp`, is when it began or ended.
 //! `CloudWatch` knows no severities: set `severity` in the source. The measured value is read from `NewStateReason`
-//! where it stands in brackets. Dimensions become labels, and the first of them is the resource's id.
+//! where it stands in brackets. Dimensions become labels. The resource is the most specific
+//! dimension: a pod, service, target group or instance before the cluster or the zone in which it is.
 //!
 //! # What is not kept
 //!
@@ -232,7 +233,7 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
     };
     let metric = metric(trigger);
     report.resource.kind = text(metric, "Namespace");
-    report.resource.id = dimensions(metric).next().map(|(_, value)| value);
+    report.resource.id = most_specific(metric);
     report
         .labels
         .extend(dimensions(metric).collect::<BTreeMap<_, _>>());
@@ -260,6 +261,45 @@ fn metric(trigger: &Object) -> &Object {
         .flatten()
         .filter_map(|entry| entry.pointer("/MetricStat/Metric")?.as_object());
     metrics.next().unwrap_or(trigger)
+}
+
+/// Dimensions that name a part of something, before the thing that another dimension names.
+const PARTS: &[&str] = &[
+    "PodName",
+    "TaskId",
+    "TargetGroup",
+    "ServiceName",
+    "InstanceId",
+    "DBInstanceIdentifier",
+    "FunctionName",
+];
+
+/// Dimensions that only say where a thing is, or of which class it is.
+const SCOPES: &[&str] = &[
+    "AutoScalingGroupName",
+    "AvailabilityZone",
+    "ClientId",
+    "ClusterName",
+    "DBClusterIdentifier",
+    "ImageId",
+    "InstanceType",
+    "LoadBalancer",
+    "LoadBalancerName",
+    "Namespace",
+    "Region",
+    "Role",
+    "Stage",
+    "StorageType",
+];
+
+/// The value of the most specific dimension. CloudWatch lists them in no fixed order.
+fn most_specific(trigger: &Object) -> Option<String> {
+    let rank = |name: &str| {
+        let part = PARTS.iter().position(|part| *part == name);
+        part.unwrap_or(PARTS.len() + usize::from(SCOPES.contains(&name)))
+    };
+    let best = dimensions(trigger).min_by_key(|(name, _)| rank(name));
+    best.map(|(_, value)| value)
 }
 
 fn dimensions(trigger: &Object) -> impl Iterator<Item = (String, String)> {
