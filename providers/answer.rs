@@ -1,36 +1,36 @@
-//! How a callback ended, and what the vendor is told.
+//! How a callback ended, and the answer to the vendor.
 
-/// How a callback ended, as far as its vendor may know.
+/// How a callback ended, with only what the vendor may learn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
-    /// Its alerts are on disk. `id` is that of the first one; empty where the callback held none (a test message).
+    /// Its alerts are on disk. `id` is the id of the first alert; it is empty if the callback had none (a test message).
     Accepted {
-        /// Our id of the first alert.
+        /// The id that Campanile gave to the first alert.
         id: &'a str,
     },
-    /// Every alert in it is on disk already.
+    /// All its alerts are already on disk.
     Duplicate,
-    /// The sender is believed, but the message could not be read. It is kept; vendors hear success, because most never
-    /// send again what got a 4xx.
+    /// The sender is verified, but the message could not be read. It is kept. The vendor gets a success answer, because most
+    /// vendors never retry after a 4xx.
     Quarantined,
-    /// The sender is not believed: `status` is 401 or 403. The vendor hears one sentence and never a reason.
+    /// The sender is not verified: `status` is 401 or 403. The vendor gets one sentence without a reason.
     Refused {
         /// The HTTP status, 401 (no proof given) or 403 (a wrong one).
         status: u16,
     },
-    /// Neither believed nor readable, or not to be served at all: 400, 413 and the like.
+    /// Not verified and not readable, or not served at all: 400, 413 and so on.
     Rejected {
         /// The HTTP status.
         status: u16,
         /// One sentence that names no value from the request.
         reason: &'a str,
     },
-    /// The store cannot commit now: 503, and the vendor is asked to come again.
+    /// The store cannot commit now: 503. The vendor is asked to retry.
     Unavailable,
 }
 
 impl Outcome<'_> {
-    /// The HTTP status that goes with it, unless the vendor's protocol says otherwise.
+    /// Its HTTP status, unless the vendor's protocol defines another.
     pub fn status(&self) -> u16 {
         match self {
             Self::Accepted { .. } | Self::Duplicate | Self::Quarantined => 200,
@@ -39,7 +39,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// One sentence for vendors whose protocol asks for no particular one.
+    /// One sentence, for vendors whose protocol does not define the body.
     pub fn sentence(&self) -> &str {
         match self {
             Self::Accepted { .. } => "accepted",
@@ -52,7 +52,7 @@ impl Outcome<'_> {
     }
 }
 
-/// What the vendor is told.
+/// The answer to the vendor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -73,7 +73,7 @@ impl Answer {
         }
     }
 
-    /// A JSON answer that is written already.
+    /// A JSON answer whose text is ready.
     pub(crate) fn written(status: u16, body: String) -> Self {
         Self {
             status,

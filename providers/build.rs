@@ -1,5 +1,5 @@
-//! Lists `fixtures/` for `fixture.rs` and `catalog/` for `mapping/catalog.rs`, both in alphabetical order, so that a
-//! vendor is added by adding its files and nothing else.
+//! Lists `fixtures/` for `fixture.rs` and `catalog/` for `mapping/catalog.rs`, both in alphabetical order. So a new vendor
+//! needs only its files.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

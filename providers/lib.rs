@@ -1,10 +1,10 @@
 //! Vendors' callback protocols, read without any I/O.
 //!
-//! A [`Provider`] is the adapter of one vendor. It recognizes the vendor's request, says what must hold for the sender
-//! to be believed, reads the request into [`Report`](campanile_model::Report)s, and words the answer that the vendor expects. Nothing in this
-//! crate opens a socket or a file, looks at a clock or at the environment: equal input gives equal output.
+//! A [`Provider`] is the adapter of one vendor. It recognizes the vendor's request, gives the proof that the sender needs,
+//! reads the request into [`Report`](campanile_model::Report)s, and writes the answer that the vendor expects. This crate does not open
+//! sockets or files and does not read the clock or the environment: equal input gives equal output.
 //!
-//! The server drives a provider in this order: [`verify`], [`Provider::read`], then (with the alerts on disk)
+//! The server calls a provider in this order: [`verify`], [`Provider::read`], and after the alerts are on disk
 //! [`Provider::answer`].
 
 mod about;

@@ -1,6 +1,6 @@
 //! A provider's page for operators, taken from the module doc of its own source file.
 //!
-//! One text serves the reader of the code, the generated page and `campanile providers show`.
+//! One text is used for the code, the generated page and `campanile providers show`.
 
 /// The module doc at the head of `source`, as Markdown.
 pub(crate) fn page(source: &str) -> String {

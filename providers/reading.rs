@@ -1,19 +1,19 @@
-//! What reading a callback gives.
+//! The result of reading a callback.
 
 use std::borrow::Cow;
 
 use campanile_model::{Fault, Remark, Report};
 
-/// What a callback says.
+/// The result of reading a callback.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The alerts in it, in their order.
     pub reports: Vec<Report>,
-    /// Items of a batch that could not be read; the others pass.
+    /// Items of a batch that could not be read. The other items are read.
     pub unreadable: Vec<Fault>,
-    /// Something that the server has to do once the sender is believed.
+    /// Something that the server must do after the sender is verified.
     pub effect: Option<Effect>,
-    /// Why there is nothing to alert on: a vendor's test message, an event that is no alert.
+    /// Why there is no alert: a vendor's test message, or an event that is not an alert.
     pub ignored: Option<Cow<'static, str>>,
 }
 
@@ -26,14 +26,14 @@ impl Reading {
         }
     }
 
-    /// What was left out of the alerts because it cannot be read. What was repaired or guessed in the callback itself is in
+    /// The fields that were left out of the alerts because they cannot be read. What was repaired or guessed in the callback is in
     /// [`Callback::remarks`](campanile_model::Callback::remarks).
     pub fn remarks(&self) -> impl Iterator<Item = Remark> {
         let left_out = self.reports.iter().flat_map(|report| &report.left_out);
         left_out.cloned().map(Remark::LeftOut)
     }
 
-    /// A callback that is understood and holds no alert, and why.
+    /// A callback that is understood and has no alert, with the reason.
     pub fn ignored(why: impl Into<Cow<'static, str>>) -> Self {
         Self {
             ignored: Some(why.into()),
@@ -42,7 +42,7 @@ impl Reading {
     }
 }
 
-/// Something to do for a vendor, as data: the server does it, through the guarded client.
+/// Something to do for a vendor, as data. The server does it, through the guarded client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Fetch this URL once, to confirm a subscription.
@@ -52,17 +52,17 @@ pub enum Effect {
     },
 }
 
-/// Where one field came from.
+/// The origin of one field.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Explained {
-    /// The field of the alert, such as `metric.value`; with its item's number in a batch: `[2].metric.value`.
+    /// The field of the alert, such as `metric.value`; in a batch with the number of its item: `[2].metric.value`.
     pub field: String,
     /// The place in the callback that the expression names first, such as `body.alerts[2].values`.
     pub place: String,
     /// The expression of the mapping.
     pub expression: String,
-    /// What it gave, as text; empty where it gave nothing.
+    /// Its value as text; empty if it gave none.
     pub value: String,
-    /// It gave nothing, so that the field has its default.
+    /// The expression gave no value, so the field has its default.
     pub default: bool,
 }

@@ -43,8 +43,8 @@ macro_rules! replaced {
     };
 }
 
-/// Replaces those of the filters that a mapping may use and that are not measured.
-pub fn add_to(env: &mut Environment<'_>) {
+/// Replaces those of the filters that are not always measured.
+pub(crate) fn add_to(env: &mut Environment<'_>) {
     replaced!(env: abs, first, float, int, items, last, length, round, split, title);
 }
 

@@ -15,26 +15,32 @@
 //!
 //! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
 
-pub mod absent;
+mod absent;
 pub mod duration;
+mod engine;
+mod expression;
+pub mod filters;
 pub mod guard;
+mod known;
 pub mod meter;
-mod names;
+pub mod names;
 mod nearest;
+pub mod resource;
 mod sample;
+pub mod scope;
 pub mod time;
 mod words;
 
 use std::io;
-use std::sync::LazyLock;
 
 use campanile_model::Alert;
-use jiff::Timestamp;
 use minijinja::value::{Serde, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, Value};
 
+use engine::ENGINE;
 use guard::Guarded;
 
+pub use expression::Expression;
 pub use nearest::nearest;
 pub use sample::alerts as sample_alerts;
 
@@ -44,14 +50,12 @@ pub const WORK_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const COUNT_MAX: usize = 1000;
 /// How deep lists and maps may stand in each other.
 pub const DEPTH_MAX: usize = 64;
-/// Steps that one run may take: a thousand times what a sensible template needs.
+/// Steps that one run of a condition or template may take: a thousand times what a sensible template needs.
 pub const FUEL: u64 = 100_000;
+/// Steps that one expression of a mapping may take. The longest of the catalogue takes some hundred.
+pub const FIELD_FUEL: u64 = 20_000;
 /// Bytes that one run may give.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
-/// How deep blocks, macros and calls may nest.
-const RECURSION_MAX: usize = 64;
-
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(engine);
 
 /// What is wrong with an expression or template, and where in its text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,53 +113,6 @@ impl From<&Error> for Failed {
     }
 }
 
-fn engine() -> Environment<'static> {
-    let mut engine = Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Lenient);
-    engine.set_fuel(Some(FUEL));
-    engine.set_recursion_limit(RECURSION_MAX);
-    engine.set_auto_escape_callback(|_| AutoEscape::None);
-    // Costs only when something fails, and gives mistakes their place.
-    engine.set_debug(true);
-    engine.set_formatter(|out, state, value| {
-        let absent = value.is_none() || value.is_undefined();
-        let shown = if absent { &Value::UNDEFINED } else { value };
-        // What is caught in a name, and never reaches the output, is counted here.
-        meter::weigh(state, shown)?;
-        minijinja::escape_formatter(out, state, shown)
-    });
-    engine.add_filter("at", at);
-    meter::add_to(&mut engine);
-    meter::measure(&mut engine, |_| true);
-    meter::compare(&mut engine);
-    engine
-}
-
-/// `starts_at|at('Asia/Taipei', '%H:%M')`: a time as clocks of a zone show it. A time that is absent stays absent. (In
-/// mappings, `time` reads a time.)
-fn at(at: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
-    let wrong = |detail: String| Error::new(ErrorKind::InvalidOperation, detail);
-    let Some(text) = at.as_str() else {
-        return Ok(Value::UNDEFINED);
-    };
-    let at: Timestamp = text
-        .parse()
-        .map_err(|_| wrong("`at` needs a time such as `starts_at`".to_owned()))?;
-    let local = at.in_tz(zone).map_err(|_| {
-        wrong(format!(
-            "`{zone}` is not a time zone; write one such as `Asia/Taipei`"
-        ))
-    })?;
-    let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
-    jiff::fmt::strtime::format(format, &local)
-        .map(Value::from)
-        .map_err(|_| {
-            wrong(format!(
-                "`{format}` is not a time format; write one such as `%H:%M`"
-            ))
-        })
-}
-
 /// What expressions see of an alert. Cheap to clone; build it once for all routes.
 #[derive(Clone, Debug)]
 pub struct Facts(Value);
@@ -185,13 +142,12 @@ impl Facts {
 
 /// A condition over an alert: `severity == 'critical' and labels.team == 'db'`.
 #[derive(Debug)]
-pub struct Condition(Expression<'static, 'static>);
+pub struct Condition(minijinja::Expression<'static, 'static>);
 
 impl Condition {
     /// Compiles and checks it: syntax, names, levels, and that it gives true or false for alerts of every shape.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let (expression, guarded) = expression(text)?;
-        names::check(text, &expression.undeclared_variables(true), names::ROUTED)?;
+        let (expression, guarded) = expression(text, scope::ROUTE)?;
         words::check(text)?;
         let condition = Self(expression);
         for alert in sample::alerts() {
@@ -255,7 +211,7 @@ impl Template {
             .map_err(|error| Mistake::of(text, &guarded, &error))?;
         let own = |path: &String| !more.contains_key(path.split('.').next().unwrap_or_default());
         let found = found.into_iter().filter(own).collect();
-        names::check(text, &found, names::DELIVERED)?;
+        scope::check(text, &found, scope::TEMPLATE)?;
         let template = Self(engine);
         for alert in sample::alerts() {
             let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);
@@ -299,17 +255,12 @@ impl io::Write for Capped {
 
 /// The success word of a receiver: an expression over `status` and `body`, such as `body.errcode == 0`.
 #[derive(Debug)]
-pub struct Success(Expression<'static, 'static>);
+pub struct Success(minijinja::Expression<'static, 'static>);
 
 impl Success {
     /// Compiles it. Only `status` and `body` may be named; what the body holds is the receiver's.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let (expression, _) = expression(text)?;
-        names::check(
-            text,
-            &expression.undeclared_variables(true),
-            names::ANSWERED,
-        )?;
+        let (expression, _) = expression(text, scope::SUCCESS)?;
         Ok(Self(expression))
     }
 
@@ -324,15 +275,16 @@ impl Success {
     }
 }
 
-fn expression(text: &str) -> Result<(Expression<'static, 'static>, Guarded), Mistake> {
+fn expression(
+    text: &str,
+    scope: scope::Scope,
+) -> Result<(minijinja::Expression<'static, 'static>, Guarded), Mistake> {
     if text.trim().is_empty() {
         let message = "the expression is empty: write one such as `severity == 'critical'`";
         return Err(Mistake::at(text, 0, message));
     }
-    let guarded = guard::expression(text);
-    let compiled = ENGINE.compile_expression_owned(guarded.text.clone());
-    match compiled {
-        Ok(expression) => Ok((expression, guarded)),
-        Err(error) => Err(Mistake::of(text, &guarded, &error)),
-    }
+    let (expression, guarded) = expression::compiled(&ENGINE, text)?;
+    scope::check(text, &expression.undeclared_variables(true), scope)?;
+    known::check(text)?;
+    Ok((expression, guarded))
 }

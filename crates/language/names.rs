@@ -1,143 +1,40 @@
-//! Which names an expression may use, and what the nearest one is to a name it may not.
+//! The names that an expression of a mapping uses, as a small set: only these parts of a callback are read.
 
-use std::collections::HashSet;
-
-use super::{ENGINE, Mistake, nearest};
-
-/// What may stand after a name and a dot.
-pub(super) enum Parts {
-    /// Nothing: it is a text or a number.
-    None,
-    /// One of these.
-    These(&'static [&'static str]),
-    /// Anything: the keys are the vendor's, the operator's or the receiver's.
-    Any,
-}
-
-/// The names in one place of the config.
-pub(super) type Scope = &'static [(&'static str, Part)];
-pub(super) type Part = fn() -> Parts;
-
-const TEXT: Part = || Parts::None;
-const FREE: Part = || Parts::Any;
-const RESOURCE: Part = || Parts::These(&["type", "id", "name", "region", "account"]);
-const METRIC: Part = || Parts::These(&["name", "value", "comparator", "threshold", "unit"]);
-const RAW: Part = || {
-    Parts::These(&[
-        "severity",
-        "status",
-        "starts_at",
-        "ends_at",
-        "value",
-        "threshold",
-    ])
-};
-
-/// What a route can ask. Not `id`: an alert has none before it is stored.
-pub(super) const ROUTED: Scope = &[
-    ("source", TEXT),
-    ("message_id", TEXT),
-    ("fingerprint", TEXT),
-    ("status", TEXT),
-    ("severity", TEXT),
-    ("title", TEXT),
-    ("description", TEXT),
-    ("resource", RESOURCE),
-    ("metric", METRIC),
-    ("starts_at", TEXT),
-    ("ends_at", TEXT),
-    ("received_at", TEXT),
-    ("labels", FREE),
-    ("links", FREE),
-    ("raw", RAW),
+/// Every name of a mapping. [`super::scope`] says which of them a place allows.
+pub const ALL: &[&str] = &[
+    "body", "text", "query", "form", "headers", "method", "path", "received", "item", "tables",
+    "id", "reason", "facts",
 ];
 
-/// What a template of a sink can use.
-pub(super) const DELIVERED: Scope = &[
-    ("id", TEXT),
-    ("source", TEXT),
-    ("message_id", TEXT),
-    ("fingerprint", TEXT),
-    ("status", TEXT),
-    ("severity", TEXT),
-    ("title", TEXT),
-    ("description", TEXT),
-    ("resource", RESOURCE),
-    ("metric", METRIC),
-    ("starts_at", TEXT),
-    ("ends_at", TEXT),
-    ("received_at", TEXT),
-    ("labels", FREE),
-    ("links", FREE),
-    ("raw", RAW),
-    ("alert", FREE),
-    ("delivery_id", TEXT),
-    ("attempt", TEXT),
-    ("redriven", TEXT),
-];
+/// A set of names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Names(u16);
 
-/// What a success word can use.
-pub(super) const ANSWERED: Scope = &[("status", TEXT), ("body", FREE)];
-
-/// Refuses the first name (in the order of the text) that is not in scope.
-pub(super) fn check(text: &str, found: &HashSet<String>, scope: Scope) -> Result<(), Mistake> {
-    let mistakes = found.iter().filter_map(|path| {
-        let message = fault(path, scope)?;
-        Some(Mistake::at(text, place(text, path), message))
-    });
-    match mistakes.min_by_key(|m| (m.line, m.column)) {
-        None => Ok(()),
-        Some(mistake) => Err(mistake),
+impl Names {
+    /// The set with `name` in it.
+    #[must_use]
+    pub fn with(self, name: &str) -> Self {
+        let bit = ALL.iter().position(|known| *known == name);
+        Self(self.0 | bit.map_or(0, |bit| 1 << bit))
     }
-}
 
-fn fault(path: &str, scope: Scope) -> Option<String> {
-    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
-    let Some((_, parts)) = scope.iter().find(|(known, _)| *known == name) else {
-        let global = ENGINE.globals().any(|(known, _)| known == name);
-        let names = scope.iter().map(|(known, _)| *known);
-        return (!global).then(|| format!("unknown name `{name}`{}", hint(name, names)));
-    };
-    let part = rest.split('.').next().unwrap_or_default();
-    match parts() {
-        _ if part.is_empty() => None,
-        // Labels are texts; deeper than that there is nothing.
-        Parts::Any if name == "labels" && rest.contains('.') => Some(format!(
-            "`labels.{part}` is a text and has no parts: a label with a dot is written `labels['{rest}']`"
-        )),
-        Parts::Any => None,
-        Parts::None => Some(format!("`{name}` is one value and has no part `{part}`")),
-        Parts::These(known) if known.contains(&part) => None,
-        Parts::These(known) => Some(format!(
-            "`{name}` has no part `{part}`{}",
-            hint(part, known.iter().copied())
-        )),
+    /// Whether `name` is in it.
+    #[must_use]
+    pub fn has(self, name: &str) -> bool {
+        let alone = Self::default().with(name);
+        alone.0 != 0 && self.0 & alone.0 == alone.0
     }
-}
 
-/// `: did you mean ...?` with the nearest word, or all of them where none is near.
-fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(word, known.clone()) {
-        Some(candidate) => format!(": did you mean `{candidate}`?"),
-        None => format!(": known are {}", known.collect::<Vec<_>>().join(", ")),
+    /// Both sets.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
-}
 
-/// The byte of the text at which the path is a word of its own. The parser reports names without their places.
-fn place(text: &str, path: &str) -> usize {
-    let name = path.split('.').next().unwrap_or(path);
-    let whole = |needle: &str| {
-        text.match_indices(needle)
-            .map(|(at, _)| at)
-            .find(|&at| is_word(text, at, needle.len()))
-    };
-    whole(path).or_else(|| whole(name)).unwrap_or_default()
-}
-
-/// Whether these bytes of the text are a whole word.
-pub(super) fn is_word(text: &str, at: usize, len: usize) -> bool {
-    let inner = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '\'' | '"');
-    let before = text.get(..at).and_then(|t| t.chars().next_back());
-    let after = text.get(at + len..).and_then(|t| t.chars().next());
-    !before.is_some_and(inner) && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    /// `name` alone, if it is in the set.
+    #[must_use]
+    pub fn only(self, name: &str) -> Self {
+        let alone = Self::default().with(name);
+        Self(self.0 & alone.0)
+    }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use campanile_model::{Severity, Status, UnknownWord};
 
 use super::Mistake;
-use super::names::is_word;
+use super::scope::is_word;
 
 /// Refuses `severity == 'crit'`, `status in ['fired']` and `severity >= 'warning'`.
 pub(super) fn check(text: &str) -> Result<(), Mistake> {

@@ -1,17 +1,17 @@
 //! # What it sends
 //!
-//! This is Alertmanager's own door: what Prometheus, vmalert, Thanos, Loki and `amtool` send *to* an Alertmanager, by
-//! `POST /api/v2/alerts`. The body is a list of alerts with `labels`, `annotations`, `startsAt`, `endsAt` and
-//! `generatorURL`. Prometheus sends an alert that fires again every minute or so, with an `endsAt` a few minutes ahead,
-//! and one that is over for a quarter of an hour, with the `endsAt` at which it was over.
-//! (What an Alertmanager itself sends to its webhooks is another form: see `alertmanager`.)
-//! `vmalert` and `prometheus` are no providers of their own: this is theirs.
+//! This is the API of Alertmanager itself. Prometheus, vmalert, Thanos, Loki and `amtool` send alerts *to* an Alertmanager
+//! with `POST /api/v2/alerts`. The body is a list of alerts with `labels`, `annotations`, `startsAt`, `endsAt` and
+//! `generatorURL`. Prometheus repeats a firing alert about once a minute, with an `endsAt` a few minutes in the future. It
+//! repeats a resolved alert for 15 minutes, with the `endsAt` at which it was resolved.
+//! (An Alertmanager sends another form to its webhooks: see `alertmanager`.)
+//! `vmalert` and `prometheus` are not separate providers: they use this one.
 //!
 //! # Point it here
 //!
-//! Where a tool wants an Alertmanager, give it the host of this gateway: `/api/v2/alerts` is served as Alertmanager
-//! serves it, for the first source that believes the sender by `token`, `allow_from` or `open`. Set the token there as
-//! a Bearer token, or as the password of HTTP Basic. In `prometheus.yml`:
+//! Where a tool needs the address of an Alertmanager, enter the host of this gateway. The gateway serves `/api/v2/alerts`
+//! as Alertmanager does, for the first source that accepts the sender by `token`, `allow_from` or `open`. Set the token in
+//! the tool as a Bearer token, or as the password of HTTP Basic. In `prometheus.yml`:
 //!
 //! ```yaml
 //! alerting:
@@ -22,30 +22,30 @@
 //!
 //! For vmalert: `-notifier.url=http://gateway.example.com:8080 -notifier.bearerToken=<token>`.
 //!
-//! With several sources, or with a `key` instead of a token, give the source's own address too:
-//! `path_prefix: /callback/alertmanager-api/<name>/<key>`; Prometheus puts `/api/v2/alerts` behind it.
+//! With several sources, or with a `key` instead of a token, also set the path of the source:
+//! `path_prefix: /callback/alertmanager-api/<name>/<key>`. Prometheus appends `/api/v2/alerts` to it.
 //!
 //! # How it is read
 //!
-//! Each entry of the list is one alert. An `endsAt` that was reached when it came is resolved, as for Alertmanager; any
-//! other is firing, and its `endsAt` is not an end but the time at which Alertmanager would stop waiting for more.
+//! Each entry of the list is one alert. If its `endsAt` is not later than the time of arrival, the alert is resolved. Any
+//! other alert is firing. Its `endsAt` is then not an end: it is the time at which Alertmanager would stop waiting for more.
 //!
-//! The problem is its labels, without empty ones. The message id is the problem, `startsAt` and the status, so that
-//! what Prometheus sends again is a duplicate. Without `startsAt`, as from `amtool`, the `endsAt` of a resolved alert
-//! stands for it, and else the span of five minutes in which it came.
+//! The fingerprint is made from the labels that are not empty. The message id is the fingerprint, `startsAt` and the
+//! status, so an alert that Prometheus repeats is a duplicate. If `startsAt` is absent, as from `amtool`, the message id has
+//! the `endsAt` of a resolved alert, or the five minutes in which a firing alert arrived.
 //!
-//! The label `severity` is read by the usual words (`critical`, `page`, `error`, `high`, `warning`, `info`, `none`...);
-//! a word that is not known is `unknown`. The title is the annotation `summary` or `title`, else the label `alertname`;
-//! the description is `description`, `message` or `summary`. The resource is the most specific object that the labels
+//! The severity comes from the label `severity`, by the usual words (`critical`, `page`, `error`, `high`, `warning`, `info`,
+//! `none`...). Any other word is `unknown`. The title is the annotation `summary` or `title`, else the label `alertname`.
+//! The description is `description`, `message` or `summary`. The resource is the most specific object that the labels
 //! name: pod, container, deployment, node, host, device, service, instance. The address of an exporter such as
-//! kube-state-metrics is used only where no other label says what is broken. The region is `region`, else `cluster`.
+//! kube-state-metrics is used only if no other label names a resource. The region is `region`, else `cluster`.
 //! For `DatasourceNoData` and `DatasourceError` of Grafana the title names the rule.
 //!
 //! # What is not kept
 //!
-//! Other annotations, and the `endsAt` of a firing alert: an alert of which nothing more is heard stays firing here,
-//! where Alertmanager would call it over. Silences, inhibition and grouping are Alertmanager's and not done here; its
-//! other paths are not served. A change of an annotation under one `startsAt` is a duplicate, counted as a conflict.
+//! Other annotations, and the `endsAt` of a firing alert. A firing alert that is not repeated stays firing here, but
+//! Alertmanager would resolve it. Silences, inhibition and grouping of Alertmanager do not apply here. Its other paths are
+//! not served. A changed annotation under the same `startsAt` is a duplicate, counted as a conflict.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -56,7 +56,6 @@ use serde_json::{Value, json};
 use crate::about::{About, Route, Setting, SettingKind};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
-use crate::parse::resource::broken;
 use crate::parse::table::Table;
 use crate::parse::{fields, table, time};
 use crate::provider::Provider;
@@ -64,11 +63,12 @@ use crate::reading::Reading;
 use crate::source::Source;
 use crate::trust::authorization;
 use crate::trust::proof::Proof;
+use campanile_language::resource::broken;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Fingerprint, Link, Report, Severity, Status};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct AlertmanagerApi;
 
@@ -79,18 +79,18 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     routes: vec![Route {
         path: "/api/v2/alerts",
         methods: &["POST"],
-        doc: "Takes alerts as the API of Alertmanager does.",
+        doc: "Accepts alerts as the API of Alertmanager does.",
     }],
     settings: vec![
         Setting {
             name: "token",
             kind: SettingKind::Token,
-            doc: "The Bearer token, or the password of HTTP Basic. A list while it is being rotated.",
+            doc: "The Bearer token, or the password of HTTP Basic. During rotation: a list of the old and the new one.",
         },
         Setting {
             name: "user",
             kind: SettingKind::User,
-            doc: "The user of HTTP Basic. Left out, any user does.",
+            doc: "The user name of HTTP Basic. Default: any user name.",
         },
     ],
     proof: "bearer token or basic or path key".into(),
@@ -101,7 +101,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
 
 const NAME: &str = "alertmanager-api";
 
-/// How long Alertmanager waits for more of an alert that says no end.
+/// How long Alertmanager waits for a repetition of an alert without `endsAt`.
 const SPAN_SECONDS: i64 = 300;
 
 const WORDS: &Table = &[
@@ -174,7 +174,7 @@ impl Provider for AlertmanagerApi {
         Ok(reading)
     }
 
-    /// Alertmanager answers nothing but 200 to what it takes, and one sentence as a JSON string to what it does not.
+    /// Alertmanager answers 200 without a body to what it accepts, and one sentence as a JSON string to what it refuses.
     fn answer(&self, _: &Callback, outcome: &Outcome<'_>) -> Answer {
         match outcome.status() {
             200 => Answer::text(200, ""),
@@ -183,7 +183,7 @@ impl Provider for AlertmanagerApi {
     }
 }
 
-/// One entry of the list, which stands at `place`.
+/// Reads one entry of the list; `place` names it in errors.
 fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result<Report, Fault> {
     let labels = texts(item.get("labels"));
     if labels.is_empty() {
@@ -192,7 +192,7 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
     }
     let annotations = texts(item.get("annotations"));
     let time = |name: &str| time::moment(item.get(name), &format!("{place}.{name}"));
-    // The end decides the status, so it must be readable. The start is left out where it is not.
+    // The end decides the status, so it must be readable. An unreadable start is left out.
     let ends_at = time("endsAt")?;
     let starts_at = time("startsAt").ok().flatten();
     let status = status(ends_at, call.received_at);
@@ -245,8 +245,8 @@ fn report(item: &Value, place: &str, call: &Callback, source: &Source) -> Result
     Ok(report)
 }
 
-/// Grafana calls each alert of a rule whose data source fails `DatasourceNoData` or `DatasourceError`; the rule is in a
-/// label.
+/// Grafana gives the name `DatasourceNoData` or `DatasourceError` to each alert of a rule whose data source fails. The
+/// rule is in a label.
 fn grafana_rule(labels: &BTreeMap<String, String>) -> Option<String> {
     let name = labels
         .get("alertname")
@@ -254,7 +254,7 @@ fn grafana_rule(labels: &BTreeMap<String, String>) -> Option<String> {
     Some(format!("{name}: {}", labels.get("rulename")?))
 }
 
-/// Over is what has an end that was reached when it came.
+/// An alert is resolved if its end is not later than the time of arrival.
 fn status(ends_at: Option<Timestamp>, received_at: Option<Timestamp>) -> Status {
     match (ends_at, received_at) {
         (Some(ends_at), Some(received_at)) if ends_at <= received_at => Status::Resolved,
@@ -262,7 +262,7 @@ fn status(ends_at: Option<Timestamp>, received_at: Option<Timestamp>) -> Status 
     }
 }
 
-/// A map of texts, in the order of its names, without empty values: for Alertmanager those are not there.
+/// A map of texts, in the order of its names, without empty values. Alertmanager treats an empty value as absent.
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
     let pairs = map.and_then(Value::as_object).into_iter().flatten();
     pairs

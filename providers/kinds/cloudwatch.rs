@@ -1,34 +1,35 @@
 //! # What it sends
 //!
-//! AWS `CloudWatch` tells an SNS topic when an alarm changes its state, and SNS posts that to each HTTPS subscription:
-//! an envelope in JSON (sent as `text/plain`) with the alarm as JSON text in `Message`. SNS signs each with RSA
-//! (`SignatureVersion` 1: SHA-1, 2: SHA-256). It sends again what is answered 5xx or not within 15 seconds; a 4xx it
-//! does not.
+//! AWS `CloudWatch` notifies an SNS topic when an alarm changes its state, and SNS posts the notification to each HTTPS
+//! subscription. It is an envelope in JSON (sent as `text/plain`) with the alarm as JSON text in `Message`. SNS signs each
+//! message with RSA (`SignatureVersion` 1: SHA-1, 2: SHA-256). It sends a message again after an answer of 5xx, or if there
+//! is no answer within 15 seconds, but not after an answer of 4xx.
 //!
 //! # Point it here
 //!
 //! List the topics in the source: `topics = ["arn:aws:sns:eu-west-1:111122223333:ops"]`. In the SNS console create a
-//! subscription of each, protocol HTTPS, endpoint `https://<gateway>/callback/cloudwatch/<name>`, without raw message
-//! delivery, which is not signed. SNS asks for confirmation; the gateway gives it by itself, for listed topics only.
-//! The gateway must be able to reach `sns.<region>.amazonaws.com`. A `key` behind the address may be set beside it.
+//! subscription for each topic: protocol HTTPS, endpoint `https://<gateway>/callback/cloudwatch/<name>`. Leave raw message
+//! delivery off: raw messages are not signed. SNS asks for confirmation. The gateway confirms automatically, but only for
+//! listed topics. The gateway must be able to reach `sns.<region>.amazonaws.com`. A `key` at the end of the path can be set
+//! in addition.
 //!
 //! # How it is read
 //!
-//! A message is believed if its topic is listed and its signature holds under the certificate at `SigningCertURL`, which
-//! must be at `https://sns.<region>.amazonaws.com` (or `.com.cn`) and valid at the time.
+//! A message is accepted if its topic is listed and its signature is valid under the certificate at `SigningCertURL`. The
+//! certificate must be at `https://sns.<region>.amazonaws.com` (or `.com.cn`) and valid at the time of arrival.
 //!
-//! `NewStateValue` is the status: `ALARM` is firing, `OK` is resolved; `INSUFFICIENT_DATA` is answered as success and is
-//! no alert. The message id is SNS's `MessageId`, the same on every try. The problem is `AlarmArn`, else account, region
-//! and name of the alarm. `StateChangeTime`, else the envelope's `Timestamp`, is when it began or ended.
-//! `CloudWatch` knows no severities: set `severity` in the source. The measured value is read from `NewStateReason`
-//! where it stands in brackets. Dimensions become labels. The resource is the most specific
-//! dimension: a pod, service, target group or instance before the cluster or the zone in which it is.
+//! `NewStateValue` is the status: `ALARM` is firing, `OK` is resolved. `INSUFFICIENT_DATA` is answered as success and is
+//! not an alert. The message id is the `MessageId` of SNS, which is the same on every attempt. The fingerprint is made from
+//! `AlarmArn`, else from account, region and name of the alarm. `StateChangeTime`, else the envelope's `Timestamp`, is the
+//! start or the end. `CloudWatch` has no severities: set `severity` in the source. The measured value is read from
+//! `NewStateReason` if it is in brackets there. Dimensions become labels. The resource is the most
+//! specific dimension: a pod, service, target group or instance before the cluster or the zone that contains it.
 //!
 //! # What is not kept
 //!
-//! Other fields of the alarm and of its trigger; metrics of metric-math alarms. What comes through a listed topic and is
-//! no alarm is kept for review. `Timestamp` may be of any age: SNS tries for up to an hour, and a message that is played
-//! again is a duplicate. The issuer of the certificate is not checked beyond TLS to its host.
+//! Other fields of the alarm and of its trigger; metrics of metric-math alarms. A message of a listed topic that is not an
+//! alarm is quarantined. `Timestamp` may have any age: SNS retries for up to an hour, and a replayed message is a
+//! duplicate. The issuer of the certificate is not checked beyond TLS to its host.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -51,7 +52,7 @@ use campanile_model::Fault;
 use campanile_model::body;
 use campanile_model::{Fingerprint, Report, Status};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct CloudWatch;
 
@@ -62,7 +63,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     settings: vec![Setting {
         name: "topics",
         kind: SettingKind::Topics,
-        doc: "The topics that are believed and whose subscriptions are confirmed, by their ARN.",
+        doc: "The topics whose messages are accepted and whose subscriptions are confirmed, by their ARN.",
     }],
     proof: "RSA signature + listed topic".into(),
     message_id: "MessageId".into(),
@@ -141,10 +142,11 @@ impl Provider for CloudWatch {
         match text(envelope, "Type").as_deref() {
             Some("Notification") => notification(envelope, source),
             Some("SubscriptionConfirmation") => ENVELOPE.confirmation(envelope, source),
-            Some("UnsubscribeConfirmation") => {
-                Ok(Reading::ignored("the subscription was taken back"))
-            }
-            _ => Err(Fault::new("body.Type", "missing, or none that SNS sends")),
+            Some("UnsubscribeConfirmation") => Ok(Reading::ignored("the subscription was removed")),
+            _ => Err(Fault::new(
+                "body.Type",
+                "missing, or not a type that SNS sends",
+            )),
         }
     }
 
@@ -166,7 +168,7 @@ fn is_at_aws(url: &str) -> bool {
 fn notification(envelope: &Object, source: &Source) -> Result<Reading, Fault> {
     let id = text(envelope, "MessageId");
     let id = id.ok_or_else(|| Fault::new("body.MessageId", "missing or empty"))?;
-    let no_alarm = || Fault::new("body.Message", "not an alarm of CloudWatch in JSON");
+    let no_alarm = || Fault::new("body.Message", "not a CloudWatch alarm in JSON");
     let message = text(envelope, "Message").ok_or_else(no_alarm)?;
     let Ok(Value::Object(alarm)) = body::json(&message) else {
         return Err(no_alarm());
@@ -177,10 +179,12 @@ fn notification(envelope: &Object, source: &Source) -> Result<Reading, Fault> {
         "ALARM" => Status::Firing,
         "OK" => Status::Resolved,
         "INSUFFICIENT_DATA" => {
-            return Ok(Reading::ignored("CloudWatch has too little data to know"));
+            return Ok(Reading::ignored(
+                "CloudWatch does not have enough data for a state",
+            ));
         }
         _ => {
-            let problem = "missing, or none of ALARM, OK and INSUFFICIENT_DATA";
+            let problem = "missing, or not one of ALARM, OK, INSUFFICIENT_DATA";
             return Err(Fault::new("body.Message.NewStateValue", problem));
         }
     };
@@ -252,8 +256,8 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
     report
 }
 
-/// The metric of a trigger. An alarm on an anomaly or on an expression has its metrics in a list, one level deeper; the
-/// first one that is a metric counts.
+/// The metric of a trigger. An alarm on an anomaly or on an expression has its metrics in a list, one level deeper. The
+/// first metric of the list is used.
 fn metric(trigger: &Object) -> &Object {
     let listed = trigger.get("Metrics").and_then(Value::as_array);
     let mut metrics = listed

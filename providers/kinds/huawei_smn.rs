@@ -1,35 +1,35 @@
 //! # What it sends
 //!
-//! Huawei Cloud Eye (CES) tells an SMN topic when an alarm begins or ends, and SMN posts that to each HTTPS subscription:
-//! an envelope in JSON with the alarm in `message`, as JSON text in the default form (`message_type`, `alarm_status`,
-//! `template_variable`...) or in that of the JSON template (`version` and `data`). SMN signs each with RSA and SHA-256,
-//! and sends again what is answered 5xx.
+//! Huawei Cloud Eye (CES) notifies an SMN topic when an alarm begins or ends, and SMN posts the notification to each HTTPS
+//! subscription. It is an envelope in JSON with the alarm in `message`, as JSON text in the default form (`message_type`,
+//! `alarm_status`, `template_variable`...) or in the form of the JSON template (`version` and `data`). SMN signs each message
+//! with RSA and SHA-256, and sends it again after an answer of 5xx.
 //!
 //! # Point it here
 //!
 //! List the topics in the source: `topics = ["urn:smn:cn-north-4:<project>:alarms"]`. In the SMN console add a
-//! subscription of each, protocol HTTPS, endpoint `https://<gateway>/callback/huawei-smn/<name>`. SMN asks for
-//! confirmation; the gateway gives it by itself, for listed topics only. The gateway must be able to reach
-//! `smn.<region>.myhuaweicloud.com`. A `key` behind the address may be set beside it.
+//! subscription for each topic: protocol HTTPS, endpoint `https://<gateway>/callback/huawei-smn/<name>`. SMN asks for
+//! confirmation. The gateway confirms automatically, but only for listed topics. The gateway must be able to reach
+//! `smn.<region>.myhuaweicloud.com`. A `key` at the end of the path can be set in addition.
 //!
 //! # How it is read
 //!
-//! A message is believed if its topic is listed and its signature holds under the certificate at `signing_cert_url`,
-//! which must be at `https://smn.<region>.myhuaweicloud.com` (`.cn`, `.eu`) and valid at the time.
+//! A message is accepted if its topic is listed and its signature is valid under the certificate at `signing_cert_url`. The
+//! certificate must be at `https://smn.<region>.myhuaweicloud.com` (`.cn`, `.eu`) and valid at the time of arrival.
 //!
-//! `alarm_status` (`alarm`, `ok`) is the status, in the template's form `IsAlarm`. The message id is `message_id`. The
-//! problem is `alarm_id` and `dimension`, or the template's `AlarmRuleName`, `ResourceId` and `MetricName`. `AlarmLevel`
-//! is the severity: Critical, Major (error), Minor (warning), Informational. `time`, or `AlarmTime` where it can be read,
-//! else the envelope's `timestamp`, is when it began or ended.
+//! `alarm_status` (`alarm`, `ok`) is the status; in the form of the JSON template it is `IsAlarm`. The message id is
+//! `message_id`. The fingerprint is made from `alarm_id` and `dimension`, or from the template's `AlarmRuleName`,
+//! `ResourceId` and `MetricName`. `AlarmLevel` is the severity: Critical, Major (error), Minor (warning), Informational.
+//! The start or the end is `time`, or `AlarmTime` if it can be read, else the envelope's `timestamp`.
 //!
-//! A `message` that is no JSON, as log alarms send it, is one firing alert: `subject` is its title, and topic and subject
-//! are the problem. Nothing in it says that something is over.
+//! A `message` that is not JSON, as log alarms send it, is one firing alert. Its title is `subject`, and its fingerprint is
+//! made from topic and subject. Nothing in it shows that a problem is resolved.
 //!
 //! # What is not kept
 //!
-//! Other fields of the alarm and the parts of `template_variable` that are not named here. JSON of another form is kept
-//! for review. The hosts at which a subscription may be confirmed are those seen in use, not a published list. The issuer
-//! of the certificate is not checked beyond TLS to its host.
+//! Other fields of the alarm and the parts of `template_variable` that are not named here. JSON of another form is
+//! quarantined. The hosts at which a subscription may be confirmed were seen in use; Huawei publishes no list of them. The
+//! issuer of the certificate is not checked beyond TLS to its host.
 
 use std::sync::LazyLock;
 
@@ -52,7 +52,7 @@ use campanile_model::Fault;
 use campanile_model::body;
 use campanile_model::{Fingerprint, Report, Severity, Status};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct HuaweiSmn;
 
@@ -63,7 +63,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     settings: vec![Setting {
         name: "topics",
         kind: SettingKind::Topics,
-        doc: "The topics that are believed and whose subscriptions are confirmed, by their URN.",
+        doc: "The topics whose messages are accepted and whose subscriptions are confirmed, by their URN.",
     }],
     proof: "RSA signature + listed topic".into(),
     message_id: "message_id".into(),
@@ -146,10 +146,11 @@ impl Provider for HuaweiSmn {
         match text(envelope, "type").as_deref() {
             Some("Notification") => notification(envelope, source).map(Reading::one),
             Some("SubscriptionConfirmation") => ENVELOPE.confirmation(envelope, source),
-            Some("UnsubscribeConfirmation") => {
-                Ok(Reading::ignored("the subscription was taken back"))
-            }
-            _ => Err(Fault::new("body.type", "missing, or none that SMN sends")),
+            Some("UnsubscribeConfirmation") => Ok(Reading::ignored("the subscription was removed")),
+            _ => Err(Fault::new(
+                "body.type",
+                "missing, or not a type that SMN sends",
+            )),
         }
     }
 
@@ -171,7 +172,7 @@ fn is_at_smn(url: &str) -> bool {
         .is_some_and(is_region)
 }
 
-/// `https://console.huaweicloud.com/...`, or a region's.
+/// `https://console.huaweicloud.com/...`, or the console of a region.
 fn is_at_console(url: &str) -> bool {
     let host = https_host(url).unwrap_or_default();
     let console = host.strip_suffix("console.huaweicloud.com");
@@ -305,7 +306,7 @@ fn from_template(data: &Object, id: String, source: &Source) -> Result<Report, F
     Ok(report)
 }
 
-/// A message in words.
+/// A message that is plain text.
 fn from_text(envelope: &Object, message: String, id: String, source: &Source) -> Report {
     let [topic, subject] = ["topic_urn", "subject"].map(|name| text(envelope, name));
     let first_line = message.lines().next().unwrap_or("alert").to_owned();

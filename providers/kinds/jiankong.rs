@@ -1,36 +1,37 @@
 //! # What it sends
 //!
-//! 監控專家 and 监控宝 (Cloudwise) call one URL for a fault and for its end: by `GET` with everything in the query, by
-//! `POST` as a form, or (since version 6) by `POST` as JSON with the same names. The names are `msg_id`, `task_id`,
-//! `task_user_id`, `task_type`, `task_name`, `task_summary`, `server_id`, `fault_time`, `content` and `token`; `GET` adds
-//! `task_status`, `POST` adds `message_type`, `message_status` and `message_detail`.
+//! 監控專家 and 监控宝 (Cloudwise) call one URL for a fault and for its end. They use `GET` with all parameters in the query,
+//! `POST` with a form, or (since version 6) `POST` with JSON under the same names. The names are `msg_id`, `task_id`,
+//! `task_user_id`, `task_type`, `task_name`, `task_summary`, `server_id`, `fault_time`, `content` and `token`. `GET` adds
+//! `task_status`. `POST` adds `message_type`, `message_status` and `message_detail`.
 //!
 //! # Point it here
 //!
 //! In the console, under notification settings, URL callback: enter `https://<gateway>/callback/jiankong/<name>`, choose
-//! `POST` (the vendor recommends it; it says more), and copy the callback token shown there into
-//! `token = { file = "..." }` of the source. The token proves `msg_id`, `task_id` and `fault_time`, not the status and
-//! not the text; a key at the end of the path can be set beside it.
+//! `POST` (the vendor recommends it, and it has more fields), and copy the callback token shown there into
+//! `token = { file = "..." }` of the source. The token proves `msg_id`, `task_id` and `fault_time`, but neither the status
+//! nor the text. A key at the end of the path can be set in addition.
 //!
 //! # How it is read
 //!
-//! On `GET`, `task_status` 1 is firing and 0 is resolved; on `POST`, `message_status` 1 is firing and 2 is resolved.
-//! Where a parameter stands twice, the last one holds. The message id is `msg_id`. The problem is `task_id`, `task_type`,
-//! `server_id`, and the metric of `message_detail` where there is one.
+//! On `GET`, `task_status` 1 is firing and 0 is resolved. On `POST`, `message_status` 1 is firing and 2 is resolved.
+//! If a parameter occurs twice, the last one counts. The message id is `msg_id`. The fingerprint is made from `task_id`,
+//! `task_type`, `server_id`, and the metric of `message_detail` if there is one.
 //!
-//! A fault (`message_type` 1, or any `GET`) is critical, a reminder (2) a warning, another word `unknown`. `severities`
-//! in the source maps `task_type` and is asked first; `severity` in the source holds where `message_type` is missing.
+//! A fault (`message_type` 1, or any `GET`) is critical, a reminder (2) is a warning, and any other word is `unknown`.
+//! `severities` in the source maps `task_type` and has priority. `severity` in the source applies if `message_type` is
+//! missing.
 //!
-//! `fault_time` is documented as when the fault happened, on a recovery too. So it is always the beginning; when the
-//! problem ended is not said, and `ends_at` stays empty.
+//! The vendor documents `fault_time` as the time of the fault, also on a recovery. So it is always the start. The vendor
+//! does not send the time of the end, and `ends_at` stays empty.
 //!
-//! `content` is decoded once more, because the vendor encodes it twice on `POST` and not always on `GET`: only if it is
-//! wholly in the alphabet of an encoder and, on `GET`, has a `%XX`. `message_detail` gives the metric's name, comparator
-//! and unit; its `value` is the threshold of the rule, as the vendor's example shows.
+//! `content` is decoded once more, because the vendor encodes it twice on `POST` and sometimes on `GET`. It is decoded only
+//! if all its characters are ones that an encoder writes and, on `GET`, if it has a `%XX`. `message_detail` gives the
+//! metric's name, comparator and unit. Its `value` is the threshold of the rule, as in the vendor's example.
 //!
 //! # What is not kept
 //!
-//! `token`, parameters that are not named here, and a `message_detail` that is no JSON object.
+//! `token`, parameters that are not named here, and a `message_detail` that is not a JSON object.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -52,7 +53,7 @@ use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Fingerprint, Metric, Report, Resource, Severity, Status};
 use campanile_model::{body, charset};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct Jiankong;
 
@@ -64,7 +65,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     settings: vec![Setting {
         name: "token",
         kind: SettingKind::Token,
-        doc: "The callback token that the console shows. Two while one is being replaced.",
+        doc: "The callback token that the console shows. During rotation: a list of the old and the new one.",
     }],
     proof: "MD5 token".into(),
     message_id: "msg_id".into(),
@@ -73,7 +74,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     ..About::default()
 });
 
-/// The vendor asks for no more, in characters.
+/// The longest answer that the vendor documents, in characters.
 const ANSWER_CHARS_MAX: usize = 100;
 
 const MESSAGE_TYPES: &Table = &[("1", Severity::Critical), ("2", Severity::Warning)];
@@ -183,7 +184,7 @@ impl Provider for Jiankong {
     }
 }
 
-/// The same for firing and resolved: `load: 118.144.76.75(2)`.
+/// The title, the same for firing and resolved: `load: 118.144.76.75(2)`.
 fn title(resource: &Resource, task_id: &str) -> String {
     let name = resource
         .name
@@ -195,7 +196,7 @@ fn title(resource: &Resource, task_id: &str) -> String {
     }
 }
 
-/// What a call says, wherever it says it: in the query, in a form, or in a JSON object.
+/// The parameters of a call: in the query, in a form, or in a JSON object.
 #[derive(Clone, Copy)]
 pub(crate) struct Said<'a> {
     call: &'a Callback,
@@ -227,7 +228,7 @@ impl<'a> Said<'a> {
         self.form
     }
 
-    /// The decoded value just as it is, blanks included: so it is signed. The last one of a name, as PHP reads it.
+    /// The decoded value with its blanks, because the vendor signs it so. The last one of a name counts, as in PHP.
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
         match self.form {
             Form::Params(params) => params
@@ -242,7 +243,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// The value without blanks around it; nothing when that is empty.
+    /// The value without blanks around it; nothing if that is empty.
     fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         let text = match self.value(name)? {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
@@ -265,14 +266,14 @@ impl<'a> Said<'a> {
         format!("{part}.{name}")
     }
 
-    /// What the token signs, before the callback token itself.
+    /// The part of the signed text before the callback token.
     fn signed(&self) -> String {
         ["msg_id", "task_id", "fault_time"]
             .map(|name| self.value(name).unwrap_or_default())
             .concat()
     }
 
-    /// The status, and the word for it. The two methods have different words: 0 ends a problem on `GET`, 2 on `POST`.
+    /// The status, and the vendor's word for it. The words differ by method: 0 is resolved on `GET`, 2 on `POST`.
     fn status(&self) -> Result<(Status, Cow<'a, str>), Fault> {
         let (name, over) = if self.call.method == "GET" {
             ("task_status", "0")
@@ -306,7 +307,7 @@ impl<'a> Said<'a> {
         (severity, Some(word.into_owned()))
     }
 
-    /// The text for people, decoded once more if the sender encoded it once more.
+    /// The description, decoded once more if the sender encoded it twice.
     fn content(&self) -> Cow<'a, str> {
         let again = if self.call.method == "GET" {
             Again::WhenPercentIsThere
@@ -321,7 +322,7 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// The rule in `message_detail`, as far as there is one.
+    /// The rule in `message_detail`, if there is one.
     fn metric(&self) -> Metric {
         let detail = self.value("message_detail").unwrap_or_default();
         let Ok(Value::Object(detail)) = body::json(&detail) else {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::Provider;
 
-/// One of each.
+/// Every coded provider.
 pub(crate) fn coded() -> [Arc<dyn Provider>; 7] {
     [
         Arc::new(alertmanager_api::AlertmanagerApi),

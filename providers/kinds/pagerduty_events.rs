@@ -1,34 +1,34 @@
 //! # What it sends
 //!
-//! Whatever can send to `PagerDuty`: its Events API v2, in the common event format PD-CEF. One `POST` an event, a JSON
-//! object with `routing_key`, `event_action` (`trigger`, `acknowledge`, `resolve`), `dedup_key` and, for a trigger,
-//! `payload` with `summary`, `source`, `severity` and more. Clients send again what is answered 429 or 5xx.
+//! Any program that can send to `PagerDuty`: its Events API v2, in the common event format PD-CEF. Each event is one `POST`
+//! with a JSON object: `routing_key`, `event_action` (`trigger`, `acknowledge`, `resolve`), `dedup_key` and, for a trigger,
+//! `payload` with `summary`, `source`, `severity` and more. Clients send an event again after an answer of 429 or 5xx.
 //!
 //! # Point it here
 //!
-//! Where a tool lets its events host be changed from `events.pagerduty.com`, give it the host of this gateway and the
-//! source's `token` as the integration key: `/v2/enqueue` is served, and the `routing_key` says which source it is. The
-//! source's own address `/callback/pagerduty-events/<name>` takes the same, with `/v2/enqueue` behind it or without.
+//! If a tool lets you change the events host `events.pagerduty.com`, enter the host of this gateway, and the `token` of the
+//! source as the integration key. The gateway serves `/v2/enqueue`, and the `routing_key` selects the source. The path of
+//! the source, `/callback/pagerduty-events/<name>`, accepts the same events, with or without `/v2/enqueue` at its end.
 //!
 //! # How it is read
 //!
-//! `trigger` is firing and `resolve` is resolved. `acknowledge` says that somebody is at work: answered as success, and
-//! no alert. The problem is `dedup_key`. A trigger without one gets one, as at `PagerDuty`; there it is random, here it
-//! is made of `summary`, `source`, `component`, `group` and `class`, so that the same told again is the same problem.
-//! The answer names it. `acknowledge` and `resolve` need the key.
+//! `trigger` is firing and `resolve` is resolved. `acknowledge` means that somebody is working on the problem: it is
+//! answered as success and is not an alert. The fingerprint is made from `dedup_key`. A trigger without a `dedup_key` gets
+//! one, as at `PagerDuty`. There it is random. Here it is made from `summary`, `source`, `component`, `group` and `class`,
+//! so the same event sent again is the same problem. The answer contains the key. `acknowledge` and `resolve` need the key.
 //!
-//! The message id is `dedup_key`, `event_action` and a hash over the event without its `routing_key`; where
-//! `payload.timestamp` is missing, also the minute in which it came. So a client's second try is a duplicate, and a
-//! change or a later episode is not.
+//! The message id is `dedup_key`, `event_action` and a hash over the event without its `routing_key`. If
+//! `payload.timestamp` is missing, the message id also has the minute of arrival. So the second attempt of a client is a
+//! duplicate, and a change or a later episode is not.
 //!
-//! `severity` is one of `critical`, `error`, `warning`, `info`; another word is `unknown`. `source` is the resource's
-//! name; `component`, `group`, `class` and `client` become labels, as do the entries of `custom_details`.
+//! `severity` is one of `critical`, `error`, `warning`, `info`. Any other word is `unknown`. `source` is the resource's
+//! name. `component`, `group`, `class` and `client` become labels, and so do the entries of `custom_details`.
 //!
 //! # What is not kept
 //!
-//! `images`, and `payload` of a `resolve` but for its time and text. Change events (`/v2/change/enqueue`) and the older
-//! Events API v1 are not served. An event with a mistake in it is kept for review and answered as success, where
-//! `PagerDuty` answers 400. The words of the answers are written from knowledge, not from the documentation.
+//! `images`, and the `payload` of a `resolve` except for its time and text. Change events (`/v2/change/enqueue`) and the
+//! older Events API v1 are not served. An invalid event is quarantined and answered as success, but `PagerDuty` answers
+//! 400. The texts of the answers are written from experience, not from the documentation.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -50,7 +50,7 @@ use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Fingerprint, Link, Report, Severity, Status};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct PagerDutyEvents;
 
@@ -61,12 +61,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     routes: vec![Route {
         path: "/v2/enqueue",
         methods: &["POST"],
-        doc: "Takes events as the Events API v2 of PagerDuty does.",
+        doc: "Accepts events as the Events API v2 of PagerDuty does.",
     }],
     settings: vec![Setting {
         name: "token",
         kind: SettingKind::Token,
-        doc: "The integration key that senders put into `routing_key`. Clients may insist on 32 signs. A list while it is being rotated.",
+        doc: "The integration key that senders put into `routing_key`. Some clients require 32 characters. During rotation: a list of the old and the new one.",
     }],
     proof: "routing_key in the body".into(),
     message_id: "dedup_key + event_action + hash of the event".into(),
@@ -76,10 +76,10 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
 
 const NAME: &str = "pagerduty-events";
 
-/// Longer than any client goes on trying, shorter than most problems come back.
+/// Longer than any client retries, and shorter than the time after which most problems return.
 const SPAN_SECONDS: i64 = 60;
 
-/// Signs of a `dedup_key` that stand in the message id; the hash behind them covers all.
+/// How many characters of a `dedup_key` the message id contains. The hash after them covers the whole key.
 const KEY_SHOWN_MAX: usize = 100;
 
 const WORDS: &Table = &[
@@ -120,11 +120,11 @@ impl Provider for PagerDutyEvents {
             Some("resolve") => Status::Resolved,
             Some("acknowledge") => {
                 return Ok(Reading::ignored(
-                    "somebody acknowledged; the problem goes on",
+                    "an acknowledgement; the problem is still open",
                 ));
             }
             _ => {
-                let problem = "missing, or none of `trigger`, `acknowledge` and `resolve`";
+                let problem = "missing, or not one of `trigger`, `acknowledge`, `resolve`";
                 return Err(Fault::new("body.event_action", problem));
             }
         };
@@ -160,15 +160,11 @@ fn report(
     let said = |name: &str| payload.and_then(|payload| text(payload, name));
     let summary = said("summary");
     if status == Status::Firing && summary.is_none() {
-        let problem = "missing or empty, and a trigger has to say what is wrong";
+        let problem = "missing or empty; a trigger needs it";
         return Err(Fault::new("body.payload.summary", problem));
     }
-    let key = dedup_key(event).ok_or_else(|| {
-        Fault::new(
-            "body.dedup_key",
-            "missing, and a resolve has to say of what",
-        )
-    })?;
+    let key = dedup_key(event)
+        .ok_or_else(|| Fault::new("body.dedup_key", "missing; a resolve needs it"))?;
     let stamp = payload.and_then(|payload| payload.get("timestamp"));
     let place = "body.payload.timestamp";
     let is_dated = matches!(time::moment(stamp, place), Ok(Some(_)));
@@ -212,7 +208,7 @@ fn report(
     Ok(report)
 }
 
-/// The problem's key: the sender's, or for a trigger one made of what it is about.
+/// The key of the problem: the sender's, or for a trigger one that is made from its subject.
 fn dedup_key(event: &Map<String, Value>) -> Option<String> {
     if let Some(key) = text(event, "dedup_key") {
         return Some(key);

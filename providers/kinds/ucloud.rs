@@ -1,39 +1,38 @@
 //! # What it sends
 //!
-//! UCloud (its `UMon`, its CloudWatch, the UNDT dial tests, and the clouds that are built on it under other names) sends one
-//! `POST` an alarm and one a recovery, each a JSON object with `SessionID`, `Region`, `ResourceType`, `ResourceId`,
-//! `MetricName`, `AlarmTime` and `RecoveryTime`; newer senders add `Content`, and CloudWatch (2026) adds `Zone`, `value`,
-//! `ValueUnit`, `Duration`, `StrategyId` and `Level`. It signs nothing. What is not answered as it expects is sent
-//! twice more.
+//! UCloud (its `UMon`, its CloudWatch, the UNDT dial tests, and the white-label clouds that are built on it) sends one
+//! `POST` for an alarm and one for its recovery. Each is a JSON object with `SessionID`, `Region`, `ResourceType`,
+//! `ResourceId`, `MetricName`, `AlarmTime` and `RecoveryTime`. Newer senders add `Content`, and CloudWatch (2026) adds `Zone`,
+//! `value`, `ValueUnit`, `Duration`, `StrategyId` and `Level`. UCloud does not sign its callbacks. It sends a callback twice
+//! more if the answer is not the expected one.
 //!
 //! # Point it here
 //!
 //! In the console, under the alarm's notification, add a webhook with the address
-//! `https://<gateway>/callback/ucloud/<name>/<key>`. The key at its end is the only proof that UCloud can give: make
-//! it long and random, and keep it in `key = { env = "..." }`. `allow_from` can narrow the callers further. To take the
-//! place of UCloud's own demo server, set `demo_paths = true` and point `/add/<key>` here.
+//! `https://<gateway>/callback/ucloud/<name>/<key>`. The key at its end is the only proof that UCloud can give. Make it
+//! long and random, and keep it in `key = { env = "..." }`. `allow_from` can restrict the callers further. To replace
+//! UCloud's own demo server, set `demo_paths = true` and enter the address `/add/<key>` of this gateway.
 //!
 //! # How it is read
 //!
-//! Names are read in any case, numbers also as text and text also as numbers, whatever the `Content-Type` says.
-//! A `RecoveryTime` above zero is resolved; an `AlarmTime` above zero without it is firing; neither is kept for
-//! review. `AlarmTime` and `RecoveryTime` are when the problem began and ended.
+//! Names are read in any case, numbers also as text and text also as numbers, for every `Content-Type`.
+//! A `RecoveryTime` above zero is resolved. An `AlarmTime` above zero without it is firing. A callback with neither is
+//! quarantined. `AlarmTime` is the start and `RecoveryTime` the end.
 //!
-//! The message id is `SessionID` and the status, because an alarm and its recovery may share a `SessionID`. The problem
-//! is `Region`, `ResourceType`, `ResourceId` and `MetricName`.
+//! The message id is `SessionID` and the status, because an alarm and its recovery can have the same `SessionID`. The
+//! fingerprint is made from `Region`, `ResourceType`, `ResourceId` and `MetricName`.
 //!
-//! `Level` becomes the severity: `P0` critical, `P1` error, `P2` warning, `P3` info. UCloud publishes no such table, so
-//! `severities` in the source is asked first; a level in neither stays `unknown`. Where `Level` is missing, a level
-//! that `Content` plainly names is taken, and then the `severity` of the source.
+//! `Level` becomes the severity: `P0` critical, `P1` error, `P2` warning, `P3` info. UCloud does not publish such a table,
+//! so `severities` in the source has priority. A level in neither stays `unknown`. If `Level` is missing, the severity comes
+//! from a level that `Content` names clearly, else from `severity` in the source.
 //!
-//! Value, comparator, threshold and unit are read from `Content`, in Chinese or English, where they are plainly there;
-//! `value` and `ValueUnit` win over it. `Zone`, `StrategyId` and `Duration` become the labels `zone`, `strategy` and
-//! `duration` (seconds).
+//! Value, comparator, threshold and unit are read from `Content`, in Chinese or English, if it states them clearly.
+//! `value` and `ValueUnit` have priority over it. `Zone`, `StrategyId` and `Duration` become the labels `zone`, `strategy`
+//! and `duration` (seconds).
 //!
 //! # What is not kept
 //!
-//! Fields that are not named here, and the rest of what `Content` says in words beyond its text, which is the
-//! description as it came.
+//! Fields that are not named here. `Content` is kept whole, as the description; nothing else is read from it.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -54,7 +53,7 @@ use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Alert, Fingerprint, Metric, Report, Resource, Severity, Status};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct UCloud;
 
@@ -97,7 +96,7 @@ impl Provider for UCloud {
         call.method == "POST" && Fields::of(call).is_ok_and(has_all)
     }
 
-    /// UCloud proves nothing itself: the key of the source does, and every source is asked for it.
+    /// UCloud sends no proof. The key of the source is the proof, and `verify` checks it for every source.
     fn proof<'a>(&self, _: &'a Callback, _: &'a Source) -> Proof<'a> {
         Proof::Nothing
     }
@@ -146,7 +145,7 @@ impl Provider for UCloud {
         });
         match outcome {
             Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Quarantined => {
-                // Written by hand, because it is written for every alert.
+                // Formatted without `serde_json`: this answer is written for every alert.
                 let session = Value::String(session);
                 let body = format!(r#"{{"SessionID":{session},"RetCode":0}}"#);
                 Answer::written(outcome.status(), body)
@@ -160,7 +159,7 @@ impl Provider for UCloud {
     }
 }
 
-/// What UCloud's demo server answers to `GET /get`: the alerts in its own words.
+/// The answer of UCloud's demo server to `GET /get`: the alerts under UCloud's names.
 pub fn demo_list(alerts: &[Alert]) -> Value {
     let unix = |at: Option<jiff::Timestamp>| at.map_or(0, jiff::Timestamp::as_second);
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
@@ -189,7 +188,7 @@ impl Times {
     fn of(fields: Fields<'_>) -> Result<Self, Fault> {
         let recovery = fields.seconds("RecoveryTime")?;
         if recovery > 0 {
-            // The recovery is certain; an unreadable beginning does not change that.
+            // The recovery is certain, also if the start is unreadable.
             let alarm = fields.seconds("AlarmTime").unwrap_or_default();
             return Ok(Self {
                 status: Status::Resolved,
@@ -199,7 +198,7 @@ impl Times {
         }
         let alarm = fields.seconds("AlarmTime")?;
         if alarm == 0 {
-            let problem = "neither this nor RecoveryTime is above zero, so it is no alert";
+            let problem = "neither AlarmTime nor RecoveryTime is above zero";
             return Err(Fault::new("body.AlarmTime", problem));
         }
         Ok(Self {
@@ -247,7 +246,7 @@ fn metric(fields: Fields<'_>, content: &str) -> Metric {
     }
 }
 
-/// `MemUsage on uhost uhost-1`: the same for firing and resolved.
+/// The title, `MemUsage on uhost uhost-1`: the same for firing and resolved.
 fn title(report: &Report, content: &str) -> String {
     let resource = [&report.resource.kind, &report.resource.id];
     let resource: Vec<_> = resource.into_iter().flatten().map(String::as_str).collect();

@@ -1,17 +1,17 @@
-//! What a mapping says to the vendor.
+//! The answers of a mapping to the vendor.
 
 use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::expression::Expression;
 use super::fields::names;
-use super::filters;
 use super::form::{Form, Table};
-use super::names::ANSWER;
 use super::view::{Taking, View};
 use crate::answer::{Answer, Outcome};
+use campanile_language::Expression;
+use campanile_language::filters;
+use campanile_language::scope::ANSWER;
 use campanile_model::Callback;
 
 /// The `[answers]` table.
@@ -38,7 +38,7 @@ impl Answers {
         }
     }
 
-    /// The answer for `outcome`; a plain sentence where nothing is declared.
+    /// The answer for `outcome`; a plain sentence if none is declared.
     pub(crate) fn of(&self, call: &Callback, outcome: &Outcome<'_>, taking: &Taking) -> Answer {
         let wording = match outcome {
             Outcome::Accepted { .. } | Outcome::Quarantined => self.accepted.as_ref(),
@@ -47,7 +47,7 @@ impl Answers {
                 self.rejected.as_ref()
             }
         };
-        // A vendor's own status is for success only: a failure has to stay one.
+        // A declared status applies to success only: a failure must stay a failure.
         let status = match outcome {
             Outcome::Accepted { .. } | Outcome::Duplicate | Outcome::Quarantined => {
                 wording.and_then(|wording| wording.status)

@@ -1,4 +1,4 @@
-//! The mappings that are compiled in: every file of `providers/catalog`.
+//! The built-in mappings: every file of `providers/catalog`.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,13 +8,32 @@ use super::Mapping;
 include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 
 /// Every built-in mapping, in alphabetical order of its name.
+///
+/// # Panics
+///
+/// If a file of the catalogue has a mistake. Without the panic, its vendor would be missing in silence.
 pub fn catalog() -> &'static [Arc<Mapping>] {
-    // A test holds that every file parses.
     static CATALOG: LazyLock<Vec<Arc<Mapping>>> = LazyLock::new(|| {
-        let parsed = FILES.iter().map(|(name, text)| Mapping::parse(name, text));
-        parsed.filter_map(Result::ok).map(Arc::new).collect()
+        let files = FILES.iter();
+        files
+            .map(|(name, text)| Arc::new(built_in(name, text)))
+            .collect()
     });
     &CATALOG
+}
+
+#[expect(
+    clippy::panic,
+    reason = "a bug in the build, not a mistake of an operator"
+)]
+fn built_in(name: &str, text: &str) -> Mapping {
+    Mapping::parse(name, text).unwrap_or_else(|mistakes| {
+        let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        panic!(
+            "catalog/{name}.toml is not a valid mapping: {}",
+            mistakes.join("; ")
+        )
+    })
 }
 
 /// Name and TOML of every built-in mapping, parsed or not.

@@ -1,8 +1,8 @@
-//! The page of a mapping for operators.
+//! Writes the page of a mapping for operators.
 
 use super::Mapping;
-use super::expression::Expression;
 use super::form::{Form, Table};
+use campanile_language::Expression;
 
 const KEYS: &[&str] = &["sends", "point", "read", "not_kept"];
 
@@ -31,9 +31,9 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
     let same = message_id(&mapping.fields.fingerprint);
     let zone = mapping.zone.iana_name().unwrap_or("UTC");
     let confidence = &mapping.about.confidence;
-    let not_kept = or(&not_kept, "Whatever is not named above.");
+    let not_kept = or(&not_kept, "Everything that is not named above.");
     let read = format!(
-        "{read}\n\nMessage id: {id}. Fingerprint: {same}. Times without a zone are read in {zone}."
+        "{read}\n\nMessage id: {id}. Fingerprint: {same}. Times without a zone are in {zone}."
     );
     let mut parts = vec![
         format!(
@@ -53,13 +53,13 @@ pub(crate) fn page(form: &mut Form<'_>, top: Table<'_>, mapping: &Mapping) -> St
 fn format_point(point: &str, name: &str, proof: &str, template: &str) -> String {
     let mut parts = vec![format!(
         "# Point it here\n\n`https://<your host>/callback/{name}/<source>` (with a key: `.../<source>/<key>`). \
-         It proves itself by: {proof}."
+         Proof: {proof}."
     )];
     if !point.is_empty() {
         parts.push(point.to_owned());
     }
     if !template.is_empty() {
-        parts.push(format!("Paste this there:\n\n```\n{template}\n```"));
+        parts.push(format!("Paste this template:\n\n```\n{template}\n```"));
     }
     parts.join("\n\n")
 }

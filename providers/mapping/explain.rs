@@ -1,19 +1,19 @@
-//! Where every field of an alert came from, for people who write a mapping.
+//! Shows the origin of every field of an alert, for people who write a mapping.
 
 use std::sync::Arc;
 
 use minijinja::Value;
 
 use super::Mapping;
-use super::expression::Expression;
-use super::filters;
 use crate::reading::Explained;
 use crate::source::Source;
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_model::Callback;
 use campanile_model::Fault;
 
 impl Mapping {
-    /// Where every field of every alert in `call` came from.
+    /// The origin of every field of every alert in `call`.
     pub fn explain(&self, call: &Callback, source: &Source) -> Result<Vec<Explained>, Fault> {
         let (view, _) = self.view(call, source)?;
         let (items, list) = self.items(&view)?;
@@ -42,14 +42,14 @@ impl Mapping {
         Ok(explained)
     }
 
-    /// Tries one expression on `call`: what it gives for each item, for people who write a mapping.
+    /// Evaluates one expression on `call`: its value for each item, for people who write a mapping.
     pub fn evaluate(
         &self,
         written: &str,
         call: &Callback,
         source: &Source,
     ) -> Result<Vec<String>, String> {
-        let expression = Expression::compile(written, super::names::ITEM)?;
+        let expression = Expression::compile(written, campanile_language::scope::FIELD)?;
         let (view, _) = self.view(call, source).map_err(|e| e.to_string())?;
         let (items, _) = self.items(&view).map_err(|e| e.to_string())?;
         let of = |item: &Value| {
@@ -60,7 +60,7 @@ impl Mapping {
     }
 }
 
-/// The place that an expression names first; a constant names none.
+/// The first place in an expression; a constant has none.
 fn origin(expression: &Expression, item: &str) -> String {
     let written = expression.source.trim();
     let inner = written

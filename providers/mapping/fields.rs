@@ -1,12 +1,12 @@
-//! What a mapping says of the alert itself: the `[alert]`, `[severity]` and `[status]` tables and what stands around
-//! them.
+//! The parts of a mapping that describe the alert: `[alert]`, `[severity]`, `[status]`, `skip` and `[tables]`.
 
 use minijinja::Value;
 use toml::de::DeValue;
 
-use super::expression::Expression;
 use super::form::{Form, Table};
-use super::names::{ITEM, Names};
+use campanile_language::Expression;
+use campanile_language::names::Names;
+use campanile_language::scope::FIELD;
 use campanile_model::Severity;
 
 /// The `[alert]` table.
@@ -20,7 +20,7 @@ pub(crate) struct Fields {
     pub(crate) metric: Vec<(&'static str, Expression)>,
     pub(crate) starts_at: Option<Expression>,
     pub(crate) ends_at: Option<Expression>,
-    /// Expressions that give whole maps.
+    /// Expressions whose values are maps.
     pub(crate) label_maps: Vec<Expression>,
     pub(crate) labels: Vec<(String, Expression)>,
     pub(crate) links: Vec<(String, Expression)>,
@@ -53,14 +53,14 @@ impl Fields {
         }
         let (label_maps, labels) = labels(form, table);
         Self {
-            message_id: form.expressions(table, "message_id", ITEM),
-            fingerprint: form.expressions(table, "fingerprint", ITEM),
-            title: form.expression(table, "title", ITEM),
-            description: form.expression(table, "description", ITEM),
+            message_id: form.expressions(table, "message_id", FIELD),
+            fingerprint: form.expressions(table, "fingerprint", FIELD),
+            title: form.expression(table, "title", FIELD),
+            description: form.expression(table, "description", FIELD),
             resource: parts(form, table, "resource", &RESOURCE),
             metric: parts(form, table, "metric", &METRIC),
-            starts_at: form.expression(table, "starts_at", ITEM),
-            ends_at: form.expression(table, "ends_at", ITEM),
+            starts_at: form.expression(table, "starts_at", FIELD),
+            ends_at: form.expression(table, "ends_at", FIELD),
             label_maps,
             labels,
             links: links(form, table),
@@ -123,23 +123,23 @@ fn parts(
     form.only(inner, known);
     known
         .iter()
-        .filter_map(|part| Some((*part, form.expression(inner, part, ITEM)?)))
+        .filter_map(|part| Some((*part, form.expression(inner, part, FIELD)?)))
         .collect()
 }
 
 /// `labels = "item.labels"`, `labels = ["item.labels", "{'team': body.team}"]` or a table of names and expressions, in
-/// which `"*"` stands for whole maps.
+/// which `"*"` has the maps.
 fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(String, Expression)>) {
     let is_table = table
         .get("labels")
         .is_some_and(|node| matches!(node.get_ref(), DeValue::Table(_)));
     if !is_table {
-        return (form.expressions(table, "labels", ITEM), Vec::new());
+        return (form.expressions(table, "labels", FIELD), Vec::new());
     }
     let Some(inner) = form.table(table, "labels") else {
         return Default::default();
     };
-    let maps = form.expressions(inner, "*", ITEM);
+    let maps = form.expressions(inner, "*", FIELD);
     let names: Vec<&str> = inner
         .entries()
         .map(|(name, _, _)| name)
@@ -147,7 +147,7 @@ fn labels(form: &mut Form<'_>, table: Table<'_>) -> (Vec<Expression>, Vec<(Strin
         .collect();
     let single = names
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), form.expression(inner, name, ITEM)?)));
+        .filter_map(|name| Some((name.to_owned(), form.expression(inner, name, FIELD)?)));
     (maps, single.collect())
 }
 
@@ -159,11 +159,11 @@ fn links(form: &mut Form<'_>, table: Table<'_>) -> Vec<(String, Expression)> {
     let titles: Vec<&str> = inner.entries().map(|(title, _, _)| title).collect();
     titles
         .into_iter()
-        .filter_map(|title| Some((title.to_owned(), form.expression(inner, title, ITEM)?)))
+        .filter_map(|title| Some((title.to_owned(), form.expression(inner, title, FIELD)?)))
         .collect()
 }
 
-/// The `[severity]` table: the vendor's words for each of ours.
+/// The `[severity]` table: the vendor's words for each severity.
 #[derive(Debug, Default)]
 pub(crate) struct SeverityWords {
     pub(crate) from: Option<Expression>,
@@ -176,7 +176,7 @@ impl SeverityWords {
             table,
             &["from", "critical", "error", "warning", "info", "unknown"],
         );
-        let from = form.required_expression(table, "from", ITEM);
+        let from = form.required_expression(table, "from", FIELD);
         let mut words = Vec::new();
         for severity in Severity::ALL {
             let listed = form.texts(table, severity.as_str());
@@ -189,7 +189,7 @@ impl SeverityWords {
         Self { from, words }
     }
 
-    /// Our severity for the vendor's word. Our own words need not be listed.
+    /// The severity for the vendor's word. Campanile's own words need not be listed.
     pub(crate) fn of(&self, word: &str) -> Severity {
         let word = word.trim().to_lowercase();
         let listed = self.words.iter().find(|(known, _)| *known == word);
@@ -200,7 +200,7 @@ impl SeverityWords {
     }
 }
 
-/// When a status holds: for listed words of the vendor, or when an expression does.
+/// The condition for a status: listed words of the vendor, or an expression.
 #[derive(Debug)]
 pub(crate) enum When {
     Never,
@@ -215,7 +215,7 @@ pub(crate) struct StatusWords {
     pub(crate) resolved: When,
     pub(crate) ignored: When,
     pub(crate) firing: When,
-    /// What is meant where none of them holds.
+    /// The status if no condition holds.
     pub(crate) default: Option<campanile_model::Status>,
 }
 
@@ -227,7 +227,7 @@ impl StatusWords {
             form.mistake(table.at, "`status.default` must be firing or resolved");
         }
         let words = Self {
-            from: form.expression(table, "from", ITEM),
+            from: form.expression(table, "from", FIELD),
             resolved: when(form, table, "resolved"),
             ignored: when(form, table, "ignored"),
             firing: when(form, table, "firing"),
@@ -252,7 +252,7 @@ impl StatusWords {
     }
 }
 
-/// A list is one of words; a text is a condition.
+/// A list has words; a text is a condition.
 fn when(form: &mut Form<'_>, table: Table<'_>, key: &str) -> When {
     let Some(node) = table.get(key) else {
         return When::Never;
@@ -266,11 +266,11 @@ fn when(form: &mut Form<'_>, table: Table<'_>, key: &str) -> When {
                 .collect(),
         );
     }
-    form.expression(table, key, ITEM)
+    form.expression(table, key, FIELD)
         .map_or(When::Never, When::Holds)
 }
 
-/// One line of `skip`.
+/// One entry of `skip`.
 #[derive(Debug)]
 pub(crate) struct Skip {
     pub(crate) when: Expression,
@@ -281,7 +281,7 @@ impl Skip {
     pub(crate) fn read(form: &mut Form<'_>, table: Table<'_>) -> Option<Self> {
         form.only(table, &["when", "why"]);
         let why = form.required(table, "why")?.to_owned();
-        let when = form.required_expression(table, "when", ITEM)?;
+        let when = form.required_expression(table, "when", FIELD)?;
         Some(Self { when, why })
     }
 }
@@ -303,7 +303,7 @@ pub(crate) fn tables(form: &mut Form<'_>, table: Table<'_>) -> Value {
     Value::from_pairs(tables.collect::<Vec<_>>())
 }
 
-/// The names that all of `expressions` use together.
+/// All names that `expressions` use.
 pub(crate) fn names<'e>(expressions: impl IntoIterator<Item = &'e Expression>) -> Names {
     expressions
         .into_iter()

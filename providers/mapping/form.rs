@@ -1,14 +1,15 @@
-//! The TOML of a mapping, read by hand so that every mistake is found at once and in its place.
+//! Reads the TOML of a mapping without `serde`, to report all mistakes at once, each with its place.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::expression::Expression;
+use campanile_language::Expression;
 use campanile_language::nearest;
+use campanile_language::scope::Scope;
 
-/// Something wrong in the TOML of a mapping.
+/// A mistake in the TOML of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {}", self.sentence())]
 pub struct MappingMistake {
@@ -18,14 +19,14 @@ pub struct MappingMistake {
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What was expected, where `message` does not say it already.
+    /// What was expected, if `message` does not say it.
     pub expected: Option<String>,
-    /// The valid word that is nearest to the one written.
+    /// The nearest valid word.
     pub nearest: Option<String>,
 }
 
 impl MappingMistake {
-    /// All of it but the place.
+    /// The mistake without its place.
     fn sentence(&self) -> String {
         let near = self.nearest.as_ref();
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
@@ -38,13 +39,13 @@ impl MappingMistake {
 /// A value with its place.
 pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
 
-/// The mistakes found so far.
+/// The text, and the mistakes found so far.
 pub(crate) struct Form<'s> {
     source: &'s str,
     pub(crate) mistakes: Vec<MappingMistake>,
 }
 
-/// A table under the name that it has in the file.
+/// A table with its name in the file.
 #[derive(Clone, Copy)]
 pub(crate) struct Table<'t> {
     pub(crate) name: &'t str,
@@ -60,7 +61,7 @@ impl<'s> Form<'s> {
         }
     }
 
-    /// Notes a mistake at byte `at`.
+    /// Records a mistake at byte `at`.
     pub(crate) fn mistake(&mut self, at: usize, message: impl Into<String>) {
         let before = self.source.get(..at).unwrap_or(self.source);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -78,7 +79,7 @@ impl<'s> Form<'s> {
         self.mistake(at.start, format!("`{whole}` must be {wanted}"));
     }
 
-    /// Notes every key of `table` that is not `known`.
+    /// Records every key of `table` that is not `known`.
     pub(crate) fn only(&mut self, table: Table<'_>, known: &[&str]) {
         for (key, _) in table.fields {
             let word = key.get_ref().as_ref();
@@ -92,7 +93,7 @@ impl<'s> Form<'s> {
             };
             self.mistake(
                 key.span().start,
-                format!("`{word}` is not known in {place}"),
+                format!("`{word}` is not a known key of {place}"),
             );
             if let Some(mistake) = self.mistakes.last_mut() {
                 mistake.expected = Some(format!("one of: {}", known.join(", ")));
@@ -111,7 +112,7 @@ impl<'s> Form<'s> {
         text
     }
 
-    /// The text under `key`, which must be there.
+    /// The text under `key`, which is required.
     pub(crate) fn required<'t>(&mut self, table: Table<'t>, key: &str) -> Option<&'t str> {
         if table.get(key).is_none() {
             self.missing(table, key);
@@ -119,7 +120,7 @@ impl<'s> Form<'s> {
         self.text(table, key)
     }
 
-    /// Notes that `key` must be there.
+    /// Records that `key` is required.
     pub(crate) fn missing(&mut self, table: Table<'_>, key: &str) {
         let place = match table.name {
             "" => "the mapping".to_owned(),
@@ -150,7 +151,7 @@ impl<'s> Form<'s> {
         texts
     }
 
-    /// `true` or `false` under `key`; `false` where it is absent.
+    /// `true` or `false` under `key`; `false` if it is absent.
     pub(crate) fn flag(&mut self, table: Table<'_>, key: &str) -> bool {
         let Some(node) = table.get(key) else {
             return false;
@@ -204,24 +205,24 @@ impl<'s> Form<'s> {
         &mut self,
         table: Table<'_>,
         key: &str,
-        allowed: &[&str],
+        scope: Scope,
     ) -> Option<Expression> {
         let text = self.text(table, key)?;
         let at = table.get(key).map_or(table.at, |node| node.span().start);
-        self.compiled(text, at, allowed)
+        self.compiled(text, at, scope)
     }
 
-    /// The expression under `key`, which must be there.
+    /// The expression under `key`, which is required.
     pub(crate) fn required_expression(
         &mut self,
         table: Table<'_>,
         key: &str,
-        allowed: &[&str],
+        scope: Scope,
     ) -> Option<Expression> {
         if table.get(key).is_none() {
             self.missing(table, key);
         }
-        self.expression(table, key, allowed)
+        self.expression(table, key, scope)
     }
 
     /// The expressions under `key`: a list, or one.
@@ -229,23 +230,18 @@ impl<'s> Form<'s> {
         &mut self,
         table: Table<'_>,
         key: &str,
-        allowed: &[&str],
+        scope: Scope,
     ) -> Vec<Expression> {
         let texts = self.texts(table, key);
         let compiled = texts
             .into_iter()
-            .filter_map(|(text, at)| self.compiled(text, at, allowed));
+            .filter_map(|(text, at)| self.compiled(text, at, scope));
         compiled.collect()
     }
 
-    /// Compiles `text`, which stands at `at`.
-    pub(crate) fn compiled(
-        &mut self,
-        text: &str,
-        at: usize,
-        allowed: &[&str],
-    ) -> Option<Expression> {
-        match Expression::compile(text, allowed) {
+    /// Compiles `text`, which begins at byte `at`.
+    pub(crate) fn compiled(&mut self, text: &str, at: usize, scope: Scope) -> Option<Expression> {
+        match Expression::compile(text, scope) {
             Ok(expression) => Some(expression),
             Err(message) => {
                 self.mistake(at, message);
@@ -256,7 +252,7 @@ impl<'s> Form<'s> {
 }
 
 impl<'t> Table<'t> {
-    /// What stands under `key`.
+    /// The value under `key`.
     pub(crate) fn get(&self, key: &str) -> Option<&'t Node<'t>> {
         self.fields
             .iter()

@@ -1,23 +1,23 @@
-//! The `[fresh]` table: what makes a fixture of this vendor a new message.
+//! The `[fresh]` table: the changes that make a new message from a fixture of this vendor.
 
 use super::form::{Form, Table};
 
 /// Sets one place of a callback.
 #[derive(Debug)]
 pub(crate) struct Set {
-    /// Where, such as `body.alerts[].startsAt`.
+    /// The place, such as `body.alerts[].startsAt`.
     pub(crate) place: String,
-    /// What is written there.
+    /// The template of the new value.
     pub(crate) template: String,
 }
 
-/// Reads the `[fresh]` table: a place, and what is written there.
+/// Reads the `[fresh]` table: places, each with a template.
 pub(crate) fn read(form: &mut Form<'_>, table: Table<'_>) -> Vec<Set> {
     const ROOTS: [&str; 4] = ["body", "query.", "form.", "headers."];
     let mut sets = Vec::new();
     for (place, at, _) in table.entries() {
         if !ROOTS.iter().any(|root| place.starts_with(root)) {
-            form.mistake(at, "a place begins with body, query., form. or headers., such as \"body.alerts[].startsAt\"");
+            form.mistake(at, "a place must begin with body, query., form. or headers., such as \"body.alerts[].startsAt\"");
         }
         if let Some(template) = form.text(table, place) {
             sets.push(Set {

@@ -1,6 +1,6 @@
 //! Reads one item of a callback.
 //!
-//! Only a missing identity or status withholds an alert. Any other field that cannot be read is left out of it; see
+//! Only a missing identity or status withholds an alert. Any other unreadable field is left out; see
 //! [`Report::leave_out`].
 
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::Mapping;
-use super::expression::Expression;
 use super::fields::When;
-use super::filters;
 use super::view::View;
 use crate::parse::table;
 use crate::source::Source;
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_language::time::Moment;
 use campanile_model::{Fault, Fingerprint, Link, Metric, Report, Resource, Severity, Status};
 
-/// More labels than this are not kept.
+/// The most labels of one alert. Further labels are not kept.
 const LABELS_MAX: usize = 256;
 
-/// What one item says.
+/// The result of reading one item.
 pub(crate) enum Item {
     Alert(Box<Report>),
     Ignored(String),
 }
 
-/// One item of a callback, with all that its expressions see.
+/// One item of a callback, with everything that its expressions can use.
 pub(crate) struct Scene<'m> {
     pub(crate) mapping: &'m Mapping,
     pub(crate) source: &'m Source,
     pub(crate) view: Arc<View>,
     pub(crate) zone: TimeZone,
-    /// What `item` is called for people.
+    /// The name of `item` for people.
     pub(crate) place: String,
 }
 
@@ -80,7 +80,7 @@ impl Scene<'_> {
         Ok(Item::Alert(Box::new(report)))
     }
 
-    /// What `expression` gives for an optional field. Where it fails, the field is left out.
+    /// The value of `expression` for an optional field. If it fails, the field is left out.
     fn value(&self, report: &mut Report, expression: &Expression) -> Value {
         expression.eval(&self.view).unwrap_or_else(|problem| {
             if !expression.optional {
@@ -103,8 +103,8 @@ impl Scene<'_> {
         expression.and_then(|expression| self.text(report, expression))
     }
 
-    /// The parts of an identity. Each must say something, unless a `?` says that it need not: an identity with a hole
-    /// would make one problem of many.
+    /// The parts of an identity. Each needs a value, unless its expression ends with `?`: without a part, different problems
+    /// would have the same identity.
     fn parts(&self, expressions: &[Expression]) -> Result<Vec<String>, Fault> {
         let part = |expression: &Expression| {
             let value = expression.eval(&self.view);
@@ -123,14 +123,14 @@ impl Scene<'_> {
         expressions.iter().map(part).collect()
     }
 
-    /// A word that cannot be read is absent: [`Self::status`] then says what is missing.
+    /// An unreadable word is absent: [`Self::status`] then reports it as missing.
     fn status_word(&self) -> Option<String> {
         let from = self.mapping.status.from.as_ref()?;
         let value = from.eval(&self.view).ok()?;
         filters::text(&value).map(|word| word.trim().to_owned())
     }
 
-    /// The status; nothing where the vendor says something that is not an alert. A condition that fails does not hold.
+    /// The status; nothing if the message is not an alert. A condition that fails does not hold.
     fn status(&self, word: Option<&str>) -> Result<Option<Status>, Fault> {
         let words = &self.mapping.status;
         let lower = word.map(str::to_lowercase);
@@ -159,9 +159,7 @@ impl Scene<'_> {
             place,
             match word {
                 Some(word) => format!("the status `{word:.40}` is not known"),
-                None => {
-                    "says neither that the problem is firing nor that it is resolved".to_owned()
-                }
+                None => "has no value that means firing or resolved".to_owned(),
             },
         ))
     }
@@ -219,7 +217,7 @@ impl Scene<'_> {
         metric
     }
 
-    /// A time. What cannot be read is left out, and its words are kept.
+    /// A time. An unreadable time is left out, and its text is kept in `raw`.
     fn time(
         &self,
         report: &mut Report,
@@ -284,7 +282,7 @@ impl Scene<'_> {
     }
 }
 
-/// The number that was measured. Words that are not a number are kept.
+/// The measured number. A text that is not a number is kept in `raw`.
 fn measured(report: &mut Report, field: &str, value: &Value) -> Option<serde_json::Number> {
     let number = number(value);
     if number.is_none()
@@ -303,8 +301,8 @@ fn keep(report: &mut Report, name: Option<String>, value: Option<String>) {
     }
 }
 
-/// The parts in one text. With more than one, `/` joins them, and a `/` in a part is escaped, so that no two lists of
-/// parts give the same id.
+/// The parts in one text. Several parts are joined by `/`, and a `/` in a part is escaped. So two different lists of parts
+/// never give the same id.
 fn message_id(parts: &[String]) -> String {
     if let [one] = parts {
         return one.clone();
@@ -325,7 +323,7 @@ fn number(value: &Value) -> Option<serde_json::Number> {
     serde_json::Number::from_f64(f64::try_from(value).ok()?)
 }
 
-/// The sign for a comparison in a vendor's word or sign.
+/// The sign of a comparison, from a vendor's word or sign.
 fn comparator(word: &str) -> Option<String> {
     let bare: String = word
         .chars()

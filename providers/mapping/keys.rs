@@ -1,4 +1,4 @@
-//! Keys that senders do not write in one way: in another case of letters, or with dots in them.
+//! Keys that senders write in different ways: in another case, or with dots in them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 use serde_json::{Map, Value as Json};
 
-/// A key with more dots than this is left as it is.
+/// The most dots in a key. A key with more stays as it is.
 const DOTS_MAX: usize = 8;
 
-/// A map whose keys are found in any case of letters. The key as it was written is looked for first.
+/// A map whose keys are found in any case. The exact key has priority.
 #[derive(Debug)]
 pub(crate) struct AnyCase(pub(crate) BTreeMap<String, Value>);
 
@@ -31,8 +31,8 @@ impl Object for AnyCase {
     }
 }
 
-/// `json` with `{"host.name": "a"}` as `{"host": {"name": "a"}}`, in every object of it. A key stays as it is where a
-/// part of its path is already something else than an object.
+/// `json` with `{"host.name": "a"}` as `{"host": {"name": "a"}}`, in every object of it. A key stays as it is if a
+/// part of its path already has a value that is not an object.
 pub(crate) fn undotted(json: &Json) -> Json {
     match json {
         Json::Array(items) => items.iter().map(undotted).collect(),
@@ -59,7 +59,7 @@ fn place(out: &mut Map<String, Json>, key: &str, value: Json) {
     };
 }
 
-/// The object and the key under which the value of a dotted key belongs; nothing where that place is taken.
+/// The object and the key for the value of a dotted key; nothing if that place has a value.
 fn slot<'m, 'k>(
     out: &'m mut Map<String, Json>,
     key: &'k str,
@@ -82,7 +82,7 @@ fn slot<'m, 'k>(
     Some((inner, last))
 }
 
-/// Whether every part of the path is an object or absent, and its end is absent.
+/// Whether every part of the path is an object or absent, and the last one is absent.
 fn is_free(out: &Map<String, Json>, parts: &[&str]) -> bool {
     let Some((first, rest)) = parts.split_first() else {
         return false;

@@ -1,21 +1,18 @@
 //! A vendor's protocol as one TOML file.
 //!
-//! A mapping says with Jinja expressions where the fields of an alert stand in the vendor's callback, with word lists
-//! what the vendor's words for status and severity mean, and with one of the declared proofs how the vendor proves
-//! itself. `docs/add-a-vendor.md` teaches the form on a worked example.
+//! A mapping has Jinja expressions that find the fields of an alert in the vendor's callback, lists of the vendor's words
+//! for status and severity, and a declaration of the vendor's proof. `docs/add-a-vendor.md` explains the form on a worked
+//! example.
 
 mod answers;
 mod catalog;
 mod doc;
 mod explain;
-mod expression;
 mod fields;
-mod filters;
 mod form;
 pub(crate) mod fresh;
 mod item;
 mod keys;
-pub(crate) mod names;
 pub(crate) mod prove;
 mod read;
 pub(crate) mod view;
@@ -30,10 +27,11 @@ pub use catalog::{catalog, catalog_files};
 pub use form::MappingMistake;
 
 use answers::Answers;
-use expression::Expression;
+use campanile_language::Expression;
+use campanile_language::names::Names;
+use campanile_language::scope::{CALL, FACTS};
 use fields::{Fields, SeverityWords, Skip, StatusWords};
 use form::{Form, Table};
-use names::{CALL, FACTS, Names};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 
@@ -73,10 +71,10 @@ const KEYS: &[&str] = &[
     "fresh",
 ];
 
-/// The HTTP methods that a vendor may use.
+/// The HTTP methods that a mapping can declare.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH"];
 
-/// How sure a mapping's author is of the wire format.
+/// How certain the author of a mapping is of the wire format.
 const CONFIDENCE: &[&str] = &["documented", "seen in code", "inferred"];
 
 /// A vendor's protocol, compiled from TOML.
@@ -87,7 +85,7 @@ pub struct Mapping {
     pub(crate) taking: Taking,
     recognizes: Option<Expression>,
     each: Option<Expression>,
-    /// What several fields are made of: evaluated once an item.
+    /// Values that several fields use: evaluated once for each item.
     facts: Option<Expression>,
     skip: Vec<Skip>,
     pub(crate) proof: ProofForm,
@@ -101,16 +99,16 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// What a source of any mapping may set, as its proof asks for it.
+    /// The settings of a source that the proof of a mapping can need.
     pub const SETTINGS: &[Setting] = prove::SETTINGS;
 
-    /// Reads a mapping. `name` is the word in config and URLs. Every mistake is told, each in its place.
+    /// Reads a mapping. `name` is its name in config and URLs. All mistakes are returned, each with its place.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<MappingMistake>> {
         Self::parse_at(name, text, &[])
     }
 
-    /// Reads a mapping that stands in a table of a larger text, such as `["mappings", "acme"]` of a config. Places of
-    /// mistakes are those of the whole text.
+    /// Reads a mapping from a table of a larger text, such as `["mappings", "acme"]` of a config. The places of mistakes are
+    /// places in the whole text.
     pub fn parse_at(name: &str, text: &str, path: &[&str]) -> Result<Self, Vec<MappingMistake>> {
         let mut form = Form::new(text);
         let document = match DeTable::parse(text) {
@@ -212,7 +210,7 @@ impl Mapping {
         Some(mapping)
     }
 
-    /// The expressions of the alert's fields, each with its field.
+    /// The expressions of the alert's fields, each with the name of its field.
     pub(crate) fn expressions(&self) -> Vec<(String, &Expression)> {
         let status = self.status.expressions().map(|e| ("status".to_owned(), e));
         let severity = self
@@ -251,7 +249,7 @@ impl Provider for Mapping {
         {
             return false;
         }
-        // What cannot be read as the mapping would read it is not this vendor's.
+        // A callback that the mapping cannot read is not from this vendor.
         let view = View::of(call, &self.taking, recognizes.names);
         view.is_ok_and(|view| recognizes.holds(&Arc::new(view)))
     }
@@ -273,7 +271,7 @@ impl Provider for Mapping {
     }
 }
 
-/// The table at `path` as a text of its own; nothing where it is the whole text.
+/// The table at `path` as a separate text; nothing if it is the whole text.
 fn own_text(text: &str, path: &[&str]) -> Option<String> {
     path.first()?;
     let whole: toml::Table = text.parse().ok()?;
@@ -305,7 +303,10 @@ fn methods(form: &mut Form<'_>, top: Table<'_>) -> Vec<&'static str> {
     for (word, at) in form.texts(top, "methods") {
         match METHODS.iter().find(|known| **known == word) {
             Some(method) => methods.push(*method),
-            None => form.mistake(at, format!("`methods` must be of: {}", METHODS.join(", "))),
+            None => form.mistake(
+                at,
+                format!("`methods` must be a list of: {}", METHODS.join(", ")),
+            ),
         }
     }
     if methods.is_empty() {
@@ -325,7 +326,7 @@ fn zone(form: &mut Form<'_>, top: Table<'_>) -> TimeZone {
             .map_or(top.at, |node| node.span().start);
         form.mistake(
             at,
-            format!("`{name}` is not a time zone; write one such as Asia/Shanghai or UTC"),
+            format!("`{name}` is not a valid time zone; write a name such as Asia/Shanghai or UTC"),
         );
         TimeZone::UTC
     })
@@ -343,7 +344,7 @@ fn taking(form: &mut Form<'_>, top: Table<'_>) -> Taking {
             Some(placeholder) => placeholders.push(placeholder),
             None => form.mistake(
                 at,
-                "a placeholder is written with an X for its name, such as {X}, $X or *X*",
+                "a placeholder is written with X in place of its name, such as {X}, $X or *X*",
             ),
         }
     }

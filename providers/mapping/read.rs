@@ -13,11 +13,11 @@ use crate::reading::Reading;
 use crate::source::Source;
 use campanile_model::{Callback, Fault};
 
-/// More items in one callback than this are not read.
+/// The most items of one callback. Further items are not read.
 const ITEMS_MAX: usize = 10_000;
 
-/// More text than this in the alerts of one callback is not kept: each item of a long list may repeat what is said once for
-/// the whole list.
+/// The most text in the alerts of one callback. It is bounded because each item of a long list can repeat a text that the
+/// callback has once for the whole list.
 const READING_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 impl Mapping {
@@ -32,7 +32,7 @@ impl Mapping {
         let mut bytes = 0;
         for (at, item) in items.iter().enumerate() {
             if at >= ITEMS_MAX {
-                let problem = format!("holds more than {ITEMS_MAX} alerts; the rest is not read");
+                let problem = format!("has more than {ITEMS_MAX} alerts; the rest is not read");
                 reading.unreadable.push(Fault::new(list.clone(), problem));
                 break;
             }
@@ -59,18 +59,18 @@ impl Mapping {
                 Err(unreadable) => reading.unreadable.push(unreadable),
             }
         }
-        // A callback with one item, and that unreadable, is unreadable itself.
+        // A callback whose only item is unreadable is unreadable itself.
         if reading.reports.is_empty() && reading.unreadable.len() == 1 && items.len() == 1 {
             return Err(reading.unreadable.remove(0));
         }
         if reading.reports.is_empty() && reading.unreadable.is_empty() {
-            let why = why.unwrap_or_else(|| "there is no alert in it".to_owned());
+            let why = why.unwrap_or_else(|| "it contains no alert".to_owned());
             reading.ignored = Some(why.into());
         }
         Ok(reading)
     }
 
-    /// What the expressions see of `call`, and the zone of its zone-less times.
+    /// The values of `call` for expressions, and the zone of times without a zone.
     pub(crate) fn view(&self, call: &Callback, source: &Source) -> Result<(View, TimeZone), Fault> {
         let zone = source
             .time_zone
@@ -81,7 +81,7 @@ impl Mapping {
         Ok((view, zone))
     }
 
-    /// What item `at` is called for people. A list that the mapping itself put together has no place in the callback.
+    /// The name of item `at` for people. A list that the mapping computes has no place in the callback.
     pub(crate) fn place(&self, list: &str, at: usize) -> String {
         match &self.each {
             None => list.to_owned(),
@@ -90,8 +90,8 @@ impl Mapping {
         }
     }
 
-    /// The view of one item, with the facts that the mapping draws from it. Facts that cannot be drawn are absent, as a
-    /// field is that is missing; what is made of them and required then names its place.
+    /// The view of one item, with the facts of the mapping. If the facts fail, they are absent. A required value that uses
+    /// them then fails with its own place.
     pub(crate) fn with_item(&self, view: &View, item: &Value) -> Arc<View> {
         let mut view = view.clone();
         view.item = item.clone();
@@ -116,7 +116,7 @@ impl Mapping {
             .map(|rule| rule.why.clone())
     }
 
-    /// The items, and what their list is called for people.
+    /// The items, and the name of their list for people.
     pub(crate) fn items(&self, view: &View) -> Result<(Vec<Value>, String), Fault> {
         let Some(each) = &self.each else {
             return Ok((vec![Value::UNDEFINED], "body".to_owned()));

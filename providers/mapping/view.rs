@@ -1,4 +1,4 @@
-//! A callback as the values that expressions see.
+//! A callback as values for expressions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,29 +7,29 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 use serde_json::Value as Json;
 
-use super::filters::{ZONE, Zone};
 use super::keys::{AnyCase, undotted};
-use super::names::Names;
+use campanile_language::filters::{ZONE, Zone, json_number};
+use campanile_language::names::Names;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::callback::SECRET_HEADERS;
 
-/// How the vendor's values are taken.
+/// How the vendor's keys and values are read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taking {
-    /// Keys are put into lower case: the vendor's senders do not agree on it.
+    /// Keys are changed to lower case, because the vendor's senders use different cases.
     pub(crate) lower_keys: bool,
-    /// Keys are found in any case of letters, and kept as they are written.
+    /// Keys are found in any case, and kept as they are written.
     pub(crate) any_case: bool,
     /// `host.name` as a key means the same as `name` inside of `host`.
     pub(crate) dotted_keys: bool,
-    /// Texts that mean that there is nothing, such as `null`.
+    /// Texts that mean "absent", such as `null`.
     pub(crate) absent: Vec<String>,
-    /// Forms of the vendor's placeholders; one that stands alone was not resolved, so there is nothing.
+    /// Forms of the vendor's placeholders. A value that is only a placeholder was not filled in, so it is absent.
     pub(crate) placeholders: Vec<Placeholder>,
 }
 
-/// A form of placeholder: what stands before and after its name.
+/// A form of placeholder: the texts before and after its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Placeholder {
     pub(crate) open: String,
@@ -37,7 +37,7 @@ pub(crate) struct Placeholder {
 }
 
 impl Placeholder {
-    /// `{X}`, `${X}`, `$X`, `*x*`, `{{x}}`, `%x%`: a form is written with an `X` for the name.
+    /// `{X}`, `${X}`, `$X`, `*x*`, `{{x}}`, `%x%`: a form is written with `X` in place of the name.
     pub(crate) fn parse(form: &str) -> Option<Self> {
         let (open, close) = form.split_once(['X', 'x'])?;
         (!open.is_empty()).then(|| Self {
@@ -75,7 +75,7 @@ impl Taking {
         match json {
             Json::Null => Value::UNDEFINED,
             Json::Bool(yes) => Value::from(*yes),
-            Json::Number(number) => number_value(number),
+            Json::Number(number) => json_number(number),
             Json::String(text) => self.text(text),
             Json::Array(items) => items.iter().map(|item| self.value(item)).collect(),
             Json::Object(fields) if self.any_case => {
@@ -107,7 +107,7 @@ impl Taking {
         Value::from(key)
     }
 
-    /// Parameters as a map; the first of a name counts.
+    /// Parameters as a map. The first one of a name counts.
     fn params<'p>(&self, pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Value {
         let mut map = BTreeMap::new();
         for (name, value) in pairs {
@@ -122,20 +122,7 @@ impl Taking {
     }
 }
 
-/// JSON as a value, taken as it is.
-pub(crate) fn plain(json: &Json) -> Value {
-    Taking::default().value(json)
-}
-
-fn number_value(number: &serde_json::Number) -> Value {
-    let whole = number.as_i64().map(Value::from);
-    whole
-        .or_else(|| number.as_u64().map(Value::from))
-        .or_else(|| number.as_f64().map(Value::from))
-        .unwrap_or_default()
-}
-
-/// What the names in an expression stand for.
+/// The values of the names in an expression.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
     pub(crate) body: Value,
@@ -155,7 +142,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The names of `names`, taken from `call`. A body that cannot be read is a fault only where it is asked for.
+    /// The values of `names`, read from `call`. An unreadable body is an error only if `names` needs it.
     pub(crate) fn of(call: &Callback, taking: &Taking, names: Names) -> Result<Self, Fault> {
         let mut view = Self::default();
         if names.has("body") && holds_json(call, names) {
@@ -183,9 +170,9 @@ impl View {
         Ok(view)
     }
 
-    /// The same for a proof, which sees every header, and never fails: what cannot be read is absent.
+    /// The same for a proof. A proof can use every header. An unreadable part is absent and not an error.
     pub(crate) fn for_proof(call: &Callback, taking: &Taking, names: Names) -> Self {
-        // A proof may name a parameter without an expression.
+        // A proof can use a parameter without an expression.
         let names = names.with("query");
         let parts = ["body", "text", "query", "form"].map(|part| {
             let only = names.only(part);
@@ -204,7 +191,7 @@ impl View {
         }
     }
 
-    /// The zone in which zone-less times are read.
+    /// The zone of times without a zone.
     pub(crate) fn in_zone(mut self, zone: jiff::tz::TimeZone) -> Self {
         self.zone = Value::from_object(Zone(zone));
         self
@@ -247,7 +234,7 @@ impl Object for View {
     }
 }
 
-/// Whether the body is to be read as JSON. A form is not, where the mapping reads forms; nor is an empty body.
+/// Whether to read the body as JSON. An empty body is not JSON, and a form is not if the mapping reads forms.
 fn holds_json(call: &Callback, names: Names) -> bool {
     let is_form = matches!(
         call.media_type().as_str(),
@@ -266,6 +253,6 @@ fn headers(call: &Callback, secret: bool) -> Value {
         .iter()
         .rev()
         .filter(|(name, _)| secret || !SECRET_HEADERS.contains(&name.as_str()));
-    // The first of a name wins, as in `Callback::header`.
+    // The first header of a name counts, as in `Callback::header`.
     Value::from_pairs(shown.map(|(name, value)| (name.as_str(), value.as_str())))
 }

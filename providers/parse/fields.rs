@@ -1,4 +1,4 @@
-//! The fields of a JSON object, read without regard to the case of their names.
+//! The fields of a JSON object. The case of their names does not matter.
 //!
 //! Vendors write numbers as strings, strings as numbers, and change the case of a name from one version to the next.
 
@@ -23,7 +23,7 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| Fault::new("body", "JSON, but not an object"))
     }
 
-    /// The field of this name: written just so, or else in another case.
+    /// The field of this name. The exact name has priority over another case.
     pub fn value(&self, name: &str) -> Option<&'a Value> {
         let in_any_case = || {
             let mut fields = self.0.iter();
@@ -34,17 +34,17 @@ impl<'a> Fields<'a> {
             .or_else(|| in_any_case().map(|(_, value)| value))
     }
 
-    /// The text or number in this field, without blanks around it; nothing when that is empty.
+    /// The text or number in this field, without blanks around it; nothing if that is empty.
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         scalar(self.value(name)?)
     }
 
-    /// The number in this field, also when it is written as text.
+    /// The number in this field, also if it is written as text.
     pub fn number(&self, name: &str) -> Option<Number> {
         number(&self.text(name)?)
     }
 
-    /// The unix seconds in this field; 0 where it is absent, null or empty.
+    /// The unix seconds in this field; 0 if it is absent, null or empty.
     pub fn seconds(&self, name: &str) -> Result<i64, Fault> {
         let Some(value) = self.value(name).filter(|value| !value.is_null()) else {
             return Ok(0);
@@ -61,7 +61,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A string, number or boolean as text, without blanks around it; nothing when that is empty.
+/// A string, number or boolean as text, without blanks around it; nothing if that is empty.
 pub(crate) fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(text.trim())
@@ -72,7 +72,7 @@ pub(crate) fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The number that a text is: `93.20` is 93.2, `0330` and `NaN` are none.
+/// The number that a text is: `93.20` is 93.2; `0330` and `NaN` are not numbers.
 pub(crate) fn number(text: &str) -> Option<Number> {
     let text = text.trim();
     serde_json::from_str(text.strip_prefix('+').unwrap_or(text)).ok()

@@ -1,7 +1,6 @@
-//! The pieces that providers are made of: fields, times, word tables.
+//! Parsers that several providers use: fields, times, tables of words.
 
 pub mod fields;
-pub(crate) mod resource;
 pub mod sentence;
 pub mod table;
 pub mod time;

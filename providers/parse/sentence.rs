@@ -1,11 +1,11 @@
-//! What is plainly there in a sentence for people: a measured value, its threshold, a level.
+//! Finds a measured value, its threshold and a level in a sentence for people.
 //!
-//! Nothing here fails. What is not plainly there is not found, and not guessed.
+//! Nothing here fails. A value that the sentence does not state clearly is not found. It is never guessed.
 
 use super::fields::number;
 use campanile_model::Metric;
 
-/// Signs and words that compare, the longer ones before those that they contain.
+/// Signs and words that compare. A longer one is listed before those that it contains.
 const COMPARATORS: &[(&str, &str)] = &[
     (">=", ">="),
     ("<=", "<="),
@@ -35,7 +35,7 @@ const COMPARATORS: &[(&str, &str)] = &[
     ("等于", "=="),
 ];
 
-/// Words that stand before a level such as `P0`.
+/// Words that precede a level such as `P0`.
 const LEVEL_MARKS: &[&str] = &["level", "级别", "級別", "等级", "等級"];
 
 /// Value, comparator, threshold and unit of a comparison such as `(330.00)<6000` or `（93.2%）大于 90%`.
@@ -46,7 +46,7 @@ pub(crate) fn comparison(text: &str) -> Option<Metric> {
             opened = Some(at + sign.len_utf8());
             None
         }
-        // What is opened once is closed once: a text of nothing but closings costs one look at each.
+        // One opening bracket matches one closing bracket, so a text of only closing brackets takes linear time.
         ')' | '）' => {
             let inner = text.get(opened.take()?..at)?;
             compared(inner, text.get(at + sign.len_utf8()..)?)
@@ -55,7 +55,7 @@ pub(crate) fn comparison(text: &str) -> Option<Metric> {
     })
 }
 
-/// The comparison of the quantity in brackets with what stands after them.
+/// The comparison of the quantity in brackets with the text after them.
 fn compared(inner: &str, after: &str) -> Option<Metric> {
     let (value, value_unit) = quantity(inner)?;
     let after = after.trim_start();
@@ -93,7 +93,7 @@ pub(crate) fn level(text: &str) -> Option<String> {
     })
 }
 
-/// A number and the unit behind it, and nothing else.
+/// A number and the unit after it, if the text has nothing else.
 fn quantity(text: &str) -> Option<(&str, &str)> {
     let (value, unit) = leading_number(text.trim())?;
     let unit = unit.trim();
@@ -105,12 +105,12 @@ fn leading_number(text: &str) -> Option<(&str, &str)> {
     let is_part = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
     let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
     let (given, rest) = text.split_at_checked(end)?;
-    // A full stop may end the sentence rather than belong to the number.
+    // A full stop can end the sentence instead of being part of the number.
     let given = given.trim_end_matches('.');
     number(given).map(|_| (given, rest))
 }
 
-/// A unit in Latin letters right behind a number; other scripts need no blank between a unit and the next word.
+/// A unit in Latin letters directly after a number. Other scripts have no blank between a unit and the next word.
 fn leading_unit(text: &str) -> &str {
     let end = text.find(|c| !is_unit(c)).unwrap_or(text.len());
     text.split_at_checked(end).map_or("", |(unit, _)| unit)

@@ -1,4 +1,4 @@
-//! Tables from a vendor's words to ours.
+//! Tables from a vendor's words to severities.
 
 use crate::source::Source;
 use campanile_model::Severity;
@@ -6,8 +6,8 @@ use campanile_model::Severity;
 /// A vendor's words for severities, in lower case.
 pub type Table = [(&'static str, Severity)];
 
-/// The severity that `word` means: by the operator's table, then by the vendor's. A word in neither is unknown, never a
-/// default. Blanks around words and their case do not count.
+/// The severity of `word`, from the operator's table, then from the vendor's. A word in neither is unknown, never a
+/// default. Case and blanks around a word do not matter.
 pub fn severity(source: &Source, table: &Table, word: &str) -> Severity {
     let vendors = || table.iter().find(|(known, _)| is(known, word));
     operators(source, word)
@@ -15,7 +15,7 @@ pub fn severity(source: &Source, table: &Table, word: &str) -> Severity {
         .unwrap_or_default()
 }
 
-/// The severity that the operator gives to `word`, if any. A word that is written exactly so comes first.
+/// The severity that the operator gives to `word`, if any. An exact match has priority.
 pub fn operators(source: &Source, word: &str) -> Option<Severity> {
     let exact = source.severities.get(word);
     let found = exact.or_else(|| {

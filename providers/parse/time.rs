@@ -1,4 +1,4 @@
-//! Times as vendors write them.
+//! Times in the forms of vendors.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -8,9 +8,9 @@ use super::fields;
 use campanile_language::time::{Moment, parse};
 use campanile_model::{Callback, Fault, Report, Status};
 
-/// Unix seconds: a whole number from 0 to the end of the year 9999, perhaps written with a fraction of zero.
+/// Unix seconds: a whole number from 0 to the end of the year 9999. A fraction of zero is allowed.
 ///
-/// Milliseconds are refused by the range, not taken for the year 50000.
+/// Milliseconds are out of this range, so they are refused and not read as the year 50000.
 pub fn seconds(text: &str) -> Option<i64> {
     let text = text.trim();
     let whole = text
@@ -21,15 +21,15 @@ pub fn seconds(text: &str) -> Option<i64> {
     (seconds >= 0 && Timestamp::from_second(seconds).is_ok()).then_some(seconds)
 }
 
-/// The time that unix seconds name; 0 names none.
+/// The time of unix seconds; none for 0.
 pub fn at(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds)
         .ok()
         .filter(|_| seconds != 0)
 }
 
-/// The time in a field, in any usual form; none where it is absent, null, empty, zero or in the year 1. Without a zone
-/// of its own it is UTC.
+/// The time in a field, in any usual form. It is none if it is absent, null, empty, zero or in the year 1. A time without
+/// a zone is UTC.
 pub(crate) fn moment(value: Option<&Value>, place: &str) -> Result<Option<Timestamp>, Fault> {
     let Some(text) = value.and_then(fields::scalar) else {
         return Ok(None);
@@ -41,7 +41,7 @@ pub(crate) fn moment(value: Option<&Value>, place: &str) -> Result<Option<Timest
     }
 }
 
-/// Sets the start of a firing report, or the end of a resolved one, to the time in a field. What is not a time is left out.
+/// Sets the start of a firing report, or the end of a resolved one, to the time in a field. Any other value is left out.
 pub(crate) fn set(report: &mut Report, value: Option<&Value>, place: &str) {
     match report.status {
         Status::Firing => report.starts_at = or_left_out(report, "starts_at", value, place),
@@ -49,7 +49,7 @@ pub(crate) fn set(report: &mut Report, value: Option<&Value>, place: &str) {
     }
 }
 
-/// The time in a field, for the field `name` of `report`. What is not a time is left out.
+/// The time in a field, for the field `name` of `report`. Any other value is left out.
 pub(crate) fn or_left_out(
     report: &mut Report,
     name: &str,
@@ -63,8 +63,8 @@ pub(crate) fn or_left_out(
     })
 }
 
-/// The span of so many seconds in which the call came: it stands in message ids where the vendor gives no time, so that
-/// a retry is a duplicate and a later episode is not.
+/// The span of this many seconds in which the call arrived. Message ids contain it if the vendor gives no time. Then a
+/// retry is a duplicate and a later episode is not.
 pub(crate) fn span(call: &Callback, seconds: i64) -> String {
     let received = call.received_at.map_or(0, Timestamp::as_second);
     format!("span{}", received.div_euclid(seconds))

@@ -1,4 +1,4 @@
-//! Messages that a cloud hands on from a topic: an envelope, signed with RSA, and a request to confirm the subscription.
+//! Messages that a cloud delivers from a topic: an envelope, signed with RSA, and a request to confirm the subscription.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,9 +15,9 @@ use campanile_model::Fault;
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
 
-/// How one cloud writes its envelope.
+/// The envelope of one cloud.
 pub(crate) struct Envelope {
-    /// The field that says what kind of message it is.
+    /// The field with the kind of the message.
     pub(crate) kind: &'static str,
     /// The field with the topic.
     pub(crate) topic: &'static str,
@@ -25,17 +25,17 @@ pub(crate) struct Envelope {
     pub(crate) signature: &'static str,
     /// The field with the address of the certificate.
     pub(crate) certificate: &'static str,
-    /// The field with the address that confirms.
+    /// The field with the address for the confirmation.
     pub(crate) subscribe: &'static str,
-    /// What is signed of a notification, in the order in which it is.
+    /// The signed fields of a notification, in the order of signing.
     pub(crate) signed: &'static [&'static str],
-    /// What is signed of a request to confirm.
+    /// The signed fields of a request to confirm.
     pub(crate) signed_to_confirm: &'static [&'static str],
-    /// How it was hashed, if that is known.
+    /// The hash of the signature, if it is known.
     pub(crate) hash: fn(&Object) -> Option<Hash>,
-    /// Whether a certificate may be fetched from there.
+    /// Whether a certificate may be fetched from this address.
     pub(crate) serves_certificates: fn(&str) -> bool,
-    /// Whether a subscription may be confirmed there.
+    /// Whether a subscription may be confirmed at this address.
     pub(crate) confirms: fn(&str) -> bool,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn text(object: &Object, name: &str) -> Option<String> {
 }
 
 impl Envelope {
-    /// What must hold: a listed topic, and its cloud's signature.
+    /// The proof: a listed topic, and the signature of its cloud.
     pub(crate) fn proof<'a>(&self, call: &Callback, source: &Source) -> Proof<'a> {
         if source.topics.is_empty() {
             return Proof::Never("no topic is listed");
@@ -64,13 +64,13 @@ impl Envelope {
             return Proof::Absent;
         };
         let Some(hash) = (self.hash)(envelope) else {
-            return Proof::Wrong("no version of the signature that is known");
+            return Proof::Wrong("the signature version is not supported");
         };
         if !self.is_listed(envelope, source) {
             return Proof::Wrong("the topic is not listed");
         }
         if !(self.serves_certificates)(&url) {
-            return Proof::Wrong("the certificate is not at its cloud");
+            return Proof::Wrong("the certificate is not at a host of the cloud");
         }
         let Ok(signature) = STANDARD.decode(signature) else {
             return Proof::Wrong("the signature is not base64");
@@ -90,8 +90,8 @@ impl Envelope {
         topic.is_some_and(|topic| source.topics.iter().any(|listed| listed == topic))
     }
 
-    /// What is signed: the name and the value of each field that is there, each with a line's end. A subject that is
-    /// empty counts as none.
+    /// The signed text: name and value of each field that is present, each followed by a line end. An empty subject counts as
+    /// absent.
     pub(crate) fn message(&self, envelope: &Object) -> String {
         let is_notification = text(envelope, self.kind).is_some_and(|kind| kind == "Notification");
         let names = if is_notification {
@@ -114,21 +114,21 @@ impl Envelope {
         source: &Source,
     ) -> Result<Reading, Fault> {
         let refused = |problem| Err(Fault::new(format!("body.{}", self.subscribe), problem));
-        // An open source asks for no signature: anyone could have it confirm anything.
+        // An open source checks no signature: any sender could have it confirm any subscription.
         if source.open || !self.is_listed(envelope, source) {
-            return refused("not confirmed: only a signed request for a listed topic is");
+            return refused("not confirmed: only a signed request for a listed topic is confirmed");
         }
         match text(envelope, self.subscribe) {
             Some(url) if (self.confirms)(&url) => Ok(Reading {
                 effect: Some(Effect::Confirm { url }),
                 ..Reading::default()
             }),
-            _ => refused("missing, or not at its cloud"),
+            _ => refused("missing, or not at a host of the cloud"),
         }
     }
 }
 
-/// The host of an `https` address without a port, if nothing in the address could be read otherwise by another parser.
+/// The host of an `https` address without a port. None if another parser could read the address differently.
 pub(crate) fn https_host(url: &str) -> Option<&str> {
     let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'#' | b'@');
     let rest = url.strip_prefix("https://")?;
@@ -137,7 +137,7 @@ pub(crate) fn https_host(url: &str) -> Option<&str> {
     host.bytes().all(is_host).then_some(host)
 }
 
-/// Whether this is one label of a host's name, as regions are.
+/// Whether this is one label of a host name, as regions are.
 pub(crate) fn is_region(label: &str) -> bool {
     let is_sign = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     label.len() >= 3 && label.bytes().all(is_sign)

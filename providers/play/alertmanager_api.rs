@@ -1,4 +1,4 @@
-//! Plays A client of Alertmanager's API: Prometheus, vmalert, amtool.
+//! Plays a client of Alertmanager's API: Prometheus, vmalert, amtool.
 
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
@@ -17,7 +17,7 @@ impl Player for AlertmanagerApi {
             return call;
         };
         let came = call.received_at.or(fixture::RECEIVED_AT.parse().ok());
-        // Different for each serial, and before the end.
+        // A different time for each serial, before the end.
         let ahead = i64::try_from(stamp.serial % 1_000_000_000).unwrap_or(0);
         let starts = stamp.at - SignedDuration::new(60, 0) - SignedDuration::from_nanos(ahead);
         for item in items.iter_mut().filter_map(Value::as_object_mut) {

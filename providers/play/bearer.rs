@@ -2,7 +2,7 @@
 
 use campanile_model::Callback;
 
-/// `call` with this Bearer token.
+/// Returns `call` with this Bearer token.
 pub(super) fn with_bearer(mut call: Callback, token: &str) -> Callback {
     call.headers.retain(|(name, _)| name != "authorization");
     call.headers

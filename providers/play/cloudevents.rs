@@ -1,4 +1,4 @@
-//! Plays A sender of CloudEvents.
+//! Plays a sender of CloudEvents.
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

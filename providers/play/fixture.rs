@@ -1,7 +1,7 @@
-//! The fixtures: one raw request and what must come of it, compiled in.
+//! The fixtures: raw requests with their expected results, compiled in.
 //!
-//! The same files feed the laws, the end-to-end tests, the benches and `campanile send`. The build script lists the
-//! folder `fixtures/`, so that a new file there is all that a new case needs.
+//! The laws, the end-to-end tests, the benches and `campanile send` use the same files. The build script lists the folder
+//! `fixtures/`, so a new case needs only its files there.
 
 pub use super::key::{CERTIFICATE, KEYS};
 use crate::source::Source;
@@ -15,25 +15,25 @@ pub const KEY: &str = "campanile-fixture-key";
 /// The secret of fixtures that the vendor signs.
 pub const TOKEN: &str = "campanile-fixture-token";
 
-/// The public half of the proof, where there is one.
+/// The user name of the proof, if there is one.
 pub const USER: &str = "campanile-fixture-user";
 
-/// The topic of fixtures that come by one.
+/// The topic of fixtures from AWS SNS.
 pub const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:campanile";
 
-/// The same at Huawei.
+/// The topic of fixtures from Huawei SMN.
 pub const TOPIC_URN: &str = "urn:smn:cn-north-4:00000000000000000000000000000000:campanile";
 
-/// The tenant of fixtures that come with a token of an identity provider.
+/// The tenant of fixtures with a token of an identity provider.
 pub const TENANT: &str = "7e4a4701-0000-4000-8000-00000000f1c5";
 
-/// For whom such tokens are issued: one application, by its address and by its id.
+/// The audiences of such tokens: one application, by its address and by its id.
 pub const AUDIENCES: [&str; 2] = [
     "api://campanile-fixture",
     "ca4a411e-0000-4000-8000-00000000f1c5",
 ];
 
-/// When every fixture comes: what they sign as their time is near it.
+/// The time of arrival of every fixture. Signed times in fixtures are near it.
 pub const RECEIVED_AT: &str = "2026-01-01T00:00:00Z";
 
 /// One case of one provider.
@@ -45,8 +45,8 @@ pub struct Fixture {
     pub case: &'static str,
     /// The raw HTTP request.
     pub request: &'static [u8],
-    /// What must come of it, as JSON: a list of alerts, or `{"refused": 403}`, `{"unreadable": {"place": "..."}}`,
-    /// `{"ignored": "..."}`. Empty while nobody has written it.
+    /// The expected result as JSON: a list of alerts, or `{"refused": 403}`, `{"unreadable": {"place": "..."}}`,
+    /// `{"ignored": "..."}`. Empty if it is not written yet.
     pub expected: &'static str,
 }
 
@@ -66,15 +66,15 @@ pub fn providers_with_fixtures() -> impl Iterator<Item = &'static str> {
 }
 
 impl Fixture {
-    /// The request as the server hands it to a provider: the secret at the end of the path is taken as its key, and what
-    /// its proof asks for is fetched.
+    /// The request as a provider gets it from the server: with the key from the end of its path, and with the document that
+    /// its proof needs.
     pub fn callback(&self) -> Result<Callback, Malformed> {
         let mut call = self.arrived()?;
         call.fetched = self.served(&call).into_iter().collect();
         Ok(call)
     }
 
-    /// What a stand-in for the vendor's hosts serves.
+    /// The document that a test server serves in place of the vendor's host.
     fn served(&self, call: &Callback) -> Option<Fetched> {
         let provider = crate::by_name(self.provider)?;
         let needed = provider.proof(call, &self.source()).needs()?;
@@ -96,13 +96,13 @@ impl Fixture {
         Ok(call)
     }
 
-    /// Whether it comes with a token of an identity provider, and without a path key: its case is named so.
+    /// Whether it has a token of an identity provider and no path key. The name of its case says so.
     fn is_by_token(&self) -> bool {
         self.case.starts_with("jwt-")
     }
 
-    /// A source that believes the fixtures of this provider. It asks for a path key if any of them has the right one, or
-    /// for a token if this one is about tokens.
+    /// A source that accepts the fixtures of this provider. It needs a path key if any of them has the right one, or a token
+    /// of an identity provider if this one has such a token.
     pub fn source(&self) -> Source {
         let key = Secret::from(KEY);
         let has_key = |fixture: &Self| {

@@ -1,4 +1,4 @@
-//! Makes a fixture of a mapping a new message: new ids, new times.
+//! Makes a new message from a fixture of a mapping: new ids, new times.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -51,8 +51,8 @@ fn value(name: &str, stamp: &Stamp<'_>, zone: &TimeZone) -> String {
     }
 }
 
-/// A time of its own for each serial, up to a day before the stamp's: where a vendor's message id holds nothing but a
-/// time, it is the time that makes the message new.
+/// A different time for each serial, up to a day before the time of the stamp. If the message id of a vendor has only a
+/// time, this time makes the message new.
 fn moment(stamp: &Stamp<'_>) -> Timestamp {
     const DAY: u64 = 86_400;
     let back = i64::try_from(stamp.serial % DAY).unwrap_or_default();
@@ -60,7 +60,7 @@ fn moment(stamp: &Stamp<'_>) -> Timestamp {
     earlier.unwrap_or(stamp.at)
 }
 
-/// Writes `value` at `place`, if there is something there already.
+/// Writes `value` at `place`, if that place has a value.
 pub(super) fn put(call: &mut Callback, place: &str, value: &str) {
     if let Some(name) = place.strip_prefix("query.") {
         put_query(call, name, value);
@@ -83,7 +83,7 @@ pub(super) fn put(call: &mut Callback, place: &str, value: &str) {
 /// Writes the parameter `name` into the query.
 pub(super) fn put_query(call: &mut Callback, name: &str, value: &str) {
     let query = replaced(&call.query, name, value);
-    // A copy parses afresh.
+    // A copy has no cached parts.
     let mut fresh = call.clone();
     fresh.query = query;
     *call = fresh;
@@ -101,8 +101,8 @@ fn set_body(call: &mut Callback, body: Vec<u8>) {
     *call = fresh;
 }
 
-/// `encoded` parameters with that of `name` replaced. `name.a.b` is a place in the JSON text of a parameter. What has no
-/// such parameter, such as a body that is no form, stays as it is.
+/// Replaces the parameter `name` in `encoded`. `name.a.b` is a place in the JSON text of a parameter. A text without this
+/// parameter, such as a body that is not a form, stays as it is.
 fn replaced(encoded: &str, name: &str, value: &str) -> String {
     let (outer, inner) = name.split_once('.').unwrap_or((name, ""));
     if !form_urlencoded::parse(encoded.as_bytes()).any(|(known, _)| known == name || known == outer)
@@ -122,7 +122,7 @@ fn replaced(encoded: &str, name: &str, value: &str) -> String {
     out.finish()
 }
 
-/// Walks on in the JSON that is written as a text.
+/// Writes into JSON that is inside a text.
 fn put_in_text(text: &mut String, path: &str, value: &str) {
     if let Ok(mut json) = serde_json::from_str(text) {
         put_json(&mut json, path, value);
@@ -130,7 +130,7 @@ fn put_in_text(text: &mut String, path: &str, value: &str) {
     }
 }
 
-/// Walks `.a.b`, `[0]` and `[]` (every item), also through JSON in texts, and writes what is there anew, in the type that it has.
+/// Walks `.a.b`, `[0]` and `[]` (every item), also through JSON in texts, and replaces the value there by one of the same type.
 fn put_json(json: &mut Json, path: &str, value: &str) {
     if path.is_empty() {
         *json = match (&*json, serde_json::from_str::<serde_json::Number>(value)) {

@@ -1,4 +1,4 @@
-//! Plays a vendor that is a mapping, as its `[fresh]` and `[proof]` tables say.
+//! Plays a vendor that is a mapping, by its `[fresh]` and `[proof]` tables.
 
 use crate::Mapping;
 use crate::provider::{Player, Stamp};

@@ -1,7 +1,7 @@
-//! Plays the vendors: fixtures, and new messages that are made of them and correctly signed.
+//! Plays the vendors: fixtures, and new, correctly signed messages that are made from them.
 //!
-//! `campanile send`, the tests and the benches use it. Everything here forges; what judges is in `trust/`, and nothing
-//! outside of this folder uses the keys in it.
+//! `campanile send`, the tests and the benches use it. Verification is in `trust/`. Only this folder uses the private keys
+//! in it.
 
 mod alertmanager_api;
 mod bearer;

@@ -1,4 +1,4 @@
-//! Plays A client of the Events API v2.
+//! Plays a client of the Events API v2.
 
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;

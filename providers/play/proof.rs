@@ -12,15 +12,15 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::{fresh, token};
-use crate::mapping::names::Names;
 use crate::mapping::prove::{Declared, Place, ProofForm, Signature, basic_pair};
 use crate::mapping::view::{Taking, View};
 use crate::provider::Stamp;
 use crate::trust::signature::{Algorithm, Encoding, SecretForm, hmac};
+use campanile_language::names::Names;
 use campanile_model::{Callback, Secret};
 
 impl ProofForm {
-    /// `call` with the vendor's proof put in, made with the stamp's token where it is made with one.
+    /// Puts the vendor's proof into `call`, made with the token of the stamp if it needs one.
     pub(super) fn sign(&self, call: &mut Callback, stamp: &Stamp<'_>, taking: &Taking) {
         if self.declared.asks_for_jwt(None) {
             token::renew(call, stamp.at);
@@ -88,10 +88,10 @@ impl Signature {
         self.place.put(call, &pieces.join(","));
     }
 
-    /// The parts of the header that are not signatures, such as `t=<time>`, which may itself be signed.
+    /// The parts of the header that are not signatures, such as `t=<time>`, which can be a part of the signed message.
     fn others<'g>(&self, given: &'g str) -> Vec<&'g str> {
         let is_signature = |piece: &str| self.prefixes.iter().any(|p| piece.starts_with(p));
-        // `v1,<base64>`: here the separator is a part of the prefix.
+        // `v1,<base64>`: the separator is a part of the prefix here.
         if self.prefixes.is_empty() || self.prefixes.iter().any(|p| p.ends_with(',')) {
             return Vec::new();
         }

@@ -1,4 +1,4 @@
-//! Issues a JSON Web Token as a vendor's identity provider does.
+//! Issues a JSON Web Token like a vendor's identity provider.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,11 +9,11 @@ use super::key;
 use crate::trust::jwt::{self, Given};
 use campanile_model::Callback;
 
-/// How long a token is valid.
+/// The validity of a token, in seconds.
 const VALID_SECONDS: i64 = 3600;
 
-/// Replaces the token that `call` carries with one of now, signed with the key of the fixtures. A gateway that fetches the
-/// vendor's keys refuses it.
+/// Replaces the token of `call` by one that is valid at `at`, signed with the key of the fixtures. A gateway with the
+/// vendor's real keys refuses it.
 pub(super) fn renew(call: &mut Callback, at: Timestamp) {
     let Given::One(old) = Given::of(call) else {
         return;
@@ -34,7 +34,7 @@ pub(super) fn renew(call: &mut Callback, at: Timestamp) {
     }
 }
 
-/// These claims, signed as fixtures are.
+/// A token with these claims, signed like the fixtures.
 fn sealed(claims: &Map<String, Value>) -> Option<String> {
     let header = serde_json::json!({ "typ": "JWT", "alg": "RS256", "kid": key::ID });
     let parts = [

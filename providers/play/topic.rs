@@ -1,4 +1,4 @@
-//! Seals the envelope of a message from a topic.
+//! Signs the envelope of a message from a topic.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,8 +8,8 @@ use super::key;
 use crate::parse::topic::{Envelope, Object};
 use campanile_model::Callback;
 
-/// `call` with this envelope, signed with the key of the fixtures. A gateway that fetches the cloud's certificate refuses
-/// it.
+/// Returns `call` with this envelope, signed with the key of the fixtures. A gateway with the cloud's real certificate
+/// refuses it.
 pub(super) fn sealed(form: &Envelope, call: &Callback, mut envelope: Object) -> Callback {
     let signature = key::sign(&form.message(&envelope)).unwrap_or_default();
     let signature = STANDARD.encode(signature);

@@ -24,7 +24,7 @@ impl Player for UCloud {
     }
 }
 
-/// A UUID to look at, as UCloud's are; a serial's alarm and recovery have the same.
+/// An id in the form of UCloud's UUIDs. The alarm and the recovery of one serial have the same id.
 fn session_id(serial: u64) -> String {
     let (high, low) = (serial >> 48, serial & 0xffff_ffff_ffff);
     format!("00000000-{high:04x}-4000-8000-{low:012x}")

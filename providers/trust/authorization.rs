@@ -9,8 +9,8 @@ use super::proof::Proof;
 use crate::source::Source;
 use campanile_model::Callback;
 
-/// One of the source's tokens, as a Bearer token or as the password of HTTP Basic. The user of Basic counts only where
-/// the source names one. A source without tokens leaves the proof to its key or its addresses.
+/// One of the source's tokens, as a Bearer token or as the password of HTTP Basic. The user name of Basic is
+/// checked only if the source has one. The proof of a source without tokens is its key or its addresses.
 pub(crate) fn bearer_or_basic<'a>(call: &'a Callback, source: &'a Source) -> Proof<'a> {
     if source.tokens.is_empty() {
         return Proof::Nothing;
@@ -47,7 +47,7 @@ fn pair(call: &Callback) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-/// What follows the scheme, whose letters may be of either case.
+/// The text after the scheme. The case of the scheme does not matter.
 fn credentials<'c>(call: &'c Callback, scheme: &str) -> Option<&'c str> {
     let (given, rest) = call.header("authorization")?.split_once(' ')?;
     given.eq_ignore_ascii_case(scheme).then(|| rest.trim())

@@ -1,4 +1,4 @@
-//! RSA signatures whose key stands in a certificate that the vendor serves.
+//! RSA signatures whose key is in a certificate that the vendor serves.
 
 use std::sync::Arc;
 
@@ -16,31 +16,31 @@ use super::proof::Refusal;
 /// How the message was hashed before it was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
-    /// SHA-1, as older senders still do.
+    /// SHA-1, of older senders.
     Sha1,
     /// SHA-256.
     Sha256,
 }
 
-/// A signature that holds only with the certificate at `url`.
+/// A signature that is checked with the certificate at `url`.
 #[derive(Clone, Debug)]
 pub struct Certified {
-    /// Where the certificate is: checked against the vendor's hosts, so that it may be fetched.
+    /// The address of the certificate. It was checked against the vendor's hosts, so it may be fetched.
     pub url: String,
-    /// The certificate in PEM, where the server has fetched it.
+    /// The certificate in PEM, if the server has fetched it.
     pub certificate: Option<Arc<[u8]>>,
-    /// When the call came: the certificate must be valid then.
+    /// The time of arrival: the certificate must be valid then.
     pub now: Option<Timestamp>,
     /// How the message was hashed.
     pub hash: Hash,
-    /// What is signed.
+    /// The signed message.
     pub message: Vec<u8>,
     /// The signature, decoded.
     pub signature: Vec<u8>,
 }
 
 impl Certified {
-    /// The certificate, where it was not fetched yet.
+    /// The certificate, if it was not fetched yet.
     pub(crate) fn needs(&self) -> Option<Needed> {
         self.certificate.is_none().then(|| Needed {
             url: self.url.clone(),

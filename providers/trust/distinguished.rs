@@ -1,14 +1,14 @@
-//! The common name of a client certificate, as proxies tell it: bare, or within the subject's distinguished name
+//! The common name of a client certificate, as proxies pass it on: alone, or in the subject's distinguished name
 //! (RFC 2253, RFC 4514), such as `CN=alerts.example.com,O=Example`.
 
-/// The one common name that `told` holds. None where there is none or more than one, or where the text cannot be read:
-/// nobody is believed on a guess.
-pub(crate) fn common_name(told: &str) -> Option<String> {
-    if !told.contains('=') {
-        return Some(told.trim().to_owned()).filter(|name| !name.is_empty());
+/// The only common name in `subject`. None if there is none or more than one, or if the text cannot be read: a guess is
+/// not a proof.
+pub(crate) fn common_name(subject: &str) -> Option<String> {
+    if !subject.contains('=') {
+        return Some(subject.trim().to_owned()).filter(|name| !name.is_empty());
     }
     let mut found = None;
-    for attribute in attributes(told)? {
+    for attribute in attributes(subject)? {
         let (kind, value) = attribute.split_once('=')?;
         if kind.trim().eq_ignore_ascii_case("CN") && found.replace(unescaped(value)?).is_some() {
             return None;
@@ -17,8 +17,8 @@ pub(crate) fn common_name(told: &str) -> Option<String> {
     found.filter(|name| !name.is_empty())
 }
 
-/// The attributes as they are written. A quote or a semicolon without a backslash is of an older notation, in which
-/// commas do not part; it is not guessed at.
+/// The attributes as they are written. A quote or a semicolon without a backslash belongs to an older notation, in which a
+/// comma does not separate. That notation is not read.
 fn attributes(name: &str) -> Option<Vec<&str>> {
     let (mut parts, mut from, mut escaped) = (Vec::new(), 0, false);
     for (at, c) in name.char_indices() {
@@ -37,7 +37,8 @@ fn attributes(name: &str) -> Option<Vec<&str>> {
     (!escaped).then_some(parts)
 }
 
-/// A value without its backslashes: before two hexadecimal digits they stand for a byte, else for what follows.
+/// A value without its backslashes. A backslash before two hexadecimal digits is a byte; any other is the character after
+/// it.
 fn unescaped(value: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.trim().as_bytes();
@@ -61,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_common_name_is_read_bare_or_from_a_distinguished_name() {
-        for (told, name) in [
+        for (subject, name) in [
             ("app.example.com", Some("app.example.com")),
             (" app.example.com ", Some("app.example.com")),
             ("CN=app.example.com", Some("app.example.com")),
@@ -72,11 +73,11 @@ mod tests {
             ),
             ("OU=x+CN=app.example.com,O=y", Some("app.example.com")),
             (r"CN=a\,b\2Bc,O=Example", Some("a,b+c")),
-            // A name within another attribute is not the common name.
+            // A name in another attribute is not the common name.
             (r"O=x\,CN=app.example.com", None),
             (r"O=x\,CN=app.example.com,CN=other", Some("other")),
             ("OCN=app.example.com", None),
-            // Not guessed at.
+            // Not guessed.
             ("CN=a,CN=app.example.com", None),
             (r#"O="x,CN=app.example.com,y=""#, None),
             ("O=x;CN=app.example.com", None),
@@ -87,7 +88,7 @@ mod tests {
             ("CN=", None),
             ("", None),
         ] {
-            assert_eq!(common_name(told).as_deref(), name, "{told}");
+            assert_eq!(common_name(subject).as_deref(), name, "{subject}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! JSON Web Tokens (RFC 7519) that an identity provider has signed with a key of its published set.
 //!
-//! Nothing that a token says of how to believe it is followed: algorithms, the address of the keys, issuer and audience
-//! are those of the declaration and of the source. Signature and key come last, so that a token which could not be
-//! believed anyway makes nobody fetch anything.
+//! A token does not decide how it is verified: algorithms, the address of the keys, issuer and audience come from the
+//! declaration and from the source. Signature and key are checked last, so a token that is refused anyway causes no
+//! fetch.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,32 +20,32 @@ use super::proof::Refusal;
 use campanile_model::Callback;
 use campanile_model::Secret;
 
-/// A longer token is not read. Those of Microsoft are of two kilobytes.
+/// A longer token is refused. Tokens of Microsoft have about 2 KB.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// A longer id of a key is none.
+/// A longer key id is refused.
 const KEY_ID_BYTES_MAX: usize = 256;
 
-/// A token that must be signed by a key of the set at `url`, and what it must say.
+/// A token that must be signed by a key of the set at `url`, and the claims that it must have.
 #[derive(Clone, Debug)]
 pub struct Jwt<'a> {
-    /// What the call carries.
+    /// The token of the call.
     pub token: Given,
-    /// Where the keys are: pinned by the declaration, never by the token.
+    /// The address of the keys: fixed by the declaration, never by the token.
     pub url: String,
-    /// The set of keys, where the server has fetched it.
+    /// The set of keys, if the server has fetched it.
     pub keys: Option<Arc<[u8]>>,
-    /// How it may be signed.
+    /// The allowed algorithms.
     pub algorithms: Vec<TokenAlgorithm>,
-    /// Who must have issued it.
+    /// The required issuer.
     pub issuer: String,
-    /// For whom it may be issued; any one does.
+    /// The allowed audiences; one must match.
     pub audiences: &'a [String],
-    /// What else it must say: a claim, and its value or one of its values.
+    /// Other required claims: a name, and its value or one of its values.
     pub claims: Vec<(String, String)>,
-    /// So many seconds the clocks of issuer and server may differ.
+    /// How many seconds the clocks of issuer and server may differ.
     pub leeway: f64,
-    /// When the call came.
+    /// The time of arrival.
     pub now: Option<Timestamp>,
 }
 
@@ -56,7 +56,7 @@ pub enum Given {
     None,
     /// There is one.
     One(Secret),
-    /// There are several `Authorization` headers: who believes which of them is anybody's guess.
+    /// There are several `Authorization` headers. Two programs could use different ones, so the call is refused.
     Several,
 }
 
@@ -98,7 +98,7 @@ impl Jwt<'_> {
         }
     }
 
-    /// The keys, if nothing but them is missing.
+    /// The keys, if only they are missing.
     pub(crate) fn needs(&self) -> Option<Needed> {
         let Given::One(token) = &self.token else {
             return None;
@@ -110,13 +110,13 @@ impl Jwt<'_> {
         })
     }
 
-    /// How the token is signed, if it may be signed so.
+    /// The algorithm of the token, if it is allowed.
     fn algorithm(&self, token: &Token<'_>) -> Option<TokenAlgorithm> {
         let mut declared = self.algorithms.iter().copied();
         declared.find(|algorithm| algorithm.name() == token.algorithm)
     }
 
-    /// Whether it is issued by whom, for whom and for when it must be.
+    /// Checks issuer, audience, other claims and validity.
     fn says(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
         let says = |claim: &str, wanted: &str| claims.get(claim).is_some_and(|is| has(is, wanted));
         let issued = claims.get("iss").and_then(Value::as_str) == Some(&self.issuer);
@@ -142,7 +142,7 @@ impl Jwt<'_> {
     }
 }
 
-/// Whether a claim is this value, or a list with it.
+/// Whether a claim is this value, or a list that contains it.
 fn has(claim: &Value, wanted: &str) -> bool {
     match claim {
         Value::String(text) => text == wanted,
@@ -153,28 +153,28 @@ fn has(claim: &Value, wanted: &str) -> bool {
     }
 }
 
-/// A time in a token: unix seconds, perhaps with a fraction.
+/// A time in a token: unix seconds. A fraction is allowed.
 fn seconds(claim: &Value) -> Option<f64> {
     claim.as_f64().filter(|seconds| seconds.is_finite())
 }
 
-/// The claims of a token, whether it can be believed or not.
+/// The claims of a token, without verification.
 pub(crate) fn claims(token: &Secret) -> Option<Map<String, Value>> {
     Token::read(token.expose_secret()).map(|token| token.claims)
 }
 
-/// A token, taken apart.
+/// The parts of a token.
 struct Token<'t> {
     algorithm: String,
     key: String,
     claims: Map<String, Value>,
-    /// Header and claims as they were signed.
+    /// Header and claims in their signed form.
     signed: &'t [u8],
     signature: Vec<u8>,
 }
 
 impl<'t> Token<'t> {
-    /// Three parts in the one base64url that there is for their bytes; a header that asks for nothing unheard of.
+    /// Reads three parts in canonical base64url. A header that demands an unknown extension is refused.
     fn read(text: &'t str) -> Option<Self> {
         if text.len() > TOKEN_BYTES_MAX {
             return None;
@@ -182,7 +182,7 @@ impl<'t> Token<'t> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
         let mut header = object(header)?;
-        // An extension that must be understood, and is not.
+        // `crit` lists extensions that the reader must support. None is supported.
         if header.contains_key("crit") || !is_token(header.get("typ")) {
             return None;
         }
@@ -200,7 +200,7 @@ impl<'t> Token<'t> {
     }
 }
 
-/// Whether the header's `typ` is that of tokens, or says nothing. Issuers sign other things with the same keys.
+/// Whether the header's `typ` is that of tokens, or absent. Issuers sign other documents with the same keys.
 fn is_token(kind: Option<&Value>) -> bool {
     let Some(kind) = kind else {
         return true;
@@ -218,7 +218,7 @@ fn object(encoded: &str) -> Option<Map<String, Value>> {
     Some(object)
 }
 
-/// An object in which no name stands twice: what is read of one that has is up to the reader.
+/// An object without a repeated name. Two programs could read different values of a repeated name.
 struct Unique(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -233,14 +233,14 @@ impl<'de> Visitor<'de> for Names {
     type Value = Map<String, Value>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object in which no name stands twice")
+        formatter.write_str("an object without a repeated name")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut given: A) -> Result<Self::Value, A::Error> {
         let mut object = Map::new();
         while let Some((name, value)) = given.next_entry()? {
             if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name stands twice"));
+                return Err(A::Error::custom("a repeated name"));
             }
         }
         Ok(object)

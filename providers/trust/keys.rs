@@ -1,4 +1,4 @@
-//! Sets of public keys as identity providers publish them: JSON Web Key Sets (RFC 7517).
+//! Sets of public keys that identity providers publish: JSON Web Key Sets (RFC 7517).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,13 +8,13 @@ use ring::signature::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Keys of one id that are tried. One is right; two stand side by side while somebody makes a mistake.
+/// How many keys with the same id are tried. A correct set has one; two occur by mistake.
 const SAME_ID_MAX: usize = 2;
 
-/// The bytes of a coordinate on P-256.
+/// The length of a coordinate on P-256, in bytes.
 const COORDINATE_BYTES: usize = 32;
 
-/// How a token is signed. What is not here is not believed: neither `none` nor a shared secret.
+/// The algorithms of tokens. Every other one is refused, also `none` and shared secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenAlgorithm {
     /// RSA with PKCS #1 v1.5 and SHA-256, at least 2048 bits.
@@ -36,7 +36,7 @@ impl TokenAlgorithm {
 /// A set of keys.
 pub(crate) struct KeySet(Vec<Key>);
 
-/// The fields of a key that matter here; none of a private key is among them.
+/// The fields of a public key. The fields of a private key are not read.
 #[derive(Deserialize)]
 struct Key {
     kty: String,
@@ -52,7 +52,7 @@ struct Key {
 }
 
 impl KeySet {
-    /// Reads a set. A key of a form that is not known is passed over: it is for somebody else.
+    /// Reads a set. A key in an unknown form is skipped: it is for other programs.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let set: Value = serde_json::from_slice(body).ok()?;
         let keys = set.get("keys")?.as_array()?.iter();
@@ -60,12 +60,12 @@ impl KeySet {
         Some(Self(keys.collect()))
     }
 
-    /// Whether there is a key of this id.
+    /// Whether the set has a key with this id.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.of(id).next().is_some()
     }
 
-    /// Whether the key of this id has signed `message`.
+    /// Whether the key with this id has signed `message`.
     pub(crate) fn signed(
         &self,
         id: &str,
@@ -90,7 +90,7 @@ impl KeySet {
 }
 
 impl Key {
-    /// Whether the set gives it for signatures of this kind.
+    /// Whether the set allows it for signatures with `algorithm`.
     fn is_for(&self, algorithm: TokenAlgorithm) -> bool {
         let said = |field: Option<&str>, word| field.is_none_or(|is| is == word);
         let is_kind = match algorithm {
@@ -116,7 +116,7 @@ impl Key {
         if x.len() != COORDINATE_BYTES || y.len() != COORDINATE_BYTES {
             return None;
         }
-        // A point that is written out whole begins with 4.
+        // An uncompressed point begins with 4.
         let point = [&[4], &*x, &*y].concat();
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             .verify(message, signature)

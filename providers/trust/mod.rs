@@ -1,4 +1,4 @@
-//! Whether a sender is believed: proofs as data, and what judges them.
+//! Verifies senders: proofs as data, and the code that checks them.
 
 pub(crate) mod authorization;
 pub mod certificate;

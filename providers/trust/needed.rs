@@ -1,30 +1,30 @@
-//! What a proof cannot do without and the server has to fetch: a vendor's certificate, or his keys.
+//! The documents that the server must fetch for a proof: the certificate of a vendor, or its keys.
 
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;
 
 use super::keys::KeySet;
 
-/// A document that a proof asks for. Its address is the vendor's: checked against his hosts, or pinned by a mapping.
+/// A document that a proof needs. Its address was checked against the vendor's hosts, or is fixed by a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
-    /// Where it is.
+    /// Its address.
     pub url: String,
-    /// What it is.
+    /// Its kind.
     pub document: Document,
 }
 
-/// What a document must hold to be of use.
+/// The kind of a document, and what it must contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
-    /// A certificate in PEM. The address names it: another certificate is at another address.
+    /// A certificate in PEM. Another certificate has another address.
     Certificate,
-    /// A set of keys with the one of this id. Others come into the set at the same address.
+    /// A set of keys that contains the key with this id. The set at the same address changes with time.
     Key(String),
 }
 
 impl Needed {
-    /// Whether `body` is a document of this kind at all, and not the page of somebody who stands between.
+    /// Whether `body` is a document of this kind, and not for example the error page of a proxy.
     pub fn is(&self, body: &[u8]) -> bool {
         match &self.document {
             Document::Certificate => Certificate::from_pem(body).is_ok(),
@@ -32,7 +32,7 @@ impl Needed {
         }
     }
 
-    /// Whether `body` holds what is asked for.
+    /// Whether `body` contains what is needed.
     pub fn is_in(&self, body: &[u8]) -> bool {
         match &self.document {
             Document::Certificate => true,

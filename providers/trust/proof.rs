@@ -1,4 +1,4 @@
-//! What must hold for a sender to be believed, and whether it does.
+//! The proofs that a sender must give, and their verification.
 
 use std::borrow::Cow;
 
@@ -18,70 +18,70 @@ use crate::trust::signature::{self, Algorithm, SecretForm};
 use campanile_model::Callback;
 use campanile_model::Secret;
 
-/// What must hold for the sender to be believed.
+/// What must be true before the sender is verified.
 #[derive(Clone, Debug)]
 pub enum Proof<'a> {
-    /// The vendor proves nothing: the source needs a key, address ranges, or `open = true`.
+    /// The vendor sends no proof: the source needs a key, address ranges, or `open = true`.
     Nothing,
-    /// The call names one of the secrets.
+    /// The call contains one of the secrets.
     Secret {
-        /// What the call says, where it says it.
+        /// The text in the call, if there is one.
         given: Option<Cow<'a, str>>,
-        /// What it may say.
+        /// The secrets; one must be equal to it.
         wanted: &'a [Secret],
     },
     /// The hexadecimal MD5 of `message` followed by one of the secrets.
     Md5 {
-        /// The hexadecimal digits that the call carries.
+        /// The hexadecimal digits in the call.
         given: Option<Cow<'a, str>>,
-        /// What stands before the secret.
+        /// The text before the secret.
         message: String,
         /// The secrets.
         wanted: &'a [Secret],
     },
     /// A keyed hash or a signature over `message`.
     Signature {
-        /// How it is signed.
+        /// The algorithm of the signature.
         algorithm: Algorithm,
-        /// The decoded signatures that the call carries; any one may hold.
+        /// The decoded signatures in the call; one valid signature is enough.
         given: Vec<Vec<u8>>,
-        /// What is signed, in pieces.
+        /// The signed message, in pieces.
         message: Vec<Cow<'a, [u8]>>,
         /// How a secret becomes a key.
         secret: SecretForm,
         /// The secrets, or the vendor's public keys.
         wanted: &'a [Secret],
     },
-    /// What is signed says when, and that was not long ago.
+    /// The signed time is near the time of arrival.
     Recent {
-        /// The time that is signed.
+        /// The signed time.
         at: Option<Timestamp>,
-        /// When the call came. Without it, nothing is recent.
+        /// The time of arrival. Without it, no time is recent.
         now: Option<Timestamp>,
-        /// How many seconds it may be old, or ahead.
+        /// How many seconds both times may differ.
         tolerance: f64,
     },
-    /// A signature whose key stands in a certificate that the server has to fetch.
+    /// A signature whose key is in a certificate that the server must fetch.
     Certified(Certified),
-    /// A token that an identity provider has signed with a key that the server has to fetch.
+    /// A token that an identity provider has signed with a key that the server must fetch.
     Jwt(Jwt<'a>),
-    /// Every one of these holds.
+    /// All of these must hold.
     All(Vec<Proof<'a>>),
-    /// One of these holds.
+    /// One of these must hold.
     Any(Vec<Proof<'a>>),
-    /// The call carries no proof.
+    /// The call contains no proof.
     Absent,
-    /// What the call carries is wrong whatever the secrets are, and why.
+    /// The proof in the call is wrong for every secret, with the reason.
     Wrong(&'static str),
-    /// Nothing can hold before these settings of the source are set.
+    /// No call can be verified before these settings of the source are set.
     Unset(Vec<&'static str>),
-    /// Nothing can hold for this source, whatever the call carries, and why.
+    /// No call can be verified for this source, with the reason.
     Never(&'static str),
 }
 
 impl Proof<'_> {
-    /// Digests in the call that may be as good as the secret that they are made of: some vendors send the same one
-    /// with every message. They are not to be kept.
+    /// Digests in the call that can be used like the secret itself: some vendors send the same digest with every message.
+    /// They must not be stored.
     pub fn digests(&self) -> Vec<Secret> {
         match self {
             Self::Md5 {
@@ -94,7 +94,7 @@ impl Proof<'_> {
         }
     }
 
-    /// What the server has to fetch before this proof can hold; none where it cannot hold whatever is fetched.
+    /// What the server must fetch before this proof can hold. None if it cannot hold with any document.
     pub fn needs(&self) -> Option<Needed> {
         match self {
             Self::Certified(certified) => certified.needs(),
@@ -104,7 +104,7 @@ impl Proof<'_> {
         }
     }
 
-    /// Why no call could ever be believed by this proof, as the source is configured.
+    /// Why this proof can never hold with the configuration of the source.
     pub fn never(&self) -> Option<Never> {
         match self {
             Self::Secret { wanted, .. }
@@ -126,34 +126,34 @@ impl Proof<'_> {
     }
 }
 
-/// Why a source can never believe anybody.
+/// Why a source can never verify a sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Never {
-    /// These settings are asked for and not set.
+    /// These settings are required and not set.
     Unset(Vec<&'static str>),
-    /// This.
+    /// Another reason.
     Because(&'static str),
 }
 
-/// Why a sender is not believed. The vendor is never told; logs and counters are.
+/// Why a sender is not verified. Logs and counters show it. The vendor does not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The call carries no proof at all.
     #[error("no proof given")]
     Missing,
-    /// It carries a wrong one.
+    /// The proof is wrong.
     #[error("wrong proof")]
     Wrong,
-    /// It comes from an address outside `allow_from`.
+    /// The address of the sender is outside `allow_from`.
     #[error("address not allowed")]
     Address,
-    /// What it proves was said too long ago, or is said to be of the future.
-    #[error("the proof is not of now")]
+    /// The signed time is too long ago, or in the future.
+    #[error("the signature or token has expired, or its time is in the future")]
     Stale,
-    /// It may be right, but the certificate or the key that tells is not at hand.
-    #[error("the vendor's certificate or key is not at hand")]
+    /// The proof cannot be checked, because the certificate or the key is not fetched.
+    #[error("the vendor's certificate or key is not fetched yet")]
     Uncertified,
-    /// The source has no way to prove anything and is not open.
+    /// The source has no proof configured and is not open.
     #[error("the source has no proof configured")]
     Unprovable,
 }
@@ -168,8 +168,9 @@ impl Refusal {
     }
 }
 
-/// Whether `source` believes the sender of `call`. Everything that is configured must hold: address ranges, the client
-/// certificate, the key in the path, the vendor's own proof; a source with none of them believes nobody unless it is open.
+/// Verifies the sender of `call` for `source`. Everything that is configured must hold: address ranges, the client
+/// certificate, the key in the path, the vendor's own proof. A source with none of them refuses every call unless it is
+/// open.
 pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Result<(), Refusal> {
     if !source.allow_from.is_empty() {
         let allowed = call
@@ -194,10 +195,11 @@ pub fn verify(provider: &dyn Provider, call: &Callback, source: &Source) -> Resu
     holds(&provider.proof(call, source), keyed)
 }
 
-/// Whether the caller's certificate is one of these. Names are no secrets: comparing them may take its time.
+/// Whether the caller's certificate has one of these names. Names are not secret, so this need not take constant time.
 fn certified_client(call: &Callback, wanted: &[String]) -> Result<(), Refusal> {
-    let told = call.client_certificate.as_deref();
-    let name = distinguished::common_name(told.ok_or(Refusal::Missing)?).ok_or(Refusal::Wrong)?;
+    let subject = call.client_certificate.as_deref();
+    let subject = subject.ok_or(Refusal::Missing)?;
+    let name = distinguished::common_name(subject).ok_or(Refusal::Wrong)?;
     if wanted.contains(&name) {
         Ok(())
     } else {
@@ -205,7 +207,7 @@ fn certified_client(call: &Callback, wanted: &[String]) -> Result<(), Refusal> {
     }
 }
 
-/// Whether `proof` holds. `keyed` says that something else was proven already.
+/// Whether `proof` holds. `keyed`: another configured check has already passed.
 fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
     match proof {
         Proof::Nothing if keyed => Ok(()),
@@ -236,7 +238,7 @@ fn holds(proof: &Proof<'_>, keyed: bool) -> Result<(), Refusal> {
     }
 }
 
-/// What has to be fetched is fetched only where all else is right: strangers are not to make the server fetch anything.
+/// A document is fetched only if everything else holds: an unauthenticated sender must not cause a fetch.
 fn all_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
     let mut waits = Ok(());
     for proof in proofs {
@@ -248,8 +250,8 @@ fn all_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
     waits
 }
 
-/// Every proof is looked at, so that the time does not tell which one held. One that may yet hold is worth more than a
-/// wrong one when it comes to saying why none holds, and a wrong one more than a missing one.
+/// Checks every proof, so the time does not reveal which one holds. If none holds, the reason is that of a proof that could
+/// still hold, else of a wrong one, else of a missing one.
 fn one_of(proofs: &[Proof<'_>], keyed: bool) -> Result<(), Refusal> {
     let seen: Vec<_> = proofs.iter().map(|proof| holds(proof, keyed)).collect();
     if seen.contains(&Ok(())) {
@@ -278,7 +280,7 @@ fn recent(at: Option<Timestamp>, now: Option<Timestamp>, tolerance: f64) -> Resu
 
 fn secret(given: Option<&str>, wanted: &[Secret]) -> Result<(), Refusal> {
     let given = given.ok_or(Refusal::Missing)?;
-    // Hashes have one length, so that comparing them tells nothing of the length of the secret.
+    // All hashes have the same length, so the time of the comparison does not reveal the length of the secret.
     let hash = |text: &str| Sha256::digest(text.as_bytes());
     any(wanted, |secret| {
         hash(given).ct_eq(&hash(secret.expose_secret())).into()
@@ -296,7 +298,7 @@ fn md5(given: Option<&str>, message: &str, wanted: &[Secret]) -> Result<(), Refu
     })
 }
 
-/// Asks every secret, so that the time does not tell which of two matched. An empty one is everybody's, and no secret.
+/// Checks every secret, so the time does not reveal which one matched. An empty secret never matches.
 fn any(wanted: &[Secret], holds: impl Fn(&Secret) -> bool) -> Result<(), Refusal> {
     let secrets = wanted
         .iter()

@@ -21,7 +21,7 @@ pub enum Algorithm {
     HmacSha256,
     /// HMAC with SHA-512.
     HmacSha512,
-    /// Ed25519; the "secret" is the vendor's public key.
+    /// Ed25519. The "secret" is the vendor's public key.
     Ed25519,
 }
 
@@ -56,7 +56,7 @@ impl Algorithm {
 }
 
 impl Encoding {
-    /// The bytes that `text` stands for.
+    /// The bytes of `text`.
     pub fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Hex => hex::decode(text).ok(),
@@ -74,8 +74,8 @@ impl Encoding {
 }
 
 impl SecretForm {
-    /// The key in `secret` for `algorithm`; nothing if it is a key for another one. A public key must never be taken
-    /// as a shared secret: everybody knows it.
+    /// The key in `secret` for `algorithm`; nothing if it is a key for another algorithm. A public key must never be used
+    /// as a shared secret: it is public.
     pub(crate) fn key(self, algorithm: Algorithm, secret: &Secret) -> Option<Vec<u8>> {
         let secret = secret.expose_secret();
         let is_ed25519 = algorithm == Algorithm::Ed25519;
@@ -92,7 +92,7 @@ impl SecretForm {
             }
             Self::StandardWebhooks => match secret.strip_prefix("whsec_") {
                 Some(encoded) => Encoding::Base64.decode(encoded),
-                // Without its prefix: base64 if it can be that, else the text itself.
+                // Without its prefix: base64 if it is valid base64, else the text itself.
                 None => Encoding::Base64
                     .decode(secret)
                     .or_else(|| Some(secret.as_bytes().to_vec())),
@@ -129,7 +129,7 @@ pub(crate) fn holds(
         .fold(false, |held, signature| held | one(signature))
 }
 
-/// A keyed hash that has taken in `message`.
+/// The keyed hash of `message`.
 pub(crate) fn hmac<M: Mac + KeyInit>(key: &[u8], message: &[Cow<'_, [u8]>]) -> Option<M> {
     let mut mac = <M as KeyInit>::new_from_slice(key).ok()?;
     for part in message {

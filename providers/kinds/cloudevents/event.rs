@@ -1,4 +1,4 @@
-//! An event of the standard, wherever it puts the attributes.
+//! An event of the standard, in structured, binary or batch mode.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::parse::fields::scalar;
 use campanile_model::Callback;
 use campanile_model::Fault;
 
-/// Where the standard puts the attributes of an event.
+/// The mode: it says where the attributes of an event are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Structured,
@@ -20,7 +20,7 @@ pub(crate) enum Mode {
 
 impl Mode {
     pub(crate) fn of(call: &Callback) -> Self {
-        // Its media type begins as that of one event does.
+        // Its media type begins with the media type of one event: test it first.
         if call
             .media_type()
             .starts_with("application/cloudevents-batch")
@@ -40,7 +40,7 @@ pub(crate) fn is_declared(call: &Callback) -> bool {
     call.media_type().starts_with("application/cloudevents")
 }
 
-/// One event, wherever its attributes stood.
+/// One event, the same for every mode.
 #[derive(Debug, Default)]
 pub(crate) struct Event<'a> {
     pub(crate) attributes: BTreeMap<String, String>,
@@ -96,7 +96,7 @@ pub(crate) fn binary(call: &Callback) -> Result<Event<'_>, Fault> {
     })
 }
 
-/// The data of binary mode: JSON where it is declared as that or as nothing, else its text.
+/// The data of binary mode: JSON if it is declared as JSON or not declared, else its text.
 fn data(call: &Callback) -> Result<Option<Cow<'_, Value>>, Fault> {
     let media_type = call.media_type();
     let is_json =
@@ -125,14 +125,14 @@ fn header_text(value: &str) -> Option<String> {
             Cow::Owned(inner.chars().filter(keep).collect())
         }
     };
-    // Bytes over 127 stand as Latin-1.
+    // Bytes over 127 are Latin-1 characters here.
     let bytes: Vec<u8> = plain.chars().filter_map(|c| u8::try_from(c).ok()).collect();
     let decoded = percent_decode(&bytes).decode_utf8().ok()?;
     Some(decoded.trim().to_owned())
 }
 
-/// Whether everything beside `data` could be an attribute of the standard: named in lower case letters and digits, and no
-/// list or map.
+/// Whether every field except `data` can be an attribute of the standard: its name has only lower case letters and digits,
+/// and its value is not a list or map.
 pub(crate) fn has_only_attributes(event: &Value) -> bool {
     let plain = |name: &str| {
         name.bytes()

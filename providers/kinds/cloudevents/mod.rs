@@ -1,38 +1,38 @@
 //! # What it sends
 //!
-//! Any sender of `CloudEvents` 1.0 over HTTP, by `POST`: in structured mode (`application/cloudevents+json`, everything in
-//! the body), in binary mode (attributes in `ce-*` headers, the body is the data) and in batches
-//! (`application/cloudevents-batch+json`, a list of structured events). Also another Campanile whose webhook sink has
-//! `format = "cloudevents"`.
+//! Any sender of `CloudEvents` 1.0 over HTTP, by `POST`: in structured mode (`application/cloudevents+json`, all in the
+//! body), in binary mode (attributes in `ce-*` headers, the body is the data) and in batches
+//! (`application/cloudevents-batch+json`, a list of structured events). Another Campanile with a webhook sink that has
+//! `format = "cloudevents"` is such a sender.
 //!
 //! # Point it here
 //!
-//! Subscribe `https://<gateway>/callback/cloudevents/<name>`, with the source's `token` as a Bearer token or as the
-//! query's `access_token`; or give the source a `key` and put it behind the address. A sender that asks for consent
-//! first (`OPTIONS` with `WebHook-Request-Origin`, as Azure Event Grid does) gets it, for any rate, if it proves itself as
-//! for an event; a source with a `key` or `allow_from` does not ask for the token then.
+//! Subscribe `https://<gateway>/callback/cloudevents/<name>`, with the source's `token` as a Bearer token or as
+//! `access_token` in the query. Or give the source a `key` and put it at the end of the path. A sender can first ask for
+//! permission (`OPTIONS` with `WebHook-Request-Origin`, as Azure Event Grid does). It gets permission for any rate if it
+//! proves itself as for an event. A source with a `key` or `allow_from` does not need the token for this.
 //!
 //! # How it is read
 //!
-//! The standard says who, what and when, but not whether something is wrong or how badly. So:
+//! The standard defines who, what and when. It does not define whether something is wrong, or how bad it is. So:
 //!
-//! - Where `data` is an alert of Campanile's own, it is read as that: problem, status, severity and all.
+//! - If `data` is an alert in Campanile's own format, it is read as such: fingerprint, status, severity and all.
 //! - Else the status is the first of `data.status`, `data.state`, `data.event_action` that is a known word
 //!   (`resolved`, `ok`, `recovered`, `closed`, `cleared`, `resolve`, `up`, `healthy`, `normal`, `inactive` are
 //!   resolved; `firing`, `alerting`, `open`, `triggered` and the like are firing), then the last word of `type`, as in
-//!   `com.example.alert.resolved`. What says nothing is firing: subscribe to events that are alerts.
+//!   `com.example.alert.resolved`. An event without any of these is firing: subscribe only to events that are alerts.
 //! - The severity is the extension `severity` or `severitytext`, else `data.severity`, `data.level` or `data.priority`.
-//! - The title is `data.title`, `summary`, `subject` or `name`, else `type` and `subject`; the description is
+//! - The title is `data.title`, `summary`, `subject` or `name`, else `type` and `subject`. The description is
 //!   `data.description` or `message`. The resource is `data.resource`, `host`, `instance` or `service`, else `subject`.
 //!
-//! The message id is `source` and `id`, which the standard makes unique. The problem is `data.fingerprint` or
-//! `dedup_key` if there is one, under the `source`; else `source`, `subject`, `type` without its last word where that
-//! is a status, and what `data` says of name and resource. `time` is when it began or ended. Extensions, `type`, and
-//! the other texts and numbers of `data` become labels.
+//! The message id is `source` and `id`, which the standard makes unique. The fingerprint is made from `source` and
+//! `data.fingerprint` or `dedup_key`, if there is one. Else it is made from `source`, `subject`, `type` without its last word
+//! if that is a status, and the name and resource in `data`. `time` is the start or the end. Extensions, `type`, and the
+//! other texts and numbers of `data` become labels.
 //!
 //! # What is not kept
 //!
-//! Lists and objects in `data`, data in another form than JSON beyond its text as the description, `data_base64`, and
+//! Lists and objects in `data`, data that is not JSON except for its text, which becomes the description, `data_base64`, and
 //! `dataschema`. `WebHook-Request-Callback` is not followed.
 
 mod event;
@@ -62,7 +62,7 @@ use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Alert, Fingerprint, Report, Severity, Status};
 
-/// The adapter.
+/// The provider.
 #[derive(Debug)]
 pub(crate) struct CloudEvents;
 
@@ -73,7 +73,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     settings: vec![Setting {
         name: "token",
         kind: SettingKind::Token,
-        doc: "The Bearer token, or `access_token` in the query. A list while it is being rotated.",
+        doc: "The Bearer token, or `access_token` in the query. During rotation: a list of the old and the new one.",
     }],
     proof: "bearer token or access_token or path key".into(),
     message_id: "source + id".into(),
@@ -83,7 +83,7 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
 
 const NAME: &str = "cloudevents";
 
-/// Attributes that are read by name; any other is an extension.
+/// Attributes that are read by name. Any other attribute is an extension.
 const KNOWN: &[&str] = &[
     "id",
     "source",
@@ -97,15 +97,15 @@ const KNOWN: &[&str] = &[
     "data_base64",
 ];
 
-/// Fields of `data` that are told as title or description.
-const TOLD: &[&str] = &["title", "summary", "description", "message"];
+/// Fields of `data` that become title or description.
+const TEXTS: &[&str] = &["title", "summary", "description", "message"];
 
 impl Provider for CloudEvents {
     fn about(&self) -> &About {
         &ABOUT
     }
 
-    /// Consent to be called, as the standard's HTTP webhook asks for it.
+    /// Grants the permission to send that the standard's HTTP webhook asks for.
     fn handshake(&self, call: &Callback) -> Option<Vec<(&'static str, String)>> {
         let origin = call.header("webhook-request-origin")?;
         let is_name = origin.bytes().all(|b| b.is_ascii_graphic()) && !origin.is_empty();
@@ -117,8 +117,8 @@ impl Provider for CloudEvents {
         })
     }
 
-    /// Without its media type a body may have the keys of the standard and no others: some vendors add the same
-    /// attributes to a form of their own.
+    /// Without the media type, a body may have the attributes of the standard and no other keys: some vendors use the same
+    /// attribute names in formats of their own.
     fn recognizes(&self, call: &Callback) -> bool {
         let of_standard = |event: &Value| {
             let has = |name| event.get(name).is_some_and(Value::is_string);
@@ -135,7 +135,7 @@ impl Provider for CloudEvents {
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
         let in_query = call.param("access_token").map(Cow::Borrowed);
         let is_bare = in_query.is_none() && call.header("authorization").is_none();
-        // Senders ask for consent without their token.
+        // Senders ask for permission without their token.
         if source.tokens.is_empty() || (call.method == "OPTIONS" && is_bare) {
             return Proof::Nothing;
         }
@@ -186,7 +186,7 @@ fn report(event: &Event<'_>, place: &str, source: &Source) -> Result<Report, Fau
     let origin = event.needed("source", place)?;
     let kind = event.needed("type", place)?;
     event.needed("specversion", place)?;
-    // A URI reference holds no blank, so that no two pairs look alike.
+    // A URI reference has no blank, so two different pairs never give the same text.
     let message_id = format!("{origin} {id}");
     if let Some(report) = own(event, &message_id) {
         return Ok(report);
@@ -219,7 +219,7 @@ fn report(event: &Event<'_>, place: &str, source: &Source) -> Result<Report, Fau
     Ok(report)
 }
 
-/// An alert of another Campanile, as it wrote it.
+/// An alert in the format of another Campanile.
 fn own(event: &Event<'_>, message_id: &str) -> Option<Report> {
     if !event.get("type")?.starts_with("campanile.alert.") {
         return None;
@@ -289,7 +289,7 @@ fn labels(event: &Event<'_>, kind: &str) -> BTreeMap<String, String> {
     let data = event.data.as_deref().and_then(Value::as_object);
     let data = data.unwrap_or(&no_fields).iter();
     let extensions = event.attributes.iter();
-    data.filter(|(name, _)| !TOLD.contains(&name.as_str()))
+    data.filter(|(name, _)| !TEXTS.contains(&name.as_str()))
         .filter_map(|(name, value)| Some((name.clone(), scalar(value)?.into_owned())))
         .chain(
             extensions

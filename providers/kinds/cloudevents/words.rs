@@ -1,4 +1,4 @@
-//! The words of senders: the standard has none for how a problem is, and how bad.
+//! The words of senders for status and severity. The standard defines none.
 
 use crate::parse::table::Table;
 use campanile_model::{Severity, Status};
@@ -20,7 +20,7 @@ pub(crate) const WORDS: &Table = &[
     ("low", Severity::Info),
 ];
 
-/// Words by which senders say that a problem is over.
+/// Words of senders for a resolved problem.
 const OVER: &[&str] = &[
     "resolved",
     "resolve",
@@ -35,7 +35,7 @@ const OVER: &[&str] = &[
     "inactive",
 ];
 
-/// Words by which they say that it is there.
+/// Words of senders for a firing problem.
 const THERE: &[&str] = &[
     "firing",
     "fired",

@@ -1,12 +1,12 @@
 //! Reads the `[proof]` table.
 
-use super::super::expression::Expression;
 use super::super::form::{Form, Table};
-use super::super::names::PROOF;
 use super::{Declared, Part, Place, Signature, jwt};
 use crate::trust::signature::{Algorithm, Encoding, SecretForm};
+use campanile_language::Expression;
 use campanile_language::duration;
 use campanile_language::nearest;
+use campanile_language::scope::PROOF;
 
 const KINDS: &[&str] = &[
     "key", "header", "query", "field", "bearer", "basic", "hmac", "md5", "ed25519", "jwt",
@@ -99,7 +99,7 @@ pub(super) fn read(form: &mut Form<'_>, table: Table<'_>, also: &[&str]) -> Opti
             form.mistake(
                 table.get("kind").map_or(table.at, |node| node.span().start),
                 format!(
-                    "no proof of kind `{other}`{near} Known: {}",
+                    "`{other}` is not a valid kind of proof{near} Valid kinds: {}",
                     KINDS.join(", ")
                 ),
             );
@@ -124,7 +124,7 @@ fn signature_of(form: &mut Form<'_>, table: Table<'_>, kind: &str) -> Option<Dec
         if table.get("from").is_none() {
             form.mistake(
                 table.at,
-                "say where the signature stands: `header`, `query` or `from`",
+                "the place of the signature is missing: add `header`, `query` or `from`",
             );
         }
         Place::Field(form.expression(table, "from", PROOF)?)
@@ -187,13 +187,14 @@ fn tolerance(
 ) -> Option<(Expression, f64)> {
     let text = form.text(table, "tolerance")?;
     let Some(timestamp) = timestamp else {
-        let fault = "`tolerance` needs `timestamp`, an expression for the time that is signed";
+        let fault = "`tolerance` needs `timestamp`, an expression for the signed time";
         form.mistake(table.at, fault);
         return None;
     };
     let seconds = duration::seconds(text);
     if seconds.is_none() {
-        let fault = format!("`tolerance = \"{text}\"` is no length of time; write one such as 5m");
+        let fault =
+            format!("`tolerance = \"{text}\"` is not a valid duration; write one such as 5m");
         form.mistake(table.at, fault);
     }
     Some((timestamp, seconds?))
@@ -216,7 +217,7 @@ fn worded<T: Copy>(
     word(form, at, key, said, known)
 }
 
-/// One of a few words, said at byte `at`.
+/// One of a few words, at byte `at`.
 pub(super) fn word<T: Copy>(
     form: &mut Form<'_>,
     at: usize,
@@ -238,7 +239,7 @@ pub(super) fn word<T: Copy>(
     found
 }
 
-/// The pieces of `message = "{timestamp}.{body}"`; the raw body where nothing is said.
+/// The pieces of `message = "{timestamp}.{body}"`. Default: the raw body.
 fn parts(form: &mut Form<'_>, table: Table<'_>, timestamp: Option<&str>) -> Option<Vec<Part>> {
     let text = form.text(table, "message").unwrap_or("{body}");
     let at = table

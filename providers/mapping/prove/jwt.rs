@@ -1,4 +1,4 @@
-//! A token of an identity provider, as a mapping declares it: `kind = "jwt"`.
+//! The declaration of an identity provider's token: `kind = "jwt"`.
 
 use super::super::form::{Form, Table};
 use super::form::word;
@@ -10,7 +10,7 @@ use crate::trust::proof::Proof;
 use campanile_language::duration;
 use campanile_model::Callback;
 
-/// What may be written in `[proof]` beside `kind`.
+/// The keys of `[proof]` in addition to `kind`.
 pub(super) const KEYS: &[&str] = &["keys", "algorithms", "issuer", "claims", "leeway"];
 
 const ALGORITHMS: &[(&str, TokenAlgorithm)] = &[
@@ -18,16 +18,16 @@ const ALGORITHMS: &[(&str, TokenAlgorithm)] = &[
     ("ES256", TokenAlgorithm::Es256),
 ];
 
-/// What clocks may differ where nothing is said.
+/// The default of `leeway`.
 const LEEWAY: &str = "1m";
 
-/// More hides that the clocks are wrong, and lets tokens live that are over.
+/// The longest `leeway`, in seconds. A longer one would hide wrong clocks and accept expired tokens.
 const LEEWAY_SECONDS_MAX: f64 = 300.0;
 
-/// A longer tenant is none.
+/// A longer tenant is refused.
 const TENANT_BYTES_MAX: usize = 64;
 
-/// What the token of a call must be. The audience is always the source's own.
+/// What the token of a call must have. The audience is always a setting of the source.
 #[derive(Debug)]
 pub(crate) struct Declaration {
     keys: Template,
@@ -55,14 +55,14 @@ impl Declaration {
         })
     }
 
-    /// Whether anything in it is a setting of the source: `{tenant}` or `{user}`.
+    /// Whether it uses this setting of the source: `{tenant}` or `{user}`.
     pub(super) fn asks_for(&self, setting: &Piece) -> bool {
         let claims = self.claims.iter().map(|(_, value)| value);
         let mut all = claims.chain([&self.keys, &self.issuer]);
         all.any(|template| template.0.contains(setting))
     }
 
-    /// What has to hold, or what the source lacks for it.
+    /// The proof of a call, or the settings that the source lacks.
     pub(super) fn of<'a>(&self, call: &Callback, source: &'a Source) -> Proof<'a> {
         let lacks = [
             (
@@ -80,7 +80,7 @@ impl Declaration {
         let tenant = source.tenant.as_deref().unwrap_or_default();
         if self.asks_for(&Piece::Tenant) && !is_tenant(tenant) {
             return Proof::Never(
-                "`tenant` must be the tenant's id: letters, digits and hyphens, such as 00000000-0000-0000-0000-000000000000",
+                "`tenant` must be the id of the tenant: letters, digits and hyphens, such as 00000000-0000-0000-0000-000000000000",
             );
         }
         let url = self.keys.filled(source);
@@ -101,17 +101,17 @@ impl Declaration {
     }
 }
 
-/// Nothing that could lead to another path, let alone to another host.
+/// Only characters that cannot change the path or the host of an address.
 fn is_tenant(tenant: &str) -> bool {
     let is_sign = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     !tenant.is_empty() && tenant.len() <= TENANT_BYTES_MAX && tenant.bytes().all(is_sign)
 }
 
-/// A text in which `{tenant}` and `{user}` stand for settings of the source.
+/// A text with the placeholders `{tenant}` and `{user}` for settings of the source.
 #[derive(Debug)]
 struct Template(Vec<Piece>);
 
-/// A piece of it.
+/// A piece of such a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     Text(String),
@@ -130,8 +130,9 @@ impl Template {
                 "tenant" => Piece::Tenant,
                 "user" => Piece::User,
                 _ => {
-                    let fault =
-                        format!("`{{{name}}}` is not known here; {{tenant}} and {{user}} are");
+                    let fault = format!(
+                        "`{{{name}}}` is not a valid placeholder; write {{tenant}} or {{user}}"
+                    );
                     form.mistake(at(table, key), fault);
                     return None;
                 }
@@ -156,20 +157,20 @@ fn at(table: Table<'_>, key: &str) -> usize {
     table.get(key).map_or(table.at, |node| node.span().start)
 }
 
-/// The address of the keys. Its host stands in the mapping; a tenant may be a part of its path.
+/// The address of the keys. The mapping fixes its host; the path may contain the tenant.
 fn keys(form: &mut Form<'_>, table: Table<'_>) -> Option<Template> {
     let text = form.required(table, "keys")?;
     let template = Template::read(form, table, "keys", text)?;
     let with_a_tenant = text.replace("/{tenant}/", "/tenant/");
     let is_pinned = https_host(&with_a_tenant).is_some() && !with_a_tenant.contains(['{', '?']);
     if !is_pinned {
-        let fault = "`keys` must be an address with https and a host that is written out; {tenant} may be a part of its path, such as https://login.example.com/{tenant}/keys";
+        let fault = "`keys` must be an https address with a fixed host; its path may contain {tenant}, such as https://login.example.com/{tenant}/keys";
         form.mistake(at(table, "keys"), fault);
     }
     is_pinned.then_some(template)
 }
 
-/// At least one. There is no default, so that a mapping says what it takes.
+/// At least one algorithm. There is no default: each mapping declares what it accepts.
 fn algorithms(form: &mut Form<'_>, table: Table<'_>) -> Option<Vec<TokenAlgorithm>> {
     if table.get("algorithms").is_none() {
         form.missing(table, "algorithms");
@@ -200,7 +201,7 @@ fn leeway(form: &mut Form<'_>, table: Table<'_>) -> Option<f64> {
     let seconds =
         duration::seconds(text).filter(|seconds| (0.0..=LEEWAY_SECONDS_MAX).contains(seconds));
     if seconds.is_none() {
-        let fault = format!("`leeway = \"{text}\"` must be a length of time up to 5m, such as 1m");
+        let fault = format!("`leeway = \"{text}\"` must be a duration of at most 5m, such as 1m");
         form.mistake(at(table, "leeway"), fault);
     }
     seconds

@@ -1,4 +1,4 @@
-//! What a mapping declares as the vendor's proof, turned into a [`Proof`] for one call.
+//! Makes a [`Proof`] for one call from the `[proof]` table of a mapping.
 
 mod form;
 mod jwt;
@@ -13,47 +13,47 @@ pub(crate) use signature::Signature;
 
 use place::{basic, strip, text_of};
 
-use super::expression::Expression;
-use super::filters;
 use super::form::{Form, Table};
-use super::names::Names;
 use super::view::{Taking, View};
 use crate::about::{Setting, SettingKind};
 use crate::source::Source;
 use crate::trust::proof::Proof;
+use campanile_language::Expression;
+use campanile_language::filters;
+use campanile_language::names::Names;
 use campanile_model::Callback;
 
 /// The whole `[proof]` table.
 #[derive(Debug)]
 pub(crate) struct ProofForm {
     pub(crate) declared: Declared,
-    /// A source must have a token: a key in the path alone is not enough.
+    /// A source needs a token. A key in the path alone is not enough.
     required: bool,
-    /// What the expressions in it read.
+    /// The names that its expressions use.
     pub(crate) names: Names,
 }
 
-/// What a source of a mapping may set for its proof.
+/// The settings of a source for the proof of a mapping.
 pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "token",
         kind: SettingKind::Token,
-        doc: "The secret by which the vendor proves itself; a list of two while one is being rotated.",
+        doc: "The secret with which the vendor proves itself. During rotation: a list of the old and the new one.",
     },
     Setting {
         name: "user",
         kind: SettingKind::User,
-        doc: "The user name that goes with `token`, where the vendor sends one.",
+        doc: "The user name for `token`, if the vendor sends one.",
     },
     Setting {
         name: "tenant",
         kind: SettingKind::Tenant,
-        doc: "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Together with `audience`: then a call without such a token is refused.",
+        doc: "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Set it together with `audience`. A call without such a token is then refused.",
     },
     Setting {
         name: "audience",
         kind: SettingKind::Audience,
-        doc: "For whom the vendor's tokens (JWT) must be issued: the id of your application as it stands in their `aud`. A list; any one does. Then a call without such a token is refused.",
+        doc: "The audience of the vendor's tokens (JWT): the id of your application, as in their `aud`. In a list, one must match. A call without such a token is then refused.",
     },
 ];
 
@@ -81,8 +81,8 @@ impl ProofForm {
         }
     }
 
-    /// What must hold for `call`. A source of which the vendor's own proof knows nothing has to be protected by a key in
-    /// the path or by addresses.
+    /// The proof of `call`. A source without the settings of the vendor's own proof must be protected by a key in the path or
+    /// by addresses.
     pub(crate) fn of<'a>(
         &self,
         call: &'a Callback,
@@ -100,7 +100,7 @@ impl ProofForm {
         self.declared.of(call, source, &view)
     }
 
-    /// What a source may set for it.
+    /// The settings of a source for it.
     pub(crate) fn settings(&self) -> Vec<Setting> {
         let asks = |kind| move |setting: &&Setting| setting.kind == kind;
         let kinds = [
@@ -132,12 +132,12 @@ impl ProofForm {
     }
 }
 
-/// The vendor's proof as the mapping declares it.
+/// The declared proof of the vendor.
 #[derive(Debug)]
 pub(crate) enum Declared {
-    /// Nothing of the vendor's own: a key in the path, or address ranges.
+    /// The vendor sends no proof: a key in the path, or address ranges.
     Key,
-    /// The secret itself, in a place.
+    /// The secret itself, at a place.
     Secret { place: Place, prefix: String },
     /// HTTP Basic: the source's `user`, if it has one, and a secret as the password.
     Basic,
@@ -150,9 +150,9 @@ pub(crate) enum Declared {
     Signature(Box<Signature>),
     /// A token that an identity provider has signed.
     Jwt(Box<jwt::Declaration>),
-    /// One of them holds.
+    /// One of these must hold.
     Any(Vec<Declared>),
-    /// Every one of them holds.
+    /// All of these must hold.
     All(Vec<Declared>),
 }
 
@@ -190,7 +190,7 @@ impl Declared {
     fn words(&self) -> String {
         let joined = |inner: &[Self], by: &str| {
             let mut words: Vec<_> = inner.iter().map(Self::words).collect();
-            // Two forms of one signature are one word for people.
+            // Two forms of one signature have the same name.
             words.dedup();
             words.join(by)
         };
@@ -218,7 +218,7 @@ impl Declared {
         }
     }
 
-    /// Whether it is made with a secret of the source.
+    /// Whether it needs a token of the source.
     pub(crate) fn asks_for_token(&self) -> bool {
         match self {
             Self::Key | Self::Jwt(_) => false,
@@ -227,7 +227,7 @@ impl Declared {
         }
     }
 
-    /// Whether it is a token of an identity provider, and this setting stands in it.
+    /// Whether it is a token of an identity provider that uses this setting.
     pub(crate) fn asks_for_jwt(&self, setting: Option<&jwt::Piece>) -> bool {
         match self {
             Self::Jwt(declaration) => setting.is_none_or(|it| declaration.asks_for(it)),
@@ -238,7 +238,7 @@ impl Declared {
         }
     }
 
-    /// Whether the operator has set anything of what it asks for. Then all of it is asked for.
+    /// Whether the operator has set any of its settings. Then all of them are required.
     fn is_set_in(&self, source: &Source) -> bool {
         let by_token = self.asks_for_token() && !source.tokens.is_empty();
         let is_issued = source.tenant.is_some() || !source.audiences.is_empty();
@@ -247,7 +247,7 @@ impl Declared {
 
     fn of<'a>(&self, call: &'a Callback, source: &'a Source, view: &Arc<View>) -> Proof<'a> {
         match self {
-            // Its key is asked for by `verify`, which asks it of every source that has one.
+            // `verify` checks the key of every source that has one.
             Self::Key => Proof::Nothing,
             Self::Secret { place, prefix } => {
                 let given = place.given(view);

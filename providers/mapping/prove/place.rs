@@ -1,4 +1,4 @@
-//! Where a call carries what proves its sender.
+//! The places in a call for secrets and signatures.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::mapping::expression::Expression;
-use crate::mapping::filters;
 use crate::mapping::view::View;
 use crate::source::Source;
 use crate::trust::proof::Proof;
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_model::Callback;
 
-/// Where a secret or a signature stands.
+/// The place of a secret or a signature.
 #[derive(Debug)]
 pub(crate) enum Place {
     Header(String),
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-/// A piece of what is signed.
+/// A piece of the signed message.
 #[derive(Debug)]
 pub(crate) enum Part {
     Text(String),
@@ -68,7 +68,7 @@ pub(crate) fn text_of(
         .collect()
 }
 
-/// `given` without `prefix`, whose letters may be of either case. One blank at the end of `prefix` means one or more.
+/// `given` without `prefix`, whose case does not matter. A blank at the end of `prefix` matches one or more blanks.
 pub(crate) fn strip<'g>(given: &'g str, prefix: &str) -> Option<&'g str> {
     let (head, rest) = given.split_at_checked(prefix.len())?;
     let found = head.eq_ignore_ascii_case(prefix);

@@ -1,15 +1,15 @@
-//! A signature that a mapping declares: what is signed, how, and where it stands.
+//! The declaration of a signature: its message, algorithm and place.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Part, Place};
-use crate::mapping::expression::Expression;
-use crate::mapping::filters;
 use crate::mapping::view::View;
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use crate::trust::signature::{Algorithm, Encoding, SecretForm};
+use campanile_language::Expression;
+use campanile_language::filters;
 use campanile_language::time::{self, Moment};
 use campanile_model::Callback;
 
@@ -33,7 +33,7 @@ impl Signature {
         view: &Arc<View>,
     ) -> Proof<'a> {
         let Some(message) = self.message(call, source.user.as_deref(), view) else {
-            // Something that is signed is absent: no signature can hold.
+            // A part of the signed message is absent: no signature can be valid.
             return Proof::Absent;
         };
         let given = self.place.given(view).unwrap_or_default();
@@ -57,13 +57,13 @@ impl Signature {
         }
     }
 
-    /// The decoded signatures that the call carries, several while the vendor's secret is rotated.
+    /// The decoded signatures in the call. During the rotation of a secret there are several.
     fn candidates(&self, given: &str) -> Vec<Vec<u8>> {
         let pieces = given
             .split([',', ' '])
             .map(str::trim)
             .filter(|p| !p.is_empty());
-        // `v1,<base64>` is one piece whose prefix ends in the separator.
+        // `v1,<base64>` is one piece: its prefix ends with the separator.
         let joined = self.prefixes.iter().any(|prefix| prefix.ends_with(','));
         let pieces: Vec<&str> = if joined {
             given.split_whitespace().collect()

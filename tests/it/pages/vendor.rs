@@ -1,4 +1,4 @@
-//! `docs/providers/`: a page for each vendor, made of its own words and of its fixtures.
+//! `docs/providers/`: a page for each vendor, made from its own text and its fixtures.
 
 use std::fmt::Write as _;
 
@@ -8,21 +8,20 @@ use serde_json::Value;
 use super::cell;
 
 const LIST_HEAD: &str = "\
-Every vendor that is built in. Each has a page that says where to paste the address, how the sender is believed, how
-its words become an alert, what is not kept, and an example. `campanile providers show NAME --page` shows the same on the
-screen, `campanile send NAME` plays the vendor. One that is not there is a few lines of TOML:
-[Add a vendor](../add-a-vendor.md).
+The built-in vendors. Each page says where to enter the address, how the sender is verified, how the callback becomes an
+alert, and what is not kept, and has an example. `campanile providers show NAME --page` prints the same page, and
+`campanile send NAME` plays the vendor. To add another vendor, write a few lines of TOML: [Add a vendor](../add-a-vendor.md).
 ";
 
 const LIST_LEGEND: &str = "\
-How sure: *documented* is the vendor's own description; *seen in code* is code that sends or reads it; *inferred* is
-examples of others. Each page names its sources.
+How sure: *documented* is from the vendor's own description, *seen in code* from code that sends or reads the format, and
+*inferred* from examples of others. Each page names its sources.
 
-Proof: a *path key* is a secret at the end of the address, for vendors that can do nothing but call one. Where it says
-*or*, one of them is enough.
+Proof: a *path key* is a secret at the end of the address, for vendors that can only call an address. With *or*, one of the
+proofs is enough.
 ";
 
-/// The proof of vendors that can do nothing but call an address.
+/// The proof of vendors that can only call an address.
 const PATH_KEY: &str = "path key";
 
 /// The table of all vendors.
@@ -80,7 +79,7 @@ fn facts(provider: &dyn Provider) -> String {
     format!("| | |\n| --- | --- |\n{}", rows.join("\n"))
 }
 
-/// Where the vendor calls. A vendor that can prove itself in no other way has its key at the end.
+/// The address for the vendor. If its only proof is a path key, the key is at the end.
 fn address(provider: &dyn Provider) -> String {
     let source = format!("https://<your host>/callback/{}/<source>", provider.name());
     if !has_token(provider) && !has_jwt(provider) {
@@ -92,7 +91,7 @@ fn address(provider: &dyn Provider) -> String {
     format!("`{source}`")
 }
 
-/// The text without the paragraph that says what stands in the table of facts.
+/// The text without the paragraph that repeats the table of facts.
 fn without_facts<'a>(provider: &dyn Provider, text: &'a str) -> &'a str {
     let address = format!(
         "`https://<your host>/callback/{}/<source>` (",
@@ -120,11 +119,11 @@ fn has_jwt(provider: &dyn Provider) -> bool {
     has(provider, SettingKind::Audience)
 }
 
-/// What the provider says under its own headings, and how sure it is.
+/// The sections of the provider's own page, and how sure it is.
 fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
     let doc = provider.about().doc.trim();
     let (said, sure) = doc.split_once("\n\nHow sure: ").unwrap_or((doc, ""));
-    // What stands there first is the word that stands in the table of facts too.
+    // Its first word is in the table of facts too.
     let (_, sources) = sure.split_once('\n').unwrap_or_default();
     let sections = said.trim_start_matches("# ").split("\n# ");
     let sections = sections.map(|section| {
@@ -143,17 +142,17 @@ fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
     )
 }
 
-/// What the variables of its secrets are named after.
+/// The prefix of the variables of its secrets.
 fn variable(provider: &dyn Provider) -> String {
     provider.name().to_uppercase().replace('-', "_")
 }
 
-/// What to write into the config.
+/// The config of a source.
 fn config(provider: &dyn Provider) -> String {
     let name = provider.name();
     let variable = variable(provider);
     let key = format!("key = {{ env = \"{variable}_KEY\" }}");
-    let also = "   # instead, or as well: the last part of the address, .../prod/<key>";
+    let also = "   # instead, or in addition: the last part of the address, .../prod/<key>";
     let mut text = format!("In the config:\n\n```toml\n[providers.{name}.prod]\n");
     if has_token(provider) {
         writeln!(text, "token = {{ env = \"{variable}_TOKEN\" }}").unwrap();
@@ -171,13 +170,13 @@ fn config(provider: &dyn Provider) -> String {
         .unwrap();
     }
     if has_jwt(provider) {
-        text += "# audience = [\"api://campanile\"]   # instead, or as well: a token (JWT) for this audience\n";
+        text += "# audience = [\"api://campanile\"]   # instead, or in addition: a token (JWT) for this audience\n";
         if has(provider, SettingKind::Tenant) {
             text +=
                 "# tenant = \"00000000-0000-0000-0000-000000000000\"   # goes with `audience`\n";
         }
     }
-    text += "# allow_from = [\"192.0.2.0/24\"]   # narrows who may call, where the vendor names its addresses\n```\n\n";
+    text += "# allow_from = [\"192.0.2.0/24\"]   # restricts the callers, if the vendor publishes its addresses\n```\n\n";
     text + &trying(provider)
 }
 
@@ -195,7 +194,7 @@ fn trying(provider: &dyn Provider) -> String {
     )
 }
 
-/// What came of a case.
+/// The result of a case.
 enum Came {
     /// Alerts, and how many items of the batch could not be read.
     Alerts(Vec<Value>, usize),
@@ -204,7 +203,7 @@ enum Came {
 
 fn came(provider: &dyn Provider, fixture: &Fixture) -> Came {
     let Ok(call) = fixture.callback() else {
-        return Came::Other("is no HTTP request".to_owned());
+        return Came::Other("not a valid HTTP request".to_owned());
     };
     let source = fixture.source();
     if let Err(refusal) = verify(provider, &call, &source) {
@@ -213,7 +212,7 @@ fn came(provider: &dyn Provider, fixture: &Fixture) -> Came {
     let expected: Value = serde_json::from_str(fixture.expected).unwrap_or_default();
     match provider.read(&call, &source) {
         Err(fault) => Came::Other(format!(
-            "kept in quarantine: {} cannot be read",
+            "quarantined: {} cannot be read",
             place(&fault.place)
         )),
         Ok(reading) => match (reading.ignored, reading.effect) {
@@ -238,9 +237,9 @@ fn alerts(expected: &Value) -> Vec<Value> {
     list.as_array().cloned().unwrap_or_default()
 }
 
-/// The cases there are fixtures for.
+/// The cases with fixtures.
 fn cases(provider: &dyn Provider) -> String {
-    let mut text = "## What is tested\n\n| case | what comes of it |\n| --- | --- |\n".to_owned();
+    let mut text = "## What is tested\n\n| case | result |\n| --- | --- |\n".to_owned();
     for fixture in fixtures(provider.name()) {
         let what = match came(provider, fixture) {
             Came::Other(words) => words,
@@ -253,11 +252,11 @@ fn cases(provider: &dyn Provider) -> String {
     text.trim_end().to_owned()
 }
 
-/// All that came of a batch, in a few words.
+/// The results of a batch, in a few words.
 fn lines(alerts: &[Value], unreadable: usize) -> String {
     let mut lines: Vec<_> = alerts.iter().map(line).collect();
     if unreadable > 0 {
-        lines.push(format!("{unreadable} of the batch kept in quarantine"));
+        lines.push(format!("{unreadable} of the batch quarantined"));
     }
     lines.join("; ")
 }
@@ -273,7 +272,7 @@ fn line(alert: &Value) -> String {
     )
 }
 
-/// The first case that gives an alert: what the vendor sends, and what becomes of it.
+/// The first case that gives an alert: the request and the alert.
 fn example(provider: &dyn Provider) -> Option<String> {
     let all = fixtures(provider.name());
     let firing = all.iter().find(|fixture| fixture.case == "firing");
@@ -285,8 +284,8 @@ fn example(provider: &dyn Provider) -> Option<String> {
     let request = fenced("http", &laid_out(fixture));
     let alert = fenced("json", &serde_json::to_string_pretty(&alert).unwrap());
     Some(format!(
-        "## An example\n\nThe vendor sends (a body in JSON is laid out here for reading):\n\n{request}\n\nIt becomes \
-         (beside `id`, which is new each time):\n\n{alert}"
+        "## An example\n\nThe vendor sends (a JSON body is indented here):\n\n{request}\n\nIt becomes \
+         this alert (`id` is left out, because it is new each time):\n\n{alert}"
     ))
 }
 

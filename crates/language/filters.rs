@@ -1,80 +1,27 @@
-//! The one Jinja environment that all mappings share, and what it adds to Jinja for this world.
+//! The filters that Campanile adds to Jinja.
 //!
-//! A filter gives an undefined value for what is absent, so that a chain of them ends as an absent field.
-
-use std::sync::LazyLock;
+//! A filter of an absent value gives an absent value. A chain of filters then ends as an absent field, not as an error.
 
 use base64::Engine as _;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use md5::Md5;
 use minijinja::value::{Kwargs, Object, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use serde_json::Value as Json;
 use sha2::Sha256;
 
-use super::view;
-use crate::parse::resource::broken;
-use campanile_language::time::{self, Moment};
-use campanile_language::{absent, duration, meter};
-
-/// How many instructions one expression may take. The longest of the catalogue takes some hundred.
-const FUEL: u64 = 20_000;
+use super::duration;
+use super::resource::broken;
+use super::time::{self, Moment};
 
 /// The name under which a context holds the vendor's zone. Its blank keeps expressions from naming it.
-pub(crate) const ZONE: &str = " zone";
+pub const ZONE: &str = " zone";
 
-/// Filters of Jinja itself that a mapping may use.
-const JINJA_FILTERS: &[&str] = &[
-    "abs",
-    "bool",
-    "default",
-    "d",
-    "first",
-    "float",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "reject",
-    "rejectattr",
-    "replace",
-    "round",
-    "select",
-    "selectattr",
-    "sort",
-    "split",
-    "string",
-    "title",
-    "tojson",
-    "trim",
-    "unique",
-    "upper",
-];
-
-/// Those of them that can make much out of little.
-const MULTIPLYING: &[&str] = &["join", "replace", "tojson"];
-
-/// Filters of Jinja that a mapping may not use, and that `map('...')` would find by name.
-const NOT_OURS: &[&str] = &[
-    "batch",
-    "chain",
-    "format",
-    "groupby",
-    "indent",
-    "pprint",
-    "slice",
-    "urlencode",
-    "zip",
-];
-
-/// Filters of our own.
-const OWN_FILTERS: &[&str] = &[
+/// The filters of Campanile itself.
+pub(crate) const OWN: &[&str] = &[
     "after",
+    "at",
     "base64decode",
     "before",
     "between",
@@ -94,49 +41,10 @@ const OWN_FILTERS: &[&str] = &[
     "urldecode",
 ];
 
-/// Tests of Jinja that a mapping may use after `is`.
-pub(crate) const TESTS: &[&str] = &[
-    "defined",
-    "endingwith",
-    "false",
-    "float",
-    "in",
-    "integer",
-    "iterable",
-    "mapping",
-    "none",
-    "number",
-    "sequence",
-    "startingwith",
-    "string",
-    "true",
-    "undefined",
-    "not",
-];
-
-/// Every filter that a mapping may use.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    JINJA_FILTERS.iter().chain(OWN_FILTERS).copied()
-}
-
-/// The environment of all mappings.
-pub(crate) fn environment() -> &'static Environment<'static> {
-    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(build);
-    &ENVIRONMENT
-}
-
-fn build() -> Environment<'static> {
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Chainable);
-    env.set_fuel(Some(FUEL));
-    meter::add_to(&mut env);
-    absent::add_to(&mut env);
-    // The others come to no more than some times their value, and one expression has only so many of them.
-    meter::measure(&mut env, |name| MULTIPLYING.contains(&name));
-    for name in NOT_OURS {
-        env.remove_filter(name);
-    }
+/// Adds them to `env`.
+pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("after", after);
+    env.add_filter("at", at);
     env.add_filter("base64decode", base64decode);
     env.add_filter("before", before);
     env.add_filter("between", between);
@@ -154,17 +62,17 @@ fn build() -> Environment<'static> {
     env.add_filter("time", time);
     env.add_filter("unix", unix);
     env.add_filter("urldecode", urldecode);
-    env
 }
 
 /// The zone of zone-less times, as a value that expressions cannot see.
 #[derive(Debug)]
-pub(crate) struct Zone(pub(crate) TimeZone);
+pub struct Zone(pub TimeZone);
 
 impl Object for Zone {}
 
 /// `value` as text: nothing for what is absent or empty, JSON for lists and maps.
-pub(crate) fn text(value: &Value) -> Option<String> {
+#[must_use]
+pub fn text(value: &Value) -> Option<String> {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => None,
         ValueKind::String => value.as_str().filter(|s| !s.is_empty()).map(str::to_owned),
@@ -176,7 +84,8 @@ pub(crate) fn text(value: &Value) -> Option<String> {
 }
 
 /// What `value` says of time, read in `zone` where it names none.
-pub(crate) fn moment(value: &Value, zone: &TimeZone) -> Moment {
+#[must_use]
+pub fn moment(value: &Value, zone: &TimeZone) -> Moment {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Moment::Never,
         ValueKind::String => time::parse(value.as_str().unwrap_or_default(), zone),
@@ -191,17 +100,21 @@ pub(crate) fn moment(value: &Value, zone: &TimeZone) -> Moment {
 
 fn zone_of(state: &State<'_, '_>, named: Option<&str>) -> Result<TimeZone, Error> {
     if let Some(name) = named {
-        return TimeZone::get(name).map_err(|_| {
-            fault(format!(
-                "`{name}` is not a time zone; write one such as Asia/Shanghai"
-            ))
-        });
+        return named_zone(name);
     }
     let zone = state.lookup(ZONE);
     let zone = zone
         .as_ref()
         .and_then(|zone| zone.downcast_object_ref::<Zone>());
     Ok(zone.map_or(TimeZone::UTC, |zone| zone.0.clone()))
+}
+
+fn named_zone(name: &str) -> Result<TimeZone, Error> {
+    TimeZone::get(name).map_err(|_| {
+        fault(format!(
+            "`{name}` is not a time zone; write one such as `Asia/Shanghai`"
+        ))
+    })
 }
 
 fn fault(message: String) -> Error {
@@ -229,6 +142,26 @@ fn time(
         Moment::Never => Ok(Value::UNDEFINED),
         Moment::Fault => Err(fault("is not a time in a known form".to_owned())),
     }
+}
+
+/// `starts_at|at('Asia/Taipei', '%H:%M')`: a time as the clocks of a zone show it. `time` does the reverse: it reads a
+/// time.
+fn at(value: &Value, zone: &str, format: Option<&str>) -> Result<Value, Error> {
+    let Some(text) = value.as_str() else {
+        return Ok(Value::UNDEFINED);
+    };
+    let at: Timestamp = text
+        .parse()
+        .map_err(|_| fault("`at` needs a time such as `starts_at`".to_owned()))?;
+    let local = at.to_zoned(named_zone(zone)?);
+    let format = format.unwrap_or("%Y-%m-%d %H:%M:%S");
+    jiff::fmt::strtime::format(format, &local)
+        .map(Value::from)
+        .map_err(|_| {
+            fault(format!(
+                "`{format}` is not a time format; write one such as `%H:%M`"
+            ))
+        })
 }
 
 /// Unix seconds of a time, to compare with.
@@ -268,7 +201,8 @@ fn duration(value: &Value) -> Value {
 }
 
 /// The number that `value` is or begins with: `95.3 %` is 95.3.
-pub(crate) fn number(value: &Value) -> Option<Value> {
+#[must_use]
+pub fn number(value: &Value) -> Option<Value> {
     if value.is_number() {
         return Some(value.clone());
     }
@@ -301,7 +235,33 @@ fn json(value: &Value) -> Result<Value, Error> {
     }
     let parsed = campanile_model::body::json(text)
         .map_err(|unreadable| fault(format!("the text is not JSON ({})", unreadable.problem)))?;
-    Ok(view::plain(&parsed))
+    Ok(plain(&parsed))
+}
+
+/// JSON as a value. `null` is undefined: an absent field and a field that is null are the same here.
+#[must_use]
+pub fn plain(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::UNDEFINED,
+        Json::Bool(yes) => Value::from(*yes),
+        Json::Number(number) => json_number(number),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => items.iter().map(plain).collect(),
+        Json::Object(fields) => {
+            let fields = fields.iter();
+            Value::from_pairs(fields.map(|(key, value)| (key.as_str(), plain(value))))
+        }
+    }
+}
+
+/// A number of JSON as a value.
+#[must_use]
+pub fn json_number(number: &serde_json::Number) -> Value {
+    let whole = number.as_i64().map(Value::from);
+    whole
+        .or_else(|| number.as_u64().map(Value::from))
+        .or_else(|| number.as_f64().map(Value::from))
+        .unwrap_or_default()
 }
 
 fn urldecode(value: &Value) -> Value {

@@ -68,10 +68,13 @@ const CENTRAL: &[&str] = &[
 
 /// The object that is broken.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Broken {
-    pub(crate) kind: &'static str,
-    pub(crate) id: String,
-    pub(crate) name: String,
+pub struct Broken {
+    /// The kind of object: `pod`, `node`, `instance`.
+    pub kind: &'static str,
+    /// Its name with what makes it unique: `namespace/pod`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The labels, and the exporter that reports them.
@@ -81,7 +84,7 @@ struct Labels<F> {
 }
 
 /// The most specific object that the labels name, other than the exporter. `get` gives the value of a label.
-pub(crate) fn broken(get: impl Fn(&str) -> Option<String>) -> Option<Broken> {
+pub fn broken(get: impl Fn(&str) -> Option<String>) -> Option<Broken> {
     let labels = Labels {
         exporter: exporter(&get),
         get,

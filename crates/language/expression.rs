@@ -1,26 +1,28 @@
-//! One Jinja expression, compiled once.
+//! One expression of a mapping, compiled once.
 
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Value;
+use minijinja::value::Object;
+use minijinja::{Environment, Value};
 
-use super::filters;
-use super::names::Names;
-use super::view::View;
-use campanile_language::{guard, nearest};
+use super::engine::FIELDS;
+use super::guard::{self, Guarded};
+use super::names::{self, Names};
+use super::scope::{self, Scope};
+use super::{Mistake, known};
 
 /// An expression of a mapping.
 ///
 /// Most expressions only name a place, such as `item.labels.severity`. Those are walked without the Jinja machine, which
 /// is what makes a mapping about as fast as an adapter written by hand.
-pub(crate) struct Expression {
+pub struct Expression {
     /// As it was written, without its `?`.
-    pub(crate) source: String,
-    /// A `?` stood at its end: what it names may be absent, empty or unreadable.
-    pub(crate) optional: bool,
+    pub source: String,
+    /// It ends with `?`: what it names may be absent, empty or unreadable.
+    pub optional: bool,
     /// What it names.
-    pub(crate) names: Names,
+    pub names: Names,
     run: Run,
 }
 
@@ -42,8 +44,12 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles `written`, which may use `allowed` names.
-    pub(crate) fn compile(written: &str, allowed: &[&str]) -> Result<Self, String> {
+    /// Compiles `written`, which may use the names of `scope`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and the nearest valid word.
+    pub fn compile(written: &str, scope: Scope) -> Result<Self, String> {
         let trimmed = written.trim();
         let (source, optional) = match trimmed.strip_suffix('?') {
             Some(bare) => (bare.trim_end(), true),
@@ -52,17 +58,12 @@ impl Expression {
         if source.is_empty() {
             return Err("an expression is missing here, such as \"body.id\"".to_owned());
         }
-        let compiled = filters::environment()
-            .compile_expression_owned(guard::expression(source).text)
-            .map_err(|e| format!("not a Jinja expression: {}", said(&e)))?;
-        let mut names = Names::default();
-        for name in compiled.undeclared_variables(false) {
-            if !allowed.contains(&name.as_str()) {
-                return Err(unknown("name", &name, allowed));
-            }
-            names = names.with(&name);
-        }
-        check_words(source)?;
+        let (compiled, _) =
+            compiled(&FIELDS, source).map_err(|e| format!("not a Jinja expression: {e}"))?;
+        let found = compiled.undeclared_variables(false);
+        scope::check(source, &found, scope).map_err(|mistake| mistake.message)?;
+        known::check(source).map_err(|mistake| mistake.message)?;
+        let names = found.iter().fold(Names::default(), |all, n| all.with(n));
         let run = match path(source) {
             Some((root, steps)) => Run::Path(root, steps),
             None => Run::Jinja(compiled),
@@ -75,37 +76,45 @@ impl Expression {
         })
     }
 
-    /// What it says of `view`. A fault is told in one line.
-    pub(crate) fn eval(&self, view: &Arc<View>) -> Result<Value, String> {
+    /// Its value for `view`, whose keys are the names.
+    ///
+    /// # Errors
+    ///
+    /// What failed, in one line.
+    pub fn eval<V: Object + 'static>(&self, view: &Arc<V>) -> Result<Value, String> {
         match &self.run {
-            Run::Path(root, steps) => Ok(walk(view.get(root).unwrap_or_default(), steps)),
+            Run::Path(root, steps) => {
+                Ok(walk(view.get_value_by_str(root).unwrap_or_default(), steps))
+            }
             Run::Jinja(compiled) => compiled
                 .eval(Value::from_dyn_object(Arc::clone(view)))
                 .map_err(|e| said(&e)),
         }
     }
 
-    /// Whether it holds; a fault is no.
-    pub(crate) fn holds(&self, view: &Arc<View>) -> bool {
+    /// Whether it is true for `view`. An expression that fails is not true.
+    pub fn holds<V: Object + 'static>(&self, view: &Arc<V>) -> bool {
         self.eval(view).is_ok_and(|value| value.is_true())
     }
 
-    /// What stands at the place that it names first.
-    pub(crate) fn first(&self, view: &View) -> Value {
+    /// The value at the place that it names first.
+    pub fn first<V: Object + 'static>(&self, view: &Arc<V>) -> Value {
         let path = first_path(&self.source).and_then(path);
         path.map_or(Value::UNDEFINED, |(root, steps)| {
-            walk(view.get(&root).unwrap_or_default(), &steps)
+            walk(view.get_value_by_str(&root).unwrap_or_default(), &steps)
         })
     }
 
     /// Whether it only names a place.
-    pub(crate) fn is_place(&self) -> bool {
+    #[must_use]
+    pub fn is_place(&self) -> bool {
         matches!(self.run, Run::Path(..))
     }
 
-    /// The place in the callback that it names first, for people: `body.alerts[3].startsAt` where `item` stands for
+    /// The place in the callback that it names first, for people: `body.alerts[3].startsAt` where `item` is
     /// `body.alerts[3]`.
-    pub(crate) fn place(&self, item: &str) -> String {
+    #[must_use]
+    pub fn place(&self, item: &str) -> String {
         let place = first_path(&self.source).unwrap_or(&self.source);
         match place.strip_prefix("item") {
             Some(rest) => format!("{item}{rest}"),
@@ -114,77 +123,23 @@ impl Expression {
     }
 }
 
-/// The engine's message without its own notion of place.
+/// Compiles `text` under guard.
+pub(crate) fn compiled(
+    engine: &'static Environment<'static>,
+    text: &str,
+) -> Result<(minijinja::Expression<'static, 'static>, Guarded), Mistake> {
+    let guarded = guard::expression(text);
+    let compiled = engine.compile_expression_owned(guarded.text.clone());
+    match compiled {
+        Ok(expression) => Ok((expression, guarded)),
+        Err(error) => Err(Mistake::of(text, &guarded, &error)),
+    }
+}
+
+/// The engine's message without a place.
 fn said(error: &minijinja::Error) -> String {
     let detail = error.detail().map(str::to_owned);
     detail.unwrap_or_else(|| error.kind().to_string())
-}
-
-fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
-    let hint = nearest(word, known.iter().copied())
-        .map(|near| format!("; did you mean `{near}`?"))
-        .unwrap_or_default();
-    format!("no {kind} `{word}` here{hint} Known: {}", known.join(", "))
-}
-
-/// Looks for filters and tests that do not exist, which the engine finds only when it comes to them.
-fn check_words(source: &str) -> Result<(), String> {
-    let bare = without_strings(source);
-    let tokens: Vec<&str> = tokens(&bare).collect();
-    for pair in tokens.windows(2) {
-        let [before, word] = pair else { continue };
-        let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic());
-        if !is_word {
-            continue;
-        }
-        if *before == "|" && !filters::names().any(|name| name == *word) {
-            let known: Vec<&str> = filters::names().collect();
-            return Err(unknown("filter", word, &known));
-        }
-        if *before == "is" && !filters::TESTS.contains(word) {
-            return Err(unknown("test", word, filters::TESTS));
-        }
-    }
-    Ok(())
-}
-
-/// `source` with the inside of its strings blanked out.
-fn without_strings(source: &str) -> String {
-    let mut quote = None;
-    let mut escaped = false;
-    let bare = source.chars().map(|c| match quote {
-        None if c == '"' || c == '\'' => {
-            quote = Some(c);
-            ' '
-        }
-        None => c,
-        Some(open) => {
-            if c == open && !escaped {
-                quote = None;
-            }
-            escaped = c == '\\' && !escaped;
-            ' '
-        }
-    });
-    bare.collect()
-}
-
-/// Words and single marks.
-fn tokens(source: &str) -> impl Iterator<Item = &str> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut rest = source;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        let first = rest.chars().next()?;
-        let length = if is_word(first) {
-            rest.find(|c: char| !is_word(c)).unwrap_or(rest.len())
-        } else {
-            first.len_utf8()
-        };
-        let (token, after) = rest.split_at_checked(length)?;
-        rest = after;
-        Some(token)
-    })
 }
 
 /// The steps of an expression that only names a place; nothing for any other.
@@ -196,7 +151,7 @@ fn path(source: &str) -> Option<(String, Vec<Step>)> {
 /// The path with which `source` begins, and what follows it.
 fn leading_path(source: &str) -> Option<((String, Vec<Step>), &str)> {
     let (root, mut rest) = word(source);
-    if !super::names::ALL.contains(&root) {
+    if !names::ALL.contains(&root) {
         return None;
     }
     let mut steps = Vec::new();
@@ -270,7 +225,7 @@ mod tests {
     #[test]
     fn a_place_for_people_names_the_item_by_its_number() {
         let place = |source: &str| {
-            Expression::compile(source, super::super::names::ITEM)
+            Expression::compile(source, scope::FIELD)
                 .expect("compiles")
                 .place("body.alerts[3]")
         };
@@ -284,12 +239,12 @@ mod tests {
 
     #[test]
     fn words_that_do_not_exist_are_found_before_any_callback_comes() {
-        let fault = |source: &str| {
-            Expression::compile(source, super::super::names::ITEM).expect_err("is wrong")
-        };
+        let fault = |source: &str| Expression::compile(source, scope::FIELD).expect_err("is wrong");
         assert!(fault("bodi.a").contains("did you mean `body`?"));
         assert!(fault("body.a|lowr").contains("did you mean `lower`?"));
-        assert!(fault("body.a if false and (body.b is strin) else 1").contains("no test `strin`"));
+        assert!(
+            fault("body.a if false and (body.b is strin) else 1").contains("unknown test `strin`")
+        );
         assert!(fault("body.a ~").contains("not a Jinja expression"));
     }
 }
