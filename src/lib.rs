@@ -1,6 +1,6 @@
 //! Campanile: one callback endpoint for every monitoring vendor.
 //!
-//! `docs/ARCHITECTURE.md` shows the way through and the code map. [`app::App`] is the only place that knows every part.
+//! `docs/ARCHITECTURE.md` describes the path of a callback and has a code map. Only [`app::App`] knows all parts.
 
 pub mod api;
 pub mod app;

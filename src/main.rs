@@ -1,11 +1,13 @@
-//! The program: everything is in [`campanile::cli`].
+//! The program `campanile`. All code is in the library; see [`campanile::cli`].
 
-/// Many small allocations on many threads is what this program does; the system's allocator is slower at it.
+/// The program makes many small allocations on many threads. The allocator of the system is slower for this load.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[cfg(all(feature = "faults", not(debug_assertions)))]
-compile_error!("a release has no points to die at: build it alone, `cargo build --release`");
+compile_error!(
+    "a release build must not contain failpoints: build it without the feature `faults`, with `cargo build --release`"
+);
 
 fn main() -> std::process::ExitCode {
     campanile::cli::main()

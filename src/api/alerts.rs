@@ -1,4 +1,4 @@
-//! `/api/v1/alerts`
+//! `/api/v1/alerts`: accepted alerts.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::Alert;
@@ -33,13 +33,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     get,
     path = "/api/v1/alerts",
     params(
-        ("source" = Option<String>, Query, description = "Of this source"),
-        ("status" = Option<String>, Query, description = "firing or resolved"),
-        ("severity" = Option<String>, Query, description = "critical, error, warning, info or unknown"),
-        ("fingerprint" = Option<String>, Query, description = "Of this problem"),
-        ("since" = Option<String>, Query, description = "Accepted at or after this time"),
-        ("before" = Option<String>, Query, description = "The `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+        ("source" = Option<String>, Query, description = "Only of this source"),
+        ("status" = Option<String>, Query, description = "Only with this status: firing or resolved"),
+        ("severity" = Option<String>, Query, description = "Only with this severity: critical, error, warning, info or unknown"),
+        ("fingerprint" = Option<String>, Query, description = "Only of the problem with this fingerprint"),
+        ("since" = Option<String>, Query, description = "Only accepted at or after this time"),
+        ("before" = Option<String>, Query, description = "The `next` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500"),
     ),
     responses((status = 200, body = Page<AlertItem>))
 )]
@@ -68,11 +68,11 @@ pub(super) async fn index(
     }))
 }
 
-/// One alert with its deliveries, its attempts and the vendor's request.
+/// One alert with its pending deliveries, its attempts and the request of the vendor.
 #[utoipa::path(
     get,
     path = "/api/v1/alerts/{id}",
-    params(("id" = String, Path, description = "The alert's id")),
+    params(("id" = String, Path, description = "The id of the alert")),
     responses((status = 200, body = AlertDetail))
 )]
 pub(super) async fn show(
@@ -109,11 +109,11 @@ fn attempt(row: &AttemptRow, names: &Names) -> Attempt {
     }
 }
 
-/// Delivers an alert again: to the named sinks, or to all that are configured.
+/// Delivers an alert again, to the named sinks or to all configured sinks.
 #[utoipa::path(
     post,
     path = "/api/v1/alerts/{id}/retry",
-    params(("id" = String, Path, description = "The alert's id")),
+    params(("id" = String, Path, description = "The id of the alert")),
     request_body = Option<Retry>,
     responses((status = 200, body = Retried))
 )]
@@ -142,12 +142,12 @@ fn wanted(body: &[u8]) -> Failing<Retry> {
     }
     serde_json::from_slice(body).map_err(|_| {
         ApiError::bad_request(
-            "send `{\"sinks\":[\"webhook/oncall\"]}` as JSON, or nothing for all sinks",
+            "the body is not valid: send `{\"sinks\":[\"webhook/oncall\"]}` as JSON, or no body for all sinks",
         )
     })
 }
 
-/// The named sinks with their numbers, each of which must be configured: no worker would send it to another.
+/// The named sinks with their ids. Each must be configured, because a sink that is not configured has no worker.
 async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, String)>> {
     let states = gateway.sinks.states().into_iter();
     let configured: Vec<String> = states.map(|state| state.name.to_string()).collect();
@@ -163,7 +163,7 @@ async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, Stri
     Ok(ids.into_iter().zip(names).collect())
 }
 
-/// The alert of an id in a path.
+/// The alert with the id from the path.
 pub(super) async fn find(gateway: &Gateway, id: &str) -> Failing<StoredAlert> {
     let absent = || {
         ApiError::not_found("no alert has this id; it may be older than `[store] retention_days`")
@@ -175,5 +175,5 @@ pub(super) async fn find(gateway: &Gateway, id: &str) -> Failing<StoredAlert> {
 /// The alert as it was stored.
 pub(super) fn shown(stored: &StoredAlert) -> Failing<Alert> {
     serde_json::from_slice(&stored.json)
-        .map_err(|error| ApiError::unreadable(format!("the alert {}: {error}", stored.id)))
+        .map_err(|error| ApiError::unreadable(format!("alert {}: {error}", stored.id)))
 }

@@ -13,10 +13,10 @@ use super::error::ApiError;
 use crate::config::Admin;
 use crate::http::Gateway;
 
-/// What orchestrators ask for without a token; neither says more than yes or no.
+/// Paths that need no token, for orchestrators. Their response says only ready or not ready.
 const OPEN_PATHS: &[&str] = &["/healthz", "/readyz"];
 
-/// Lets a request through that carries the token, or needs none.
+/// Refuses a request without the token, unless it needs none.
 pub(super) async fn bearer(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -38,18 +38,18 @@ pub(super) async fn bearer(
     Ok(request.into_response(refused).map_into_right_body())
 }
 
-/// Whether this path answers without a token.
+/// Whether this path needs no token.
 pub(super) fn is_open(path: &str) -> bool {
     OPEN_PATHS.contains(&path)
 }
 
-/// Whether there is a token and the request carries it.
+/// Whether a token is configured and the request has it.
 pub(super) fn has_token(request: &ServiceRequest, admin: &Admin) -> bool {
     let token = admin.token.as_ref();
     token.is_some_and(|token| holds(request, token.expose_secret()))
 }
 
-/// Compares hashes, which have one length: the time of the comparison says nothing about the token.
+/// Compares hashes in constant time. Hashes have a fixed length, so the time does not depend on the token.
 fn holds(request: &ServiceRequest, wanted: &str) -> bool {
     let given = request.headers().get(AUTHORIZATION);
     let given = given.and_then(|value| value.to_str().ok());

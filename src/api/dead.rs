@@ -1,4 +1,4 @@
-//! `/api/v1/dead`
+//! `/api/v1/dead`: dead letters, which are deliveries that failed permanently.
 
 use std::collections::BTreeSet;
 
@@ -24,9 +24,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     get,
     path = "/api/v1/dead",
     params(
-        ("sink" = Option<String>, Query, description = "Of this sink"),
-        ("before" = Option<String>, Query, description = "The `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("before" = Option<String>, Query, description = "The `next` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500"),
     ),
     responses((status = 200, body = Page<DeadLetter>))
 )]
@@ -59,7 +59,7 @@ pub(super) async fn index(
 #[utoipa::path(
     get,
     path = "/api/v1/dead/{id}",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, description = "The number of the dead letter")),
     responses((status = 200, body = DeadDetail))
 )]
 pub(super) async fn show(
@@ -67,9 +67,7 @@ pub(super) async fn show(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let absent = || {
-        ApiError::not_found(
-            "no dead letter has this number; it may have been retried or dropped already",
-        )
+        ApiError::not_found("no dead letter has this number; it may already be retried or dropped")
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
     let row = find(&gateway, id).await?.ok_or_else(absent)?;
@@ -132,7 +130,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     Ok(HttpResponse::Ok().json(Counted::of(count, selection.dry_run)))
 }
 
-/// Drops dead letters for good.
+/// Drops dead letters permanently.
 #[utoipa::path(
     post,
     path = "/api/v1/dead/drop",
@@ -159,7 +157,7 @@ fn chunk() -> usize {
     usize::try_from(LIMIT_MAX).unwrap_or(1)
 }
 
-/// The numbers that a command is for, as they are now. What dies meanwhile is not among them.
+/// The numbers of the selected dead letters that exist now. Later dead letters are not included.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
     if let Some(ids) = &selection.ids {
         let mut existing = Vec::new();

@@ -1,4 +1,4 @@
-//! `/api/v1/deliveries`
+//! `/api/v1/deliveries`: pending deliveries.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     get,
     path = "/api/v1/deliveries",
     params(
-        ("sink" = Option<String>, Query, description = "Of this sink"),
-        ("before" = Option<String>, Query, description = "The `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "From 1 to 500; an alert is never split"),
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("before" = Option<String>, Query, description = "The `next` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500. The deliveries of one alert are always on one page"),
     ),
     responses((status = 200, body = Page<Delivery>))
 )]
@@ -59,8 +59,8 @@ pub(super) async fn index(
     }))
 }
 
-/// Cuts a page between two alerts and never inside one, because a page begins at an alert. One alert that is pending for more
-/// sinks than the limit still comes whole.
+/// Ends a page between two alerts, because a page begins with an alert. If one alert has more deliveries than the limit, the
+/// page has all of them.
 fn whole_alerts(mut rows: Vec<DeliveryRow>, limit: usize) -> (Vec<DeliveryRow>, Option<i64>) {
     let Some(over) = rows.get(limit).map(|row| row.pending.seq) else {
         return (rows, None);
@@ -82,7 +82,7 @@ fn whole_alerts(mut rows: Vec<DeliveryRow>, limit: usize) -> (Vec<DeliveryRow>, 
     (rows, next)
 }
 
-/// A delivery as operators see it.
+/// The delivery in the form of the API.
 pub(super) fn shown(row: &DeliveryRow, alert_id: Option<String>, names: &Names) -> Delivery {
     Delivery {
         alert_id,
@@ -102,8 +102,8 @@ pub(super) fn shown(row: &DeliveryRow, alert_id: Option<String>, names: &Names) 
     delete,
     path = "/api/v1/deliveries/{alert_id}",
     params(
-        ("alert_id" = String, Path, description = "The alert's id"),
-        ("sink" = String, Query, description = "The sink that is not to get it"),
+        ("alert_id" = String, Path, description = "The id of the alert"),
+        ("sink" = String, Query, description = "The sink of the delivery"),
     ),
     responses((status = 200, body = Dropped))
 )]
@@ -115,7 +115,7 @@ pub(super) async fn remove(
     let query = Query::of(request.query_string(), &["sink"])?;
     let Some(sink) = query.text("sink") else {
         return Err(ApiError::bad_request(
-            "name the sink of the delivery: `?sink=kind/name`",
+            "the parameter `sink` is missing: add `?sink=kind/name`",
         ));
     };
     let sink = Names::load(&gateway).await?.id(sink)?;
@@ -125,11 +125,11 @@ pub(super) async fn remove(
         return Ok(HttpResponse::Ok().json(Dropped { dropped: true }));
     }
     Err(ApiError::not_found(
-        "no delivery of this alert to this sink is pending; it may be delivered or dead already",
+        "no delivery of this alert to this sink is pending; it may already be delivered or dead",
     ))
 }
 
-/// Attempts every pending delivery of a sink, or all of them, now. A paused sink gets nothing until it is resumed.
+/// Attempts all pending deliveries of a sink, or of all sinks, now. A paused sink gets nothing until it is resumed.
 #[utoipa::path(
     post,
     path = "/api/v1/deliveries/retry",
@@ -151,7 +151,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     Ok(HttpResponse::Ok().json(Counted::of(pending.len(), selection.dry_run)))
 }
 
-/// Drops every pending delivery of a sink, or all of them. They do not become dead letters.
+/// Drops all pending deliveries of a sink, or of all sinks. They do not become dead letters.
 #[utoipa::path(
     post,
     path = "/api/v1/deliveries/drop",
@@ -169,7 +169,7 @@ pub(super) async fn remove_many(
     }
     let mut count = 0;
     for some in pending.chunks(usize::try_from(LIMIT_MAX).unwrap_or(1)) {
-        // At the same time, for the store to commit them together.
+        // Concurrently, so that the store commits them together.
         let dropped = some
             .iter()
             .map(|(seq, sink)| drop_one(&gateway, *seq, *sink));
@@ -187,7 +187,7 @@ async fn drop_one(gateway: &Gateway, seq: Seq, sink: SinkId) -> Failing<bool> {
     Ok(dropped)
 }
 
-/// The deliveries that a command is for, as they are now. What becomes pending meanwhile is not among them.
+/// The selected deliveries that are pending now. Later deliveries are not included.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, SinkId)>> {
     if selection.ids.is_some() {
         return Err(ApiError::bad_request(
@@ -199,7 +199,7 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, S
         Some(name) => Some(names.id(name)?),
         None => None,
     };
-    // One alert is never split over two pages: each page has room for all sinks of its last alert.
+    // A page never ends inside an alert: it has room for all sinks of its last alert.
     let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
     let room = LIMIT_MAX.saturating_add(sinks).saturating_add(1);
     let (mut chosen, mut before) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! Errors of the API, in its one form: `{"error":{"code":"not_found","message":"..."}}`.
+//! Errors of the API. All have one form: `{"error":{"code":"not_found","message":"..."}}`.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 
 use super::types::{Reason, Refused};
 
-/// Why the API did not do what was asked, and what to do about it.
+/// An error of the API: status, code for programs, and a sentence with the problem and the fix.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -26,12 +26,11 @@ impl ApiError {
     }
 
     pub(super) fn unauthorized() -> Self {
-        let message =
-            "send the value of `[admin] token` in the header `Authorization: Bearer TOKEN`";
+        let message = "the token is missing or wrong: send the value of `[admin] token` in the header `Authorization: Bearer TOKEN`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
-    /// The request was sent to a name that is not this listener's.
+    /// The `Host` of the request does not name this listener.
     pub(super) fn wrong_host(host: &str) -> Self {
         let message = format!(
             "`Host` is `{host:.80}`, which is not an address of the admin listener; use a loopback address or \
@@ -40,16 +39,16 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "wrong_host", message)
     }
 
-    /// A browser sent it for a page of another origin.
+    /// A browser sent the request for a web page of another origin.
     pub(super) fn other_page() -> Self {
-        let message = "a web page of another origin sent this request, and only pages of this listener may change \
-             something; if this is your own address behind a proxy, set `[admin] public_url` to it";
+        let message = "a web page of another origin sent this request, but only pages of the admin listener may send \
+             changes; if this origin is your own address behind a proxy, set `[admin] public_url` to it";
         Self::new(StatusCode::FORBIDDEN, "other_origin", message)
     }
 
     /// The body is not declared as JSON.
     pub(super) fn not_json() -> Self {
-        let message = "send the body as JSON with the header `Content-Type: application/json`";
+        let message = "the `Content-Type` is not JSON: send the body as JSON with the header `Content-Type: application/json`";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
@@ -57,9 +56,9 @@ impl ApiError {
         )
     }
 
-    /// A stored row is damaged, or a later version wrote it.
+    /// A stored row is damaged, or a later version of Campanile wrote it.
     pub(super) fn unreadable(what: impl fmt::Display) -> Self {
-        let message = format!("the store holds what this version cannot read: {what}");
+        let message = format!("this version of Campanile cannot read a row in the store: {what}");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "store_unreadable",

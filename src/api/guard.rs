@@ -1,13 +1,14 @@
-//! Closes the admin listener to other web pages.
+//! Protects the admin listener from other web pages.
 //!
-//! A browser on the operator's machine sends requests for every page that it shows, and without a token the listener
-//! cannot tell them from the operator's own. Three rules close it:
+//! A browser on the operator's machine sends requests for every page that it shows. Without a token, the listener cannot
+//! distinguish them from requests of the operator. Three rules protect it:
 //!
-//! - `Host` must name this listener. A page that lets its own name resolve to 127.0.0.1 (DNS rebinding) is refused.
-//! - What changes something must come from the same origin, by `Sec-Fetch-Site` or by `Origin`. Programs send neither.
-//! - A body must be JSON, which no form and no `fetch` without a preflight can send.
+//! - `Host` must name this listener. This refuses a page whose own name resolves to 127.0.0.1 (DNS rebinding).
+//! - A request that changes something must come from the same origin, by `Sec-Fetch-Site` or by `Origin`. Programs send
+//!   neither header.
+//! - A body must be declared as JSON. A form, or a `fetch` without a preflight, cannot send that.
 //!
-//! Answers have no CORS headers, so another page can send a read but never see its answer.
+//! Responses have no CORS headers: another page can send a GET request, but cannot read the response.
 
 use std::net::IpAddr;
 
@@ -29,7 +30,7 @@ use crate::http::Gateway;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// On every answer: another page can neither frame it nor take it for a script, a style or an image.
+/// Headers of every response. Another page can neither frame the response nor load it as script, style or image.
 const ANSWER_HEADERS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "frame-ancestors 'none'"),
@@ -38,7 +39,7 @@ const ANSWER_HEADERS: &[(&str, &str)] = &[
     ("referrer-policy", "no-referrer"),
 ];
 
-/// Refuses what another page sends, and puts [`ANSWER_HEADERS`] on every answer.
+/// Refuses requests of other pages, and adds [`ANSWER_HEADERS`] to every response.
 pub(super) async fn pages(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -65,8 +66,8 @@ fn judge(request: &ServiceRequest) -> Result<(), ApiError> {
     };
     let current = gateway.current();
     let headers = request.headers();
-    // Orchestrators and load balancers ask for health under any name; the answer is only yes or no. And no browser adds
-    // the token by itself: a request that carries it was not made by another page.
+    // Orchestrators and load balancers request health under any name, and the response has no data. A browser never adds the
+    // token automatically, so a request with the token does not come from another page.
     if !auth::is_open(request.path()) && !auth::has_token(request, &current.admin) {
         host(headers, &current.admin)?;
     }
@@ -77,7 +78,7 @@ fn judge(request: &ServiceRequest) -> Result<(), ApiError> {
     json_only(headers)
 }
 
-/// `Host` names this listener: a loopback address, the address that it listens on, or that of `public_url`.
+/// Checks that `Host` names this listener: a loopback address, the listen address, or the host of `public_url`.
 fn host(headers: &HeaderMap, admin: &Admin) -> Result<(), ApiError> {
     let mut all = headers.get_all(HOST);
     let (first, second) = (all.next(), all.next());
@@ -91,7 +92,7 @@ fn host(headers: &HeaderMap, admin: &Admin) -> Result<(), ApiError> {
     Err(ApiError::wrong_host(text))
 }
 
-/// Nothing but a name and a port was written.
+/// Whether the URL has only a host and a port.
 fn is_authority(url: &Url) -> bool {
     url.username().is_empty() && url.password().is_none() && url.path() == "/"
 }
@@ -104,13 +105,13 @@ fn names_us(url: &Url, admin: &Admin) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => address(IpAddr::V4(ip), admin),
         Some(Host::Ipv6(ip)) => address(IpAddr::V6(ip), admin),
-        // Browsers and resolvers never look these names up elsewhere.
+        // Browsers and resolvers always resolve these names to loopback.
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
 }
 
-/// A listener on 0.0.0.0 has every address of its machine. An address in place of a name cannot be rebound.
+/// A listener on 0.0.0.0 has all addresses of its machine. DNS rebinding needs a name, so an IP address is safe.
 fn address(ip: IpAddr, admin: &Admin) -> bool {
     let listen = admin.listen.ip();
     ip.is_loopback() || ip == listen || listen.is_unspecified()
@@ -124,7 +125,7 @@ fn same_origin(headers: &HeaderMap, admin: &Admin) -> Result<(), ApiError> {
         };
     }
     let Some(origin) = headers.get(ORIGIN) else {
-        // Every browser of today sends at least `Origin` with a write: this is a program.
+        // Current browsers send at least `Origin` with a write, so this is a program.
         return Ok(());
     };
     let given = origin.to_str().ok().and_then(|text| Url::parse(text).ok());
@@ -136,7 +137,7 @@ fn same_origin(headers: &HeaderMap, admin: &Admin) -> Result<(), ApiError> {
     }
 }
 
-/// The origins of this listener: what `Host` says, with and without a proxy's TLS, and `public_url`.
+/// The origins of this listener: `Host` with http and, for a TLS proxy, https; and `public_url`.
 fn own_origins(headers: &HeaderMap, admin: &Admin) -> Vec<Origin> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let schemes = ["http", "https"].into_iter();

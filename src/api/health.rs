@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: it can take callbacks, because the store commits.
+//! `/healthz`: the process is alive. `/readyz`: the store commits, so the gateway can accept callbacks. `/metrics`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, web};
 
 use crate::http::Gateway;
 
-/// A store that needs longer for one commit is not ready.
+/// If one commit takes longer, the store is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -31,7 +31,7 @@ async fn ready(gateway: web::Data<Gateway>) -> HttpResponse {
         .body(format!("{problem}\n"))
 }
 
-/// What keeps the gateway from taking callbacks.
+/// The reason why the gateway cannot accept callbacks.
 async fn problem(gateway: &Gateway) -> Option<String> {
     if gateway.is_stopping() {
         return Some("stopping".to_owned());
@@ -46,7 +46,7 @@ async fn problem(gateway: &Gateway) -> Option<String> {
     }
 }
 
-/// The counters, and the gauges as the store has them now. If the store fails, the gauges keep their last values.
+/// Counters, and gauges with current values of the store. If the store fails, the gauges keep their last values.
 async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     let metrics = &gateway.metrics;
     for state in gateway.sinks.states() {

@@ -1,7 +1,7 @@
-//! The admin listener: health, metrics, and the operators' API under `/api/v1`.
+//! The admin listener: health, metrics, and the API for operators under `/api/v1`.
 //!
-//! [`guard`] closes it to other web pages, [`auth`] asks for the token.
-//! Lists are pages, newest first: `{"items":[...],"next":"..."}`, where `next` goes into `before`.
+//! [`guard`] protects it from other web pages. [`auth`] checks the token.
+//! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
 mod alerts;
 mod auth;
@@ -33,10 +33,10 @@ use crate::telemetry::Metrics;
 use campanile_store::{Seq, SinkId};
 use error::ApiError;
 
-/// Connections of operators at the same time.
+/// The largest number of open connections.
 const CONNECTIONS_MAX: usize = 256;
 
-/// A long list takes its time.
+/// The limits of a connection. A request may take a minute, because a long list is slow.
 const LIMITS: Limits = Limits {
     workers: 1,
     connections: CONNECTIONS_MAX,
@@ -45,17 +45,20 @@ const LIMITS: Limits = Limits {
     keep_alive: KEEP_ALIVE,
 };
 
-/// How often histograms are folded.
+/// How often old samples of histograms are merged.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// What handlers give.
+/// The result of a handler.
 type Failing<T> = Result<T, ApiError>;
 
-/// The body of a command at the most.
+/// The largest body of a request, in bytes.
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
 
-/// Serves operators on `listener`, with TLS if there is a certificate, until the server's handle stops it. Call it inside
-/// a Tokio runtime.
+/// Serves the admin API on `listener`, with TLS if there is a certificate, until the handle of the server stops it. Must be
+/// called inside a Tokio runtime.
+///
+/// # Errors
+/// The listener cannot be used.
 pub fn serve(
     gateway: Arc<Gateway>,
     listener: TcpListener,
@@ -64,7 +67,7 @@ pub fn serve(
     tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
     let data = web::Data::from(gateway);
     let factory = move || {
-        // What is wrapped last is asked first.
+        // The middleware that is added last runs first.
         App::new()
             .app_data(data.clone())
             .wrap(from_fn(auth::bearer))
@@ -76,7 +79,7 @@ pub fn serve(
     connection::serve(listener, LIMITS, tls, factory)
 }
 
-/// Folds histograms now and then, until the metrics are gone.
+/// Merges old samples of histograms periodically, until the metrics are dropped.
 async fn upkeep(metrics: Weak<Metrics>) {
     while let Some(metrics) = metrics.upgrade() {
         metrics.upkeep();
@@ -100,7 +103,7 @@ fn routes(config: &mut web::ServiceConfig) {
     config.route("/", web::get().to(welcome)).service(api);
 }
 
-/// One path with what its methods do; other methods get a 405 in the API's form.
+/// One path. Methods without a handler get a 405 in the form of the API.
 fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
@@ -115,7 +118,7 @@ async fn nothing_here() -> Failing<HttpResponse> {
 }
 
 async fn welcome() -> HttpResponse {
-    let mut page = "Campanile, the admin listener.\n\n".to_owned();
+    let mut page = "Campanile admin listener. Paths:\n\n".to_owned();
     let open = ["/healthz", "/readyz", "/metrics"].map(str::to_owned);
     for path in open.into_iter().chain(openapi::paths()) {
         page.push_str(&path);
@@ -135,7 +138,7 @@ impl types::Counted {
     }
 }
 
-/// The names of sinks and their numbers.
+/// The names of sinks by their ids.
 struct Names(BTreeMap<SinkId, String>);
 
 impl Names {
@@ -160,7 +163,7 @@ impl Names {
     }
 }
 
-/// The ids of alerts at these places; those that are gone are left out.
+/// The ids of the alerts with these sequence numbers. Alerts that no longer exist are left out.
 async fn alert_ids(gateway: &Gateway, mut seqs: Vec<Seq>) -> Failing<BTreeMap<Seq, String>> {
     seqs.sort_unstable();
     seqs.dedup();

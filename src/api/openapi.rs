@@ -1,4 +1,4 @@
-//! `/api/v1/openapi.json`: the API described for machines, from the handlers and their types.
+//! `/api/v1/openapi.json`: the OpenAPI description, generated from the handlers and their types.
 
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -9,7 +9,7 @@ use super::{alerts, dead, deliveries, quarantine, renormalize, resource, sinks, 
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Campanile", description = "The operators' API."),
+    info(title = "Campanile", description = "The API for operators."),
     paths(
         alerts::index,
         alerts::show,
@@ -39,7 +39,7 @@ use super::{alerts, dead, deliveries, quarantine, renormalize, resource, sinks, 
 )]
 struct Description;
 
-/// What every operation has: the token, and errors of one form.
+/// Adds the token and the error response to all operations.
 struct Common;
 
 impl Modify for Common {
@@ -61,7 +61,7 @@ impl Modify for Common {
 fn refusals(path: &mut PathItem) {
     let content = Content::new(Some(Ref::from_schema_name("Refused")));
     let refused = ResponseBuilder::new()
-        .description("The request was not carried out.")
+        .description("The request was refused or failed.")
         .content("application/json", content)
         .build();
     let operations = [&mut path.get, &mut path.post, &mut path.delete];
@@ -75,12 +75,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/openapi.json").get(show));
 }
 
-/// Every path, for people.
+/// All paths.
 pub(super) fn paths() -> impl Iterator<Item = String> {
     Description::openapi().paths.paths.into_keys()
 }
 
-/// This description.
+/// This OpenAPI description.
 #[utoipa::path(
     get,
     path = "/api/v1/openapi.json",

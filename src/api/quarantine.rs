@@ -1,4 +1,4 @@
-//! `/api/v1/quarantine`
+//! `/api/v1/quarantine`: verified callbacks that could not be read.
 
 use std::collections::BTreeSet;
 
@@ -24,14 +24,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/quarantine/{id}").get(show));
 }
 
-/// Callbacks that could not be read, newest first.
+/// Quarantined callbacks, newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/quarantine",
     params(
-        ("source" = Option<String>, Query, description = "Of this source"),
-        ("before" = Option<String>, Query, description = "The `next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "From 1 to 500"),
+        ("source" = Option<String>, Query, description = "Only of this source"),
+        ("before" = Option<String>, Query, description = "The `next` of the previous page"),
+        ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500"),
     ),
     responses((status = 200, body = Page<Quarantined>))
 )]
@@ -54,11 +54,11 @@ pub(super) async fn index(
     }))
 }
 
-/// One of them with its request.
+/// One quarantined callback with its request.
 #[utoipa::path(
     get,
     path = "/api/v1/quarantine/{id}",
-    params(("id" = i64, Path, description = "Its number")),
+    params(("id" = i64, Path, description = "The number of the callback")),
     responses((status = 200, body = QuarantinedDetail))
 )]
 pub(super) async fn show(
@@ -67,7 +67,7 @@ pub(super) async fn show(
 ) -> Failing<HttpResponse> {
     let absent = || {
         ApiError::not_found(
-            "no quarantined callback has this number; it may have been read again or dropped already",
+            "no quarantined callback has this number; it may already be read again or dropped",
         )
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
@@ -87,7 +87,7 @@ fn shown(row: &QuarantineRow) -> Quarantined {
     }
 }
 
-/// Reads callbacks again. What can be read becomes alerts, the rest stays.
+/// Reads callbacks again. Callbacks that can be read become alerts; the others stay in quarantine.
 #[utoipa::path(
     post,
     path = "/api/v1/quarantine/retry",
@@ -107,7 +107,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
         return Ok(HttpResponse::Ok().json(answer));
     }
     let current = gateway.current();
-    // The oldest first, in the order in which they came.
+    // Oldest first, in the order of arrival.
     for id in ids.into_iter().rev() {
         let Some(row) = gateway.store.quarantined(id).await? else {
             continue;
@@ -120,10 +120,10 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// What is still wrong, and the number under which the callback is kept now.
+/// The number of a callback that still cannot be read, and its faults.
 type Still = (i64, Vec<Fault>);
 
-/// Reads a callback again with the provider and the source as they are now. Its sender was verified when it came.
+/// Reads a callback again with the current provider and source. Its sender was verified when it arrived.
 async fn release(
     gateway: &Gateway,
     snapshot: &Snapshot,
@@ -156,7 +156,7 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
     Ok(commit::entry(&source.name, kept, snapshot))
 }
 
-/// Drops callbacks for good.
+/// Drops quarantined callbacks permanently.
 #[utoipa::path(
     post,
     path = "/api/v1/quarantine/drop",
@@ -179,7 +179,7 @@ pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Fai
     }))
 }
 
-/// The numbers that a command is for, newest first.
+/// The numbers of the selected callbacks that exist, newest first.
 async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
     if let Some(ids) = &selection.ids {
         let mut existing = Vec::new();

@@ -1,4 +1,4 @@
-//! Filters, pages and selections: what may stand in a query or in the body of a command.
+//! Reads the query parameters of lists and the selections in the bodies of bulk actions.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,17 +9,17 @@ use super::types::{Page, Selection};
 use super::{Failing, Names};
 use campanile_store::{AlertFilter, DeadFilter, DeliveryFilter, QuarantineFilter, SinkId};
 
-/// Items of a page unless asked otherwise.
+/// The default number of items per page.
 const LIMIT: u32 = 50;
 
-/// Items of a page at the most.
+/// The largest number of items per page.
 pub(super) const LIMIT_MAX: u32 = 500;
 
-/// The parameters of a query, each of which is known.
+/// The parameters of a query. All names are known.
 pub(super) struct Query(BTreeMap<String, String>);
 
 impl Query {
-    /// Reads a query in which only these names may stand, each once.
+    /// Reads a query. Only the allowed names may occur, each at most once.
     pub(super) fn of(query: &str, allowed: &[&str]) -> Failing<Self> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
             .map_err(|e| ApiError::bad_request(format!("the query string cannot be read: {e}")))?;
@@ -27,8 +27,9 @@ impl Query {
         for (name, value) in pairs {
             if !allowed.contains(&name.as_str()) {
                 let allowed = allowed.join("`, `");
-                let message =
-                    format!("`{name:.40}` is not a parameter here; the parameters are `{allowed}`");
+                let message = format!(
+                    "`{name:.40}` is not a valid parameter; the parameters are `{allowed}`"
+                );
                 return Err(ApiError::bad_request(message));
             }
             if known.insert(name.clone(), value).is_some() {
@@ -44,7 +45,7 @@ impl Query {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The value of a parameter; `allowed` says what may stand there.
+    /// The value of a parameter. `allowed` describes the valid values.
     fn parsed<T: FromStr>(&self, name: &str, allowed: impl Display) -> Failing<Option<T>> {
         let Some(text) = self.text(name) else {
             return Ok(None);
@@ -100,7 +101,7 @@ impl Query {
     }
 
     fn before(&self) -> Failing<Option<i64>> {
-        self.parsed("before", "the `next` of the page before")
+        self.parsed("before", "the `next` of the previous page")
     }
 
     fn limit(&self) -> Failing<u32> {
@@ -115,7 +116,7 @@ impl Query {
     }
 }
 
-/// Cuts the one row too many that was asked for, and says where the next page begins.
+/// Removes the extra row that was requested to detect a next page, and returns the cursor of the next page.
 pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
@@ -127,14 +128,18 @@ pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -
     }
 }
 
-/// Numbers in one command.
+/// The largest number of `ids` in one request.
 const IDS_MAX: usize = 10_000;
 
-/// Reads the body of a command in which `ids`, `all` and `group` (`sink` or `source`) are allowed: exactly one of them.
+/// Reads the body of a bulk action: exactly one of `ids`, `all` and `group` (`sink` or `source`).
 pub(super) fn select(body: &[u8], group: &str) -> Failing<Selection> {
     let form =
         format!("`{{\"ids\":[1,2]}}`, `{{\"{group}\":\"kind/name\"}}` or `{{\"all\":true}}`");
-    let wrong = || ApiError::bad_request(format!("send one of {form} as JSON"));
+    let wrong = || {
+        ApiError::bad_request(format!(
+            "the selection is not valid: send one of {form} as JSON"
+        ))
+    };
     let selection: Selection = serde_json::from_slice(body).map_err(|_| wrong())?;
     let given = [
         ("ids", selection.ids.is_some()),

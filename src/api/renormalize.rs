@@ -1,4 +1,4 @@
-//! `/api/v1/renormalize`: what the present mapping would say of callbacks that were stored. Changes nothing.
+//! `/api/v1/renormalize`: compares stored alerts with the result of the current mapping. Changes nothing.
 
 use actix_web::{HttpResponse, web};
 use campanile_model::Alert;
@@ -14,10 +14,10 @@ use crate::intake::{Read, read, stored};
 use crate::snapshot::Source;
 use campanile_store::{AlertFilter, Fault, StoredAlert};
 
-/// Alerts that are looked at unless asked otherwise.
+/// The default number of alerts to compare.
 const LIMIT: u32 = 100;
 
-/// Fields that are the gateway's own: no mapping says them.
+/// Fields that the gateway sets. No mapping sets them.
 const OF_THE_GATEWAY: &[&str] = &["id", "source", "received_at"];
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -28,13 +28,13 @@ impl Wanted {
     fn of(body: &[u8]) -> Failing<Self> {
         serde_json::from_slice(body).map_err(|_| {
             ApiError::bad_request(
-                "send `{\"source\":\"zabbix/prod\",\"since\":\"2026-01-31T08:00:00Z\",\"limit\":100,\"before\":\"...\"}` \
-                 as JSON; only `source` is needed, `before` is the `next` of the page before",
+                "the body is not valid: send `{\"source\":\"zabbix/prod\",\"since\":\"2026-01-31T08:00:00Z\",\"limit\":100,\"before\":\"...\"}` \
+                 as JSON; only `source` is required, `before` is the `next` of the previous page",
             )
         })
     }
 
-    /// One more than is shown, to know whether there is a next page.
+    /// The filter. It requests one more alert than the limit, to detect a next page.
     fn filter(&self) -> Failing<AlertFilter> {
         let limit = self.limit.unwrap_or(LIMIT);
         if !(1..=LIMIT_MAX).contains(&limit) {
@@ -42,9 +42,9 @@ impl Wanted {
             return Err(ApiError::bad_request(message));
         }
         let before = self.before.as_ref().map(|before| before.parse());
-        let before = before
-            .transpose()
-            .map_err(|_| ApiError::bad_request("`before` must be the `next` of the page before"))?;
+        let before = before.transpose().map_err(|_| {
+            ApiError::bad_request("`before` must be the `next` of the previous page")
+        })?;
         Ok(AlertFilter {
             source: Some(self.source.clone()),
             since: self.since,
@@ -55,7 +55,7 @@ impl Wanted {
     }
 }
 
-/// Compares stored alerts with what the mapping in force says of their callbacks. Changes nothing.
+/// Compares stored alerts with the result of the current mapping for their callbacks. Changes nothing.
 #[utoipa::path(
     post,
     path = "/api/v1/renormalize",
@@ -77,7 +77,7 @@ pub(super) async fn compare(
             .collect();
         let names = names.join(", ");
         let message = format!(
-            "`{:.80}` is not configured; the sources are: {names}",
+            "`{:.80}` is not a configured source; the sources are: {names}",
             wanted.source
         );
         ApiError::bad_request(message)
@@ -103,7 +103,7 @@ pub(super) async fn compare(
     }))
 }
 
-/// The callback that was read last: the alerts of a batch come one after the other.
+/// The callback that was read last. Alerts of the same callback follow each other, so it is read once.
 #[derive(Default)]
 struct Again {
     raw: Vec<u8>,
@@ -112,7 +112,7 @@ struct Again {
 }
 
 impl Again {
-    /// In what an alert would differ; nothing where it would be the same.
+    /// The differences of one alert; none if it would be the same.
     fn differs(
         &mut self,
         source: &Source,
@@ -148,7 +148,7 @@ impl Again {
     }
 }
 
-/// Reads a stored callback with the provider and the source as they are now. Its sender was verified when it came.
+/// Reads a stored callback with the current provider and source. Its sender was verified when it arrived.
 fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Read, Fault> {
     let call = stored(source, raw, received_at)?;
     let mut read = read(source, &call, received_at);
@@ -161,7 +161,8 @@ fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Rea
     }
 }
 
-/// The alert that it would be: the one of its message, else the only one of its problem, else the only one there is.
+/// The new form of an alert: the one with the same message id, else the only one with the same fingerprint, else the only
+/// one.
 fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
     let alerts = || read.alerts.iter().map(|identified| &identified.alert);
     let only = |mut alerts: Vec<&'r Alert>| alerts.pop().filter(|_| alerts.is_empty());
@@ -175,19 +176,19 @@ fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
         .or_else(|| only(alerts().collect()))
 }
 
-/// Why there would be no such alert.
+/// The reason why the callback no longer gives this alert.
 fn absent(read: &Read) -> Fault {
     if let Some(fault) = read.faults.first() {
         return fault.clone();
     }
     let problem = match &read.ignored {
-        Some(reason) => format!("it would not be an alert: {reason}"),
-        None => "no alert of this message or problem would be read".to_owned(),
+        Some(reason) => format!("the callback would be ignored: {reason}"),
+        None => "the callback would give no alert with this message id or fingerprint".to_owned(),
     };
     Fault::new("body", problem)
 }
 
-/// The fields in which two alerts differ, `metric.value` and the like, with what was said and what would be.
+/// The fields in which two alerts differ, such as `metric.value`, with the old and the new value.
 fn differences(old: &Value, new: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare_at("", old, new, &mut found);

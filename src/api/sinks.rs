@@ -1,4 +1,4 @@
-//! `/api/v1/sinks`
+//! `/api/v1/sinks`: sinks and their state.
 
 use actix_web::{HttpResponse, web};
 
@@ -16,7 +16,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/sinks/{kind}/{name}/resume").post(resume));
 }
 
-/// The configured sinks in the order of the file, then those that were configured once.
+/// The configured sinks in the order of the file, then sinks that were configured earlier.
 #[utoipa::path(
     get,
     path = "/api/v1/sinks",
@@ -56,7 +56,7 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
     }
 }
 
-/// A sink without a state is not configured any more.
+/// The sink in the form of the API. A sink without a state is no longer configured.
 fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Sink {
     let kind = name.split('/').next().unwrap_or_default();
     let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -78,7 +78,7 @@ fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Sink {
     }
 }
 
-/// Sends nothing to a sink until it is resumed. Its deliveries stay pending.
+/// Pauses a sink: nothing is sent to it until it is resumed. Its deliveries stay pending.
 #[utoipa::path(
     post,
     path = "/api/v1/sinks/{kind}/{name}/pause",
@@ -97,7 +97,7 @@ pub(super) async fn pause(
     changed(&gateway, gateway.sinks.pause(&name))
 }
 
-/// Sends to a paused sink again, at once.
+/// Resumes a paused sink. It gets its deliveries immediately.
 #[utoipa::path(
     post,
     path = "/api/v1/sinks/{kind}/{name}/resume",

@@ -1,4 +1,4 @@
-//! `/api/v1/sources`
+//! `/api/v1/sources`: sources, their addresses and counters.
 
 use actix_web::{HttpResponse, web};
 
@@ -14,7 +14,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/sources/{provider}/{name}").get(show));
 }
 
-/// Every source, where its vendor calls it, and what it received.
+/// All sources with the address for the vendor and counters.
 #[utoipa::path(
     get,
     path = "/api/v1/sources",

@@ -1,4 +1,5 @@
-//! What the API takes and answers, as types: the handlers build them, the command line reads them, OpenAPI describes them.
+//! Types of the requests and responses of the API. The handlers build them, the command line reads them, and the OpenAPI
+//! description is generated from them.
 
 use campanile_model::{Alert, Fault, Fingerprint};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::intake::drift::Seen;
 pub struct Page<T> {
     /// The items of this page.
     pub items: Vec<T>,
-    /// Where the next page begins: give it as `before`. Null on the last page.
+    /// The cursor of the next page: give it as `before`. Null on the last page.
     pub next: Option<String>,
 }
 
@@ -28,7 +29,7 @@ pub struct AlertItem {
     pub episode: Uuid,
 }
 
-/// An alert with everything that is known about it.
+/// An alert with its deliveries, attempts and callback.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AlertDetail {
     /// The alert.
@@ -39,30 +40,30 @@ pub struct AlertDetail {
     pub deliveries: Vec<Delivery>,
     /// Its attempts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// The vendor's request without its secrets. Null when it is no longer kept.
+    /// The request of the vendor without secrets. Null if it is no longer stored.
     pub callback: Option<String>,
 }
 
 /// A pending delivery.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {
-    /// The alert. Null when it is no longer kept.
+    /// The id of the alert. Null if it is no longer stored.
     pub alert_id: Option<String>,
     /// The sink, such as `webhook/oncall`.
     pub sink: String,
     /// The fingerprint of the alert.
     pub fingerprint: Fingerprint,
-    /// Attempts so far.
+    /// The number of attempts so far.
     pub attempts: u32,
-    /// Since when it is pending.
+    /// The time since which it is pending.
     pub pending_since: Timestamp,
-    /// Not before this time. Null means at once.
+    /// The time of the next attempt. Null means immediately.
     pub due_at: Option<Timestamp>,
     /// The error of the last attempt.
     pub last_error: Option<String>,
     /// The HTTP status of the last attempt.
     pub last_code: Option<u16>,
-    /// An operator asked for it again.
+    /// An operator retried it.
     pub retried: bool,
 }
 
@@ -73,32 +74,32 @@ pub struct Attempt {
     pub sink: String,
     /// When it ended.
     pub at: Timestamp,
-    /// How long it took.
+    /// The duration in milliseconds.
     pub took_ms: u32,
-    /// Its number, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
     /// The HTTP status, if there was one.
     pub code: Option<u16>,
     /// `delivered`, `again` or `dead`.
     pub verdict: String,
-    /// What the success means: `committed`, `accepted` or `written`. Null if it was none.
+    /// The meaning of a success: `committed`, `accepted` or `written`. Null without a success.
     pub worth: Option<String>,
-    /// A remark on the success, such as that the text was cut.
+    /// A remark on the success, for example that the text was shortened.
     pub remark: Option<String>,
 }
 
-/// A delivery that was given up.
+/// A delivery that failed permanently.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
-    /// Its number.
+    /// The number.
     pub id: i64,
-    /// The alert. Null when it is no longer kept.
+    /// The id of the alert. Null if it is no longer stored.
     pub alert_id: Option<String>,
     /// The sink.
     pub sink: String,
-    /// Attempts before it was given up.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When it was given up.
+    /// When it became a dead letter.
     pub at: Timestamp,
     /// The class of the last failure.
     pub class: String,
@@ -114,20 +115,20 @@ pub struct DeadDetail {
     /// The dead letter.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// Its alert. Null when it is no longer kept.
+    /// The alert. Null if it is no longer stored.
     pub alert: Option<Alert>,
 }
 
 /// A verified callback that could not be read.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Quarantined {
-    /// Its number.
+    /// The number.
     pub id: i64,
     /// The source.
     pub source: String,
     /// When it was received.
     pub received_at: Timestamp,
-    /// What cannot be read, and where.
+    /// What cannot be read, with the place.
     pub faults: Vec<Fault>,
 }
 
@@ -137,45 +138,45 @@ pub struct QuarantinedDetail {
     /// The callback.
     #[serde(flatten)]
     pub quarantined: Quarantined,
-    /// The request without its secrets.
+    /// The request without secrets.
     pub callback: String,
 }
 
-/// What was read again from the quarantine.
+/// The result of reading quarantined callbacks again.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Released {
-    /// How many callbacks were selected.
+    /// The number of selected callbacks.
     pub count: u64,
-    /// Nothing was changed: only `count` is filled in.
+    /// True if nothing was changed. Then only `count` is set.
     pub dry_run: bool,
-    /// How many were read and accepted.
+    /// The number of callbacks that were read and accepted.
     pub released: u64,
-    /// Those that still cannot be read. They stay in the quarantine.
+    /// The callbacks that still cannot be read. They stay in quarantine.
     pub still_unreadable: Vec<StillUnreadable>,
 }
 
 /// A callback that still cannot be read.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StillUnreadable {
-    /// Its number.
+    /// The number.
     pub id: i64,
-    /// What cannot be read, and where.
+    /// What cannot be read, with the place.
     pub faults: Vec<Fault>,
 }
 
-/// What a bulk action did.
+/// The result of a bulk action.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Counted {
-    /// How many items it changed, or would change.
+    /// The number of items that it changed, or would change.
     pub count: u64,
-    /// Nothing was changed.
+    /// True if nothing was changed.
     pub dry_run: bool,
 }
 
 /// The sinks for which an alert is pending again.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Retried {
-    /// Their names.
+    /// The names of the sinks.
     pub pending: Vec<String>,
 }
 
@@ -193,7 +194,7 @@ pub struct Sink {
     pub name: String,
     /// Its kind, such as `webhook`.
     pub kind: String,
-    /// Whether the configuration names it.
+    /// Whether it is in the current configuration.
     pub configured: bool,
     /// `ok`, `waiting`, `open`, `paused` or `not configured`.
     pub state: String,
@@ -203,17 +204,17 @@ pub struct Sink {
     pub pending: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Attempts under way.
+    /// Attempts in progress.
     pub in_flight: u64,
     /// Deliveries held in memory.
     pub loaded: u64,
-    /// When it last took a delivery.
+    /// The time of the last successful delivery.
     pub last_success_at: Option<Timestamp>,
     /// Its last error, without secrets.
     pub last_error: Option<String>,
-    /// When that was.
+    /// The time of the last error.
     pub last_error_at: Option<Timestamp>,
-    /// Nothing is sent to it before this time.
+    /// Nothing is sent before this time.
     pub retry_at: Option<Timestamp>,
 }
 
@@ -228,68 +229,68 @@ pub struct SinkChanged {
     pub paused_by: Option<String>,
 }
 
-/// A source, where its vendor calls it, and what it received. Counts begin at the start of the gateway.
+/// A source with the address for its vendor, and counters since the start of the gateway.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Source {
     /// The full name, such as `ucloud/prod`.
     pub name: String,
     /// The provider, such as `ucloud`.
     pub provider: String,
-    /// The address for the vendor's console, whole if `[server] public_url` is set. `<key>` is a place to fill in.
+    /// The address for the console of the vendor, complete if `[server] public_url` is set. Replace `<key>` with the key.
     pub callback: String,
-    /// Every path on which the source answers.
+    /// All paths of the source.
     pub paths: Vec<String>,
     /// What a sender must prove, in words.
     pub proof: String,
     /// Accepted callbacks.
     pub accepted: u64,
-    /// Known test and lifecycle messages, which hold no alert.
+    /// Known test and lifecycle messages, which contain no alert.
     pub ignored: u64,
-    /// Callbacks of which every alert was known.
+    /// Callbacks whose alerts were all accepted before.
     pub duplicates: u64,
-    /// Alerts with a known message id and other content.
+    /// Alerts with a known message id but different content.
     pub conflicts: u64,
     /// Callbacks that could not be read.
     pub quarantined: u64,
-    /// Callbacks that were not accepted, because the sender was not verified or for a limit.
+    /// Callbacks that were refused, because the sender was not verified or because of a limit.
     pub rejected: u64,
-    /// When the last callback came.
+    /// The time of the last callback.
     pub last_callback_at: Option<Timestamp>,
-    /// How the payloads change.
+    /// Changes in the structure of the payloads.
     pub drift: Seen,
 }
 
-/// What a command is for: exactly one of `ids`, `sink`, `source` and `all`.
+/// The items of a bulk action: exactly one of `ids`, `sink`, `source` and `all`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Selection {
-    /// These numbers.
+    /// The items with these numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<i64>>,
-    /// Everything of this sink.
+    /// All items of this sink.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink: Option<String>,
-    /// Everything of this source.
+    /// All items of this source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Everything.
+    /// All items.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// Only count.
+    /// Only count the items.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
 
-/// For which sinks an alert is to be pending again.
+/// The sinks to which an alert is delivered again.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
-    /// These sinks. Without it: all configured sinks.
+    /// The names of the sinks. Default: all configured sinks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sinks: Option<Vec<String>>,
 }
 
-/// Which stored alerts are read again, newest first.
+/// The stored alerts to compare, newest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renormalize {
@@ -297,59 +298,59 @@ pub struct Renormalize {
     pub source: String,
     /// Accepted at or after this time.
     pub since: Option<Timestamp>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     pub before: Option<String>,
-    /// How many, from 1 to 500. Default 100.
+    /// The number of alerts, from 1 to 500. Default: 100.
     pub limit: Option<u32>,
 }
 
-/// What the mapping in force would say of stored callbacks.
+/// The result of the current mapping for stored callbacks.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Renormalized {
     /// The alerts that would differ.
     pub items: Vec<Differing>,
-    /// How many alerts were read again.
+    /// The number of compared alerts.
     pub looked_at: u64,
-    /// How many alerts have no callback any more.
+    /// The number of alerts whose callback is no longer stored.
     pub without_callback: u64,
-    /// Where the next page begins. Null on the last page.
+    /// The cursor of the next page. Null on the last page.
     pub next: Option<String>,
 }
 
 /// An alert that would differ.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Differing {
-    /// Its id.
+    /// The id of the alert.
     pub alert: String,
     /// When it was received.
     pub received_at: Timestamp,
-    /// Its title as stored.
+    /// The stored title.
     pub title: String,
     /// The fields that would differ.
     pub fields: Vec<Difference>,
-    /// Why it could not be read, if it could not.
+    /// The fault, if the callback cannot be read.
     pub fault: Option<Fault>,
 }
 
 /// One field that would differ.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
-    /// Its name, such as `metric.value`.
+    /// The name of the field, such as `metric.value`.
     pub field: String,
     /// The stored value.
     pub old: Value,
-    /// The value by the mapping in force.
+    /// The value from the current mapping.
     pub new: Value,
 }
 
-/// The answer when a request was not carried out.
+/// The response if a request was refused or failed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub error: Reason,
 }
 
-/// Why a request was not carried out.
+/// The reason why a request was refused or failed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
     /// One word for programs, such as `not_found`.

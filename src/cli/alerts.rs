@@ -18,7 +18,7 @@ Examples:
   campanile alerts show 0190a3c5-7e1d-7c3a-9f00-000000000001
   campanile alerts retry 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
 
-One problem over time: campanile alerts list --fingerprint 00d1c0de00d1c0de";
+All alerts of one problem: campanile alerts list --fingerprint 00d1c0de00d1c0de";
 
 /// The command line of `campanile alerts`.
 #[derive(Debug, Args)]
@@ -33,19 +33,19 @@ pub(crate) struct Alerts {
 enum What {
     /// List alerts, newest first.
     List(Filter),
-    /// One alert with its pending deliveries, its attempts and the vendor's request.
+    /// Show one alert with its pending deliveries, attempts and the request of the vendor.
     Show {
-        /// Its id.
+        /// The id of the alert.
         id: String,
         /// Print the API's JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Deliver an alert again, even if it was delivered already.
+    /// Deliver an alert again, even if it was already delivered.
     Retry {
-        /// Its id.
+        /// The id of the alert.
         id: String,
-        /// To this sink; may be given more than once [default: all configured sinks]
+        /// Deliver to this sink. Can be given more than once [default: all configured sinks]
         #[arg(long, value_name = "KIND/NAME")]
         sink: Vec<String>,
         /// Print the API's JSON.
@@ -59,16 +59,16 @@ struct Filter {
     /// Only of this source, such as ucloud/prod.
     #[arg(long)]
     source: Option<String>,
-    /// firing or resolved.
+    /// Only with this status: firing or resolved.
     #[arg(long)]
     status: Option<Status>,
-    /// critical, error, warning, info or unknown.
+    /// Only with this severity: critical, error, warning, info or unknown.
     #[arg(long)]
     severity: Option<Severity>,
-    /// Of this problem, by its fingerprint.
+    /// Only of the problem with this fingerprint.
     #[arg(long)]
     fingerprint: Option<Fingerprint>,
-    /// Accepted since: how long ago (90s, 15m, 2h, 7d), or a time (2026-01-31T08:00:00Z).
+    /// Only accepted since this time: a duration before now (90s, 15m, 2h, 7d) or a time (2026-01-31T08:00:00Z).
     #[arg(long, value_name = "TIME", value_parser = listing::since)]
     since: Option<Timestamp>,
     #[command(flatten)]
@@ -157,7 +157,7 @@ async fn show(api: &Api, id: &str, json: bool, terminal: &mut Terminal) -> Resul
     table::section(terminal, ATTEMPTS, &shown.attempts)?;
     if let Some(callback) = &shown.callback {
         terminal.line("")?;
-        table::text(terminal, "the vendor's request", callback)?;
+        table::text(terminal, "request of the vendor", callback)?;
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ async fn retry(
     }
     let pending = answer.read::<Retried>()?.pending;
     if pending.is_empty() {
-        return terminal.line("nothing changed: the alert is already pending for these sinks");
+        return terminal.line("nothing was changed: the alert is already pending for these sinks");
     }
     terminal.line(format_args!("pending again for {}", pending.join(", ")))
 }

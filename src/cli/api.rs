@@ -16,23 +16,23 @@ use super::setup;
 use crate::api::types::Refused;
 use crate::config::{Admin, Tls};
 
-/// Where the API is by default.
+/// The default address of the API.
 const USUAL_URL: &str = "http://127.0.0.1:8081";
 
-/// How long one answer may take.
+/// The timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest answer that is read: a full page of large alerts is far below.
+/// The largest response that is read, in bytes. A full page of large alerts is much smaller.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// Which gateway, and the token for it.
+/// The address of the gateway, and the token.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which gateway")]
 pub(crate) struct Gateway {
     /// The admin address of the running gateway [default: `http://127.0.0.1:8081`]
     #[arg(long, value_name = "URL", global = true, env = "CAMPANILE_URL")]
     url: Option<String>,
-    /// The token of its admin listener.
+    /// The token of the admin listener.
     #[arg(
         long,
         value_name = "TOKEN",
@@ -41,12 +41,12 @@ pub(crate) struct Gateway {
     )]
     #[arg(hide_env_values = true)]
     token: Option<String>,
-    /// Take address and token from the gateway's config.
+    /// Read the address and the token from the config of the gateway.
     #[arg(long, value_name = "PATH", global = true, env = "CAMPANILE_CONFIG")]
     config: Option<std::path::PathBuf>,
 }
 
-/// A connection to the API of one gateway.
+/// A client of the API of one gateway.
 pub(crate) struct Api {
     http: Client,
     base: Url,
@@ -54,7 +54,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Finds the gateway. What is written on the command line wins over the config.
+    /// The client for the given gateway. The command line overrides the config.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, Failure> {
         // An empty variable counts as not set.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -84,7 +84,7 @@ impl Api {
         })
     }
 
-    /// Reads something.
+    /// Sends a GET request.
     pub(crate) async fn get(
         &self,
         path: &[&str],
@@ -93,7 +93,7 @@ impl Api {
         self.call(self.request(Method::GET, path, query)).await
     }
 
-    /// Has something done.
+    /// Sends a POST request with a JSON body.
     pub(crate) async fn post(
         &self,
         path: &[&str],
@@ -105,7 +105,7 @@ impl Api {
         self.call(request.body(body)).await
     }
 
-    /// Has something removed.
+    /// Sends a DELETE request.
     pub(crate) async fn delete(
         &self,
         path: &[&str],
@@ -140,40 +140,40 @@ impl Api {
         }
         Err(match serde_json::from_slice::<Refused>(&body) {
             Ok(refused) => refusal(status, &refused.error.message),
-            Err(_) => self.stranger(status),
+            Err(_) => self.not_the_api(status),
         })
     }
 
-    /// The answer does not come from Campanile's API.
-    fn stranger(&self, status: u16) -> Failure {
+    /// The error for a response that does not have the form of Campanile's API.
+    fn not_the_api(&self, status: u16) -> Failure {
         if matches!(status, 401 | 403) {
             let what = format!("{} rejected the token ({status})", self.base);
             return Failure::ended(Ending::NotAllowed, what).hint(TOKEN_HINT);
         }
         Failure::failed(format!(
-            "{} answered {status}, and not in the form of Campanile's API",
+            "{} answered {status}, but the response is not from Campanile's API",
             self.base
         ))
         .hint(
-            "--url is the admin address ([admin] listen, usually port 8081), \
-            not the address that vendors call",
+            "set --url to the admin address ([admin] listen, usually port 8081), \
+            not to the address that vendors use",
         )
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let why = if error.is_timeout() {
-            "it did not answer in time".to_owned()
+            format!("no response within {} s", TIMEOUT.as_secs())
         } else {
             root_cause(error)
         };
         let what = format!("cannot reach {}: {why}", self.base);
         Failure::ended(Ending::Unreachable, what).hint(
-            "is the gateway running? Give its admin address with --url, or its config with --config",
+            "check that the gateway is running; give its admin address with --url, or its config with --config",
         )
     }
 }
 
-/// The gateway's own reason, with the exit code that its status stands for.
+/// The error for a refusal of the gateway: its own message, and the exit code for its status.
 fn refusal(status: u16, message: &str) -> Failure {
     match status {
         401 => Failure::ended(Ending::NotAllowed, message).hint(TOKEN_HINT),
@@ -183,27 +183,27 @@ fn refusal(status: u16, message: &str) -> Failure {
     }
 }
 
-/// A successful answer of the API.
+/// A successful response of the API.
 pub(crate) struct Answer(Value);
 
 impl Answer {
-    /// The answer as it came, for `--json`.
+    /// The response without changes, for `--json`.
     pub(crate) fn raw(&self) -> &Value {
         &self.0
     }
 
-    /// The answer as the type that this command expects.
+    /// The response as the type that this command expects.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         T::deserialize(&self.0).map_err(|error| {
-            Failure::failed(format!("the gateway answered in an unknown form: {error}"))
-                .hint("use a `campanile` of the gateway's version, or read the answer with --json")
+            Failure::failed(format!("the response of the gateway has an unknown form: {error}"))
+                .hint("use the `campanile` of the same version as the gateway, or print the response with --json")
         })
     }
 }
 
-const TOKEN_HINT: &str = "give the admin token with --token, CAMPANILE_ADMIN_TOKEN, or the gateway's config with --config";
+const TOKEN_HINT: &str = "give the admin token with --token or CAMPANILE_ADMIN_TOKEN, or the config of the gateway with --config";
 
-/// Where a gateway on this machine listens.
+/// The address of the admin listener, seen from this machine.
 fn address(admin: &Admin) -> String {
     let mut at = admin.listen;
     if at.ip().is_unspecified() {
@@ -216,11 +216,11 @@ fn address(admin: &Admin) -> String {
     format!("{scheme}://{at}")
 }
 
-/// An absolute HTTP address, or what is wrong with it.
+/// Parses an absolute HTTP address.
 pub(crate) fn base(url: &str) -> Result<Url, Failure> {
     let wrong = |why: &str| {
         Failure::usage(format!("`{url}` is not a valid address: {why}"))
-            .hint("write it like http://127.0.0.1:8081")
+            .hint("write it as in http://127.0.0.1:8081")
     };
     let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
     match parsed.scheme() {
@@ -229,12 +229,13 @@ pub(crate) fn base(url: &str) -> Result<Url, Failure> {
     }
 }
 
-/// A plain client: no redirects, no proxy from the environment, no HTTP/2.
+/// An HTTP client without redirects, without a proxy from the environment, and without HTTP/2.
 pub(crate) fn client(to: &Url, timeout: Duration) -> Result<Client, Failure> {
     built(builder(to, timeout))
 }
 
-/// Trusts the certificate of the gateway on this machine, which names its host and not the address of its listener.
+/// Trusts only the certificate in the config. Its host name is not checked: it names the host, not the address of the
+/// listener.
 fn trusting(client: ClientBuilder, tls: &Tls) -> ClientBuilder {
     let chain = tls.pair.cert.iter();
     let chain = chain.filter_map(|one| reqwest::Certificate::from_der(one).ok());
@@ -244,7 +245,7 @@ fn trusting(client: ClientBuilder, tls: &Tls) -> ClientBuilder {
 }
 
 fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
-    // A second call finds a provider in place and changes nothing.
+    // A second call fails because a provider is already installed. This is harmless.
     let _in_place = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
@@ -252,7 +253,7 @@ fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
         .http1_only()
         .timeout(timeout);
     if to.scheme() == "http" {
-        // Without this, a machine without any certificates could not use plain HTTP either.
+        // Without this, the client cannot be built on a machine that has no CA certificates.
         builder = builder.tls_certs_only([]);
     }
     builder
@@ -264,7 +265,7 @@ fn built(client: ClientBuilder) -> Result<Client, Failure> {
         .map_err(|error| Failure::failed(format!("cannot set up TLS: {}", root_cause(&error))))
 }
 
-/// The innermost cause: `Connection refused` rather than `error sending request`.
+/// The innermost error: `Connection refused`, not `error sending request`.
 pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
@@ -273,20 +274,22 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// The body of an answer, if it is no longer than allowed.
+/// The body of a response, at most `most` bytes.
 async fn read_at_most(mut answer: Response, most: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     let broken = |error: reqwest::Error| {
         Failure::failed(format!(
-            "the connection broke during the answer: {}",
+            "the connection failed during the response: {}",
             root_cause(&error)
         ))
     };
     while let Some(chunk) = answer.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
         if body.len() > most {
-            return Err(Failure::failed(format!("the answer is over {most} bytes"))
-                .hint("ask for less with --limit"));
+            return Err(
+                Failure::failed(format!("the response is larger than {most} bytes"))
+                    .hint("request fewer items with --limit"),
+            );
         }
     }
     Ok(body)

@@ -1,4 +1,4 @@
-//! `campanile providers` and the offline half of `campanile sinks`: what a config can name.
+//! `campanile providers`, and the commands of `campanile sinks` that need no gateway: what a config can use.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ pub(crate) const PROVIDER_EXAMPLES: &str = "\
 Examples:
   campanile providers list
   campanile providers list --config campanile.toml
-                                         (with the vendors of its `[mappings]`)
-  campanile providers show ucloud --page (what it sends, where to paste the URL in its console, how it is read)
+                                         (also the vendors of its `[mappings]`)
+  campanile providers show ucloud --page (what the vendor sends, where to enter the URL, how fields are read)
   campanile providers show zabbix > zabbix.toml
-                                         (its mapping, to be changed; `[mappings.zabbix] file = \"zabbix.toml\"` uses it)";
+                                         (a copy of the mapping; use it with `[mappings.zabbix] file = \"zabbix.toml\"`)";
 
 /// The command line of `campanile providers`.
 #[derive(Debug, Args)]
@@ -34,17 +34,17 @@ pub(crate) struct Providers {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List every vendor: how it calls, how it proves itself, and how sure we are of its protocol.
+    /// List all vendors: HTTP method, proof of the sender, message id, and how well the protocol is known.
     List {
         #[command(flatten)]
         form: Form,
     },
-    /// Print the mapping of one vendor: a TOML file that can be copied, changed and used. For a vendor that is read by
-    /// code: its page.
+    /// Print the mapping of one vendor: a TOML file that you can copy, change and use. A vendor that is read by code has no
+    /// mapping; then its page is printed.
     Show {
-        /// Its word in the config, such as zabbix.
+        /// The name of the vendor in the config, such as zabbix.
         name: String,
-        /// Print the page for people instead: what it sends, where to point it, how it is read.
+        /// Print the documentation instead: what the vendor sends, how to set it up, how fields are read.
         #[arg(long)]
         page: bool,
     },
@@ -79,7 +79,7 @@ const PROVIDERS: &[Column<Facts>] = &[
 
 const KINDS: &[Column<Kind>] = &[
     Column::new("KIND", |kind: &Kind| kind.name.clone()),
-    Column::new("WHAT IT IS", |kind: &Kind| kind.summary.clone()).squeeze(),
+    Column::new("SUMMARY", |kind: &Kind| kind.summary.clone()).squeeze(),
 ];
 
 impl Providers {
@@ -107,8 +107,8 @@ impl Providers {
 }
 
 impl Providers {
-    /// The operator's own vendors. The environment names a config for all commands: here it must not stop the list of
-    /// built-in vendors.
+    /// The operator's own vendors. `CAMPANILE_CONFIG` is set for all commands, so an unreadable file there must not stop
+    /// this one: built-in vendors need no config.
     fn own(&self, terminal: &mut Terminal) -> Result<Vec<Arc<dyn Provider>>, Failure> {
         if !self.config.is_empty() {
             return setup::own_providers(&self.config);
@@ -121,7 +121,7 @@ impl Providers {
             Ok(own) => Ok(own),
             Err(failure) => {
                 terminal.say(format_args!(
-                    "warning: only built-in vendors are shown; CAMPANILE_CONFIG: {failure}"
+                    "warning: only built-in vendors are shown; CAMPANILE_CONFIG cannot be used: {failure}"
                 ))?;
                 Ok(Vec::new())
             }
@@ -129,13 +129,13 @@ impl Providers {
     }
 }
 
-/// An operator's own vendor of this name. It wins over a built-in one.
+/// The operator's own vendor with this name. It replaces a built-in vendor.
 fn named<'a>(own: &'a [Arc<dyn Provider>], name: &str) -> Option<&'a dyn Provider> {
     let found = own.iter().find(|provider| provider.name() == name);
     found.map(|provider| &**provider)
 }
 
-/// The provider of this name, or the nearest names.
+/// The built-in provider with this name, or an error with the nearest name.
 pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
     let names = || campanile_providers::all().iter().map(|known| known.name());
     let unknown = || unknown("vendor", name, names(), "campanile providers list");
@@ -175,7 +175,7 @@ pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failu
     terminal.line(kind.toml().unwrap_or(&page).trim())
 }
 
-/// The failure for an unknown word, with the nearest known one.
+/// The error for an unknown word, with the nearest known word.
 pub(crate) fn unknown<'a>(
     noun: &str,
     word: &str,
@@ -186,6 +186,6 @@ pub(crate) fn unknown<'a>(
     let failure = Failure::usage(format!("`{word}` is not a known {noun}"));
     match near {
         Some(name) => failure.hint(format!("did you mean `{name}`?")),
-        None => failure.hint(format!("`{lister}` lists the known ones")),
+        None => failure.hint(format!("`{lister}` lists the valid names")),
     }
 }

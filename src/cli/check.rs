@@ -1,4 +1,4 @@
-//! `campanile check`: every mistake in the config, or a summary of it.
+//! `campanile check`: prints all mistakes in the config, or a summary of the config.
 
 use std::fmt::Display;
 
@@ -19,7 +19,7 @@ Examples:
   campanile check --config campanile.toml
   campanile check --config /etc/campanile/ --json
 
-Prints `ok` and what the config means, or every mistake at once and exit code 2. Starts nothing.";
+Prints `ok` and a summary, or all mistakes at once with exit code 2. Does not start the gateway.";
 
 /// The command line of `campanile check`.
 #[derive(Debug, Args)]
@@ -79,8 +79,8 @@ impl Check {
     }
 }
 
-/// The sinks that cannot be built: a folder or file is missing, or a template breaks its JSON. A start would refuse them as
-/// well.
+/// The sinks that cannot be built: a folder or file is missing, or a template produces invalid JSON. The gateway would not
+/// start with them.
 fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
     let errors = config.sinks.iter().filter_map(|spec| {
         let error = campanile_sinks::build(spec).err()?;
@@ -89,14 +89,14 @@ fn unfit(config: &Config) -> Vec<(&str, BuildError)> {
     errors.collect()
 }
 
-/// What keeps nothing from starting, but needs the operator.
+/// Problems that do not prevent a start, but need the operator.
 fn warnings(config: &Config) -> Vec<String> {
     let now = Clock::machine().now();
     let sections = ["server.tls", "admin.tls"].into_iter().zip(config.tls());
     let expired = sections.filter_map(|(section, tls)| {
         let (at, file) = (tls?.expired(now)?, tls?.files.certificate.display());
         Some(format!(
-            "[{section}]: the certificate {file} expired at {at}. Clients refuse to connect: replace the file"
+            "[{section}]: the certificate {file} expired at {at}, so clients refuse to connect. Replace the file"
         ))
     });
     expired.collect()
@@ -120,7 +120,7 @@ fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
     table::section(terminal, ROUTES, &summary.routes)
 }
 
-/// What a sound config means.
+/// The summary of a valid config.
 #[derive(Debug, Serialize)]
 struct Summary {
     ok: bool,
@@ -143,7 +143,7 @@ struct Sink {
     name: String,
 }
 
-/// Where a route leads.
+/// A route and its sinks.
 #[derive(Debug, Serialize)]
 struct Goes {
     when: Option<String>,

@@ -1,4 +1,4 @@
-//! `campanile completions`: a script for the shell.
+//! `campanile completions`: prints a completion script for a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -15,7 +15,7 @@ Examples:
 /// The command line of `campanile completions`.
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// The shell.
+    /// The shell for which the script is printed.
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `campanile dead`: deliveries that were given up.
+//! `campanile dead`: dead letters, which are deliveries that failed permanently.
 
 use clap::{Args, Subcommand};
 
@@ -20,7 +20,7 @@ Examples:
   campanile dead drop --sink webhook/oncall --dry-run
   campanile dead drop 17 18
 
-A dead letter stays until you retry or drop it, at most for `retention_days`.";
+A dead letter stays until you retry or drop it, or until `retention_days` have passed.";
 
 /// The command line of `campanile dead`.
 #[derive(Debug, Args)]
@@ -33,22 +33,22 @@ pub(crate) struct Dead {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List dead letters, each with its last error.
+    /// List dead letters with their last error.
     List {
         #[command(flatten)]
         of: BySink,
         #[command(flatten)]
         page: Page,
     },
-    /// One dead letter with its alert.
+    /// Show one dead letter with its alert.
     Show {
-        /// Its number in the list.
+        /// The number of the dead letter, from the list.
         id: i64,
         /// Print the API's JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Deliver them again.
+    /// Deliver dead letters again.
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySink>,
@@ -56,7 +56,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Drop them for good.
+    /// Drop dead letters permanently.
     Drop {
         #[command(flatten)]
         chosen: Chosen<BySink>,
@@ -103,7 +103,7 @@ impl What {
                     filters: vec![("sink", of.sink)],
                     columns: COLUMNS,
                     id: |letter| letter.id.to_string(),
-                    none: "no dead letters: no delivery was given up",
+                    none: "no dead letters",
                 };
                 list.show(api, &page, terminal).await
             }

@@ -17,9 +17,9 @@ Examples:
   campanile deliveries list --sink webhook/oncall
   campanile deliveries retry --sink webhook/oncall              (do not wait for the next attempt)
   campanile deliveries drop 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
-  campanile deliveries drop --sink webhook/oncall --dry-run     (how many are pending for it)
+  campanile deliveries drop --sink webhook/oncall --dry-run     (only print how many)
 
-A delivery that is done is not in this list; `campanile alerts show ID` shows its attempts.";
+The list has only pending deliveries. `campanile alerts show ID` also shows past attempts.";
 
 /// The command line of `campanile deliveries`.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Deliveries {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List pending deliveries, newest first, each with its last error.
+    /// List pending deliveries with their last error, newest first.
     List {
         /// Only of this sink, such as webhook/oncall.
         #[arg(long, value_name = "KIND/NAME")]
@@ -48,22 +48,17 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Give up deliveries for good. They do not become dead letters.
+    /// Drop pending deliveries permanently. They do not become dead letters.
     Drop(Drop),
 }
 
-/// Deliveries have no numbers: they are selected by sink, or all.
+/// Selects deliveries by sink, or all. Deliveries have no numbers.
 #[derive(Debug, Args)]
 struct Which {
     /// Only of this sink, such as webhook/oncall.
-    #[arg(
-        long,
-        value_name = "KIND/NAME",
-        conflicts_with = "all",
-        required_unless_present = "all"
-    )]
+    #[arg(long, value_name = "KIND/NAME", conflicts_with = "all")]
     sink: Option<String>,
-    /// Every pending delivery.
+    /// All pending deliveries.
     #[arg(long)]
     all: bool,
     /// Only print how many there are.
@@ -72,19 +67,22 @@ struct Which {
 }
 
 impl Which {
-    fn selection(self) -> Selection {
-        Selection {
+    fn selection(self) -> Result<Selection, Failure> {
+        if self.sink.is_none() && !self.all {
+            return Err(Failure::usage("nothing is selected").hint("give --sink or --all"));
+        }
+        Ok(Selection {
             sink: self.sink,
             all: self.all,
             dry_run: self.dry_run,
             ..Selection::default()
-        }
+        })
     }
 }
 
 #[derive(Debug, Args)]
 struct Drop {
-    /// Only the delivery of this alert, by its id.
+    /// Only the delivery of the alert with this id.
     #[arg(requires = "sink", conflicts_with_all = ["all", "dry_run"])]
     alert_id: Option<String>,
     #[command(flatten)]
@@ -152,7 +150,7 @@ async fn retry(
     api: &Api,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let answer = DELIVERIES.retry(which.selection(), json, api, terminal);
+    let answer = DELIVERIES.retry(which.selection()?, json, api, terminal);
     let Some(answer) = answer.await? else {
         return Ok(());
     };
@@ -171,9 +169,11 @@ impl Drop {
             if self.how.json {
                 return terminal.json(answer.raw());
             }
-            return terminal.line(format_args!("dropped: {sink} will not get {id}"));
+            return terminal.line(format_args!(
+                "dropped: the gateway will not deliver {id} to {sink}"
+            ));
         }
-        let selection = self.which.selection();
+        let selection = self.which.selection()?;
         DELIVERIES.drop(selection, &self.how, api, terminal).await
     }
 }

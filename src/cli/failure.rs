@@ -1,11 +1,11 @@
-//! How a command ends when it does not do what was asked: the message, the fix and the exit code.
+//! Errors of commands: the message, the hint for a fix, and the exit code.
 
 use std::io;
 
-/// Why a command ended; the number is the exit code.
+/// The class of an error. Its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// It failed, or what was asked for does not exist.
+    /// The command failed, or the requested item does not exist.
     Failed = 1,
     /// The command line or the config is wrong.
     Usage = 2,
@@ -15,29 +15,29 @@ pub(crate) enum Ending {
     NotAllowed = 4,
 }
 
-/// Why a command did not do what was asked.
+/// An error that ends a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// It ended early.
+    /// The command stopped with an error.
     #[error("{what}")]
     Ended {
         /// The exit code.
         how: Ending,
         /// One sentence.
         what: String,
-        /// What to do about it.
+        /// What the operator can do about it.
         hint: Option<String>,
     },
-    /// Everything is printed already; only this exit code is left.
+    /// Everything is printed already. Only this exit code remains.
     #[error("exit code {0}")]
     Said(u8),
-    /// The terminal, or the file or pipe in its place, takes no more output.
+    /// The output could not be written to the terminal, file or pipe.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
 
 impl Failure {
-    /// It failed: exit code 1.
+    /// The command failed: exit code 1.
     pub(crate) fn failed(what: impl Into<String>) -> Self {
         Self::ended(Ending::Failed, what)
     }
@@ -47,7 +47,7 @@ impl Failure {
         Self::ended(Ending::Usage, what)
     }
 
-    /// It ended with this exit code.
+    /// An error of this class.
     pub(crate) fn ended(how: Ending, what: impl Into<String>) -> Self {
         Self::Ended {
             how,
@@ -56,7 +56,7 @@ impl Failure {
         }
     }
 
-    /// The same with what to do about it.
+    /// Adds what the operator can do about it.
     pub(crate) fn hint(mut self, fix: impl Into<String>) -> Self {
         if let Self::Ended { hint, .. } = &mut self {
             *hint = Some(fix.into());
@@ -64,7 +64,7 @@ impl Failure {
         self
     }
 
-    /// What to do about it.
+    /// What the operator can do about it.
     pub(crate) fn fix(&self) -> Option<&str> {
         match self {
             Self::Ended { hint, .. } => hint.as_deref(),
@@ -75,7 +75,7 @@ impl Failure {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            // `campanile alerts list | head` has all it wants: nothing failed.
+            // `campanile alerts list | head` closes the pipe early. This is not an error.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) => Ending::Failed as u8,
             Self::Ended { how, .. } => *how as u8,
@@ -83,7 +83,7 @@ impl Failure {
         }
     }
 
-    /// Whether there is nothing left to print.
+    /// Whether no error message must be printed.
     pub(crate) fn is_quiet(&self) -> bool {
         matches!(self, Self::Said(_)) || self.code() == 0
     }

@@ -1,4 +1,4 @@
-//! What would become of a request. Asks intake and pipeline, as the gateway does; stores and sends nothing.
+//! What the gateway would do with a request. Uses the same intake and pipeline functions; stores and sends nothing.
 
 use std::sync::Arc;
 
@@ -18,40 +18,40 @@ use crate::pipeline::{self, Match};
 use crate::snapshot::{Snapshot, Source};
 use campanile_sinks::{self, Message};
 
-/// What would become of a request.
+/// What the gateway would do with a request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Forecast {
-    /// The source that takes it; none where none can be named.
+    /// The source that receives it; none if there is no such source.
     pub(crate) source: Option<String>,
     /// `accepted`, `ignored`, `quarantined` or `rejected`.
     pub(crate) verdict: &'static str,
-    /// Why, where it would not be accepted.
+    /// The reason, if it would not be accepted.
     pub(crate) reason: Option<String>,
     /// The answer to the vendor.
     pub(crate) answer: Reply,
-    /// Its alerts, each with the sinks that would get it.
+    /// The alerts, each with its sinks.
     pub(crate) alerts: Vec<Fate>,
-    /// What could not be read, and where.
+    /// What could not be read, with the place.
     pub(crate) faults: Vec<Fault>,
-    /// What was wrong and did not keep the callback from being read.
+    /// Problems that did not prevent the callback from being read.
     pub(crate) remarks: Vec<String>,
-    /// A URL that the server would fetch to confirm a subscription.
+    /// The URL that the gateway would fetch to confirm a subscription.
     pub(crate) confirms: Option<String>,
-    /// Where each field came from. None where it was not asked for, or nothing is read.
+    /// The origin of each field. None without `--explain`, or if nothing was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) explained: Option<Origin>,
 }
 
-/// Where the fields of the alerts came from.
+/// The origin of the fields of the alerts.
 #[derive(Debug, Serialize)]
 #[serde(tag = "read_by", rename_all = "lowercase")]
 pub(crate) enum Origin {
-    /// The vendor is a mapping: field by field.
+    /// The vendor is read by a mapping.
     Mapping {
-        /// In the order of the mapping.
+        /// The fields, in the order of the mapping.
         fields: Vec<Explained>,
     },
-    /// The vendor's protocol needs code.
+    /// The vendor is read by code.
     Code,
 }
 
@@ -63,21 +63,21 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-/// One alert and where it would go.
+/// One alert with its routes and sinks.
 #[derive(Debug, Serialize)]
 pub(crate) struct Fate {
     pub(crate) alert: Arc<Alert>,
-    /// What each route said of it, in the order of the file.
+    /// The result of each route, in the order of the file.
     pub(crate) routes: Vec<RouteSaid>,
     pub(crate) sinks: Vec<Rendered>,
 }
 
-/// What one route said of an alert.
+/// The result of one route for an alert.
 #[derive(Debug, Serialize)]
 pub(crate) struct RouteSaid {
-    /// Its condition; none matches every alert.
+    /// The condition; none matches every alert.
     pub(crate) when: Option<String>,
-    /// `yes`, `no`, or `failed`: then the route applies all the same.
+    /// `yes`, `no` or `failed`. A route whose condition failed is applied.
     pub(crate) matches: &'static str,
 }
 
@@ -87,24 +87,24 @@ pub(crate) struct Rendered {
     pub(crate) name: String,
     /// The request or the line.
     pub(crate) request: Option<String>,
-    /// Why there is none.
+    /// The reason, if there is no request.
     pub(crate) error: Option<String>,
 }
 
-/// What `campanile try` is asked.
+/// The arguments of `campanile try`.
 pub(crate) struct Question<'a> {
     pub(crate) config: &'a Config,
-    /// The source that is to take the request; none means the one that its path names.
+    /// The source that receives the request; none means the source of its path.
     pub(crate) source: Option<&'a str>,
-    /// Go on as if the sender were verified.
+    /// Continue as if the sender were verified.
     pub(crate) believe: bool,
-    /// Say where each field came from.
+    /// Add the origin of each field.
     pub(crate) explain: bool,
     pub(crate) now: Timestamp,
 }
 
 impl Question<'_> {
-    /// What would become of `call`.
+    /// Returns what the gateway would do with `call`.
     pub(crate) fn ask(&self, mut call: Callback) -> Result<Forecast, Failure> {
         let sinks: Vec<SinkId> = (0..self.config.sinks.len()).filter_map(number).collect();
         let snapshot = Snapshot::new(self.config, &sinks).map_err(|mistakes| {
@@ -127,7 +127,7 @@ impl Question<'_> {
         })
     }
 
-    /// Where the request goes: by its path, or to the source that is named.
+    /// The target of the request: by its path, or the named source.
     fn target<'s, 'p>(
         &self,
         path: &'p str,
@@ -136,8 +136,8 @@ impl Question<'_> {
         let target = Target::of(path, snapshot);
         let Some(name) = self.source else {
             return target.ok_or_else(|| {
-                Failure::usage(format!("no source has the request's path `{path}`"))
-                    .hint("name the source: --source ucloud/prod")
+                Failure::usage(format!("no source has the path `{path}` of the request"))
+                    .hint("give the source, for example --source ucloud/prod")
             });
         };
         let source = snapshot.source(name).ok_or_else(|| {
@@ -147,7 +147,7 @@ impl Question<'_> {
         Ok(target.map_or_else(|| Target::named(source), |target| target.only(source)))
     }
 
-    /// A sender whose proof holds stays what it is; any other is believed where the operator says so.
+    /// A verified sender is treated as usual. With `--believe`, any other sender is treated as verified.
     fn taken<'s>(
         &self,
         target: &Target<'s, '_>,
@@ -233,12 +233,12 @@ fn bare(source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Forecast
     }
 }
 
-/// The number of the sink at this place of the configuration.
+/// The id for the sink at this position of the configuration.
 fn number(place: usize) -> Option<SinkId> {
     SinkId::try_from(place).ok()
 }
 
-/// Where the fields came from. A callback that cannot be read at all has none: its fault says why.
+/// The origin of the fields. A callback that cannot be read has none; its fault gives the reason.
 fn origin(source: &Source, call: &Callback) -> Origin {
     match source.provider.explained(call, &source.settings) {
         Some(fields) => Origin::Mapping {

@@ -1,4 +1,4 @@
-//! Bulk actions: which items they are for, how many those are, and what is done to them.
+//! Bulk actions: select items, print how many there are, then retry or drop them.
 
 use clap::Args;
 
@@ -9,16 +9,16 @@ use super::table;
 use super::terminal::Terminal;
 use crate::api::types::{Counted, Selection};
 
-/// A list whose items are retried and dropped.
+/// A list whose items can be retried and dropped.
 pub(crate) struct Kept {
-    /// Its path in the API.
+    /// The path in the API.
     pub(crate) path: &'static str,
     /// The word for one item.
     pub(crate) noun: &'static str,
 }
 
 impl Kept {
-    /// Shows one, by its number in the list.
+    /// Shows one item by its number.
     pub(crate) async fn show(
         &self,
         id: i64,
@@ -33,7 +33,7 @@ impl Kept {
         table::detail(terminal, one.raw())
     }
 
-    /// Retries the selected items. None if they were only counted.
+    /// Retries the selected items. Returns `None` in a dry run.
     pub(crate) async fn retry(
         &self,
         selection: Selection,
@@ -49,10 +49,12 @@ impl Kept {
         {
             return Ok(None);
         }
-        api.post(&path, &selection).await.map(Some)
+        let answer = api.post(&path, &selection).await?;
+        self.found(&selection, &answer)?;
+        Ok(Some(answer))
     }
 
-    /// Drops the selected items; more than one only after a yes.
+    /// Drops the selected items. Asks for confirmation if there can be more than one.
     pub(crate) async fn drop(
         &self,
         selection: Selection,
@@ -63,9 +65,12 @@ impl Kept {
         let path = [self.path, "drop"];
         let asks = !how.yes && !is_one(&selection) && !selection.dry_run;
         if asks && !terminal.can_ask() {
-            let what = format!("this drops every selected {} for good", self.noun);
+            let what = format!(
+                "this command drops every selected {} permanently",
+                self.noun
+            );
             return Err(Failure::usage(what)
-                .hint("add --yes to confirm, or --dry-run to see how many they are"));
+                .hint("add --yes to confirm, or --dry-run to print only how many there are"));
         }
         let announced = self.announce(&path, &selection, how.json, api, terminal);
         let Some(number) = announced.await? else {
@@ -73,17 +78,17 @@ impl Kept {
         };
         if asks {
             let what = count(number, self.noun);
-            terminal.confirm(&format!("Drop {what} for good?"))?;
+            terminal.confirm(&format!("Drop {what} permanently?"))?;
         }
         let answer = api.post(&path, &selection).await?;
+        let dropped = self.found(&selection, &answer)?;
         if how.json {
             return terminal.json(answer.raw());
         }
-        let dropped = answer.read::<Counted>()?.count;
         terminal.line(format_args!("{} dropped", count(dropped, self.noun)))
     }
 
-    /// Says how many items the selection has. None if that is all, or there are none.
+    /// Prints how many items are selected, and returns the number. Returns `None` in a dry run.
     async fn announce(
         &self,
         path: &[&str],
@@ -98,7 +103,7 @@ impl Kept {
         let mut only_count = selection.clone();
         only_count.dry_run = true;
         let answer = api.post(path, &only_count).await?;
-        let number = answer.read::<Counted>()?.count;
+        let number = self.found(selection, &answer)?;
         let words = format!("{} selected", count(number, self.noun));
         match (selection.dry_run, json) {
             (true, true) => terminal.json(answer.raw())?,
@@ -109,10 +114,22 @@ impl Kept {
     }
 }
 
-/// How items are dropped.
+impl Kept {
+    /// The number of items in the response. An error if numbers were given and none of them exists.
+    fn found(&self, selection: &Selection, answer: &Answer) -> Result<u64, Failure> {
+        let number = answer.read::<Counted>()?.count;
+        if number > 0 || selection.ids.is_none() {
+            return Ok(number);
+        }
+        let what = format!("no {} has this number", self.noun);
+        Err(Failure::failed(what).hint("it may already be retried or dropped; see the list"))
+    }
+}
+
+/// Flags of the drop commands.
 #[derive(Debug, Args)]
 pub(crate) struct Dropping {
-    /// Do not ask, even for more than one.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
     /// Print the API's JSON.
@@ -120,24 +137,24 @@ pub(crate) struct Dropping {
     pub(crate) json: bool,
 }
 
-/// Which items an action is for. `B` selects by a name; its flag has the id `by`.
+/// Selects items by number, by name or all. `B` selects by name; the id of its flag is `by`.
 #[derive(Debug, Args)]
 pub(crate) struct Chosen<B: Args> {
-    /// These, by their numbers in the list.
+    /// Items with these numbers, from the list.
     #[arg(value_name = "ID", conflicts_with_all = ["by", "all"])]
     ids: Vec<i64>,
     #[command(flatten)]
     by: B,
-    /// All of them.
+    /// All items.
     #[arg(long, conflicts_with = "by")]
     all: bool,
-    /// Only say how many they are.
+    /// Only print how many there are.
     #[arg(long)]
     dry_run: bool,
 }
 
 impl<B: Args + By> Chosen<B> {
-    /// The selection as the API takes it.
+    /// The selection in the form of the API.
     pub(crate) fn selection(self) -> Result<Selection, Failure> {
         let mut selection = self.by.selection();
         let is_named = selection.sink.is_some() || selection.source.is_some();
@@ -147,19 +164,17 @@ impl<B: Args + By> Chosen<B> {
         if is_named || selection.all || selection.ids.is_some() {
             return Ok(selection);
         }
-        Err(Failure::usage("nothing is selected").hint(format!(
-            "give numbers from the list, or {}, or --all",
-            B::FLAG
-        )))
+        Err(Failure::usage("nothing is selected")
+            .hint(format!("give numbers from the list, {}, or --all", B::FLAG)))
     }
 }
 
-/// Another way to select than by number.
+/// Selection by name.
 pub(crate) trait By {
-    /// Its flag.
+    /// The flag on the command line.
     const FLAG: &'static str;
 
-    /// The selection by it; of nothing if the flag was not given.
+    /// The selection. It is empty if the flag was not given.
     fn selection(self) -> Selection;
 }
 

@@ -1,4 +1,4 @@
-//! Lists from the API: which page, which items, in which form, and how to get the next page.
+//! Lists: pages from the API, the form of the output, and the command for the next page.
 
 use clap::Args;
 use jiff::{SpanRelativeTo, Timestamp};
@@ -13,20 +13,20 @@ use super::terminal::{Terminal, harmless};
 use crate::api::types;
 use campanile_model::Clock;
 
-/// Which page of a list, and in which form.
+/// Which page of a list, and the form of the output.
 #[derive(Debug, Args)]
 pub(crate) struct Page {
-    /// At most this many.
+    /// At most this many items.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: Option<u32>,
-    /// The next page: the value that the page before printed.
+    /// Start of the page: the value that the previous page printed.
     #[arg(long, value_name = "CURSOR")]
     before: Option<String>,
     #[command(flatten)]
     form: Form,
 }
 
-/// In which form items are printed.
+/// The form of the output.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct Form {
@@ -68,11 +68,11 @@ impl Form {
 pub(crate) struct List<'a, T: 'static> {
     /// The command that shows it, such as `alerts list`.
     pub(crate) command: &'a str,
-    /// Its path.
+    /// The path in the API.
     pub(crate) path: &'a [&'a str],
-    /// The given filters, by their names in the API, which are those of the flags.
+    /// The filters. A filter has the same name in the API and on the command line.
     pub(crate) filters: Vec<(&'static str, Option<String>)>,
-    /// What is shown of each item.
+    /// The columns of the table.
     pub(crate) columns: &'a [Column<T>],
     /// What `-q` prints of an item.
     pub(crate) id: fn(&T) -> String,
@@ -81,7 +81,7 @@ pub(crate) struct List<'a, T: 'static> {
 }
 
 impl<T: DeserializeOwned> List<'_, T> {
-    /// Asks for one page and shows it.
+    /// Requests one page and prints it.
     pub(crate) async fn show(
         self,
         api: &Api,
@@ -102,7 +102,7 @@ impl<T: DeserializeOwned> List<'_, T> {
         }
     }
 
-    /// Prints a page, and gives the place of the next one.
+    /// Prints one page, and returns the cursor of the next page.
     pub(crate) async fn print(
         &self,
         api: &Api,
@@ -135,20 +135,20 @@ impl<T: DeserializeOwned> List<'_, T> {
         Ok(page.next)
     }
 
-    /// The command for the next page, ready to be copied.
+    /// The command that prints the next page.
     fn next_page(&self, same: &[(&str, String)], next: &str) -> String {
         let flags = same
             .iter()
             .map(|(name, value)| format!(" --{name} {value}"));
         let flags: String = flags.collect();
         format!(
-            "there are more: campanile {}{flags} --before {next}",
+            "more items: campanile {}{flags} --before {next}",
             self.command
         )
     }
 }
 
-/// A time as operators give it: `2h`, `3 days`, or RFC 3339.
+/// Parses a time: a duration before now (`2h`, `3 days`), or RFC 3339.
 pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);

@@ -1,7 +1,7 @@
 //! The command-line interface. One file for each command.
 //!
-//! Commands share one way to print ([`terminal`]), one way to fail ([`failure`]) and, where they talk to a running
-//! gateway, one client ([`api`]) and the API's own types.
+//! All commands print through [`terminal`] and report errors through [`failure`]. Commands that need a running gateway use
+//! the client in [`api`] and the types of the API.
 
 mod alerts;
 mod api;
@@ -44,30 +44,31 @@ const FIRST_STEPS: &str = "\
 First steps:
   1. Write a config, or copy config/minimal.toml, and check it:
        campanile check --config campanile.toml
-  2. Start the gateway. Vendors call it on port 8080, you on port 8081:
+  2. Start the gateway. Vendors use port 8080, operators use port 8081:
        campanile run --config campanile.toml
-  3. Send a callback as a vendor does, and see the alert:
+  3. Send a callback like a vendor, and list the alert:
        campanile send ucloud --to http://127.0.0.1:8080/callback/ucloud/prod/KEY
        campanile alerts list
-  4. Something did not arrive? See the deliveries that were given up, and the callbacks that could
-     not be read:
+  4. If an alert did not arrive, list the dead letters (deliveries that failed permanently) and the
+     quarantined callbacks (callbacks that could not be read):
        campanile dead list
        campanile quarantine list
 
-A vendor is configured as a source, [providers.ucloud.prod], and calls /callback/ucloud/prod.
-A destination is a sink, [sinks.webhook.oncall], and is named webhook/oncall.
+A source receives the callbacks of a vendor: [providers.ucloud.prod] has the path /callback/ucloud/prod.
+A sink is a destination: [sinks.webhook.oncall] has the name webhook/oncall.
 
 Exit codes: 0 done, 1 failed or not found, 2 wrong usage or config, 3 gateway unreachable,
 4 not allowed (token).";
 
 /// One callback endpoint for every monitoring vendor.
 ///
-/// A vendor calls Campanile. It verifies the sender, converts the callback into a common alert, commits it to disk
-/// before it answers, drops duplicates, and delivers the alert to every configured sink, in order, until each has it.
+/// Campanile receives the callbacks of monitoring vendors. It verifies the sender, converts the callback into a common
+/// alert, commits it to disk before it answers, and drops duplicates. It delivers the alert to each configured sink, in
+/// order, and retries until the sink accepts it.
 #[derive(Debug, Parser)]
 #[command(name = "campanile", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 100)]
 struct Cli {
-    /// Color the output: auto, always or never. auto: on a terminal, unless `NO_COLOR` is set.
+    /// Color the output: auto, always or never. auto means: only on a terminal, and only if `NO_COLOR` is not set.
     #[arg(
         long,
         global = true,
@@ -80,10 +81,10 @@ struct Cli {
     command: Command,
 }
 
-/// What `campanile try --json` says of a callback: to hold it against what the gateway does.
+/// What `campanile try --json` prints for a callback. Tests compare it with the behavior of the gateway.
 ///
 /// # Errors
-/// What is wrong with the config or the callback.
+/// A sentence that says what is wrong with the config or the callback.
 pub fn forecast(
     config: &crate::config::Config,
     call: campanile_model::Callback,
@@ -104,44 +105,44 @@ pub fn forecast(
 enum Command {
     /// Run the gateway.
     ///
-    /// On SIGTERM or Ctrl-C it finishes what it has begun and stops. On SIGHUP it reads its config again. It does not
-    /// start on a config with a mistake.
+    /// On SIGTERM or Ctrl-C it finishes the work in progress and stops. On SIGHUP it reloads its config. It does not start
+    /// if the config has a mistake.
     #[command(after_help = setup::RUN_EXAMPLES)]
     Run(setup::Files),
     /// Check a config: print every mistake with its place.
     #[command(after_help = check::EXAMPLES)]
     Check(check::Check),
-    /// Send a correct, freshly signed callback, as a vendor does.
+    /// Send a valid callback with a new id and signature, like a vendor.
     #[command(after_help = send::EXAMPLES)]
     Send(send::Send),
-    /// Show what would happen to a request: verdict, alerts, routes, rendered requests. Stores and sends nothing.
+    /// Show what the gateway would do with a request: verdict, alerts, routes, rendered requests. Stores and sends nothing.
     #[command(name = "try", after_help = trial::EXAMPLES)]
     Try(trial::Trial),
     /// List and show the alerts of a running gateway, or deliver one again.
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(alerts::Alerts),
-    /// List pending deliveries, or drop them.
+    /// List, retry or drop pending deliveries.
     #[command(after_help = deliveries::EXAMPLES)]
     Deliveries(deliveries::Deliveries),
-    /// List deliveries that were given up, deliver them again, or drop them.
+    /// List, retry or drop dead letters: deliveries that failed permanently.
     #[command(after_help = dead::EXAMPLES)]
     Dead(dead::Dead),
-    /// List callbacks that could not be read, read them again after a fix, or drop them.
+    /// List, retry or drop quarantined callbacks: callbacks that could not be read.
     #[command(after_help = quarantine::EXAMPLES)]
     Quarantine(quarantine::Quarantine),
-    /// Show how stored alerts would differ under the mapping in force. Changes nothing.
+    /// Show how stored alerts would differ with the current mapping. Changes nothing.
     #[command(after_help = renormalize::EXAMPLES)]
     Renormalize(renormalize::Renormalize),
-    /// List the vendors, or show the mapping of one.
+    /// List the supported vendors, or show the mapping of one vendor.
     #[command(after_help = catalog::PROVIDER_EXAMPLES)]
     Providers(catalog::Providers),
-    /// List the kinds of sinks; show, pause and resume the sinks of a running gateway.
+    /// List the kinds of sinks. Show, pause or resume the sinks of a running gateway.
     #[command(after_help = sinks::EXAMPLES)]
     Sinks(sinks::Sinks),
-    /// List the sources of a running gateway: the address for the vendor, the proof, counts.
+    /// List the sources of a running gateway: address for the vendor, proof, counters.
     #[command(after_help = sources::EXAMPLES)]
     Sources(sources::Sources),
-    /// Print a completion script for your shell.
+    /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
 }
@@ -166,17 +167,17 @@ impl Command {
     }
 }
 
-/// Every command with its help, for the page of commands.
+/// All commands with their help, for `docs/commands.md`.
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Reads the command line, runs the command, and gives the exit code.
+/// Reads the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(unclear) => {
-            // `--help | head` closes the pipe early; there is nobody left to tell.
+            // `--help | head` closes the pipe early. This is not an error.
             let _closed = unclear.print();
             return ExitCode::from(u8::try_from(unclear.exit_code()).unwrap_or(2));
         }
@@ -190,7 +191,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints why it failed, once, and gives the exit code.
+/// Prints the error once, and returns the exit code.
 fn report(terminal: &mut Terminal, failure: &Failure) -> u8 {
     let mut words = String::new();
     if !failure.is_quiet() {
@@ -206,7 +207,7 @@ fn report(terminal: &mut Terminal, failure: &Failure) -> u8 {
     failure.code()
 }
 
-/// Runs a command that waits for the network.
+/// Runs a command that uses the network.
 fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! Playing a vendor: which fixture, made fresh, and where it goes.
+//! Builds the messages of `campanile send` from the fixtures of a vendor.
 
 use campanile_model::{Callback, Secret};
 use campanile_providers::{Fixture, Provider, Stamp, fixtures};
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::failure::Failure;
 
-/// Headers that belong to the connection, not to the message.
+/// Headers of the connection. The HTTP client sets them.
 const OF_THE_CONNECTION: [&str; 5] = [
     "host",
     "content-length",
@@ -18,18 +18,18 @@ const OF_THE_CONNECTION: [&str; 5] = [
     "expect",
 ];
 
-/// A vendor's message, ready to be made fresh as often as wanted.
+/// A message of a vendor that can be sent many times, each time with a new id, time and signature.
 pub(crate) struct Play {
     provider: &'static dyn Provider,
     call: Callback,
     to: Url,
     token: Option<Secret>,
-    /// The serial number of the first message: no two runs share one.
+    /// The serial number of the first message. It differs between runs.
     first: u64,
 }
 
 impl Play {
-    /// Plays `fixture` of `provider` to `to`.
+    /// Prepares `fixture` of `provider` for the URL `to`.
     pub(crate) fn new(
         provider: &'static dyn Provider,
         fixture: &Fixture,
@@ -44,7 +44,8 @@ impl Play {
                 fixture.case
             ))
         })?;
-        // A millisecond and room for a million messages in it: two runs meet only if they start in the same one.
+        // A time in milliseconds, with room for a million messages per millisecond. Two runs have the same ids only if they
+        // start in the same millisecond.
         let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Ok(Self {
             provider,
@@ -55,7 +56,7 @@ impl Play {
         })
     }
 
-    /// Message number `index`: a new id, this time, a right signature.
+    /// Message number `index` with a new id, the time `at`, and a valid signature.
     pub(crate) fn message(&self, index: u64, at: Timestamp) -> Result<Request, Failure> {
         let stamp = Stamp {
             serial: self.first + index,
@@ -63,8 +64,9 @@ impl Play {
             token: self.token.as_ref(),
         };
         let call = self.provider.refresh(self.call.clone(), &stamp);
-        let method = Method::from_bytes(call.method.as_bytes())
-            .map_err(|_| Failure::failed(format!("`{}` is no HTTP method", call.method)))?;
+        let method = Method::from_bytes(call.method.as_bytes()).map_err(|_| {
+            Failure::failed(format!("`{}` is not a valid HTTP method", call.method))
+        })?;
         let mut request = Request::new(method, with_query(&self.to, &call.query));
         *request.headers_mut() = headers(&call)?;
         if !call.body.is_empty() {
@@ -74,7 +76,7 @@ impl Play {
     }
 }
 
-/// The address with the message's own query behind that which it has.
+/// The URL with the query of the message appended to its own query.
 fn with_query(to: &Url, query: &str) -> Url {
     let mut url = to.clone();
     match (url.query().unwrap_or_default(), query) {
@@ -94,7 +96,7 @@ fn headers(call: &Callback) -> Result<HeaderMap, Failure> {
         if OF_THE_CONNECTION.contains(&name.as_str()) {
             continue;
         }
-        // The model holds bytes as Latin-1 characters; on the wire they are bytes again.
+        // `Callback` holds header bytes as Latin-1 characters. They are converted back to bytes.
         let bytes: Vec<u8> = value
             .chars()
             .map(|c| u8::try_from(c).unwrap_or(b'?'))
@@ -107,7 +109,7 @@ fn headers(call: &Callback) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// The fixture that was asked for; `case` is none where nobody named one.
+/// The fixture of this case; without a case, `firing`.
 pub(crate) fn choose(
     provider: &dyn Provider,
     case: Option<&str>,
@@ -120,10 +122,10 @@ pub(crate) fn choose(
     let exact = able().find(|fixture| fixture.case == wanted);
     let near = || able().find(|fixture| get && fixture.case.contains(wanted));
     exact.or_else(near).ok_or_else(|| {
-        let method = if get { " that is sent by GET" } else { "" };
+        let method = if get { " with the method GET" } else { "" };
         let name = provider.name();
         Failure::usage(format!("{name} has no case `{wanted}`{method}")).hint(format!(
-            "--case takes {}; `campanile send {name} --case list` says more",
+            "--case must be {}; `campanile send {name} --case list` lists the cases",
             names(able())
         ))
     })
@@ -132,7 +134,7 @@ pub(crate) fn choose(
 fn names<'a>(fixtures: impl Iterator<Item = &'a Fixture>) -> String {
     let names: Vec<&str> = fixtures.map(|fixture| fixture.case).collect();
     if names.is_empty() {
-        "nothing here".to_owned()
+        "left out, because there are none".to_owned()
     } else {
         names.join(", ")
     }

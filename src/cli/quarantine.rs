@@ -16,12 +16,12 @@ use campanile_model::Fault;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile quarantine list --source ucloud/prod
-  campanile quarantine show 3                     (the request, and the place of the fault)
+  campanile quarantine show 3                     (the request, and what could not be read)
   campanile quarantine retry --source ucloud/prod (after the mapping is fixed)
   campanile quarantine drop 3
 
-These callbacks were answered with success: the vendor will not send them again. Each stays until
-it is read again or dropped, at most for `retention_days`.";
+The gateway answered these callbacks with success, so the vendor does not send them again. A callback
+stays in quarantine until you retry or drop it, or until `retention_days` have passed.";
 
 /// The command line of `campanile quarantine`.
 #[derive(Debug, Args)]
@@ -34,22 +34,23 @@ pub(crate) struct Quarantine {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List callbacks that could not be read, each with its first fault.
+    /// List callbacks that could not be read, with the first fault of each.
     List {
         #[command(flatten)]
         of: BySource,
         #[command(flatten)]
         page: Page,
     },
-    /// One callback with its faults and its request without secrets.
+    /// Show one callback with its faults and the request without secrets.
     Show {
-        /// Its number in the list.
+        /// The number of the callback, from the list.
         id: i64,
         /// Print the API's JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Read them again; what can be read becomes alerts. Exit code 1 if any still cannot be read.
+    /// Read callbacks again, for example after a fix. Those that can be read become alerts. Exit code 1 if any still cannot
+    /// be read.
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySource>,
@@ -57,7 +58,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Drop them for good.
+    /// Drop callbacks permanently.
     Drop {
         #[command(flatten)]
         chosen: Chosen<BySource>,
@@ -118,7 +119,7 @@ impl What {
                     filters: vec![("source", of.source)],
                     columns: COLUMNS,
                     id: |callback| callback.id.to_string(),
-                    none: "the quarantine is empty: every callback could be read",
+                    none: "the quarantine is empty",
                 };
                 list.show(api, &page, terminal).await
             }

@@ -1,4 +1,4 @@
-//! `campanile renormalize`: how stored alerts would differ under the mapping in force.
+//! `campanile renormalize`: shows how stored alerts would differ with the current mapping.
 
 use std::collections::BTreeMap;
 
@@ -20,10 +20,10 @@ Examples:
   campanile renormalize --source zabbix/prod --since 7d
   campanile renormalize --source acme/prod --since 2026-01-31T08:00:00Z --limit 5000 --json
 
-The gateway reads the stored callbacks of a source again, with the mapping in force, and lists field by field what would
-differ. It changes nothing: stored alerts are never rewritten.";
+The gateway reads the stored callbacks of a source again with the current mapping and lists the fields that would differ.
+It changes nothing: stored alerts are never rewritten.";
 
-/// Alerts in one request.
+/// Alerts per request.
 const PAGE: u64 = 200;
 
 /// The command line of `campanile renormalize`.
@@ -32,16 +32,16 @@ pub(crate) struct Renormalize {
     /// The source, such as zabbix/prod.
     #[arg(long, value_name = "PROVIDER/NAME")]
     source: String,
-    /// Alerts since: how long ago (90s, 15m, 2h, 7d), or a time (2026-01-31T08:00:00Z).
+    /// Only alerts since this time: a duration before now (90s, 15m, 2h, 7d) or a time (2026-01-31T08:00:00Z).
     #[arg(long, value_name = "TIME", value_parser = listing::since)]
     since: Option<Timestamp>,
-    /// At most this many alerts, the newest.
+    /// Compare at most this many alerts, newest first.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: u64,
-    /// Accepted for older scripts: nothing is ever changed.
+    /// Has no effect. Accepted for older scripts; the command never changes anything.
     #[arg(long, hide = true)]
     dry_run: bool,
-    /// Print JSON: how many alerts were read again, and each alert that would differ with its fields.
+    /// Print JSON: the number of compared alerts, and each alert that would differ with its fields.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -58,7 +58,7 @@ const FIELDS: &[Column<Difference>] = &[
         .squeeze(),
 ];
 
-/// The sum of all pages.
+/// The result of all pages together.
 #[derive(Debug, Default, Serialize)]
 struct Found {
     items: Vec<Differing>,
@@ -114,10 +114,10 @@ impl Found {
         }
         if self.without_callback > 0 {
             let gone = count(self.without_callback, "callback");
-            terminal.say(format!("not compared: {gone} no longer kept"))?;
+            terminal.say(format!("not compared: {gone} no longer stored"))?;
         }
         if self.more {
-            terminal.say("there are older alerts: give a larger --limit to compare more")?;
+            terminal.say("older alerts were not compared: give a larger --limit")?;
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Found {
         let mut fields = BTreeMap::new();
         for item in &self.items {
             let differing = item.fields.iter().map(|field| field.field.as_str());
-            for field in differing.chain(item.fault.as_ref().map(|_| "not read")) {
+            for field in differing.chain(item.fault.as_ref().map(|_| "(cannot be read)")) {
                 *fields.entry(field).or_default() += 1;
             }
         }
@@ -140,7 +140,7 @@ fn show(item: &Differing, terminal: &mut Terminal) -> Result<(), Failure> {
     terminal.title(&format!("{alert}  {title}"))?;
     if let Some(fault) = &item.fault {
         let fault = harmless(&fault.to_string());
-        terminal.line(format_args!("could not be read: {fault}"))?;
+        terminal.line(format_args!("cannot be read: {fault}"))?;
     }
     if !item.fields.is_empty() {
         table::show(terminal, FIELDS, &item.fields)?;

@@ -1,4 +1,4 @@
-//! `campanile send`: plays the vendor.
+//! `campanile send`: sends callbacks like a vendor.
 
 use std::time::Duration;
 
@@ -28,21 +28,21 @@ Examples:
   campanile send ucloud --to http://127.0.0.1:8080/callback/ucloud/prod/KEY --case resolved
   campanile send jiankong --to http://127.0.0.1:8080/callback/jiankong/web --token \"$TOKEN\" --get
   campanile send ucloud --to URL --count 1000 --rate 200 --connections 16
-  campanile send ucloud --case list              (the cases there are)
+  campanile send ucloud --case list              (list the cases)
 
-Each message is new: its own id, the present time, a right signature. So none is a duplicate.
+Each message has a new id, the current time and a valid signature, so none is a duplicate.
 Exit code 1 if any answer is not a success (2xx).";
 
-/// How long one answer may take: longer than any vendor waits.
+/// The timeout of one request. It is longer than the timeout of any vendor.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is read of an answer; vendors read less.
+/// How many bytes of an answer are read. Vendors read less.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// Up to so many messages each get a line of their own.
+/// With at most this many messages, each answer is printed on a line.
 const LINES_MAX: u64 = 20;
 
-/// How often the progress is shown.
+/// How often the progress is updated.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// One case that can be sent.
@@ -60,35 +60,35 @@ const CASES: &[Column<Case>] = &[
 /// The command line of `campanile send`.
 #[derive(Debug, Args)]
 pub(crate) struct Send {
-    /// The vendor to play, such as ucloud; `campanile providers list` names them all.
+    /// The vendor, such as ucloud. `campanile providers list` lists all vendors.
     provider: String,
-    /// The callback URL, as it would be given to the vendor.
+    /// The callback URL, as you would give it to the vendor.
     #[arg(long, value_name = "URL", required_unless_present = "case")]
     to: Option<String>,
-    /// The token that the vendor signs with.
+    /// The token with which the vendor signs.
     #[arg(long, env = "CAMPANILE_SEND_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// The source's key: put behind the URL as its last segment.
+    /// The key of the source. It is appended to the URL as the last segment of the path.
     #[arg(long, env = "CAMPANILE_SEND_KEY", hide_env_values = true)]
     key: Option<String>,
-    /// Which of the vendor's messages; `list` lists them [default: firing]
+    /// Which message of the vendor to send; `list` lists the cases [default: firing]
     #[arg(long)]
     case: Option<String>,
-    /// Send as the vendor sends by GET.
+    /// Send the GET form of the message.
     #[arg(long)]
     get: bool,
-    /// How many messages.
+    /// How many messages to send.
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     count: u64,
-    /// At most so many a second [default: as fast as they are answered]
+    /// At most this many messages per second [default: no limit]
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     rate: Option<f64>,
-    /// How many are on their way at the same time.
+    /// How many messages are sent at the same time.
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=64))]
     connections: u64,
-    /// Print JSON: counts, times, and the first hundred answers.
+    /// Print JSON: counts, response times, and the first 100 answers.
     #[arg(long)]
     json: bool,
 }
@@ -99,7 +99,7 @@ impl Send {
         if self.case.as_deref() == Some("list") {
             return self.list_cases(terminal);
         }
-        let missing = || Failure::usage("--to URL is missing: where the vendor would call");
+        let missing = || Failure::usage("--to URL is missing: give the callback URL of a source");
         let to = self.to.as_ref().ok_or_else(missing)?;
         let fixture = play::choose(provider, self.case.as_deref(), self.get)?;
         let to = target(to, self.key.as_deref())?;
@@ -161,7 +161,7 @@ impl Send {
         self.sum_up(&mut tally, began.elapsed(), terminal)
     }
 
-    /// Waits until message number `index` may go.
+    /// Waits until message number `index` may be sent.
     async fn turn_of(&self, index: u64, began: Instant) {
         if let Some(rate) = self.rate {
             let index = u32::try_from(index).map_or(f64::MAX, f64::from);
@@ -188,9 +188,11 @@ impl Send {
         };
         let what = match (&first.answer, self.count) {
             (Err(_), 1) => format!("no answer: {}", first.text()),
-            (Ok((status, _)), 1) => format!("the answer was {status}, not a success"),
+            (Ok((status, _)), 1) => {
+                format!("the gateway answered {status}, which is not a success (2xx)")
+            }
             _ => format!(
-                "{} of {} were no success; the first: {} {}",
+                "{} of {} messages had no success answer; the first: {} {}",
                 tally.failed(),
                 self.count,
                 first.status(),
@@ -220,7 +222,7 @@ async fn exchange(http: &Client, request: Request) -> Heard {
     let answer: Result<_, reqwest::Error> = answer.await;
     let answer = answer.map_err(|error| {
         if error.is_timeout() {
-            format!("nothing within {} s", TIMEOUT.as_secs())
+            format!("no answer within {} s", TIMEOUT.as_secs())
         } else {
             root_cause(&error)
         }
@@ -241,26 +243,28 @@ fn show(heard: &Heard, terminal: &mut Terminal) -> Result<(), Failure> {
     terminal.flush()
 }
 
-/// What to look at after such an answer.
+/// A hint for the operator after a failed answer.
 fn advice(heard: &Heard) -> &'static str {
     match &heard.answer {
         Err(_) => {
-            "is the gateway running, and is this its public address ([server] listen, usually port 8080)?"
+            "check that the gateway is running, and that this is its public address ([server] listen, usually port 8080)"
         }
         Ok((401 | 403, _)) => {
-            "the sender is not believed: compare --token with the source's token, --key (or the end of the URL) \
-            with its key, and your address with its allow_from"
+            "the gateway could not verify the sender: compare --token with the source's token, --key (or the end of the \
+            URL) with its key, and your IP address with its allow_from"
         }
         Ok((404 | 405, _)) => {
-            "the URL is /callback/PROVIDER/NAME, with /KEY where the source has one; `campanile check` lists them"
+            "the path must be /callback/PROVIDER/NAME, with /KEY if the source has a key; `campanile check` lists the paths"
         }
-        Ok((413, _)) => "the body is over [server] body_bytes_max",
-        Ok((503, _)) => "the gateway cannot store anything now; its log and /readyz say why",
-        Ok(_) => "the gateway's log says why, on the line of this callback",
+        Ok((413, _)) => "the body is larger than [server] body_bytes_max",
+        Ok((503, _)) => {
+            "the gateway cannot store callbacks now; its log and /readyz give the reason"
+        }
+        Ok(_) => "the log of the gateway gives the reason, on the line for this callback",
     }
 }
 
-/// The address with the key as its last segment.
+/// The URL with the key as the last segment of the path.
 fn target(to: &str, key: Option<&str>) -> Result<Url, Failure> {
     let mut url = base(to)?;
     if let (Some(key), Ok(mut segments)) = (key, url.path_segments_mut()) {
@@ -272,6 +276,6 @@ fn target(to: &str, key: Option<&str>) -> Result<Url, Failure> {
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("write a number over 0, such as 50 or 0.5".to_owned()),
+        _ => Err("write a number greater than 0, such as 50 or 0.5".to_owned()),
     }
 }

@@ -13,15 +13,15 @@ use crate::config::{self, Config, Environment, Mistakes};
 pub(crate) const RUN_EXAMPLES: &str = "\
 Examples:
   campanile run --config campanile.toml
-  campanile run --config /etc/campanile/         (all *.toml there, in name order)
+  campanile run --config /etc/campanile/         (all *.toml files in the folder, in name order)
   CAMPANILE__SERVER__LISTEN=0.0.0.0:8080 campanile run --config campanile.toml
 
-See also: `campanile check` says whether it would start.";
+See also: `campanile check` checks a config without starting the gateway.";
 
-/// Where the config is.
+/// The paths of the config.
 #[derive(Debug, Args)]
 pub(crate) struct Files {
-    /// A TOML file, or a folder of them; later files win over earlier ones.
+    /// A TOML file, or a folder of TOML files. Later files override earlier ones.
     #[arg(long, value_name = "PATH", num_args = 1.., required = true, env = "CAMPANILE_CONFIG")]
     pub(crate) config: Vec<PathBuf>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn load(paths: &[PathBuf]) -> Result<Config, Failure> {
     config::load(paths, &environment()).map_err(|mistakes| mistaken(&mistakes))
 }
 
-/// The vendors of a config's `[mappings]`.
+/// The vendors in `[mappings]` of a config.
 pub(crate) fn own_providers(paths: &[PathBuf]) -> Result<Vec<Arc<dyn Provider>>, Failure> {
     config::own_providers(paths).map_err(|mistakes| mistaken(&mistakes))
 }
@@ -49,14 +49,14 @@ fn mistaken(mistakes: &Mistakes) -> Failure {
     Failure::usage(format!("the config has {found}:\n{mistakes}"))
 }
 
-/// The environment of this process. A name or value that is not Unicode cannot be a setting.
+/// The environment variables of this process. A name or value that is not valid Unicode is not a setting.
 pub(crate) fn environment() -> Environment {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// `1 alert`, `2 alerts`.
+/// The number with the noun in singular or plural: `1 alert`, `2 alerts`.
 pub(crate) fn count(number: impl TryInto<u64>, noun: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     match noun.strip_suffix('y') {

@@ -14,10 +14,10 @@ use crate::api::types::Sink;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  campanile sinks list                       (the kinds that a config can name)
-  campanile sinks show webhook               (its settings)
-  campanile sinks status                     (of a running gateway: state, backlog, last error)
-  campanile sinks pause webhook/oncall       (send nothing, keep its deliveries)
+  campanile sinks list                       (the kinds that a config can use)
+  campanile sinks show webhook               (settings of one kind)
+  campanile sinks status                     (running gateway: state, pending deliveries, last error)
+  campanile sinks pause webhook/oncall       (send nothing; deliveries stay pending)
   campanile sinks resume webhook/oncall";
 
 /// The command line of `campanile sinks`.
@@ -39,7 +39,7 @@ enum What {
         /// The kind, such as webhook.
         name: String,
     },
-    /// The sinks of a running gateway: state, pending deliveries, last error.
+    /// Show the sinks of a running gateway: state, pending deliveries, last error.
     Status {
         #[command(flatten)]
         form: Form,
@@ -48,7 +48,7 @@ enum What {
     },
     /// Stop sending to a sink. Its deliveries stay pending.
     Pause(One),
-    /// Send to a sink again, at once.
+    /// Send to a paused sink again, immediately.
     Resume(One),
 }
 
@@ -97,8 +97,10 @@ impl Sinks {
                 };
                 wait(list.print(&api, &[], &form, terminal)).map(drop)
             }
-            What::Pause(one) => one.turn("pause", "paused; its deliveries stay pending", terminal),
-            What::Resume(one) => one.turn("resume", "resumed", terminal),
+            What::Pause(one) => {
+                one.turn("pause", "is paused; its deliveries stay pending", terminal)
+            }
+            What::Resume(one) => one.turn("resume", "is resumed", terminal),
         }
     }
 }
@@ -115,7 +117,7 @@ impl One {
     }
 }
 
-/// The two halves of a full name.
+/// Splits a full name into kind and name.
 fn full_name(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {

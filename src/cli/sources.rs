@@ -13,9 +13,9 @@ use crate::api::types::Source;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile sources list
-  campanile sources show ucloud/prod              (its callback address, proof and counts)
+  campanile sources show ucloud/prod              (callback address, proof, counters)
 
-The address is whole if `[server] public_url` is set. `<key>` in it stands for the source's key.";
+The address is complete if `[server] public_url` is set. Replace `<key>` with the key of the source.";
 
 /// The command line of `campanile sources`.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct Sources {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List the sources: address, proof, last callback, counts since the start.
+    /// List the sources: address, proof, last callback, counters since the start of the gateway.
     List {
         #[command(flatten)]
         form: Form,

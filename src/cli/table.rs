@@ -1,4 +1,4 @@
-//! Tables and details for terminals. Widths are those that are seen: a Chinese character takes two columns.
+//! Tables and details for terminals. Widths are display widths: a Chinese character has two columns.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,24 +12,24 @@ use campanile_model::Clock;
 /// Spaces between two columns.
 const GAP: usize = 2;
 
-/// Columns are cut down to this width before others are left out: twelve Chinese characters.
+/// Columns are shortened to this width before other columns are left out: twelve Chinese characters.
 const EASY: usize = 24;
 
-/// No column is cut below this width.
+/// No column is shortened below this width.
 const LEAST: usize = 12;
 
-/// What is done with a column when a row is wider than the screen.
+/// What happens to a column if a row is wider than the screen.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fit {
-    /// It stays: without it the row is useless.
+    /// It is always shown.
     Keep,
-    /// It is cut short.
+    /// It is shortened.
     Squeeze,
     /// It is left out.
     Drop,
 }
 
-/// Where a column finds its cell in an item.
+/// How a column reads its cell from an item.
 enum Find<T> {
     Text(fn(&T) -> String),
     Age(fn(&T) -> Option<Timestamp>),
@@ -39,7 +39,7 @@ enum Find<T> {
 pub(crate) struct Column<T> {
     head: &'static str,
     find: Find<T>,
-    /// What is shown for an item that has nothing there.
+    /// Shown if the cell is empty.
     absent: &'static str,
     fit: Fit,
 }
@@ -55,7 +55,7 @@ impl<T> Column<T> {
         }
     }
 
-    /// A column that shows how long ago, or how soon, a time is.
+    /// A column that shows the distance between now and a time.
     pub(crate) const fn age(head: &'static str, time: fn(&T) -> Option<Timestamp>) -> Self {
         Self {
             head,
@@ -65,19 +65,19 @@ impl<T> Column<T> {
         }
     }
 
-    /// The same, with these words for an item that has nothing to show.
+    /// Sets the text for an empty cell.
     pub(crate) const fn or(mut self, absent: &'static str) -> Self {
         self.absent = absent;
         self
     }
 
-    /// The same, cut short when the screen is too narrow.
+    /// Shortens the column if the screen is too narrow.
     pub(crate) const fn squeeze(mut self) -> Self {
         self.fit = Fit::Squeeze;
         self
     }
 
-    /// The same, left out when the screen is too narrow.
+    /// Leaves the column out if the screen is too narrow.
     pub(crate) const fn optional(mut self) -> Self {
         self.fit = Fit::Drop;
         self
@@ -95,12 +95,12 @@ impl<T> Column<T> {
     }
 }
 
-/// The text of a part that may be absent.
+/// The text of an optional value; empty if there is none.
 pub(crate) fn or_empty<D: ToString>(part: Option<&D>) -> String {
     part.map(ToString::to_string).unwrap_or_default()
 }
 
-/// Shows items as a table, in the width of the screen where there is one.
+/// Shows items as a table that fits the width of the screen, if there is a screen.
 pub(crate) fn show<T>(
     terminal: &mut Terminal,
     columns: &[Column<T>],
@@ -139,7 +139,7 @@ pub(crate) fn show<T>(
     Ok(())
 }
 
-/// Shows a part of a page as a table after an empty line; nothing where it has no items.
+/// Shows items as a table after an empty line. Prints nothing if there are no items.
 pub(crate) fn section<T>(
     terminal: &mut Terminal,
     columns: &[Column<T>],
@@ -152,7 +152,7 @@ pub(crate) fn section<T>(
     show(terminal, columns, items)
 }
 
-/// The width of each column; 0 leaves it out. Long columns give way first, then those that can be spared.
+/// The width of each column; 0 leaves it out. Long columns are shortened first, then optional columns are left out.
 fn fit<T>(columns: &[Column<T>], mut widths: Vec<usize>, screen: Option<usize>) -> Vec<usize> {
     let Some(screen) = screen else {
         return widths;
@@ -192,7 +192,7 @@ fn row(cells: &[&str], widths: &[usize], dress: impl Fn(String, &str) -> String)
     padded.join(&" ".repeat(GAP)).trim_end().to_owned()
 }
 
-/// The text in at most so many columns, with a mark where something is left out.
+/// The text in at most `width` columns, with `…` if it was shortened.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -209,7 +209,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// Shows a text of several lines under its name.
+/// Shows a text with several lines under its name.
 pub(crate) fn text(terminal: &mut Terminal, name: &str, text: &str) -> Result<(), Failure> {
     terminal.title(name)?;
     for line in harmless(&text.replace('\r', "")).lines() {
@@ -218,7 +218,7 @@ pub(crate) fn text(terminal: &mut Terminal, name: &str, text: &str) -> Result<()
     Ok(())
 }
 
-/// Shows one object: a line for each of its parts, those of inner objects after a dot.
+/// Shows one object: one line for each field. Fields of inner objects have names with a dot.
 pub(crate) fn detail(terminal: &mut Terminal, value: &impl Serialize) -> Result<(), Failure> {
     let value = serde_json::to_value(value).map_err(std::io::Error::other)?;
     let mut parts = Vec::new();
@@ -255,7 +255,7 @@ fn flatten(name: String, value: &Value, parts: &mut Vec<(String, String)>) {
     }
 }
 
-/// A JSON value as people write it.
+/// A JSON value as plain text, without quotes.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -265,7 +265,7 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// A span of time in one figure: `45s`, `12m`, `3h`, `9d`; `in 5m` for what is still to come.
+/// A duration with one unit: `45s`, `12m`, `3h`, `9d`; `in 5m` for a time in the future.
 fn age(now: Timestamp, at: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs();
     let figure = match seconds.unsigned_abs() {

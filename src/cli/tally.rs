@@ -1,24 +1,24 @@
-//! What came of many messages: how many of each answer, and how long they took.
+//! The results of many messages: number of answers per status, and response times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// How many single answers are kept to be shown.
+/// How many answers are kept for `--json`.
 const SHOWN_MAX: usize = 100;
 
-/// One answer, or why there is none.
+/// One answer, or the reason why there is none.
 #[derive(Clone, Debug)]
 pub(crate) struct Heard {
-    /// The status and the body, or what went wrong on the way.
+    /// The status and the body, or the network error.
     pub(crate) answer: Result<(u16, String), String>,
-    /// From the first byte sent to the last byte read.
+    /// Time from the first byte sent to the last byte read.
     pub(crate) took: Duration,
 }
 
 impl Heard {
-    /// The vendor would be content.
+    /// Whether the vendor would accept this answer: status 2xx.
     pub(crate) fn is_success(&self) -> bool {
         matches!(&self.answer, Ok((200..=299, _)))
     }
@@ -31,7 +31,7 @@ impl Heard {
         }
     }
 
-    /// The body, or what went wrong.
+    /// The body, or the network error.
     pub(crate) fn text(&self) -> &str {
         match &self.answer {
             Ok((_, text)) | Err(text) => text,
@@ -71,29 +71,29 @@ impl Tally {
         }
     }
 
-    /// How many there were.
+    /// The number of messages.
     pub(crate) fn sent(&self) -> usize {
         self.times.len()
     }
 
-    /// How many were no success.
+    /// The number of messages without a success answer.
     pub(crate) fn failed(&self) -> u64 {
         self.failed
     }
 
-    /// The first that was no success.
+    /// The first answer that is not a success.
     pub(crate) fn first_failure(&self) -> Option<&Heard> {
         self.first_failure.as_ref()
     }
 
-    /// The time that so many percent of the answers did not exceed.
+    /// The response time that `percent` of the answers did not exceed, in milliseconds.
     fn percentile(&mut self, percent: usize) -> f64 {
         self.times.sort_unstable();
         let rank = (self.times.len() * percent).div_ceil(100).max(1);
         self.times.get(rank - 1).copied().map_or(0.0, milliseconds)
     }
 
-    /// The run in a few words.
+    /// The results in one line.
     pub(crate) fn summary(&mut self, elapsed: Duration) -> String {
         let counts: Vec<String> = self
             .statuses
@@ -111,7 +111,7 @@ impl Tally {
         )
     }
 
-    /// The run as data.
+    /// The results as JSON.
     pub(crate) fn as_json(&mut self, elapsed: Duration) -> Value {
         json!({
             "sent": self.sent(),
@@ -131,7 +131,7 @@ impl Tally {
     }
 }
 
-/// Milliseconds with one place behind the point.
+/// Milliseconds with one decimal.
 pub(crate) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }

@@ -1,4 +1,4 @@
-//! All output: data to stdout, messages to stderr, color on a terminal or where it is asked for.
+//! All output: data on stdout, messages on stderr, color on a terminal or with `--color always`.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
-/// What a command may write to, and what it knows about who reads.
+/// The outputs of a command, and what is known about the terminal.
 pub(crate) struct Terminal {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
@@ -20,7 +20,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The process's own stdout and stderr.
+    /// Uses stdout and stderr of the process.
     pub(crate) fn of_process(color: ColorChoice) -> Self {
         let shown = io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -39,40 +39,40 @@ impl Terminal {
         }
     }
 
-    /// How many columns a line may have; none when nobody sees where it wraps.
+    /// The width of the screen in columns; none if the output is not a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
         self.width
     }
 
-    /// A line of data.
+    /// Prints one line of data.
     pub(crate) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{line}")?)
     }
 
-    /// Data as indented JSON.
+    /// Prints data as indented JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
         self.line(text)
     }
 
-    /// Data as JSON on one line.
+    /// Prints data as JSON on one line.
     pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value).map_err(io::Error::other)?;
         self.line(text)
     }
 
-    /// Bytes of data as they are.
+    /// Prints bytes without changes.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(self.out.write_all(bytes)?)
     }
 
-    /// A message about the data.
+    /// Prints a message on stderr.
     pub(crate) fn say(&mut self, words: impl Display) -> Result<(), Failure> {
         self.flush()?;
         Ok(writeln!(self.err, "{words}")?)
     }
 
-    /// A message that the next one replaces. Only on a terminal.
+    /// Shows a progress message that the next one replaces. Only on a terminal.
     pub(crate) fn progress(&mut self, words: impl Display) -> Result<(), Failure> {
         if self.live {
             write!(self.err, "\r\x1b[2K{words}")?;
@@ -80,17 +80,17 @@ impl Terminal {
         Ok(())
     }
 
-    /// Writes what is still buffered.
+    /// Writes the buffered data.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         Ok(self.out.flush()?)
     }
 
-    /// Whether a person can answer a question.
+    /// Whether the operator can answer a question.
     pub(crate) fn can_ask(&self) -> bool {
         self.attended
     }
 
-    /// Asks for a yes.
+    /// Asks for confirmation.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<(), Failure> {
         self.flush()?;
         write!(self.err, "{question} [y/N] ")?;
@@ -102,7 +102,7 @@ impl Terminal {
         }
     }
 
-    /// The text in a style, if color is on.
+    /// The text with a style, if color is enabled.
     pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         if self.color {
             format!("{style}{text}{style:#}")
@@ -111,14 +111,14 @@ impl Terminal {
         }
     }
 
-    /// A headline.
+    /// Prints a heading.
     pub(crate) fn title(&mut self, text: &str) -> Result<(), Failure> {
         let painted = self.paint(Style::new().bold(), text);
         self.line(painted)
     }
 }
 
-/// The style of a word of state: bad ones are red, passing ones yellow, good ones green.
+/// The style of a state word: red for failures, yellow for temporary states, green for success.
 pub(crate) fn style_of(word: &str) -> Style {
     let color = match word {
         "critical" | "error" | "dead" | "refused" | "rejected" | "gone" | "open" => AnsiColor::Red,
@@ -129,14 +129,14 @@ pub(crate) fn style_of(word: &str) -> Style {
     color.on_default()
 }
 
-/// The text without what could command a terminal: alerts come from outside, and a title may hold anything.
+/// The text without characters that control a terminal. Text of alerts comes from outside and can contain anything.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if is_command(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
-/// Control characters, and the marks that turn the direction of what follows.
+/// Control characters, and characters that change the text direction.
 fn is_command(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

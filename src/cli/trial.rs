@@ -1,4 +1,4 @@
-//! `campanile try`: what would happen to a request. Nothing is stored or sent.
+//! `campanile try`: shows what the gateway would do with a request. Nothing is stored or sent.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ Examples:
   campanile try --config campanile.toml --explain request.http
   campanile quarantine show 3 --json | jq -r .callback | campanile try --config campanile.toml --believe -
 
-A request file is the request as it goes over the wire:
+A request file contains the raw HTTP request:
   POST /callback/ucloud/prod/KEY HTTP/1.1
   Content-Type: application/json
 
@@ -31,32 +31,32 @@ A request file is the request as it goes over the wire:
 
 Exit code 1 if the request would be rejected or quarantined.";
 
-/// The largest request that is read. A gateway's own limit is usually far below.
+/// The largest request file that is read, in bytes. The limit of a gateway is usually much smaller.
 const REQUEST_BYTES_MAX: u64 = 64 << 20;
 
 /// The command line of `campanile try`.
 #[derive(Debug, Args)]
 pub(crate) struct Trial {
-    /// The config: a TOML file, or a folder of them; may be given more than once.
+    /// The config: a TOML file, or a folder of TOML files. Can be given more than once.
     #[arg(long, value_name = "PATH", required = true, env = "CAMPANILE_CONFIG")]
     config: Vec<PathBuf>,
-    /// The raw request; - reads it from stdin.
+    /// The file with the raw request; - reads stdin.
     #[arg(value_name = "FILE.http")]
     file: PathBuf,
-    /// The source that is to take it, such as ucloud/prod [default: the one that the path names]
+    /// The source that receives the request, such as ucloud/prod [default: by the path]
     #[arg(long, value_name = "PROVIDER/NAME")]
     source: Option<String>,
-    /// The address that the call is to come from, for sources with `allow_from`.
+    /// The IP address of the sender, for sources with `allow_from`.
     #[arg(long, value_name = "IP")]
     from: Option<IpAddr>,
-    /// What your proxy would say of the client certificate, for sources with `client_certificate`: a common name, or a
-    /// whole subject.
+    /// The name that your proxy reads from the client certificate, for sources with `client_certificate`: a common name or
+    /// the full subject.
     #[arg(long, value_name = "NAME")]
     client_certificate: Option<String>,
-    /// Go on as if the sender were verified, whatever the request proves.
+    /// Continue as if the sender were verified.
     #[arg(long)]
     believe: bool,
-    /// Show where each field of the alerts came from: the place in the request, the expression, its value.
+    /// Show the origin of each field of the alerts: place in the request, expression, value.
     #[arg(long)]
     explain: bool,
     /// Print JSON: source, verdict, reason, answer, alerts with their sinks, faults.
@@ -70,7 +70,7 @@ impl Trial {
         let raw = read(&self.file)?;
         let mut call = Callback::from_http(&raw).map_err(|error| {
             Failure::usage(format!("{}: {error}", self.file.display()))
-                .hint("`campanile try --help` shows what a request file looks like")
+                .hint("`campanile try --help` shows an example of a request file")
         })?;
         call.peer = self.from;
         call.client_certificate = self.client_certificate;
@@ -97,7 +97,7 @@ impl Trial {
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let cannot = |error: io::Error| {
         Failure::usage(format!("cannot read {}: {error}", path.display()))
-            .hint("the file holds a raw request; `-` reads it from stdin")
+            .hint("give a file with a raw HTTP request, or `-` for stdin")
     };
     let from: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
@@ -144,7 +144,7 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
     }
     terminal.say(match forecast.verdict {
         "rejected" => {
-            "nothing was stored or sent; --believe goes on as if the sender were verified"
+            "nothing was stored or sent; use --believe to continue as if the sender were verified"
         }
         _ => "nothing was stored or sent",
     })
@@ -152,8 +152,8 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
 
 const ORIGIN: &[Column<Explained>] = &[
     Column::new("FIELD", |field: &Explained| field.field.clone()),
-    Column::new("GAVE", |field: &Explained| field.value.clone())
-        .or("(nothing: the default)")
+    Column::new("VALUE", |field: &Explained| field.value.clone())
+        .or("(none: the default is used)")
         .squeeze(),
     Column::new("FROM", |field: &Explained| field.place.clone()).squeeze(),
     Column::new("EXPRESSION", |field: &Explained| field.expression.clone()).squeeze(),
@@ -165,14 +165,14 @@ fn show_origin(
     origin: &Origin,
 ) -> Result<(), Failure> {
     terminal.line("")?;
-    terminal.title("where each field came from")?;
+    terminal.title("origin of each field")?;
     let fields = match origin {
         Origin::Mapping { fields } => fields,
         Origin::Code => {
             let source = forecast.source.as_deref().unwrap_or_default();
             let vendor = source.split('/').next().unwrap_or_default();
             let words = format_args!(
-                "{vendor} is read by code: `campanile providers show {vendor}` says how"
+                "{vendor} is read by code; `campanile providers show {vendor}` describes it"
             );
             return terminal.line(words);
         }

@@ -1,4 +1,4 @@
-//! What an operator does, and what goes wrong: mistakes, reloads, and a full disk.
+//! Operation: mistakes in a config, reloads, and a full disk.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::process::Process;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, post};
 
-/// The settings of a source for UCloud that takes every call, and one sink.
+/// Settings with an open source for UCloud and one sink.
 fn settings(source: &str, sink: &str) -> String {
     format!(
         "[providers.ucloud.{source}]\nopen = true\n\
@@ -165,11 +165,14 @@ async fn on_a_full_disk_it_answers_503_and_goes_on_when_there_is_room() {
     let (log, file) = (process.log(), folder.path().join("campanile.db"));
     assert!(
         log.contains(file.to_str().unwrap()),
-        "names the place: {log}"
+        "the log names the file: {log}"
     );
-    assert!(log.contains("Check the disk"), "names the fix: {log}");
+    assert!(
+        log.contains("Check the disk"),
+        "the log names the fix: {log}"
+    );
     let known = alarm(&process, "prod", "before").await;
-    assert_eq!(known.status, 200, "a duplicate needs no room");
+    assert_eq!(known.status, 200, "a duplicate needs no disk space");
     assert_eq!(process.look("/readyz", "").await.status, 503);
     assert_eq!(process.look("/healthz", "").await.status, 200);
     process.limit_files("unlimited");

@@ -235,7 +235,7 @@ fn try_says_where_each_field_came_from() {
     assert_eq!(of("title")["expression"], "item.host ~ ': ' ~ item.info");
     assert_eq!(of("title")["default"], false);
     let shown = attempt(CALL, &["--explain"]);
-    shown.says("where each field came from");
+    shown.says("origin of each field");
     shown.says("body.checks[0].prio");
     assert_eq!(
         attempt(CALL, &["--json"]).json()["explained"],

@@ -1,4 +1,4 @@
-//! The program itself, as an operator starts it: signals, kills, its log, and starting again on the same folder.
+//! Runs the real program as a process: signals, log, and restarts in the same folder.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use crate::standing::{Reply, Wire, request};
 
-/// A test that waits longer has failed.
+/// A test that waits longer fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running `campanile run`. It is killed when it is dropped.
+/// A running `campanile run`. It is killed on drop.
 pub(crate) struct Process {
     pub(crate) public: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -24,12 +24,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts on `campanile.toml` of a folder, and waits until it listens.
+    /// Starts the program with `campanile.toml` of a folder, and waits until it listens.
     pub(crate) async fn start(folder: &Path) -> Self {
         Self::start_after("", folder).await
     }
 
-    /// The same, after the shell did something: `ulimit -n 256;`, `export HTTP_PROXY=...;`.
+    /// Starts the program after a shell command such as `ulimit -n 256;` or `export HTTP_PROXY=...;`.
     pub(crate) async fn start_after(first: &str, folder: &Path) -> Self {
         let mut child = command(first, folder).spawn().unwrap();
         let pid = child.id();
@@ -63,13 +63,13 @@ impl Process {
         assert!(sent.unwrap().success(), "kill -s {name} {pid}");
     }
 
-    /// Ends it as a power switch does.
+    /// Kills the process with SIGKILL.
     pub(crate) async fn kill(&self) {
         self.signal("KILL");
         self.ended().await;
     }
 
-    /// Waits for its end.
+    /// Waits until the process has ended.
     pub(crate) async fn ended(&self) -> ExitStatus {
         let mut ended = self.ended.clone();
         let waited = tokio::time::timeout(PATIENCE, ended.wait_for(Option::is_some)).await;
@@ -77,7 +77,7 @@ impl Process {
         status.unwrap()
     }
 
-    /// Waits until the log holds these words so many times.
+    /// Waits until the log contains these words at least this many times.
     pub(crate) async fn logs_times(&self, words: &str, times: usize) {
         let mut log = self.log.clone();
         let enough = log.wait_for(|log| log.matches(words).count() >= times);
@@ -86,17 +86,17 @@ impl Process {
         assert!(seen, "`{words}` is not logged:\n{}", self.log());
     }
 
-    /// What it logged so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.log.borrow().clone()
     }
 
-    /// What it wrote to its standard output so far.
+    /// The standard output so far.
     pub(crate) fn output(&self) -> String {
         self.output.borrow().clone()
     }
 
-    /// The most memory that it had at once, in bytes. Linux only.
+    /// The peak memory in bytes. Linux only.
     pub(crate) fn memory_peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -104,7 +104,7 @@ impl Process {
         1024 * kib.unwrap().parse::<u64>().unwrap()
     }
 
-    /// No file of the program can grow beyond so many bytes from now on, as on a full disk.
+    /// Limits the size of all files that the program writes, like a full disk.
     pub(crate) fn limit_files(&self, bytes: &str) {
         let (pid, limit) = (self.pid.to_string(), format!("--fsize={bytes}:"));
         let mut prlimit = Command::new("prlimit");
@@ -112,12 +112,12 @@ impl Process {
         assert!(limited.unwrap().success(), "prlimit {limit}");
     }
 
-    /// Sends these bytes to the public listener on a connection of their own.
+    /// Sends these bytes to the public listener on a new connection.
     pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
         Wire::to(self.public).await.send(raw).await
     }
 
-    /// Asks the operators' listener.
+    /// Sends a GET request to the admin listener.
     pub(crate) async fn look(&self, path: &str, head: &str) -> Reply {
         let asked = request("GET", path, &format!("connection: close\r\n{head}"), b"");
         Wire::to(self.admin).await.send(asked).await
@@ -132,7 +132,8 @@ impl Drop for Process {
     }
 }
 
-/// A limit of file size must be an error to the program, not a signal that ends it: the shell has that signal ignored.
+/// The command that starts the program. The shell ignores SIGXFSZ, so that a write beyond the file size limit is an error
+/// and does not end the program.
 fn command(first: &str, folder: &Path) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{first} trap '' XFSZ; exec \"$0\" \"$@\"");
@@ -148,7 +149,7 @@ fn command(first: &str, folder: &Path) -> Command {
     command
 }
 
-/// Collects what is written to a pipe.
+/// Collects the text from a pipe.
 fn follow(pipe: impl Read + Send + 'static) -> watch::Receiver<String> {
     let (collected, seen) = watch::channel(String::new());
     std::thread::spawn(move || {
@@ -163,7 +164,7 @@ fn follow(pipe: impl Read + Send + 'static) -> watch::Receiver<String> {
 }
 
 fn wait(mut child: Child) -> watch::Receiver<Option<ExitStatus>> {
-    let (told, ended) = watch::channel(None);
-    std::thread::spawn(move || told.send_replace(child.wait().ok()));
+    let (sender, ended) = watch::channel(None);
+    std::thread::spawn(move || sender.send_replace(child.wait().ok()));
     ended
 }

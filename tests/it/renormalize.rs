@@ -133,7 +133,7 @@ async fn pages_go_on_where_the_one_before_ended() {
 async fn a_wrong_question_is_answered_with_the_right_one() {
     let gateway = changed(BEFORE).await;
     for (body, says) in [
-        ("{}", "only `source` is needed"),
+        ("{}", "only `source` is required"),
         ("{\"source\":\"probe/z\"}", "the sources are: probe/a"),
         (
             "{\"source\":\"probe/a\",\"limit\":0}",
@@ -141,7 +141,7 @@ async fn a_wrong_question_is_answered_with_the_right_one() {
         ),
         (
             "{\"source\":\"probe/a\",\"before\":\"x\"}",
-            "the `next` of the page before",
+            "the `next` of the previous page",
         ),
     ] {
         let reply = gateway.ask("POST", "/api/v1/renormalize", body).await;

@@ -1,4 +1,4 @@
-//! No secret is ever in a log line, an answer, a metric or the database. Every secret slot of the config holds a canary.
+//! No secret is in a log line, a response, a metric or the database. Each secret setting of the config has a canary value.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{post, request};
 
-/// Stands in every secret, also in the base64 of the signing secret.
+/// Part of each secret, also of the base64 of the signing secret.
 const CANARY: &str = "c4nary";
 const KEY: &str = "c4nary-path-key";
 const SIGNING: &str = "whsec_Yw4naryc4naryc4naryc4naryc4naryA";
@@ -36,7 +36,7 @@ fn settings(folder: &Path, receiver: &str) -> String {
     )
 }
 
-/// The admin listener is the second table of the preamble: its token must stand there.
+/// Writes the config. The first line of the settings is the token: it belongs in `[admin]` of the preamble.
 fn write_config(folder: &Path, settings: &str) {
     let (token, rest) = settings.split_once('\n').unwrap();
     let admin = format!("[admin]\n{token}\n");
@@ -49,7 +49,7 @@ fn basic(user: &str, password: &str) -> String {
     format!("authorization: Basic {both}\r\n")
 }
 
-/// Calls of every kind: believed, refused, broken, conflicting, on every path.
+/// Callbacks of all kinds: accepted, refused, unreadable, conflicting, on all paths.
 fn calls() -> Vec<Vec<u8>> {
     let alarm = json!({"SessionID": "1", "MetricName": "MemUsage", "AlarmTime": 1_470_822_697});
     let alarm = alarm.to_string();
@@ -93,7 +93,7 @@ fn calls() -> Vec<Vec<u8>> {
         "/callback/ucloud/prod/c4nary%2Dpath-key",
         "/callback/ucloud/prod/c4nary-next-key",
     ] {
-        // Some vendors say in the body where they call.
+        // Some vendors write the callback URL into the body.
         let callback = format!("\"MemUsage\",\"Callback\":\"https://x/{KEY}\"");
         let echoed = alarm.replace("\"MemUsage\"", &callback);
         calls.push(post(path, "", echoed.as_bytes()));
@@ -101,7 +101,7 @@ fn calls() -> Vec<Vec<u8>> {
     calls
 }
 
-/// Every page of the operators' listener, and every page that these name.
+/// All pages of the admin listener, and all items that these pages list.
 pub(crate) async fn pages(process: &Process, admin: &str) -> String {
     let mut seen = String::new();
     for head in ["", admin, "Authorization: Bearer c4nary-admin-tokem\r\n"] {

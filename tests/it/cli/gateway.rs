@@ -1,4 +1,4 @@
-//! Commands that talk to a running gateway, against its API as it is documented.
+//! Commands that use a running gateway, against a scripted server with responses in the form of the API.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::peer::{Asked, Peer};
 
 const ID: &str = "0190a3c5-7e1d-7c3a-9f00-0000000000aa";
 
-/// Runs a command against a gateway that gives these answers, and returns what it was asked.
+/// Runs a command against a server with these responses. Returns the requests.
 fn ask(args: &[&str], answers: &[(u16, Value)]) -> (Run, Vec<Asked>) {
     let texts: Vec<(u16, String)> = answers.iter().map(|(c, v)| (*c, v.to_string())).collect();
     let texts: Vec<(u16, &str)> = texts.iter().map(|(c, t)| (*c, t.as_str())).collect();
@@ -62,7 +62,7 @@ fn a_list_asks_with_its_filters_and_the_token_and_shows_a_table() {
     }
     assert!(
         !run.out.contains('\u{1b}'),
-        "no colours where nobody sees them"
+        "no colors if the output is not a terminal"
     );
 }
 
@@ -77,7 +77,7 @@ fn since_takes_a_length_of_time() {
     let now = campanile_model::Clock::machine().now();
     let seconds = now.duration_since(since).as_secs();
     assert!((7_200..7_260).contains(&seconds), "{seconds}");
-    assert_eq!(run.out, "", "nothing to show is no data");
+    assert_eq!(run.out, "", "no data for an empty list");
     run.says("no alerts");
 }
 
@@ -95,7 +95,7 @@ fn a_page_says_how_to_get_the_next_one() {
     let (run, asked) = ask(&args, &[(200, page)]);
     assert!(asked[0].line().contains("severity=critical&before=c-9"));
     run.says("campanile alerts list --severity critical --before c-17");
-    assert!(!run.out.contains("c-17"), "words do not go where data goes");
+    assert!(!run.out.contains("c-17"), "messages go to stderr");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn one_is_dropped_at_once_and_more_only_after_a_yes() {
     let (one, asked) = ask(&["dead", "drop", "17"], &[(200, counted(1, false))]);
     assert_eq!(body(&asked), json!({"ids": [17]}));
     one.says("1 dead letter dropped");
-    // Nobody is there to say yes, and nothing listens: it must not even ask the gateway.
+    // Nobody can confirm, and there is no server: the program must not send a request.
     let many = Run::of(&["dead", "drop", "--all", "--url", "http://127.0.0.1:1"]);
     assert_eq!(many.code, 2);
     many.says("--yes");
@@ -233,6 +233,20 @@ fn one_is_dropped_at_once_and_more_only_after_a_yes() {
     assert_eq!(body(&asked), json!({"all": true, "dry_run": true}));
     sure.says("9 dead letters selected");
     sure.says("9 dead letters dropped");
+}
+
+#[test]
+fn a_number_that_does_not_exist_ends_with_one() {
+    let still = json!({"count": 0, "dry_run": false, "released": 0, "still_unreadable": []});
+    for (list, action, answer) in [
+        ("dead", "retry", counted(0, false)),
+        ("dead", "drop", counted(0, false)),
+        ("quarantine", "retry", still),
+    ] {
+        let (run, _) = ask(&[list, action, "5"], &[(200, answer)]);
+        assert_eq!(run.code, 1, "{list} {action}: {}", run.out);
+        run.says("has this number");
+    }
 }
 
 #[test]
@@ -391,6 +405,6 @@ fn an_answer_that_is_not_the_apis_is_named_as_such() {
     let peer = Peer::answering(&[(404, "<html>not here</html>")]);
     let run = Run::of(&["alerts", "list", "--url", &peer.url]);
     assert_eq!(run.code, 1);
-    run.says("not in the form of Campanile's API");
+    run.says("the response is not from Campanile's API");
     run.says("usually port 8081");
 }

@@ -1,4 +1,4 @@
-//! What an operator types and reads: the real program, run as he runs it.
+//! The real program, run as operators run it.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 
 use peer::free_port;
 
-/// The program with these arguments, and nothing of ours in its environment.
+/// The program with these arguments, without `CAMPANILE` variables in its environment.
 fn campanile(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command.args(args).stdin(Stdio::null());
@@ -26,7 +26,7 @@ fn campanile(args: &[&str]) -> Command {
     command
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(crate) struct Run {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -38,7 +38,7 @@ impl Run {
         Self::from(campanile(args).output().unwrap())
     }
 
-    /// The answer as data.
+    /// The output as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
@@ -110,8 +110,9 @@ fn wrong_usage_ends_with_two_and_names_the_way_out() {
         (&["send", "ucloud"], "--to <URL>"),
         (
             &["dead", "retry"],
-            "give numbers from the list, or --sink, or --all",
+            "give numbers from the list, --sink, or --all",
         ),
+        (&["deliveries", "retry"], "give --sink or --all"),
         (&["dead", "drop", "1", "--all"], "cannot be used with"),
         (
             &["quarantine", "drop", "--all", "--source", "a/b"],
@@ -131,7 +132,7 @@ fn wrong_usage_ends_with_two_and_names_the_way_out() {
         ),
         (
             &["dead", "list", "--url", "127.0.0.1:8081"],
-            "write it like http://127.0.0.1:8081",
+            "write it as in http://127.0.0.1:8081",
         ),
         (
             &["providers", "show", "nosuchvendor"],
@@ -234,8 +235,8 @@ fn an_unreachable_gateway_ends_with_three_and_a_hint() {
     assert_eq!(run.code, 3);
     run.says("cannot reach");
     run.says("Connection refused");
-    run.says("is the gateway running?");
-    assert_eq!(run.out, "", "words do not go where data goes");
+    run.says("check that the gateway is running");
+    assert_eq!(run.out, "", "messages go to stderr");
 }
 
 #[test]
@@ -245,7 +246,7 @@ fn a_reader_who_has_enough_ends_the_program_quietly() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Closed before anything is read, as by `| head -0`.
+    // Closes the pipe before the program writes, like `| head -0`.
     drop(child.stdout.take());
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!((run.code, run.err.as_str()), (0, ""));

@@ -1,4 +1,4 @@
-//! The other end of the line: a small real HTTP server that answers by script and notes what it was asked.
+//! A small real HTTP server with scripted responses. It records the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-/// One request as it came over the wire.
+/// One request as received.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// The first line and the headers, as they came.
+    /// The request line and the headers, as received.
     pub(crate) head: String,
     /// The body.
     pub(crate) body: String,
@@ -21,7 +21,7 @@ impl Asked {
         self.head.lines().next().unwrap()
     }
 
-    /// A header's value; none when it was not sent.
+    /// The value of a header; none if it was not sent.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (n, value) = line.split_once(": ")?;
@@ -30,9 +30,9 @@ impl Asked {
     }
 }
 
-/// A server that gives each of its answers once, in their order.
+/// A server that sends each of its responses once, in order.
 pub(crate) struct Peer {
-    /// Where it listens.
+    /// The address of the server.
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     over: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Listens on a port of its own until all `answers` are given.
+    /// Starts a server on a free port. It ends when all `answers` are sent.
     pub(crate) fn answering(answers: &[(u16, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -73,10 +73,10 @@ impl Peer {
         }
     }
 
-    /// What it was asked by a program that has ended, and over how many connections.
+    /// The requests, and the number of connections. Must be called after the program has ended.
     pub(crate) fn asked(self) -> (Vec<Asked>, usize) {
         self.over.store(true, Ordering::SeqCst);
-        // Wakes a server that still waits; where it has ended there is nobody to wake.
+        // Wakes a server that still waits for a connection. If it has ended, this does nothing.
         let _woken = TcpStream::connect(self.url.trim_start_matches("http://"));
         let connections = self.connections.join().unwrap();
         (self.asked.lock().unwrap().clone(), connections)
@@ -101,7 +101,7 @@ fn serve(
     }
 }
 
-/// One request; none when the connection ended before it.
+/// Reads one request; none if the connection is closed.
 fn read(reader: &mut impl BufRead) -> Option<Asked> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -120,7 +120,7 @@ fn read(reader: &mut impl BufRead) -> Option<Asked> {
     Some(asked)
 }
 
-/// A port where nobody listens.
+/// A port without a listener.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

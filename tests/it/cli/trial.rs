@@ -1,4 +1,4 @@
-//! `campanile check` and `campanile try`: what a config means, found out before anything runs.
+//! `campanile check` and `campanile try`: what a config means, without a running gateway.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ const FIRING: &str = "POST /callback/ucloud/prod/ucloud-path-key HTTP/1.1\n\n\
     {\"SessionID\":\"s-1\",\"Region\":\"hk\",\"ResourceType\":\"uhost\",\"ResourceId\":\"u-1\",\
     \"MetricName\":\"load\",\"AlarmTime\":1700000000,\"RecoveryTime\":0}";
 
-/// Tries a request against a config, both in files of their own.
+/// Runs `try` with a config and a request, each in a file.
 fn attempt(request: &str, more: &[&str]) -> Run {
     attempt_with(CONFIG, request, more)
 }
@@ -89,10 +89,10 @@ fn every_mistake_of_a_config_is_told_at_once() {
     assert_eq!(run.code, 2);
     run.says("serverr");
     run.says("retention_days");
-    let told = Run::of(&["check", "--json", "--config", config]);
-    assert_eq!(told.code, 2);
-    assert_eq!(told.json()["ok"], false);
-    assert!(told.json()["mistakes"].as_array().unwrap().len() >= 2);
+    let json = Run::of(&["check", "--json", "--config", config]);
+    assert_eq!(json.code, 2);
+    assert_eq!(json.json()["ok"], false);
+    assert!(json.json()["mistakes"].as_array().unwrap().len() >= 2);
 }
 
 #[test]
@@ -108,10 +108,10 @@ fn a_sink_that_a_start_would_refuse_is_refused_by_check_too() {
     run.says("error: the sink webhook/chat: body: this does not give JSON for every alert");
     run.says("error: the sink file/kept: path: the folder /nowhere does not exist");
     run.says("2 mistakes");
-    let told = Run::of(&["check", "--json", "--config", config]).json();
-    assert_eq!(told["ok"], false);
-    assert_eq!(told["mistakes"][1]["sink"], "file/kept");
-    assert_eq!(told["mistakes"][0]["setting"], "body");
+    let json = Run::of(&["check", "--json", "--config", config]).json();
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["mistakes"][1]["sink"], "file/kept");
+    assert_eq!(json["mistakes"][0]["setting"], "body");
 }
 
 #[test]

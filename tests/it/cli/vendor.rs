@@ -1,4 +1,4 @@
-//! `campanile send`: the vendor, played against a real listener.
+//! `campanile send` against a real listener.
 
 use std::collections::BTreeSet;
 
@@ -111,7 +111,7 @@ fn nobody_listening_is_said_as_such() {
     let run = Run::of(&["send", "ucloud", "--to", &to]);
     assert_eq!(run.code, 1);
     run.says("Connection refused");
-    run.says("is the gateway running");
+    run.says("check that the gateway is running");
 }
 
 #[test]

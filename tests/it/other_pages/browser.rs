@@ -8,10 +8,10 @@ use super::driver::Browser;
 use super::{TITLE, is_untouched, without_token};
 use crate::receiver::{Play, Receiver};
 
-/// A name that is not the listener's and resolves to this machine.
+/// A name that does not belong to the listener but resolves to this machine.
 const EVIL: &str = "evil.example";
 
-/// All that a page can send to another origin: fetches, a form, a frame.
+/// All requests that a page can send to another origin: fetches, a form, a frame.
 const ATTACK: &str = r#"
 const [target, done] = arguments;
 const act = async (path, how) => {
@@ -48,7 +48,7 @@ const frame = (name, url) => {
 })();
 "#;
 
-/// Answers every request as a server does that takes all pages for its own, with the alert in it.
+/// A server that allows all origins and answers each request with the alert.
 fn open_to_all() -> Play {
     let headers = [
         ("access-control-allow-origin", "*"),
@@ -64,7 +64,7 @@ fn html() -> Play {
     Play::Answer(200, vec![kind], "<body>another page</body>".to_owned())
 }
 
-/// What the page saw, and what its frame shows.
+/// What the page could read, and what its frame shows.
 async fn attack(browser: &Browser, from: &str, target: SocketAddr) -> (Value, String) {
     browser.open(from).await;
     let seen = browser.run(ATTACK, &format!("http://{target}")).await;
@@ -77,7 +77,7 @@ async fn a_page_of_another_origin_can_neither_read_nor_act() {
     let open = Receiver::start([open_to_all()]).await;
     let gateway = without_token(|_| ()).await;
     let browser = Browser::start(EVIL).await;
-    // A page of another site, and one of another port of this machine, which is the same site to a browser.
+    // A page of another site, and a page of another port of this machine, which has the same site for a browser.
     let port = page.address().port();
     for from in [format!("http://{EVIL}:{port}/"), page.url("/")] {
         let (seen, framed) = attack(&browser, &from, gateway.admin).await;
@@ -86,7 +86,7 @@ async fn a_page_of_another_origin_can_neither_read_nor_act() {
         assert!(!framed.contains(TITLE), "{from}: {framed}");
         assert!(is_untouched(&gateway).await, "{from}: {seen}");
     }
-    // The same page does reach a server that is open: what is refused above is refused by the listener.
+    // Control: the same page can read from and write to an open server. So the listener caused the refusals above.
     let (seen, framed) = attack(&browser, &page.url("/"), open.address()).await;
     assert!(seen["read"].as_str().unwrap().contains(TITLE), "{seen}");
     assert_eq!(
@@ -102,7 +102,7 @@ async fn a_page_of_another_origin_can_neither_read_nor_act() {
     assert_eq!((count("/dead/drop"), count("/pause")), (2, 2));
 }
 
-/// DNS rebinding: the page's own name resolves to the listener, so to the browser it is the same origin.
+/// DNS rebinding: the name of the page resolves to the listener, so the browser treats it as the same origin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_is_rebound_to_the_listener_reads_nothing() {
     let open = Receiver::start([open_to_all()]).await;
@@ -117,7 +117,7 @@ async fn a_name_that_is_rebound_to_the_listener_reads_nothing() {
         text.contains("wrong_host") && !text.contains(TITLE),
         "{text}"
     );
-    // And from inside that page, as the script of a rebound page does.
+    // The same from a script in that page.
     let script = "const done = arguments[1]; fetch('/api/v1/sinks/webhook/oncall/pause', \
         { method: 'POST' }).then(answer => done(answer.status));";
     assert_eq!(browser.run(script, "").await, 403);

@@ -1,4 +1,4 @@
-//! Debian's Chromium, driven through chromedriver over HTTP.
+//! Controls the Chromium of Debian through chromedriver.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,10 +8,10 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Starting a browser on a busy machine takes its time.
+/// The timeout of one request. Starting a browser on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// No traffic but that of the pages, and no sandbox, which root does not have.
+/// Only the pages cause traffic. The sandbox is off because it does not work for root.
 const FLAGS: &[&str] = &[
     "--headless",
     "--no-sandbox",
@@ -24,17 +24,17 @@ const FLAGS: &[&str] = &[
     "--disable-dev-shm-usage",
 ];
 
-/// A browser with one window. It ends when it is dropped.
+/// A browser with one window. It ends on drop.
 pub(super) struct Browser {
     driver: Child,
     http: Client,
     base: String,
-    /// The profile: a fresh one for each browser.
+    /// The profile. Each browser has a new one.
     profile: TempDir,
 }
 
 impl Browser {
-    /// Starts a browser that finds these names on this machine.
+    /// Starts a browser that resolves these names to this machine.
     pub(super) async fn start(names: &str) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -62,18 +62,18 @@ impl Browser {
         browser
     }
 
-    /// Goes to a page.
+    /// Opens a page.
     pub(super) async fn open(&self, url: &str) {
         self.call(Method::POST, "/url", &json!({"url": url})).await;
     }
 
-    /// Runs a script in the page, and gives what it hands to its last argument.
+    /// Runs a script in the page. Returns the value that the script passes to its last argument.
     pub(super) async fn run(&self, script: &str, argument: &str) -> Value {
         let call = json!({"script": script, "args": [argument]});
         self.call(Method::POST, "/execute/async", &call).await
     }
 
-    /// What the page, or the frame at this place of it, shows.
+    /// The HTML of the page, or of its frame with this index.
     pub(super) async fn text(&self, frame: Option<u32>) -> String {
         self.call(Method::POST, "/frame", &json!({"id": frame}))
             .await;
@@ -96,7 +96,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Chromedriver ends its browser when it is asked to end; a signal would leave the browser behind.
+        // A DELETE request makes chromedriver end its browser. A signal would leave the browser running.
         let (http, url) = (self.http.clone(), self.base.clone());
         let asked = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread();
@@ -115,7 +115,7 @@ fn client() -> Client {
     client.timeout(PATIENCE).build().unwrap()
 }
 
-/// The port that it chose, from the line in which it says so.
+/// The port of chromedriver, from its output.
 fn port(driver: &mut Child) -> u16 {
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let said = lines.find_map(|line| {
@@ -123,7 +123,7 @@ fn port(driver: &mut Child) -> u16 {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
-    // What it says later must not fill the pipe.
+    // Reads the rest, so that the pipe does not fill up.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     said.expect("chromedriver says its port")
 }

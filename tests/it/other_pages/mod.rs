@@ -1,4 +1,4 @@
-//! The admin listener of an operator without a token is closed to the other web pages that the operator visits.
+//! Without a token, the admin listener refuses requests from other web pages that the operator visits.
 
 mod browser;
 mod driver;
@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::standing::{Reply, SINK, Standing, Wire, config, source};
 
-/// The title of the alert that no other page may see.
+/// The title of the alert that no other page may read.
 const TITLE: &str = "disk";
 
-/// A gateway as it is by default, on loopback and without a token, with one dead letter.
+/// A gateway with the defaults (loopback, no token) and one dead letter.
 async fn without_token(change: impl FnOnce(&mut Config)) -> Standing {
     let mut config = config(vec![source("a")]);
     config.admin.token = None;
@@ -30,7 +30,7 @@ async fn without_token(change: impl FnOnce(&mut Config)) -> Standing {
     gateway
 }
 
-/// Whether the sink is sent to and the dead letter is kept.
+/// Whether the sink is not paused and the dead letter exists.
 async fn is_untouched(gateway: &Standing) -> bool {
     let sinks = gateway.ask("GET", "/api/v1/sinks", "").await.json();
     let dead = gateway.ask("GET", "/api/v1/dead", "").await.json();
@@ -82,7 +82,7 @@ async fn only_names_of_the_listener_are_answered() {
     ] {
         for line in ["GET /api/v1/alerts", "GET /", "GET /metrics", &pause()] {
             let reply = send(gateway.admin, line, head, "").await;
-            // Two hosts, or none, are refused before the listener sees them.
+            // The HTTP server itself refuses a request without `Host`, or with two.
             assert!(matches!(reply.status, 400 | 403), "{line} {head}");
             assert!(!reply.body.contains(TITLE));
         }

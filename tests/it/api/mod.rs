@@ -1,10 +1,11 @@
-//! What operators see and do.
+//! The API for operators.
+
+mod deliveries;
 
 use campanile_store::Verdict;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::gateway::Gateway;
 use crate::moody::Mood;
 use crate::standing::{SINK, Standing, Wire, config, keyed, request, source};
 
@@ -141,7 +142,7 @@ async fn a_wrong_parameter_is_named_with_what_is_allowed() {
         ),
         (
             "alerts?before=x",
-            "`before` is `x`, but must be the `next` of the page before",
+            "`before` is `x`, but must be the `next` of the previous page",
         ),
         (
             "alerts?limit=1&limit=2",
@@ -149,7 +150,7 @@ async fn a_wrong_parameter_is_named_with_what_is_allowed() {
         ),
         (
             "alerts?page=2",
-            "`page` is not a parameter here; the parameters are `source`",
+            "`page` is not a valid parameter; the parameters are `source`",
         ),
         (
             "deliveries?sink=x",
@@ -157,7 +158,7 @@ async fn a_wrong_parameter_is_named_with_what_is_allowed() {
         ),
         (
             "dead?status=firing",
-            "`status` is not a parameter here; the parameters are `sink`, `before`, `limit`",
+            "`status` is not a valid parameter; the parameters are `sink`, `before`, `limit`",
         ),
     ] {
         let reply = gateway.ask("GET", &format!("/api/v1/{path}"), "").await;
@@ -252,22 +253,6 @@ async fn an_alert_is_shown_with_all_that_became_of_it_and_owed_again() {
         .json();
     assert_eq!(field(&list, "alert_id"), [id]);
     assert_eq!(gateway.workers.poked.lock().unwrap().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pending_deliveries_are_attempted_now_when_an_operator_says_so() {
-    let gateway = standing(3).await;
-    let count = |dry_run: bool| json!({"count": 3, "dry_run": dry_run});
-    let sink = json!({"sink": SINK}).to_string();
-    let all = json!({"all": true, "dry_run": true}).to_string();
-    let path = "/api/v1/deliveries/retry";
-    assert_eq!(gateway.ask("POST", path, &all).await.json(), count(true));
-    assert!(gateway.workers.hurried.lock().unwrap().is_empty());
-    assert_eq!(gateway.ask("POST", path, &sink).await.json(), count(false));
-    let hurried = gateway.workers.hurried.lock().unwrap().clone();
-    assert_eq!(hurried, [(1, vec![3, 2, 1])]);
-    let numbers = gateway.ask("POST", path, "{\"ids\":[1]}").await;
-    assert_eq!(numbers.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -370,9 +355,9 @@ async fn quarantine_is_read_again_and_what_is_broken_still_stays() {
         (&still["released"], &still["still_unreadable"][0]["id"]),
         (&json!(0), &json!(1))
     );
-    let mut mended = source("a");
-    mended.user = Some("no".into());
-    gateway.follow(&config(vec![mended])).await;
+    let mut fixed = source("a");
+    fixed.user = Some("no".into());
+    gateway.follow(&config(vec![fixed])).await;
     let by_source = json!({"source": "probe/a"}).to_string();
     let done = gateway
         .ask("POST", "/api/v1/quarantine/retry", &by_source)
@@ -429,67 +414,4 @@ async fn sinks_are_paused_and_resumed_and_sources_counted() {
             .abs()
             < 0.1
     );
-}
-
-/// Alerts that are owed to five sinks, to two and to one, in turn.
-async fn unevenly_owed() -> Gateway {
-    let sinks = |count: usize| {
-        let names = (1..=count).map(|n| format!("\"webhook/s{n}\""));
-        names.collect::<Vec<_>>().join(", ")
-    };
-    let source = "[providers.alertmanager.a]\nopen = true\n".to_owned();
-    // Nobody listens there: all stay pending.
-    let nobody = (1..=5).map(|n| format!("[sinks.webhook.s{n}]\nurl = \"http://127.0.0.1:9\"\n"));
-    let routes = [("five", 5), ("two", 2), ("one", 1)].map(|(title, count)| {
-        let sinks = sinks(count);
-        format!("[[routes]]\nwhen = \"title == '{title}'\"\nsinks = [{sinks}]\n")
-    });
-    let settings: String = [source].into_iter().chain(nobody).chain(routes).collect();
-    let gateway = Gateway::start(&settings).await;
-    let alerts = ["one", "five", "five", "two", "one", "five", "two", "five"];
-    let alerts = alerts.iter().enumerate().map(|(n, title)| {
-        json!({"status": "firing", "labels": {"alertname": title, "n": n.to_string()},
-               "fingerprint": format!("{n:016x}"), "startsAt": "2026-01-01T00:00:00Z"})
-    });
-    let alerts: Vec<Value> = alerts.collect();
-    let body = json!({"version": "4", "status": "firing", "groupKey": "g", "alerts": alerts});
-    assert_eq!(
-        gateway.post("/callback/alertmanager/a", &body).await.status,
-        200
-    );
-    gateway.deliver_everything().await;
-    gateway
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_of_deliveries_hold_each_delivery_once_however_they_are_cut() {
-    let gateway = unevenly_owed().await;
-    let pair = |item: &Value| format!("{} {}", item["alert_id"], item["sink"]);
-    let whole = gateway.ask("/api/v1/deliveries?limit=500").await;
-    let whole: Vec<String> = whole["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(pair)
-        .collect();
-    assert_eq!(whole.len(), 26, "{whole:?}");
-    for limit in 1..=27 {
-        let mut got = Vec::new();
-        let mut next = Value::Null;
-        loop {
-            let before = next
-                .as_str()
-                .map_or(String::new(), |next| format!("&before={next}"));
-            let page = gateway
-                .ask(&format!("/api/v1/deliveries?limit={limit}{before}"))
-                .await;
-            got.extend(page["items"].as_array().unwrap().iter().map(pair));
-            next = page["next"].clone();
-            if next.is_null() {
-                break;
-            }
-        }
-        assert_eq!(got, whole, "pages of {limit}");
-    }
-    gateway.stop().await;
 }
