@@ -6,7 +6,7 @@
 //! times. It prints two times: from the answer to the sink (negative when the alert was at the sink before the answer),
 //! and from the first byte of the callback to the sink.
 //!
-//! Environment variables: `SAMPLES` idle (30, so many seconds), `ROUNDS` busy (5), `SECONDS` each (5), `RATE` (1000).
+//! Environment variables: `SAMPLES` idle (30, one per second), `ROUNDS` busy (5), `SECONDS` each (5), `RATE` (1000).
 
 mod support;
 

@@ -1,7 +1,7 @@
-//! Filters of the engine that fail on an absent value, made to give an absent value.
+//! Makes filters of the engine that fail on an absent value return an absent value.
 //!
-//! An expression tries one place after the other: `body.a|first or body.b`. A filter that fails on what is absent or empty
-//! would end the whole expression there.
+//! An expression tries several places in order: `body.a|first or body.b`. A filter that fails on an absent or empty value
+//! would end the whole expression at the first place.
 
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, filters};
@@ -48,8 +48,8 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     replaced!(env: abs, first, float, int, items, last, length, round, split, title);
 }
 
-/// Whether the filter `name` gives nothing for these arguments. For filters that fail on it, an empty text becomes an absent
-/// value.
+/// Whether the filter `name` returns an absent value for these arguments. Turns an empty text into an absent value for filters
+/// that fail on it.
 pub(crate) fn comes_out(name: &str, args: &mut [Value]) -> bool {
     let Some(value) = args.first_mut() else {
         return false;

@@ -9,7 +9,7 @@ use super::{FIELD_FUEL, FUEL, absent, filters, meter};
 /// How deep blocks, macros and calls may nest.
 const RECURSION_MAX: usize = 64;
 
-/// Filters that can make much out of little. An expression of a mapping weighs what they make.
+/// Filters whose result can be much larger than their input. An expression of a mapping counts the size of their results.
 ///
 /// The others make at most some times their value, and one expression has only so many of them. They run for each field
 /// of each callback, so weighing them too would make reading slower.
@@ -30,7 +30,7 @@ const MULTIPLYING: &[&str] = &[
     "zip",
 ];
 
-/// The engine of conditions, templates and success expressions. It weighs every value.
+/// The engine of conditions, templates and success expressions. It counts the size of every value.
 pub(crate) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = engine(FUEL);
     // Gives errors their place. Costs only when something fails.

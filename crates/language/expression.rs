@@ -14,12 +14,12 @@ use super::{Mistake, known};
 
 /// An expression of a mapping.
 ///
-/// Most expressions only name a place, such as `item.labels.severity`. Those are walked without the Jinja machine, which
-/// is what makes a mapping about as fast as an adapter written by hand.
+/// Most expressions only name a place, such as `item.labels.severity`. Those are read without running Jinja, so a mapping is
+/// about as fast as an adapter in code.
 pub struct Expression {
     /// As it was written, without its `?`.
     pub source: String,
-    /// It ends with `?`: what it names may be absent, empty or unreadable.
+    /// It ends with `?`: its value may be absent, empty or unreadable.
     pub optional: bool,
     /// What it names.
     pub names: Names,
@@ -48,7 +48,7 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// What is wrong, and the nearest valid word.
+    /// The problem, and the nearest valid word.
     pub fn compile(written: &str, scope: Scope) -> Result<Self, String> {
         let trimmed = written.trim();
         let (source, optional) = match trimmed.strip_suffix('?') {
@@ -173,7 +173,7 @@ fn step(source: &str) -> Option<(Step, &str)> {
     if let Some(after) = source.strip_prefix('.') {
         let (key, rest) = word(after);
         let named = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        // What is followed by `(` is a method, which is the engine's to call.
+        // A name before `(` is a method. Only the engine can call it.
         return (named && !rest.starts_with('(')).then(|| (Step::Key(key.to_owned()), rest));
     }
     let (inner, rest) = source.strip_prefix('[')?.split_once(']')?;
@@ -196,7 +196,7 @@ fn walk(root: Value, steps: &[Step]) -> Value {
     })
 }
 
-/// The first place that `source` names, such as `body.a.b`, and nothing that stands in a string.
+/// The first place that `source` names, such as `body.a.b`. Text in strings is ignored.
 fn first_path(source: &str) -> Option<&str> {
     let mut rest = source;
     let mut quote = None;

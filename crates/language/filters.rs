@@ -83,7 +83,7 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// What `value` says of time, read in `zone` where it names none.
+/// The time in `value`, read in `zone` when it names no zone.
 #[must_use]
 pub fn moment(value: &Value, zone: &TimeZone) -> Moment {
     match value.kind() {
@@ -123,7 +123,7 @@ fn fault(message: String) -> Error {
 
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "the engine hands keyword arguments over by value"
+    reason = "the engine passes keyword arguments by value"
 )]
 fn time(
     state: &State<'_, '_>,
@@ -172,7 +172,7 @@ fn unix(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     }
 }
 
-/// The beginning of the span of `length` in which a time lies: equal for times that are near each other.
+/// The start of the span of `length` that contains a time. Times that are close together give the same start.
 fn bucket(state: &State<'_, '_>, value: &Value, length: &str) -> Result<Value, Error> {
     let length = duration::seconds(length)
         .filter(|length| *length >= 1.0)
@@ -371,7 +371,7 @@ fn tagmap(value: &Value, key: Option<&str>, named: Option<&str>) -> Value {
     Value::from_pairs(pairs)
 }
 
-/// `type`, `id` and `name` of what is broken, by labels in the style of Prometheus.
+/// `type`, `id` and `name` of the broken object, by labels in the style of Prometheus.
 fn resource(labels: &Value) -> Value {
     let found = broken(|name| text(&labels.get_attr(name).ok()?));
     found.map_or(Value::UNDEFINED, |found| {

@@ -13,7 +13,7 @@
 //! - [`meter`] counts it in the filters, and refuses values that are too large;
 //! - [`guard`] adds such a filter to the operands of operators, because the engine has no hook for operators.
 //!
-//! All that a run weighs counts against [`WORK_BYTES_MAX`], so that it bounds time as well.
+//! The total of a run counts against [`WORK_BYTES_MAX`], so the limit bounds time as well.
 
 mod absent;
 pub mod duration;
@@ -44,20 +44,20 @@ pub use expression::Expression;
 pub use nearest::nearest;
 pub use sample::alerts as sample_alerts;
 
-/// Bytes that one run may weigh, all its values together: sixty times the longest output.
+/// Bytes of all values that one run may create: 64 times the longest output.
 pub const WORK_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Items, blanks or digits that a filter or `range` may be asked for by number.
+/// The largest count argument of a filter or of `range`: items, blanks or digits.
 pub const COUNT_MAX: usize = 1000;
-/// How deep lists and maps may stand in each other.
+/// How deep lists and maps may nest.
 pub const DEPTH_MAX: usize = 64;
 /// Steps that one run of a condition or template may take: a thousand times what a sensible template needs.
 pub const FUEL: u64 = 100_000;
 /// Steps that one expression of a mapping may take. The longest of the catalogue takes some hundred.
 pub const FIELD_FUEL: u64 = 20_000;
-/// Bytes that one run may give.
+/// Bytes that one run may write.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
-/// What is wrong with an expression or template, and where in its text.
+/// An error in an expression or template, with its place in the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
@@ -65,7 +65,7 @@ pub struct Mistake {
     pub line: usize,
     /// The column in that line, in characters, from 1.
     pub column: usize,
-    /// What is wrong, what was expected, the nearest valid word.
+    /// The problem, what was expected, and the nearest valid word.
     pub message: String,
 }
 
@@ -92,7 +92,7 @@ impl Mistake {
     }
 }
 
-/// A run that failed. It names the kind of fault and minijinja's detail, never a value of the alert's.
+/// A failed run. It names the kind of error and minijinja's detail, never a value of the alert.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failed(String);
@@ -102,10 +102,10 @@ impl From<&Error> for Failed {
         let kind = error.kind();
         Self(match (kind, error.detail()) {
             (ErrorKind::OutOfFuel, _) => format!(
-                "it takes more than {FUEL} steps (fewer where a long text is repeated): loop over less"
+                "it takes more than {FUEL} steps (fewer when a long text is repeated): loop over fewer items"
             ),
             (ErrorKind::WriteFailure, _) => {
-                format!("it gives more than {OUTPUT_BYTES_MAX} bytes")
+                format!("it writes more than {OUTPUT_BYTES_MAX} bytes: write less")
             }
             (_, Some(detail)) => format!("{kind}: {detail}"),
             (_, None) => kind.to_string(),
@@ -113,17 +113,17 @@ impl From<&Error> for Failed {
     }
 }
 
-/// What expressions see of an alert. Cheap to clone; build it once for all routes.
+/// The values of an alert that expressions can use. Cheap to clone; build it once for all routes.
 #[derive(Clone, Debug)]
 pub struct Facts(Value);
 
 impl Facts {
-    /// The alert's fields, at the top level, by the names of its JSON.
+    /// The fields of the alert, at the top level, with their JSON names.
     pub fn of(alert: &Alert) -> Self {
         Self(Value::from(Serde(alert)))
     }
 
-    /// The alert's fields, the whole alert under `alert`, and what is known of the delivery.
+    /// The fields of the alert, the whole alert as `alert`, and the fields of the delivery.
     pub fn of_delivery(alert: &Alert, delivery_id: &str, attempt: u32, redriven: bool) -> Self {
         let fields = Value::from(Serde(alert));
         let delivery = minijinja::context! {
@@ -145,7 +145,7 @@ impl Facts {
 pub struct Condition(minijinja::Expression<'static, 'static>);
 
 impl Condition {
-    /// Compiles and checks it: syntax, names, levels, and that it gives true or false for alerts of every shape.
+    /// Compiles and checks it: syntax, names, severities, and that it gives true or false for the sample alerts.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
         let (expression, guarded) = expression(text, scope::ROUTE)?;
         words::check(text)?;
@@ -159,7 +159,7 @@ impl Condition {
     fn try_on(&self, text: &str, guarded: &Guarded, facts: &Facts) -> Result<(), Mistake> {
         let value = self.0.eval(facts.0.clone());
         let value = value.map_err(|error| Mistake::of(text, guarded, &error))?;
-        // An absent label on its own is false, as people mean it.
+        // An absent label alone is false, as users expect.
         if matches!(value.kind(), ValueKind::Bool | ValueKind::Undefined) {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl Condition {
         Err(Mistake::at(text, 0, message))
     }
 
-    /// Whether it holds. Fails when it runs out of fuel or gives neither true nor false.
+    /// Whether it is true. Fails when it takes too many steps, or gives neither true nor false.
     pub fn holds(&self, facts: &Facts) -> Result<bool, Failed> {
         let value = self.0.eval(facts.0.clone()).map_err(|e| Failed::from(&e))?;
         match value.kind() {
@@ -181,15 +181,15 @@ impl Condition {
     }
 }
 
-/// A text with expressions in it: `{"text": {{ title|tojson }}}`.
+/// A text with expressions: `{"text": {{ title|tojson }}}`.
 #[derive(Debug)]
 pub struct Template(Environment<'static>);
 
-/// The name of the only template in its engine.
+/// The name of the single template in its engine.
 const NAME: &str = "template";
 
 impl Template {
-    /// Compiles and checks it: syntax, names, and that it renders for alerts of every shape.
+    /// Compiles and checks it: syntax, names, and that it renders for the sample alerts.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
         Self::compile_with(text, &serde_json::Map::new())
     }
@@ -222,7 +222,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The text for these facts.
+    /// Renders the text for these facts.
     pub fn render(&self, facts: &Facts) -> Result<String, Failed> {
         self.run(facts).map_err(|error| Failed::from(&error))
     }
@@ -236,7 +236,7 @@ impl Template {
     }
 }
 
-/// Takes bytes up to the cap, then refuses.
+/// A writer that refuses bytes after the limit.
 struct Capped(Vec<u8>);
 
 impl io::Write for Capped {
@@ -253,19 +253,19 @@ impl io::Write for Capped {
     }
 }
 
-/// The success word of a receiver: an expression over `status` and `body`, such as `body.errcode == 0`.
+/// The success expression of a receiver, over `status` and `body`, such as `body.errcode == 0`.
 #[derive(Debug)]
 pub struct Success(minijinja::Expression<'static, 'static>);
 
 impl Success {
-    /// Compiles it. Only `status` and `body` may be named; what the body holds is the receiver's.
+    /// Compiles it. It can use only `status` and `body`; the content of the body is not checked.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
         let (expression, _) = expression(text, scope::SUCCESS)?;
         Ok(Self(expression))
     }
 
-    /// Whether the answer is a success. `body` is read as JSON, else taken as text; an answer on which the expression
-    /// fails, or gives anything but true, is none.
+    /// Whether the response is a success. `body` is read as JSON, otherwise as text. The response is not a success when the
+    /// expression fails or gives any other value than true.
     pub fn holds(&self, status: u16, body: &[u8]) -> bool {
         let text = || String::from_utf8_lossy(body).trim().into();
         let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_else(|_| text());

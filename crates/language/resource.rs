@@ -1,7 +1,7 @@
-//! What is broken, by the labels of an alert in the style of Prometheus.
+//! Finds the broken object in the labels of an alert in the style of Prometheus.
 //!
 //! The label `instance` is the address that was scraped. For an alert about a pod this is often an exporter such as
-//! kube-state-metrics, so the labels are asked from the most specific object to the least specific one.
+//! kube-state-metrics, so the labels are read from the most specific object to the least specific one.
 
 /// Kinds of objects, each with the labels that name one, from the most to the least specific. A label with `exported_`
 /// before it is asked first: Prometheus renames the object's label so where the exporter has the same one.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{ENGINE, Mistake, nearest};
 
-/// What may follow a name and a dot.
+/// The names that may follow a name and a dot.
 #[derive(Clone, Copy, Debug)]
 pub enum Parts {
     /// Nothing: it is a text or a number.
@@ -35,7 +35,7 @@ const RAW: Part = || {
     ])
 };
 
-/// What a route can ask. Not `id`: an alert has none before it is stored.
+/// What a route can use. `id` is not included: an alert has no id before it is stored.
 pub const ROUTE: Scope = &[
     ("source", TEXT),
     ("message_id", TEXT),
@@ -163,9 +163,9 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     let part = rest.split('.').next().unwrap_or_default();
     match parts() {
         _ if part.is_empty() => None,
-        // Labels are texts; deeper than that there is nothing.
+        // The value of a label is a text without parts.
         Parts::Any if name == "labels" && rest.contains('.') => Some(format!(
-            "`labels.{part}` is a text and has no parts: a label with a dot is written `labels['{rest}']`"
+            "`labels.{part}` is a text and has no parts: write a label with a dot as `labels['{rest}']`"
         )),
         Parts::Any => None,
         Parts::None => Some(format!("`{name}` is one value and has no part `{part}`")),
@@ -177,7 +177,7 @@ fn fault(path: &str, scope: Scope) -> Option<String> {
     }
 }
 
-/// `: did you mean ...?` with the nearest word, or all of them where none is near.
+/// `: did you mean ...?` with the nearest word, or all words when none is near.
 pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(word, known.clone()) {
         Some(candidate) => format!(": did you mean `{candidate}`?"),
@@ -185,7 +185,7 @@ pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone)
     }
 }
 
-/// The byte of the text at which the path is a word of its own. The parser reports names without their places.
+/// The byte of the text where the path is a whole word. The parser reports names without their places.
 fn place(text: &str, path: &str) -> usize {
     let name = path.split('.').next().unwrap_or(path);
     let whole = |needle: &str| {

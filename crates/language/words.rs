@@ -1,4 +1,5 @@
-//! Words that are compared with `severity` and `status`: one that does not exist would silently match nothing.
+//! Checks the words that an expression compares with `severity` and `status`. A word that does not exist would silently match
+//! nothing.
 
 use std::str::FromStr;
 
@@ -37,7 +38,7 @@ fn check_field<W: FromStr<Err = UnknownWord>>(text: &str, field: &str) -> Result
     Ok(())
 }
 
-/// The literal words that stand after `==`, `!=`, `in [` or `not in [`.
+/// The literal words after `==`, `!=`, `in [` or `not in [`.
 fn compared(rest: &str) -> Vec<&str> {
     if let Some(value) = rest.strip_prefix("==").or_else(|| rest.strip_prefix("!=")) {
         return literal(value.trim_start()).into_iter().collect();

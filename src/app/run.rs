@@ -63,7 +63,7 @@ async fn serve(
         }
     }
     tracing::info!(
-        "the gateway is stopping: it accepts no more callbacks and ends the work in progress"
+        "the gateway is stopping: it accepts no more callbacks and finishes the work in progress"
     );
     app.stop().await;
     tracing::info!("the gateway has stopped");

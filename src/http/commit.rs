@@ -105,12 +105,12 @@ pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended,
     let Ok(done) = done else {
         tracing::warn!(
             within_s = ANSWER_WITHIN.as_secs(),
-            "a commit takes too long; the vendor is asked to send the callback again"
+            "a commit takes too long; the gateway asks the vendor to send the callback again"
         );
         return Err(Reason::Late);
     };
     committing.0 = None;
-    done.inspect_err(|e| tracing::debug!(error = %e, "a callback was not committed"))
+    done.inspect_err(|e| tracing::debug!(error = %e, "the store did not commit a callback; the gateway asks the vendor to send it again"))
         .map_err(|e| reason(&e))
 }
 
@@ -125,7 +125,7 @@ pub(super) fn reason(error: &Error) -> Reason {
 
 type Append = Pin<Box<dyn Future<Output = Result<(Appended, SinksOf), Error>> + Send>>;
 
-/// A commit that continues in a task of its own when it is dropped: the vendor closed the connection, or the time limit
+/// A commit that continues in its own task when it is dropped: the vendor closed the connection, or the time limit
 /// passed. The workers must be woken in these cases too.
 struct Committing(Option<Append>);
 

@@ -68,23 +68,24 @@ pub(crate) fn install() {
         // SAFETY: a null name asks for the default, which `find` initializes SQLite for.
         let system = unsafe { ffi::sqlite3_vfs_find(std::ptr::null()) };
         assert!(!system.is_null(), "SQLite has no default VFS");
-        // SAFETY: the default VFS is a valid struct for the life of the process; it is plain data and copied. What is not
-        // replaced in the copy are functions of the system's VFS, which read `pAppData` and `mxPathname`: both stay.
+        // SAFETY: the default VFS is a valid struct for the life of the process; it is plain data and is copied. The
+        // functions that the copy does not replace read `pAppData` and `mxPathname` of the system's VFS: both stay
+        // unchanged.
         let mut ours = unsafe { *system };
         ours.zName = c"faultfs".as_ptr();
         ours.pNext = null_mut();
         ours.szOsFile += c_int::try_from(HEAD).unwrap_or(64);
         ours.xOpen = Some(open);
         ours.xDelete = Some(delete);
-        // SAFETY: the struct is leaked, so that it is there as long as SQLite is.
+        // SAFETY: the struct is leaked, so it exists for the life of the process.
         let code = unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(ours)), 1) };
         assert_eq!(code, ffi::SQLITE_OK, "SQLite did not register the shim");
         System(system)
     });
 }
 
-/// The system's VFS, which is there since before the shim was registered. SQLite may call us before `install` has
-/// returned on another thread; waiting for it is what `get_or_init` does.
+/// The system's VFS, which was found before the shim was registered. SQLite may call the shim before `install` has
+/// returned on another thread. `get_or_init` waits for it.
 fn system() -> *mut sqlite3_vfs {
     SYSTEM.wait().0
 }
@@ -97,7 +98,7 @@ unsafe fn path<'a>(name: *const c_char) -> Option<&'a Path> {
     if name.is_null() {
         return None;
     }
-    // SAFETY: by the caller's word.
+    // SAFETY: the caller promises it.
     let name = unsafe { CStr::from_ptr(name) };
     Some(Path::new(OsStr::from_bytes(name.to_bytes())))
 }
@@ -116,7 +117,7 @@ unsafe extern "C" fn open(
         // SAFETY: SQLite's own arguments; the memory at `file` is larger than the system's VFS needs.
         return unsafe { system_open(name, file, flags, out) };
     };
-    // SAFETY: the memory at `file` is as large as `szOsFile` says; null methods say that nothing is to be closed.
+    // SAFETY: the memory at `file` has the size of `szOsFile`; null methods mean that SQLite must not close the file.
     unsafe { (*file).pMethods = std::ptr::null() };
     if disk.judge(Operation::Open).is_some() {
         return ffi::SQLITE_CANTOPEN;
@@ -125,7 +126,7 @@ unsafe extern "C" fn open(
     let existing = (!disk.knows(path))
         .then(|| std::fs::read(path).ok())
         .flatten();
-    // SAFETY: the system's file lies behind our head, inside of what `szOsFile` asked for.
+    // SAFETY: the system's file is after the head, inside the memory of size `szOsFile`.
     let real = unsafe { file.byte_add(HEAD) };
     // SAFETY: as above.
     let code = unsafe { system_open(name, real, flags, out) };
@@ -155,7 +156,7 @@ unsafe fn system_open(
 ) -> c_int {
     // SAFETY: the system's VFS is valid for the life of the process.
     match unsafe { (*system()).xOpen } {
-        // SAFETY: by the caller's word.
+        // SAFETY: the caller promises it.
         Some(open) => unsafe { open(system(), name, file, flags, out) },
         None => ffi::SQLITE_CANTOPEN,
     }

@@ -102,7 +102,7 @@ pub(crate) fn jiankong(post: bool, step: Step) -> Vec<u8> {
     request("GET", &target, "", b"")
 }
 
-/// A callback as it goes over the wire.
+/// The bytes of a callback on the wire.
 pub(crate) fn raw(call: &Callback) -> Vec<u8> {
     let framing = [
         "content-length",
