@@ -1,5 +1,7 @@
 //! What a provider says of itself: constants, for pages, `campanile providers`, the config and the listener.
 
+use campanile_settings::Setting;
+
 /// Everything about a vendor that does not depend on a request.
 #[derive(Clone, Debug)]
 pub struct About {
@@ -14,7 +16,8 @@ pub struct About {
     pub methods: Vec<&'static str>,
     /// Paths of the protocol's own, next to the callback's address.
     pub routes: Vec<Route>,
-    /// Settings of a source that only this provider knows.
+    /// Settings of a source that only this provider knows. It reads them from [`crate::Source::own`]; secrets are in
+    /// [`crate::Source::tokens`].
     pub settings: Vec<Setting>,
     /// How the vendor proves its identity, in a few words, such as `MD5 token` or `path key`.
     pub proof: String,
@@ -56,33 +59,5 @@ pub struct Route {
     /// The HTTP methods that are served there.
     pub methods: &'static [&'static str],
     /// One sentence for the operator: what a request to it does.
-    pub doc: &'static str,
-}
-
-/// What a setting of a source may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingKind {
-    /// A secret, or a list of secrets while one is being rotated. Goes to [`Source::tokens`].
-    Token,
-    /// Text. Goes to [`Source::user`].
-    User,
-    /// A list of texts. Goes to [`Source::topics`].
-    Topics,
-    /// Text. Goes to [`Source::tenant`].
-    Tenant,
-    /// A list of texts. Goes to [`Source::audiences`].
-    Audience,
-    /// `true` or `false`. Goes to [`Source::demo_paths`].
-    DemoPaths,
-}
-
-/// A setting of a source that only its provider knows.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// The word in the config.
-    pub name: &'static str,
-    /// What it may hold, and where the value goes.
-    pub kind: SettingKind,
-    /// One or two sentences for the operator.
     pub doc: &'static str,
 }

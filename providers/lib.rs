@@ -21,7 +21,7 @@ pub mod trust;
 
 use std::sync::{Arc, LazyLock};
 
-pub use about::{About, Route, Setting, SettingKind};
+pub use about::{About, Route};
 pub use answer::{Answer, Outcome};
 pub use kinds::ucloud::demo_list;
 pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};

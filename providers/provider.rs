@@ -56,6 +56,11 @@ pub trait Provider: Player + Send + Sync {
     /// What must hold for the sender to be believed, as data. [`crate::verify`] looks whether it does.
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a>;
 
+    /// Whether the operator has set anything that the vendor's own proof is made with.
+    fn is_proof_set(&self, source: &Source) -> bool {
+        !source.tokens.is_empty()
+    }
+
     /// What the callback says.
     fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault>;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use campanile_model::{Secret, Severity};
+use campanile_settings::{Value, Values};
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
@@ -17,10 +18,9 @@ pub struct Source {
     pub open: bool,
     /// Secrets that may stand as the last segment of the path; any one does. Two while one is being rotated.
     pub keys: Vec<Secret>,
-    /// Secrets of the vendor's own proof (a callback token, an HMAC secret, a password); any one does.
+    /// Secrets of the vendor's own proof (a callback token, an HMAC secret, a password): every own setting that holds
+    /// secrets. Any one of them is enough.
     pub tokens: Vec<Secret>,
-    /// The user name that goes with `tokens` in HTTP Basic, or another public half of a proof.
-    pub user: Option<String>,
     /// Address ranges to which the caller must belong; empty means any.
     pub allow_from: Vec<IpNet>,
     /// Common names of client certificates, one of which the caller must have shown; empty means any caller.
@@ -33,21 +33,23 @@ pub struct Source {
     pub time_zone: Option<TimeZone>,
     /// Labels added to each alert of this source.
     pub labels: BTreeMap<String, String>,
-    /// The vendor's topics that are believed, where its messages come by topics.
-    pub topics: Vec<String>,
-    /// The tenant whose identity provider issues the vendor's tokens.
-    pub tenant: Option<String>,
-    /// For whom the vendor's tokens may be issued; any one does.
-    pub audiences: Vec<String>,
-    /// Also answer on the paths of UCloud's demo server.
-    pub demo_paths: bool,
+    /// The settings that only its provider knows, less the secrets. The provider that declares them reads them.
+    pub own: Values,
 }
 
 impl Source {
-    /// Whether the operator has set anything of what the vendor's own proof is made with.
-    pub fn asks_for_vendors_proof(&self) -> bool {
-        let is_issued = self.tenant.is_some() || !self.audiences.is_empty();
-        !self.tokens.is_empty() || !self.topics.is_empty() || is_issued
+    /// The same source with this value of one of its provider's own settings.
+    #[must_use]
+    pub fn with(mut self, setting: &str, value: impl Into<Value>) -> Self {
+        self.own = self.own.with(setting, value);
+        self
+    }
+
+    /// The same source, in which one of its provider's own settings is not set.
+    #[must_use]
+    pub fn without(mut self, setting: &str) -> Self {
+        self.own = self.own.only(|name| name != setting);
+        self
     }
 
     /// The path that the vendor calls, with `<key>` in place of the key, which is a secret.
@@ -58,7 +60,7 @@ impl Source {
     /// Every path on which the source answers.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.callback_path()];
-        if self.demo_paths {
+        if self.own.flag("demo_paths") {
             let key = self.key_segment();
             paths.extend([format!("/add{key}"), format!("/get{key}")]);
         }
@@ -75,7 +77,7 @@ impl Source {
         if !self.open && !self.keys.is_empty() {
             parts.push("path key");
         }
-        if !self.open && self.asks_for_vendors_proof() {
+        if !self.open && provider.is_proof_set(self) {
             parts.push(provider.about().proof.as_str());
         }
         if !self.allow_from.is_empty() {

@@ -1,4 +1,4 @@
-//! Refuses filters and tests that do not exist. The engine finds them only when a run comes to them.
+//! Refuses filters and tests that do not exist. The engine finds such a word only when a run reaches it.
 
 use super::scope::hint;
 use super::{Mistake, filters};
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::engine::{ENGINE, FIELDS};
 
-    /// The engine reports a filter or test that it does not have by a kind of its own.
+    /// The engine reports an unknown filter or test with its own kind of error.
     #[test]
     fn every_known_filter_and_test_exists_in_both_engines() {
         let filters = [FILTERS, filters::OWN].concat().into_iter();

@@ -1,4 +1,4 @@
-//! The names that an expression of a mapping uses, as a small set: only these parts of a callback are read.
+//! The names that an expression of a mapping uses, as a set of bits. Only these parts of a callback are read.
 
 /// Every name of a mapping. [`super::scope`] says which of them a place allows.
 pub const ALL: &[&str] = &[
@@ -25,13 +25,13 @@ impl Names {
         alone.0 != 0 && self.0 & alone.0 == alone.0
     }
 
-    /// Both sets.
+    /// The union of both sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// `name` alone, if it is in the set.
+    /// Only `name`, if it is in the set.
     #[must_use]
     pub fn only(self, name: &str) -> Self {
         let alone = Self::default().with(name);

@@ -109,6 +109,41 @@ impl Values {
         self.0.get(name).and_then(T::from_value)
     }
 
+    /// The text of a setting, where it has one.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The list of texts of a setting; empty where it has none.
+    pub fn texts(&self, name: &str) -> &[String] {
+        match self.0.get(name) {
+            Some(Value::Texts(texts)) => texts,
+            _ => &[],
+        }
+    }
+
+    /// Whether a setting is switched on.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.0.get(name), Some(Value::Flag(true)))
+    }
+
+    /// The same values with one more or another one.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.set(name, value.into());
+        self
+    }
+
+    /// The same values less those of other settings.
+    #[must_use]
+    pub fn only(mut self, keeps: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|name, _| keeps(name));
+        self
+    }
+
     /// The settings that have a value.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -128,6 +163,12 @@ macro_rules! from_value {
                     Value::$variant(value) => Some(value.clone()),
                     _ => None,
                 }
+            }
+        }
+
+        impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$variant(value)
             }
         }
     )*};
@@ -154,6 +195,12 @@ from_value!(
     Headers => Vec<(String, Secret)>,
     Tls => TlsFiles,
 );
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
 
 /// Smaller whole numbers; the table of settings bounds them.
 macro_rules! from_whole {

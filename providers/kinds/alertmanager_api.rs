@@ -53,7 +53,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::about::{About, Route, Setting, SettingKind};
+use crate::about::{About, Route};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::table::Table;
@@ -67,6 +67,7 @@ use campanile_language::resource::broken;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Fingerprint, Link, Report, Severity, Status};
+use campanile_settings::{Type, optional};
 
 /// The provider.
 #[derive(Debug)]
@@ -82,16 +83,18 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
         doc: "Accepts alerts as the API of Alertmanager does.",
     }],
     settings: vec![
-        Setting {
-            name: "token",
-            kind: SettingKind::Token,
-            doc: "The Bearer token, or the password of HTTP Basic. During rotation: a list of the old and the new one.",
-        },
-        Setting {
-            name: "user",
-            kind: SettingKind::User,
-            doc: "The user name of HTTP Basic. Default: any user name.",
-        },
+        optional(
+            "token",
+            Type::Secrets,
+            r#"{ env = "SOURCE_TOKEN" }"#,
+            "The Bearer token, or the password of HTTP Basic. During rotation: a list of the old and the new one.",
+        ),
+        optional(
+            "user",
+            Type::Text,
+            r#""campanile""#,
+            "The user name of HTTP Basic. Default: any user name.",
+        ),
     ],
     proof: "bearer token or basic or path key".into(),
     message_id: "labels + startsAt + status".into(),

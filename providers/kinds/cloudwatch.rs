@@ -36,12 +36,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::about::{About, Setting, SettingKind};
+use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::number;
 use crate::parse::time;
-use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
+use crate::parse::topic::{self, Envelope, Object, https_host, is_region, object, text};
 use crate::provider::Provider;
 use crate::reading::Reading;
 use crate::source::Source;
@@ -51,6 +51,7 @@ use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::body;
 use campanile_model::{Fingerprint, Report, Status};
+use campanile_settings::{Type, optional};
 
 /// The provider.
 #[derive(Debug)]
@@ -60,11 +61,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     name: NAME.into(),
     title: "AWS CloudWatch by SNS".into(),
     doc: page(include_str!("cloudwatch.rs")),
-    settings: vec![Setting {
-        name: "topics",
-        kind: SettingKind::Topics,
-        doc: "The topics whose messages are accepted and whose subscriptions are confirmed, by their ARN.",
-    }],
+    settings: vec![optional(
+        "topics",
+        Type::Texts,
+        r#"["arn:aws:sns:eu-west-1:111122223333:alarms"]"#,
+        "The topics whose messages are accepted and whose subscriptions are confirmed, by their ARN.",
+    )],
     proof: "RSA signature + listed topic".into(),
     message_id: "MessageId".into(),
     confidence: "documented".into(),
@@ -135,6 +137,10 @@ impl Provider for CloudWatch {
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
         ENVELOPE.proof(call, source)
+    }
+
+    fn is_proof_set(&self, source: &Source) -> bool {
+        topic::is_listing(source)
     }
 
     fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {
@@ -220,13 +226,13 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
     let mut report = Report::new(id, fingerprint, status);
     let reason = said("NewStateReason").unwrap_or_default();
     name.clone_into(&mut report.title);
-    let told = [said("AlarmDescription").unwrap_or_default(), reason.clone()];
-    let told: Vec<&str> = told
+    let sentences = [said("AlarmDescription").unwrap_or_default(), reason.clone()];
+    let sentences: Vec<&str> = sentences
         .iter()
         .map(String::as_str)
         .filter(|t| !t.is_empty())
         .collect();
-    report.description = told.join("\n");
+    report.description = sentences.join("\n");
     // arn:aws:cloudwatch:eu-west-1:111122223333:alarm:name
     let code = arn.as_deref().and_then(|arn| arn.split(':').nth(3));
     report.resource.region = code.map(str::to_owned).or(region);

@@ -35,12 +35,12 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::about::{About, Setting, SettingKind};
+use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::number;
 use crate::parse::table::Table;
-use crate::parse::topic::{Envelope, Object, https_host, is_region, object, text};
+use crate::parse::topic::{self, Envelope, Object, https_host, is_region, object, text};
 use crate::parse::{table, time};
 use crate::provider::Provider;
 use crate::reading::Reading;
@@ -51,6 +51,7 @@ use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::body;
 use campanile_model::{Fingerprint, Report, Severity, Status};
+use campanile_settings::{Type, optional};
 
 /// The provider.
 #[derive(Debug)]
@@ -60,11 +61,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     name: NAME.into(),
     title: "Huawei Cloud Eye by SMN".into(),
     doc: page(include_str!("huawei_smn.rs")),
-    settings: vec![Setting {
-        name: "topics",
-        kind: SettingKind::Topics,
-        doc: "The topics whose messages are accepted and whose subscriptions are confirmed, by their URN.",
-    }],
+    settings: vec![optional(
+        "topics",
+        Type::Texts,
+        r#"["urn:smn:cn-north-4:0123456789abcdef0123456789abcdef:alarms"]"#,
+        "The topics whose messages are accepted and whose subscriptions are confirmed, by their URN.",
+    )],
     proof: "RSA signature + listed topic".into(),
     message_id: "message_id".into(),
     confidence: "documented".into(),
@@ -139,6 +141,10 @@ impl Provider for HuaweiSmn {
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
         ENVELOPE.proof(call, source)
+    }
+
+    fn is_proof_set(&self, source: &Source) -> bool {
+        topic::is_listing(source)
     }
 
     fn read(&self, call: &Callback, source: &Source) -> Result<Reading, Fault> {

@@ -38,7 +38,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use crate::about::{About, Setting, SettingKind};
+use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::table::{self, Table};
@@ -52,6 +52,7 @@ use campanile_model::Fault;
 use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Fingerprint, Metric, Report, Resource, Severity, Status};
 use campanile_model::{body, charset};
+use campanile_settings::{Type, optional};
 
 /// The provider.
 #[derive(Debug)]
@@ -62,11 +63,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     title: "監控專家 / 监控宝".into(),
     doc: page(include_str!("jiankong.rs")),
     methods: vec!["GET", "POST"],
-    settings: vec![Setting {
-        name: "token",
-        kind: SettingKind::Token,
-        doc: "The callback token that the console shows. During rotation: a list of the old and the new one.",
-    }],
+    settings: vec![optional(
+        "token",
+        Type::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The callback token that the console shows. During rotation: a list of the old and the new one.",
+    )],
     proof: "MD5 token".into(),
     message_id: "msg_id".into(),
     confidence: "documented".into(),

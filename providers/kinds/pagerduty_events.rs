@@ -12,7 +12,7 @@
 //!
 //! # How it is read
 //!
-//! `trigger` is firing and `resolve` is resolved. `acknowledge` means that somebody is working on the problem: it is
+//! `trigger` is firing and `resolve` is resolved. `acknowledge` means that a person is working on the problem: it is
 //! answered as success and is not an alert. The fingerprint is made from `dedup_key`. A trigger without a `dedup_key` gets
 //! one, as at `PagerDuty`. There it is random. Here it is made from `summary`, `source`, `component`, `group` and `class`,
 //! so the same event sent again is the same problem. The answer contains the key. `acknowledge` and `resolve` need the key.
@@ -36,7 +36,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::about::{About, Route, Setting, SettingKind};
+use crate::about::{About, Route};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::scalar;
@@ -49,6 +49,7 @@ use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Fingerprint, Link, Report, Severity, Status};
+use campanile_settings::{Type, optional};
 
 /// The provider.
 #[derive(Debug)]
@@ -63,11 +64,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
         methods: &["POST"],
         doc: "Accepts events as the Events API v2 of PagerDuty does.",
     }],
-    settings: vec![Setting {
-        name: "token",
-        kind: SettingKind::Token,
-        doc: "The integration key that senders put into `routing_key`. Some clients require 32 characters. During rotation: a list of the old and the new one.",
-    }],
+    settings: vec![optional(
+        "token",
+        Type::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The integration key that senders put into `routing_key`. Some clients require 32 characters. During rotation: a list of the old and the new one.",
+    )],
     proof: "routing_key in the body".into(),
     message_id: "dedup_key + event_action + hash of the event".into(),
     confidence: "documented".into(),

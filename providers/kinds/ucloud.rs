@@ -39,7 +39,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::about::{About, Setting, SettingKind};
+use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::Fields;
@@ -52,6 +52,7 @@ use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Alert, Fingerprint, Metric, Report, Resource, Severity, Status};
+use campanile_settings::{Type, with};
 
 /// The provider.
 #[derive(Debug)]
@@ -61,11 +62,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     name: "ucloud".into(),
     title: "UCloud".into(),
     doc: page(include_str!("ucloud.rs")),
-    settings: vec![Setting {
-        name: "demo_paths",
-        kind: SettingKind::DemoPaths,
-        doc: "Also answer `POST /add` (or `/add/<key>`) and `GET /get`, as UCloud's own demo server does.",
-    }],
+    settings: vec![with(
+        "demo_paths",
+        Type::Flag,
+        "false",
+        "Also answer `POST /add` (or `/add/<key>`) and `GET /get`, as UCloud's own demo server does.",
+    )],
     proof: "path key".into(),
     message_id: "SessionID + status".into(),
     confidence: "documented".into(),

@@ -35,7 +35,7 @@ use form::{Form, Table};
 use prove::ProofForm;
 use view::{Placeholder, Taking, View};
 
-use crate::about::{About, Setting};
+use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::provider::Provider;
 use crate::reading::{Explained, Reading};
@@ -43,6 +43,7 @@ use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
+use campanile_settings::Setting;
 
 /// The tables and keys of a mapping.
 const KEYS: &[&str] = &[
@@ -233,6 +234,10 @@ impl Mapping {
 }
 
 impl Provider for Mapping {
+    fn is_proof_set(&self, source: &Source) -> bool {
+        self.proof.declared.is_set_in(source)
+    }
+
     fn about(&self) -> &About {
         &self.about
     }

@@ -12,6 +12,14 @@ use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
 
+/// The setting of a source with the topics that are believed.
+const TOPICS: &str = "topics";
+
+/// Whether a source lists any topic.
+pub(crate) fn is_listing(source: &Source) -> bool {
+    !source.own.texts(TOPICS).is_empty()
+}
+
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
 
@@ -53,7 +61,7 @@ pub(crate) fn text(object: &Object, name: &str) -> Option<String> {
 impl Envelope {
     /// The proof: a listed topic, and the signature of its cloud.
     pub(crate) fn proof<'a>(&self, call: &Callback, source: &Source) -> Proof<'a> {
-        if source.topics.is_empty() {
+        if !is_listing(source) {
             return Proof::Never("no topic is listed");
         }
         let Ok(envelope) = object(call) else {
@@ -87,7 +95,13 @@ impl Envelope {
 
     fn is_listed(&self, envelope: &Object, source: &Source) -> bool {
         let topic = envelope.get(self.topic).and_then(Value::as_str);
-        topic.is_some_and(|topic| source.topics.iter().any(|listed| listed == topic))
+        topic.is_some_and(|topic| {
+            source
+                .own
+                .texts(TOPICS)
+                .iter()
+                .any(|listed| listed == topic)
+        })
     }
 
     /// The signed text: name and value of each field that is present, each followed by a line end. An empty subject counts as

@@ -8,6 +8,7 @@ use crate::source::Source;
 use crate::trust::needed::Document;
 use campanile_model::Secret;
 use campanile_model::{Callback, Fetched, Malformed};
+use campanile_settings::Values;
 
 /// The secret at the end of the path of fixtures whose proof is the path key.
 pub const KEY: &str = "campanile-fixture-key";
@@ -116,15 +117,20 @@ impl Fixture {
             name: format!("{}/fixture", self.provider),
             keys: if keyed { vec![key] } else { Vec::new() },
             tokens: vec![Secret::from(TOKEN)],
-            user: Some(USER.to_owned()),
-            topics: vec![TOPIC.to_owned(), TOPIC_URN.to_owned()],
-            tenant: by_token.then(|| TENANT.to_owned()),
-            audiences: if by_token {
-                AUDIENCES.map(str::to_owned).to_vec()
-            } else {
-                Vec::new()
-            },
+            own: own_settings(by_token),
             ..Source::default()
         }
+    }
+}
+
+/// What a source of any vendor may set for its own proof; of a token's issuer only where the fixture has a token.
+fn own_settings(by_token: bool) -> Values {
+    let topics = vec![TOPIC.to_owned(), TOPIC_URN.to_owned()];
+    let own = Values::default().with("user", USER).with("topics", topics);
+    if by_token {
+        let audiences = AUDIENCES.map(str::to_owned).to_vec();
+        own.with("tenant", TENANT).with("audience", audiences)
+    } else {
+        own
     }
 }

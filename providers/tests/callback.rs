@@ -1,4 +1,4 @@
-//! A callback is kept byte for byte, read whatever way it is packed, and never keeps a secret.
+//! A callback is kept byte for byte, read in every encoding, and never keeps a secret.
 
 use std::io::Write as _;
 

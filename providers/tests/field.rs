@@ -73,9 +73,9 @@ fn source(call: &Callback, provider: &dyn Provider) -> Source {
         name: format!("{}/own", provider.name()),
         keys: call.key.iter().map(|_| Secret::from(KEY)).collect(),
         tokens: token.into_iter().map(Secret::from).collect(),
-        user: Some("field".to_owned()),
         ..Source::default()
     }
+    .with("user", "field")
 }
 
 fn callback(name: &str) -> Callback {

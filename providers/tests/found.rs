@@ -1,12 +1,12 @@
-//! What the fuzz targets found, each as the rule that it broke. The inputs themselves are in `fuzz/laws/regressions/` where
-//! they are small; those here are as large as a body may be.
+//! Bugs that the fuzz targets found, each as the rule that it broke. Small inputs are in `testing/fuzz/laws/regressions/`;
+//! the inputs here are as large as a body may be.
 
 use campanile_model::{Callback, Fingerprint, Report, Secret, Status};
 use campanile_providers::{Mapping, Provider, Reading, Source, by_name, fixtures};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// The largest body that is taken over the wire.
+/// The largest body that the gateway accepts.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 fn provider(name: &str) -> &'static dyn Provider {
@@ -53,7 +53,7 @@ fn a_message_id_is_short_whoever_gives_it() {
     );
 }
 
-/// Reading this took hours when each bracket had the whole text before it searched.
+/// Reading this took hours when each bracket searched the whole text before it.
 #[test]
 fn a_text_of_brackets_is_looked_at_once() {
     for bracket in [")", "()", "（1", "(1a"] {
@@ -84,7 +84,7 @@ fn what_stands_once_beside_a_long_list_is_not_repeated_without_end() {
     assert!(why.problem.contains("the rest is not read"), "{why}");
 }
 
-/// Found by a value of Google's that came back from the store with another last digit.
+/// Found by a value of Google that the store returned with another last digit.
 #[test]
 fn a_number_is_kept_to_its_last_digit() {
     for digits in [
@@ -102,7 +102,7 @@ fn a_number_is_kept_to_its_last_digit() {
     }
 }
 
-/// It was written as `GET  HTTP/1.1`, which nothing reads.
+/// It was written as `GET  HTTP/1.1`, which no parser reads.
 #[test]
 fn a_target_without_a_path_is_no_request() {
     for target in ["?", "?a=1"] {
@@ -111,7 +111,8 @@ fn a_target_without_a_path_is_no_request() {
     }
 }
 
-/// Found by a property test at one of a million secrets: some of its signs were escaped, and others could be read twice.
+/// Found by a property test with one secret of a million: some of its characters were escaped, and others could be read
+/// twice.
 #[test]
 fn a_secret_is_taken_out_where_its_signs_can_be_read_in_two_ways() {
     for (secret, written) in [
@@ -129,10 +130,10 @@ fn a_secret_is_taken_out_where_its_signs_can_be_read_in_two_ways() {
     }
 }
 
-/// A step of the engine is one step, whatever it makes.
+/// A step of the engine counts as one step for any size of its result.
 #[test]
 fn no_expression_of_a_mapping_can_ask_for_all_memory() {
-    let told = |expression: &str| {
+    let evaluated = |expression: &str| {
         let title = toml::Value::from(expression);
         let text = format!(
             "title = 'Own'\nconfidence = 'inferred'\n[status]\nfiring = 'true'\n[alert]\nmessage_id = [\"'1'\"]\n\
@@ -150,8 +151,11 @@ fn no_expression_of_a_mapping_can_ask_for_all_memory() {
             Some(fault) => Err(fault.problem.clone()),
         }
     };
-    assert_eq!(told("body.text * 2").ok(), None);
-    assert_eq!(told("(body.n - 99999997) * 3 ~ 'x'"), Ok("6x".to_owned()));
+    assert_eq!(evaluated("body.text * 2").ok(), None);
+    assert_eq!(
+        evaluated("(body.n - 99999997) * 3 ~ 'x'"),
+        Ok("6x".to_owned())
+    );
     for (expression, part) in [
         ("body.text * body.n", "`*` is for numbers"),
         ("[body.text] * body.n", "`*` is for numbers"),
@@ -159,7 +163,7 @@ fn no_expression_of_a_mapping_can_ask_for_all_memory() {
         ("[body.text]|map('indent', body.n)|join", "filter"),
         ("[body.text]|map('batch', body.n, 0)|join", "filter"),
     ] {
-        let problem = told(expression).expect_err(expression);
+        let problem = evaluated(expression).expect_err(expression);
         assert!(problem.contains(part), "{expression}: {problem}");
     }
 }

@@ -1,4 +1,4 @@
-//! 監控專家's protocol, beyond what its fixtures show.
+//! The protocol of 監控專家, in addition to its fixtures.
 
 use campanile_model::urlencoded::{Again, decoded_again};
 use campanile_model::{Callback, Remark, Report, Secret, Severity, Status};

@@ -1,4 +1,4 @@
-//! Tokens of identity providers: which one is believed, and that nothing else is.
+//! Tokens of identity providers: which are accepted, and that every other one is refused.
 
 #[path = "jwt/declaration.rs"]
 mod declaration;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use mint::{Mint, NOW};
 
-/// Where the mapping below has its keys.
+/// The address of the keys in the mapping below.
 const KEYS_URL: &str = "https://id.example.com/t-1/keys";
 
 const RS256: &str = "kind = 'jwt'\nkeys = 'https://id.example.com/{tenant}/keys'\nalgorithms = ['RS256']\n\
@@ -40,13 +40,16 @@ fn mapping(proof: &str) -> Mapping {
 fn source() -> Source {
     Source {
         name: "lighthouse/a".into(),
-        tenant: Some("t-1".into()),
-        audiences: vec!["api://gateway".into(), "gateway-id".into()],
         ..Source::default()
     }
+    .with("tenant", "t-1")
+    .with(
+        "audience",
+        vec!["api://gateway".to_owned(), "gateway-id".to_owned()],
+    )
 }
 
-/// A call with these `Authorization` headers, and with the keys at hand.
+/// A call with these `Authorization` headers, and with the keys fetched.
 fn call(authorizations: &[String]) -> Callback {
     let raw = b"POST /callback/lighthouse/a HTTP/1.1\nContent-Type: application/json\n\n{\"id\":1}";
     let mut call = Callback::from_http(raw).expect("a request");
@@ -69,13 +72,13 @@ fn bearer(token: &str) -> Callback {
     call(&[format!("Bearer {token}")])
 }
 
-fn told(proof: &str, call: &Callback) -> Result<(), Refusal> {
+fn verdict(proof: &str, call: &Callback) -> Result<(), Refusal> {
     verify(&mapping(proof), call, &source())
 }
 
-/// What is said of a token by a source that takes RS256 from its issuer.
+/// The verdict on a token of a source that accepts RS256 from its issuer.
 fn said(token: &str) -> Result<(), Refusal> {
-    told(RS256, &bearer(token))
+    verdict(RS256, &bearer(token))
 }
 
 #[test]
@@ -90,10 +93,10 @@ fn a_token_of_the_issuer_for_us_is_believed_under_each_declared_algorithm() {
         Ok(())
     );
     let both = RS256.replace("['RS256']", "['RS256', 'ES256']");
-    assert_eq!(told(&both, &bearer(&Mint::new().es256())), Ok(()));
-    assert_eq!(told(&both, &bearer(&Mint::new().rs256())), Ok(()));
+    assert_eq!(verdict(&both, &bearer(&Mint::new().es256())), Ok(()));
+    assert_eq!(verdict(&both, &bearer(&Mint::new().rs256())), Ok(()));
     let scheme = call(&[format!("bearer {}", Mint::new().rs256())]);
-    assert_eq!(told(RS256, &scheme), Ok(()));
+    assert_eq!(verdict(RS256, &scheme), Ok(()));
 }
 
 #[test]
@@ -135,16 +138,16 @@ fn a_token_that_says_anything_else_than_it_must_is_refused() {
             Mint::new().claim("roles", json!({"alerts": true})),
         ),
         (
-            "a role that is no text",
+            "a role that is not a text",
             Mint::new().claim("roles", json!(true)),
         ),
         ("no end", Mint::new().without("exp")),
         (
-            "an end that is no number",
+            "an end that is not a number",
             Mint::new().claim("exp", json!("4102444800")),
         ),
         (
-            "a beginning that is no number",
+            "a start that is not a number",
             Mint::new().claim("nbf", json!("0")),
         ),
     ] {
@@ -163,7 +166,7 @@ fn a_claim_that_is_a_number_or_a_truth_is_asked_for_as_it_is_written() {
         let proof = RS256.replace("'alerts'", &format!("'{wanted}'"));
         let says = |value: &Value| {
             let token = Mint::new().claim("roles", value.clone()).rs256();
-            told(&proof, &bearer(&token))
+            verdict(&proof, &bearer(&token))
         };
         assert_eq!(says(&right), Ok(()), "{right} for {wanted}");
         assert_eq!(says(&wrong), Err(Refusal::Wrong), "{wrong} for {wanted}");
@@ -185,7 +188,7 @@ fn a_token_holds_from_its_beginning_to_its_end_and_a_leeway_more() {
     );
     let mut undated = bearer(&Mint::new().rs256());
     undated.received_at = None;
-    assert_eq!(told(RS256, &undated), Err(Refusal::Stale));
+    assert_eq!(verdict(RS256, &undated), Err(Refusal::Stale));
 }
 
 #[test]
@@ -210,7 +213,7 @@ fn an_algorithm_that_is_not_declared_is_refused_whoever_signed() {
         said(&Mint::new().without_header("alg").rs256()),
         Err(Refusal::Wrong)
     );
-    // The public key, in each form in which a careless library would take it for a shared secret.
+    // The public key, in each form that a careless library could use as a shared secret.
     for secret in mint::public_key_as_text() {
         let token = header("HS256").hs256(&secret);
         assert_eq!(said(&token), Err(Refusal::Wrong));
@@ -222,10 +225,10 @@ fn an_algorithm_that_is_not_declared_is_refused_whoever_signed() {
     );
     let es256 = RS256.replace("RS256", "ES256");
     assert_eq!(
-        told(&es256, &bearer(&Mint::new().rs256())),
+        verdict(&es256, &bearer(&Mint::new().rs256())),
         Err(Refusal::Wrong)
     );
-    // The right algorithm with the key of the other.
+    // The right algorithm with the key of the other algorithm.
     let crossed = Mint::new().header("kid", json!("ec-1"));
     assert_eq!(said(&crossed.rs256()), Err(Refusal::Wrong));
 }
@@ -247,26 +250,26 @@ fn a_token_counts_as_the_one_bearer_token_of_the_call_and_nowhere_else() {
     let other = Mint::new().claim("aud", json!("api://somebody")).rs256();
     for pair in [[&token, &other], [&other, &token], [&token, &token]] {
         let pair = pair.map(|token| format!("Bearer {token}"));
-        assert_eq!(told(RS256, &call(&pair)), Err(Refusal::Wrong));
+        assert_eq!(verdict(RS256, &call(&pair)), Err(Refusal::Wrong));
     }
-    let beside = call(&[format!("Bearer {token}"), "Basic Zm9vOmJhcg==".into()]);
-    assert_eq!(told(RS256, &beside), Err(Refusal::Wrong));
+    let second = call(&[format!("Bearer {token}"), "Basic Zm9vOmJhcg==".into()]);
+    assert_eq!(verdict(RS256, &second), Err(Refusal::Wrong));
     for elsewhere in [
         String::new(),
         token.clone(),
         format!("Basic {token}"),
         format!("Bearer{token}"),
     ] {
-        assert_eq!(told(RS256, &call(&[elsewhere])), Err(Refusal::Missing));
+        assert_eq!(verdict(RS256, &call(&[elsewhere])), Err(Refusal::Missing));
     }
-    assert_eq!(told(RS256, &call(&[])), Err(Refusal::Missing));
+    assert_eq!(verdict(RS256, &call(&[])), Err(Refusal::Missing));
     let mut query = call(&[]);
     query.query = format!("access_token={token}&token={token}");
     query
         .headers
         .push(("cookie".into(), format!("token={token}")));
     query.key = Some(token.clone());
-    assert_eq!(told(RS256, &query), Err(Refusal::Missing));
+    assert_eq!(verdict(RS256, &query), Err(Refusal::Missing));
 }
 
 #[test]
@@ -327,7 +330,7 @@ fn a_token_written_otherwise_is_refused() {
     ] {
         assert_eq!(said(&other), Err(Refusal::Wrong), "{other}");
     }
-    // The same claims with a blank more are not what was signed.
+    // The same claims with one more blank are not the signed text.
     let claims: Value = serde_json::from_slice(&bytes[1]).expect("JSON");
     let spaced = serde_json::to_vec_pretty(&claims).expect("JSON");
     let spaced = [parts[0], &URL_SAFE_NO_PAD.encode(spaced), parts[2]].join(".");
@@ -344,9 +347,9 @@ proptest! {
         let header = URL_SAFE_NO_PAD.encode(header);
         for token in [token.clone(), format!("{header}.{token}"), format!("{header}.e30.{token}")] {
             let mut call = bearer(&token);
-            prop_assert!(told(RS256, &call).is_err());
+            prop_assert!(verdict(RS256, &call).is_err());
             call.fetched[0].body = keys.clone().into();
-            prop_assert!(told(RS256, &call).is_err());
+            prop_assert!(verdict(RS256, &call).is_err());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The form of mappings, by mappings made for the purpose; the laws over all vendors are in `laws.rs`.
+//! The form of mappings, tested with small mappings. The laws over all vendors are in `laws/`.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use proptest::prelude::*;
 
 #[test]
 fn every_mapping_of_the_catalogue_is_without_a_mistake() {
-    let told = catalog_files().iter().flat_map(|(name, text)| {
+    let messages = catalog_files().iter().flat_map(|(name, text)| {
         let mistakes = Mapping::parse(name, text).err().unwrap_or_default();
         mistakes
             .into_iter()
             .map(move |mistake| format!("catalog/{name}.toml, {mistake}"))
     });
-    let told: Vec<_> = told.collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
+    let messages: Vec<_> = messages.collect();
+    assert!(messages.is_empty(), "{}", messages.join("\n"));
     assert_eq!(catalog().len(), catalog_files().len());
 }
 
-/// `CAMPANILE_EXPLAIN=zabbix/firing` prints where every field of that fixture came from.
+/// `CAMPANILE_EXPLAIN=zabbix/firing` prints the origin of every field of that fixture.
 #[test]
 fn explain_says_where_every_field_came_from() {
     let asked = std::env::var("CAMPANILE_EXPLAIN");
@@ -38,7 +38,12 @@ fn explain_says_where_every_field_came_from() {
         println!("{:<28} {:<50} {}", e.field, e.expression, e.value);
     }
     if asked == "alertmanager/firing" {
-        let field = |name: &str| explained.iter().find(|e| e.field == name).expect("told");
+        let field = |name: &str| {
+            explained
+                .iter()
+                .find(|e| e.field == name)
+                .expect("explained")
+        };
         let starts = field("[0].starts_at");
         assert_eq!(starts.place, "body.alerts[0].startsAt");
         assert_eq!(starts.value, "2026-01-01T08:15:30.123Z");
@@ -105,23 +110,23 @@ fn every_mistake_is_told_in_its_place_with_the_nearest_word() {
                 [proof]\nkind = 'hmak'\n[status]\nfrom = 'body.a'\nfirring = ['x']\n\
                 [alert]\nmessage_id = ['bodi.id']\ntitle = 'body.t|upperr'\n";
     let mistakes = Mapping::parse("x", text).expect_err("is full of mistakes");
-    let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let messages: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     for (place, word) in [
         ("line 1, column 1:", "did you mean `title`?"),
         ("line 1, column 1:", "`title` is missing in the mapping"),
         ("line 2, column 14:", "must be one of: documented"),
         ("line 3, column 12:", "GET, POST"),
-        ("line 4, column 13:", "not a time zone"),
+        ("line 4, column 13:", "not a valid time zone"),
         ("line 6, column 8:", "did you mean `hmac`?"),
         ("line 9, column 1:", "did you mean `firing`?"),
         ("line 10, column 1:", "`fingerprint` is missing in [alert]"),
         ("line 11, column 15:", "did you mean `body`?"),
         ("line 12, column 9:", "did you mean `upper`?"),
     ] {
-        let found = told
+        let found = messages
             .iter()
             .any(|m| m.starts_with(place) && m.contains(word));
-        assert!(found, "{place} {word}\n{told:#?}");
+        assert!(found, "{place} {word}\n{messages:#?}");
     }
 }
 
@@ -323,10 +328,7 @@ fn either_of_two_secrets_is_believed_while_one_is_rotated() {
 #[test]
 fn the_user_of_basic_counts_where_the_source_names_one() {
     let mapping = mapping("#[proof]\nkind = 'basic'\n");
-    let named = Source {
-        user: Some("lighthouse".into()),
-        ..source(&["a-long-token"])
-    };
+    let named = source(&["a-long-token"]).with("user", "lighthouse");
     let any = source(&["a-long-token"]);
     for (pair, by_name, by_any) in [
         ("lighthouse:a-long-token", Ok(()), Ok(())),
@@ -392,7 +394,7 @@ fn an_ed25519_signature_is_verified_and_its_public_key_is_no_shared_secret() {
         Ok(())
     );
     assert!(verify(&signed, &with_header("x", "s", SIGNED), &source).is_err());
-    // Whoever has read the public key must not be able to sign with it: HMAC-SHA256 of `r` under its text.
+    // Knowing the public key must not be enough to sign: HMAC-SHA256 of `r` under its text.
     let keyed = mapping("#[proof]\nkind = 'hmac'\nheader = 's'\nsecret = 'whsec'\n");
     for key in [
         public.clone().into_bytes(),

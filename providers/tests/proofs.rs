@@ -1,5 +1,5 @@
-//! The matrix of proofs: every vendor's own proof, and everything that an attacker may try with it. Only what is valid passes.
-//! A new vendor needs no line here; what it proves is told by [`Proof`] itself.
+//! The matrix of proofs: every vendor's own proof, and every attack on it. Only a valid proof passes.
+//! A new vendor needs no line here, because [`Proof`] describes its proof.
 
 use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::{RECEIVED_AT, TOKEN};
@@ -9,7 +9,7 @@ use campanile_providers::{
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
-/// What a proof rests on: the signatures and secrets that the call carries, what they are over, and when.
+/// The basis of a proof: the signatures and secrets in the call, the signed message, and the time.
 #[derive(Debug, Default, PartialEq)]
 struct Basis {
     given: Vec<Vec<u8>>,
@@ -29,14 +29,14 @@ fn gather(proof: &Proof<'_>, into: &mut Basis) {
         Proof::Secret { given, .. } => into
             .given
             .extend(given.iter().map(|g| g.as_bytes().to_vec())),
-        // What the call does not carry is not what it is believed for.
+        // A proof that the call does not contain is not its basis.
         Proof::Signature { given, .. } if given.is_empty() => {}
         Proof::Md5 {
             given: Some(given),
             message,
             ..
         } => {
-            // Digits of either case are the same digest.
+            // Digits in another case are the same digest.
             into.given.push(given.to_ascii_lowercase().into_bytes());
             into.message.extend_from_slice(message.as_bytes());
             into.signs = true;
@@ -48,14 +48,14 @@ fn gather(proof: &Proof<'_>, into: &mut Basis) {
             into.signs = true;
         }
         Proof::Recent { at, .. } => into.at.push(*at),
-        // The address in another case is the same address, and the certificate is what proves.
+        // The address in another case is the same address, and the certificate is the proof.
         Proof::Certified(certified) => {
             into.given.push(certified.signature.clone());
             into.message.extend_from_slice(&certified.message);
             into.signs = true;
         }
         Proof::All(inner) | Proof::Any(inner) => inner.iter().for_each(|one| gather(one, into)),
-        // It is over itself alone, as a secret is, and what it says is tried in `jwt.rs`.
+        // It signs only itself, and its claims are tested in `jwt.rs`.
         Proof::Jwt(jwt) => match &jwt.token {
             Given::One(token) => into.given.push(token.expose_secret().as_bytes().to_vec()),
             Given::None | Given::Several => {}
@@ -69,7 +69,7 @@ fn gather(proof: &Proof<'_>, into: &mut Basis) {
     }
 }
 
-/// A call that is believed for the vendor's own proof: with the key of the path alone it is not.
+/// A call that is accepted for the vendor's own proof: the key of the path alone is not enough.
 struct Case {
     provider: &'static dyn Provider,
     fixture: &'static Fixture,
@@ -100,7 +100,7 @@ impl Case {
     }
 }
 
-/// One believed fixture of each vendor that proves something by itself.
+/// One accepted fixture of each vendor that has its own proof.
 fn cases() -> Vec<Case> {
     let case = |provider: &'static dyn Provider| {
         let believed = fixtures(provider.name()).iter().filter_map(move |fixture| {
@@ -114,7 +114,7 @@ fn cases() -> Vec<Case> {
             let proves = !case.basis(&case.call).given.is_empty();
             (proves && case.believes(&case.call)).then_some(case)
         });
-        // Of a vendor that signs or names a token, as it is set up, the one that signs.
+        // If a vendor either signs or sends a token, the fixture that signs.
         let mut believed: Vec<_> = believed.collect();
         believed.sort_by_key(|case| !case.basis(&case.call).signs);
         believed.into_iter().next()
@@ -139,14 +139,14 @@ fn the_matrix_is_over_every_kind_of_proof() {
     );
 }
 
-/// Whatever bit is flipped: either the proof rests on the same words as before, or it does not hold.
+/// For every flipped bit, the proof has the same basis as before, or it does not hold.
 #[test]
 fn a_flipped_bit_in_what_proves_or_is_proven_is_refused() {
     let mut tried = 0;
     for case in cases() {
         let (raw, right) = (case.call.to_http(), case.basis(&case.call));
-        // One bit of every byte; of the head, where signatures stand, all eight. A vendor that signs nothing is tried
-        // where its secret may stand, in the head.
+        // One bit of every byte; in the head, where the signatures are, all eight. For a vendor that signs nothing, only the
+        // head, where its secret can be.
         let head = raw.len() - case.call.body.len();
         let end = if right.signs { raw.len() } else { head };
         for at in 0..end {
@@ -162,7 +162,7 @@ fn a_flipped_bit_in_what_proves_or_is_proven_is_refused() {
                         let rests_on = case.basis(&call);
                         assert_eq!(rests_on, right, "{}: bit {bit} of byte {at}", case.name());
                     }
-                    // The operator would look for a fault in his config that is in the call.
+                    // The error is in the call. The operator would search for it in the config.
                     Err(refusal) => assert_ne!(
                         refusal,
                         Refusal::Unprovable,
@@ -223,7 +223,7 @@ fn a_source_with_another_an_empty_or_a_shortened_secret_refuses() {
                 tokens: vec![Secret::from(wrong)],
                 ..case.source.clone()
             };
-            // What a vendor's certificate proves needs no secret of ours.
+            // The proof by a vendor's certificate needs no secret of the source.
             if verify(
                 case.provider,
                 &case.call,
@@ -242,7 +242,8 @@ fn a_source_with_another_an_empty_or_a_shortened_secret_refuses() {
     }
 }
 
-/// An empty secret is everybody's: also who signs with it is not believed. (A config with one is refused besides.)
+/// An empty secret is known to every sender, so a signature with it is refused. (A config with an empty secret is also
+/// refused.)
 #[test]
 fn an_empty_secret_proves_nothing_to_anybody() {
     let empty = Secret::from("");
@@ -292,7 +293,7 @@ fn a_truncated_or_doubled_proof_is_refused() {
             cut.headers[at].1 = shorter;
             let same = case.basis(&cut) == right;
             assert!(same || !case.believes(&cut), "{}: {name} cut", case.name());
-            // A second header of the name, before or after: the right one is believed where it stands first, or not at all.
+            // A second header with the same name, before or after: the right one is accepted only if it is the first.
             let mut before = case.call.clone();
             before
                 .headers
@@ -326,7 +327,7 @@ fn a_truncated_or_doubled_proof_is_refused() {
     }
 }
 
-/// What is signed is the bytes: the same JSON written otherwise, a part of it, or another body is another message.
+/// The bytes are signed: the same JSON in another form, a part of it, or another body is another message.
 #[test]
 fn a_body_that_is_rewritten_shortened_or_swapped_is_refused_where_it_is_signed() {
     let mut whole = 0;
@@ -365,7 +366,7 @@ fn a_body_that_is_rewritten_shortened_or_swapped_is_refused_where_it_is_signed()
     assert!(whole >= 5, "{whole} vendors sign their bodies");
 }
 
-/// A proof with a time in it is of that time: a replay later is refused, and so is one from the future.
+/// A proof with a time is valid near that time: a later replay is refused, and so is one from the future.
 #[test]
 fn a_proof_that_says_when_is_refused_long_before_and_long_after() {
     let mut dated = 0;

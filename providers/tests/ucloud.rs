@@ -1,4 +1,4 @@
-//! UCloud's protocol, beyond what its fixtures show.
+//! The protocol of UCloud, in addition to its fixtures.
 
 use campanile_model::{Alert, Callback, Fault, Report, Severity, Status};
 use campanile_providers::{Outcome, Provider, Source, by_name, demo_list, fixtures};

@@ -1,4 +1,4 @@
-//! What `verify` asks of a source, rule by rule: what must hold together, what counts once, and what is never believed.
+//! The rules of `verify`, one by one: what must hold together, what is checked once, and what is always refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,20 +46,20 @@ fn a_client_certificate_that_is_asked_for_must_be_there_and_be_the_named_one() {
         ..Source::default()
     };
     let key = mapping("kind = 'key'");
-    for (told, wanted) in [
+    for (subject, wanted) in [
         (None, Err(Refusal::Missing)),
         (Some("CN=b.example.com,O=Example"), Ok(())),
         (Some("CN=c.example.com,O=Example"), Err(Refusal::Wrong)),
         (Some("O=a.example.com"), Err(Refusal::Wrong)),
     ] {
         let mut call = call(&[]);
-        call.client_certificate = told.map(str::to_owned);
-        assert_eq!(verify(&key, &call, &certified), wanted, "{told:?}");
+        call.client_certificate = subject.map(str::to_owned);
+        assert_eq!(verify(&key, &call, &certified), wanted, "{subject:?}");
         let open = Source {
             open: true,
             ..certified.clone()
         };
-        assert_eq!(verify(&key, &call, &open), wanted, "{told:?}, open");
+        assert_eq!(verify(&key, &call, &open), wanted, "{subject:?}, open");
     }
 }
 
@@ -85,8 +85,8 @@ fn one_of_key_address_and_certificate_is_enough_where_the_vendor_proves_nothing(
     for enough in [keyed, near, certified] {
         assert_eq!(verify(&nothing, &call, &enough), Ok(()), "{enough:?}");
     }
-    let told = verify(&nothing, &call, &Source::default());
-    assert_eq!(told, Err(Refusal::Unprovable));
+    let verdict = verify(&nothing, &call, &Source::default());
+    assert_eq!(verdict, Err(Refusal::Unprovable));
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn what_is_right_twice_is_right() {
     ] {
         assert_eq!(verify(&signed, &call(&[("s", &given)]), &once), Ok(()));
     }
-    let told = verify(&signed, &call(&[("s", &wrong)]), &once);
-    assert_eq!(told, Err(Refusal::Wrong));
+    let verdict = verify(&signed, &call(&[("s", &wrong)]), &once);
+    assert_eq!(verdict, Err(Refusal::Wrong));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn all_of_the_message_is_signed_also_what_stands_behind_its_last_part() {
     }
 }
 
-/// What vendors show beside a message may be as good as the secret.
+/// A digest that vendors send with a message can be as good as the secret.
 #[test]
 fn digests_that_a_call_shows_are_told_wherever_they_stand_in_a_proof() {
     let md5 = "{ kind = 'md5', from = 'body.token', message = '{body}' }";
@@ -140,9 +140,9 @@ fn digests_that_a_call_shows_are_told_wherever_they_stand_in_a_proof() {
         format!("all = [{md5}, {header}]"),
     ] {
         let (mapping, source) = (mapping(&proof), source(&["a-long-token"]));
-        let told = mapping.proof(&sent, &source).digests();
-        let told: Vec<_> = told.iter().map(ExposeSecret::expose_secret).collect();
-        assert_eq!(told, ["d41d8cd98f00b204"], "{proof}");
+        let digests = mapping.proof(&sent, &source).digests();
+        let digests: Vec<_> = digests.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(digests, ["d41d8cd98f00b204"], "{proof}");
     }
     let (mapping, source) = (
         mapping("kind = 'header'\nname = 'X-Token'"),

@@ -28,7 +28,7 @@ pub(crate) fn bearer<'a>(call: &'a Callback, source: &'a Source) -> Proof<'a> {
 
 fn basic<'a>(call: &'a Callback, source: &'a Source) -> Proof<'a> {
     let pair = pair(call);
-    if let (Some(wanted), Some((given, _))) = (&source.user, &pair)
+    if let (Some(wanted), Some((given, _))) = (source.own.text("user"), &pair)
         && wanted != given
     {
         return Proof::Wrong("wrong user");

@@ -355,6 +355,6 @@ pub struct Refused {
 pub struct Reason {
     /// One word for programs, such as `not_found`.
     pub code: String,
-    /// One sentence for people.
+    /// A sentence for the operator: the problem and the fix.
     pub message: String,
 }

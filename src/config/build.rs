@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use campanile_model::Callback;
-use campanile_providers::{Never, Provider, SettingKind, Source};
+use campanile_providers::{Never, Provider, Source};
 use campanile_settings::{Unset, Values};
 use campanile_sinks::Kind;
 
@@ -79,24 +79,18 @@ pub(super) fn feed(name: String, provider: &Arc<dyn Provider>, values: &Values) 
     })
 }
 
+/// What only the provider reads. A name that all sources have means the same for each.
 fn own_settings(source: &mut Source, values: &Values, provider: &dyn Provider) {
-    // A name that all sources have means the same for each.
     let common = |name: &str| SOURCE.iter().any(|setting| setting.name == name);
     let own = provider.about().settings.iter();
-    for setting in own.filter(|setting| !common(setting.name)) {
-        let name = setting.name;
-        match setting.kind {
-            SettingKind::Token => {
-                let tokens: Option<Vec<_>> = values.maybe(name);
-                source.tokens.extend(tokens.unwrap_or_default());
-            }
-            SettingKind::User => source.user = values.maybe(name),
-            SettingKind::Topics => source.topics = values.maybe(name).unwrap_or_default(),
-            SettingKind::Tenant => source.tenant = values.maybe(name),
-            SettingKind::Audience => source.audiences = values.maybe(name).unwrap_or_default(),
-            SettingKind::DemoPaths => source.demo_paths = values.maybe(name).unwrap_or_default(),
-        }
+    let own = own.filter(|setting| !common(&setting.name));
+    let (secret, public): (Vec<_>, Vec<_>) = own.partition(|setting| setting.takes.is_secret());
+    for setting in secret {
+        let tokens: Option<Vec<_>> = values.maybe(&setting.name);
+        source.tokens.extend(tokens.unwrap_or_default());
     }
+    let is_own = |name: &str| public.iter().any(|setting| setting.name == name);
+    source.own = values.clone().only(is_own);
 }
 
 pub(super) fn sink(kind: &Arc<dyn Kind>, name: String, values: Values) -> Built<SinkSpec> {

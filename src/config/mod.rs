@@ -72,10 +72,10 @@ impl Vocabulary {
         let mut all = self.providers.iter();
         let found = all.find(|known| known.name() == provider);
         let own = found.map_or(&[][..], |provider| &provider.about().settings);
-        let common = |name| settings::SOURCE.iter().any(|setting| setting.name == name);
+        let common = |name: &str| settings::SOURCE.iter().any(|setting| setting.name == name);
         own.iter()
-            .filter(|own| !common(own.name))
-            .map(settings::of_provider)
+            .filter(|own| !common(&own.name))
+            .cloned()
             .collect()
     }
 }

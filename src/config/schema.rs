@@ -45,7 +45,7 @@ pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     }
     let mut providers = closed("Who may call.", &providers);
     if let Some(providers) = providers.as_object_mut() {
-        let all = [settings::SOURCE, &settings::of_mappings()].concat();
+        let all = [settings::SOURCE, campanile_providers::Mapping::SETTINGS].concat();
         let own = named("Sources of a mapping of yours.", &object("A source.", &all));
         providers.insert("additionalProperties".to_owned(), own);
     }
@@ -115,8 +115,7 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
     text.push('\n');
     comment(&mut text, MAPPINGS);
     text.push_str(EXAMPLE_MAPPING);
-    let own = settings::of_mappings();
-    let all = [&*own, settings::SOURCE];
+    let all = [campanile_providers::Mapping::SETTINGS, settings::SOURCE];
     let doc = "Acme, a vendor of your own: it is what `[mappings.acme]` says.";
     section(&mut text, doc, "[providers.acme.example]", &all, &["token"]);
     let mut common: Option<&str> = None;

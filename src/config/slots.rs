@@ -2,7 +2,7 @@
 
 use campanile_settings::SecretKind;
 
-use super::settings::{POLICY, SECTIONS, SOURCE, Setting, of_provider};
+use super::settings::{POLICY, SECTIONS, SOURCE, Setting};
 
 /// A setting that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub fn secret_slots() -> Vec<SecretSlot> {
         .map(|(name, _, settings)| ((*name).to_owned(), settings.to_vec()))
         .collect();
     for provider in campanile_providers::all() {
-        let own = provider.about().settings.iter().map(of_provider);
-        let all = SOURCE.iter().cloned().chain(own).collect();
+        let own = provider.about().settings.iter();
+        let all = SOURCE.iter().chain(own).cloned().collect();
         tables.push((format!("providers.{}", provider.name()), all));
     }
     for kind in campanile_sinks::kinds() {

@@ -130,7 +130,7 @@ impl Source {
         let mut all: Vec<_> = routes
             .map(|route| own(route.path, Asks::Take, route.methods, true))
             .collect();
-        if self.settings.demo_paths {
+        if self.settings.own.flag("demo_paths") {
             all.push(own("/add", Asks::Take, &["POST"], false));
             all.push(own("/get", Asks::List, &["GET"], false));
         }

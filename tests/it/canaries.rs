@@ -7,7 +7,7 @@ use std::path::Path;
 use campanile::config::{self, Environment, SecretKind, SecretSlot};
 use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::{TOPIC, TOPIC_URN, USER};
-use campanile_providers::{Provider, SettingKind, Stamp, all, by_name, fixtures};
+use campanile_providers::{Provider, Stamp, all, by_name, fixtures};
 
 use crate::gateway::{preamble, raw};
 use crate::process::Process;
@@ -57,13 +57,10 @@ fn settings(receiver: &str) -> String {
         }
         let provider = table.strip_prefix("providers.").and_then(by_name);
         for setting in provider.iter().flat_map(|p| &p.about().settings) {
-            let value = match setting.kind {
-                SettingKind::User => format!("\"{USER}\""),
-                SettingKind::Topics => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
-                SettingKind::Token
-                | SettingKind::DemoPaths
-                | SettingKind::Tenant
-                | SettingKind::Audience => continue,
+            let value = match &*setting.name {
+                "user" => format!("\"{USER}\""),
+                "topics" => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
+                _ => continue,
             };
             let _infallible = writeln!(text, "{} = {value}", setting.name);
         }
@@ -107,7 +104,7 @@ fn calls(provider: &'static dyn Provider) -> Vec<Vec<u8>> {
         .about()
         .settings
         .iter()
-        .any(|s| s.kind == SettingKind::Token);
+        .any(|setting| setting.takes.is_secret());
     let said = if has_token { TOKEN } else { "" };
     echo.body = format!("{{ broken {KEY} {said} Bearer {said}").into_bytes();
     let open = |call: &Callback| raw(call, &right);

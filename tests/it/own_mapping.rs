@@ -182,7 +182,7 @@ fn a_secret_that_stands_in_a_mapping_is_never_shown() {
     let (_folder, loaded) = load(&[("campanile.toml", &wrong)]);
     let refused = loaded.unwrap_err();
     assert!(
-        refused.to_string().contains("`token` is not known"),
+        refused.to_string().contains("`token` is not a known key"),
         "{refused}"
     );
     assert!(!refused.to_string().contains(canary), "{refused}");

@@ -258,11 +258,11 @@ fn what_a_template_keeps_under_names_cannot_double_without_end() {
         ),
         (
             "{% set n = namespace(a=[]) %}{% for i in range(999) %}{% set n.a = [n.a] %}{% endfor %}".to_owned(),
-            "64 deep",
+            "64 levels deep",
         ),
         (
             "{% set n = namespace(a=[]) %}{% for i in range(999) %}{% set n.a = [title|indent(999, true), n.a][0:2] %}{% endfor %}".to_owned(),
-            "64 deep",
+            "64 levels deep",
         ),
         (
             "{% macro m(a) %}{{ m(a ~ a ~ a ~ a) }}{% endmacro %}{{ m(title) }}".to_owned(),

@@ -139,7 +139,7 @@ pub(crate) fn has_only_attributes(event: &Value) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     event.as_object().is_some_and(|event| {
-        let mut beside = event.iter().filter(|(name, _)| !name.starts_with("data"));
-        beside.all(|(name, value)| plain(name) && !(value.is_object() || value.is_array()))
+        let mut others = event.iter().filter(|(name, _)| !name.starts_with("data"));
+        others.all(|(name, value)| plain(name) && !(value.is_object() || value.is_array()))
     })
 }

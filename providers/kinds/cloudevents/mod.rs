@@ -48,7 +48,7 @@ pub(crate) use event::Mode;
 use event::{Event, binary, has_only_attributes, is_declared, structured};
 use words::{WORDS, meaning, status_word};
 
-use crate::about::{About, Setting, SettingKind};
+use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::scalar;
@@ -61,6 +61,7 @@ use crate::trust::proof::Proof;
 use campanile_model::Callback;
 use campanile_model::Fault;
 use campanile_model::{Alert, Fingerprint, Report, Severity, Status};
+use campanile_settings::{Type, optional};
 
 /// The provider.
 #[derive(Debug)]
@@ -70,11 +71,12 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     name: NAME.into(),
     title: "CloudEvents 1.0".into(),
     doc: page(include_str!("mod.rs")),
-    settings: vec![Setting {
-        name: "token",
-        kind: SettingKind::Token,
-        doc: "The Bearer token, or `access_token` in the query. During rotation: a list of the old and the new one.",
-    }],
+    settings: vec![optional(
+        "token",
+        Type::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The Bearer token, or `access_token` in the query. During rotation: a list of the old and the new one.",
+    )],
     proof: "bearer token or access_token or path key".into(),
     message_id: "source + id".into(),
     confidence: "documented".into(),

@@ -67,17 +67,20 @@ impl Declaration {
         let lacks = [
             (
                 "tenant",
-                self.asks_for(&Piece::Tenant) && source.tenant.is_none(),
+                self.asks_for(&Piece::Tenant) && !source.own.has("tenant"),
             ),
-            ("audience", source.audiences.is_empty()),
-            ("user", self.asks_for(&Piece::User) && source.user.is_none()),
+            ("audience", source.own.texts("audience").is_empty()),
+            (
+                "user",
+                self.asks_for(&Piece::User) && !source.own.has("user"),
+            ),
         ];
         let lacks = lacks.into_iter().filter(|(_, lacks)| *lacks);
         let lacks: Vec<_> = lacks.map(|(setting, _)| setting).collect();
         if !lacks.is_empty() {
             return Proof::Unset(lacks);
         }
-        let tenant = source.tenant.as_deref().unwrap_or_default();
+        let tenant = source.own.text("tenant").unwrap_or_default();
         if self.asks_for(&Piece::Tenant) && !is_tenant(tenant) {
             return Proof::Never(
                 "`tenant` must be the id of the tenant: letters, digits and hyphens, such as 00000000-0000-0000-0000-000000000000",
@@ -91,7 +94,7 @@ impl Declaration {
             url,
             algorithms: self.algorithms.clone(),
             issuer: self.issuer.filled(source),
-            audiences: &source.audiences,
+            audiences: source.own.texts("audience"),
             claims: claims
                 .map(|(claim, value)| (claim.clone(), value.filled(source)))
                 .collect(),
@@ -146,8 +149,8 @@ impl Template {
     fn filled(&self, source: &Source) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Tenant => source.tenant.clone().unwrap_or_default(),
-            Piece::User => source.user.clone().unwrap_or_default(),
+            Piece::Tenant => source.own.text("tenant").unwrap_or_default().to_owned(),
+            Piece::User => source.own.text("user").unwrap_or_default().to_owned(),
         };
         self.0.iter().map(piece).collect()
     }

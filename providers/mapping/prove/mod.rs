@@ -15,13 +15,13 @@ use place::{basic, strip, text_of};
 
 use super::form::{Form, Table};
 use super::view::{Taking, View};
-use crate::about::{Setting, SettingKind};
 use crate::source::Source;
 use crate::trust::proof::Proof;
 use campanile_language::Expression;
 use campanile_language::filters;
 use campanile_language::names::Names;
 use campanile_model::Callback;
+use campanile_settings::{Setting, Type, optional};
 
 /// The whole `[proof]` table.
 #[derive(Debug)]
@@ -35,26 +35,30 @@ pub(crate) struct ProofForm {
 
 /// The settings of a source for the proof of a mapping.
 pub(crate) const SETTINGS: &[Setting] = &[
-    Setting {
-        name: "token",
-        kind: SettingKind::Token,
-        doc: "The secret with which the vendor proves itself. During rotation: a list of the old and the new one.",
-    },
-    Setting {
-        name: "user",
-        kind: SettingKind::User,
-        doc: "The user name for `token`, if the vendor sends one.",
-    },
-    Setting {
-        name: "tenant",
-        kind: SettingKind::Tenant,
-        doc: "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Set it together with `audience`. A call without such a token is then refused.",
-    },
-    Setting {
-        name: "audience",
-        kind: SettingKind::Audience,
-        doc: "The audience of the vendor's tokens (JWT): the id of your application, as in their `aud`. In a list, one must match. A call without such a token is then refused.",
-    },
+    optional(
+        "token",
+        Type::Secrets,
+        r#"{ env = "SOURCE_TOKEN" }"#,
+        "The secret with which the vendor proves itself. During rotation: a list of the old and the new one.",
+    ),
+    optional(
+        "user",
+        Type::Text,
+        r#""campanile""#,
+        "The user name for `token`, if the vendor sends one.",
+    ),
+    optional(
+        "tenant",
+        Type::Text,
+        r#""00000000-0000-0000-0000-000000000000""#,
+        "The id of the tenant whose identity provider signs the vendor's tokens (JWT). Set it together with `audience`. A call without such a token is then refused.",
+    ),
+    optional(
+        "audience",
+        Type::Texts,
+        r#"["api://campanile"]"#,
+        "The audience of the vendor's tokens (JWT): the id of your application, as in their `aud`. In a list, one must match. A call without such a token is then refused.",
+    ),
 ];
 
 impl Default for ProofForm {
@@ -102,24 +106,16 @@ impl ProofForm {
 
     /// The settings of a source for it.
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        let asks = |kind| move |setting: &&Setting| setting.kind == kind;
-        let kinds = [
-            (SettingKind::Token, self.declared.asks_for_token()),
-            (
-                SettingKind::Tenant,
-                self.declared.asks_for_jwt(Some(&jwt::Piece::Tenant)),
-            ),
-            (SettingKind::Audience, self.declared.asks_for_jwt(None)),
-            (
-                SettingKind::User,
-                self.declared.asks_for_token()
-                    || self.declared.asks_for_jwt(Some(&jwt::Piece::User)),
-            ),
-        ];
-        let kinds = kinds.into_iter().filter(|(_, asked)| *asked);
-        kinds
-            .filter_map(|(kind, _)| SETTINGS.iter().find(asks(kind)).copied())
-            .collect()
+        let declared = &self.declared;
+        let by_token = declared.asks_for_token();
+        let in_jwt = |piece| declared.asks_for_jwt(Some(&piece));
+        let asks = |setting: &&Setting| match &*setting.name {
+            "token" => by_token,
+            "user" => by_token || in_jwt(jwt::Piece::User),
+            "tenant" => in_jwt(jwt::Piece::Tenant),
+            _ => declared.asks_for_jwt(None),
+        };
+        SETTINGS.iter().filter(asks).cloned().collect()
     }
 
     /// The proof in a few words.
@@ -239,9 +235,9 @@ impl Declared {
     }
 
     /// Whether the operator has set any of its settings. Then all of them are required.
-    fn is_set_in(&self, source: &Source) -> bool {
+    pub(crate) fn is_set_in(&self, source: &Source) -> bool {
         let by_token = self.asks_for_token() && !source.tokens.is_empty();
-        let is_issued = source.tenant.is_some() || !source.audiences.is_empty();
+        let is_issued = source.own.has("tenant") || !source.own.texts("audience").is_empty();
         by_token || self.asks_for_jwt(None) && is_issued
     }
 
@@ -264,7 +260,7 @@ impl Declared {
                     .ok()
                     .and_then(|v| filters::text(&v))
                     .map(Cow::Owned),
-                message: text_of(message, call, source.user.as_deref(), view),
+                message: text_of(message, call, source.own.text("user"), view),
                 wanted: &source.tokens,
             },
             Self::Signature(signature) => signature.of(call, source, view),

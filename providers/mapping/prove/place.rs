@@ -82,7 +82,7 @@ pub(crate) fn strip<'g>(given: &'g str, prefix: &str) -> Option<&'g str> {
 
 pub(crate) fn basic<'a>(call: &Callback, source: &'a Source) -> Proof<'a> {
     let pair = basic_pair(call);
-    let user_is_right = match (&source.user, &pair) {
+    let user_is_right = match (source.own.text("user"), &pair) {
         (Some(wanted), Some((user, _))) => wanted == user,
         _ => true,
     };

@@ -32,7 +32,7 @@ impl Signature {
         source: &'a Source,
         view: &Arc<View>,
     ) -> Proof<'a> {
-        let Some(message) = self.message(call, source.user.as_deref(), view) else {
+        let Some(message) = self.message(call, source.own.text("user"), view) else {
             // A part of the signed message is absent: no signature can be valid.
             return Proof::Absent;
         };

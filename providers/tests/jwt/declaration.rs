@@ -1,4 +1,4 @@
-//! What a mapping declares of tokens, and what a source must set for it.
+//! The declaration of tokens in a mapping, and the settings that a source needs for it.
 
 use campanile_providers::{Never, Provider, Source, verify};
 
@@ -16,23 +16,11 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
     let (whole, bare) = (source(), Source::default());
     assert_eq!(mapping(RS256).proof(&token, &whole).never(), None);
     assert_eq!(
-        never(
-            RS256,
-            &Source {
-                tenant: None,
-                ..whole.clone()
-            }
-        ),
+        never(RS256, &whole.clone().without("tenant")),
         lacks(&["tenant"])
     );
     assert_eq!(
-        never(
-            RS256,
-            &Source {
-                audiences: vec![],
-                ..whole.clone()
-            }
-        ),
+        never(RS256, &whole.clone().without("audience")),
         lacks(&["audience"])
     );
     assert_eq!(
@@ -58,13 +46,10 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
         "é",
         &"t".repeat(65),
     ] {
-        let elsewhere = Source {
-            tenant: Some(tenant.to_owned()),
-            ..whole.clone()
-        };
-        let told = never(RS256, &elsewhere);
+        let elsewhere = whole.clone().with("tenant", tenant);
+        let verdict = never(RS256, &elsewhere);
         assert!(
-            matches!(told, Some(Never::Because(why)) if why.contains("tenant")),
+            matches!(verdict, Some(Never::Because(why)) if why.contains("tenant")),
             "{tenant}"
         );
     }
@@ -73,45 +58,41 @@ fn a_source_that_lacks_a_setting_believes_nobody_and_says_which() {
 #[test]
 fn a_declaration_pins_its_keys_and_its_algorithms() {
     for (from, to, word) in [
-        (
-            "https://id",
-            "http://id",
-            "`keys` must be an address with https",
-        ),
+        ("https://id", "http://id", "`keys` must be an https address"),
         (
             "https://id.example.com/{tenant}/keys",
             "https://{tenant}.example.com/keys",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://id.example.com/k{tenant}/keys",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://id.example.com/keys?of={tenant}",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://u@id.example.com/keys",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/{tenant}/keys",
             "https://id.example.com/{host}/keys",
-            "`{host}` is not known",
+            "`{host}` is not a valid placeholder",
         ),
         (
             "https://id.example.com/",
             "https://id.example.com:{tenant}/",
-            "written out",
+            "with a fixed host",
         ),
         (
             "https://id.example.com/",
             "https://id.example.com:443@evil.example.com/",
-            "written out",
+            "with a fixed host",
         ),
         ("'RS256'", "'none'", "must be one of RS256, ES256"),
         ("'RS256'", "'HS256'", "must be one of RS256, ES256"),
@@ -121,8 +102,8 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
             "",
             "`issuer` is missing",
         ),
-        ("'30s'", "'1h'", "up to 5m"),
-        ("'30s'", "'-1s'", "up to 5m"),
+        ("'30s'", "'1h'", "at most 5m"),
+        ("'30s'", "'-1s'", "at most 5m"),
         ("leeway", "leway", "did you mean `leeway`?"),
     ] {
         let changed = RS256.replacen(from, to, 1);
@@ -130,7 +111,7 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
         let mistakes = parse(&changed).expect_err(to).join("\n");
         assert!(mistakes.contains(word), "{to}: {mistakes}");
     }
-    // The third line is `[proof]`: told is where the value stands, or where the table does.
+    // The third line is `[proof]`: the place is that of the value, or of the table.
     for (from, to, place) in [
         ("https://id", "http://id", "line 5, column 8:"),
         ("'30s'", "'1h'", "line 9, column 10:"),
@@ -142,13 +123,13 @@ fn a_declaration_pins_its_keys_and_its_algorithms() {
 
 #[test]
 fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
-    let names = |proof: &str| -> Vec<&str> {
+    let names = |proof: &str| -> Vec<String> {
         let mapping = mapping(proof);
         mapping
             .about()
             .settings
             .iter()
-            .map(|setting| setting.name)
+            .map(|setting| setting.name.to_string())
             .collect()
     };
     assert_eq!(names(RS256), ["tenant", "audience"]);
@@ -156,7 +137,7 @@ fn the_settings_of_a_source_are_those_that_its_declaration_asks_for() {
     let jwt = format!("{{ {} }}", RS256.replace('\n', ", "));
     assert_eq!(
         names(&format!("any = [{{ kind = 'bearer' }}, {jwt}]")),
-        ["token", "tenant", "audience", "user"]
+        ["token", "user", "tenant", "audience"]
     );
     assert_eq!(mapping(RS256).about().proof, "JWT or path key");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! How long a token may be, how long one that is made for a try holds, and which set of keys serves it.
+//! The longest token, the validity of a token that `send` makes, and its set of keys.
 
 use campanile_providers::fixture::KEYS;
 use campanile_providers::{Player, Provider, Refusal, Stamp, verify};
@@ -8,13 +8,13 @@ use serde_json::json;
 use super::mint::{self, Mint, NOW};
 use super::{RS256, bearer, mapping, said, source};
 
-/// What 256 bytes of an RSA signature are in base64url.
+/// The length of an RSA signature of 256 bytes in base64url.
 const SIGNATURE_CHARS: usize = 342;
 
-/// A longer one costs more than it may, and no issuer makes one.
+/// The longest token. A longer one would cost too much to check, and no issuer makes one.
 #[test]
 fn a_token_of_more_than_eight_kibibytes_is_refused_however_right_it_is() {
-    // Four characters for three bytes: not every length can be had by the claims alone.
+    // Base64url has four characters for three bytes, so the claims alone cannot give every length.
     let of_length = |wanted: usize| {
         let mut mints = (0..4).flat_map(|in_header| {
             (5_600..5_800).map(move |in_claims| {

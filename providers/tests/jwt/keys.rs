@@ -1,4 +1,4 @@
-//! Which keys a token is checked under, and when they are asked for.
+//! The keys for a token, and when they are fetched.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn only_the_key_that_the_token_names_in_the_pinned_set_counts() {
     let with = |keys: Value| {
         let mut call = bearer(&token);
         call.fetched = fetched(KEYS_URL, &keys);
-        told(RS256, &call)
+        verdict(RS256, &call)
     };
     let changed = |field: &str, value: Value| {
         let mut keys = mint::keys();
@@ -46,7 +46,7 @@ fn only_the_key_that_the_token_names_in_the_pinned_set_counts() {
     ] {
         assert_eq!(with(nothing), wrong);
     }
-    // The numbers of a point on another curve are another key's, whatever they are.
+    // The same numbers on another curve are another key.
     let es256 = RS256.replace("RS256", "ES256");
     for (curve, wanted) in [
         (json!("P-256"), Ok(())),
@@ -57,12 +57,12 @@ fn only_the_key_that_the_token_names_in_the_pinned_set_counts() {
         keys["keys"][1]["crv"] = curve.clone();
         let mut call = bearer(&Mint::new().es256());
         call.fetched = fetched(KEYS_URL, &keys);
-        assert_eq!(told(&es256, &call), wanted, "curve {curve}");
+        assert_eq!(verdict(&es256, &call), wanted, "curve {curve}");
     }
-    // A set from somewhere else is another's.
+    // A set from another address is not used.
     let mut elsewhere = bearer(&token);
     elsewhere.fetched = fetched("https://id.example.com/t-2/keys", &mint::keys());
-    assert_eq!(told(RS256, &elsewhere), Err(Refusal::Uncertified));
+    assert_eq!(verdict(RS256, &elsewhere), Err(Refusal::Uncertified));
 }
 
 #[test]
@@ -123,9 +123,9 @@ fn keys_are_asked_for_only_where_nothing_else_is_wrong() {
             ..source()
         };
         let mapping = mapping(proof);
-        let told = verify(&mapping, &call, &source);
+        let verdict = verify(&mapping, &call, &source);
         (
-            told,
+            verdict,
             mapping
                 .proof(&call, &source)
                 .needs()
@@ -134,14 +134,14 @@ fn keys_are_asked_for_only_where_nothing_else_is_wrong() {
     };
     let jwt = format!("{{ {} }}", RS256.replace('\n', ", "));
     let header = "{ kind = 'header', name = 'X-Token' }";
-    // Always there, and never the secret.
+    // It is always present, and is never the secret.
     let bad = "{ kind = 'field', from = 'body.id' }";
     let keys = || Some(KEYS_URL.to_owned());
     let (right, wrong) = (Mint::new().rs256(), Mint::new().without("roles").rs256());
     let waits = (Err(Refusal::Uncertified), keys());
     assert_eq!(needs(RS256, &[], &right), waits);
     assert_eq!(needs(RS256, &[], &wrong), (Err(Refusal::Wrong), None));
-    // One of several may yet hold: that is worth more than one that is wrong or missing.
+    // A proof that can still hold has priority over one that is wrong or missing.
     for any in [
         format!("any = [{jwt}, {header}]"),
         format!("any = [{header}, {jwt}]"),
@@ -153,13 +153,9 @@ fn keys_are_asked_for_only_where_nothing_else_is_wrong() {
         format!("any = [{jwt}, {bad}]"),
         format!("any = [{bad}, {jwt}]"),
     ] {
-        assert_eq!(
-            needs(&any, &["secret"], &right),
-            waits,
-            "beside a wrong one"
-        );
+        assert_eq!(needs(&any, &["secret"], &right), waits, "with a wrong one");
     }
-    // Nothing is fetched for a call that lacks the other half.
+    // Nothing is fetched for a call without the other proof.
     for all in [
         format!("all = [{jwt}, {header}]"),
         format!("all = [{header}, {jwt}]"),

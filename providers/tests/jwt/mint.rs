@@ -13,7 +13,7 @@ use ring::signature::{
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-/// When calls come.
+/// The time of arrival of calls.
 pub(crate) const NOW: i64 = 1_767_225_600;
 
 /// Of another RSA key.
@@ -41,13 +41,13 @@ pub(crate) fn keys() -> Value {
     ]})
 }
 
-/// That of the RSA key, as a set of keys has it.
+/// The RSA key, as in a set of keys.
 fn modulus() -> String {
     let set: Value = serde_json::from_slice(KEYS).expect("JSON");
     set["keys"][0]["n"].as_str().expect("a text").to_owned()
 }
 
-/// What a library might take for the key of an HMAC.
+/// Texts that a library could use as the key of an HMAC.
 pub(crate) fn public_key_as_text() -> Vec<Vec<u8>> {
     let number = URL_SAFE_NO_PAD.decode(modulus()).expect("base64url");
     let key = keys()["keys"][0].to_string().into_bytes();
@@ -56,7 +56,7 @@ pub(crate) fn public_key_as_text() -> Vec<Vec<u8>> {
     vec![modulus().into_bytes(), number, key, whole, pem]
 }
 
-/// A token in the making.
+/// A token that is being made.
 #[derive(Clone)]
 pub(crate) struct Mint {
     pub(crate) header: Map<String, Value>,
@@ -64,7 +64,7 @@ pub(crate) struct Mint {
 }
 
 impl Mint {
-    /// One that is right.
+    /// A valid token.
     pub(crate) fn new() -> Self {
         let object = |value: Value| value.as_object().cloned().unwrap_or_default();
         Self {
@@ -100,12 +100,12 @@ impl Mint {
         self
     }
 
-    /// Signed with the RSA key, whatever the header says.
+    /// Signed with the RSA key, for any header.
     pub(crate) fn rs256(&self) -> String {
         self.with(rsa)
     }
 
-    /// Signed with the key on P-256; the header says so, unless it was told to say something else.
+    /// Signed with the key on P-256; the header says so, unless the test set another value.
     pub(crate) fn es256(&self) -> String {
         let mut token = self.clone();
         if token.header["alg"] == "RS256" {

@@ -19,13 +19,14 @@ fn the_wrong_secret_is_refused() {
             wrong()
         };
         // Who issues a token for another audience has not issued it for us.
-        let audiences = right.audiences.iter();
+        let audiences = right.own.texts("audience").iter();
+        let audiences: Vec<_> = audiences.map(|is| format!("{is}-another")).collect();
         let source = Source {
             keys,
             tokens: wrong(),
-            audiences: audiences.map(|is| format!("{is}-another")).collect(),
             ..right
-        };
+        }
+        .with("audience", audiences);
         assert!(
             verify(provider, &callback(fixture), &source).is_err(),
             "{}",

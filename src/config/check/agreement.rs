@@ -65,8 +65,10 @@ impl Check<'_> {
     /// The demo server's paths name no source, so only one source can serve them.
     fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
         let pairs = parts.feeds.iter().zip(sources);
-        let demo =
-            pairs.filter(|(feed, _)| feed.as_ref().is_some_and(|feed| feed.source.demo_paths));
+        let demo = pairs.filter(|(feed, _)| {
+            feed.as_ref()
+                .is_some_and(|feed| feed.source.own.flag("demo_paths"))
+        });
         let demo: Vec<_> = demo.map(|(_, source)| source).collect();
         if let Some((first, others)) = demo.split_first() {
             for source in others {
@@ -86,11 +88,7 @@ impl Check<'_> {
     /// A source must have some way to verify its vendor.
     fn proof(&mut self, feed: &Feed, named: &Named<'_>) {
         let source = &feed.source;
-        let secrets = !source.keys.is_empty()
-            || !source.tokens.is_empty()
-            || !source.topics.is_empty()
-            || source.tenant.is_some()
-            || !source.audiences.is_empty();
+        let secrets = !source.keys.is_empty() || feed.provider.is_proof_set(source);
         let name = named.full();
         let own = self.vocabulary.settings_of(named.kind);
         let own = own

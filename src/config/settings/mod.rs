@@ -9,7 +9,7 @@ mod source;
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
 pub(super) use gateway::{ADMIN, LOG, SERVER, STORE};
-pub(super) use source::{OTHER_NAMES, SOURCE, of_mappings, of_provider};
+pub(super) use source::{OTHER_NAMES, SOURCE};
 
 /// The sections with one table each.
 pub(super) const SECTIONS: &[(&str, &str, &[Setting])] = &[

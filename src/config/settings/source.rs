@@ -1,7 +1,5 @@
 //! What a source may set: `[providers.<provider>.<name>]`.
 
-use campanile_providers::{Mapping, Setting as ProviderSetting, SettingKind};
-
 use super::{Setting, Type, optional, with};
 
 /// What every source takes: `[providers.<provider>.<name>]`.
@@ -55,39 +53,6 @@ pub(crate) const SOURCE: &[Setting] = &[
         "Labels added to each alert of this source, such as { team = \"db\" }.",
     ),
 ];
-
-/// What a source of a mapping takes beside that, as its proof may ask for.
-pub(crate) fn of_mappings() -> Vec<Setting> {
-    Mapping::SETTINGS.iter().map(of_provider).collect()
-}
-
-/// A provider's own setting in the form of this table.
-pub(crate) fn of_provider(setting: &ProviderSetting) -> Setting {
-    let (takes, default, example): (_, Option<&'static str>, &'static str) = match setting.kind {
-        SettingKind::Token => (Type::Secrets, None, r#"{ env = "SOURCE_TOKEN" }"#),
-        SettingKind::User => (Type::Text, None, r#""campanile""#),
-        SettingKind::Topics => (
-            Type::Texts,
-            None,
-            r#"["arn:aws:sns:eu-west-1:111122223333:alarms"]"#,
-        ),
-        SettingKind::Tenant => (
-            Type::Text,
-            None,
-            r#""00000000-0000-0000-0000-000000000000""#,
-        ),
-        SettingKind::Audience => (Type::Texts, None, r#"["api://campanile"]"#),
-        SettingKind::DemoPaths => (Type::Flag, Some("false"), "false"),
-    };
-    Setting {
-        name: setting.name.into(),
-        takes,
-        default: default.map(Into::into),
-        example: example.into(),
-        required: false,
-        doc: setting.doc.into(),
-    }
-}
 
 /// Names under which operators look for a provider that has another name.
 pub(crate) const OTHER_NAMES: &[(&str, &str)] = &[

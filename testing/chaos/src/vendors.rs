@@ -12,9 +12,7 @@ use std::time::Duration;
 use campanile_model::Clock;
 use campanile_model::{Callback, Report, Secret};
 use campanile_providers::fixture::{KEY, TOKEN, TOPIC, TOPIC_URN, USER};
-use campanile_providers::{
-    Fixture, Provider, SettingKind, Source, Stamp, all, by_name, fixtures, verify,
-};
+use campanile_providers::{Fixture, Provider, Source, Stamp, all, by_name, fixtures, verify};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -167,12 +165,12 @@ impl Guest {
             let _infallible = writeln!(text, "key = \"{KEY}\"");
         }
         for setting in &self.provider.about().settings {
-            let value = match setting.kind {
-                SettingKind::Token => format!("\"{TOKEN}\""),
-                SettingKind::User => format!("\"{USER}\""),
-                SettingKind::Topics => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
-                // Without a tenant, a source with tokens of an identity provider is verified by the key in its path.
-                SettingKind::DemoPaths | SettingKind::Tenant | SettingKind::Audience => continue,
+            let value = match &*setting.name {
+                "token" => format!("\"{TOKEN}\""),
+                "user" => format!("\"{USER}\""),
+                "topics" => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
+                // Without a tenant, a vendor with tokens of an identity provider is verified by its path key.
+                _ => continue,
             };
             let _infallible = writeln!(text, "{} = {value}", setting.name);
         }

@@ -355,8 +355,7 @@ async fn quarantine_is_read_again_and_what_is_broken_still_stays() {
         (&still["released"], &still["still_unreadable"][0]["id"]),
         (&json!(0), &json!(1))
     );
-    let mut fixed = source("a");
-    fixed.user = Some("no".into());
+    let fixed = source("a").with("user", "no");
     gateway.follow(&config(vec![fixed])).await;
     let by_source = json!({"source": "probe/a"}).to_string();
     let done = gateway

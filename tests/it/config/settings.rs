@@ -76,7 +76,7 @@ fn every_setting_of_a_source_and_a_sink_arrives() {
         Some("Asia/Shanghai")
     );
     assert_eq!(source.labels["team"], "db");
-    assert!(source.demo_paths);
+    assert!(source.own.flag("demo_paths"));
     let sink = &config.sinks[0];
     assert_eq!(sink.kind.about().name, "webhook");
     let [alert, _] = campanile_language::sample_alerts();

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use campanile::config::Vocabulary;
 use campanile_model::{Callback, Fault};
-use campanile_providers::{
-    About, Answer, Outcome, Player, Proof, Provider, Reading, Setting, SettingKind, Source,
-};
+use campanile_providers::{About, Answer, Outcome, Player, Proof, Provider, Reading, Source};
+use campanile_settings::{Setting, Type, optional, with};
 
 /// A provider of which only the settings matter here.
 pub(crate) struct Fake(About);
@@ -22,20 +21,17 @@ impl Fake {
 }
 
 pub(crate) fn ucloud() -> Fake {
-    let setting = Setting {
-        name: "demo_paths",
-        kind: SettingKind::DemoPaths,
-        doc: "Also the demo server's paths.",
-    };
+    let setting = with(
+        "demo_paths",
+        Type::Flag,
+        "false",
+        "Also the demo server's paths.",
+    );
     Fake::new("ucloud", &[setting])
 }
 
 pub(crate) fn jiankong() -> Fake {
-    let setting = Setting {
-        name: "token",
-        kind: SettingKind::Token,
-        doc: "The callback token.",
-    };
+    let setting = optional("token", Type::Secrets, "\"secret\"", "The callback token.");
     Fake::new("jiankong", &[setting])
 }
 
@@ -55,7 +51,7 @@ impl Provider for Fake {
             .0
             .settings
             .iter()
-            .any(|setting| setting.kind == SettingKind::Token)
+            .any(|setting| setting.takes.is_secret())
         {
             Proof::Secret {
                 given: None,

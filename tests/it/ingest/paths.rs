@@ -78,10 +78,7 @@ async fn the_bare_path_finds_the_source_that_believes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn demo_paths_are_served_for_those_who_may() {
-    let open = Source {
-        demo_paths: true,
-        ..source("a")
-    };
+    let open = source("a").with("demo_paths", true);
     let gateway = Standing::with(vec![source("other"), open]).await;
     assert_eq!(gateway.post("/add", &probe("1")).await.status, 200);
     assert_eq!(gateway.store.first_alert().await["source"], "probe/a");
@@ -96,10 +93,7 @@ async fn demo_paths_are_served_for_those_who_may() {
         "POST"
     );
 
-    let guarded = Source {
-        demo_paths: true,
-        ..keyed("a", "the-secret-key")
-    };
+    let guarded = keyed("a", "the-secret-key").with("demo_paths", true);
     let gateway = Standing::with(vec![guarded]).await;
     assert_eq!(gateway.post("/add", &probe("1")).await.status, 401);
     assert_eq!(

@@ -63,12 +63,14 @@ async fn a_digest_that_is_always_the_same_is_not_kept_with_the_callback() {
     let mut plan = config(vec![]);
     plan.feeds = vec![Feed {
         provider: Arc::clone(statuscake),
-        source: Arc::new(Source {
-            name: "statuscake/a".to_owned(),
-            tokens: vec![Secret::from("campanile-fixture-token")],
-            user: Some("campanile-fixture-user".to_owned()),
-            ..Source::default()
-        }),
+        source: Arc::new(
+            Source {
+                name: "statuscake/a".to_owned(),
+                tokens: vec![Secret::from("campanile-fixture-token")],
+                ..Source::default()
+            }
+            .with("user", "campanile-fixture-user"),
+        ),
     }];
     for digest in [DIGEST.to_owned(), DIGEST.to_uppercase()] {
         let form = format!("Token={digest}&Name=db7&Status=Down&StatusCode=503&TestID=7");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use campanile_providers::{Fixture, Provider, SettingKind, fixtures, verify};
+use campanile_providers::{Fixture, Provider, fixtures, verify};
 use serde_json::Value;
 
 use super::cell;
@@ -103,20 +103,20 @@ fn without_facts<'a>(provider: &dyn Provider, text: &'a str) -> &'a str {
     text.split_once("\n\n").map_or("", |(_, rest)| rest)
 }
 
-fn has(provider: &dyn Provider, kind: SettingKind) -> bool {
+fn has(provider: &dyn Provider, setting: &str) -> bool {
     provider
         .about()
         .settings
         .iter()
-        .any(|setting| setting.kind == kind)
+        .any(|known| known.name == setting)
 }
 
 fn has_token(provider: &dyn Provider) -> bool {
-    has(provider, SettingKind::Token)
+    has(provider, "token")
 }
 
 fn has_jwt(provider: &dyn Provider) -> bool {
-    has(provider, SettingKind::Audience)
+    has(provider, "audience")
 }
 
 /// The sections of the provider's own page, and how sure it is.
@@ -171,7 +171,7 @@ fn config(provider: &dyn Provider) -> String {
     }
     if has_jwt(provider) {
         text += "# audience = [\"api://campanile\"]   # instead, or in addition: a token (JWT) for this audience\n";
-        if has(provider, SettingKind::Tenant) {
+        if has(provider, "tenant") {
             text +=
                 "# tenant = \"00000000-0000-0000-0000-000000000000\"   # goes with `audience`\n";
         }

@@ -88,7 +88,8 @@ async fn a_token_is_believed_under_the_keys_that_its_issuer_publishes() {
     }
     assert_eq!(stored(&gateway).await.len(), 3);
     let asked: Vec<String> = microsoft.got().into_iter().map(|got| got.target).collect();
-    let tenant = secure().tenant.unwrap();
+    let source = secure();
+    let tenant = source.own.text("tenant").unwrap();
     assert_eq!(
         asked,
         [
@@ -104,9 +105,9 @@ async fn the_path_for_all_finds_the_source_whose_token_it_is() {
     let microsoft = Receiver::start([serving(KEYS)]).await;
     let elsewhere = Source {
         name: "azure-monitor/elsewhere".into(),
-        tenant: Some("00000000-0000-4000-8000-00000000beef".into()),
         ..secure()
-    };
+    }
+    .with("tenant", "00000000-0000-4000-8000-00000000beef");
     let gateway = gateway(&microsoft, &[elsewhere, secure()]).await;
     let call = fresh(&gateway, "jwt-firing", 1);
     assert_eq!(gateway.send(raw(&call, "/callback")).await.status, 200);

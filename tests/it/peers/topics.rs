@@ -65,10 +65,10 @@ async fn gateway(
     let notes = Arc::clone(&asked);
     let Feed { provider, source } = feed(cloud.vendor);
     let mut source = Source {
-        topics: vec![cloud.topic.to_owned()],
         tokens: vec![],
         ..(*source).clone()
-    };
+    }
+    .with("topics", vec![cloud.topic.to_owned()]);
     change(&mut source);
     let mut config = config(vec![]);
     config.feeds = vec![Feed {

@@ -48,7 +48,7 @@ impl Provider for Probe {
             }),
             ..Reading::default()
         };
-        let name = source.user.as_deref().unwrap_or("probe");
+        let name = source.own.text("user").unwrap_or("probe");
         match body.get("items").and_then(Value::as_array) {
             None => reading.reports.push(report(body, name)?),
             Some(items) => {

@@ -93,6 +93,9 @@ pub(crate) fn source(provider: &str) -> &'static Source {
 pub(crate) fn guarded(provider: &str) -> Source {
     let known = source(provider);
     let secret = || vec![Secret::from(UNGUESSED)];
+    // The fixtures' tokens are signed with a key that is trusted here, so their audience must be another one.
+    let audiences = known.own.texts("audience").iter();
+    let audiences: Vec<_> = audiences.map(|_| UNGUESSED.to_owned()).collect();
     Source {
         keys: if known.keys.is_empty() {
             Vec::new()
@@ -100,14 +103,9 @@ pub(crate) fn guarded(provider: &str) -> Source {
             secret()
         },
         tokens: secret(),
-        // The key that signs the fixtures' tokens is trusted here. So this source must expect another audience.
-        audiences: known
-            .audiences
-            .iter()
-            .map(|_| UNGUESSED.to_owned())
-            .collect(),
         ..known.clone()
     }
+    .with("audience", audiences)
 }
 
 /// The same call with a certificate whose private key no longer exists.
