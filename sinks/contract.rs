@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 pub use campanile_model::Worth;
 use campanile_model::{Alert, Status};
 use futures_util::future::BoxFuture;
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 /// A longer handle is not kept.
 pub const HANDLE_BYTES_MAX: usize = 512;
 
-/// A receiver is left alone for at most this long, whatever wait its sink reports: one month, for a monthly quota.
+/// A receiver gets no request for at most this long, even if its sink reports a longer wait: one month, for a monthly quota.
 pub const WAIT_MAX: Duration = Duration::from_hours(31 * 24);
 
 /// One delivery on its way.
@@ -23,6 +24,9 @@ pub struct Message {
     pub delivery_id: String,
     /// One alert, or the parts of a digest or notice. Never empty.
     pub alerts: Vec<Arc<Alert>>,
+    /// The stored JSON of each of `alerts`, in the same order, so that a sink does not serialize them again. Empty for a
+    /// message that does not come from the store. Read it with [`Message::json`].
+    pub stored: Vec<Bytes>,
     /// The firing that opened the episode, when this is a later message of it.
     pub opened: Option<Arc<Alert>>,
     /// False when the episode was resolved meanwhile.
@@ -31,14 +35,14 @@ pub struct Message {
     pub handle: Option<String>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// An operator asked for this delivery again.
+    /// An operator retried this delivery.
     pub retried_by_operator: bool,
     /// The time of this attempt.
     pub at: Timestamp,
 }
 
 impl Message {
-    /// The first attempt at one alert that nothing came before.
+    /// The first attempt to send one alert, with no earlier message of its episode.
     pub fn of(alert: impl Into<Arc<Alert>>, delivery_id: impl Into<String>, at: Timestamp) -> Self {
         let alert = alert.into();
         Self {
@@ -46,11 +50,22 @@ impl Message {
             opened: None,
             episode_open: alert.status == Status::Firing,
             alerts: vec![alert],
+            stored: Vec::new(),
             handle: None,
             attempt: 1,
             retried_by_operator: false,
             at,
         }
+    }
+
+    /// Each alert as the API shows it: the stored JSON, or else the alert serialized now.
+    pub fn json(&self) -> impl Iterator<Item = Bytes> {
+        let stored = self.stored.len() == self.alerts.len();
+        self.alerts.iter().enumerate().map(move |(index, alert)| {
+            let json = self.stored.get(index).filter(|_| stored).cloned();
+            // Texts, numbers and maps with text keys: nothing here can fail to serialize.
+            json.unwrap_or_else(|| serde_json::to_vec(alert).unwrap_or_default().into())
+        })
     }
 
     /// The alert, where there is exactly one. None for a digest.
@@ -62,7 +77,7 @@ impl Message {
     }
 }
 
-/// What the sink reports for a message that its receiver took.
+/// What the sink reports for a message that its receiver accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
     /// The HTTP status, where there was one.
@@ -72,12 +87,12 @@ pub struct Delivered {
     pub handle: Option<String>,
     /// What this success means.
     pub worth: Worth,
-    /// One sentence for the operator when the message was delivered with a reservation: in part, cut, to nobody.
+    /// One sentence for the operator when the message was delivered only in part, was cut, or reached no subscriber.
     pub remark: Option<String>,
 }
 
 impl Delivered {
-    /// An HTTP receiver took it.
+    /// An HTTP receiver accepted it.
     pub fn with_code(code: u16) -> Self {
         Self {
             code: Some(code),
@@ -89,7 +104,7 @@ impl Delivered {
 /// The kind of a failure. It decides what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It passes by itself: 408, 425, 429, 5xx, timeouts, DNS, TLS, a full disk. Retried; a wait in
+    /// It passes without an operator: 408, 425, 429, 5xx, timeouts, DNS, TLS, a full disk. Retried; a wait in
     /// [`Failure::retry_after`] holds the whole sink.
     Transient,
     /// An operator must act: 401, 403, 404, 407, a redirect, a refused address. Retried slowly.
@@ -149,8 +164,8 @@ impl Failure {
 
 /// One configured destination.
 pub trait Sink: Send + Sync {
-    /// Sends one message, once. Ends by itself within the sink's timeout; dropping the future ends it at once, and nothing
-    /// is sent later.
+    /// Sends one message, once. Ends within the sink's timeout; dropping the future ends it at once, and nothing is sent
+    /// later.
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>>;
 
     /// What would be sent, for `campanile try`: a request or a line, secrets taken out.

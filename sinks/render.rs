@@ -1,5 +1,6 @@
 //! The bodies that a webhook can have, one function a format. Each renders one alert, and the many of a digest.
 
+use bytes::Bytes;
 use campanile_model::{Alert, Status};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,17 +12,25 @@ use crate::{Message, digest};
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
 /// The alert as the API shows it; a digest is an array of such objects.
-pub(super) fn alerts(message: &Message) -> Vec<u8> {
-    match message.only() {
-        Some(alert) => bytes(alert),
-        None => bytes(&listed(message)),
+pub(super) fn alerts(message: &Message) -> Bytes {
+    let mut json: Vec<Bytes> = message.json().collect();
+    if json.len() == 1 {
+        return json.swap_remove(0);
     }
+    let mut list = b"[".to_vec();
+    list.extend_from_slice(&json.join(&b','));
+    list.push(b']');
+    list.into()
 }
 
 /// The alerts as JSON lines, each with its line end.
 pub(super) fn lines(message: &Message) -> Vec<u8> {
-    let line = |alert: &&Alert| [bytes(*alert), b"\n".to_vec()].concat();
-    listed(message).iter().flat_map(line).collect()
+    let mut lines = Vec::new();
+    for json in message.json() {
+        lines.extend_from_slice(&json);
+        lines.push(b'\n');
+    }
+    lines
 }
 
 /// CloudEvents 1.0: structured mode for one alert, which is `data`, whole; batch mode for many.

@@ -124,10 +124,15 @@ impl Facts {
     }
 
     /// The fields of the alert, the whole alert as `alert`, and the fields of the delivery.
-    pub fn of_delivery(alert: &Alert, delivery_id: &str, attempt: u32, redriven: bool) -> Self {
+    pub fn of_delivery(
+        alert: &Alert,
+        delivery_id: &str,
+        attempt: u32,
+        retried_by_operator: bool,
+    ) -> Self {
         let fields = Value::from(Serde(alert));
         let delivery = minijinja::context! {
-            alert => fields.clone(), delivery_id, attempt, redriven
+            alert => fields.clone(), delivery_id, attempt, retried_by_operator
         };
         Self(minijinja::context! { ..delivery, ..fields })
     }

@@ -75,7 +75,7 @@ pub const TEMPLATE: Scope = &[
     ("alert", FREE),
     ("delivery_id", TEXT),
     ("attempt", TEXT),
-    ("redriven", TEXT),
+    ("retried_by_operator", TEXT),
 ];
 
 /// What a success expression can use.

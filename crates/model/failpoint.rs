@@ -5,6 +5,10 @@
 //! points, in the syntax of the crate `fail`. `FAILPOINTS='after-commit=40*off->return'` aborts at the 41st commit.
 //! `FAILPOINTS='broken-ack-before-commit=return'` answers too early. `FAILPOINTS='run-keys=return(200)'` makes a limit
 //! smaller. Several entries are separated by `;`.
+//!
+//! The breaks are branches here and not patches that `scripts/broken` applies: each patch needs a rebuild of the changed
+//! crate, of the program and of a test binary. That took more than two minutes on two shared cores, for 13 breaks
+//! about half an hour; the branches need one build for all.
 
 /// The points where a test can abort the process, in the order in which an alert passes them.
 pub const POINTS: &[&str] = &[

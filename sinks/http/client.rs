@@ -1,11 +1,11 @@
 //! The one HTTP client: guarded against internal addresses, with a timeout, with capped responses, and without URLs in its errors.
 //!
 //! Names are resolved and filtered in one step, at connect: no second lookup can return another address. Hosts that are
-//! addresses already are checked before. Redirects are never followed, proxies from the environment never used,
-//! responses never decompressed, cookies never kept, and no `Referer` is sent. An exchange that does not end within the
-//! timeout, including the body of the response, has failed.
+//! addresses already are checked before. Redirects are never followed, proxies from the environment are never used,
+//! responses are never decompressed, cookies are never kept, and no `Referer` is sent. An exchange that does not end within
+//! the timeout, including the body of the response, has failed.
 //!
-//! The pool repeats a request by itself only where the receiver cannot have begun it: a reused connection that was
+//! The connection pool repeats a request only if the receiver cannot have started it: a reused connection that was
 //! closed before the first byte, or a refused stream of HTTP/2.
 
 use std::error::Error as StdError;
@@ -33,7 +33,7 @@ pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A receiver that does not accept the connection within this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A plain `Retry-After` header holds a sink for at most this long: it is often set by a proxy, or wrong. A kind that knows
+/// A plain `Retry-After` header stops a sink for at most this long: a proxy often sets it, or it is wrong. A kind that knows
 /// its vendor's quota may report a longer wait.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 const USER_AGENT: &str = concat!("campanile/", env!("CARGO_PKG_VERSION"));
@@ -43,7 +43,7 @@ const USER_AGENT: &str = concat!("campanile/", env!("CARGO_PKG_VERSION"));
 pub struct Settings<'a> {
     /// Which addresses it may call.
     pub egress: Egress,
-    /// The whole exchange.
+    /// The limit for the whole exchange.
     pub timeout: Duration,
     /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca_file: Option<&'a Path>,
@@ -102,7 +102,7 @@ impl Client {
         Self::asking(Arc::new(|name| Box::pin(machine(name))), settings)
     }
 
-    /// The same with names resolved by `lookup`. Its addresses are checked like any other.
+    /// The same with names resolved by `lookup`. Its addresses are checked too.
     pub fn asking(lookup: Lookup, settings: Settings<'_>) -> Result<Self, BuildError> {
         // reqwest uses the cryptography provider of the process. A second call finds the same one installed.
         let _already = rustls::crypto::ring::default_provider().install_default();
@@ -143,12 +143,12 @@ impl Client {
                 format!("no complete response within {limit} s"),
             )
         };
-        let exchange = self.undisturbed(request);
+        let exchange = self.unlimited(request);
         let done = tokio::time::timeout(self.timeout, exchange).await;
         done.unwrap_or_else(|_| Err(late()))
     }
 
-    async fn undisturbed(&self, request: Request) -> Result<Response, Failure> {
+    async fn unlimited(&self, request: Request) -> Result<Response, Failure> {
         let at = request.at;
         let mut outgoing = reqwest::Request::new(request.method, request.url);
         *outgoing.headers_mut() = request.headers;
@@ -255,13 +255,13 @@ fn failure(error: &reqwest::Error) -> Failure {
         let doing = if error.is_connect() {
             "cannot connect"
         } else {
-            "the connection broke"
+            "the connection failed"
         };
         format!("{doing}: {said}")
     } else if error.is_connect() {
         "cannot connect".to_owned()
     } else {
-        "the connection broke before the response was complete".to_owned()
+        "the connection failed before the response was complete".to_owned()
     };
     Failure::new(Class::Transient, what)
 }

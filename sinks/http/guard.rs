@@ -1,19 +1,19 @@
-//! Which addresses the gateway refuses to call, however they are written.
+//! The addresses that the gateway refuses to call, in any notation.
 //!
-//! By default only those at which nothing but trouble lives: link-local ranges with the clouds' metadata services
-//! (they hand out credentials), unspecified, multicast and broadcast. Private ranges and loopback are allowed, because
-//! people who host this themselves post to them; [`Egress::PublicOnly`] refuses those as well.
+//! By default: link-local ranges with the metadata services of clouds (they give out credentials), unspecified, multicast
+//! and broadcast. Private ranges and loopback are allowed, because self-hosted receivers live there;
+//! [`Egress::PublicOnly`] refuses those as well.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// How far a sink may reach.
+/// Which addresses a sink may call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Egress {
-    /// Everything but link-local, metadata and group addresses.
+    /// All but link-local, metadata and group addresses.
     Any,
-    /// Public addresses alone.
+    /// Only public addresses.
     PublicOnly,
 }
 
@@ -33,7 +33,7 @@ const fn v6(head: [u16; 4], tail: u16, bits: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(ip, bits))
 }
 
-/// Refused whatever the operator wrote.
+/// Refused with every setting.
 const ALWAYS: &[Row] = &[
     (v4(0, 0, 0, 0, 8), "unspecified"),
     (v4(169, 254, 0, 0, 16), "link-local or a metadata service"),
@@ -53,7 +53,7 @@ const ALWAYS: &[Row] = &[
     (v6([0xff00, 0, 0, 0], 0, 8), "multicast"),
 ];
 
-/// Refused beside those with `egress = "public_only"`.
+/// Refused in addition with `egress = "public_only"`.
 const NOT_PUBLIC: &[Row] = &[
     (v4(10, 0, 0, 0, 8), "private"),
     (v4(172, 16, 0, 0, 12), "private"),
@@ -79,7 +79,7 @@ const NOT_PUBLIC: &[Row] = &[
     (v6([0x100, 0, 0, 0], 0, 64), "discarded"),
 ];
 
-/// Passes an address, or says why not. IPv4 addresses inside IPv6 ones are judged as what they are.
+/// Allows an address, or gives the reason for the refusal. IPv4 addresses inside IPv6 addresses are checked as IPv4.
 pub fn admit(ip: IpAddr, egress: Egress) -> Result<(), Refused> {
     judge(ip, egress)?;
     let IpAddr::V6(v6) = ip else {
@@ -100,12 +100,12 @@ fn judge(ip: IpAddr, egress: Egress) -> Result<(), Refused> {
     row.map_or(Ok(()), |(_, why)| Err(Refused(why)))
 }
 
-/// The IPv4 addresses that an IPv6 address can stand for: mapped, compatible, translated, NAT64, ISATAP, 6to4, Teredo
+/// The IPv4 addresses that an IPv6 address can contain: mapped, compatible, translated, NAT64, ISATAP, 6to4, Teredo
 /// (its server and its client).
 fn embedded(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match ip.segments() {
-        // `::` and `::1` are themselves, not 0.0.0.0 and 0.0.0.1.
+        // `::` and `::1` are IPv6 addresses, not 0.0.0.0 and 0.0.0.1.
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => [None, None],
         [0, 0, 0, 0, 0, 0 | 0xffff, a, b]
         | [0, 0, 0, 0, 0xffff, 0, a, b]

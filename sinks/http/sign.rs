@@ -1,4 +1,4 @@
-//! Signs as Standard Webhooks 1.0, symmetric (`v1`).
+//! The signature of Standard Webhooks 1.0, symmetric (`v1`).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,7 +12,7 @@ use crate::BuildError;
 
 /// What a secret begins with.
 const PREFIX: &str = "whsec_";
-/// Shorter ones can be guessed.
+/// Shorter keys can be guessed.
 const KEY_BYTES_MIN: usize = 16;
 
 /// The keys of one sink: more than one while a secret is being rotated.
@@ -24,7 +24,7 @@ impl Signer {
         secrets.iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether there is anything to sign with.
+    /// Whether there are no keys.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -44,13 +44,12 @@ impl Signer {
 fn key(secret: &Secret) -> Result<Hmac<Sha256>, BuildError> {
     let wrong = |problem: &str| BuildError::new("signing_secret", problem);
     let encoded = secret.expose_secret().strip_prefix(PREFIX);
-    let form =
-        "a signing secret is written `whsec_` and base64, such as `openssl rand -base64 32` prints";
+    let form = "this is not a valid signing secret: write `whsec_` followed by base64, such as the output of `openssl rand -base64 32`";
     let key = encoded.and_then(|text| BASE64_STANDARD.decode(text).ok());
     let key = key.ok_or_else(|| wrong(form))?;
     if key.len() < KEY_BYTES_MIN {
         return Err(wrong(
-            "a signing secret has at least 16 bytes before base64",
+            "this signing secret is too short: it needs at least 16 bytes before base64; `openssl rand -base64 32` prints a good one",
         ));
     }
     Hmac::new_from_slice(&key).map_err(|_| wrong(form))

@@ -316,7 +316,7 @@ impl Webhook {
 
     fn body_of(&self, message: &Message, facts: Option<&Facts>) -> Result<Bytes, Failure> {
         Ok(match &self.body {
-            Body::Alert => render::alerts(message).into(),
+            Body::Alert => render::alerts(message),
             Body::CloudEvents => render::cloudevents(message).into(),
             Body::Alertmanager => render::alertmanager(message, &self.name).into(),
             Body::Template(template) => {

@@ -121,7 +121,7 @@ pub(super) async fn remove(
     let sink = Names::load(&gateway).await?.id(sink)?;
     let stored = alerts::find(&gateway, &id).await?;
     if gateway.store.drop_pending(stored.seq, sink).await? {
-        gateway.sinks.forget(sink, &[stored.seq]);
+        gateway.sinks.dropped(sink, &[stored.seq]);
         return Ok(HttpResponse::Ok().json(Dropped { dropped: true }));
     }
     Err(ApiError::not_found(
@@ -182,7 +182,7 @@ pub(super) async fn remove_many(
 async fn drop_one(gateway: &Gateway, seq: Seq, sink: SinkId) -> Failing<bool> {
     let dropped = gateway.store.drop_pending(seq, sink).await?;
     if dropped {
-        gateway.sinks.forget(sink, &[seq]);
+        gateway.sinks.dropped(sink, &[seq]);
     }
     Ok(dropped)
 }

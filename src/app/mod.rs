@@ -103,10 +103,10 @@ impl App {
         let public = listen(config.server.listen)?;
         let admin = listen(config.admin.listen)?;
         let store = campanile_store::open(&config.store.url)?;
-        let outlets = plan::outlets(&config, &*store).await?;
-        let snapshot = plan::snapshot(&config, &outlets)?;
+        let sinks = plan::sinks(&config, &*store).await?;
+        let snapshot = plan::snapshot(&config, &sinks)?;
         let observer = Arc::new(DeliveryLog::new(Arc::clone(&metrics)));
-        let delivery = Delivery::start(Arc::clone(&store), outlets, clock.clone(), observer);
+        let delivery = Delivery::start(Arc::clone(&store), sinks, clock.clone(), observer);
         let internet = plan::Internet {
             documents: Documents::new(clock.clone(), certificates::REACH),
             clock: clock.clone(),
@@ -176,10 +176,10 @@ impl App {
         if !fixed.is_empty() {
             return Err(Error::NeedsRestart(fixed));
         }
-        let outlets = plan::outlets(&new, &*self.store).await?;
-        let snapshot = plan::snapshot(&new, &outlets)?;
+        let sinks = plan::sinks(&new, &*self.store).await?;
+        let snapshot = plan::snapshot(&new, &sinks)?;
         // Workers first: the new snapshot may send an alert to a new sink.
-        self.delivery.replace(outlets);
+        self.delivery.replace(sinks);
         self.gateway.follow(snapshot, new.admin.clone());
         self.retention_days.send_replace(new.store.retention_days);
         for (shown, tls) in self.shown.iter().zip(new.tls()) {

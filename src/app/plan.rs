@@ -12,7 +12,7 @@ use reqwest::header::HeaderMap;
 use super::Error;
 use super::certificates::Documents;
 use crate::config::Config;
-use crate::delivery::{Delivery, Outlet, SinkState};
+use crate::delivery::{BuiltSink, Delivery, SinkState};
 use crate::http::{Outside, SinkControl};
 use crate::snapshot::Snapshot;
 use campanile_model::Clock;
@@ -24,7 +24,7 @@ use campanile_store::{Outbox, Seq, SinkId};
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The configured sinks, built, with their numbers.
-pub(super) async fn outlets(config: &Config, store: &dyn Outbox) -> Result<Vec<Outlet>, Error> {
+pub(super) async fn sinks(config: &Config, store: &dyn Outbox) -> Result<Vec<BuiltSink>, Error> {
     let names = config.sinks.iter().map(|spec| spec.name.clone()).collect();
     let ids = store.sink_ids(names).await?;
     let built = config.sinks.iter().zip(ids).map(|(spec, id)| {
@@ -32,7 +32,7 @@ pub(super) async fn outlets(config: &Config, store: &dyn Outbox) -> Result<Vec<O
             name: spec.name.clone(),
             error,
         })?;
-        Ok(Outlet {
+        Ok(BuiltSink {
             id,
             name: spec.name.as_str().into(),
             policy: spec.policy.clone(),
@@ -43,8 +43,8 @@ pub(super) async fn outlets(config: &Config, store: &dyn Outbox) -> Result<Vec<O
 }
 
 /// The configuration as the listeners use it.
-pub(super) fn snapshot(config: &Config, outlets: &[Outlet]) -> Result<Snapshot, Error> {
-    let sinks: Vec<SinkId> = outlets.iter().map(|outlet| outlet.id).collect();
+pub(super) fn snapshot(config: &Config, sinks: &[BuiltSink]) -> Result<Snapshot, Error> {
+    let sinks: Vec<SinkId> = sinks.iter().map(|sink| sink.id).collect();
     Snapshot::new(config, &sinks).map_err(Error::Routes)
 }
 
@@ -112,8 +112,8 @@ impl SinkControl for Workers {
         self.0.poke(sink, seqs);
     }
 
-    fn forget(&self, sink: SinkId, seqs: &[Seq]) {
-        self.0.forget(sink, seqs);
+    fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
+        self.0.dropped(sink, seqs);
     }
 
     fn hurry(&self, sink: SinkId, seqs: &[Seq]) {

@@ -17,13 +17,13 @@ use campanile_model::failpoint;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
 use campanile_store::{AlertToSend, StoredAlert, Verdict};
 
-/// A delivery is given up when the sink refused it this often: a receiver can be wrong once, hardly three times.
+/// A delivery is given up after this many refusals: a receiver can be wrong once, hardly three times.
 const REFUSALS_MAX: u32 = 3;
 
-/// A sink ends within its own timeout. If it does not, its future is dropped after this extra time: no lane hangs.
+/// A sink ends within its own timeout. If it does not, its future is dropped after this additional time: no lane hangs.
 const OVERTIME_MAX: Duration = Duration::from_secs(5);
 
-/// A longer reason is cut: it is kept with every dead letter.
+/// A longer reason is cut: the store keeps it with every dead letter.
 const REASON_CHARS_MAX: usize = 500;
 
 /// Deliveries that go out together: one, or all of a digest.
@@ -44,25 +44,29 @@ pub(super) struct Attempted {
 /// What follows from a failure.
 pub(super) struct Ruling {
     pub(super) verdict: Verdict,
-    /// Refusals so far.
+    /// Refusals until now.
     pub(super) refusals: u32,
     /// The receiver asked for a pause of the whole sink until then.
     pub(super) hold_until: Option<Timestamp>,
 }
 
-/// The message of one alert, or why the stored alert cannot be used.
+/// The message of one alert, or the reason for which the stored alert cannot be used.
 pub(super) fn message(
     stored: AlertToSend,
     item: &Item,
     sink: &str,
     at: Timestamp,
 ) -> Result<Message, String> {
-    let alert = read(&stored.alert)?;
     let own = stored.alert.id;
     // An opening that cannot be read is left out: the alert itself can be sent.
     let opened = stored.opened.filter(|opened| opened.id != own);
+    let opened = opened.and_then(|opened| read(&opened).ok().map(Arc::new));
+    let alert = read(&stored.alert)?;
+    // Nobody else holds the alert now, so the bytes are moved and not copied.
+    let json = Arc::unwrap_or_clone(stored.alert).json;
     Ok(Message {
-        opened: opened.and_then(|opened| read(&opened).ok().map(Arc::new)),
+        stored: vec![json.into()],
+        opened,
         episode_open: stored.episode_open,
         handle: stored.handle,
         attempt: item.attempts.saturating_add(1),
@@ -76,7 +80,7 @@ fn read(stored: &StoredAlert) -> Result<Alert, String> {
         .map_err(|e| format!("the stored alert cannot be read: {e}"))
 }
 
-/// Sends once. Ends in any case: by the sink, by its overtime, or by a panic of the sink's code.
+/// Sends once. Always ends: when the sink ends, after its overtime, or when the code of the sink panics.
 pub(super) async fn send(
     sink: Arc<dyn Sink>,
     message: Message,
@@ -147,7 +151,7 @@ pub(super) fn rule(
         let class = "expired";
         Verdict::Dead { class, error }
     } else {
-        // The last wait is cut short: every delivery gets a last attempt at the end of its life.
+        // The last wait is cut: every delivery gets a last attempt when it reaches `max_age`.
         let due_at = later(now, wait.min(remaining));
         Verdict::Again { due_at, error }
     };

@@ -1,4 +1,4 @@
-//! One sink's dealings with the store: what is pending comes in by pages, outcomes go out by batches.
+//! One sink's requests to the store: what is pending is read in pages, outcomes are written in batches.
 //!
 //! Only one of these runs at a time. A page that was read before a settlement committed could otherwise show a
 //! delivery as pending that is done, and it would be sent again, perhaps after its resolved.
@@ -16,7 +16,7 @@ use super::later;
 use campanile_model::failpoint;
 use campanile_store::{Error, Outbox, Pending, Seq, Settlement, SinkId, Verdict};
 
-/// A look at the store without being asked, in case a poke was lost. Cheap: an index probe when no delivery is pending.
+/// The store is read this often without a poke, in case one was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// The first wait after the store failed; doubles
@@ -24,7 +24,7 @@ const STORE_WAIT_MIN: Duration = Duration::from_millis(250);
 /// up to here.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// More outcomes than this wait for no commit: a crash then sends no more than these twice.
+/// At most this many outcomes wait for a commit: after a crash no more than these are sent twice.
 const UNSETTLED_MAX: usize = 256;
 
 /// The outcome of one delivery, on its way into the store.
@@ -43,25 +43,25 @@ pub(super) enum Done {
     Lane(Fingerprint, Result<Vec<Pending>, Error>),
 }
 
-/// The books of one sink.
+/// The requests of one sink to the store, one at a time.
 pub(super) struct Books {
     store: Arc<dyn Outbox>,
     sink: SinkId,
     page: usize,
     /// What runs now.
     pub(super) running: Option<BoxFuture<'static, Done>>,
-    /// Outcomes that wait.
+    /// Outcomes that wait for the next batch.
     waiting: Vec<Outcome>,
     /// Outcomes that are being committed, or wait for the store to recover.
     settling: Vec<Outcome>,
-    /// Settlements and loads take turns, so that neither starves.
+    /// Settlements and loads alternate, so that neither starves.
     load_next: bool,
     cursor: Seq,
     /// There may be more behind the cursor, or before it from this place on.
     look: Option<Seq>,
     poll_at: Timestamp,
     failures: u32,
-    /// The last failure was with reading.
+    /// The last failure was a read.
     unreadable: bool,
     retry_at: Option<Timestamp>,
 }
@@ -97,14 +97,14 @@ impl Books {
         self.waiting.len() + self.settling.len()
     }
 
-    /// Whether more may be sent: not while the store cannot be read, nor without end while it cannot be written. On a full
-    /// disk some still goes out, because somebody waits for it; a crash then sends that again.
+    /// Whether more may be sent: not while the store cannot be read, and only [`UNSETTLED_MAX`] while it cannot be written.
+    /// On a full disk some alerts still go out; after a crash those are sent again.
     pub(super) fn lets_send(&self) -> bool {
         let unreadable = self.unreadable && self.retry_at.is_some();
         !unreadable && self.unsettled() < UNSETTLED_MAX
     }
 
-    /// When it wants to be asked again without anything having happened.
+    /// When to call [`Self::begin`] again if nothing else happens.
     pub(super) fn wake_at(&self) -> Timestamp {
         self.retry_at.unwrap_or(self.poll_at)
     }
@@ -120,7 +120,7 @@ impl Books {
         self.running.is_none() && (stuck || self.unsettled() == 0 && !self.wants_load(lanes))
     }
 
-    /// Begins what is most wanted, if nothing runs. `load` is false while stopping.
+    /// Starts the most urgent request, if nothing runs. `load` is false while stopping.
     pub(super) fn begin(&mut self, now: Timestamp, lanes: &Lanes, load: bool) {
         if self.poll_at <= now {
             self.poll_at = later(now, POLL_EVERY);
@@ -169,7 +169,7 @@ impl Books {
         result
     }
 
-    /// The store could not be read, or not be written: it is left alone for a while.
+    /// The store could not be read or written: no request goes to it for a while.
     pub(super) fn failed(&mut self, now: Timestamp, unreadable: bool) {
         self.unreadable = unreadable;
         let doubled = STORE_WAIT_MIN.saturating_mul(1_u32 << self.failures.min(10));
@@ -177,14 +177,14 @@ impl Books {
         self.retry_at = Some(later(now, doubled.min(STORE_WAIT_MAX)));
     }
 
-    /// The store gave what the worker itself asked for.
+    /// The store answered a request of the worker.
     pub(super) fn recovered(&mut self) {
         if self.settling.is_empty() {
             self.failures = 0;
         }
     }
 
-    /// Enough that can go is enough: the rest stays in the store until it is wanted.
+    /// Not while enough can go: the rest stays in the store until it is needed.
     fn wants_load(&self, lanes: &Lanes) -> bool {
         let look = self.look.is_some() && lanes.ready() < self.page && lanes.has_room();
         look || lanes.dry().is_some()
@@ -215,7 +215,7 @@ impl Books {
             return;
         }
         let from = self.look.take().unwrap_or(1);
-        // With nothing in memory a look from the start costs nothing, and finds what no poke told of.
+        // With nothing in memory a look from the start costs nothing, and finds what no poke reported.
         let from = if lanes.is_empty() { 1 } else { from };
         self.cursor = self.cursor.min(from.saturating_sub(1));
         let after = self.cursor;
@@ -240,8 +240,8 @@ impl Books {
 }
 
 impl Outcome {
-    /// Puts the lane where this outcome leaves it. Only after its commit: a follower that was sent before it would,
-    /// after a crash, be followed by its head once more, and a firing would come after its resolved.
+    /// Updates the lane with this outcome. Only after its commit: if a follower were sent before the commit, a crash would
+    /// send the head again after it, and a firing would come after its resolved.
     pub(super) fn apply(&self, lanes: &mut Lanes) {
         match self.settlement.verdict {
             Verdict::Delivered | Verdict::Dead { .. } => lanes.done(&self.claim),

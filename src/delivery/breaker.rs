@@ -1,4 +1,4 @@
-//! Stops calling a sink that fails, so that an outage uses up nobody's tries.
+//! The circuit breaker of a sink: it stops the calls to a sink that fails, so that an outage uses up no attempts.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use campanile_model::failpoint;
 
 /// Opens after so many failures in a row,
 const CONSECUTIVE_MAX: u32 = 5;
-/// or when half of at least so many tries
-const TRIES_MIN: u32 = 20;
+/// or when half of at least so many attempts
+const ATTEMPTS_MIN: u32 = 20;
 /// in so many seconds failed.
 const WINDOW_SECONDS: i64 = 60;
 /// How long it stays open the first time; each failed probe doubles it
 const OPEN_MIN: Duration = Duration::from_secs(10);
-/// up to here, so that a mended sink is found within minutes.
+/// up to here, so that a sink that works again is found within minutes.
 const OPEN_MAX: Duration = Duration::from_mins(5);
 
 /// The breaker of one sink.
@@ -26,7 +26,7 @@ pub(super) struct Breaker {
     consecutive: u32,
     recent: VecDeque<Tally>,
     open_for: Duration,
-    /// Probes that left before an operator said that the sink is mended.
+    /// Probes that were sent before an operator resumed the sink.
     outdated: u32,
 }
 
@@ -40,7 +40,7 @@ enum State {
 #[derive(Debug)]
 struct Tally {
     second: i64,
-    tries: u32,
+    attempts: u32,
     failures: u32,
 }
 
@@ -49,18 +49,18 @@ struct Tally {
 pub(super) enum Admits {
     /// Everything.
     All,
-    /// One delivery, to see whether the sink lives.
+    /// One delivery, to see whether the sink works.
     Probe,
     /// Nothing.
     Nothing,
 }
 
-/// What a recorded try did to the breaker.
+/// How a recorded attempt changed the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// It opened, or a probe failed and it stays open.
     Opened(Timestamp),
-    /// The sink lives.
+    /// The sink works again.
     Closed,
 }
 
@@ -100,21 +100,21 @@ impl Breaker {
         self.state = State::Probing;
     }
 
-    /// An operator says that the sink is mended: a probe may go at once. One that is on its way left before that, and its
-    /// failure says nothing about now.
-    pub(super) fn mended(&mut self, now: Timestamp) {
+    /// An operator resumed the sink after a fix: a probe may go at once. A probe that is in flight was sent before, and its
+    /// failure is ignored.
+    pub(super) fn fixed(&mut self, now: Timestamp) {
         self.outdated += u32::from(matches!(self.state, State::Probing));
         self.probe_wanted(now);
     }
 
-    /// The probe came to nothing before it was sent: another may go at once.
+    /// The probe was not sent: another may go at once.
     pub(super) fn probe_wanted(&mut self, now: Timestamp) {
         if !self.is_closed() {
             self.state = State::Open { until: now };
         }
     }
 
-    /// Takes note of a try. While open only the probe counts: what was sent before says nothing about now.
+    /// Records an attempt. While open only the probe counts: the others were sent before the breaker opened.
     pub(super) fn record(&mut self, now: Timestamp, healthy: bool, probe: bool) -> Option<Change> {
         match (self.state, probe) {
             (State::Closed, _) => {
@@ -154,19 +154,20 @@ impl Breaker {
         if self.recent.back().is_none_or(|s| s.second != second) {
             self.recent.push_back(Tally {
                 second,
-                tries: 0,
+                attempts: 0,
                 failures: 0,
             });
         }
         if let Some(last) = self.recent.back_mut() {
-            last.tries += 1;
+            last.attempts += 1;
             last.failures += u32::from(!healthy);
         }
     }
 
     fn trips(&self) -> bool {
-        let tries: u32 = self.recent.iter().map(|s| s.tries).sum();
+        let attempts: u32 = self.recent.iter().map(|s| s.attempts).sum();
         let failures: u32 = self.recent.iter().map(|s| s.failures).sum();
-        self.consecutive >= CONSECUTIVE_MAX || (tries >= TRIES_MIN && failures * 2 >= tries)
+        self.consecutive >= CONSECUTIVE_MAX
+            || (attempts >= ATTEMPTS_MIN && failures * 2 >= attempts)
     }
 }

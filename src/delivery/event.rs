@@ -10,7 +10,7 @@ use campanile_store::Seq;
 
 use super::state::PausedBy;
 
-/// Hears events: metrics, logs, Campanile's own alerts. Must not block.
+/// Receives events: metrics, logs, Campanile's own alerts. Must not block.
 pub trait Observer: Send + Sync {
     /// Something happened. Events hold no secrets.
     fn observe(&self, event: Event);
@@ -28,7 +28,7 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The receiver has it, and that is committed.
+    /// The receiver has the alert, and the store has committed that.
     Delivered {
         /// The alert.
         seq: Seq,
@@ -38,10 +38,10 @@ pub enum What {
         took: Duration,
         /// What the success means.
         worth: Worth,
-        /// A reservation of the sink: delivered in part, cut, to nobody.
+        /// A remark of the sink: delivered in part, cut, or to no subscriber.
         remark: Option<String>,
     },
-    /// An attempt failed.
+    /// An attempt failed. It is retried, unless it was the last.
     Failed {
         /// The alert.
         seq: Seq,
@@ -74,7 +74,7 @@ pub enum What {
         /// How many.
         count: usize,
     },
-    /// The sink fails; nothing is sent to it until a probe at this time.
+    /// The sink fails; the circuit breaker stops sends until a probe at this time.
     BreakerOpened {
         /// When the next probe goes.
         until: Timestamp,

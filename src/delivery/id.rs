@@ -1,4 +1,4 @@
-//! The id of a delivery, made from what it is: the same on every attempt, on every replica and after every restart.
+//! The id of a delivery, a hash of alert and sink: the same on every attempt, on every replica and after every restart.
 
 use std::fmt::Write as _;
 

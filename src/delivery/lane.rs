@@ -1,9 +1,9 @@
 //! The lanes of one sink, in memory: who goes next, who waits, and what did not fit. Pure, no clock, no store.
 //!
-//! A lane is all that is pending for the sink about one problem. Only its head may be on its way; the rest waits until the
-//! head is delivered or dead. The order inside a lane is the order of acceptance (`seq`), also for a delivery that an
-//! operator sends again: once it is read from the store, its firing goes before a resolved that waits. What goes out before
-//! that is not held back for it; the receiver sees by its flag that it comes late.
+//! A lane is all that is pending for the sink about one problem. Only its head may be in flight; the rest waits until the
+//! head is delivered or dead. The order within a lane is the order of acceptance (`seq`), also for a delivery that an
+//! operator retries: once it is read from the store, its firing goes before a resolved that waits. Deliveries that go out
+//! before that do not wait for it; its flag shows the receiver that it comes late.
 //!
 //! Memory is bounded. When too much is loaded, followers are dropped from memory and their lane is marked `spilled`:
 //! what it holds is then the first part of what is pending in it, and the rest is loaded from the store when that part is
@@ -22,14 +22,14 @@ use campanile_store::{Pending, Seq};
 pub(super) struct Item {
     pub(super) seq: Seq,
     pub(super) attempts: u32,
-    /// How often the sink called it poison. Kept in memory only: a restart grants three new tries.
+    /// How often the receiver refused it. Kept in memory only: after a restart it gets three new attempts.
     pub(super) refusals: u32,
     pub(super) due_at: Option<Timestamp>,
     pub(super) pending_since: Timestamp,
     pub(super) retried: bool,
 }
 
-/// One delivery on its way, with its lane.
+/// One delivery in flight, with its lane.
 #[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub(super) lane: Fingerprint,
@@ -44,7 +44,7 @@ pub(super) struct Lanes {
     ready: BTreeSet<(Seq, Fingerprint)>,
     /// Lanes whose head is not due yet.
     waiting: BTreeSet<(Timestamp, Fingerprint)>,
-    /// Spilled lanes with nothing left in memory.
+    /// Spilled lanes with no delivery left in memory.
     dry: BTreeSet<Fingerprint>,
     /// Lanes with followers that could be dropped from memory.
     crowded: BTreeSet<Fingerprint>,
@@ -54,11 +54,11 @@ pub(super) struct Lanes {
 
 #[derive(Debug)]
 struct Lane {
-    /// On its way: one, or several in one digest.
+    /// In flight: one, or several in one digest.
     claimed: Vec<Item>,
     /// What follows, sorted by `seq`.
     items: VecDeque<Item>,
-    /// The store holds more of this lane, behind all that is here.
+    /// The store holds more of this lane, after all that is in memory.
     spilled: bool,
     place: Place,
 }
@@ -84,8 +84,8 @@ impl Lanes {
         }
     }
 
-    /// Takes a row that the store says is pending; one that is known changes nothing. False when there is no room for it:
-    /// it must be offered again later.
+    /// Takes a pending row of the store; one that is known changes nothing. False when there is no room for it: it must be
+    /// offered again later.
     pub(super) fn offer(&mut self, pending: &Pending) -> bool {
         let full = self.loaded >= self.loaded_max;
         if let Some(lane) = self.all.get(&pending.fingerprint) {
@@ -109,7 +109,7 @@ impl Lanes {
         let Some(lane) = self.all.get_mut(&fingerprint) else {
             return;
         };
-        // The head must come in whatever the room: its predecessor has just made some.
+        // The head must come in even without room: its predecessor has just made some.
         let room = self.loaded_max.saturating_sub(self.loaded).max(1);
         lane.spilled = !whole || rows.len() > room;
         for pending in rows.iter().take(room) {
@@ -121,7 +121,7 @@ impl Lanes {
         self.seat(fingerprint);
     }
 
-    /// Makes the heads ready whose time has come.
+    /// Makes the heads ready that are due.
     pub(super) fn wake(&mut self, now: Timestamp) {
         while let Some(&(due, fingerprint)) = self.waiting.first() {
             if due > now {
@@ -135,7 +135,7 @@ impl Lanes {
         }
     }
 
-    /// The oldest ready head, which is now on its way.
+    /// The oldest ready head, which is now in flight.
     pub(super) fn claim(&mut self) -> Option<Claim> {
         let &(_, lane) = self.ready.first()?;
         let item = self.claim_head(lane);
@@ -156,7 +156,7 @@ impl Lanes {
         claims
     }
 
-    /// The claim was not sent: it stands where it stood.
+    /// The claim was not sent: it returns to its place.
     pub(super) fn release(&mut self, claim: &Claim) {
         self.unclaim(claim, |_| ());
     }
@@ -179,8 +179,8 @@ impl Lanes {
         self.seat(claim.lane);
     }
 
-    /// An operator dropped these. What is on its way already goes on.
-    pub(super) fn forget(&mut self, seqs: &HashSet<Seq>) {
+    /// An operator dropped these. What is in flight goes on.
+    pub(super) fn remove(&mut self, seqs: &HashSet<Seq>) {
         let holds = |lane: &Lane| lane.items.iter().any(|item| seqs.contains(&item.seq));
         let touched = self.all.iter().filter(|(_, lane)| holds(lane));
         let touched: Vec<Fingerprint> = touched.map(|(fingerprint, _)| *fingerprint).collect();
@@ -209,7 +209,7 @@ impl Lanes {
         }
     }
 
-    /// Whether another row could be taken in, if need be by dropping followers.
+    /// Whether another row fits, after followers were dropped if necessary.
     pub(super) fn has_room(&self) -> bool {
         self.loaded < self.loaded_max || !self.crowded.is_empty()
     }
@@ -227,7 +227,7 @@ impl Lanes {
         self.ready.len()
     }
 
-    /// Whether at least so many deliveries stand in lanes that are ready.
+    /// Whether lanes that are ready hold at least so many deliveries.
     pub(super) fn ready_reaches(&self, count: usize) -> bool {
         let depths = self.ready.iter().map(|(_, fingerprint)| {
             let lane = self.all.get(fingerprint);
@@ -288,7 +288,7 @@ impl Lanes {
         self.seat(fingerprint);
     }
 
-    /// Drops the followers of one lane, rather of one that cannot go now. False when there are none.
+    /// Drops the followers of one lane, preferably of one that cannot go now. False when there are none.
     fn spill_any(&mut self) -> bool {
         let blocked = |lane: &&Fingerprint| {
             let place = self.all.get(lane).map(|lane| lane.place);
@@ -308,7 +308,7 @@ impl Lanes {
         true
     }
 
-    /// Puts a lane where it belongs after any change to it.
+    /// Updates the sets that hold a lane after any change to it.
     fn seat(&mut self, fingerprint: Fingerprint) {
         let Some(lane) = self.all.get_mut(&fingerprint) else {
             return;
@@ -358,7 +358,7 @@ impl Lane {
             || self.claimed.iter().any(|item| item.seq == seq)
     }
 
-    /// Whether a row stands behind what was spilled, so that it must not be taken before that.
+    /// Whether a row comes after what was spilled, so that it must not be taken before that.
     fn is_beyond(&self, seq: Seq) -> bool {
         let last = self.items.back().or(self.claimed.last());
         self.spilled && last.is_none_or(|last| seq > last.seq)
@@ -374,7 +374,7 @@ impl Lane {
         Some(self.claimed.remove(at))
     }
 
-    /// How many of `items` must stay in memory: the head, unless it is on its way.
+    /// How many of `items` must stay in memory: the head, unless it is in flight.
     fn keep(&self) -> usize {
         usize::from(self.claimed.is_empty()).min(self.items.len())
     }

@@ -73,7 +73,7 @@ fn a_claim_that_was_not_sent_stands_where_it_stood() {
 #[test]
 fn what_an_operator_dropped_leaves_its_room() {
     let mut lanes = lanes(9, &[(1, 1), (2, 1), (3, 1), (4, 2), (5, 3)]);
-    lanes.forget(&HashSet::from([2, 4]));
+    lanes.remove(&HashSet::from([2, 4]));
     assert_eq!(lanes.loaded(), 3);
     for seq in [1, 3, 5] {
         deliver(&mut lanes, seq);

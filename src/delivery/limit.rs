@@ -1,7 +1,7 @@
-//! How many sends fit: so many in any second, minute and day.
+//! Rate limits of a sink: so many sends in any second, minute and day.
 //!
 //! Windows slide. Their memory is fixed: sends close together are counted as one span, and a span leaves the window
-//! when its last send does, so that the limit is never exceeded. A restart forgets what was sent before it.
+//! when its last send does. The limit is never exceeded within one run; a restart begins to count from zero.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::later;
 use crate::config::Policy;
 
-/// A window is cut into so many spans at the most.
+/// A window is cut into at most so many spans.
 const SPANS: u32 = 60;
 
 /// All limits of one sink.

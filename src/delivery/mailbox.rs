@@ -1,6 +1,6 @@
-//! What passes between the handle and one sink's worker: wishes in, state out.
+//! What passes between the handle and one sink's worker: requests in, state out.
 //!
-//! Wishes are folded together, so that a mailbox stays small however often it is poked.
+//! Requests are merged: a mailbox stays small however often it is poked.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,26 +17,26 @@ pub(super) struct Mailbox {
     mail: Mutex<Mail>,
     waiters: Mutex<Vec<Waiter>>,
     state: Mutex<SinkState>,
-    /// Rings when there is mail. A ring while nobody listens is kept, so none is lost.
+    /// Rings when there is mail. A ring is kept until the worker waits for it, so none is lost.
     pub(super) bell: Notify,
 }
 
-/// Everything that was wished for since the worker last looked.
+/// Everything that was requested since the worker last looked.
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     /// Look into the store, from this place on.
     look: Option<Seq>,
-    /// True to pause, false to resume; the last word counts.
+    /// True to pause, false to resume; the last request counts.
     pub(super) pause: Option<bool>,
-    /// No new sends; what is in flight may last until then.
+    /// Start no new sends; what is in flight may last until then.
     pub(super) stop_by: Option<Timestamp>,
     /// Dropped by an operator.
-    pub(super) forget: HashSet<Seq>,
+    pub(super) dropped: HashSet<Seq>,
     /// An operator wants these attempted now.
     pub(super) hurry: HashSet<Seq>,
 }
 
-/// Somebody who wants to know when nothing is in flight and nothing is due.
+/// Is notified when nothing is in flight and nothing is due.
 pub(super) type Waiter = oneshot::Sender<()>;
 
 impl Mailbox {
@@ -49,26 +49,26 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn wish(&self, change: impl FnOnce(&mut Mail)) {
+    pub(super) fn request(&self, change: impl FnOnce(&mut Mail)) {
         change(&mut locked(&self.mail));
         self.bell.notify_one();
     }
 
-    /// Tells the waiter once nothing is in flight and nothing is due, in the store as it is now.
-    pub(super) fn tell_when_idle(&self, waiter: Waiter) {
+    /// Notifies the waiter once nothing is in flight and nothing is due, in the store as it is now.
+    pub(super) fn notify_when_idle(&self, waiter: Waiter) {
         self.poke(1);
         locked(&self.waiters).push(waiter);
         self.bell.notify_one();
     }
 
-    /// Takes all who wait. To be asked before the clock is read and the mail is taken: an answer then holds for the time
-    /// and the wishes of the moment at which the waiter asked.
+    /// Takes all waiters. Call it before the clock is read and the mail is taken: an answer then holds for the time and the
+    /// requests of the moment at which the waiter asked.
     pub(super) fn waiters(&self) -> Vec<Waiter> {
         std::mem::take(&mut *locked(&self.waiters))
     }
 
     /// Look into the store from `seq` on. Rings once until the worker has looked: under load most pokes find a ring that
-    /// is still to be heard, and waking a thread costs more than all else that a poke does.
+    /// the worker has not handled yet, and waking a thread costs more than the rest of a poke.
     pub(super) fn poke(&self, seq: Seq) {
         let mut mail = locked(&self.mail);
         let known = mail.look;
@@ -79,14 +79,14 @@ impl Mailbox {
         }
     }
 
-    /// Puts wishes back without ringing: the worker looks again when its request to the store is done.
-    pub(super) fn defer(&self, forget: HashSet<Seq>, hurry: HashSet<Seq>) {
+    /// Puts these back without ringing: the worker looks again when its request to the store is done.
+    pub(super) fn defer(&self, dropped: HashSet<Seq>, hurry: HashSet<Seq>) {
         let mut mail = locked(&self.mail);
-        mail.forget.extend(forget);
+        mail.dropped.extend(dropped);
         mail.hurry.extend(hurry);
     }
 
-    /// Takes all mail but the wish to look. The order to stop stays, for a worker that is started anew after a fault.
+    /// Takes all mail except the request to look. The request to stop stays, for a worker that is restarted after a panic.
     pub(super) fn take(&self) -> Mail {
         let mut mail = locked(&self.mail);
         let (look, stop_by) = (mail.look.take(), mail.stop_by);
@@ -95,8 +95,7 @@ impl Mailbox {
         taken
     }
 
-    /// Takes the wish to look. A worker that could not send what it would see leaves it here, and further pokes need not
-    /// wake it.
+    /// Takes the request to look. A worker that cannot send now leaves it here, and further pokes do not wake it.
     pub(super) fn take_look(&self) -> Option<Seq> {
         locked(&self.mail).look.take()
     }
@@ -109,14 +108,14 @@ impl Mailbox {
         change(&mut locked(&self.state));
     }
 
-    /// Asks the worker to pause or resume. Gives the state that follows; the worker refines it when it has heard.
+    /// Asks the worker to pause or resume. Gives the state that follows; the worker refines it at its next step.
     pub(super) fn set_paused(&self, pause: bool) -> SinkState {
         let mut state = locked(&self.state);
         state.set_paused(pause);
-        let wished = state.clone();
+        let requested = state.clone();
         drop(state);
-        self.wish(|mail| mail.pause = Some(pause));
-        wished
+        self.request(|mail| mail.pause = Some(pause));
+        requested
     }
 }
 

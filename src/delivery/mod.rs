@@ -1,16 +1,16 @@
-//! Hands out what is pending: every sink gets every alert that is pending for it, in order inside a lane, until it has it.
+//! Sends what is pending: every sink gets every alert that is pending for it, in order within a lane, until it has it.
 //!
 //! ```text
 //!  Delivery ──mailbox──▶ Worker (one task a sink) ──▶ Lanes    who goes next
 //!   handle ◀──state────                           ──▶ Books    pages in, settlements out
-//!                                                 ──▶ attempt  one try and what follows from it
+//!                                                 ──▶ attempt  one send and what follows from it
 //! ```
 //!
 //! The promise is at least once: an outcome is written after the send, so that a crash between the two sends again,
 //! under the same delivery id. A lane's next delivery starts only after the outcome of the one before is committed.
 //!
-//! Kept in memory only, and forgotten by a restart: pauses, the breaker, what was sent under a limit. A restart tries
-//! again; the receiver then says once more what it wants.
+//! Pauses, the circuit breaker and the counts under a limit are in memory only. After a restart the sink is tried again,
+//! and the receiver answers again what it wants.
 
 mod attempt;
 pub mod backoff;
@@ -55,13 +55,13 @@ const LOADED_MAX: usize = 100_000;
 /// Rows read from the store at once.
 const PAGE: usize = 1_000;
 
-/// How long a worker waits that has nothing at all to wait for, and before it is started anew after a fault.
+/// How long a worker waits when nothing else gives a time, and before it is restarted after a panic.
 const POLL_NET: Duration = Duration::from_secs(1);
 
 /// One configured sink, ready to be sent to.
 #[derive(Clone)]
-pub struct Outlet {
-    /// The store's number of it.
+pub struct BuiltSink {
+    /// The store's number for it.
     pub id: SinkId,
     /// The full name, such as `webhook/oncall`.
     pub name: Arc<str>,
@@ -71,14 +71,14 @@ pub struct Outlet {
     pub sink: Arc<dyn Sink>,
 }
 
-/// Bounds that tests set lower, and the seed of the jitter.
+/// Limits that tests set lower, and the seed of the jitter.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuning {
     /// Deliveries held in memory for one sink.
     pub loaded_max: usize,
     /// Rows read from the store at once.
     pub page: usize,
-    /// Where the jitter starts from.
+    /// The seed of the jitter.
     pub seed: u64,
 }
 
@@ -104,7 +104,7 @@ struct Inner {
 #[derive(Default)]
 struct Crew {
     running: Vec<Running>,
-    /// Workers of sinks that are gone from the config and still finish what is in flight.
+    /// Workers of sinks that were removed from the config and still finish what is in flight.
     leaving: HashMap<SinkId, JoinHandle<()>>,
     stopped: bool,
 }
@@ -117,20 +117,20 @@ struct Running {
 }
 
 impl Delivery {
-    /// Starts one worker a sink. Must be called inside a Tokio runtime.
+    /// Starts one worker for each sink. Must be called inside a Tokio runtime.
     pub fn start(
         store: Arc<dyn Store>,
-        sinks: Vec<Outlet>,
+        sinks: Vec<BuiltSink>,
         clock: Clock,
         events: Arc<dyn Observer>,
     ) -> Self {
         Self::start_tuned(store, sinks, clock, events, Tuning::default())
     }
 
-    /// [`Self::start`] with other bounds.
+    /// [`Self::start`] with other limits.
     pub fn start_tuned(
         store: Arc<dyn Store>,
-        sinks: Vec<Outlet>,
+        sinks: Vec<BuiltSink>,
         clock: Clock,
         events: Arc<dyn Observer>,
         tuning: Tuning,
@@ -149,8 +149,8 @@ impl Delivery {
         delivery
     }
 
-    /// Says that these are pending for a sink now: after a commit, and after an operator's retry (whose places are old).
-    /// Only a hint; a lost one costs a second.
+    /// Reports that these are pending for a sink now: after a commit, and after an operator's retry (whose places are old).
+    /// Only a hint: the worker looks every second in any case.
     pub fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         let Some(lowest) = seqs.iter().copied().min() else {
             return;
@@ -161,18 +161,18 @@ impl Delivery {
         }
     }
 
-    /// Has every sink looked after from the start of what is pending for it.
+    /// Has every worker read what is pending for its sink from the start.
     pub fn poke_all(&self) {
         for running in &self.crew().running {
             running.mailbox.poke(1);
         }
     }
 
-    /// Says that an operator dropped these from the store: they are not sent, unless they are on their way.
-    pub fn forget(&self, sink: SinkId, seqs: &[Seq]) {
+    /// Reports that an operator dropped these from the store: they are not sent, unless they are already in flight.
+    pub fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
         let crew = self.crew();
         for running in crew.running.iter().filter(|running| running.id == sink) {
-            running.mailbox.wish(|mail| mail.forget.extend(seqs));
+            running.mailbox.request(|mail| mail.dropped.extend(seqs));
         }
     }
 
@@ -181,7 +181,7 @@ impl Delivery {
     pub fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
         let crew = self.crew();
         for running in crew.running.iter().filter(|running| running.id == sink) {
-            running.mailbox.wish(|mail| mail.hurry.extend(seqs));
+            running.mailbox.request(|mail| mail.hurry.extend(seqs));
         }
     }
 
@@ -204,65 +204,67 @@ impl Delivery {
         self.set_paused(name, false)
     }
 
-    /// Takes over another set of sinks. One that is the same object goes on untouched. Of the others the old worker
-    /// ends what is in flight first, and the new one starts after it, so that a sink never has two. An operator's
-    /// pause is kept: it ends when the operator says so.
-    pub fn replace(&self, sinks: Vec<Outlet>) {
+    /// Replaces the set of sinks. The worker of a sink that is the same object is kept. For the others, the old worker ends
+    /// what is in flight first and the new one starts after it: a sink never has two workers. An operator's pause is
+    /// kept until the operator resumes the sink.
+    pub fn replace(&self, sinks: Vec<BuiltSink>) {
         let mut crew = self.crew();
         if crew.stopped {
             return;
         }
         let mut before = std::mem::take(&mut crew.running);
         let deadline = later(self.0.around.clock.now(), STOP_GRACE);
-        for outlet in sinks {
-            let old = before.iter().position(|running| running.id == outlet.id);
+        for sink in sinks {
+            let old = before.iter().position(|running| running.id == sink.id);
             let old = old.map(|at| before.remove(at));
             let running = match old {
-                Some(old) if Arc::ptr_eq(&old.sink, &outlet.sink) => old,
+                Some(old) if Arc::ptr_eq(&old.sink, &sink.sink) => old,
                 Some(old) => {
-                    old.mailbox.wish(|mail| mail.stop_by = Some(deadline));
-                    self.hire(outlet, Some(old.task), Some(old.mailbox.state()))
+                    old.mailbox.request(|mail| mail.stop_by = Some(deadline));
+                    self.hire(sink, Some(old.task), Some(old.mailbox.state()))
                 }
                 None => {
-                    let leaving = crew.leaving.remove(&outlet.id);
-                    self.hire(outlet, leaving, None)
+                    let leaving = crew.leaving.remove(&sink.id);
+                    self.hire(sink, leaving, None)
                 }
             };
             crew.running.push(running);
         }
         crew.leaving.retain(|_, task| !task.is_finished());
         for old in before {
-            old.mailbox.wish(|mail| mail.stop_by = Some(deadline));
+            old.mailbox.request(|mail| mail.stop_by = Some(deadline));
             crew.leaving.insert(old.id, old.task);
         }
     }
 
-    /// Begins no more sends, gives those in flight this long to end, settles every outcome, and ends all workers.
+    /// Starts no more sends, gives those in flight this long to end, settles every outcome, and ends all workers.
     pub async fn stop(&self, grace: Duration) {
         let deadline = later(self.0.around.clock.now(), grace);
         let tasks: Vec<JoinHandle<()>> = {
             let mut crew = self.crew();
             crew.stopped = true;
             for running in &crew.running {
-                running.mailbox.wish(|mail| mail.stop_by = Some(deadline));
+                running
+                    .mailbox
+                    .request(|mail| mail.stop_by = Some(deadline));
             }
             let leaving: Vec<_> = crew.leaving.drain().map(|(_, task)| task).collect();
             let running = crew.running.drain(..).map(|running| running.task);
             running.chain(leaving).collect()
         };
         for task in tasks {
-            // A worker's own faults are caught and told by its task.
+            // The task of a worker catches and reports its panics.
             let _ended = task.await;
         }
     }
 
-    /// Has every sink look at the store, and waits until nothing is in flight and nothing is due now.
+    /// Has every worker look at the store, and waits until nothing is in flight and nothing is due now.
     pub async fn idle(&self) {
         let waiting: Vec<oneshot::Receiver<()>> = {
             let crew = self.crew();
             let ask = |running: &Running| {
-                let (told, waiter) = oneshot::channel();
-                running.mailbox.tell_when_idle(told);
+                let (notify, waiter) = oneshot::channel();
+                running.mailbox.notify_when_idle(notify);
                 waiter
             };
             crew.running.iter().map(ask).collect()
@@ -283,31 +285,31 @@ impl Delivery {
     /// Starts the worker of a sink after the one before it, if any, has ended.
     fn hire(
         &self,
-        outlet: Outlet,
+        sink: BuiltSink,
         before: Option<JoinHandle<()>>,
         state: Option<SinkState>,
     ) -> Running {
-        let mut state = state.unwrap_or_else(|| SinkState::new(outlet.name.clone()));
+        let mut state = state.unwrap_or_else(|| SinkState::new(sink.name.clone()));
         // A 410 pause ends when the settings change; an operator's pause survives a reload.
         state.paused_by = state.paused_by.filter(|by| *by == PausedBy::Operator);
         let mailbox = Arc::new(Mailbox::new(state));
         Running {
-            id: outlet.id,
-            sink: outlet.sink.clone(),
+            id: sink.id,
+            sink: sink.sink.clone(),
             mailbox: mailbox.clone(),
-            task: tokio::spawn(work(outlet, self.0.around.clone(), mailbox, before)),
+            task: tokio::spawn(work(sink, self.0.around.clone(), mailbox, before)),
         }
     }
 
     fn crew(&self) -> MutexGuard<'_, Crew> {
-        // A panic elsewhere leaves no half-made crew.
+        // A panic elsewhere leaves the list whole.
         self.0.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A sink's worker, restarted from the store if it panics: no sink is switched off silently.
 async fn work(
-    outlet: Outlet,
+    sink: BuiltSink,
     around: Surroundings,
     mailbox: Arc<Mailbox>,
     before: Option<JoinHandle<()>>,
@@ -316,11 +318,11 @@ async fn work(
         let _ended = before.await;
     }
     loop {
-        let worker = Worker::new(outlet.clone(), around.clone(), mailbox.clone());
+        let worker = Worker::new(sink.clone(), around.clone(), mailbox.clone());
         if AssertUnwindSafe(worker.run()).catch_unwind().await.is_ok() {
             return;
         }
-        let sink = outlet.name.clone();
+        let sink = sink.name.clone();
         let what = What::WorkerRestarted;
         around.events.observe(Event { sink, what });
         around.clock.sleep(POLL_NET).await;

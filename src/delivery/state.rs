@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum PausedBy {
     /// An operator asked for it.
     Operator,
-    /// The receiver asked to stop sending (410).
+    /// The receiver answered 410 Gone.
     Receiver,
 }
 
@@ -24,7 +24,7 @@ pub struct SinkState {
     pub state: Phase,
     /// Who paused it, while it is paused.
     pub paused_by: Option<PausedBy>,
-    /// Sends that run now.
+    /// Sends in flight.
     pub in_flight: usize,
     /// Deliveries held in memory; the store may hold more.
     pub loaded: usize,
@@ -32,7 +32,7 @@ pub struct SinkState {
     pub last_success_at: Option<Timestamp>,
     /// What went wrong last, without secrets.
     pub last_error: Option<String>,
-    /// And when.
+    /// When that was.
     pub last_error_at: Option<Timestamp>,
     /// When the next attempt can be, while nothing can be sent now.
     pub retry_at: Option<Timestamp>,
@@ -54,7 +54,7 @@ impl SinkState {
         }
     }
 
-    /// The state after an operator's word, before the worker has heard it.
+    /// The state after an operator's request, before the worker has read it.
     pub(super) fn set_paused(&mut self, pause: bool) {
         self.state = if pause { Phase::Paused } else { Phase::Ok };
         self.paused_by = pause.then_some(PausedBy::Operator);
@@ -66,11 +66,11 @@ impl SinkState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// It works, and nothing waits.
+    /// It works, and no delivery waits.
     Ok,
-    /// Something is pending, and waits for its next attempt, for the receiver's `Retry-After`, or for a limit.
+    /// Deliveries wait for their next attempt, for the receiver's `Retry-After`, or for a limit.
     Waiting,
-    /// It fails; a probe goes now and then.
+    /// It fails, and the circuit breaker is open; a probe is sent from time to time.
     Open,
     /// Nothing is sent until it is resumed.
     Paused,

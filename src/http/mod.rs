@@ -97,7 +97,7 @@ pub trait SinkControl: Send + Sync {
     /// Reports that these alerts are now pending for this sink. Must not block.
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
     /// Reports that an operator dropped these deliveries. Must not block.
-    fn forget(&self, sink: SinkId, seqs: &[Seq]);
+    fn dropped(&self, sink: SinkId, seqs: &[Seq]);
     /// Reports that an operator wants these pending deliveries attempted now. Must not block.
     fn hurry(&self, sink: SinkId, seqs: &[Seq]);
     /// Pauses a sink: nothing is sent to it until it is resumed. Returns its new state, or `None` when the sink is not

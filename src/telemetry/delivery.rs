@@ -54,7 +54,7 @@ impl Observer for DeliveryLog {
     }
 }
 
-/// One line for each event. A warning or an error asks the operator to do something.
+/// One line for each event. A warning or an error needs an operator.
 fn log(Event { sink, what }: Event) {
     match what {
         What::Delivered { .. }
@@ -113,7 +113,7 @@ fn log_delivery(sink: &str, what: What) {
                 class,
                 code,
                 reason,
-                "an attempt to deliver the alert failed; it will be retried"
+                "an attempt to deliver the alert failed; the sink will retry it"
             );
         }
         What::Dead {
@@ -128,7 +128,7 @@ fn log_delivery(sink: &str, what: What) {
                 attempts,
                 class,
                 reason,
-                "the sink gave up the alert; see `campanile dead list`"
+                "the sink gave up the alert and keeps it as a dead letter; see `campanile dead list`"
             );
         }
         What::Digested { count } => {
@@ -145,27 +145,32 @@ fn log_delivery(sink: &str, what: What) {
 fn log_sink(sink: &str, what: What) {
     match what {
         What::BreakerOpened { until, reason } => {
-            tracing::warn!(sink, %until, reason, "the sink fails; nothing is sent to it until a probe succeeds");
+            tracing::warn!(sink, %until, reason, "the sink fails again and again; its circuit breaker stops all sends until a probe succeeds");
         }
-        What::BreakerClosed => tracing::info!(sink, "the sink works again"),
+        What::BreakerClosed => {
+            tracing::info!(sink, "the sink works again; its circuit breaker is closed");
+        }
         What::Paused {
             by: PausedBy::Operator,
-        } => tracing::info!(sink, "an operator paused the sink"),
+        } => tracing::info!(sink, "an operator paused the sink; its deliveries wait"),
         What::Paused {
             by: PausedBy::Receiver,
         } => {
             tracing::error!(
                 sink,
-                "the receiver answered 410 Gone; the sink is paused until `campanile sinks resume`"
+                "the receiver answered 410 Gone; the sink is paused until an operator runs `campanile sinks resume`"
             );
         }
-        What::Resumed => tracing::info!(sink, "an operator resumed the sink"),
+        What::Resumed => tracing::info!(
+            sink,
+            "an operator resumed the sink; its deliveries are sent again"
+        ),
         What::OperatorNeeded { code, reason } => {
             tracing::error!(
                 sink,
                 code,
                 reason,
-                "the sink needs an operator: check its address and its secret"
+                "the receiver rejects the requests of the sink: check its address and its secrets; the sink retries slowly"
             );
         }
         What::StoreFailed { unsettled, reason } => {
@@ -173,13 +178,13 @@ fn log_sink(sink: &str, what: What) {
                 sink,
                 unsettled,
                 reason,
-                "the store does not respond; the sink waits with its outcomes"
+                "the store failed; the results of the sink wait in memory until the store works again"
             );
         }
         What::WorkerRestarted => {
             tracing::error!(
                 sink,
-                "the worker of the sink panicked and was restarted; please report this"
+                "the delivery worker of the sink panicked and was restarted; please report this"
             );
         }
         _ => {}

@@ -1,4 +1,4 @@
-//! Log lines, JSON or pretty, written by one thread so that a slow terminal never slows a callback.
+//! Log lines, JSON or pretty. One thread writes them: a slow terminal never slows a callback.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -32,20 +32,20 @@ pub enum Error {
         "`[log] level = \"{level}\"` is not a valid filter; write `info`, `debug` or `campanile=debug,info`: {problem}"
     )]
     Level {
-        /// What was written.
+        /// The configured value.
         level: String,
-        /// What the parser says.
+        /// The error of the parser.
         problem: String,
     },
     /// A subscriber is installed already.
-    #[error("logging was started twice")]
+    #[error("logging is already started in this process")]
     Twice,
     /// The writer's thread did not start.
     #[error("cannot start the thread that writes log lines: {0}")]
     Thread(#[source] io::Error),
 }
 
-/// Started logging. Dropping it writes what waits.
+/// Running logging. Dropping it writes the lines that wait.
 pub struct Logs {
     queue: SyncSender<Option<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
@@ -53,7 +53,7 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Logs by another filter from now on.
+    /// Changes the filter from now on.
     pub fn follow(&self, filter: EnvFilter) {
         if let Some(level) = &self.level {
             level(filter);
@@ -96,12 +96,12 @@ pub fn init(log: &config::Log, dropped: metrics::Counter) -> Result<Logs, Error>
 type Level = Box<dyn Fn(EnvFilter) + Send + Sync>;
 
 fn level<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Level {
-    // It fails only when the subscriber is gone, and then nothing logs.
+    // It fails only when the subscriber is gone, and then there are no log lines.
     Box::new(move |filter| drop(handle.reload(filter)))
 }
 
-/// What libraries say in detail may hold URLs and headers, and with them secrets: of those only the larger events are
-/// logged, whatever the level.
+/// Debug lines of libraries may hold URLs and headers, and with them secrets: of libraries only `info` and above is
+/// logged, at any level.
 fn is_discreet(event: &Metadata<'_>) -> bool {
     event.target().starts_with("campanile") || *event.level() <= tracing::Level::INFO
 }
@@ -127,7 +127,7 @@ fn start(out: impl Write + Send + 'static, dropped: metrics::Counter) -> io::Res
 /// Writes lines until the end is announced; flushes when nothing waits.
 fn write_all(waiting: &Receiver<Option<Vec<u8>>>, mut out: impl Write) {
     while let Ok(Some(line)) = waiting.recv() {
-        // A closed standard error leaves nobody to tell.
+        // When standard error is closed there is no place to report it.
         let _unheard = out.write_all(&line);
         while let Ok(next) = waiting.try_recv() {
             let Some(line) = next else {

@@ -1,4 +1,4 @@
-//! Counters, gauges and histograms, in a recorder that belongs to one gateway and not to the process.
+//! Counters, gauges and histograms, in a recorder of one gateway and not of the whole process.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -68,24 +68,24 @@ const QUARANTINED: &str = "campanile_quarantined";
 const STORE_BYTES: &str = "campanile_store_bytes";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
 
-/// Every metric there is.
+/// Every metric.
 #[rustfmt::skip]
 pub const ALL: &[Described] = &[
     metric(CALLBACKS, Kind::Counter, &["source", "outcome"], "Callbacks by outcome: accepted, duplicate, ignored, quarantined or rejected."),
-    metric(REFUSED, Kind::Counter, &["source", "reason"], "Rejected callbacks by reason; source is - where none was named."),
+    metric(REFUSED, Kind::Counter, &["source", "reason"], "Rejected callbacks by reason; source is - if the path does not belong to a source."),
     metric(QUARANTINES, Kind::Counter, &["source", "reason"], "Quarantined callbacks by reason: unreadable, unrecognized (sent to the shared path, the proof holds, the format is unknown) or ambiguous (several vendors know the format)."),
-    metric(REMARKS, Kind::Counter, &["source", "kind"], "Faults that did not keep a callback from being read: lenient_json (invalid JSON was repaired), guessed_charset (no charset is declared) or left_out (an optional field cannot be read)."),
-    metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates that said something else than the original did."),
+    metric(REMARKS, Kind::Counter, &["source", "kind"], "Faults in callbacks that were read nevertheless: lenient_json (invalid JSON was repaired), guessed_charset (no charset is declared) or left_out (an optional field cannot be read)."),
+    metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates whose content differs from the original."),
     metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that no route matched."),
-    metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts whose word for severity nobody has mapped."),
+    metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts with a severity word that the mapping does not know."),
     metric(DRIFT, Kind::Counter, &["source", "kind"], "Changes of a vendor's payload after the first callbacks: keys that are new or gone, types that changed."),
     metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
-    metric(DELIVERIES, Kind::Counter, &["sink", "verdict"], "Tries by what followed: delivered, again or dead."),
-    metric(DELIVERY_SECONDS, Kind::Histogram, &["sink"], "Seconds that a try took."),
+    metric(DELIVERIES, Kind::Counter, &["sink", "verdict"], "Attempts by result: delivered, again (it will be retried) or dead."),
+    metric(DELIVERY_SECONDS, Kind::Histogram, &["sink"], "Seconds that an attempt took."),
     metric(PENDING, Kind::Gauge, &["sink"], "Pending deliveries."),
     metric(DEAD, Kind::Gauge, &["sink"], "Dead letters that wait for an operator."),
-    metric(SINK_STATE, Kind::Gauge, &["sink", "state"], "1 for the state that a sink is in, 0 for those it was in before."),
-    metric(ALERTS, Kind::Gauge, &[], "Alerts kept."),
+    metric(SINK_STATE, Kind::Gauge, &["sink", "state"], "1 for the current state of a sink, 0 for its earlier states."),
+    metric(ALERTS, Kind::Gauge, &[], "Alerts in the store."),
     metric(QUARANTINED, Kind::Gauge, &[], "Quarantined callbacks that wait for an operator."),
     metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
@@ -96,7 +96,7 @@ const SECONDS: &[f64] = &[
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
 ];
 
-/// The source label where no source was named.
+/// The label `source` of a callback that no source received.
 pub const NO_SOURCE: &str = "-";
 
 /// A counter that can also be read, for the API.
@@ -118,34 +118,34 @@ impl Tally {
         self.exported.increment(1);
     }
 
-    /// How many there were since the start.
+    /// The count since the start.
     pub fn get(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 }
 
-/// What is counted of one source.
+/// The counters of one source.
 pub struct SourceMeters {
-    /// Callbacks that brought a new alert.
+    /// Callbacks with at least one new alert.
     pub accepted: Tally,
-    /// Callbacks without an alert: a test message, an event of a life cycle.
+    /// Callbacks without an alert: test and lifecycle messages.
     pub ignored: Tally,
-    /// Callbacks of which every alert was known.
+    /// Callbacks whose alerts were all known.
     pub duplicates: Tally,
-    /// Alerts that were known under their id, but said something else.
+    /// Alerts whose message id was known with other content.
     pub conflicts: Tally,
     /// Callbacks that could not be read.
     pub quarantined: Tally,
-    /// Callbacks that were not taken.
+    /// Callbacks that were rejected.
     pub rejected: Tally,
     /// Alerts that no route matched.
     pub unrouted: Counter,
-    /// Alerts with an unmapped word for severity.
+    /// Alerts with a severity word that the mapping does not know.
     pub unknown_words: Counter,
-    /// How the payloads change.
+    /// Changes of the payload.
     pub drift: Drift,
     drifted: [Counter; 3],
-    /// Head to answer.
+    /// Seconds from the head of the request to the answer.
     pub seconds: Histogram,
     last_ms: AtomicI64,
 }
@@ -184,26 +184,26 @@ impl SourceMeters {
         counter.increment(1);
     }
 
-    /// Notes that a verified callback came.
+    /// Records the arrival of a verified callback.
     pub fn seen(&self, at: Timestamp) {
         self.last_ms.store(at.as_millisecond(), Ordering::Relaxed);
     }
 
-    /// When the last verified callback came.
+    /// When the last verified callback arrived.
     pub fn last_callback_at(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.last_ms.load(Ordering::Relaxed)).ok()
     }
 }
 
-/// What is counted of one sink.
+/// The counters of one sink.
 pub struct SinkMeters {
-    /// Tries that were taken.
+    /// Attempts that the receiver accepted.
     pub delivered: Counter,
-    /// Tries that are tried again.
+    /// Attempts that failed and are retried.
     pub again: Counter,
-    /// Tries after which it was given up.
+    /// Attempts after which the delivery was given up.
     pub dead: Counter,
-    /// How long tries took.
+    /// How long attempts took.
     pub seconds: Histogram,
 }
 
@@ -222,7 +222,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Metrics that count from nothing.
+    /// Metrics that start at zero.
     pub fn new() -> Self {
         let builder = PrometheusBuilder::new();
         // The only refusal is an empty list of bounds.
@@ -240,7 +240,7 @@ impl Metrics {
         }
     }
 
-    /// What is counted of this source. The same name has the same counters, also after a reload.
+    /// The counters of this source. The same name has the same counters, also after a reload.
     pub fn source(&self, name: &str) -> Arc<SourceMeters> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = sources.get(name) {
@@ -251,7 +251,7 @@ impl Metrics {
         meters
     }
 
-    /// Counts a callback that was not taken, by reason.
+    /// Counts a rejected callback, by reason.
     pub fn refuse(&self, source: &str, reason: &'static str) {
         self.counter(REFUSED, &[("source", source), ("reason", reason)])
             .increment(1);
@@ -263,13 +263,13 @@ impl Metrics {
             .increment(1);
     }
 
-    /// Counts a fault that did not keep a callback from being read, by kind.
+    /// Counts a fault that was repaired, guessed or left out in a callback, by kind.
     pub fn remark(&self, source: &str, kind: &'static str) {
         self.counter(REMARKS, &[("source", source), ("kind", kind)])
             .increment(1);
     }
 
-    /// What is counted of this sink.
+    /// The counters of this sink.
     pub fn sink(&self, name: &str) -> SinkMeters {
         let ended = |verdict| self.counter(DELIVERIES, &[("sink", name), ("verdict", verdict)]);
         SinkMeters {
@@ -285,20 +285,20 @@ impl Metrics {
         self.counter(LOG_DROPPED, &[])
     }
 
-    /// Shows what waits at one sink.
+    /// Sets the gauge of what is pending for one sink.
     pub fn waiting(&self, sink: &str, pending: u64, dead: u64) {
         self.gauge(PENDING, &[("sink", sink)]).set(float(pending));
         self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
     }
 
-    /// Shows how full the store is.
+    /// Sets the gauges of the store's size.
     pub fn stored(&self, alerts: u64, quarantined: u64, bytes: u64) {
         self.gauge(ALERTS, &[]).set(float(alerts));
         self.gauge(QUARANTINED, &[]).set(float(quarantined));
         self.gauge(STORE_BYTES, &[]).set(float(bytes));
     }
 
-    /// Shows the state of one sink, and that it has left the others.
+    /// Sets the state of one sink to 1 and its other states to 0.
     pub fn sink_state(&self, sink: &str, state: &str) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (sink.to_owned(), state.to_owned());
@@ -315,7 +315,7 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Folds observations into their histograms. Without it they pile up where nobody scrapes.
+    /// Merges observations into their histograms. Without this they use more and more memory if nobody scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }

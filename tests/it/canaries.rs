@@ -1,5 +1,5 @@
-//! Every setting that holds a secret holds a canary here, by the table of settings itself: a new one is in it by being there.
-//! Then everything that can go wrong is made to, and nothing that anybody gets to see may hold one.
+//! Every secret setting gets a canary as its value. The list comes from the table of settings: a new setting is included
+//! without a change here. Then the tests cause every failure; no log, page, answer or file may show a canary.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -65,7 +65,7 @@ fn settings(receiver: &str) -> String {
             let _infallible = writeln!(text, "{} = {value}", setting.name);
         }
     }
-    // Addresses that lead nowhere, for the errors of connecting and of looking up.
+    // Addresses without a server, for the errors of connecting and resolving.
     text + "[sinks.webhook.closed]\nurl = \"http://c4nary-user:c4nary-pass@127.0.0.1:9/c4nary\"\n\
             [sinks.webhook.unresolved]\nurl = \"http://no-such-host.invalid/c4nary\"\n\
             [sinks.webhook.plain]\nurl = \"https://127.0.0.1:9/c4nary\"\n"
@@ -83,7 +83,7 @@ fn write_config(folder: &Path, settings: &str) -> std::path::PathBuf {
     file
 }
 
-/// What each vendor may send: believed, with a wrong proof, and broken with every secret in it.
+/// Requests of each vendor: with the right proof, with a wrong proof, and broken with every secret inside.
 fn calls(provider: &'static dyn Provider) -> Vec<Vec<u8>> {
     let token = Secret::from(TOKEN);
     let stamp = Stamp {
@@ -169,7 +169,7 @@ fn assert_database_is_clean(folder: &Path) {
     }
 }
 
-/// What the programs say that read a config and a request.
+/// The output of the commands that read a config and a request.
 fn assert_commands_are_clean(config: &Path, call: &[u8]) {
     let file = config.with_file_name("request.http");
     std::fs::write(&file, call).unwrap();

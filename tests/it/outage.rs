@@ -1,5 +1,5 @@
-//! A sink that is down for hours: it is left alone but for its probes, memory keeps its bound, nobody's tries are used up,
-//! and when it is back everything comes, in order, no faster than it may.
+//! A sink that is down for hours: it gets only probes, memory keeps its limit, no attempts are used up. When it works
+//! again it gets everything, in order, within its rate limits.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use campanile::config::Policy;
-use campanile::delivery::{Delivery, Event, Observer, Outlet, Phase, Tuning};
+use campanile::delivery::{BuiltSink, Delivery, Event, Observer, Phase, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
@@ -25,16 +25,16 @@ const HOUR: Duration = Duration::from_hours(1);
 /// More is pending than this holds in memory.
 const LOADED_MAX: usize = 5_000;
 
-/// A sink that is down until it is mended, and counts.
+/// A sink that fails until `fixed` is set, and counts its calls.
 #[derive(Default)]
 struct Counting {
-    mended: OnceLock<()>,
+    fixed: OnceLock<()>,
     calls: AtomicUsize,
     now: AtomicUsize,
     most: AtomicUsize,
     most_loaded: AtomicUsize,
     delivery: OnceLock<Delivery>,
-    /// What it took, by lane.
+    /// What it accepted, by lane.
     taken: Mutex<BTreeMap<u64, Vec<u64>>>,
 }
 
@@ -48,7 +48,7 @@ impl Sink for Counting {
             // Others may begin before this one ends.
             tokio::task::yield_now().await;
             self.now.fetch_sub(1, Ordering::Relaxed);
-            if self.mended.get().is_none() {
+            if self.fixed.get().is_none() {
                 return Err(Failure::new(Class::Transient, "down"));
             }
             let number = message.alerts[0].message_id.parse().unwrap();
@@ -91,7 +91,7 @@ fn lane(number: u64) -> u64 {
     }
 }
 
-/// Alerts as one callback brings them, each with its number as message id.
+/// The alerts of one callback, each with its number as message id.
 fn batch(numbers: std::ops::Range<u64>, clock: &Clock, sink: i64) -> Entry {
     let at = clock.now();
     let alert = |number: u64| {
@@ -131,7 +131,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
         assert_eq!(appended.unwrap().alerts.len(), 1_000);
     }
     let sink = Arc::new(Counting::default());
-    let outlet = Outlet {
+    let built = BuiltSink {
         id,
         name: "test/0".into(),
         policy: policy.clone(),
@@ -143,7 +143,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
     };
     let delivery = Delivery::start_tuned(
         Arc::clone(&store),
-        vec![outlet],
+        vec![built],
         clock.clone(),
         Arc::new(Deaf),
         tuning,
@@ -175,7 +175,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
     assert_eq!(delivery.states()[0].state, Phase::Open);
     assert_eq!(store.stats().await.unwrap().pending, [(id, PENDING)]);
 
-    sink.mended.set(()).unwrap();
+    sink.fixed.set(()).unwrap();
     while !store.stats().await.unwrap().pending.is_empty() {
         clock.advance(60 * SECOND);
         delivery.idle().await;

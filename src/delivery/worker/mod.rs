@@ -1,14 +1,18 @@
-//! The worker of one sink: the one task that owns what is pending for it.
+//! The worker of one sink: the only task that owns what is pending for it.
 //!
-//! It subscribes, then looks, then waits, with a poll as a net: whatever happens between the look and the wait rings the
-//! bell, and a ring is kept. What it finds in the rows is right; a poke only says when to look.
+//! It subscribes, then looks, then waits, and polls the store every second: whatever happens between the look and the wait
+//! rings the bell, and a ring is kept. The rows of the store are the truth; a poke only says when to look.
 //!
-//! Claims write nothing: one process owns the whole store (SQLite: it holds the lock on the file), so that being this
-//! task is the lease. With several replicas, [`Worker::new`] is where a shard's lease would come in, and
-//! [`Store::settle`] where its number would be checked.
+//! [`Dispatch`] decides what may go, [`Settle`] what follows from an attempt, [`Books`] talks to the store. The worker
+//! only carries things from one to the other.
+//!
+//! Claims write nothing: one process owns the whole store (SQLite holds the lock on the file), and this task owns the
+//! sink in it. With several replicas, [`Worker::new`] is the place for the lease of a sink, and the store's `settle` is the
+//! place that checks its number.
 
-mod outcome;
-mod reporting;
+mod dispatch;
+mod report;
+mod settle;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,21 +21,20 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use super::attempt::{self, Attempted, Load};
-use super::books::{Books, Done};
-use super::breaker::{Admits, Breaker};
+use super::books::{Books, Done, Outcome};
 use super::event::{Observer, What};
-use super::lane::{Claim, Lanes};
-use super::limit::Limits;
+use super::lane::Claim;
 use super::mailbox::{Mailbox, Waiter};
-use super::state::PausedBy;
-use super::{Outlet, Tuning, digest};
+use super::state::{PausedBy, SinkState};
+use super::{BuiltSink, Tuning, digest};
 use campanile_model::Clock;
-use campanile_sinks::Message;
+use campanile_sinks::{Class, Failure, Message};
 use campanile_store::{AlertToSend, Error, Outbox, Seq};
+use dispatch::Dispatch;
+use report::Report;
+use settle::{Ended, Settle};
 
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
@@ -44,26 +47,17 @@ pub(super) struct Surroundings {
 
 /// The worker of one sink.
 pub(super) struct Worker {
-    outlet: Outlet,
+    built: BuiltSink,
     around: Surroundings,
     mailbox: Arc<Mailbox>,
-    lanes: Lanes,
     books: Books,
-    breaker: Breaker,
-    limits: Limits,
-    chance: StdRng,
+    dispatch: Dispatch,
+    settle: Settle,
+    report: Report,
     /// Bodies that are being read for what was claimed.
     fetching: Option<BoxFuture<'static, Fetched>>,
     sends: FuturesUnordered<BoxFuture<'static, Attempted>>,
-    /// The receiver asked for quiet until then.
-    hold_until: Option<Timestamp>,
-    paused: Option<PausedBy>,
     stop_by: Option<Timestamp>,
-    /// A limit held something back since the last send.
-    held_back: bool,
-    /// The sink called a digest poison: it gets single alerts.
-    digest_refused: bool,
-    operator_told: bool,
     idle: Vec<Waiter>,
 }
 
@@ -79,42 +73,43 @@ enum Woken {
 }
 
 impl Worker {
-    pub(super) fn new(outlet: Outlet, around: Surroundings, mailbox: Arc<Mailbox>) -> Self {
+    pub(super) fn new(built: BuiltSink, around: Surroundings, mailbox: Arc<Mailbox>) -> Self {
         let now = around.clock.now();
-        let tuning = around.tuning;
-        let books = Books::new(around.store.clone(), outlet.id, tuning.page, now);
-        let seed = tuning.seed ^ u64::from_ne_bytes(outlet.id.to_ne_bytes());
+        let Tuning {
+            loaded_max,
+            page,
+            seed,
+        } = around.tuning;
+        let report = Report {
+            sink: built.name.clone(),
+            events: around.events.clone(),
+        };
+        let paused = mailbox.state().paused_by;
         Self {
-            lanes: Lanes::new(tuning.loaded_max),
-            books,
-            breaker: Breaker::new(),
-            limits: Limits::new(&outlet.policy),
-            chance: StdRng::seed_from_u64(seed),
+            books: Books::new(around.store.clone(), built.id, page, now),
+            dispatch: Dispatch::new(&built.policy, loaded_max, paused),
+            settle: Settle::new(built.id, built.policy.clone(), report.clone(), seed),
+            report,
             fetching: None,
             sends: FuturesUnordered::new(),
-            hold_until: None,
-            paused: mailbox.state().paused_by,
             stop_by: None,
-            held_back: false,
-            digest_refused: false,
-            operator_told: false,
             idle: Vec::new(),
-            outlet,
+            built,
             around,
             mailbox,
         }
     }
 
-    /// Runs until it is told to stop and all outcomes are settled.
+    /// Runs until it is asked to stop and all outcomes are settled.
     pub(super) async fn run(mut self) {
         loop {
             self.idle.extend(self.mailbox.waiters());
             let now = self.around.clock.now();
             self.read_mail(now);
-            self.lanes.wake(now);
-            self.hold_until = self.hold_until.filter(|until| *until > now);
-            self.books.begin(now, &self.lanes, self.stop_by.is_none());
-            self.dispatch(now);
+            self.dispatch.wake(now);
+            let load = self.stop_by.is_none();
+            self.books.begin(now, &self.dispatch.lanes, load);
+            self.claim(now);
             self.publish(now);
             if self.is_over(now) {
                 return;
@@ -145,131 +140,86 @@ impl Worker {
                 self.send(load, alerts, now);
             }
             Woken::Fetched((load, Err(error))) => {
-                self.unclaim(&load, now);
+                self.dispatch.release(&load, now);
                 self.books.failed(now, true);
                 self.store_failed(&error);
             }
-            Woken::Store(done) => match self.books.finish(done, &mut self.lanes, now) {
+            Woken::Store(done) => match self.books.finish(done, &mut self.dispatch.lanes, now) {
                 Ok(outcomes) => self.settled(outcomes),
                 Err(error) => self.store_failed(&error),
             },
         }
     }
 
+    /// These outcomes are committed: their lanes go on.
+    fn settled(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            outcome.apply(&mut self.dispatch.lanes);
+            if let Some(what) = outcome.what {
+                self.report.say(what);
+            }
+        }
+    }
+
     fn read_mail(&mut self, now: Timestamp) {
         let mut mail = self.mailbox.take();
-        let forget = std::mem::take(&mut mail.forget);
+        let dropped = std::mem::take(&mut mail.dropped);
         let hurry = std::mem::take(&mut mail.hurry);
-        if !(forget.is_empty() && hurry.is_empty()) {
-            self.change(forget, hurry, now);
+        if !(dropped.is_empty() && hurry.is_empty()) {
+            self.change(dropped, hurry, now);
         }
-        if let Some(pause) = mail.pause {
-            self.set_paused(pause, now);
+        match mail.pause {
+            Some(true) => self.pause(PausedBy::Operator),
+            Some(false) => self.resume(now),
+            None => {}
         }
         if let Some(by) = mail.stop_by {
             self.stop_by = Some(self.stop_by.map_or(by, |other| other.min(by)));
         }
-        // Only now: a sink that was resumed is hungry again.
-        if self.is_hungry(now)
+        // Only now: a sink that was resumed can send more.
+        let plenty = self.dispatch.lanes.ready() >= self.around.tuning.page;
+        if !plenty
+            && !self.dispatch.is_closed(now)
             && let Some(seq) = self.mailbox.take_look()
         {
             self.books.look_from(seq);
         }
     }
 
-    /// Carries out what an operator wants for single deliveries.
-    fn change(&mut self, forget: HashSet<Seq>, hurry: HashSet<Seq>, now: Timestamp) {
-        // While a page is being read, a delivery dropped meanwhile may still be on it: that wish waits.
+    /// Applies what an operator requested for single deliveries.
+    fn change(&mut self, dropped: HashSet<Seq>, hurry: HashSet<Seq>, now: Timestamp) {
+        // While a page is being read, a delivery dropped meanwhile may still be on it: that waits.
         if self.books.running.is_some() {
-            return self.mailbox.defer(forget, hurry);
+            return self.mailbox.defer(dropped, hurry);
         }
-        self.lanes.forget(&forget);
+        self.dispatch.lanes.remove(&dropped);
         if !hurry.is_empty() {
-            self.lanes.hurry(&hurry);
-            self.hold_until = None;
-            self.breaker.mended(now);
+            self.dispatch.hurry(&hurry, now);
         }
     }
 
-    /// Whether it could send more than what it has seen.
-    fn is_hungry(&self, now: Timestamp) -> bool {
-        let plenty = self.lanes.ready() >= self.around.tuning.page;
-        let held = self.hold_until.is_some_and(|until| until > now);
-        let open = self.breaker.admits(now) == Admits::Nothing;
-        !(plenty || held || open || self.paused.is_some())
+    fn pause(&mut self, by: PausedBy) {
+        if self.dispatch.pause(by) {
+            self.report.say(What::Paused { by });
+        }
     }
 
-    fn set_paused(&mut self, pause: bool, now: Timestamp) {
-        let by = PausedBy::Operator;
-        if pause && self.paused != Some(by) {
-            self.report(What::Paused { by });
-        } else if !pause {
-            // An operator resumes after a fix: check at once whether it helped.
-            self.hold_until = None;
-            self.breaker.mended(now);
-            if self.paused.is_some() {
-                self.report(What::Resumed);
-            }
+    fn resume(&mut self, now: Timestamp) {
+        if self.dispatch.resume(now) {
+            self.report.say(What::Resumed);
         }
-        self.paused = pause.then_some(by);
     }
 
     /// Claims what may go now and has its bodies read.
-    fn dispatch(&mut self, now: Timestamp) {
-        let closed = self.paused.is_some() || self.hold_until.is_some() || self.stop_by.is_some();
-        let free = self
-            .outlet
-            .policy
-            .in_flight_max
-            .max(1)
-            .saturating_sub(self.sends.len());
-        let busy = self.fetching.is_some() || free == 0;
-        if closed || busy || self.lanes.ready() == 0 || !self.books.lets_send() {
+    fn claim(&mut self, now: Timestamp) {
+        let busy = self.stop_by.is_some() || self.fetching.is_some();
+        if busy || !self.books.lets_send() {
             return;
         }
-        let admits = self.breaker.admits(now);
-        if admits == Admits::Nothing {
+        let Some(load) = self.dispatch.next(now, self.sends.len()) else {
             return;
-        }
-        if self.limits.blocked(now).is_some() {
-            self.held_back = true;
-            return;
-        }
-        let probe = admits == Admits::Probe;
-        let digest = !probe && self.wants_digest();
-        let claims = if digest {
-            self.lanes.claim_all(now, digest::DIGEST_MAX)
-        } else {
-            self.held_back = false;
-            let count = if probe {
-                1
-            } else {
-                free.min(self.limits.room(now))
-            };
-            std::iter::from_fn(|| self.lanes.claim())
-                .take(count)
-                .collect()
         };
-        if probe {
-            self.breaker.probe_sent();
-        }
-        self.limits.take(now, if digest { 1 } else { claims.len() });
-        self.fetch(Load {
-            claims,
-            digest,
-            probe,
-        });
-    }
-
-    fn wants_digest(&self) -> bool {
-        self.outlet.policy.digest
-            && !self.digest_refused
-            && self.held_back
-            && self.lanes.ready_reaches(digest::DIGEST_MIN)
-    }
-
-    fn fetch(&mut self, load: Load) {
-        let (store, sink) = (self.around.store.clone(), self.outlet.id);
+        let (store, sink) = (self.around.store.clone(), self.built.id);
         let seqs = load.claims.iter().map(|claim| claim.item.seq).collect();
         self.fetching = Some(Box::pin(async move {
             let alerts = store.alerts_at(sink, seqs).await;
@@ -279,13 +229,33 @@ impl Worker {
 
     fn send(&mut self, load: Load, alerts: Vec<AlertToSend>, now: Timestamp) {
         if self.stop_by.is_some() {
-            return self.unclaim(&load, now);
+            return self.dispatch.release(&load, now);
         }
-        let Load {
-            claims,
-            digest,
-            probe,
-        } = load;
+        let (digest, probe) = (load.digest, load.probe);
+        let ready = self.messages(load.claims, alerts, now);
+        if probe && ready.is_empty() {
+            self.dispatch.probe_again(now);
+        }
+        if digest {
+            return self.start_digest(ready, now);
+        }
+        for (claim, message) in ready {
+            let load = Load {
+                claims: vec![claim],
+                digest,
+                probe,
+            };
+            self.start(message, load);
+        }
+    }
+
+    /// The message of each claim. One whose alert cannot be read is settled as lost.
+    fn messages(
+        &mut self,
+        claims: Vec<Claim>,
+        alerts: Vec<AlertToSend>,
+        now: Timestamp,
+    ) -> Vec<(Claim, Message)> {
         let mut alerts = alerts.into_iter().peekable();
         let mut ready = Vec::with_capacity(claims.len());
         for claim in claims {
@@ -293,30 +263,13 @@ impl Worker {
             let stored = alerts.next_if(|found| found.alert.seq == claim.item.seq);
             let message = stored
                 .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
-                .and_then(|a| attempt::message(a, &claim.item, &self.outlet.name, now));
+                .and_then(|a| attempt::message(a, &claim.item, &self.built.name, now));
             match message {
                 Ok(message) => ready.push((claim, message)),
-                Err(error) => self.lost(claim, error, now),
+                Err(error) => self.books.note(self.settle.lost(claim, error, now)),
             }
         }
-        if probe && ready.is_empty() {
-            self.breaker.probe_wanted(now);
-        }
-        if digest {
-            self.start_digest(ready, now);
-        } else {
-            for (claim, message) in ready {
-                let claims = vec![claim];
-                self.start(
-                    message,
-                    Load {
-                        claims,
-                        digest,
-                        probe,
-                    },
-                );
-            }
-        }
+        ready
     }
 
     fn start_digest(&mut self, ready: Vec<(Claim, Message)>, now: Timestamp) {
@@ -326,46 +279,106 @@ impl Worker {
             digest: true,
             probe: false,
         };
-        match digest::message(&self.outlet.name, &parts, now) {
+        match digest::message(&self.built.name, &parts, now) {
             Some(message) => self.start(message, load),
-            None => self.unclaim(&load, now),
+            None => self.dispatch.release(&load, now),
         }
     }
 
     fn start(&mut self, message: Message, load: Load) {
-        let timeout = self.outlet.policy.timeout;
-        let (sink, clock) = (self.outlet.sink.clone(), self.around.clock.clone());
+        let timeout = self.built.policy.timeout;
+        let (sink, clock) = (self.built.sink.clone(), self.around.clock.clone());
         let sending = attempt::send(sink, message, load, timeout, clock);
         self.sends.push(Box::pin(sending));
     }
 
-    fn unclaim(&mut self, load: &Load, now: Timestamp) {
-        for claim in &load.claims {
-            self.lanes.release(claim);
-        }
-        if load.probe {
-            self.breaker.probe_wanted(now);
+    fn attempted(&mut self, attempted: Attempted) {
+        let Attempted {
+            load,
+            result,
+            at,
+            took,
+        } = attempted;
+        // A receiver that refuses a message, or asks to stop, works.
+        let healthy = !matches!(
+            result.as_ref().map_err(|failure| failure.class),
+            Err(Class::Transient | Class::Operator)
+        );
+        let change = self.dispatch.record(at, healthy, load.probe);
+        self.report.breaker(change, &result);
+        let ended = Ended { at, took };
+        let outcomes = match result {
+            Ok(delivered) => {
+                self.mailbox
+                    .publish(|state| state.last_success_at = Some(at));
+                self.settle.delivered(load, &delivered, ended)
+            }
+            Err(failure) => self.failed(load, failure, ended),
+        };
+        for outcome in outcomes {
+            self.books.note(outcome);
         }
     }
 
-    /// The next time at which something changes by itself. Always after `now`, or the worker would spin.
+    fn failed(&mut self, load: Load, mut failure: Failure, ended: Ended) -> Vec<Outcome> {
+        self.mailbox.publish(|state| {
+            state.last_error = Some(failure.reason.clone());
+            state.last_error_at = Some(ended.at);
+        });
+        if failure.class == Class::Gone {
+            self.pause(PausedBy::Receiver);
+        }
+        if load.digest && failure.class.is_refusal() {
+            // The digest is refused, not the alerts in it: each is sent again.
+            let count = load.claims.len();
+            self.dispatch.digest_refused(failure.class, count, ended.at);
+            failure.class = Class::Transient;
+        }
+        let (outcomes, hold_until) = self.settle.failed(load, &failure, ended);
+        self.dispatch.hold(hold_until);
+        outcomes
+    }
+
+    /// Shows the state after this step, and answers those that wait until nothing is in flight and nothing is due.
+    fn publish(&mut self, now: Timestamp) {
+        let (in_flight, store_at) = (self.sends.len(), self.books.retry_at());
+        let (phase, retry_at) = self.dispatch.phase(now, store_at, in_flight);
+        let (loaded, paused_by) = (self.dispatch.lanes.loaded(), self.dispatch.paused());
+        self.mailbox.publish(|state: &mut SinkState| {
+            state.state = phase;
+            state.paused_by = paused_by;
+            state.in_flight = in_flight;
+            state.loaded = loaded;
+            state.retry_at = retry_at;
+        });
+        let still = self.sends.is_empty() && self.fetching.is_none();
+        if still && self.books.is_quiet(&self.dispatch.lanes) {
+            for waiter in self.idle.drain(..) {
+                // The one that asked may be gone.
+                let _gone = waiter.send(());
+            }
+        }
+    }
+
+    fn store_failed(&self, error: &Error) {
+        self.report.say(What::StoreFailed {
+            unsettled: self.books.unsettled(),
+            reason: error.to_string(),
+        });
+    }
+
+    /// The next time at which something changes without an event. Always after `now`, or the worker would spin.
     fn wake_at(&mut self, now: Timestamp) -> Timestamp {
-        let times = [
-            self.lanes.next_due(),
-            self.hold_until,
-            self.breaker.open_until(),
-            self.limits.blocked(now),
-            self.stop_by,
-            Some(self.books.wake_at()),
-        ];
-        let coming = times.into_iter().flatten().filter(|at| *at > now);
+        let others = [self.stop_by, Some(self.books.wake_at())];
+        let times = self.dispatch.times(now).into_iter().chain(others);
+        let coming = times.flatten().filter(|at| *at > now);
         coming
             .min()
             .unwrap_or_else(|| super::later(now, super::POLL_NET))
     }
 
     /// Stopping: in-flight sends may end until the deadline. What is dropped then stays pending, and is sent again after
-    /// the next start. Outcomes get one more commit after the deadline, whether the store likes it or not.
+    /// the next start. Outcomes get one more commit after the deadline, even if the store fails.
     fn is_over(&mut self, now: Timestamp) -> bool {
         let Some(by) = self.stop_by else {
             return false;
@@ -380,7 +393,7 @@ impl Worker {
     }
 }
 
-/// Waits for what runs in the slot and empties it; for ever when nothing does. Dropping this loses nothing.
+/// Waits for what runs in the slot and empties it; without end when nothing does. Dropping this loses nothing.
 async fn slot<T>(slot: &mut Option<BoxFuture<'static, T>>) -> T {
     match slot {
         Some(running) => {

@@ -1,4 +1,4 @@
-//! What each way of failing costs: the alert, its lane, the sink or only time.
+//! What each kind of failure costs: the alert, its lane, the sink or only time.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ async fn a_retry_after_holds_the_whole_sink() {
 }
 
 #[tokio::test]
-async fn poison_is_tried_three_times_then_dead_and_the_lane_goes_on() {
+async fn poison_gets_three_attempts_then_is_dead_and_the_lane_goes_on() {
     let sink = Scripted::new(|message| match message.alerts[0].message_id.as_str() {
         "poison" => Err(fails(Class::Poison)),
         _ => Ok(()),
@@ -70,7 +70,7 @@ async fn a_sink_whose_code_panics_loses_one_alert_and_not_its_worker() {
 }
 
 #[tokio::test]
-async fn what_is_too_old_gets_a_last_try_and_is_then_dead() {
+async fn what_is_too_old_gets_a_last_attempt_and_is_then_dead() {
     let sink = Scripted::new(|_| Err(fails(Class::Transient)));
     let short = Policy {
         max_age: 10 * SECOND,
@@ -86,7 +86,7 @@ async fn what_is_too_old_gets_a_last_try_and_is_then_dead() {
 }
 
 #[tokio::test]
-async fn an_open_breaker_uses_up_no_tries_and_probes_with_the_oldest() {
+async fn an_open_breaker_uses_up_no_attempts_and_probes_with_the_oldest() {
     let sink = Scripted::new(|_| Err(fails(Class::Transient)));
     let one = Policy {
         in_flight_max: 1,
@@ -120,7 +120,7 @@ async fn an_open_breaker_uses_up_no_tries_and_probes_with_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_told_once_and_tried_slowly() {
+async fn a_refused_token_is_reported_once_and_retried_slowly() {
     let sink = Scripted::new(|_| Err(fails(Class::Operator)));
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("a", 1).await;
@@ -129,10 +129,10 @@ async fn a_refused_token_is_told_once_and_tried_slowly() {
     rig.pass(59 * SECOND, SECOND).await;
     assert_eq!(sink.seen().len(), 2);
     let notes = rig.notes.0.lock().unwrap();
-    let told = notes
+    let reported = notes
         .iter()
         .filter(|e| matches!(e.what, What::OperatorNeeded { .. }));
-    assert_eq!(told.count(), 1);
+    assert_eq!(reported.count(), 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Delivery: what is pending reaches every sink, in order inside a lane, whatever fails in between.
+//! Delivery: what is pending reaches every sink, in order within a lane, also when something fails.
 
 mod counts;
 mod failures;

@@ -1,4 +1,4 @@
-//! What an operator does to deliveries while they go on.
+//! What an operator does with deliveries while they run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,9 +54,9 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
     rig.accept("kept", 1).await;
     rig.delivery.idle().await;
     assert_eq!(rig.state(0).loaded, 3);
-    let id = rig.outlets[0].id;
+    let id = rig.sinks[0].id;
     assert!(rig.store.drop_pending(seq, id).await.unwrap());
-    rig.delivery.forget(id, &[seq]);
+    rig.delivery.dropped(id, &[seq]);
     sink.now_does(|_| Ok(()));
     rig.pass(MINUTE, SECOND).await;
     assert_eq!(sink.messages(), ["waits", "waits", "kept"]);
@@ -71,7 +71,7 @@ async fn what_waits_for_its_next_attempt_is_attempted_when_an_operator_says_so()
     sink.now_does(|_| Ok(()));
     assert_eq!(rig.pending().await, 2);
     // No time passes.
-    rig.delivery.hurry(rig.outlets[0].id, &seqs);
+    rig.delivery.hurry(rig.sinks[0].id, &seqs);
     rig.delivery.idle().await;
     assert_eq!(rig.pending().await, 0);
 }
@@ -104,7 +104,7 @@ async fn what_came_during_a_pause_goes_out_at_once_when_it_ends() {
 }
 
 #[tokio::test]
-async fn a_probe_that_left_before_its_sink_was_resumed_does_not_speak_for_it() {
+async fn a_probe_that_was_sent_before_its_sink_was_resumed_does_not_count() {
     let calls = AtomicUsize::new(0);
     let down_six_times = move |_: &Message| match calls.fetch_add(1, Ordering::Relaxed) {
         0..6 => Err(fails(Class::Transient)),
@@ -124,7 +124,7 @@ async fn a_probe_that_left_before_its_sink_was_resumed_does_not_speak_for_it() {
     assert_eq!(rig.state(0).state, Phase::Open);
     rig.clock.advance(10 * SECOND);
     sink.arrivals(1).await;
-    // The probe is on its way to a sink that is down; then somebody mends it, and says so.
+    // The probe is in flight to a sink that is down; then an operator fixes the receiver and resumes the sink.
     rig.delivery.resume("test/0");
     tokio::task::yield_now().await;
     sink.gate.add_permits(100);

@@ -1,6 +1,6 @@
-//! Workers that end, and those that begin where they ended.
+//! Workers that stop, and workers that continue after them.
 
-use campanile::delivery::Outlet;
+use campanile::delivery::BuiltSink;
 use campanile_sinks::Class;
 
 use super::rig::{Rig, policy};
@@ -57,9 +57,9 @@ async fn a_replaced_sink_starts_after_the_old_one_has_ended() {
     rig.accept("resolved", 1).await;
     old.arrivals(1).await;
     let new = Scripted::takes_all();
-    rig.delivery.replace(vec![Outlet {
+    rig.delivery.replace(vec![BuiltSink {
         sink: new.clone(),
-        ..rig.outlets[0].clone()
+        ..rig.sinks[0].clone()
     }]);
     tokio::task::yield_now().await;
     assert_eq!(new.messages().len(), 0);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::config::Policy;
-use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
+use campanile::delivery::{BuiltSink, Delivery, Event, Observer, SinkState, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
 use campanile_store::{Appending, DeadFilter, DeadRow, Seq, SinkId, Store};
@@ -13,7 +13,7 @@ use super::scripted::Scripted;
 use crate::message;
 use crate::moody::Moody;
 
-/// Notes every event.
+/// Records every event.
 #[derive(Default)]
 pub(crate) struct Notes(pub(crate) Mutex<Vec<Event>>);
 
@@ -34,7 +34,7 @@ pub(crate) struct Rig {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) notes: Arc<Notes>,
-    pub(crate) outlets: Vec<Outlet>,
+    pub(crate) sinks: Vec<BuiltSink>,
     pub(crate) tuning: Tuning,
     pub(crate) delivery: Delivery,
 }
@@ -52,18 +52,19 @@ impl Rig {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
         let names: Vec<String> = (0..sinks.len()).map(|n| format!("test/{n}")).collect();
         let ids = store.sink_ids(names.clone()).await.unwrap();
-        let outlet =
-            |((id, name), (sink, policy)): ((SinkId, String), &(Arc<Scripted>, Policy))| Outlet {
+        let built = |((id, name), (sink, policy)): ((SinkId, String), &(Arc<Scripted>, Policy))| {
+            BuiltSink {
                 id,
                 name: name.into(),
                 policy: policy.clone(),
                 sink: sink.clone(),
-            };
-        let outlets: Vec<_> = ids.into_iter().zip(names).zip(sinks).map(outlet).collect();
+            }
+        };
+        let sinks: Vec<_> = ids.into_iter().zip(names).zip(sinks).map(built).collect();
         let notes = Arc::new(Notes::default());
         let delivery = Delivery::start_tuned(
             store.clone(),
-            outlets.clone(),
+            sinks.clone(),
             clock.clone(),
             notes.clone(),
             tuning,
@@ -72,7 +73,7 @@ impl Rig {
             store,
             clock,
             notes,
-            outlets,
+            sinks,
             tuning,
             delivery,
         }
@@ -85,7 +86,7 @@ impl Rig {
         } else {
             Status::Firing
         };
-        let sinks = self.outlets.iter().map(|outlet| outlet.id).collect();
+        let sinks = self.sinks.iter().map(|sink| sink.id).collect();
         let at = self.clock.now();
         let alert = message::alert(message, lane, status, at, sinks);
         let entry = message::entry(vec![alert], at);
@@ -93,13 +94,13 @@ impl Rig {
         let Appending::Accepted { seq, .. } = appended.alerts[0] else {
             panic!("{message} is not new");
         };
-        for outlet in &self.outlets {
-            self.delivery.poke(outlet.id, &[seq]);
+        for sink in &self.sinks {
+            self.delivery.poke(sink.id, &[seq]);
         }
         seq
     }
 
-    /// Lets time pass in steps, everything due being done at each.
+    /// Moves the clock in steps; at each step all that is due is done.
     pub(crate) async fn pass(&self, whole: Duration, step: Duration) {
         let end = self.clock.now() + whole;
         while self.clock.now() < end {
@@ -112,7 +113,7 @@ impl Rig {
         self.delivery.stop(Duration::ZERO).await;
         self.delivery = Delivery::start_tuned(
             self.store.clone(),
-            self.outlets.clone(),
+            self.sinks.clone(),
             self.clock.clone(),
             self.notes.clone(),
             self.tuning,
@@ -121,13 +122,8 @@ impl Rig {
 
     pub(crate) async fn pending(&self) -> usize {
         let mut pending = 0;
-        for outlet in &self.outlets {
-            pending += self
-                .store
-                .pending(outlet.id, 0, 10_000)
-                .await
-                .unwrap()
-                .len();
+        for sink in &self.sinks {
+            pending += self.store.pending(sink.id, 0, 10_000).await.unwrap().len();
         }
         pending
     }

@@ -1,4 +1,4 @@
-//! How long is waited before the next try.
+//! The wait before the next attempt.
 
 use std::time::Duration;
 

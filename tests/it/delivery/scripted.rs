@@ -1,4 +1,4 @@
-//! A receiver that answers by a script, and notes what it saw.
+//! A sink that answers by a script and records what it gets.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-/// One send as the receiver saw it.
+/// One send.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) message: String,
@@ -21,7 +21,7 @@ pub(crate) struct Seen {
 
 pub(crate) type Script = dyn Fn(&Message) -> Result<(), Failure> + Send + Sync;
 
-/// A receiver that answers by a script and notes what it saw.
+/// A sink that answers by a script and records what it gets.
 pub(crate) struct Scripted {
     pub(crate) script: Mutex<Box<Script>>,
     pub(crate) seen: Mutex<Vec<Seen>>,

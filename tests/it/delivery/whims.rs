@@ -1,4 +1,4 @@
-//! Lanes played against sinks that answer at random: order is kept, and nothing vanishes.
+//! Lanes with sinks that answer at random: the order is kept, and no delivery is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -14,7 +14,7 @@ use super::rig::{Rig, policy, store, tuning};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 
-/// What a sink does with a try, drawn at random.
+/// How a sink answers an attempt, drawn at random.
 fn whim() -> impl Strategy<Value = u8> {
     prop_oneof![4 => Just(0_u8), 3 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)]
 }
@@ -32,13 +32,13 @@ fn answer(whim: u8) -> Result<(), Failure> {
     }
 }
 
-/// Plays lanes against whims with tight memory and restarts, and checks the run against the rules.
+/// Runs lanes with random answers, little memory and restarts, and checks the run against the rules.
 async fn play(lanes: Vec<u64>, whims: Vec<u8>, digest: bool, restart_every: usize) {
     let turn = Mutex::new(0);
     let sink = Scripted::new(move |_| {
         let mut turn = turn.lock().unwrap();
         *turn += 1;
-        // In the end the sink is well: a run must come to an end.
+        // In the end the sink works: a run must end.
         whims.get(*turn).map_or(Ok(()), |whim| answer(*whim))
     });
     let limited = Policy {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::config::Policy;
-use campanile::delivery::{Delivery, Event, Observer, Outlet, SinkState, Tuning};
+use campanile::delivery::{BuiltSink, Delivery, Event, Observer, SinkState, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
@@ -136,7 +136,7 @@ pub(crate) struct Rig {
     pub(crate) clock: Clock,
     pub(crate) log: Arc<Log>,
     pub(crate) delivery: Delivery,
-    pub(crate) outlets: Vec<Outlet>,
+    pub(crate) sinks: Vec<BuiltSink>,
     down: Vec<Arc<Mutex<bool>>>,
     tuning: Tuning,
 }
@@ -158,7 +158,7 @@ impl Rig {
         let names: Vec<String> = (0..sinks.len()).map(|n| format!("test/{n}")).collect();
         let ids = store.sink_ids(names.clone()).await.unwrap();
         let down: Vec<Arc<Mutex<bool>>> = sinks.iter().map(|_| Arc::default()).collect();
-        let outlet = |(number, (policy, whims)): (usize, (Policy, Vec<Whim>))| Outlet {
+        let built = |(number, (policy, whims)): (usize, (Policy, Vec<Whim>))| BuiltSink {
             id: ids[number],
             name: names[number].as_str().into(),
             policy,
@@ -169,14 +169,14 @@ impl Rig {
                 down: Arc::clone(&down[number]),
             }),
         };
-        let outlets: Vec<Outlet> = sinks.into_iter().enumerate().map(outlet).collect();
-        let delivery = start(&store, &outlets, &clock, &log, tuning);
+        let sinks: Vec<BuiltSink> = sinks.into_iter().enumerate().map(built).collect();
+        let delivery = start(&store, &sinks, &clock, &log, tuning);
         Self {
             store,
             clock,
             log,
             delivery,
-            outlets,
+            sinks,
             down,
             tuning,
         }
@@ -189,7 +189,7 @@ impl Rig {
 
     /// A vendor's callback with one message, pending for every sink. None when the message is known.
     pub(crate) async fn post(&self, message: &str, lane: u64, status: Status) -> Option<Seq> {
-        let sinks = self.outlets.iter().map(|outlet| outlet.id).collect();
+        let sinks = self.sinks.iter().map(|sink| sink.id).collect();
         let at = self.clock.now();
         let alert = message::alert(message, lane, status, at, sinks);
         let entry = message::entry(vec![alert], at);
@@ -202,15 +202,15 @@ impl Rig {
             .lock()
             .unwrap()
             .insert(message.to_owned(), seq);
-        for outlet in &self.outlets {
-            self.delivery.poke(outlet.id, &[seq]);
+        for sink in &self.sinks {
+            self.delivery.poke(sink.id, &[seq]);
         }
         Some(seq)
     }
 
     /// An operator sends an alert again. False when it is pending.
     pub(crate) async fn retry(&self, sink: usize, seq: Seq) -> bool {
-        let id = self.outlets[sink].id;
+        let id = self.sinks[sink].id;
         let pending = self.store.retry(seq, id, self.clock.now()).await.unwrap();
         self.delivery.poke(id, &[seq]);
         pending
@@ -230,9 +230,9 @@ impl Rig {
 
     /// An operator drops what is pending. False when it is not.
     pub(crate) async fn drop_pending(&self, sink: usize, seq: Seq) -> bool {
-        let id = self.outlets[sink].id;
+        let id = self.sinks[sink].id;
         let dropped = self.store.drop_pending(seq, id).await.unwrap();
-        self.delivery.forget(id, &[seq]);
+        self.delivery.dropped(id, &[seq]);
         dropped
     }
 
@@ -250,7 +250,7 @@ impl Rig {
         self.delivery.stop(Duration::ZERO).await;
         self.delivery = start(
             &self.store,
-            &self.outlets,
+            &self.sinks,
             &self.clock,
             &self.log,
             self.tuning,
@@ -261,7 +261,7 @@ impl Rig {
     pub(crate) async fn pending(&self, sink: usize) -> Vec<Seq> {
         let pending = self
             .store
-            .pending(self.outlets[sink].id, 0, 1_000_000)
+            .pending(self.sinks[sink].id, 0, 1_000_000)
             .await
             .unwrap();
         pending.into_iter().map(|pending| pending.seq).collect()
@@ -270,7 +270,7 @@ impl Rig {
     /// Dead letters of a sink, oldest first.
     pub(crate) async fn dead(&self, sink: usize) -> Vec<DeadRow> {
         let filter = DeadFilter {
-            sink: Some(self.outlets[sink].id),
+            sink: Some(self.sinks[sink].id),
             limit: 1_000_000,
             ..DeadFilter::default()
         };
@@ -286,14 +286,14 @@ impl Rig {
 
 fn start(
     store: &Arc<dyn Store>,
-    outlets: &[Outlet],
+    sinks: &[BuiltSink],
     clock: &Clock,
     log: &Arc<Log>,
     tuning: Tuning,
 ) -> Delivery {
     Delivery::start_tuned(
         Arc::clone(store),
-        outlets.to_vec(),
+        sinks.to_vec(),
         clock.clone(),
         Arc::new(Scribe(Arc::clone(log), clock.clone())),
         tuning,

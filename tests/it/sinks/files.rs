@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use campanile_sinks::kinds::file::{File, Settings};
-use campanile_sinks::{Class, Sink, Worth};
+use campanile_sinks::{Class, Message, Sink, Worth};
 use tempfile::TempDir;
 
 use super::{TIMEOUT, digest, json, message};
@@ -46,6 +46,19 @@ async fn a_digest_is_as_many_lines_as_it_has_alerts_and_a_synced_line_is_committ
     let delivered = file(&path, u64::MAX, 3).send(&digest()).await.unwrap();
     assert_eq!(delivered.worth, Worth::Committed);
     assert_eq!(lines(&path), 2);
+}
+
+#[tokio::test]
+async fn a_line_is_the_stored_json_byte_for_byte() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let message = Message {
+        stored: vec![r#"{ "stored": 1 }"#.into()],
+        ..message()
+    };
+    let sink = file(&path, u64::MAX, 3);
+    sink.send(&message).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"{ \"stored\": 1 }\n");
 }
 
 #[tokio::test]

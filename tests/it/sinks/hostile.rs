@@ -18,7 +18,7 @@ const TAKEN_MAX: u64 = 32 * 1024 * 1024;
 type Comes = Result<u16, &'static str>;
 
 const LATE: Comes = Err("no complete response within 1.5 s");
-const BROKE: Comes = Err("the connection broke");
+const BROKE: Comes = Err("the connection failed");
 
 fn raw(head: &str, then: Then) -> Play {
     Play::Raw(head.replace('\n', "\r\n").into_bytes(), then)

@@ -119,6 +119,24 @@ async fn a_signature_is_that_of_the_standards_own_example() {
 }
 
 #[tokio::test]
+async fn format_alert_is_the_stored_json_byte_for_byte() {
+    let one = Message {
+        stored: vec![r#"{ "stored": 1 }"#.into()],
+        ..message()
+    };
+    assert_eq!(
+        sent(|_| {}, &one).await.body,
+        r#"{ "stored": 1 }"#.as_bytes()
+    );
+    let many = Message {
+        stored: vec![r#"{ "stored": 1 }"#.into(), r#"{"stored":2}"#.into()],
+        ..digest()
+    };
+    let expected = r#"[{ "stored": 1 },{"stored":2}]"#;
+    assert_eq!(sent(|_| {}, &many).await.body, expected.as_bytes());
+}
+
+#[tokio::test]
 async fn cloudevents_are_structured_and_hold_the_whole_alert() {
     let message = message();
     let got = sent(|w| w.body = WebhookBody::CloudEvents, &message).await;

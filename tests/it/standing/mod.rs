@@ -55,7 +55,7 @@ impl SinkControl for Workers {
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         self.poked.lock().unwrap().push((sink, seqs.to_vec()));
     }
-    fn forget(&self, sink: SinkId, seqs: &[Seq]) {
+    fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
         self.forgotten.lock().unwrap().push((sink, seqs.to_vec()));
     }
     fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
