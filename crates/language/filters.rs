@@ -292,7 +292,8 @@ fn present(value: &Value, keys: Rest<Value>) -> usize {
     let Some(map) = value.as_object() else {
         return 0;
     };
-    keys.iter()
+    keys.0
+        .into_iter()
         .filter(|key| map.get_value(key).is_some())
         .count()
 }
