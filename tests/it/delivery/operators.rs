@@ -1,6 +1,7 @@
 //! What an operator does with deliveries while they run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use campanile::config::Policy;
 use campanile::delivery::Phase;
@@ -64,16 +65,20 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
 
 #[tokio::test]
 async fn what_waits_for_its_next_attempt_is_attempted_when_an_operator_says_so() {
-    let sink = Scripted::new(|_| Err(fails(Class::Transient)));
-    let rig = Rig::new(&[(sink.clone(), policy())]).await;
-    let seqs: Vec<_> = [rig.accept("a", 1).await, rig.accept("b", 2).await].into();
-    rig.pass(MINUTE, SECOND).await;
-    sink.now_does(|_| Ok(()));
-    assert_eq!(rig.pending().await, 2);
-    // No time passes.
-    rig.delivery.hurry(rig.sinks[0].id, &seqs);
-    rig.delivery.idle().await;
-    assert_eq!(rig.pending().await, 0);
+    // After no time, both deliveries wait for their next attempt. After a minute, the circuit breaker is open too.
+    for waited in [Duration::ZERO, MINUTE] {
+        let sink = Scripted::new(|_| Err(fails(Class::Transient)));
+        let rig = Rig::new(&[(sink.clone(), policy())]).await;
+        let seqs = [rig.accept("a", 1).await, rig.accept("b", 2).await];
+        rig.delivery.idle().await;
+        rig.pass(waited, SECOND).await;
+        sink.now_does(|_| Ok(()));
+        assert_eq!(rig.pending().await, 2);
+        // No time passes.
+        rig.delivery.hurry(rig.sinks[0].id, &seqs);
+        rig.delivery.idle().await;
+        assert_eq!(rig.pending().await, 0, "{waited:?}");
+    }
 }
 
 #[tokio::test]
