@@ -6,7 +6,7 @@ use base64::Engine as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use md5::Md5;
-use minijinja::value::{Kwargs, Object, ValueKind};
+use minijinja::value::{Kwargs, Object, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 use sha2::Sha256;
@@ -32,6 +32,7 @@ pub(crate) const OWN: &[&str] = &[
     "md5",
     "number",
     "pairs",
+    "present",
     "resource",
     "sha256",
     "tagmap",
@@ -54,6 +55,7 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("md5", |value: &Value| hashed::<Md5>(value));
     env.add_filter("number", |value: &Value| number(value).unwrap_or_default());
     env.add_filter("pairs", pairs);
+    env.add_filter("present", present);
     env.add_filter("resource", resource);
     env.add_filter("sha256", |value: &Value| hashed::<Sha256>(value));
     env.add_filter("tagmap", tagmap);
@@ -283,6 +285,17 @@ fn hashed<D: md5::Digest>(value: &Value) -> Value {
     text(value).map_or(Value::UNDEFINED, |text| {
         Value::from(hex::encode(D::digest(text.as_bytes())))
     })
+}
+
+/// How many of `keys` a map has. A key whose value is null or empty counts: the sender's template has it.
+fn present(value: &Value, keys: Rest<Value>) -> usize {
+    let Some(map) = value.as_object() else {
+        return 0;
+    };
+    keys.0
+        .into_iter()
+        .filter(|key| map.get_value(key).is_some())
+        .count()
 }
 
 /// What `table` has for `value`, without regard to case.

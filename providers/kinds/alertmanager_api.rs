@@ -139,9 +139,18 @@ impl Provider for AlertmanagerApi {
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
+        // Clients leave out what they have no value for: any two of the keys are enough.
         let is_alert = |item: &Value| {
-            let has = |name| item.get(name).is_some_and(Value::is_object);
-            has("labels") && item.get("status").is_none()
+            let keys = [
+                "labels",
+                "annotations",
+                "startsAt",
+                "endsAt",
+                "generatorURL",
+            ];
+            let known = keys.iter().filter(|key| item.get(key).is_some());
+            let has_labels = item.get("labels").is_some_and(Value::is_object);
+            item.get("status").is_none() && (has_labels || known.count() >= 2)
         };
         let items = call.json().ok().and_then(Value::as_array);
         call.method == "POST"

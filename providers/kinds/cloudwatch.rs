@@ -22,7 +22,8 @@
 //! not an alert. The message id is the `MessageId` of SNS, which is the same on every attempt. The fingerprint is made from
 //! `AlarmArn`, else from account, region and name of the alarm. `StateChangeTime`, else the envelope's `Timestamp`, is the
 //! start or the end. `CloudWatch` has no severities: set `severity` in the source. The measured value is read from
-//! `NewStateReason` if it is in brackets there. Dimensions become labels, and the first of them is the resource's id.
+//! `NewStateReason` if it is in brackets there. Dimensions become labels. The resource is the most
+//! specific dimension: a pod, service, target group or instance before the cluster or the zone that contains it.
 //!
 //! # What is not kept
 //!
@@ -119,11 +120,19 @@ impl Provider for CloudWatch {
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
-        let has = |name: &str| object(call).is_ok_and(|envelope| text(envelope, name).is_some());
-        call.method == "POST"
-            && ["Type", "MessageId", "TopicArn", "SigningCertURL"]
-                .into_iter()
-                .all(has)
+        let keys = [
+            "Type",
+            "MessageId",
+            "TopicArn",
+            "SigningCertURL",
+            "SignatureVersion",
+        ];
+        let known = object(call).map_or(0, |envelope| {
+            keys.iter()
+                .filter(|key| envelope.contains_key(**key))
+                .count()
+        });
+        call.method == "POST" && known >= 3
     }
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {
@@ -234,7 +243,7 @@ fn report(alarm: &Object, name: &str, id: String, status: Status) -> Report {
     };
     let metric = metric(trigger);
     report.resource.kind = text(metric, "Namespace");
-    report.resource.id = dimensions(metric).next().map(|(_, value)| value);
+    report.resource.id = most_specific(metric);
     report
         .labels
         .extend(dimensions(metric).collect::<BTreeMap<_, _>>());
@@ -262,6 +271,45 @@ fn metric(trigger: &Object) -> &Object {
         .flatten()
         .filter_map(|entry| entry.pointer("/MetricStat/Metric")?.as_object());
     metrics.next().unwrap_or(trigger)
+}
+
+/// Dimensions that name a part of something, before the thing that another dimension names.
+const PARTS: &[&str] = &[
+    "PodName",
+    "TaskId",
+    "TargetGroup",
+    "ServiceName",
+    "InstanceId",
+    "DBInstanceIdentifier",
+    "FunctionName",
+];
+
+/// Dimensions that only say where a thing is, or of which class it is.
+const SCOPES: &[&str] = &[
+    "AutoScalingGroupName",
+    "AvailabilityZone",
+    "ClientId",
+    "ClusterName",
+    "DBClusterIdentifier",
+    "ImageId",
+    "InstanceType",
+    "LoadBalancer",
+    "LoadBalancerName",
+    "Namespace",
+    "Region",
+    "Role",
+    "Stage",
+    "StorageType",
+];
+
+/// The value of the most specific dimension. CloudWatch lists them in no fixed order.
+fn most_specific(trigger: &Object) -> Option<String> {
+    let rank = |name: &str| {
+        let part = PARTS.iter().position(|part| *part == name);
+        part.unwrap_or(PARTS.len() + usize::from(SCOPES.contains(&name)))
+    };
+    let best = dimensions(trigger).min_by_key(|(name, _)| rank(name));
+    best.map(|(_, value)| value)
 }
 
 fn dimensions(trigger: &Object) -> impl Iterator<Item = (String, String)> {

@@ -124,11 +124,19 @@ impl Provider for HuaweiSmn {
     }
 
     fn recognizes(&self, call: &Callback) -> bool {
-        let has = |name: &str| object(call).is_ok_and(|envelope| text(envelope, name).is_some());
-        call.method == "POST"
-            && ["type", "message_id", "topic_urn", "signing_cert_url"]
-                .into_iter()
-                .all(has)
+        let keys = [
+            "type",
+            "message_id",
+            "topic_urn",
+            "signing_cert_url",
+            "signature_version",
+        ];
+        let known = object(call).map_or(0, |envelope| {
+            keys.iter()
+                .filter(|key| envelope.contains_key(**key))
+                .count()
+        });
+        call.method == "POST" && known >= 3
     }
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {

@@ -102,8 +102,17 @@ impl Provider for Jiankong {
             _ => return false,
         };
         let said = Said::of(call);
-        let mut needed = ["msg_id", "task_id", "fault_time", status].into_iter();
-        said.is_ok_and(|said| needed.all(|name| said.value(name).is_some()))
+        let keys = [
+            "msg_id",
+            "task_id",
+            "fault_time",
+            "task_type",
+            "task_user_id",
+        ];
+        said.is_ok_and(|said| {
+            let known = keys.iter().filter(|name| said.value(name).is_some());
+            said.value(status).is_some() && known.count() >= 3
+        })
     }
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {

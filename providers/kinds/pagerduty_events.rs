@@ -98,8 +98,9 @@ impl Provider for PagerDutyEvents {
 
     fn recognizes(&self, call: &Callback) -> bool {
         let event = call.json().ok();
-        let has = |name| event.is_some_and(|event| event.get(name).is_some_and(Value::is_string));
-        call.method == "POST" && has("routing_key") && has("event_action")
+        let has = |name| event.is_some_and(|event| event.get(name).is_some());
+        let known = ["routing_key", "payload", "dedup_key"];
+        call.method == "POST" && has("event_action") && known.into_iter().any(has)
     }
 
     fn proof<'a>(&self, call: &'a Callback, source: &'a Source) -> Proof<'a> {

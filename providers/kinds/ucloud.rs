@@ -90,7 +90,10 @@ impl Provider for UCloud {
     fn recognizes(&self, call: &Callback) -> bool {
         let has_all = |fields: Fields<'_>| {
             let has = |name| fields.value(name).is_some();
-            has("SessionID") && has("MetricName") && (has("AlarmTime") || has("RecoveryTime"))
+            let subject = ["MetricName", "ResourceType", "ResourceId"];
+            has("SessionID")
+                && subject.into_iter().any(has)
+                && (has("AlarmTime") || has("RecoveryTime"))
         };
         call.method == "POST" && Fields::of(call).is_ok_and(has_all)
     }

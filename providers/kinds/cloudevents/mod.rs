@@ -119,13 +119,13 @@ impl Provider for CloudEvents {
         })
     }
 
-    /// Without the media type, a body needs `data` and otherwise only attributes of the standard: some vendors use the same
+    /// Without the media type, a body may have the attributes of the standard and no other keys: some vendors use the same
     /// attribute names in formats of their own.
     fn recognizes(&self, call: &Callback) -> bool {
         let of_standard = |event: &Value| {
             let has = |name| event.get(name).is_some_and(Value::is_string);
             let is_event = has("specversion") && has("id") && has("source") && has("type");
-            is_event && event.get("data").is_some() && has_only_attributes(event)
+            is_event && has_only_attributes(event)
         };
         call.method == "POST"
             && match Mode::of(call) {

@@ -67,7 +67,12 @@ fn every_fixture_gives_exactly_the_json_beside_it() {
 fn the_compiled_fixtures_are_the_files_on_disk() {
     let mut on_disk = BTreeSet::new();
     for provider in fs::read_dir(folder()).expect("fixtures/") {
-        for file in fs::read_dir(provider.expect("an entry").path()).expect("a folder") {
+        let provider = provider.expect("an entry").path();
+        // The fixtures of sinks have laws of their own.
+        if provider.ends_with("sinks") {
+            continue;
+        }
+        for file in fs::read_dir(provider).expect("a folder") {
             on_disk.insert(file.expect("an entry").path());
         }
     }

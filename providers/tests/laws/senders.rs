@@ -49,6 +49,7 @@ fn a_source_without_any_proof_believes_nobody() {
 
 #[test]
 fn each_request_is_recognized_by_its_own_provider_and_by_no_other() {
+    let mut wrong = Vec::new();
     for (provider, fixture, _) in alerting() {
         let call = callback(fixture);
         let takers: Vec<&str> = all()
@@ -56,8 +57,11 @@ fn each_request_is_recognized_by_its_own_provider_and_by_no_other() {
             .filter(|p| p.recognizes(&call))
             .map(|p| p.name())
             .collect();
-        assert_eq!(takers, [provider.name()], "{}", name(fixture));
+        if takers != [provider.name()] {
+            wrong.push(format!("{} is recognized by {takers:?}", name(fixture)));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

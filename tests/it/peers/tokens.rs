@@ -247,7 +247,7 @@ fn a_source_with_half_of_the_settings_is_a_mistake_that_names_the_other() {
         (format!("{audience}\n{key}"), "`tenant` is not set"),
         (
             format!("tenant = '../x'\n{audience}"),
-            "`tenant` must be the tenant's id",
+            "`tenant` must be the id of the tenant",
         ),
         (format!("{tenant}\naudience = []"), "is empty"),
         (format!("open = true\n{tenant}\n{audience}"), "is open"),
