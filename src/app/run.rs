@@ -103,11 +103,11 @@ fn greet(app: &App, [outside, inside]: [&str; 2], sources: &str) {
 
 /// One line for each source with the address that its vendor calls. Keys are not shown.
 fn sources(config: &Config) -> String {
-    let line = |feed: &config::Feed| {
-        let address = config.server.address(&feed.source);
-        format!("  {:<24} {address}\n", feed.source.name)
+    let line = |spec: &config::SourceSpec| {
+        let address = config.server.address(&spec.source);
+        format!("  {:<24} {address}\n", spec.source.name)
     };
-    config.feeds.iter().map(line).collect()
+    config.sources.iter().map(line).collect()
 }
 
 /// Reads and applies the configuration again. Returns the files to watch if the new configuration is in force.

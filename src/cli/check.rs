@@ -168,11 +168,11 @@ const ROUTES: &[Column<Goes>] = &[
 
 impl Summary {
     fn of(config: &Config) -> Self {
-        let sources = config.feeds.iter().map(|feed| Source {
-            name: feed.source.name.clone(),
-            methods: feed.provider.about().methods.clone(),
-            callback: config.server.address(&feed.source),
-            proof: feed.source.proof_in_words(&*feed.provider),
+        let sources = config.sources.iter().map(|spec| Source {
+            name: spec.source.name.clone(),
+            methods: spec.provider.about().methods.clone(),
+            callback: config.server.address(&spec.source),
+            proof: spec.source.proof_in_words(&*spec.provider),
         });
         let sinks = config.sinks.iter().map(|sink| Sink {
             name: sink.name.clone(),

@@ -8,14 +8,14 @@ use campanile_settings::{Unset, Values};
 use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
-use super::{Admin, Feed, Log, Policy, Route, Server, SinkSpec, Store, Tls};
+use super::{Admin, Log, Policy, Route, Server, SinkSpec, SourceSpec, Store, Tls};
 
 type Built<T> = Result<T, Unset>;
 
 /// Why a source could never accept a call: its provider asks for something that is not set.
-pub(super) fn never_believes(feed: &Feed) -> Option<Never> {
+pub(super) fn never_believes(spec: &SourceSpec) -> Option<Never> {
     let call = Callback::default();
-    feed.provider.proof(&call, &feed.source).never()
+    spec.provider.proof(&call, &spec.source).never()
 }
 
 pub(super) fn server(values: &Values, tls: Option<Tls>) -> Built<Server> {
@@ -59,7 +59,11 @@ pub(super) fn log(values: &Values) -> Built<Log> {
     })
 }
 
-pub(super) fn feed(name: String, provider: &Arc<dyn Provider>, values: &Values) -> Built<Feed> {
+pub(super) fn source(
+    name: String,
+    provider: &Arc<dyn Provider>,
+    values: &Values,
+) -> Built<SourceSpec> {
     let mut source = Source {
         name,
         open: values.get("open")?,
@@ -73,7 +77,7 @@ pub(super) fn feed(name: String, provider: &Arc<dyn Provider>, values: &Values) 
         ..Source::default()
     };
     own_settings(&mut source, values, &**provider);
-    Ok(Feed {
+    Ok(SourceSpec {
         provider: Arc::clone(provider),
         source: Arc::new(source),
     })

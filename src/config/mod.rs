@@ -145,7 +145,7 @@ pub struct Config {
     /// `[log]`
     pub log: Log,
     /// `[providers.*.*]`, in the order of the file.
-    pub feeds: Vec<Feed>,
+    pub sources: Vec<SourceSpec>,
     /// `[sinks.*.*]`, in the order of the file.
     pub sinks: Vec<SinkSpec>,
     /// `[[routes]]`; none means that every alert goes to every sink.
@@ -230,16 +230,16 @@ pub struct Log {
 
 /// One configured source with its provider.
 #[derive(Clone)]
-pub struct Feed {
+pub struct SourceSpec {
     /// The adapter.
     pub provider: Arc<dyn Provider>,
     /// The settings.
     pub source: Arc<Source>,
 }
 
-impl std::fmt::Debug for Feed {
+impl std::fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed")
+        f.debug_struct("SourceSpec")
             .field("source", &self.source)
             .finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@
 //! What has to be fetched for a proof is asked for as [`Taken::Needs`].
 
 pub mod admit;
+pub mod documents;
 pub mod drift;
 pub mod identity;
 mod read;

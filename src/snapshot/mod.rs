@@ -71,13 +71,13 @@ impl Snapshot {
     /// # Errors
     /// Every condition of a route that cannot be compiled.
     pub fn new(config: &Config, sinks: &[SinkId]) -> Result<Self, Vec<RouteMistake>> {
-        let feeds = config.feeds.iter().enumerate();
-        let sources: Vec<Source> = feeds
-            .map(|(number, feed)| Source {
+        let specs = config.sources.iter().enumerate();
+        let sources: Vec<Source> = specs
+            .map(|(number, spec)| Source {
                 number,
-                name: feed.source.name.as_str().into(),
-                provider: Arc::clone(&feed.provider),
-                settings: Arc::clone(&feed.source),
+                name: spec.source.name.as_str().into(),
+                provider: Arc::clone(&spec.provider),
+                settings: Arc::clone(&spec.source),
             })
             .collect();
         let names = sources.iter().map(|source| Arc::clone(&source.name));

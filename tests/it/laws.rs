@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use campanile::config::Feed;
+use campanile::config::SourceSpec;
 use campanile_model::Callback;
 use campanile_providers::fixture::KEY;
 use campanile_providers::{Fixture, Outcome, Provider, all, fixtures, verify};
@@ -31,18 +31,18 @@ pub(crate) fn rounds() -> Vec<Vec<Case>> {
 
 /// A gateway with a source for every vendor. The source requires the proof that the vendor's fixture of this round has.
 async fn gateway(round: &[Case]) -> Gateway {
-    let feed = |provider: &'static Arc<dyn Provider>| {
+    let spec = |provider: &'static Arc<dyn Provider>| {
         let mut of_round = round.iter().map(|(_, fixture)| *fixture);
         let of_round = of_round.find(|fixture| fixture.provider == provider.name());
         let any = fixtures(provider.name()).first();
         let source = of_round.or(any).map(Fixture::source);
-        Feed {
+        SourceSpec {
             provider: Arc::clone(provider),
             source: Arc::new(source.unwrap()),
         }
     };
     let every = |config: &mut campanile::config::Config| {
-        config.feeds = all().iter().map(feed).collect();
+        config.sources = all().iter().map(spec).collect();
     };
     Gateway::start_with(IDLE_SINK, every).await
 }

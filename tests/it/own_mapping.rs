@@ -47,10 +47,10 @@ fn load(files: &[(&str, &str)]) -> (TempDir, Result<Config, Mistakes>) {
 
 /// The title that the only source reads from [`CALL`].
 fn title(config: &Config) -> String {
-    let feed = &config.feeds[0];
+    let spec = &config.sources[0];
     let call = Callback::from_http(CALL).unwrap();
-    campanile_providers::verify(&*feed.provider, &call, &feed.source).unwrap();
-    let reading = feed.provider.read(&call, &feed.source).unwrap();
+    campanile_providers::verify(&*spec.provider, &call, &spec.source).unwrap();
+    let reading = spec.provider.read(&call, &spec.source).unwrap();
     reading.reports[0].title.clone()
 }
 
@@ -100,7 +100,7 @@ fn a_mapping_wins_over_the_built_in_vendor_of_its_name() {
         let (_folder, loaded) = load(&[("campanile.toml", &config)]);
         let loaded = loaded.unwrap();
         assert_eq!(title(&loaded), "web-1: no answer");
-        assert_eq!(loaded.feeds[0].provider.about().title, "Acme");
+        assert_eq!(loaded.sources[0].provider.about().title, "Acme");
     }
 }
 
@@ -262,7 +262,7 @@ fn a_shown_mapping_can_be_saved_and_used_as_it_is() {
     ];
     let (_folder, loaded) = load(&files);
     let loaded = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    assert_eq!(loaded.feeds[0].provider.about().title, "Zabbix");
+    assert_eq!(loaded.sources[0].provider.about().title, "Zabbix");
     Run::of(&["providers", "show", "zabbix", "--page"]).says("# How it is read");
     Run::of(&["providers", "show", "ucloud"]).says("# How it is read");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile::config::{Config, Feed};
+use campanile::config::{Config, SourceSpec};
 use campanile_providers::Mapping;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ alert.title = "item.host"
 fn mapped(text: &str) -> Config {
     let mapping = Mapping::parse("probe", text).unwrap();
     let mut config = config(vec![]);
-    config.feeds = vec![Feed {
+    config.sources = vec![SourceSpec {
         provider: Arc::new(mapping),
         source: Arc::new(source("a")),
     }];

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use campanile::cli::forecast;
-use campanile::config::{Config, Feed};
+use campanile::config::{Config, SourceSpec};
 use campanile_model::Callback;
 use campanile_providers::{Fixture, all, fixture, fixtures};
 use serde_json::{Value, json};
@@ -24,18 +24,18 @@ const SETTINGS: &str = "[sinks.webhook.labelled]\nurl = \"http://127.0.0.1:9/\"\
 async fn gateway(round: &[Case]) -> (Gateway, Config) {
     let mut whole = None;
     let change = |config: &mut Config| {
-        let feed = |provider: &Arc<dyn campanile_providers::Provider>| {
+        let spec = |provider: &Arc<dyn campanile_providers::Provider>| {
             let mut of_round = round.iter().map(|(_, fixture)| *fixture);
             let of_round = of_round.find(|fixture| fixture.provider == provider.name());
             let any = fixtures(provider.name()).first();
             let mut source = of_round.or(any).map(Fixture::source).unwrap();
             source.labels.insert("team".into(), "db".into());
-            Feed {
+            SourceSpec {
                 provider: Arc::clone(provider),
                 source: Arc::new(source),
             }
         };
-        config.feeds = all().iter().map(feed).collect();
+        config.sources = all().iter().map(spec).collect();
         whole = Some(config.clone());
     };
     let gateway = Gateway::start_with(SETTINGS, change).await;

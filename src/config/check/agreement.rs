@@ -4,7 +4,7 @@ use campanile_providers::Never;
 
 use super::{Check, Named, Parts};
 use crate::config::settings::Type;
-use crate::config::{Feed, build};
+use crate::config::{SourceSpec, build};
 use campanile_settings::{Node, Place, one_of};
 
 impl Check<'_> {
@@ -13,10 +13,10 @@ impl Check<'_> {
         self.listeners(parts, tree);
         self.demo_paths(parts, sources);
         self.client_certificates(parts, sources);
-        for (feed, source) in parts.feeds.iter().zip(sources) {
+        for (spec, source) in parts.specs.iter().zip(sources) {
             // A mistake in the source may be the proof itself, misspelled.
-            if let Some(feed) = feed.as_ref().filter(|_| source.sound) {
-                self.proof(feed, source);
+            if let Some(spec) = spec.as_ref().filter(|_| source.sound) {
+                self.proof(spec, source);
             }
         }
     }
@@ -64,10 +64,10 @@ impl Check<'_> {
 
     /// The demo server's paths name no source, so only one source can serve them.
     fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
-        let pairs = parts.feeds.iter().zip(sources);
-        let demo = pairs.filter(|(feed, _)| {
-            feed.as_ref()
-                .is_some_and(|feed| feed.source.own.flag("demo_paths"))
+        let pairs = parts.specs.iter().zip(sources);
+        let demo = pairs.filter(|(spec, _)| {
+            spec.as_ref()
+                .is_some_and(|spec| spec.source.own.flag("demo_paths"))
         });
         let demo: Vec<_> = demo.map(|(_, source)| source).collect();
         if let Some((first, others)) = demo.split_first() {
@@ -86,9 +86,9 @@ impl Check<'_> {
     }
 
     /// A source must have some way to verify its vendor.
-    fn proof(&mut self, feed: &Feed, named: &Named<'_>) {
-        let source = &feed.source;
-        let secrets = !source.keys.is_empty() || feed.provider.is_proof_set(source);
+    fn proof(&mut self, spec: &SourceSpec, named: &Named<'_>) {
+        let source = &spec.source;
+        let secrets = !source.keys.is_empty() || spec.provider.is_proof_set(source);
         let name = named.full();
         let own = self.vocabulary.settings_of(named.kind);
         let own = own
@@ -115,7 +115,7 @@ impl Check<'_> {
                 ),
                 format!("{words}; or `open = true` to accept every caller"),
             )
-        } else if let Some(never) = build::never_believes(feed) {
+        } else if let Some(never) = build::never_believes(spec) {
             let (why, expected) = match never {
                 Never::Unset(settings) => {
                     let settings = settings.iter().map(|setting| format!("`{setting}`"));

@@ -9,7 +9,9 @@ use campanile_language::nearest;
 use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, one_of};
 
 use super::settings::{self, Setting};
-use super::{Admin, Config, Environment, Feed, Route, Server, SinkSpec, Tls, Vocabulary, build};
+use super::{
+    Admin, Config, Environment, Route, Server, SinkSpec, SourceSpec, Tls, Vocabulary, build,
+};
 
 /// What is checked, against what, and what was found.
 pub(super) struct Check<'a> {
@@ -26,7 +28,7 @@ pub(super) struct Check<'a> {
 struct Parts {
     server: Option<Server>,
     admin: Option<Admin>,
-    feeds: Vec<Option<Feed>>,
+    specs: Vec<Option<SourceSpec>>,
 }
 
 impl Check<'_> {
@@ -45,7 +47,7 @@ impl Check<'_> {
             let mut values = sections.map(|(name, _, own)| self.table(tree.get(name), name, own));
             std::array::from_fn(|_| values.next().flatten())
         };
-        let (sources, feeds) = self.sources(tree);
+        let (sources, specs) = self.sources(tree);
         let (names, sinks) = self.sinks(tree);
         let routes = self.routes(tree, &names);
         let parts = Parts {
@@ -57,7 +59,7 @@ impl Check<'_> {
                 let tls = self.tls(&values, tree.get("admin"));
                 built(build::admin(&values, tls))
             }),
-            feeds,
+            specs,
         };
         self.agreement(&parts, tree, &sources);
         Some(Config {
@@ -65,7 +67,7 @@ impl Check<'_> {
             admin: parts.admin?,
             store: built(build::store(&store?))?,
             log: built(build::log(&log?))?,
-            feeds: parts.feeds.into_iter().collect::<Option<_>>()?,
+            sources: parts.specs.into_iter().collect::<Option<_>>()?,
             sinks: sinks.into_iter().collect::<Option<_>>()?,
             routes: routes.into_iter().collect::<Option<_>>()?,
         })
@@ -88,14 +90,14 @@ impl Check<'_> {
         self.findings.table(table, name, settings, self.environment)
     }
 
-    fn sources<'t>(&mut self, tree: &'t Node) -> (Vec<Named<'t>>, Vec<Option<Feed>>) {
+    fn sources<'t>(&mut self, tree: &'t Node) -> (Vec<Named<'t>>, Vec<Option<SourceSpec>>) {
         let vocabulary = self.vocabulary;
         let mistaken = self.mistaken.clone();
         let kinds = vocabulary.providers.iter().map(|provider| provider.name());
         let kinds: Vec<_> = mistaken.iter().map(String::as_str).chain(kinds).collect();
         let mut sources = self.named(tree, "providers", &kinds, "provider");
         sources.retain(|source| !mistaken.iter().any(|name| name == source.kind));
-        let feeds = sources.iter_mut().map(|source| {
+        let specs = sources.iter_mut().map(|source| {
             let own = vocabulary.settings_of(source.kind);
             let before = self.findings.count();
             let all = [settings::SOURCE, &own].concat();
@@ -103,10 +105,10 @@ impl Check<'_> {
             source.sound = self.findings.count() == before;
             let mut providers = vocabulary.providers.iter();
             let provider = providers.find(|provider| provider.name() == source.kind)?;
-            built(build::feed(source.full(), provider, &values?))
+            built(build::source(source.full(), provider, &values?))
         });
-        let feeds = feeds.collect();
-        (sources, feeds)
+        let specs = specs.collect();
+        (sources, specs)
     }
 
     fn sinks(&mut self, tree: &Node) -> (Vec<String>, Vec<Option<SinkSpec>>) {

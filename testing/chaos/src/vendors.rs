@@ -270,13 +270,13 @@ mod tests {
         let config = config::load(&[file], &config::Environment::new());
         let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         for guest in &vendors.guests {
-            let feed = config
-                .feeds
+            let spec = config
+                .sources
                 .iter()
                 .find(|f| f.source.name == guest.source.name);
             let at = Clock::machine().now();
             let call = guest.call(false, 7, at).unwrap();
-            verify(&**guest.provider, &call, &feed.unwrap().source).unwrap();
+            verify(&**guest.provider, &call, &spec.unwrap().source).unwrap();
         }
     }
 

@@ -27,7 +27,7 @@ fn the_environment_wins_over_the_files() {
     assert_eq!(config.server.trusted_proxies.len(), 2);
     // Not read as a number: it would lose its zero.
     assert_eq!(
-        config.feeds[0].source.keys[0].expose_secret(),
+        config.sources[0].source.keys[0].expose_secret(),
         "0123456789012"
     );
 }

@@ -16,7 +16,7 @@ fn a_secret_comes_from_a_file_without_its_newline_or_from_a_variable() {
     let config = load_files(&[("a.toml", &text)], &[("TOKEN", "secret-of-a-variable")])
         .1
         .unwrap();
-    let tokens: Vec<_> = config.feeds[0]
+    let tokens: Vec<_> = config.sources[0]
         .source
         .tokens
         .iter()
@@ -36,7 +36,7 @@ fn a_secret_comes_from_a_file_without_its_newline_or_from_a_variable() {
 fn a_weak_secret_is_taken_when_it_is_written_out_as_wanted() {
     let text = "[providers.ucloud.prod]\nkey = [{ value = 'secret', dangerous_weak = true }, { env = 'K', dangerous_weak = true }]\n";
     let config = load_files(&[("a.toml", text)], &[("K", "x")]).1.unwrap();
-    assert_eq!(config.feeds[0].source.keys.len(), 2);
+    assert_eq!(config.sources[0].source.keys.len(), 2);
     let mistakes = load(&text.replace("true", "false")).unwrap_err();
     assert!(mistakes.to_string().contains("commonly guessed"));
 }

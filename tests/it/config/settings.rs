@@ -24,7 +24,7 @@ fn an_empty_file_gives_every_default() {
         (config.log.pretty, config.log.level.as_str()),
         (false, "info")
     );
-    assert!(config.feeds.is_empty() && config.sinks.is_empty() && config.routes.is_empty());
+    assert!(config.sources.is_empty() && config.sinks.is_empty() && config.routes.is_empty());
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn every_setting_of_a_source_and_a_sink_arrives() {
         "#,
     )
     .unwrap();
-    let source = &config.feeds[0].source;
+    let source = &config.sources[0].source;
     assert_eq!(source.name, "ucloud/prod");
     assert_eq!((source.keys.len(), source.allow_from.len()), (2, 2));
     assert_eq!(source.severity, Some(Severity::Warning));
@@ -114,9 +114,9 @@ fn sources_and_sinks_keep_the_order_of_the_file() {
     )
     .unwrap();
     let sources: Vec<_> = config
-        .feeds
+        .sources
         .iter()
-        .map(|feed| feed.source.name.as_str())
+        .map(|spec| spec.source.name.as_str())
         .collect();
     let sinks: Vec<_> = config.sinks.iter().map(|sink| sink.name.as_str()).collect();
     assert_eq!(sources, ["ucloud/z", "jiankong/m", "ucloud/a"]);
@@ -131,7 +131,7 @@ fn a_client_certificate_is_proof_enough_for_a_source() {
     let header = config.server.client_certificate_header;
     assert_eq!(header.as_deref(), Some("x-client-cert-cn"));
     assert_eq!(
-        config.feeds[0].source.client_certificates,
+        config.sources[0].source.client_certificates,
         ["a.example.com"]
     );
 }

@@ -27,7 +27,7 @@ fn the_shipped_configurations_pass() {
         let loaded = config::load_with(&[shipped(name)], &variables, &shipped_vocabulary());
         let config = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         assert_eq!(
-            (config.feeds.len(), config.sinks.len()),
+            (config.sources.len(), config.sinks.len()),
             (sources, 1),
             "{name}"
         );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile::config::Feed;
+use campanile::config::SourceSpec;
 use campanile_providers::{Mapping, Source};
 use serde_json::json;
 
@@ -210,7 +210,7 @@ alert.title = "body.title"
 #[tokio::test(flavor = "multi_thread")]
 async fn what_two_vendors_recognise_and_verify_is_quarantined_with_both_named() {
     let mut config = config(vec![keyed("a", "the-secret-key")]);
-    config.feeds.push(Feed {
+    config.sources.push(SourceSpec {
         provider: Arc::new(Mapping::parse("twin", TWIN).unwrap()),
         source: Arc::new(Source {
             name: "twin/b".into(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile::config::Feed;
+use campanile::config::SourceSpec;
 use campanile_model::{Callback, Secret};
 use campanile_providers::Source;
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn a_digest_that_is_always_the_same_is_not_kept_with_the_callback() {
     const DIGEST: &str = "108188de4901e5ff0501d23921484e66";
     let statuscake = campanile_providers::by_name("statuscake").unwrap();
     let mut plan = config(vec![]);
-    plan.feeds = vec![Feed {
+    plan.sources = vec![SourceSpec {
         provider: Arc::clone(statuscake),
         source: Arc::new(
             Source {

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile::config::Feed;
+use campanile::config::SourceSpec;
 use campanile_model::{Alert, Secret};
 use campanile_providers::Source;
 use tokio::process::Command;
@@ -27,13 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A gateway with one source `<provider>/prod` of each of these providers, with the token.
 async fn gateway(providers: &[&str]) -> Standing {
     let mut config = config(vec![]);
-    config.feeds = providers.iter().map(|name| feed(name)).collect();
+    config.sources = providers.iter().map(|name| spec(name)).collect();
     Standing::of(&config).await
 }
 
-fn feed(provider: &str) -> Feed {
+fn spec(provider: &str) -> SourceSpec {
     let provider = campanile_providers::by_name(provider).unwrap();
-    Feed {
+    SourceSpec {
         provider: Arc::clone(provider),
         source: Arc::new(Source {
             name: format!("{}/prod", provider.name()),

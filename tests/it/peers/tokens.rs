@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile::app::certificates::Documents;
-use campanile::config::{self, Environment, Feed};
+use campanile::config::{self, Environment, SourceSpec};
 use campanile_model::Callback;
 use campanile_providers::fixture::KEYS;
 use campanile_providers::{Needed, Source, Stamp};
 use futures_util::future::join_all;
 
 use super::fetching::reach;
-use super::{feed, stored};
+use super::{spec, stored};
 use crate::gateway::{named, preamble, raw};
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, Standing, config};
@@ -34,12 +34,12 @@ fn other_keys() -> Vec<u8> {
 /// A gateway with this source. `microsoft` replaces Microsoft's host.
 async fn gateway(microsoft: &Receiver, sources: &[Source]) -> Standing {
     let mut config = config(vec![]);
-    let provider = feed("azure-monitor").provider;
-    let sources = sources.iter().map(|source| Feed {
+    let provider = spec("azure-monitor").provider;
+    let sources = sources.iter().map(|source| SourceSpec {
         provider: Arc::clone(&provider),
         source: Arc::new(source.clone()),
     });
-    config.feeds = sources.collect();
+    config.sources = sources.collect();
     let stand_in = microsoft.url("");
     Standing::fetching(&config, |clock| {
         let documents = Documents::new(clock.clone(), reach());
@@ -71,7 +71,7 @@ fn fresh(gateway: &Standing, case: &str, serial: u64) -> Callback {
         at: gateway.gateway.clock.now(),
         token: None,
     };
-    feed("azure-monitor").provider.refresh(call, &stamp)
+    spec("azure-monitor").provider.refresh(call, &stamp)
 }
 
 async fn send(gateway: &Standing, case: &str, serial: u64) -> Reply {

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use campanile::config::Feed;
+use campanile::config::SourceSpec;
 use campanile_providers::fixture::{CERTIFICATE, TOPIC, TOPIC_URN};
 use campanile_providers::{Needed, Provider, Source};
 
-use super::{feed, stored};
+use super::{spec, stored};
 use crate::gateway::named;
 use crate::standing::{Reply, Standing, config};
 
@@ -63,7 +63,7 @@ async fn gateway(
 ) -> (Standing, Arc<Mutex<Vec<String>>>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let notes = Arc::clone(&asked);
-    let Feed { provider, source } = feed(cloud.vendor);
+    let SourceSpec { provider, source } = spec(cloud.vendor);
     let mut source = Source {
         tokens: vec![],
         ..(*source).clone()
@@ -71,7 +71,7 @@ async fn gateway(
     .with("topics", vec![cloud.topic.to_owned()]);
     change(&mut source);
     let mut config = config(vec![]);
-    config.feeds = vec![Feed {
+    config.sources = vec![SourceSpec {
         provider,
         source: Arc::new(source),
     }];
@@ -169,7 +169,7 @@ async fn a_subscription_is_confirmed_only_if_it_is_signed_listed_and_at_its_vend
 #[test]
 fn a_source_without_topics_never_believes() {
     for Cloud { vendor, .. } in CLOUDS {
-        let Feed { provider, source } = feed(vendor);
+        let SourceSpec { provider, source } = spec(vendor);
         let call = named(&format!("{vendor}/firing")).callback().unwrap();
         let provider: &dyn Provider = &*provider;
         assert!(campanile_providers::verify(provider, &call, &source).is_err());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use campanile::config::{self, Feed};
+use campanile::config::{self, SourceSpec};
 use campanile::delivery::{PausedBy, Phase, SinkState};
 use campanile::http::{self, Gateway, Outside, SinkControl};
 use campanile::snapshot::Snapshot;
@@ -104,7 +104,7 @@ pub(crate) fn keyed(name: &str, key: &str) -> Source {
 /// A configuration with these sources and the default time limits.
 pub(crate) fn config(sources: Vec<Source>) -> config::Config {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let feed = |source| Feed {
+    let spec = |source| SourceSpec {
         provider: Arc::new(Probe),
         source: Arc::new(source),
     };
@@ -135,7 +135,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             pretty: false,
             level: "info".into(),
         },
-        feeds: sources.into_iter().map(feed).collect(),
+        sources: sources.into_iter().map(spec).collect(),
         sinks: vec![],
         // Every alert goes to the one sink, except those with the title `unrouted`.
         routes: vec![config::Route {
