@@ -37,7 +37,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "app",
-        &["api", "config", "delivery", "http", "snapshot", "telemetry"],
+        &[
+            "api",
+            "config",
+            "delivery",
+            "http",
+            "intake",
+            "snapshot",
+            "telemetry",
+        ],
     ),
     (
         "cli",
@@ -306,6 +314,60 @@ fn pages_name_only_paths_that_are_there() {
     check(&faults);
 }
 
+/// The words in the first column of the table "Words to avoid" of `docs/STYLE.md`.
+fn words_to_avoid() -> Vec<String> {
+    let style = text(&root().join("docs/STYLE.md"));
+    let (_, table) = style.split_once("## Words to avoid").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let words = rows
+        .skip(2)
+        .flat_map(|row| row.split('|').nth(1).unwrap().split(','));
+    words.map(|word| word.trim().to_owned()).collect()
+}
+
+/// The text in lower case, with one blank between words and a blank at both ends. An identifier is one word.
+fn as_words(text: &str) -> String {
+    let letters = |c: char| {
+        if c.is_alphanumeric() || c == '_' {
+            c
+        } else {
+            ' '
+        }
+    };
+    let spaced: String = text.to_lowercase().chars().map(letters).collect();
+    format!(
+        " {} ",
+        spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+    )
+}
+
+#[test]
+fn no_text_uses_a_word_that_the_style_guide_avoids() {
+    let words = words_to_avoid();
+    assert!(words.len() > 20, "{words:?}");
+    let pages = ["README.md", "CHANGELOG.md"].map(|name| root().join(name));
+    let docs = files("docs", "md").into_iter().chain(pages);
+    let catalogs = ["providers/catalog", "sinks/catalog", "config"];
+    let settings = catalogs.iter().flat_map(|folder| files(folder, "toml"));
+    let mut faults = Vec::new();
+    for path in sources().into_iter().chain(docs).chain(settings) {
+        if path.ends_with("docs/STYLE.md") || path.ends_with("tests/tidy.rs") {
+            continue;
+        }
+        for (number, line) in text(&path).lines().enumerate() {
+            let spoken = as_words(line);
+            for word in words
+                .iter()
+                .filter(|word| spoken.contains(&format!(" {word} ")))
+            {
+                let place = format!("{}:{}", shown(&path), number + 1);
+                faults.push(format!("{place}: `{word}`; see docs/STYLE.md"));
+            }
+        }
+    }
+    check(&faults);
+}
+
 /// Whether a line of code compares a secret in a way whose time tells how much of it is right.
 fn compares_a_secret(line: &str) -> bool {
     const SHORT_CUTS: &[&str] = &[
@@ -372,6 +434,8 @@ fn every_law_here_sees_a_breach() {
         paths_named_in("see `src/nowhere.rs` and `src/<name>.rs`").collect::<Vec<_>>(),
         ["src/nowhere.rs"]
     );
+    assert_eq!(as_words("// It is `told`, x_told."), " it is told x_told ");
+    assert!(words_to_avoid().contains(&"told".to_owned()));
     assert_eq!(module(&root().join("src/http/mod.rs")), "http");
     assert_eq!(module(&root().join("src/main.rs")), "main");
 }

@@ -117,7 +117,7 @@ fn seen(name: &str, expected: &Value) -> Seen {
     }
 }
 
-/// `wanted` as a list: one value stands for a list of itself.
+/// `wanted` as a list: one value is a list of one.
 fn several(wanted: &Value) -> Vec<&Value> {
     match wanted {
         Value::Null => Vec::new(),

@@ -213,7 +213,7 @@ fn property(setting: &Setting) -> Value {
     if let Some(schema) = schema.as_object_mut() {
         let mut doc = setting.doc.to_string();
         if let Some(default) = &setting.default {
-            // Beside the machine's own form: editors show the description only.
+            // Next to the schema's own fields: editors show the description only.
             let _always = write!(doc, " Default: {default}");
         }
         schema.insert("description".to_owned(), json!(doc));

@@ -1,6 +1,6 @@
 //! Which certificates and keys of vendors are kept, and when another one may be fetched.
 //!
-//! Strangers can send callbacks that ask for documents, so each limit holds for all callers together. A callback names
+//! Unauthenticated senders can send callbacks that ask for documents, so each limit holds for all callers together. A callback names
 //! the address of a certificate (on its vendor's hosts only): a fixed number is fetched each minute. The address of keys
 //! comes from a mapping and the operator's settings: after each fetch the same address rests for a while.
 
@@ -43,11 +43,11 @@ pub struct Documents {
 impl Documents {
     /// The document, if it is kept, is not too old and holds what is needed.
     pub fn get(&self, needed: &Needed, now: Timestamp) -> Option<Body> {
-        let shelf = match needed.document {
+        let kept = match needed.document {
             Document::Certificate => &self.certificates,
             Document::Key(_) => &self.keys,
         };
-        let (body, since) = shelf.0.get(&needed.url)?.document.as_ref()?;
+        let (body, since) = kept.0.get(&needed.url)?.document.as_ref()?;
         let is_fresh = now.duration_since(*since) < KEPT;
         (is_fresh && needed.is_in(body)).then(|| Arc::clone(body))
     }

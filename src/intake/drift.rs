@@ -95,7 +95,7 @@ impl fmt::Display for Change {
 pub struct Looked {
     /// The changes in this callback, to be counted.
     pub found: Vec<ChangeKind>,
-    /// The changes that operators are to be told now.
+    /// The changes to report to operators now.
     pub due: Vec<Change>,
 }
 

@@ -149,7 +149,7 @@ fn needed<'s>(turned: Turned<'s>, call: &Callback) -> Taken<'s> {
     needed.unwrap_or(Taken::Turned(turned))
 }
 
-/// Consent is given only where the proof holds; a stranger learns nothing about why there is none.
+/// Consent is given only where the proof holds; an unauthenticated sender does not learn the reason.
 fn consent(target: &Target<'_, '_>, asked: Asked<'_, '_>) -> Option<Vec<(&'static str, String)>> {
     let source = target.source()?;
     let handshake = AssertUnwindSafe(|| source.provider.handshake(asked.call));

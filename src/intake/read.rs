@@ -91,7 +91,7 @@ pub fn read(source: &Source, call: &Callback, received_at: Timestamp) -> Read {
     }
 }
 
-/// Asks the provider. It gets bytes from strangers, and a panic in it must not take the thread down.
+/// Asks the provider. It gets bytes from outside, and a panic in it must not take the thread down.
 fn reading(source: &Source, call: &Callback) -> Result<Reading, Fault> {
     let read = AssertUnwindSafe(|| source.provider.read(call, &source.settings));
     let reading = catch_unwind(read).unwrap_or_else(|_panic| {

@@ -20,8 +20,8 @@ const LINES_WAITING_MAX: usize = 8192;
 /// A longer line is cut.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// The HTTP library's start-up lines say nothing that ours do not, and each request that is no HTTP would be an error: a
-/// stranger could fill the log. The operator's own words come after these, and win.
+/// The HTTP library's start-up lines repeat Campanile's own. It also logs an error for each request that is not valid HTTP, so an
+/// unauthenticated sender could fill the log. The operator's own filter comes after this one and takes precedence.
 const LIBRARIES: &str = "actix_server=warn,actix_http=off";
 
 /// Why logging did not start.

@@ -245,9 +245,9 @@ fn slips(value: &str) -> Vec<String> {
 #[test]
 fn no_mistake_in_a_secret_shows_the_secret() {
     let folder = tempfile::tempdir().unwrap();
-    let mut told = 0;
+    let mut reported = 0;
     for slot in config::secret_slots() {
-        // Every vendor's settings are read alike: one stands for all.
+        // Every vendor's settings are read alike: one is enough.
         if slot.table.starts_with("providers.") && slot.table != "providers.jiankong" {
             continue;
         }
@@ -264,9 +264,9 @@ fn no_mistake_in_a_secret_shows_the_secret() {
                     &format!("{table}.{} = {slip}", slot.name),
                     &mistakes.to_string(),
                 );
-                told += 1;
+                reported += 1;
             }
         }
     }
-    assert!(told > 50, "{told} mistakes");
+    assert!(reported > 50, "{reported} mistakes");
 }

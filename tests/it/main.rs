@@ -48,7 +48,7 @@ fn cases(few: u32) -> u32 {
     asked.map_or(few, |asked| asked.parse().unwrap())
 }
 
-/// Where seeds that failed are kept, beside the test. A promise that is broken on purpose leaves none behind.
+/// Where seeds that failed are kept, next to the test. A promise that is broken on purpose leaves none behind.
 fn regressions() -> Option<Box<dyn FailurePersistence>> {
     let kept = std::env::var_os("FAILPOINTS").is_none();
     kept.then(|| Box::new(FileFailurePersistence::WithSource("regressions")) as Box<_>)

@@ -1,5 +1,5 @@
 //! TLS on the listeners, asked with a real TLS client: it serves, it takes new files, it keeps the old ones when the new
-//! ones are bad, and a handshake does not take for ever.
+//! ones are bad, and a handshake has a deadline.
 
 use std::path::Path;
 use std::process::{Command, Output};

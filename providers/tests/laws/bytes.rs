@@ -33,10 +33,10 @@ fn survives(provider: &dyn Provider, raw: &[u8], source: &Source) {
     let _reading = provider.read(&call, source);
     for outcome in OUTCOMES {
         let answer = provider.answer(&call, outcome);
-        // A vendor may want a 202 for success; a failure is told as what it is.
+        // A vendor may want a 202 for success; a failure has an error status.
         let success = (200..300).contains(&outcome.status());
-        let told = (200..300).contains(&answer.status);
-        assert!(told == success, "{outcome:?}: {}", answer.status);
+        let succeeded = (200..300).contains(&answer.status);
+        assert!(succeeded == success, "{outcome:?}: {}", answer.status);
         assert!(success || answer.status == outcome.status(), "{outcome:?}");
     }
     let _kept = call.to_http_without(&source.tokens);

@@ -8,7 +8,7 @@ mod bytes;
 mod files;
 mod reports;
 mod senders;
-mod strangers;
+mod unknown_forms;
 mod variants;
 
 use std::path::{Path, PathBuf};

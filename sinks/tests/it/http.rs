@@ -188,7 +188,7 @@ async fn a_dropped_send_ends_at_once() {
     }
 }
 
-/// The head was whole: what it says counts, although the body broke off.
+/// The head was whole: what it says counts, although the body is incomplete.
 #[tokio::test]
 async fn an_answer_that_breaks_off_keeps_its_status_and_what_it_asks_for() {
     let head = "HTTP/1.1 503 x\r\nRetry-After: 40\r\nContent-Length: 100\r\n\r\nhalf";

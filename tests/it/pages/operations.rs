@@ -126,8 +126,8 @@ fn operations_explain_every_log_line_at_warn_and_error() {
     for path in code.into_iter().flat_map(sources) {
         let text = fs::read_to_string(&path).unwrap();
         for level in ["tracing::warn!(", "tracing::error!("] {
-            let told = text.split(level).skip(1).map(message);
-            missing.extend(told.filter(|line| !page.contains(&format!("| {line} |"))));
+            let messages = text.split(level).skip(1).map(message);
+            missing.extend(messages.filter(|line| !page.contains(&format!("| {line} |"))));
         }
     }
     assert!(

@@ -33,7 +33,7 @@ fn outline(page: &str) -> Vec<usize> {
         .collect()
 }
 
-/// What it links to, beside itself and its translations.
+/// What it links to, other than itself and its translations.
 fn links(page: &str) -> BTreeSet<&str> {
     let links = page.split("](").skip(1);
     let links = links.map(|rest| rest.split(')').next().unwrap());

@@ -1,8 +1,8 @@
 //! In the sections of the gateway itself, and in none.
 
-use super::Told;
+use super::Expected;
 
-pub(crate) const MISTAKES: &[Told] = &[
+pub(crate) const MISTAKES: &[Expected] = &[
     (
         "[sever]\n",
         (1, 2),

@@ -10,7 +10,7 @@ use campanile::config::{self, Location};
 use super::{environment, load};
 
 /// What is written, where the mistake is, and words that must be said.
-type Told = (&'static str, (usize, usize), &'static [&'static str]);
+type Expected = (&'static str, (usize, usize), &'static [&'static str]);
 
 #[test]
 fn each_kind_of_mistake_is_one_mistake_in_its_place_with_its_mend() {

@@ -1,8 +1,8 @@
 //! In a route.
 
-use super::Told;
+use super::Expected;
 
-pub(crate) const MISTAKES: &[Told] = &[
+pub(crate) const MISTAKES: &[Expected] = &[
     (
         "[sinks.stdout.a]\n[[routes]]\nwhen = \"severity in\"\nsinks = [\"stdout/a\"]\n",
         (3, 18),

@@ -1,8 +1,8 @@
 //! In a sink.
 
-use super::Told;
+use super::Expected;
 
-pub(crate) const MISTAKES: &[Told] = &[
+pub(crate) const MISTAKES: &[Expected] = &[
     (
         "[sinks.webhok.a]\n",
         (1, 8),

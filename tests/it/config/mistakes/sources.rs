@@ -1,8 +1,8 @@
 //! In a source.
 
-use super::Told;
+use super::Expected;
 
-pub(crate) const MISTAKES: &[Told] = &[
+pub(crate) const MISTAKES: &[Expected] = &[
     (
         "[providers.ucloud.prod]\nclient_certificate = [\"a.example.com\"]\n",
         (2, 1),
