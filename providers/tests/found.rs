@@ -160,8 +160,8 @@ fn no_expression_of_a_mapping_can_ask_for_all_memory() {
         ("body.text * body.n", "`*` is for numbers"),
         ("[body.text] * body.n", "`*` is for numbers"),
         ("body|tojson(indent=body.n)", "at most 1000"),
-        ("[body.text]|map('indent', body.n)|join", "filter"),
-        ("[body.text]|map('batch', body.n, 0)|join", "filter"),
+        ("[body.text]|map('indent', body.n)|join", "at most 1000"),
+        ("[body.text]|map('batch', body.n, 0)|join", "at most 1000"),
     ] {
         let problem = evaluated(expression).expect_err(expression);
         assert!(problem.contains(part), "{expression}: {problem}");
