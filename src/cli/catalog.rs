@@ -84,7 +84,7 @@ const KINDS: &[Column<Kind>] = &[
 
 impl Providers {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let own = self.own(terminal)?;
+        let own = own_vendors(&self.config, terminal)?;
         match self.what {
             What::List { form } => {
                 let built_in = campanile_providers::all().iter();
@@ -94,10 +94,7 @@ impl Providers {
                 form.print(PROVIDERS, &items, |facts| facts.name.clone(), terminal)
             }
             What::Show { name, page } => {
-                let provider = match named(&own, &name) {
-                    Some(own) => own,
-                    None => provider(&name)?,
-                };
+                let provider = provider(&own, &name)?;
                 let about = provider.about();
                 let mapping = about.toml.as_ref().filter(|_| !page);
                 terminal.line(mapping.unwrap_or(&about.doc).trim())
@@ -106,25 +103,25 @@ impl Providers {
     }
 }
 
-impl Providers {
-    /// The operator's own vendors. `CAMPANILE_CONFIG` is set for all commands, so an unreadable file there must not stop
-    /// this one: built-in vendors need no config.
-    fn own(&self, terminal: &mut Terminal) -> Result<Vec<Arc<dyn Provider>>, Failure> {
-        if !self.config.is_empty() {
-            return setup::own_providers(&self.config);
-        }
-        let Some(path) = std::env::var_os("CAMPANILE_CONFIG").filter(|path| !path.is_empty())
-        else {
-            return Ok(Vec::new());
-        };
-        match setup::own_providers(&[path.into()]) {
-            Ok(own) => Ok(own),
-            Err(failure) => {
-                terminal.say(format_args!(
-                    "warning: only built-in vendors are shown; CAMPANILE_CONFIG cannot be used: {failure}"
-                ))?;
-                Ok(Vec::new())
-            }
+/// The operator's own vendors. `CAMPANILE_CONFIG` is set for all commands, so an unreadable file there must not stop
+/// this one: built-in vendors need no config.
+pub(crate) fn own_vendors(
+    config: &[PathBuf],
+    terminal: &mut Terminal,
+) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    if !config.is_empty() {
+        return setup::own_providers(config);
+    }
+    let Some(path) = std::env::var_os("CAMPANILE_CONFIG").filter(|path| !path.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    match setup::own_providers(&[path.into()]) {
+        Ok(own) => Ok(own),
+        Err(failure) => {
+            terminal.say(format_args!(
+                "warning: only built-in vendors are known; CAMPANILE_CONFIG cannot be used: {failure}"
+            ))?;
+            Ok(Vec::new())
         }
     }
 }
@@ -135,11 +132,15 @@ fn named<'a>(own: &'a [Arc<dyn Provider>], name: &str) -> Option<&'a dyn Provide
     found.map(|provider| &**provider)
 }
 
-/// The built-in provider with this name, or an error with the nearest name.
-pub(crate) fn provider(name: &str) -> Result<&'static dyn Provider, Failure> {
-    let names = || campanile_providers::all().iter().map(|known| known.name());
+/// The provider with this name, the operator's own first, or an error with the nearest name.
+pub(crate) fn provider<'a>(
+    own: &'a [Arc<dyn Provider>],
+    name: &str,
+) -> Result<&'a dyn Provider, Failure> {
+    let all = || own.iter().chain(campanile_providers::all());
+    let names = || all().map(|known| known.name());
     let unknown = || unknown("vendor", name, names(), "campanile providers list");
-    let found = campanile_providers::by_name(name);
+    let found = all().find(|known| known.name() == name);
     found.map(|found| &**found).ok_or_else(unknown)
 }
 

@@ -19,8 +19,8 @@ const OF_THE_CONNECTION: [&str; 5] = [
 ];
 
 /// A message of a vendor that can be sent many times, each time with a new id, time and signature.
-pub(crate) struct Play {
-    provider: &'static dyn Provider,
+pub(crate) struct Play<'p> {
+    provider: &'p dyn Provider,
     call: Callback,
     to: Url,
     token: Option<Secret>,
@@ -28,32 +28,25 @@ pub(crate) struct Play {
     first: u64,
 }
 
-impl Play {
-    /// Prepares `fixture` of `provider` for the URL `to`.
+impl<'p> Play<'p> {
+    /// Prepares `call`, a message of `provider`, for the URL `to`.
     pub(crate) fn new(
-        provider: &'static dyn Provider,
-        fixture: &Fixture,
+        provider: &'p dyn Provider,
+        call: Callback,
         to: Url,
         token: Option<Secret>,
         now: Timestamp,
-    ) -> Result<Self, Failure> {
-        let call = Callback::from_http(fixture.request).map_err(|error| {
-            Failure::failed(format!(
-                "fixture {}/{}: {error}",
-                provider.name(),
-                fixture.case
-            ))
-        })?;
+    ) -> Self {
         // A time in milliseconds, with room for a million messages per millisecond. Two runs have the same ids only if they
         // start in the same millisecond.
         let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        Ok(Self {
+        Self {
             provider,
             call,
             to,
             token,
             first: millisecond << 20,
-        })
+        }
     }
 
     /// Message number `index` with a new id, the time `at`, and a valid signature.
@@ -109,13 +102,32 @@ fn headers(call: &Callback) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// The fixture of this case; without a case, `firing`.
-pub(crate) fn choose(
+/// The message of this case from the fixtures; without a case, `firing`.
+pub(crate) fn message_of(
+    provider: &dyn Provider,
+    case: Option<&str>,
+    get: bool,
+) -> Result<Callback, Failure> {
+    let fixture = choose(provider, case, get)?;
+    Callback::from_http(fixture.request).map_err(|error| {
+        let (name, case) = (provider.name(), fixture.case);
+        Failure::failed(format!("fixture {name}/{case}: {error}"))
+    })
+}
+
+fn choose(
     provider: &dyn Provider,
     case: Option<&str>,
     get: bool,
 ) -> Result<&'static Fixture, Failure> {
     let all = fixtures(provider.name());
+    if all.is_empty() {
+        let name = provider.name();
+        return Err(
+            Failure::usage(format!("the vendor `{name}` has no built-in messages"))
+                .hint("give a raw request of the vendor: --file REQUEST.http"),
+        );
+    }
     let wanted = case.unwrap_or("firing");
     let is_get = |fixture: &&Fixture| !get || fixture.request.starts_with(b"GET ");
     let able = || all.iter().filter(is_get);

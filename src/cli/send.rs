@@ -1,5 +1,6 @@
 //! `campanile send`: sends callbacks like a vendor.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use campanile_model::Secret;
@@ -19,7 +20,7 @@ use super::play::{self, Play};
 use super::table::{self, Column};
 use super::tally::{Heard, Tally, milliseconds};
 use super::terminal::{Terminal, harmless, style_of};
-use super::wait;
+use super::{trial, wait};
 use campanile_model::Clock;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -29,6 +30,8 @@ Examples:
   campanile send jiankong --to http://127.0.0.1:8080/callback/jiankong/web --token \"$TOKEN\" --get
   campanile send ucloud --to URL --count 1000 --rate 200 --connections 16
   campanile send ucloud --case list              (list the cases)
+  campanile send lighthouse --config campanile.toml --file lighthouse.http --to URL
+                                                 (a vendor of your [mappings], with your own request)
 
 Each message has a new id, the current time and a valid signature, so none is a duplicate.
 Exit code 1 if any answer is not a success (2xx).";
@@ -74,6 +77,13 @@ pub(crate) struct Send {
     /// Which message of the vendor to send; `list` lists the cases [default: firing]
     #[arg(long)]
     case: Option<String>,
+    /// Send this raw request of the vendor instead of a built-in message; - reads stdin. A vendor of your `[mappings]` needs it;
+    /// its `[fresh]` table makes each message new.
+    #[arg(long, value_name = "REQUEST.http", conflicts_with_all = ["case", "get"])]
+    file: Option<PathBuf>,
+    /// Also the vendors of this config's `[mappings]` [default: `CAMPANILE_CONFIG`, if it can be read]
+    #[arg(long, value_name = "PATH")]
+    config: Vec<PathBuf>,
     /// Send the GET form of the message.
     #[arg(long)]
     get: bool,
@@ -95,17 +105,21 @@ pub(crate) struct Send {
 
 impl Send {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let provider = catalog::provider(&self.provider)?;
+        let own = catalog::own_vendors(&self.config, terminal)?;
+        let provider = catalog::provider(&own, &self.provider)?;
         if self.case.as_deref() == Some("list") {
             return self.list_cases(terminal);
         }
         let missing = || Failure::usage("--to URL is missing: give the callback URL of a source");
         let to = self.to.as_ref().ok_or_else(missing)?;
-        let fixture = play::choose(provider, self.case.as_deref(), self.get)?;
+        let call = match &self.file {
+            Some(file) => trial::request(file)?,
+            None => play::message_of(provider, self.case.as_deref(), self.get)?,
+        };
         let to = target(to, self.key.as_deref())?;
         let http = client(&to, TIMEOUT)?;
         let token = self.token.clone().map(Secret::from);
-        let play = Play::new(provider, fixture, to, token, Clock::machine().now())?;
+        let play = Play::new(provider, call, to, token, Clock::machine().now());
         wait(self.play(&play, &http, terminal))
     }
 
@@ -126,7 +140,7 @@ impl Send {
 
     async fn play(
         &self,
-        play: &Play,
+        play: &Play<'_>,
         http: &Client,
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {

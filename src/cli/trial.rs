@@ -67,11 +67,7 @@ pub(crate) struct Trial {
 impl Trial {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
         let config = setup::load(&self.config)?;
-        let raw = read(&self.file)?;
-        let mut call = Callback::from_http(&raw).map_err(|error| {
-            Failure::usage(format!("{}: {error}", self.file.display()))
-                .hint("`campanile try --help` shows an example of a request file")
-        })?;
+        let mut call = request(&self.file)?;
         call.peer = self.from;
         call.client_certificate = self.client_certificate;
         let question = Question {
@@ -92,6 +88,15 @@ impl Trial {
             _ => Err(Failure::Said(1)),
         }
     }
+}
+
+/// The raw request in a file; `-` reads stdin.
+pub(crate) fn request(file: &Path) -> Result<Callback, Failure> {
+    let raw = read(file)?;
+    Callback::from_http(&raw).map_err(|error| {
+        Failure::usage(format!("{}: {error}", file.display()))
+            .hint("`campanile try --help` shows an example of a request file")
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -225,7 +225,7 @@ fn a_config_that_the_environment_names_does_not_stop_the_list_of_vendors() {
     let run = Run::from(command.output().unwrap());
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(run.out.lines().any(|line| line == "ucloud"));
-    run.says("warning: only built-in vendors are shown; CAMPANILE_CONFIG");
+    run.says("warning: only built-in vendors are known; CAMPANILE_CONFIG");
 }
 
 #[test]

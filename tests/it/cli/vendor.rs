@@ -131,3 +131,51 @@ fn a_case_that_is_not_there_names_those_that_are() {
     assert_eq!(list.code, 0);
     list.says("POST");
 }
+
+/// The mapping of an operator with `[fresh]`, and one request of its vendor.
+const OWN: &str = r#"
+[mappings.lighthouse]
+title = "Lighthouse"
+confidence = "documented"
+status = { from = "body.state", firing = ["DOWN"], resolved = ["UP"] }
+proof = { kind = "header", name = "X-Lighthouse-Token" }
+fresh = { "body.run" = "r-{serial}" }
+[mappings.lighthouse.alert]
+message_id = ["body.run"]
+fingerprint = ["body.check"]
+"#;
+const REQUEST: &str = "POST /x HTTP/1.1\nContent-Type: application/json\n\n{\"run\":\"r-1\",\"check\":17,\"state\":\"DOWN\"}";
+
+#[test]
+fn a_vendor_of_the_operators_mappings_sends_a_given_request_with_a_new_id_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("campanile.toml");
+    let request = folder.path().join("lighthouse.http");
+    std::fs::write(&config, OWN).unwrap();
+    std::fs::write(&request, REQUEST).unwrap();
+    let (config, request) = (config.to_str().unwrap(), request.to_str().unwrap());
+    let more = ["--config", config, "--file", request, "--count", "2"];
+    let (run, asked, _) = send("lighthouse", "/x", &more, &[OK, OK]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let runs: BTreeSet<String> = asked
+        .iter()
+        .map(|asked| {
+            let body: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+            assert_eq!(body["check"], 17);
+            body["run"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert!(!runs.contains("r-1"), "{runs:?}");
+
+    let run = Run::of(&[
+        "send",
+        "lighthouse",
+        "--to",
+        "http://127.0.0.1:9/x",
+        "--config",
+        config,
+    ]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("--file REQUEST.http"), "{}", run.err);
+}
