@@ -173,7 +173,7 @@ impl Reader {
 /// A hash over the source of the store, because a changed store may write a different file format.
 fn format_of_today() -> u64 {
     let mut hash = DefaultHasher::new();
-    let mut folders = vec![root().join("src/store")];
+    let mut folders = vec![root().join("crates/store")];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -186,6 +186,7 @@ fn format_of_today() -> u64 {
         }
     }
     files.sort();
+    assert!(!files.is_empty(), "the source of the store has moved");
     for path in files {
         std::fs::read(path).unwrap_or_default().hash(&mut hash);
     }
