@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use campanile_language::Mistake;
 use campanile_settings::{Setting, Unset, Values};
+use serde::Deserialize;
 
 use crate::policy::{self, Limits};
 use crate::{Policy, Sink};
@@ -18,10 +19,105 @@ pub struct About {
     pub name: Cow<'static, str>,
     /// One line.
     pub title: Cow<'static, str>,
+    /// Who or what receives the alerts.
+    pub group: Group,
+    /// How sure it is that the real receiver behaves as the kind expects.
+    pub confidence: Confidence,
+    /// The cargo feature that holds its driver, where it has one of its own.
+    pub feature: Option<Feature>,
     /// Pairs of settings of which only one may be set.
     pub alternatives: &'static [(&'static str, &'static str)],
     /// How many messages the receiver takes, where its vendor says so.
     pub limits: Limits,
+}
+
+/// Who or what receives the alerts of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// A conversation.
+    Chat,
+    /// One person's phone or mailbox.
+    People,
+    /// A program: an incident tool, a log or event store, another gateway.
+    Machines,
+    /// A message broker, a database, a file.
+    Stores,
+    /// Something is done.
+    Actions,
+}
+
+impl Group {
+    /// In the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::Chat,
+        Self::People,
+        Self::Machines,
+        Self::Stores,
+        Self::Actions,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::People => "people",
+            Self::Machines => "machines",
+            Self::Stores => "stores",
+            Self::Actions => "actions",
+        }
+    }
+}
+
+/// How sure it is that the real receiver behaves as a kind expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// The tests of this project talk to the real receiver.
+    Tested,
+    /// The vendor's documentation says so. Never tried against the real service.
+    Documented,
+    /// The vendor's code, or that of its users, says so. Never tried against the real service.
+    Code,
+    /// Concluded from similar services. Never tried against the real service.
+    Inferred,
+}
+
+impl Confidence {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tested => "tested",
+            Self::Documented => "documented",
+            Self::Code => "code",
+            Self::Inferred => "inferred",
+        }
+    }
+
+    /// One sentence for the page of a kind.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Tested => "The tests of Campanile send to the real receiver.",
+            Self::Documented => {
+                "Built from the vendor's documentation. Not tried against the real service."
+            }
+            Self::Code => {
+                "Built from the code of the vendor or of its users. Not tried against the real service."
+            }
+            Self::Inferred => {
+                "Built from reports and from similar services. Not tried against the real service."
+            }
+        }
+    }
+}
+
+/// A cargo feature with a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name in `Cargo.toml`.
+    pub name: &'static str,
+    /// Whether this build has it.
+    pub built: bool,
 }
 
 /// A kind of sink. One file in `sinks/kinds/`, or one recipe.
@@ -74,6 +170,12 @@ pub struct SinkSpec {
 
 /// The sink of these settings. Reads certificate files; opens nothing and sends nothing.
 pub fn build(spec: &SinkSpec) -> Result<Arc<dyn Sink>, BuildError> {
+    if let Some(Feature { name, built: false }) = spec.kind.about().feature {
+        let problem = format!(
+            "this build does not have the feature `{name}`: install a release, or build with `--features {name}`"
+        );
+        return Err(BuildError::new("", problem));
+    }
     let tools = Tools {
         name: &spec.name,
         timeout: spec.policy.timeout,

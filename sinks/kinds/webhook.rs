@@ -49,7 +49,7 @@ use crate::http::headers::{address, header, header_value};
 use crate::http::sign::Signer;
 use crate::kind::page;
 use crate::reach::{self, Reach};
-use crate::{About, Kind, Limits, Tools};
+use crate::{About, Confidence, Group, Kind, Limits, Tools};
 use crate::{BuildError, Class, Delivered, Failure, Message, Sink, digest, render};
 use campanile_language::{Facts, Success, Template, sample_alerts};
 use campanile_settings::{Setting, Type, Values, optional, required, with};
@@ -69,6 +69,9 @@ pub struct WebhookKind;
 static ABOUT: About = About {
     name: Cow::Borrowed("webhook"),
     title: Cow::Borrowed("an HTTP request for each alert, signed"),
+    group: Group::Machines,
+    confidence: Confidence::Tested,
+    feature: None,
     alternatives: &[("body", "format")],
     limits: Limits::NONE,
 };

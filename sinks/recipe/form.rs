@@ -14,7 +14,7 @@ use super::request::Request;
 use super::sign::Sign;
 use crate::policy::Limits;
 use crate::words::{Locale, Room};
-use crate::{BuildError, RecipeMistake};
+use crate::{BuildError, Confidence, Group, RecipeMistake};
 
 /// A template or an expression, with its place in the file.
 pub(super) type Text = Spanned<String>;
@@ -27,6 +27,11 @@ pub(super) type OwnWords = BTreeMap<String, BTreeMap<String, String>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
     pub(super) title: String,
+    /// An operator's own recipe need not say it.
+    #[serde(default = "unsorted")]
+    pub(super) group: Group,
+    #[serde(default = "unknown")]
+    pub(super) confidence: Confidence,
     pub(super) doc: Doc,
     #[serde(default)]
     pub(super) settings: BTreeMap<String, Own>,
@@ -40,6 +45,14 @@ pub(super) struct Form {
     pub(super) sign: Option<Sign>,
     pub(super) request: Request,
     pub(super) answer: Judge,
+}
+
+fn unsorted() -> Group {
+    Group::Machines
+}
+
+fn unknown() -> Confidence {
+    Confidence::Inferred
 }
 
 /// The parts of the page.

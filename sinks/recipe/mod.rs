@@ -90,6 +90,9 @@ impl Recipe {
             about: About {
                 name: name.to_owned().into(),
                 title: form.title.clone().into(),
+                group: form.group,
+                confidence: form.confidence,
+                feature: None,
                 alternatives: &[],
                 limits: form.limits,
             },
