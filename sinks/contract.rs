@@ -168,6 +168,12 @@ pub trait Sink: Send + Sync {
     /// later.
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>>;
 
+    /// Asks the receiver whether the settings are right, without sending a message. Gives what it says in one sentence. None if
+    /// there is nothing that can be asked.
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, Failure>>> {
+        None
+    }
+
     /// What would be sent, for `campanile try`: a request or a line, secrets taken out.
     fn render(&self, message: &Message) -> Result<String, Failure>;
 }

@@ -29,6 +29,8 @@ pub struct About {
     pub alternatives: &'static [(&'static str, &'static str)],
     /// How many messages the receiver takes, where its vendor says so.
     pub limits: Limits,
+    /// Many alerts can go out in one message. If not, `overflow = "digest"` is refused.
+    pub digest: bool,
 }
 
 /// Who or what receives the alerts of a kind.
@@ -142,7 +144,7 @@ pub trait Kind: Debug + Send + Sync {
 
 /// Everything that a sink of this kind takes.
 pub fn settings_of(kind: &dyn Kind) -> Vec<Setting> {
-    let policy = policy::settings(&kind.about().limits);
+    let policy = policy::settings(kind.about());
     kind.settings().iter().cloned().chain(policy).collect()
 }
 

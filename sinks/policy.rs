@@ -5,6 +5,8 @@ use std::time::Duration;
 use campanile_settings::{Setting, Type, Unset, Values, optional, with};
 use serde::Deserialize;
 
+use crate::About;
+
 /// What every sink takes: `[sinks.<kind>.<name>]`.
 pub const SETTINGS: &[Setting] = &[
     with(
@@ -57,6 +59,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// The doc of `overflow` where a message holds one alert.
+const ONE_BY_ONE: &str = "What happens to alerts over a limit. wait: they are sent later. This kind sends each alert alone.";
+
 /// How many messages a receiver takes: the defaults of the settings with these names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,10 +94,14 @@ impl Limits {
     }
 }
 
-/// [`SETTINGS`] with these limits as defaults.
-pub(crate) fn settings(limits: &Limits) -> impl Iterator<Item = Setting> {
+/// [`SETTINGS`] with the limits of a kind as defaults, and without the digest that it cannot send.
+pub(crate) fn settings(about: &About) -> impl Iterator<Item = Setting> {
     SETTINGS.iter().cloned().map(|mut setting| {
-        let limit = limits.each().find(|(name, _)| *name == setting.name);
+        if setting.name == "overflow" && !about.digest {
+            setting.takes = Type::Word(&["wait"]);
+            setting.doc = ONE_BY_ONE.into();
+        }
+        let limit = about.limits.each().find(|(name, _)| *name == setting.name);
         if let Some((_, limit)) = limit {
             setting.default = Some(limit.to_string().into());
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use campanile_model::Secret;
 use campanile_settings::{Setting, Type, Unset, Values, optional, with};
 
 use crate::BuildError;
@@ -29,6 +30,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         r#""/etc/campanile/ca.pem""#,
         "A PEM file with a certificate authority to trust in addition to the public ones.",
     ),
+    optional(
+        "proxy",
+        Type::Secret,
+        r#""http://proxy.example.com:3128""#,
+        "Send through this proxy: http, https or socks5h. The proxies of the environment are never used.",
+    ),
 ];
 
 /// The values of [`SETTINGS`].
@@ -36,6 +43,7 @@ pub(crate) struct Reach {
     pub(crate) egress: Egress,
     pub(crate) skip_tls_verification: bool,
     pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) proxy: Option<Secret>,
 }
 
 impl Reach {
@@ -49,6 +57,7 @@ impl Reach {
             },
             skip_tls_verification: values.get("dangerous_skip_tls_verification")?,
             ca_file: values.maybe("ca_file"),
+            proxy: values.maybe("proxy"),
         })
     }
 
@@ -58,6 +67,7 @@ impl Reach {
             egress: self.egress,
             timeout,
             ca_file: self.ca_file.as_deref(),
+            proxy: self.proxy.as_ref(),
             skip_tls_verification: self.skip_tls_verification,
         })
     }

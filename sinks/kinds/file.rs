@@ -53,6 +53,7 @@ static ABOUT: About = About {
     feature: None,
     alternatives: &[],
     limits: Limits::NONE,
+    digest: true,
 };
 
 const SETTINGS: &[Setting] = &[

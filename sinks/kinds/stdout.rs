@@ -43,6 +43,7 @@ static ABOUT: About = About {
     feature: None,
     alternatives: &[],
     limits: Limits::NONE,
+    digest: true,
 };
 
 const SETTINGS: &[Setting] = &[with(

@@ -74,6 +74,7 @@ static ABOUT: About = About {
     feature: None,
     alternatives: &[("body", "format")],
     limits: Limits::NONE,
+    digest: true,
 };
 
 /// What it takes in addition to [`reach::SETTINGS`].
@@ -152,6 +153,7 @@ impl Kind for WebhookKind {
             },
             headers: values.get("headers")?,
             public_only: reach.egress == Egress::PublicOnly,
+            proxy: reach.proxy,
             success: values.maybe("success"),
             skip_tls_verification: reach.skip_tls_verification,
             ca_file: reach.ca_file,
@@ -181,6 +183,8 @@ pub struct Settings {
     pub skip_tls_verification: bool,
     /// A PEM file with a certificate authority to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
+    /// The proxy that requests go through.
+    pub proxy: Option<Secret>,
 }
 
 /// What a webhook's body is.
@@ -248,6 +252,7 @@ impl Webhook {
                 timeout: tools.timeout,
                 ca_file: webhook.ca_file.as_deref(),
                 skip_tls_verification: webhook.skip_tls_verification,
+                proxy: webhook.proxy.as_ref(),
             })?,
         };
         sink.try_samples()?;

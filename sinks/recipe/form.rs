@@ -10,8 +10,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::answer::Judge;
+use super::probe::Probe;
 use super::request::Request;
 use super::sign::Sign;
+use super::token::Token;
 use crate::policy::Limits;
 use crate::words::{Locale, Room};
 use crate::{BuildError, Confidence, Group, RecipeMistake};
@@ -42,9 +44,18 @@ pub(super) struct Form {
     pub(super) limits: Limits,
     #[serde(default)]
     pub(super) words: Option<Spanned<OwnWords>>,
+    /// Many alerts can go out in one message. False where the receiver takes one event a request.
+    #[serde(default = "yes")]
+    pub(super) digest: bool,
     pub(super) sign: Option<Sign>,
+    pub(super) token: Option<Token>,
+    pub(super) probe: Option<Probe>,
     pub(super) request: Request,
     pub(super) answer: Judge,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn unsorted() -> Group {
@@ -63,6 +74,9 @@ pub(super) struct Doc {
     pub(super) setup: String,
     pub(super) sent: String,
     pub(super) fails: String,
+    /// What is not certain about the receiver.
+    #[serde(default)]
+    pub(super) unsure: String,
 }
 
 /// A setting of the recipe's own.

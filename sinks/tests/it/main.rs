@@ -59,6 +59,7 @@ fn webhook(url: &str) -> Webhook {
         public_only: false,
         success: None,
         skip_tls_verification: false,
+        proxy: None,
         ca_file: None,
     }
 }
