@@ -288,16 +288,18 @@ fn lasted(from: Timestamp, to: Timestamp) -> String {
     span.map_or_else(|_| String::new(), |span| format!("{span:#}"))
 }
 
-/// A vendor's text on one line, without control characters, in which nothing is a mention.
+/// A vendor's text on one line, without control characters, in which nothing is a mention or a tag: a zero-width space
+/// after `@`, and after `<` where a name follows. The text reads the same.
 fn plain(text: &str) -> String {
-    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    const BREAK: char = '\u{200b}';
     let mut safe = String::with_capacity(text.len());
-    for c in shown {
-        safe.push(c);
-        if matches!(c, '@') {
-            // A zero-width space: the text reads the same and is not a mention.
-            safe.push('\u{200b}');
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        safe.push(if c.is_control() { ' ' } else { c });
+        let tag = |next: &char| next.is_alphabetic() || matches!(next, '!' | '@' | '/' | '#');
+        if c == '@' || (c == '<' && chars.peek().is_some_and(tag)) {
+            safe.push(BREAK);
         }
     }
-    safe.replace("<!", "<\u{200b}!")
+    safe
 }
