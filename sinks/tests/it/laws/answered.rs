@@ -96,9 +96,10 @@ async fn a_form_that_the_vendor_refuses_is_sent_once_more_in_the_form_that_it_ta
                 }
                 _ => continue,
             };
-            let message = match begins(&name, "stale") {
-                true => recovery(Some("C0FFEE-1")),
-                false => message(firing()),
+            let message = if begins(&name, "stale") {
+                recovery(Some("C0FFEE-1"))
+            } else {
+                message(firing())
             };
             let (got, done) = exchange(&**kind, "", &message, plays).await;
             assert!(done.is_ok(), "{kind_name}/{name}: {done:?}");

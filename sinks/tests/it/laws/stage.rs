@@ -113,9 +113,9 @@ pub(super) fn warning() -> Alert {
 /// The recovery of a firing that was sent, with what the sink returned for it.
 pub(super) fn recovery(handle: Option<&str>) -> Message {
     let mut opened = firing();
-    opened.id = "0197a1b2-0000-7000-8000-000000000001".to_owned();
+    opened.id = "0197a1b2-0000-7000-8000-000000000001".into();
     let mut alert = resolved();
-    alert.id = "0197a1b2-0000-7000-8000-000000000002".to_owned();
+    alert.id = "0197a1b2-0000-7000-8000-000000000002".into();
     Message {
         opened: Some(Arc::new(opened)),
         handle: handle.map(str::to_owned),
