@@ -10,7 +10,7 @@ use campanile_settings::{Setting, Unset, Values};
 use serde::Deserialize;
 
 use crate::policy::{self, Limits};
-use crate::{Policy, Sink};
+use crate::{Policy, Sink, reach, recipe};
 
 /// What is constant for a kind.
 #[derive(Clone, Debug)]
@@ -140,6 +140,50 @@ pub trait Kind: Debug + Send + Sync {
 
     /// A sink with these settings. Reads certificate files; opens nothing and sends nothing.
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError>;
+}
+
+/// The whole page of a kind: its own text, its settings, its limits, and how sure it is.
+pub fn page_of(kind: &dyn Kind) -> String {
+    let about = kind.about();
+    let mut page = kind.page();
+    let (common, own): (Vec<_>, Vec<_>) = kind.settings().iter().partition(|setting| {
+        let mut common = reach::SETTINGS.iter().chain(recipe::SETTINGS);
+        common.any(|common| common.name == setting.name)
+    });
+    if !own.is_empty() {
+        page += "\n## Settings\n";
+        page.extend(own.into_iter().map(line_of));
+    }
+    let common = common.iter().map(|setting| format!("`{}`, ", setting.name));
+    let common: String = common.collect();
+    page += &format!("\nAlso {common}and the settings of every sink: see `docs/config.md`.\n");
+    let limits = about
+        .limits
+        .each()
+        .map(|(name, most)| format!("`{name} = {most}`"));
+    let limits: Vec<_> = limits.collect();
+    if !limits.is_empty() {
+        page += &format!(
+            "\nThe limits of the vendor are the defaults: {}.\n",
+            limits.join(", ")
+        );
+    }
+    if let Some(feature) = about.feature {
+        page += &format!(
+            "\nThe driver is the cargo feature `{}`. Releases have it.\n",
+            feature.name
+        );
+    }
+    page + &format!("\n## How sure it is\n{}\n", about.confidence.sentence())
+}
+
+fn line_of(setting: &Setting) -> String {
+    let needed = match (&setting.default, setting.required) {
+        (Some(default), _) => format!("default `{default}`"),
+        (None, true) => "required".to_owned(),
+        (None, false) => "optional".to_owned(),
+    };
+    format!("- `{}` ({needed}): {}\n", setting.name, setting.doc)
 }
 
 /// Everything that a sink of this kind takes.

@@ -16,7 +16,8 @@ use std::sync::{Arc, LazyLock};
 
 pub use contract::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Message, Sink, WAIT_MAX, Worth};
 pub use kind::{
-    About, BuildError, Confidence, Feature, Group, Kind, SinkSpec, Tools, build, settings_of,
+    About, BuildError, Confidence, Feature, Group, Kind, SinkSpec, Tools, build, page_of,
+    settings_of,
 };
 pub use policy::{Limits, Policy};
 pub use recipe::{Recipe, RecipeMistake};

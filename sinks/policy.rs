@@ -46,6 +46,12 @@ pub const SETTINGS: &[Setting] = &[
         "At most this many messages in any minute. Chat robots commonly accept 20.",
     ),
     optional(
+        "per_hour",
+        Type::Whole(1, 10_000_000),
+        "100",
+        "At most this many messages in any hour.",
+    ),
+    optional(
         "per_day",
         Type::Whole(1, 100_000_000),
         "1000",
@@ -70,6 +76,8 @@ pub struct Limits {
     pub per_second: Option<u32>,
     /// In any minute.
     pub per_minute: Option<u32>,
+    /// In any hour.
+    pub per_hour: Option<u32>,
     /// In any day.
     pub per_day: Option<u32>,
 }
@@ -79,6 +87,7 @@ impl Limits {
     pub const NONE: Self = Self {
         per_second: None,
         per_minute: None,
+        per_hour: None,
         per_day: None,
     };
 
@@ -87,6 +96,7 @@ impl Limits {
         let all = [
             ("per_second", self.per_second),
             ("per_minute", self.per_minute),
+            ("per_hour", self.per_hour),
             ("per_day", self.per_day),
         ];
         all.into_iter()
@@ -125,6 +135,8 @@ pub struct Policy {
     /// See `per_second`.
     pub per_minute: Option<u32>,
     /// See `per_second`.
+    pub per_hour: Option<u32>,
+    /// See `per_second`.
     pub per_day: Option<u32>,
     /// Alerts over a limit are combined into one digest instead of waiting.
     pub digest: bool,
@@ -140,6 +152,7 @@ impl Policy {
             in_flight_max: values.get("in_flight_max")?,
             per_second: values.maybe("per_second"),
             per_minute: values.maybe("per_minute"),
+            per_hour: values.maybe("per_hour"),
             per_day: values.maybe("per_day"),
             digest: values.get::<String>("overflow")? == "digest",
         })

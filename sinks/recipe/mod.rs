@@ -30,7 +30,7 @@ use secrets::Secrets;
 use token::Tokens;
 
 /// What every recipe takes in addition to its own settings and those of [`reach`].
-const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     with(
         "language",
         Type::Word(Locale::LANGUAGES),
