@@ -21,9 +21,8 @@ pub mod trust;
 
 use std::sync::{Arc, LazyLock};
 
-pub use about::{About, Route};
+pub use about::{About, Asks, Position, Route};
 pub use answer::{Answer, Outcome};
-pub use kinds::ucloud::demo_list;
 pub use mapping::{Mapping, MappingMistake, catalog, catalog_files};
 pub use play::fixture::{self, Fixture, fixtures};
 pub use provider::{Player, Provider, Stamp, expects_chinese};

@@ -1,15 +1,14 @@
 //! What the adapter of one vendor has to be able to do.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::about::About;
 use crate::answer::{Answer, Outcome};
 use crate::reading::{Explained, Reading};
 use crate::source::Source;
 use crate::trust::proof::Proof;
-use campanile_model::Callback;
-use campanile_model::Fault;
-use campanile_model::{Secret, charset};
+use campanile_model::{Alert, Callback, Fault, Secret, charset};
 
 /// What makes a fixture a new message.
 #[derive(Clone, Debug)]
@@ -66,6 +65,12 @@ pub trait Provider: Player + Send + Sync {
 
     /// What the vendor hears.
     fn answer(&self, call: &Callback, outcome: &Outcome<'_>) -> Answer;
+
+    /// The answer to a route that asks for a list: the last alert of each problem, the newest first. `None` where the
+    /// provider has no such route.
+    fn list(&self, _alerts: &[Alert]) -> Option<Value> {
+        None
+    }
 
     /// Where every field of every alert came from. Nothing where a vendor is read by code.
     fn explained(

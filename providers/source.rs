@@ -57,17 +57,15 @@ impl Source {
         format!("/callback/{}{}", self.name, self.key_segment())
     }
 
-    /// Every path on which the source answers.
-    pub fn paths(&self) -> Vec<String> {
-        let mut paths = vec![self.callback_path()];
-        if self.own.flag("demo_paths") {
-            let key = self.key_segment();
-            paths.extend([format!("/add{key}"), format!("/get{key}")]);
-        }
-        paths
+    /// Every path on which the source answers, its address first.
+    pub fn paths(&self, provider: &dyn Provider) -> Vec<String> {
+        let routes = provider.about().routes.iter();
+        let routes = routes.filter(|route| route.is_on(self));
+        let own = routes.flat_map(|route| route.paths(self));
+        std::iter::once(self.callback_path()).chain(own).collect()
     }
 
-    fn key_segment(&self) -> &'static str {
+    pub(crate) fn key_segment(&self) -> &'static str {
         if self.keys.is_empty() { "" } else { "/<key>" }
     }
 

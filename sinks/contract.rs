@@ -168,9 +168,9 @@ pub trait Sink: Send + Sync {
     /// later.
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>>;
 
-    /// Asks the receiver whether the settings are right, without sending a message. Gives what it says in one sentence. None if
-    /// there is nothing that can be asked.
-    fn probe(&self) -> Option<BoxFuture<'_, Result<String, Failure>>> {
+    /// Asks the receiver at this time whether the settings are right, without sending a message. Gives what it says in one
+    /// sentence. None if there is nothing that can be asked.
+    fn probe(&self, _at: Timestamp) -> Option<BoxFuture<'_, Result<String, Failure>>> {
         None
     }
 

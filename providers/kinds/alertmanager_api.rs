@@ -53,7 +53,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::about::{About, Route};
+use crate::about::{About, Asks, Position, Route};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::table::Table;
@@ -80,6 +80,9 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     routes: vec![Route {
         path: "/api/v2/alerts",
         methods: &["POST"],
+        asks: Asks::Take,
+        position: Position::AfterAddress,
+        switch: None,
         doc: "Accepts alerts as the API of Alertmanager does.",
     }],
     settings: vec![

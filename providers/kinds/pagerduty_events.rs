@@ -36,7 +36,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::about::{About, Route};
+use crate::about::{About, Asks, Position, Route};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::scalar;
@@ -62,6 +62,9 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     routes: vec![Route {
         path: "/v2/enqueue",
         methods: &["POST"],
+        asks: Asks::Take,
+        position: Position::AfterAddress,
+        switch: None,
         doc: "Accepts events as the Events API v2 of PagerDuty does.",
     }],
     settings: vec![optional(

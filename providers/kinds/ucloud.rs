@@ -39,7 +39,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::about::About;
+use crate::about::{About, Asks, Position, Route};
 use crate::answer::{Answer, Outcome};
 use crate::page::page;
 use crate::parse::fields::Fields;
@@ -62,8 +62,22 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     name: "ucloud".into(),
     title: "UCloud".into(),
     doc: page(include_str!("ucloud.rs")),
+    routes: vec![
+        demo(
+            "/add",
+            &["POST"],
+            Asks::Take,
+            "Accepts alarms as UCloud's own demo server does.",
+        ),
+        demo(
+            "/get",
+            &["GET"],
+            Asks::List,
+            "Lists the last alert of each problem as UCloud's own demo server does.",
+        ),
+    ],
     settings: vec![with(
-        "demo_paths",
+        DEMO_PATHS,
         Type::Flag,
         "false",
         "Also answer `POST /add` (or `/add/<key>`) and `GET /get`, as UCloud's own demo server does.",
@@ -74,6 +88,26 @@ static ABOUT: LazyLock<About> = LazyLock::new(|| About {
     chinese: true,
     ..About::default()
 });
+
+/// The setting that turns on the paths of UCloud's own demo server.
+const DEMO_PATHS: &str = "demo_paths";
+
+/// A path of UCloud's own demo server.
+const fn demo(
+    path: &'static str,
+    methods: &'static [&'static str],
+    asks: Asks,
+    doc: &'static str,
+) -> Route {
+    Route {
+        path,
+        methods,
+        asks,
+        position: Position::BeforeKey,
+        switch: Some(DEMO_PATHS),
+        doc,
+    }
+}
 
 const LEVELS: &Table = &[
     ("p0", Severity::Critical),
@@ -159,25 +193,27 @@ impl Provider for UCloud {
             }
         }
     }
+
+    /// The alerts under UCloud's names.
+    fn list(&self, alerts: &[Alert]) -> Option<Value> {
+        let rows: Vec<_> = alerts.iter().map(listed).collect();
+        Some(json!({ "Result": rows, "RetCode": 0 }))
+    }
 }
 
-/// The answer of UCloud's demo server to `GET /get`: the alerts under UCloud's names.
-pub fn demo_list(alerts: &[Alert]) -> Value {
+fn listed(alert: &Alert) -> Value {
     let unix = |at: Option<jiff::Timestamp>| at.map_or(0, jiff::Timestamp::as_second);
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
-    let row = |alert: &Alert| {
-        let status = format!(":{}", alert.status);
-        json!({
-            "SessionID": alert.message_id.strip_suffix(&status).unwrap_or(&alert.message_id),
-            "Region": text(&alert.resource.region),
-            "ResourceType": text(&alert.resource.kind),
-            "ResourceId": text(&alert.resource.id),
-            "MetricName": text(&alert.metric.name),
-            "AlarmTime": unix(alert.starts_at),
-            "RecoveryTime": unix(alert.ends_at),
-        })
-    };
-    json!({ "Result": alerts.iter().map(row).collect::<Vec<_>>(), "RetCode": 0 })
+    let status = format!(":{}", alert.status);
+    json!({
+        "SessionID": alert.message_id.strip_suffix(&status).unwrap_or(&alert.message_id),
+        "Region": text(&alert.resource.region),
+        "ResourceType": text(&alert.resource.kind),
+        "ResourceId": text(&alert.resource.id),
+        "MetricName": text(&alert.metric.name),
+        "AlarmTime": unix(alert.starts_at),
+        "RecoveryTime": unix(alert.ends_at),
+    })
 }
 
 struct Times {

@@ -31,33 +31,20 @@ pub(super) struct Recipient {
     pub(super) timeout: Duration,
 }
 
-/// The form in which a message is sent. Each refusal that names another form leads to one more request, so an attempt
-/// is at most five requests.
+/// The form in which a message is sent: what earlier refusals asked for. Each is asked for once, so an attempt is at most
+/// five requests.
 #[derive(Clone, Debug, Default)]
-struct Shape {
-    half: bool,
-    plain: bool,
-    without_handle: bool,
-    new_token: bool,
-}
+struct Shape(Vec<Repeat>);
 
 impl Shape {
-    /// The shape that this refusal asks for; none if it was tried.
-    fn after(&self, repeat: Repeat) -> Option<Self> {
-        let mut next = self.clone();
-        let tried = match repeat {
-            Repeat::Shorter => &mut next.half,
-            Repeat::Plain => &mut next.plain,
-            Repeat::WithoutHandle => &mut next.without_handle,
-            Repeat::NewToken => &mut next.new_token,
-        };
-        (!std::mem::replace(tried, true)).then_some(next)
+    fn has(&self, repeat: Repeat) -> bool {
+        self.0.contains(&repeat)
     }
 
     fn remark(&self) -> Option<&'static str> {
-        if self.half {
+        if self.has(Repeat::Shorter) {
             Some("the receiver refused the text as too long; it was cut to half")
-        } else if self.plain {
+        } else if self.has(Repeat::Plain) {
             Some("the receiver refused the formatted message; it was sent as plain text")
         } else {
             None
@@ -72,7 +59,7 @@ impl Recipient {
         shape: &Shape,
         token: Option<&Secret>,
     ) -> Result<Rendered, Failure> {
-        let room = if shape.half {
+        let room = if shape.has(Repeat::Shorter) {
             self.room.half()
         } else {
             self.room
@@ -81,8 +68,8 @@ impl Recipient {
         let extra = Extra {
             sink: &self.name,
             token,
-            plain: shape.plain,
-            without_handle: shape.without_handle,
+            plain: shape.has(Repeat::Plain),
+            without_handle: shape.has(Repeat::WithoutHandle),
         };
         self.parts.render(message, text.seen(), &extra)
     }
@@ -123,8 +110,8 @@ impl Recipient {
                 Ok(delivered) => return Ok(shaped(delivered, &shape, message)),
                 Err(refused) => refused,
             };
-            match repeat.and_then(|repeat| shape.after(repeat)) {
-                Some(next) => shape = next,
+            match repeat.filter(|repeat| !shape.has(*repeat)) {
+                Some(repeat) => shape.0.push(repeat),
                 None => return Err(failure),
             }
         }
@@ -143,9 +130,9 @@ impl Recipient {
         done.unwrap_or_else(late)
     }
 
-    async fn ask(&self) -> Result<String, Failure> {
+    async fn ask(&self, at: Timestamp) -> Result<String, Failure> {
         let [alert, _] = sample_alerts();
-        let message = Message::of(alert, "dlv_probe", Timestamp::now());
+        let message = Message::of(alert, "dlv_probe", at);
         let token = self.token(&message).await?;
         let Some(question) = &self.question else {
             return Ok("the receiver accepts the credentials".to_owned());
@@ -168,7 +155,10 @@ impl Recipient {
 /// The success with what this sink knows: the handle of the first message of the episode stays, because replies and
 /// updates go to that one.
 fn shaped(delivered: Delivered, shape: &Shape, message: &Message) -> Delivered {
-    let kept = message.handle.clone().filter(|_| !shape.without_handle);
+    let kept = message
+        .handle
+        .clone()
+        .filter(|_| !shape.has(Repeat::WithoutHandle));
     Delivered {
         handle: kept.or(delivered.handle),
         remark: shape.remark().map(str::to_owned).or(delivered.remark),
@@ -181,9 +171,9 @@ impl Sink for Recipient {
         Box::pin(self.limited(self.deliver(message)))
     }
 
-    fn probe(&self) -> Option<BoxFuture<'_, Result<String, Failure>>> {
+    fn probe(&self, at: Timestamp) -> Option<BoxFuture<'_, Result<String, Failure>>> {
         let asks = self.question.is_some() || self.token.is_some();
-        asks.then(|| Box::pin(self.limited(self.ask())) as BoxFuture<'_, _>)
+        asks.then(|| Box::pin(self.limited(self.ask(at))) as BoxFuture<'_, _>)
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {

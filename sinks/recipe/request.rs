@@ -185,7 +185,7 @@ fn sample() -> Map<String, Value> {
     let mut seen = more(&message, &Extra::default(), true);
     seen.insert(
         "message".to_owned(),
-        Value::Object(words::Text::default().seen()),
+        Value::Object(words::Wording::default().seen()),
     );
     seen
 }

@@ -33,7 +33,7 @@ pub(crate) struct Locale {
 
 /// What a recipe sees as `message`.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Text {
+pub(crate) struct Wording {
     /// The first line, which is enough alone.
     pub(crate) head: String,
     /// The details, cut.
@@ -54,7 +54,7 @@ pub(crate) struct Text {
     pub(crate) urgent: bool,
 }
 
-impl Text {
+impl Wording {
     /// As a recipe sees it.
     pub(crate) fn seen(self) -> Map<String, Value> {
         match serde_json::to_value(self) {
@@ -124,7 +124,7 @@ impl Locale {
     }
 
     /// The text of a message, in which the details take at most this room. Fails if the operator's template does.
-    pub(crate) fn text(&self, message: &Message, room: Room) -> Result<Text, Failure> {
+    pub(crate) fn text(&self, message: &Message, room: Room) -> Result<Wording, Failure> {
         let (sign, word) = self.heading(message);
         let head = match message.only() {
             Some(alert) => self.head(alert),
@@ -138,7 +138,7 @@ impl Locale {
             details
         };
         let link = message.only().and_then(|alert| alert.links.first());
-        Ok(Text {
+        Ok(Wording {
             lines: text.lines().map(str::to_owned).collect(),
             all: room.cut(&all),
             link: link.map(|link| link.url.clone()).unwrap_or_default(),
@@ -288,16 +288,18 @@ fn lasted(from: Timestamp, to: Timestamp) -> String {
     span.map_or_else(|_| String::new(), |span| format!("{span:#}"))
 }
 
-/// A vendor's text on one line, without control characters, in which nothing is a mention.
+/// A vendor's text on one line, without control characters, in which nothing is a mention or a tag: a zero-width space
+/// after `@`, and after `<` where a name follows. The text reads the same.
 fn plain(text: &str) -> String {
-    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    const BREAK: char = '\u{200b}';
     let mut safe = String::with_capacity(text.len());
-    for c in shown {
-        safe.push(c);
-        if matches!(c, '@') {
-            // A zero-width space: the text reads the same and is not a mention.
-            safe.push('\u{200b}');
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        safe.push(if c.is_control() { ' ' } else { c });
+        let tag = |next: &char| next.is_alphabetic() || matches!(next, '!' | '@' | '/' | '#');
+        if c == '@' || (c == '<' && chars.peek().is_some_and(tag)) {
+            safe.push(BREAK);
         }
     }
-    safe.replace("<!", "<\u{200b}!")
+    safe
 }

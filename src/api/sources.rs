@@ -63,7 +63,7 @@ pub(super) async fn show(
 fn shown(current: &Current, source: &snapshot::Source) -> Option<Source> {
     let meters = current.meters(source)?;
     let (settings, server) = (&source.settings, &current.snapshot.server);
-    let paths = settings.paths();
+    let paths = settings.paths(&*source.provider);
     Some(Source {
         name: source.name.to_string(),
         provider: source.vendor().to_owned(),

@@ -238,7 +238,7 @@ pub struct Source {
     pub provider: String,
     /// The address for the console of the vendor, complete if `[server] public_url` is set. Replace `<key>` with the key.
     pub callback: String,
-    /// All paths of the source.
+    /// All paths of the source: the callback address, then the paths of the protocol, such as `/api/v2/alerts`.
     pub paths: Vec<String>,
     /// What a sender must prove, in words.
     pub proof: String,

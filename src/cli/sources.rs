@@ -13,7 +13,7 @@ use crate::api::types::Source;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile sources list
-  campanile sources show ucloud/prod              (callback address, proof, counters)
+  campanile sources show ucloud/prod              (callback address, other paths, proof, counters)
 
 The address is complete if `[server] public_url` is set. Replace `<key>` with the key of the source.";
 
@@ -28,7 +28,7 @@ pub(crate) struct Sources {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List the sources: address, proof, last callback, counters since the start of the gateway.
+    /// List the sources: address, other paths, proof, last callback, counters since the start of the gateway.
     List {
         #[command(flatten)]
         form: Form,
@@ -47,6 +47,10 @@ enum What {
 const COLUMNS: &[Column<Source>] = &[
     Column::new("SOURCE", |source: &Source| source.name.clone()),
     Column::new("CALLBACK", |source: &Source| source.callback.clone()),
+    Column::new("OTHER PATHS", |source: &Source| {
+        source.paths.get(1..).unwrap_or_default().join(", ")
+    })
+    .optional(),
     Column::new("PROOF", |source: &Source| source.proof.clone()).squeeze(),
     Column::age("LAST CALLBACK", |source: &Source| source.last_callback_at).or("never"),
     Column::new("ACCEPTED", |source: &Source| source.accepted.to_string()),

@@ -1,4 +1,4 @@
-//! Lists the last alert of each problem of one source, in the form of UCloud's demo server.
+//! Lists the last alert of each problem of one source, in the form of its vendor.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::{Gateway, commit};
 use crate::intake::Reason;
 use crate::snapshot::Source;
 
-/// The number of newest alerts that the list covers. The vendor's own server has no limit.
+/// The number of newest alerts that the list covers.
 const LISTED_MAX: u32 = 1000;
 
 pub(super) async fn of(gateway: &Gateway, source: &Source) -> Result<HttpResponse, Reason> {
@@ -28,7 +28,7 @@ pub(super) async fn of(gateway: &Gateway, source: &Source) -> Result<HttpRespons
     let newest: Vec<Alert> = alerts
         .filter(|alert| seen.insert(alert.fingerprint))
         .collect();
-    let list = campanile_providers::demo_list(&newest);
+    let list = source.provider.list(&newest).ok_or(Reason::NotFound)?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/json"))
         .body(list.to_string()))

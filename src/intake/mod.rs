@@ -14,7 +14,7 @@ pub mod verdict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use campanile_model::{Callback, Fault};
-use campanile_providers::Needed;
+use campanile_providers::{Asks, Needed};
 use jiff::Timestamp;
 
 pub use admit::Turned;
@@ -22,7 +22,7 @@ pub use read::{Identified, Read, read};
 pub use target::{Door, Target};
 pub use verdict::{Reason, Verdict};
 
-use crate::snapshot::{Asks, Snapshot, Source};
+use crate::snapshot::{Snapshot, Source};
 use admit::{Admitted, Asked};
 
 /// What a request comes to.

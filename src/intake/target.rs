@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use campanile_model::Callback;
+use campanile_providers::{Asks, Position};
 use percent_encoding::percent_decode_str;
 
-use crate::snapshot::{Asks, OwnPath, Snapshot, Source};
+use crate::snapshot::{OwnPath, Snapshot, Source};
 
 /// Which sources a request may be for.
 #[derive(Clone, Copy, Debug)]
@@ -60,17 +61,22 @@ impl<'s, 'p> Target<'s, 'p> {
     }
 
     fn own(path: &'p str, own: &'s OwnPath, snapshot: &'s Snapshot) -> Option<Self> {
-        if path == own.path {
+        let route = &own.route;
+        if path == route.path {
             return Some(Self::to(Door::Own(own), None, ""));
         }
-        if let Some(Some(key)) = own.keyed.then(|| after(path, own.path)).flatten() {
-            return Some(Self::to(Door::Own(own), Some(key), ""));
+        match route.position {
+            Position::BeforeKey => {
+                let key = after(path, route.path)?;
+                Some(Self::to(Door::Own(own), key, ""))
+            }
+            Position::AfterAddress => {
+                let address = path.strip_suffix(route.path)?;
+                let serves = |source: &Source| own.sources.contains(&source.number);
+                source(address, route.path, snapshot)
+                    .filter(|target| target.source().is_some_and(serves))
+            }
         }
-        let address = own.behind.then(|| path.strip_suffix(own.path)).flatten()?;
-        source(address, own.path, snapshot).filter(|target| match target.door {
-            Door::One(source) => own.sources.contains(&source.number),
-            Door::Any | Door::Own(_) => false,
-        })
     }
 
     /// The source that answers whatever happens, where there is only one.
@@ -84,7 +90,7 @@ impl<'s, 'p> Target<'s, 'p> {
     /// What a request to it asks for.
     pub fn asks(&self) -> Asks {
         match self.door {
-            Door::Own(own) => own.asks,
+            Door::Own(own) => own.route.asks,
             Door::One(_) | Door::Any => Asks::Take,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use campanile_model::SinkId;
-use campanile_providers::{self as providers, Provider};
+use campanile_providers::{self as providers, Provider, Route};
 
 use crate::config::{Config, Server};
 
@@ -39,30 +39,15 @@ pub struct Source {
     pub settings: Arc<providers::Source>,
 }
 
-/// A path of a vendor's protocol, such as `/api/v2/alerts`, with the sources that it may be for.
+/// A route of a vendor's protocol, with the sources that it may be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPath {
-    /// The path.
-    pub path: &'static str,
-    /// What a request to it asks for.
-    pub asks: Asks,
-    /// It is also served after the address of a source.
-    pub behind: bool,
-    /// A key may follow as the last segment.
-    pub keyed: bool,
+    /// The route as the first provider describes it.
+    pub route: Route,
     /// The methods that are served, in alphabetical order.
     pub methods: Vec<&'static str>,
     /// Places in [`Snapshot::sources`].
     pub sources: Vec<usize>,
-}
-
-/// What a request to a path of a provider asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asks {
-    /// To take the callback.
-    Take,
-    /// For a list of the last alerts.
-    List,
 }
 
 impl Snapshot {
@@ -117,24 +102,9 @@ impl Source {
         providers::expects_chinese(&*self.provider, &self.settings)
     }
 
-    fn own_paths(&self) -> Vec<OwnPath> {
-        let own = |path, asks, methods: &[&'static str], protocol: bool| OwnPath {
-            path,
-            asks,
-            behind: protocol,
-            keyed: !protocol,
-            methods: methods.to_vec(),
-            sources: vec![self.number],
-        };
-        let routes = self.provider.about().routes.iter();
-        let mut all: Vec<_> = routes
-            .map(|route| own(route.path, Asks::Take, route.methods, true))
-            .collect();
-        if self.settings.own.flag("demo_paths") {
-            all.push(own("/add", Asks::Take, &["POST"], false));
-            all.push(own("/get", Asks::List, &["GET"], false));
-        }
-        all
+    fn routes(&self) -> impl Iterator<Item = &Route> {
+        let all = self.provider.about().routes.iter();
+        all.filter(|route| route.is_on(&self.settings))
     }
 }
 
@@ -149,15 +119,20 @@ impl std::fmt::Debug for Source {
 /// The paths of all sources, each once.
 fn own_paths(sources: &[Source]) -> Vec<OwnPath> {
     let mut all: Vec<OwnPath> = Vec::new();
-    for own in sources.iter().flat_map(Source::own_paths) {
-        match all.iter_mut().find(|known| known.path == own.path) {
-            Some(known) => {
-                known.sources.extend(own.sources);
-                known.methods.extend(own.methods);
-                known.methods.sort_unstable();
-                known.methods.dedup();
-            }
-            None => all.push(own),
+    let routes = |source| Source::routes(source).map(move |route| (route, source.number));
+    for (route, number) in sources.iter().flat_map(routes) {
+        let known = all.iter_mut().find(|known| known.route.path == route.path);
+        if let Some(known) = known {
+            known.sources.push(number);
+            known.methods.extend(route.methods);
+            known.methods.sort_unstable();
+            known.methods.dedup();
+        } else {
+            all.push(OwnPath {
+                route: *route,
+                methods: route.methods.to_vec(),
+                sources: vec![number],
+            });
         }
     }
     all

@@ -7,6 +7,7 @@ mod absent;
 mod bytes;
 mod files;
 mod reports;
+mod routes;
 mod senders;
 mod unknown_forms;
 mod variants;

@@ -1,6 +1,8 @@
 //! What must agree between settings that are each valid on their own.
 
-use campanile_providers::Never;
+use std::collections::BTreeMap;
+
+use campanile_providers::{Never, Position, Route};
 
 use super::{Check, Named, Parts};
 use crate::config::settings::Type;
@@ -11,7 +13,7 @@ impl Check<'_> {
     /// Checks all of it.
     pub(super) fn agreement(&mut self, parts: &Parts, tree: &Node, sources: &[Named<'_>]) {
         self.listeners(parts, tree);
-        self.demo_paths(parts, sources);
+        self.single_paths(parts, sources);
         self.client_certificates(parts, sources);
         for (spec, source) in parts.specs.iter().zip(sources) {
             // A mistake in the source may be the proof itself, misspelled.
@@ -62,27 +64,35 @@ impl Check<'_> {
         }
     }
 
-    /// The demo server's paths name no source, so only one source can serve them.
-    fn demo_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
-        let pairs = parts.specs.iter().zip(sources);
-        let demo = pairs.filter(|(spec, _)| {
-            spec.as_ref()
-                .is_some_and(|spec| spec.source.own.flag("demo_paths"))
-        });
-        let demo: Vec<_> = demo.map(|(_, source)| source).collect();
-        if let Some((first, others)) = demo.split_first() {
-            for source in others {
-                let place = source
-                    .table
-                    .get("demo_paths")
-                    .unwrap_or(source.table)
-                    .place
-                    .clone();
-                let message = format!("the demo paths are already served for `{}`", first.full());
-                let expected = "one source with `demo_paths = true`";
-                self.findings.add(&place, true, message, expected, None);
+    /// A path that only a key may follow names no source, so only one source can serve it.
+    fn single_paths(&mut self, parts: &Parts, sources: &[Named<'_>]) {
+        let mut served: BTreeMap<&str, &Named<'_>> = BTreeMap::new();
+        for (spec, source) in parts.specs.iter().zip(sources) {
+            let Some(spec) = spec else { continue };
+            let routes = spec.provider.about().routes.iter();
+            let single = routes
+                .filter(|route| route.position == Position::BeforeKey && route.is_on(&spec.source));
+            let single: Vec<&Route> = single.collect();
+            let taken = single
+                .iter()
+                .find_map(|route| Some((*route, *served.get(route.path)?)));
+            match taken {
+                Some((route, first)) => self.taken(route, source, first),
+                None => served.extend(single.iter().map(|route| (route.path, source))),
             }
         }
+    }
+
+    /// The path of `route` at `source` is already that of `first`.
+    fn taken(&mut self, route: &Route, source: &Named<'_>, first: &Named<'_>) {
+        let written = route.switch.and_then(|switch| source.table.get(switch));
+        let place = &written.unwrap_or(source.table).place;
+        let message = format!("`{}` is already served for `{}`", route.path, first.full());
+        let expected = match route.switch {
+            Some(switch) => format!("one source with `{switch} = true`"),
+            None => format!("one source of `{}`", source.kind),
+        };
+        self.findings.add(place, true, message, expected, None);
     }
 
     /// A source must have some way to verify its vendor.

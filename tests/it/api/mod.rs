@@ -1,6 +1,7 @@
 //! The API for operators.
 
 mod deliveries;
+mod sources;
 
 use campanile_store::Verdict;
 use jiff::Timestamp;

@@ -316,7 +316,7 @@ fn color_is_used_when_it_is_asked_for() {
 fn sources_are_listed_and_shown_with_their_addresses() {
     let source = json!({
         "name": "ucloud/prod", "provider": "ucloud", "callback": "https://a.example/callback/ucloud/prod/<key>",
-        "paths": ["/callback/ucloud/prod/<key>"], "proof": "path key", "accepted": 7, "ignored": 0, "duplicates": 1,
+        "paths": ["/callback/ucloud/prod/<key>", "/add/<key>", "/get/<key>"], "proof": "path key", "accepted": 7, "ignored": 0, "duplicates": 1,
         "conflicts": 0, "quarantined": 0, "rejected": 3, "last_callback_at": null,
         "drift": {"learning": true, "looked_at": 7, "keys": 8, "full": false, "new_keys": 0, "gone_keys": 0,
             "changed_types": 0, "changes": [], "unknown_words": {}},
@@ -326,6 +326,7 @@ fn sources_are_listed_and_shown_with_their_addresses() {
     for words in [
         "ucloud/prod",
         "https://a.example/callback/ucloud/prod/<key>",
+        "/add/<key>, /get/<key>",
         "path key",
         "never",
     ] {
@@ -334,6 +335,7 @@ fn sources_are_listed_and_shown_with_their_addresses() {
     let (one, asked) = ask(&["sources", "show", "ucloud/prod"], &[(200, source)]);
     assert_eq!(asked[0].line(), "GET /api/v1/sources/ucloud/prod HTTP/1.1");
     one.says("rejected");
+    one.says("/get/<key>");
 }
 
 #[test]

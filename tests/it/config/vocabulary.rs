@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use campanile::config::Vocabulary;
 use campanile_model::{Callback, Fault};
-use campanile_providers::{About, Answer, Outcome, Player, Proof, Provider, Reading, Source};
+use campanile_providers::{
+    About, Answer, Asks, Outcome, Player, Position, Proof, Provider, Reading, Route, Source,
+};
 use campanile_settings::{Setting, Type, optional, with};
 
 /// A provider of which only the settings matter here.
@@ -27,7 +29,17 @@ pub(crate) fn ucloud() -> Fake {
         "false",
         "Also the demo server's paths.",
     );
-    Fake::new("ucloud", &[setting])
+    let route = Route {
+        path: "/add",
+        methods: &["POST"],
+        asks: Asks::Take,
+        position: Position::BeforeKey,
+        switch: Some("demo_paths"),
+        doc: "Accepts alarms.",
+    };
+    let mut fake = Fake::new("ucloud", &[setting]);
+    fake.0.routes = vec![route];
+    fake
 }
 
 pub(crate) fn jiankong() -> Fake {

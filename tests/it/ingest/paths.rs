@@ -16,8 +16,8 @@ async fn paths_and_methods_that_are_not_served_say_so() {
         "/",
         "/callback/probe/b",
         "/callback/probe/a/b/c",
-        "/add",
-        "/get",
+        "/probes/add",
+        "/probes/get",
         "/api/v1/alerts",
         "/healthz",
     ] {
@@ -77,43 +77,36 @@ async fn the_bare_path_finds_the_source_that_believes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn demo_paths_are_served_for_those_who_may() {
-    let open = source("a").with("demo_paths", true);
+async fn paths_of_a_provider_are_served_for_the_source_that_turns_them_on() {
+    let open = source("a").with("own_paths", true);
     let gateway = Standing::with(vec![source("other"), open]).await;
-    assert_eq!(gateway.post("/add", &probe("1")).await.status, 200);
+    for id in ["1", "2"] {
+        assert_eq!(gateway.post("/probes/add", &probe(id)).await.status, 200);
+    }
     assert_eq!(gateway.store.first_alert().await["source"], "probe/a");
-    let list = gateway.send(request("GET", "/get", "", b"")).await;
-    assert_eq!(list.status, 200);
-    assert_eq!(list.json()["Result"][0]["SessionID"], "1");
-    assert_eq!(
-        gateway
-            .send(request("GET", "/add", "", b""))
-            .await
-            .header("allow"),
-        "POST"
-    );
+    let list = gateway.send(request("GET", "/probes/get", "", b"")).await;
+    // Both alerts have one problem: the list has the last alert of each.
+    let wanted = json!({"probes": ["2"]});
+    assert_eq!((list.status, list.json()), (200, wanted));
+    let get = gateway.send(request("GET", "/probes/add", "", b"")).await;
+    assert_eq!((get.status, get.header("allow")), (405, "POST"));
+}
 
-    let guarded = keyed("a", "the-secret-key").with("demo_paths", true);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_of_a_provider_is_proven_by_the_key_after_it() {
+    let guarded = keyed("a", "the-secret-key").with("own_paths", true);
     let gateway = Standing::with(vec![guarded]).await;
-    assert_eq!(gateway.post("/add", &probe("1")).await.status, 401);
-    assert_eq!(
-        gateway
-            .post("/add/the-secret-key", &probe("1"))
-            .await
-            .status,
-        200
-    );
-    assert_eq!(
-        gateway.send(request("GET", "/get", "", b"")).await.status,
-        401
-    );
-    assert_eq!(
-        gateway
-            .send(request("GET", "/get/the-secret-key", "", b""))
-            .await
-            .status,
-        200
-    );
+    for (key, status) in [("", 401), ("/a-wrong-key", 403), ("/the-secret-key", 200)] {
+        let add = format!("/probes/add{key}");
+        assert_eq!(
+            gateway.post(&add, &probe("1")).await.status,
+            status,
+            "{add}"
+        );
+        let get = format!("/probes/get{key}");
+        let list = gateway.send(request("GET", &get, "", b"")).await;
+        assert_eq!(list.status, status, "{get}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use campanile_model::{Callback, Fault, Fingerprint, Report, Severity, Status};
+use campanile_model::{Alert, Callback, Fault, Fingerprint, Report, Severity, Status};
 use campanile_providers::{
-    About, Answer, Effect, Outcome, Player, Proof, Provider, Reading, Source,
+    About, Answer, Asks, Effect, Outcome, Player, Position, Proof, Provider, Reading, Route, Source,
 };
 use serde_json::{Value, json};
 
@@ -18,6 +18,10 @@ impl Provider for Probe {
         static ABOUT: LazyLock<About> = LazyLock::new(|| About {
             name: "probe".into(),
             methods: vec!["POST", "PUT"],
+            routes: vec![
+                route("/probes/add", &["POST"], Asks::Take),
+                route("/probes/get", &["GET"], Asks::List),
+            ],
             ..About::default()
         });
         &ABOUT
@@ -72,6 +76,22 @@ impl Provider for Probe {
             outcome.status(),
             &json!({"ret": ret, "say": outcome.sentence(), "id": id}),
         )
+    }
+    fn list(&self, alerts: &[Alert]) -> Option<Value> {
+        let ids = alerts.iter().map(|alert| alert.message_id.as_str());
+        Some(json!({ "probes": ids.collect::<Vec<_>>() }))
+    }
+}
+
+/// A path of the test vendor's own, for a source with `own_paths`.
+fn route(path: &'static str, methods: &'static [&'static str], asks: Asks) -> Route {
+    Route {
+        path,
+        methods,
+        asks,
+        position: Position::BeforeKey,
+        switch: Some("own_paths"),
+        doc: "Serves a test.",
     }
 }
 

@@ -122,6 +122,9 @@ pub(crate) const MISTAKES: &[Expected] = &[
     (
         "[providers.ucloud.a]\nopen = true\ndemo_paths = true\n[providers.ucloud.b]\nopen = true\ndemo_paths = true\n",
         (6, 1),
-        &["ucloud/a"],
+        &[
+            "`/add` is already served for `ucloud/a`",
+            "one source with `demo_paths = true`",
+        ],
     ),
 ];
