@@ -414,7 +414,12 @@ fn a_mistake_in_a_scheme_points_at_its_own_line() {
             "[sign]",
             "this scheme needs `id`",
         ),
-        ("service", "region", "region", "this scheme does not use it"),
+        (
+            "service",
+            "region = \"x\"\nservice",
+            "region",
+            "this scheme does not use it",
+        ),
         (
             "service = \"dnspod\"",
             "service = \"{{ settings.servce }}\"",
