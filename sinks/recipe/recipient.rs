@@ -1,6 +1,7 @@
 //! A sink that is made by a recipe.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_language::sample_alerts;
@@ -74,7 +75,7 @@ impl Recipient {
         self.parts.render(message, text.seen(), &extra)
     }
 
-    async fn token(&self, message: &Message) -> Result<Option<Secret>, Failure> {
+    async fn token(&self, message: &Message) -> Result<Option<Arc<Secret>>, Failure> {
         let Some(tokens) = &self.token else {
             return Ok(None);
         };
@@ -90,7 +91,7 @@ impl Recipient {
         let alone = |failure| (failure, None);
         let token = self.token(message).await.map_err(alone)?;
         let Rendered { request, .. } = self
-            .rendered(message, shape, token.as_ref())
+            .rendered(message, shape, token.as_deref())
             .map_err(alone)?;
         let response = self.client.exchange(request).await.map_err(alone)?;
         if let (Some(tokens), Some(token)) = (&self.token, &token)
@@ -138,7 +139,7 @@ impl Recipient {
             return Ok("the receiver accepts the credentials".to_owned());
         };
         let extra = Extra {
-            token: token.as_ref(),
+            token: token.as_deref(),
             ..Extra::default()
         };
         let rendered = question.parts.render(&message, Map::new(), &extra)?;

@@ -1,10 +1,10 @@
 //! `[token]`: a request for an access token, which the other templates see as `token`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_model::Secret;
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -48,7 +48,7 @@ pub(super) struct Tokens {
 
 #[derive(Clone, Debug)]
 struct Current {
-    token: Secret,
+    token: Arc<Secret>,
     until: Timestamp,
 }
 
@@ -76,10 +76,10 @@ impl Tokens {
         client: &Client,
         verdicts: &Verdicts,
         secrets: &Secrets,
-    ) -> Result<Secret, Failure> {
+    ) -> Result<Arc<Secret>, Failure> {
         let mut current = self.current.lock().await;
         if let Some(known) = current.as_ref().filter(|known| message.at < known.until) {
-            return Ok(known.token.clone());
+            return Ok(Arc::clone(&known.token));
         }
         let rendered = self.parts.render(message, Map::new(), &Extra::default())?;
         let response = client.exchange(rendered.request).await?;
@@ -92,7 +92,7 @@ impl Tokens {
             });
         };
         let found = Current {
-            token: token.into(),
+            token: Arc::new(token.into()),
             until: self.until(&response, message.at),
         };
         *current = Some(found.clone());
@@ -112,10 +112,12 @@ impl Tokens {
     }
 
     /// Forgets this token, unless another request has replaced it already.
-    pub(super) async fn forget(&self, refused: &Secret) {
+    pub(super) async fn forget(&self, refused: &Arc<Secret>) {
         let mut current = self.current.lock().await;
-        let same = |known: &Current| known.token.expose_secret() == refused.expose_secret();
-        if current.as_ref().is_some_and(same) {
+        if current
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(&known.token, refused))
+        {
             *current = None;
         }
     }

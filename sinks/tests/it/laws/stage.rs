@@ -33,7 +33,7 @@ pub(super) fn folder(kind: &dyn Kind) -> PathBuf {
     root.join(&*kind.about().name)
 }
 
-/// The example of a setting. A secret is the canary, wherever it comes from.
+/// The example of a setting. A secret is the canary, and never read from a variable.
 fn example(setting: &Setting) -> String {
     let secret = setting.takes.secret().is_some() && setting.example.starts_with('{');
     let value = if secret {
