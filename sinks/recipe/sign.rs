@@ -39,8 +39,8 @@ pub(super) struct Sign {
 /// `[sign]`, compiled.
 #[derive(Debug)]
 pub(super) enum Signing {
-    Template(Signature),
-    Request(Signer),
+    Template(Box<Signature>),
+    Request(Box<Signer>),
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -101,14 +101,16 @@ impl Sign {
                     return Err(wrong("an `algorithm` needs `encoding` and `message`"));
                 };
                 let signature = this.signature(algorithm, encoding, message, names)?;
-                Ok(Signing::Template(signature))
+                Ok(Signing::Template(Box::new(signature)))
             }
             (None, Some(_)) if this.encoding.is_some() || this.message.is_some() => Err(wrong(
                 "a `scheme` signs the whole request: leave out `encoding` and `message`",
             )),
             (None, Some(scheme)) => {
-                Signer::compile(scheme, this, &blank(sign), names).map(Signing::Request)
+                let signer = Signer::compile(scheme, this, &blank(sign), names)?;
+                Ok(Signing::Request(Box::new(signer)))
             }
+
             _ => Err(wrong(
                 "write either `algorithm`, such as \"hmac-sha256\", or `scheme`, such as \"tc3\"",
             )),

@@ -34,12 +34,13 @@ pub(super) fn headers(request: &Request, wanted: impl Fn(&HeaderName) -> bool) -
     let mut all: Vec<_> = sent.chain([(HOST.as_str(), host)]).collect();
     all.sort_by_key(|(name, _)| *name);
     let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+    let lines: Vec<_> = all
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}\n"))
+        .collect();
     Headers {
         names: names.join(";"),
-        lines: all
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect(),
+        lines: lines.concat(),
     }
 }
 
