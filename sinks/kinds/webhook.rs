@@ -46,7 +46,7 @@ use url::Url;
 use crate::http::client::{self, Client, Request, classify, explain};
 use crate::http::guard::Egress;
 use crate::http::headers::{address, header, header_value};
-use crate::http::sign::Signer;
+use crate::http::sign::standard_webhooks::Signer;
 use crate::kind::page;
 use crate::reach::{self, Reach};
 use crate::{About, Confidence, Group, Kind, Limits, Tools};

@@ -47,7 +47,7 @@ pub(super) struct Form {
     /// Many alerts can go out in one message. False where the receiver takes one event a request.
     #[serde(default = "yes")]
     pub(super) digest: bool,
-    pub(super) sign: Option<Sign>,
+    pub(super) sign: Option<Spanned<Sign>>,
     pub(super) token: Option<Token>,
     pub(super) probe: Option<Probe>,
     pub(super) request: Request,

@@ -8,6 +8,7 @@ mod form;
 mod probe;
 mod recipient;
 mod request;
+mod scheme;
 mod secrets;
 mod sign;
 mod token;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use campanile_language::Template;
 use campanile_settings::{Environment, Setting, Type, Values, optional, with};
+use toml::Spanned;
 
 use crate::reach::{self, Reach};
 use crate::words::Locale;
@@ -27,6 +29,7 @@ use probe::Question;
 use recipient::Recipient;
 use request::{Parts, seen};
 use secrets::Secrets;
+use sign::Sign;
 use token::Tokens;
 
 /// What every recipe takes in addition to its own settings and those of [`reach`].
@@ -151,7 +154,8 @@ impl Recipe {
         });
         let question = form.probe.as_ref().map(|probe| {
             let (settings, words) = names();
-            probe.compile(settings, words)
+            let signed = |sign: &&Spanned<Sign>| sign.get_ref().is_of_request();
+            probe.compile(form.sign.as_ref().filter(signed), settings, words)
         });
         Ok(Compiled {
             parts,

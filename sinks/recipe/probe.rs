@@ -2,9 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use toml::Spanned;
 
 use super::form::{Text, Wrong};
 use super::request::{Parts, Request};
+use super::sign::Sign;
 use campanile_language::Success;
 
 /// `[probe]`
@@ -26,13 +28,19 @@ pub(super) struct Question {
 }
 
 impl Probe {
-    pub(super) fn compile(&self, settings: Value, words: Value) -> Result<Question, Wrong> {
+    /// `sign` signs the question too.
+    pub(super) fn compile(
+        &self,
+        sign: Option<&Spanned<Sign>>,
+        settings: Value,
+        words: Value,
+    ) -> Result<Question, Wrong> {
         let success = Success::compile(self.success.get_ref());
         let wrong = |mistake| Wrong::new("probe.success", &self.success, mistake);
         Ok(Question {
             parts: self
                 .request
-                .compile("probe.request", None, settings, words)?,
+                .compile("probe.request", sign, settings, words)?,
             success: success.map_err(wrong)?,
             says: self.says.clone(),
         })

@@ -15,11 +15,12 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 use super::form::{Text, Wrong};
-use super::sign::{Sign, Signature};
+use super::sign::{Sign, Signing};
 use crate::http::client;
 use crate::http::headers::{name, value_of};
 use crate::{Class, Failure, Message, digest, words};
@@ -59,7 +60,7 @@ pub(super) struct Parts {
     headers: Vec<(HeaderName, Template)>,
     basic: Option<(Template, Template)>,
     body: Body,
-    sign: Option<Signature>,
+    sign: Option<Signing>,
     /// What the templates see as `settings` and `words`.
     fixed: Map<String, Value>,
     /// The part of the recipe, such as `request`.
@@ -106,7 +107,7 @@ impl Request {
     pub(super) fn compile(
         &self,
         part: &'static str,
-        sign: Option<&Sign>,
+        sign: Option<&Spanned<Sign>>,
         settings: Value,
         words: Value,
     ) -> Result<Parts, Wrong> {
@@ -116,10 +117,11 @@ impl Request {
         ]);
         let mut names = fixed.clone();
         names.extend(sample());
-        let sign = sign.map(|sign| sign.compile(&names)).transpose()?;
-        let of_body = sign.as_ref().is_some_and(|sign| sign.of_body);
+        let sign = sign.map(|sign| Sign::compile(sign, &names)).transpose()?;
+        let signature = sign.as_ref().and_then(Signing::template);
+        let of_body = signature.is_some_and(|signature| signature.of_body);
         let mut signed = names.clone();
-        if sign.is_some() {
+        if signature.is_some() {
             signed.insert("sign".to_owned(), "".into());
         }
         let of = |name: &str| format!("{part}.{name}");
@@ -261,7 +263,7 @@ impl Parts {
         more.insert("message".to_owned(), Value::Object(text));
         let facts = |more: &Map<_, _>| digest::facts(message).with(more);
         let mut body = None;
-        if let Some(sign) = &self.sign {
+        if let Some(sign) = self.sign.as_ref().and_then(Signing::template) {
             if sign.of_body {
                 let rendered = self.body.render(self.part, &facts(&more))?;
                 let text = String::from_utf8_lossy(&rendered).into_owned();
@@ -276,15 +278,19 @@ impl Parts {
         let facts = facts(&more);
         let body = body.map_or_else(|| self.body.render(self.part, &facts), Ok)?;
         let signature = more.get("sign").and_then(Value::as_str);
+        let mut request = client::Request {
+            method: self.method(&facts)?,
+            url: self.url(&facts)?,
+            headers: self.headers(&facts)?,
+            body,
+            at: message.at,
+        };
+        if let Some(Signing::Request(signer)) = &self.sign {
+            signer.sign(&mut request, &facts)?;
+        }
         Ok(Rendered {
             signature: signature.map(|text| text.to_owned().into()),
-            request: client::Request {
-                method: self.method(&facts)?,
-                url: self.url(&facts)?,
-                headers: self.headers(&facts)?,
-                body,
-                at: message.at,
-            },
+            request,
         })
     }
 
@@ -374,7 +380,7 @@ impl Body {
     }
 }
 
-fn text(part: &str, template: &Template, facts: &Facts) -> Result<String, Failure> {
+pub(super) fn text(part: &str, template: &Template, facts: &Facts) -> Result<String, Failure> {
     template
         .render(facts)
         .map_err(|failed| broken(part, &failed))

@@ -11,6 +11,7 @@ mod laws;
 mod rebinding;
 mod recipes;
 mod screen;
+mod signatures;
 mod webhook;
 
 use std::sync::Arc;
