@@ -145,36 +145,47 @@ pub trait Kind: Debug + Send + Sync {
 /// The whole page of a kind: its own text, its settings, its limits, and how sure it is.
 pub fn page_of(kind: &dyn Kind) -> String {
     let about = kind.about();
-    let mut page = kind.page();
+    let feature = about.feature.map(|feature| {
+        let name = feature.name;
+        format!("\nThe driver is the cargo feature `{name}`. Releases have it.\n")
+    });
+    let sure = about.confidence.sentence();
+    [
+        kind.page(),
+        settings_text(kind),
+        limits_text(&about.limits),
+        feature.unwrap_or_default(),
+        format!("\n## How sure it is\n{sure}\n"),
+    ]
+    .concat()
+}
+
+fn settings_text(kind: &dyn Kind) -> String {
     let (common, own): (Vec<_>, Vec<_>) = kind.settings().iter().partition(|setting| {
         let mut common = reach::SETTINGS.iter().chain(recipe::SETTINGS);
         common.any(|common| common.name == setting.name)
     });
-    if !own.is_empty() {
-        page += "\n## Settings\n";
-        page.extend(own.into_iter().map(line_of));
-    }
-    let common = common.iter().map(|setting| format!("`{}`, ", setting.name));
-    let common: String = common.collect();
-    page += &format!("\nAlso {common}and the settings of every sink: see `docs/config.md`.\n");
-    let limits = about
-        .limits
+    let own: String = own.into_iter().map(line_of).collect();
+    let heading = if own.is_empty() {
+        ""
+    } else {
+        "\n## Settings\n"
+    };
+    let common = common.iter().map(|setting| format!("`{}`", setting.name));
+    let common = common.chain(["the settings of every sink".to_owned()]);
+    let common = common.collect::<Vec<_>>().join(", ");
+    format!("{heading}{own}\nAlso {common}: see `docs/config.md`.\n")
+}
+
+fn limits_text(limits: &Limits) -> String {
+    let limits = limits
         .each()
         .map(|(name, most)| format!("`{name} = {most}`"));
-    let limits: Vec<_> = limits.collect();
-    if !limits.is_empty() {
-        page += &format!(
-            "\nThe limits of the vendor are the defaults: {}.\n",
-            limits.join(", ")
-        );
+    let limits = limits.collect::<Vec<_>>().join(", ");
+    if limits.is_empty() {
+        return limits;
     }
-    if let Some(feature) = about.feature {
-        page += &format!(
-            "\nThe driver is the cargo feature `{}`. Releases have it.\n",
-            feature.name
-        );
-    }
-    page + &format!("\n## How sure it is\n{}\n", about.confidence.sentence())
+    format!("\nThe limits of the vendor are the defaults: {limits}.\n")
 }
 
 fn line_of(setting: &Setting) -> String {

@@ -48,28 +48,25 @@ impl Test {
         let spec = spec(&config, &name)?;
         let sink = build(spec).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
         let firing = firing(severity(&self.severity), &name);
-        let mut handle = self.send(&*sink, &firing, None, terminal)?;
+        let handle = self.send(&*sink, &first(&firing), terminal)?;
         if self.resolve {
-            handle = self.send(&*sink, &firing, Some(handle), terminal)?;
+            self.send(&*sink, &recovery(&firing, handle), terminal)?;
         }
-        drop(handle);
         Ok(())
     }
 
-    /// Sends the firing, or its recovery with the handle of the firing. Gives the handle.
+    /// Sends one message and prints what followed. Gives the handle.
     fn send(
         &self,
         sink: &dyn Sink,
-        firing: &Alert,
-        opened: Option<Option<String>>,
+        message: &Message,
         terminal: &mut Terminal,
     ) -> Result<Option<String>, Failure> {
-        let message = message(firing, opened);
         let status = message
             .alerts
             .first()
             .map_or(Status::Firing, |alert| alert.status);
-        let sent = wait(async { Ok(sink.send(&message).await) })?;
+        let sent = wait(async { Ok(sink.send(message).await) })?;
         if self.json {
             terminal.json_line(&match &sent {
                 Ok(done) => json!({"status": status, "result": "delivered", "code": done.code, "handle": done.handle, "worth": done.worth.as_str(), "remark": done.remark}),
@@ -93,17 +90,17 @@ impl Test {
 }
 
 fn delivered(done: &Delivered) -> String {
-    let mut words = format!("delivered ({})", done.worth.as_str());
-    if let Some(code) = done.code {
-        words += &format!(", the receiver answered {code}");
-    }
-    if let Some(handle) = &done.handle {
-        words += &format!(", its name for the message is {handle}");
-    }
-    if let Some(remark) = &done.remark {
-        words += &format!(". Note: {remark}");
-    }
-    words
+    let code = done
+        .code
+        .map(|code| format!(", the receiver answered {code}"));
+    let handle = done.handle.as_ref();
+    let handle = handle.map(|handle| format!(", its name for the message is {handle}"));
+    let remark = done
+        .remark
+        .as_ref()
+        .map(|remark| format!(". Note: {remark}"));
+    let more: String = [code, handle, remark].into_iter().flatten().collect();
+    format!("delivered ({}){more}", done.worth.as_str())
 }
 
 fn spec<'c>(config: &'c Config, name: &str) -> Result<&'c SinkSpec, Failure> {
@@ -123,7 +120,7 @@ fn firing(severity: Severity, sink: &str) -> Alert {
     let fingerprint = Fingerprint::of("campanile", ["test", sink]);
     let mut report = Report::new(format!("test {now}"), fingerprint, Status::Firing);
     report.severity = severity;
-    report.title = "TEST 測試: this is not an alert".to_owned();
+    report.title = "TEST 測試: this is not an alert".into();
     report.description = format!("`campanile sinks test {sink}` sent this message.");
     report.starts_at = Some(now);
     let mut alert = report.into_alert("campanile/test", now);
@@ -131,11 +128,13 @@ fn firing(severity: Severity, sink: &str) -> Alert {
     alert
 }
 
-fn message(firing: &Alert, opened: Option<Option<String>>) -> Message {
+fn first(firing: &Alert) -> Message {
+    let id = format!("dlv_test_{}", firing.id);
+    Message::of(firing.clone(), id, Clock::machine().now())
+}
+
+fn recovery(firing: &Alert, handle: Option<String>) -> Message {
     let now = Clock::machine().now();
-    let Some(handle) = opened else {
-        return Message::of(firing.clone(), format!("dlv_test_{}", firing.id), now);
-    };
     let mut alert = firing.clone();
     alert.status = Status::Resolved;
     alert.ends_at = Some(now);
