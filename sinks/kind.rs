@@ -228,10 +228,7 @@ pub struct SinkSpec {
 /// The sink of these settings. Reads certificate files; opens nothing and sends nothing.
 pub fn build(spec: &SinkSpec) -> Result<Arc<dyn Sink>, BuildError> {
     if let Some(Feature { name, built: false }) = spec.kind.about().feature {
-        let problem = format!(
-            "this build does not have the feature `{name}`: install a release, or build with `--features {name}`"
-        );
-        return Err(BuildError::new("", problem));
+        return Err(not_built(name));
     }
     let tools = Tools {
         name: &spec.name,
@@ -240,9 +237,17 @@ pub fn build(spec: &SinkSpec) -> Result<Arc<dyn Sink>, BuildError> {
     spec.kind.build(&spec.values, &tools)
 }
 
+/// The error of a kind whose driver this build does not have.
+pub(crate) fn not_built(feature: &str) -> BuildError {
+    let problem = format!(
+        "this build does not have the feature `{feature}`: install a release, or build with `--features {feature}`"
+    );
+    BuildError::new("", problem)
+}
+
 /// A sink that cannot work as it is configured. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
+#[error("{setting}{}: {problem}", in_lines(*.place))]
 pub struct BuildError {
     /// The setting inside the sink's table, such as `url` or `headers.X-Team`.
     pub setting: String,
@@ -250,6 +255,14 @@ pub struct BuildError {
     pub problem: String,
     /// Line and column inside the setting's text, where it is an expression or a template.
     pub place: Option<(usize, usize)>,
+}
+
+/// The place inside a setting, for people. In one line the problem names the word itself.
+fn in_lines(place: Option<(usize, usize)>) -> String {
+    match place {
+        Some((line, column)) if line > 1 => format!(" (its line {line}, column {column})"),
+        _ => String::new(),
+    }
 }
 
 impl BuildError {

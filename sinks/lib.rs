@@ -1,7 +1,10 @@
 //! Where alerts go: the contract of a sink, its kinds, and the guarded HTTP client.
 
 pub mod catalog;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod connections;
 mod contract;
+pub mod dial;
 mod digest;
 pub mod http;
 mod kind;
@@ -10,6 +13,8 @@ pub mod policy;
 mod reach;
 pub mod recipe;
 mod render;
+mod statement;
+pub mod tls;
 mod words;
 
 use std::sync::{Arc, LazyLock};

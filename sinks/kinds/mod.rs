@@ -6,6 +6,9 @@ use crate::Kind;
 
 pub mod alertmanager;
 pub mod file;
+pub mod mysql;
+pub mod postgres;
+pub mod sqlite;
 pub mod stdout;
 pub mod webhook;
 
@@ -14,6 +17,9 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
         Arc::new(alertmanager::AlertmanagerKind),
         Arc::new(file::FileKind),
+        Arc::new(mysql::MysqlKind),
+        Arc::new(postgres::PostgresKind),
+        Arc::new(sqlite::SqliteKind),
         Arc::new(stdout::StdoutKind),
         Arc::new(webhook::WebhookKind),
     ]

@@ -9,10 +9,15 @@ mod guard;
 mod hostile;
 mod http;
 mod laws;
+mod mysql;
+mod postgres;
 mod rebinding;
 mod recipes;
 mod screen;
 mod signatures;
+mod sqlite;
+mod statements;
+mod tables;
 mod webhook;
 
 use std::sync::Arc;
