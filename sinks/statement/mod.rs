@@ -207,8 +207,7 @@ fn source(name: &str, given: &BTreeMap<String, String>, form: &Form) -> Result<S
         None => {
             let given = given.keys().map(String::as_str);
             let known: Vec<&str> = implied::names().chain(given).collect();
-            let near =
-                nearest(name, known.into_iter()).map(|near| format!("; did you mean `:{near}`?"));
+            let near = nearest(name, known).map(|near| format!("; did you mean `:{near}`?"));
             let near = near.unwrap_or_default();
             Err(Unusable::Unknown(format!(
                 "`:{name}` has no value: add `{name} = \"...\"` to `parameters`{near}"

@@ -173,10 +173,10 @@ impl Scan<'_> {
             return None;
         }
         let escapes = first != '`' && (self.dialect.backslash || self.is_escape_text());
-        let mut escaped = false;
+        let mut skip = false;
         let end = rest.char_indices().skip(1).find(|&(_, c)| {
-            let closes = c == first && !escaped;
-            escaped = escapes && c == '\\' && !escaped;
+            let closes = c == first && !skip;
+            skip = escapes && c == '\\' && !skip;
             closes
         });
         // A doubled quote is two texts in a row here, which copies the same.

@@ -25,10 +25,10 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let program = command.as_std().get_program().to_owned();
+        let program = command.as_std().get_program().display().to_string();
         let mut child = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{program:?}: {error}; run scripts/test to install it"));
+            .unwrap_or_else(|error| panic!("{program}: {error}; run scripts/test to install it"));
         let (lines, mut said) = mpsc::unbounded_channel();
         tokio::spawn(read(child.stdout.take().expect("a pipe"), lines.clone()));
         tokio::spawn(read(child.stderr.take().expect("a pipe"), lines));
@@ -45,7 +45,7 @@ impl Server {
             false
         };
         let started = tokio::time::timeout(PATIENCE, started).await;
-        assert!(started == Ok(true), "{program:?} did not start: {all}");
+        assert!(started == Ok(true), "{program} did not start: {all}");
         server
     }
 
@@ -91,7 +91,7 @@ async fn read(output: impl AsyncRead + Unpin, lines: mpsc::UnboundedSender<Strin
 /// The program is not there, or its exit code is not 0.
 pub async fn run(command: &mut Command, input: &str) -> String {
     use tokio::io::AsyncWriteExt as _;
-    let program = command.as_std().get_program().to_owned();
+    let program = command.as_std().get_program().display().to_string();
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -99,13 +99,13 @@ pub async fn run(command: &mut Command, input: &str) -> String {
         .kill_on_drop(true);
     let mut child = command
         .spawn()
-        .unwrap_or_else(|error| panic!("{program:?}: {error}; run scripts/test to install it"));
+        .unwrap_or_else(|error| panic!("{program}: {error}; run scripts/test to install it"));
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(input.as_bytes()).await.expect("it reads");
     drop(stdin);
     let done = child.wait_with_output().await.expect("it ends");
     let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{program:?}: {said}");
+    assert!(done.status.success(), "{program}: {said}");
     String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
 }
 

@@ -45,11 +45,11 @@ pub(crate) fn filled(statement: &str) -> String {
         .filter(|(name, _)| statement.contains(&format!(":{name}")));
     let lines = used.map(|(name, value)| format!("{name} = \"'{value}'\""));
     let lines: Vec<_> = lines.collect();
-    let mut settings = format!("statement = '''{statement}'''\n");
-    if !lines.is_empty() {
-        settings += &format!("parameters = {{ {} }}\n", lines.join(", "));
+    let statement = format!("statement = '''{statement}'''\n");
+    if lines.is_empty() {
+        return statement;
     }
-    settings
+    format!("{statement}parameters = {{ {} }}\n", lines.join(", "))
 }
 
 /// The first SQL of the page of a kind.
