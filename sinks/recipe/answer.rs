@@ -33,14 +33,14 @@ pub(super) struct Judge {
     plain: Option<Text>,
     #[serde(default)]
     later: Vec<Later>,
-    /// Where the receiver says how long to wait: a JSON pointer, or `header:NAME`.
+    /// Where the receiver says how long to wait: a JSON pointer, or `header:NAME`. One that ends in `_ms` names milliseconds.
     wait: Option<String>,
     #[serde(default)]
     remarks: Vec<Remark>,
     /// What a success means.
     #[serde(default)]
     worth: Meaning,
-    /// A JSON pointer to the receiver's own words about a failure.
+    /// A JSON pointer to the receiver's own words about a failure. Empty: the whole body, if it is not a web page.
     reason: Option<String>,
     /// A JSON pointer to the name of the message at the receiver.
     handle: Option<String>,
@@ -260,6 +260,10 @@ impl Verdicts {
             Some(name) => response.headers.get(name)?.to_str().ok()?.to_owned(),
             None => pointed(Some(place), &response.body)?,
         };
+        if place.ends_with("_ms") {
+            let milliseconds: f64 = text.trim().parse().ok()?;
+            return Duration::try_from_secs_f64((milliseconds / 1000.0).ceil()).ok();
+        }
         wait(text.trim(), at)
     }
 
@@ -272,7 +276,7 @@ impl Verdicts {
                 "the receiver answered {status}, but not as {title} does: check the address"
             ),
         };
-        if let Some(words) = pointed(self.reason.as_deref(), body) {
+        if let Some(words) = said(self.reason.as_deref(), body) {
             let _infallible = write!(reason, ". It said: {}", short(&words));
         }
         reason
@@ -310,6 +314,15 @@ fn wait(text: &str, at: Timestamp) -> Option<Duration> {
         number
     };
     Duration::try_from_secs_f64(seconds.ceil()).ok()
+}
+
+/// The receiver's own words: what the pointer names, or for an empty pointer a body that is text.
+fn said(pointer: Option<&str>, body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let page = text.trim_start().starts_with('<');
+    let text = (pointer == Some("") && !page).then(|| text.trim().to_owned());
+    let text = text.filter(|text| !text.is_empty());
+    pointed(pointer, body).or(text)
 }
 
 /// The text, number or list at a JSON pointer.

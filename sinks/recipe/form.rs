@@ -90,7 +90,18 @@ pub(super) struct Own {
     required: bool,
     default: Option<toml::Value>,
     example: Option<toml::Value>,
+    /// Values that look right and cannot work.
+    #[serde(default)]
+    refuses: Vec<Refused>,
     doc: String,
+}
+
+/// A value with this part is refused when the config is checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    part: String,
+    says: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -106,6 +117,13 @@ enum Takes {
 }
 
 impl Own {
+    /// What is wrong with this value, if it is one that cannot work.
+    pub(super) fn problem(&self, value: &str) -> Option<&str> {
+        let mut refuses = self.refuses.iter();
+        let refused = refuses.find(|refused| value.contains(&refused.part));
+        refused.map(|refused| refused.says.as_str())
+    }
+
     pub(super) fn setting(&self, name: &str) -> Setting {
         let takes = match self.takes {
             Takes::Text => Type::Text,

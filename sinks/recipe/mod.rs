@@ -165,6 +165,17 @@ impl Recipe {
         })
     }
 
+    fn check_values(&self, values: &Values) -> Result<(), BuildError> {
+        let seen = seen(&self.settings, values);
+        for (name, own) in &self.form.settings {
+            let value = seen.get(name).and_then(serde_json::Value::as_str);
+            if let Some(problem) = value.and_then(|value| own.problem(value)) {
+                return Err(BuildError::new(name, problem));
+            }
+        }
+        Ok(())
+    }
+
     fn locale(&self, language: &str, zone: jiff::tz::TimeZone) -> Locale {
         let own = self.form.words.as_ref();
         let of = |language: &str| own.and_then(|own| own.get_ref().get(language));
@@ -223,6 +234,7 @@ impl Kind for Recipe {
     }
 
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
+        self.check_values(values)?;
         let language: String = values.get("language")?;
         let template = values.text("template").map(Template::compile).transpose();
         let template = template.map_err(|mistake| BuildError::in_text("template", mistake))?;

@@ -264,6 +264,37 @@ async fn a_quota_holds_until_it_ends_and_a_wait_in_the_body_is_obeyed() {
     }
 }
 
+#[tokio::test]
+async fn a_wait_whose_name_ends_in_ms_is_in_milliseconds() {
+    let text = format!("{BASE}wait = '/retry_after_ms'\n{POST}body = '{{}}'\n");
+    let limited = Recipe::parse("acme", &text).unwrap();
+    let slow = Play::Answer(429, Vec::new(), r#"{"retry_after_ms": 4001}"#.to_owned());
+    let receiver = Receiver::start([slow]).await;
+    let sink = build(&limited, &format!("url = \"{}\"", receiver.url("")));
+    let failure = sink.send(&message()).await.unwrap_err();
+    assert_eq!(failure.retry_after.unwrap().as_secs(), 5);
+}
+
+#[tokio::test]
+async fn an_empty_reason_quotes_the_text_of_the_response_but_no_web_page() {
+    let text = format!("{BASE}reason = ''\n{POST}body = '{{}}'\n");
+    let plain = Recipe::parse("acme", &text).unwrap();
+    for (answer, quoted) in [
+        ("invalid_token", true),
+        ("<html>invalid_token</html>", false),
+    ] {
+        let receiver = Receiver::start([Play::Answer(403, Vec::new(), answer.to_owned())]).await;
+        let sink = build(&plain, &format!("url = \"{}\"", receiver.url("")));
+        let failure = sink.send(&message()).await.unwrap_err();
+        let reason = failure.reason;
+        assert_eq!(
+            reason.ends_with("It said: invalid_token"),
+            quoted,
+            "{reason}"
+        );
+    }
+}
+
 #[test]
 fn a_secret_is_hidden_in_every_form_in_which_a_template_can_write_it() {
     let loud = recipe(
