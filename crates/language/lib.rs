@@ -25,6 +25,7 @@ mod known;
 pub mod meter;
 pub mod names;
 mod nearest;
+pub mod phone;
 pub mod resource;
 mod sample;
 pub mod scope;
@@ -157,6 +158,23 @@ impl Condition {
         let condition = Self(expression);
         for alert in sample::alerts() {
             condition.try_on(text, &guarded, &Facts::of(&alert))?;
+        }
+        Ok(condition)
+    }
+
+    /// The same with the fields of a delivery and more names: samples of what [`Facts::with`] will give.
+    pub fn compile_with(
+        text: &str,
+        more: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, Mistake> {
+        let (expression, guarded) = expression::compiled(&ENGINE, text)?;
+        scope::check_with(text, expression.undeclared_variables(true), more)?;
+        known::check(text)?;
+        words::check(text)?;
+        let condition = Self(expression);
+        for alert in sample::alerts() {
+            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);
+            condition.try_on(text, &guarded, &facts)?;
         }
         Ok(condition)
     }

@@ -9,6 +9,7 @@ mod guard;
 mod hostile;
 mod http;
 mod laws;
+mod phones;
 mod rebinding;
 mod recipes;
 mod screen;
