@@ -187,6 +187,7 @@ fn sample() -> Map<String, Value> {
         "message".to_owned(),
         Value::Object(words::Wording::default().seen()),
     );
+    seen.insert("mentions".to_owned(), json!(["somebody"]));
     seen
 }
 

@@ -198,6 +198,26 @@ critical = "一级"
     }
 }
 
+#[tokio::test]
+async fn a_recipe_sees_whom_a_critical_firing_mentions() {
+    let naming = recipe(&format!(
+        r#"
+{POST}
+body = '{{"at": [{{% for who in mentions %}}{{{{ who|tojson }}}}{{% endfor %}}]}}'
+
+[settings.mention]
+takes = "texts"
+example = ["ops"]
+doc = "d"
+"#
+    ));
+    let critical = message();
+    let got = sent(&naming, "mention = ['ops']", &critical).await;
+    assert_eq!(got.json()["at"], serde_json::json!(["ops"]));
+    let got = sent(&naming, "", &critical).await;
+    assert_eq!(got.json()["at"], serde_json::json!([]));
+}
+
 #[test]
 fn the_limits_of_a_recipe_are_the_defaults_of_its_sinks() {
     let limited = recipe(&format!(

@@ -1,5 +1,8 @@
 //! What a recipe sends.
 
+use std::fs;
+use std::path::PathBuf;
+
 use super::stage::{
     CANARY, exchange, fields, firing, folder, hold, many, message, recipes, recovery, resolved,
     shown, sink, success, warning,
@@ -59,6 +62,41 @@ async fn the_three_languages_are_the_fixtures_of_the_languages() {
     assert!(
         changed.is_empty(),
         "{changed:?} were not what is sent, and are now: read them"
+    );
+}
+
+/// The files `settings/NAME.toml` of a kind: settings whose request is the file `settings/NAME.http`.
+fn set(kind: &dyn Kind) -> Vec<(PathBuf, String)> {
+    let files = fs::read_dir(folder(kind).join("settings"));
+    let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|is| is == "toml"));
+    paths
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path, text)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_change_the_request_as_their_fixtures_show() {
+    let mut changed = Vec::new();
+    for kind in recipes() {
+        for (path, settings) in set(&**kind) {
+            let message = message(firing());
+            let (got, done) = exchange(&**kind, &settings, &message, vec![success(&**kind)]).await;
+            let Some(got) = got.first() else {
+                panic!("{}: {done:?}", path.display());
+            };
+            let path = path.with_extension("http");
+            if !hold(&path, &shown(got)) {
+                changed.push(path);
+            }
+        }
+    }
+    assert!(
+        changed.is_empty(),
+        "{changed:?} were not what is sent, and are now: read them, run again and commit"
     );
 }
 
