@@ -31,6 +31,8 @@ pub(super) struct Judge {
     stale: Option<Text>,
     /// The markup or the content is refused: sent once more as plain text.
     plain: Option<Text>,
+    /// The remark about a message that was sent once more because of `plain`.
+    plain_says: Option<String>,
     #[serde(default)]
     later: Vec<Later>,
     /// Where the receiver says how long to wait: a JSON pointer, or `header:NAME`. One that ends in `_ms` names milliseconds.
@@ -40,10 +42,28 @@ pub(super) struct Judge {
     /// What a success means.
     #[serde(default)]
     worth: Meaning,
-    /// A JSON pointer to the receiver's own words about a failure. Empty: the whole body, if it is not a web page.
-    reason: Option<String>,
+    /// JSON pointers to the receiver's own words about a failure: the first that names some. Empty: the whole body, if it is
+    /// not a web page.
+    reason: Option<Places>,
     /// A JSON pointer to the name of the message at the receiver.
     handle: Option<String>,
+}
+
+/// One place, or several in the order in which they are tried.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Places {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<Places> for Vec<String> {
+    fn from(places: Places) -> Self {
+        match places {
+            Places::One(place) => vec![place],
+            Places::Several(places) => places,
+        }
+    }
 }
 
 /// A success that the operator must know more about.
@@ -87,6 +107,8 @@ struct Later {
     seconds: Option<u64>,
     /// The quota ends at midnight in this time zone.
     midnight: Option<Text>,
+    /// Where the receiver says when the quota ends, as in [`Judge::wait`]. `seconds` is then the least.
+    wait: Option<String>,
 }
 
 /// How long a quota holds.
@@ -94,6 +116,7 @@ struct Later {
 enum Quota {
     For(Duration),
     UntilMidnight(TimeZone),
+    Named(String, Duration),
 }
 
 /// The same, compiled.
@@ -106,8 +129,9 @@ pub(super) struct Verdicts {
     remarks: Vec<(Success, Remark)>,
     worth: Worth,
     wait: Option<String>,
-    reason: Option<String>,
+    reason: Vec<String>,
     handle: Option<String>,
+    pub(super) plain_says: Option<String>,
 }
 
 fn expression(part: &str, text: &Text) -> Result<Success, Wrong> {
@@ -117,16 +141,20 @@ fn expression(part: &str, text: &Text) -> Result<Success, Wrong> {
 
 impl Later {
     fn quota(&self) -> Result<Quota, Wrong> {
-        match (self.seconds, &self.midnight) {
-            (Some(seconds), None) => Ok(Quota::For(Duration::from_secs(seconds))),
-            (None, Some(zone)) => TimeZone::get(zone.get_ref())
+        let seconds = self.seconds.map(Duration::from_secs);
+        match (seconds, &self.midnight, &self.wait) {
+            (Some(seconds), None, None) => Ok(Quota::For(seconds)),
+            (least, None, Some(place)) => {
+                Ok(Quota::Named(place.clone(), least.unwrap_or_default()))
+            }
+            (None, Some(zone), None) => TimeZone::get(zone.get_ref())
                 .map(Quota::UntilMidnight)
                 .map_err(|_| {
                     let problem = "this is not a known time zone, such as `Asia/Shanghai`";
                     Wrong::whole("answer.later", zone, problem)
                 }),
             _ => {
-                let problem = "write either `seconds` or `midnight`";
+                let problem = "write `seconds`, `wait` or both of them, or `midnight`";
                 Err(Wrong::whole("answer.later", &self.when, problem))
             }
         }
@@ -134,8 +162,11 @@ impl Later {
 }
 
 impl Quota {
-    fn wait(&self, at: Timestamp) -> Option<Duration> {
+    fn wait(&self, response: &Response, at: Timestamp) -> Option<Duration> {
         match self {
+            Self::Named(place, least) => {
+                Some(asked(place, response, at).unwrap_or_default().max(*least))
+            }
             Self::For(wait) => Some(*wait),
             Self::UntilMidnight(zone) => {
                 let day = at.to_zoned(zone.clone()).tomorrow().ok()?;
@@ -192,8 +223,9 @@ impl Judge {
             success: expression("success", &self.success)?,
             classes,
             wait: self.wait.clone(),
-            reason: self.reason.clone(),
+            reason: self.reason.clone().map(Vec::from).unwrap_or_default(),
             handle: self.handle.clone(),
+            plain_says: self.plain_says.clone(),
         })
     }
 }
@@ -233,8 +265,9 @@ impl Verdicts {
             (None, Some(class)) => class,
             (None, None) => Class::Operator,
         };
-        let quota = named.and_then(|(.., quota)| quota.as_ref()?.wait(at));
-        let asked = self.asked_wait(response, at);
+        let quota = named.and_then(|(.., quota)| quota.as_ref()?.wait(response, at));
+        let place = self.wait.as_deref();
+        let asked = place.and_then(|place| asked(place, response, at));
         let reason = self.reason(status, named.is_some(), body);
         Failure {
             class,
@@ -254,19 +287,6 @@ impl Verdicts {
         })
     }
 
-    fn asked_wait(&self, response: &Response, at: Timestamp) -> Option<Duration> {
-        let place = self.wait.as_deref()?;
-        let text = match place.strip_prefix("header:") {
-            Some(name) => response.headers.get(name)?.to_str().ok()?.to_owned(),
-            None => pointed(Some(place), &response.body)?,
-        };
-        if place.ends_with("_ms") {
-            let milliseconds: f64 = text.trim().parse().ok()?;
-            return Duration::try_from_secs_f64((milliseconds / 1000.0).ceil()).ok();
-        }
-        wait(text.trim(), at)
-    }
-
     fn reason(&self, status: u16, named: bool, body: &[u8]) -> String {
         let title = &self.title;
         let mut reason = match classify(status) {
@@ -276,7 +296,8 @@ impl Verdicts {
                 "the receiver answered {status}, but not as {title} does: check the address"
             ),
         };
-        if let Some(words) = said(self.reason.as_deref(), body) {
+        let words = self.reason.iter().find_map(|place| said(place, body));
+        if let Some(words) = words {
             let _infallible = write!(reason, ". It said: {}", short(&words));
         }
         reason
@@ -288,6 +309,19 @@ fn short(words: &str) -> String {
     words
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+/// The wait that is named there.
+fn asked(place: &str, response: &Response, at: Timestamp) -> Option<Duration> {
+    let text = match place.strip_prefix("header:") {
+        Some(name) => response.headers.get(name)?.to_str().ok()?.to_owned(),
+        None => pointed(Some(place), &response.body)?,
+    };
+    if place.ends_with("_ms") {
+        let milliseconds: f64 = text.trim().parse().ok()?;
+        return Duration::try_from_secs_f64((milliseconds / 1000.0).ceil()).ok();
+    }
+    wait(text.trim(), at)
 }
 
 /// Numbers above this are points in time in milliseconds, not seconds: it is the year 5138 in seconds.
@@ -317,12 +351,17 @@ fn wait(text: &str, at: Timestamp) -> Option<Duration> {
 }
 
 /// The receiver's own words: what the pointer names, or for an empty pointer a body that is text.
-fn said(pointer: Option<&str>, body: &[u8]) -> Option<String> {
+fn said(pointer: &str, body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let page = text.trim_start().starts_with('<');
-    let text = (pointer == Some("") && !page).then(|| text.trim().to_owned());
+    let text = (pointer.is_empty() && !page).then(|| text.trim().to_owned());
     let text = text.filter(|text| !text.is_empty());
-    pointed(pointer, body).or(text)
+    let object = || {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let object = body.pointer(pointer)?.as_object()?;
+        (!object.is_empty()).then(|| Value::from(object.clone()).to_string())
+    };
+    pointed(Some(pointer), body).or(text).or_else(object)
 }
 
 /// The text, number or list at a JSON pointer.

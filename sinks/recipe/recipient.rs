@@ -42,11 +42,13 @@ impl Shape {
         self.0.contains(&repeat)
     }
 
-    fn remark(&self) -> Option<&'static str> {
+    fn remark<'a>(&self, plain: Option<&'a str>) -> Option<&'a str> {
         if self.has(Repeat::Shorter) {
             Some("the receiver refused the text as too long; it was cut to half")
         } else if self.has(Repeat::Plain) {
-            Some("the receiver refused the formatted message; it was sent as plain text")
+            plain.or(Some(
+                "the receiver refused the formatted message; it was sent as plain text",
+            ))
         } else {
             None
         }
@@ -108,13 +110,33 @@ impl Recipient {
         let mut shape = Shape::default();
         loop {
             let (failure, repeat) = match self.attempt(message, &shape).await {
-                Ok(delivered) => return Ok(shaped(delivered, &shape, message)),
+                Ok(delivered) => return Ok(self.shaped(delivered, &shape, message)),
                 Err(refused) => refused,
             };
-            match repeat.filter(|repeat| !shape.has(*repeat)) {
+            // A message without a handle would be the same message.
+            let differs = |repeat: &Repeat| {
+                !shape.has(*repeat)
+                    && (*repeat != Repeat::WithoutHandle || message.handle.is_some())
+            };
+            match repeat.filter(differs) {
                 Some(repeat) => shape.0.push(repeat),
                 None => return Err(failure),
             }
+        }
+    }
+
+    /// The success with what this sink knows: the handle of the first message of the episode stays, because replies and
+    /// updates go to that one.
+    fn shaped(&self, delivered: Delivered, shape: &Shape, message: &Message) -> Delivered {
+        let kept = message
+            .handle
+            .clone()
+            .filter(|_| !shape.has(Repeat::WithoutHandle));
+        let remark = shape.remark(self.judge.plain_says.as_deref());
+        Delivered {
+            handle: kept.or(delivered.handle),
+            remark: remark.map(str::to_owned).or(delivered.remark),
+            ..delivered
         }
     }
 
@@ -150,20 +172,6 @@ impl Recipient {
         let says = pointed(question.says.as_deref(), &response.body);
         let says = says.unwrap_or_else(|| "the receiver accepts the credentials".to_owned());
         Ok(self.secrets.hidden(&says))
-    }
-}
-
-/// The success with what this sink knows: the handle of the first message of the episode stays, because replies and
-/// updates go to that one.
-fn shaped(delivered: Delivered, shape: &Shape, message: &Message) -> Delivered {
-    let kept = message
-        .handle
-        .clone()
-        .filter(|_| !shape.has(Repeat::WithoutHandle));
-    Delivered {
-        handle: kept.or(delivered.handle),
-        remark: shape.remark().map(str::to_owned).or(delivered.remark),
-        ..delivered
     }
 }
 

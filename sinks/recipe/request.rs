@@ -65,8 +65,7 @@ pub(super) struct Parts {
     fixed: Map<String, Value>,
     /// The part of the recipe, such as `request`.
     part: &'static str,
-    /// A template names `alerts`, the JSON of each alert.
-    lists_alerts: bool,
+    wants: Wants,
 }
 
 /// What the templates see in addition to the message.
@@ -77,6 +76,15 @@ pub(super) struct Extra<'a> {
     pub(super) token: Option<&'a Secret>,
     pub(super) plain: bool,
     pub(super) without_handle: bool,
+}
+
+/// What costs time to prepare, and whether a template names it.
+#[derive(Clone, Copy, Debug)]
+struct Wants {
+    /// `alerts`, the JSON of each alert.
+    alerts: bool,
+    /// `opening`, the JSON of the first alert of the episode.
+    opening: bool,
 }
 
 #[derive(Debug)]
@@ -141,19 +149,23 @@ impl Request {
             headers: headers.collect::<Result<_, _>>()?,
             basic: basic.transpose()?,
             body: self.compile_body(part, if of_body { &names } else { &signed })?,
-            lists_alerts: self.lists_alerts(),
+            wants: Wants {
+                alerts: self.names("alerts"),
+                opening: self.names("opening"),
+            },
             sign,
             fixed,
             part,
         })
     }
 
-    fn lists_alerts(&self) -> bool {
+    /// Whether the body names this.
+    fn names(&self, word: &str) -> bool {
         let texts = self
             .body
             .iter()
             .chain(self.form.iter().flatten().map(|(_, text)| text));
-        texts.map(Text::get_ref).any(|text| text.contains("alerts"))
+        texts.map(Text::get_ref).any(|text| text.contains(word))
     }
 
     fn compile_body(&self, part: &str, names: &Map<String, Value>) -> Result<Body, Wrong> {
@@ -182,7 +194,11 @@ impl Request {
 fn sample() -> Map<String, Value> {
     let [alert, _] = sample_alerts();
     let message = Message::of(alert, "dlv_0", Timestamp::UNIX_EPOCH);
-    let mut seen = more(&message, &Extra::default(), true);
+    let all = Wants {
+        alerts: true,
+        opening: true,
+    };
+    let mut seen = more(&message, &Extra::default(), all);
     seen.insert(
         "message".to_owned(),
         Value::Object(words::Wording::default().seen()),
@@ -192,10 +208,10 @@ fn sample() -> Map<String, Value> {
 }
 
 /// What the templates see in addition to the alert, the settings and the text.
-fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String, Value> {
+fn more(message: &Message, extra: &Extra<'_>, wants: Wants) -> Map<String, Value> {
     let handle = message.handle.as_deref().filter(|_| !extra.without_handle);
     let opening = message.opened.as_ref().or(message.alerts.first());
-    let opening = opening.map(|alert| alert.id.as_str()).unwrap_or_default();
+    let opened_by = opening.map(|alert| alert.id.as_str()).unwrap_or_default();
     let alerts = message.alerts.iter().map(|alert| json!(alert));
     let token = extra.token.map(ExposeSecret::expose_secret);
     let delivery = &message.delivery_id;
@@ -206,7 +222,7 @@ fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String,
             ("handle", handle.unwrap_or_default().into()),
             (
                 "episode",
-                hashed(&format!("{}/{opening}", extra.sink)).into(),
+                hashed(&format!("{}/{opened_by}", extra.sink)).into(),
             ),
             (
                 "delivery_uuid",
@@ -219,8 +235,11 @@ fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String,
         ]
         .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
     );
-    if lists_alerts {
+    if wants.alerts {
         more.insert("alerts".to_owned(), alerts.collect());
+    }
+    if wants.opening {
+        more.insert("opening".to_owned(), json!(opening));
     }
     more
 }
@@ -258,7 +277,24 @@ impl Parts {
         text: Map<String, Value>,
         extra: &Extra<'_>,
     ) -> Result<Rendered, Failure> {
-        let mut more = more(message, extra, self.lists_alerts);
+        let rendered = self.rendered(message, text, extra);
+        rendered.map_err(|failure| match failure.class {
+            // A digest can be more than a template may write: with fewer alerts it is not.
+            Class::Poison if message.only().is_none() => Failure {
+                class: Class::TooLarge,
+                ..failure
+            },
+            _ => failure,
+        })
+    }
+
+    fn rendered(
+        &self,
+        message: &Message,
+        text: Map<String, Value>,
+        extra: &Extra<'_>,
+    ) -> Result<Rendered, Failure> {
+        let mut more = more(message, extra, self.wants);
         more.extend(self.fixed.clone());
         more.insert("mentions".to_owned(), self.mentions(&text));
         more.insert("message".to_owned(), Value::Object(text));
