@@ -17,7 +17,7 @@ use crate::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Worth};
 /// At most this much of the receiver's own words is shown.
 const WORDS_CHARACTERS_MAX: usize = 200;
 
-/// Expressions over `status` and `body`, asked in this order. The first that holds decides.
+/// Expressions over `status`, `body` and `sent`, the body of the request, asked in this order. Only `success` sees `sent`. The first that holds decides.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Judge {
@@ -135,7 +135,10 @@ pub(super) struct Verdicts {
 }
 
 fn expression(part: &str, text: &Text) -> Result<Success, Wrong> {
-    let compiled = Success::compile(text.get_ref());
+    let compiled = match part {
+        "success" => Success::of_exchange(text.get_ref()),
+        _ => Success::compile(text.get_ref()),
+    };
     compiled.map_err(|mistake| Wrong::new(&format!("answer.{part}"), text, mistake))
 }
 
@@ -231,15 +234,16 @@ impl Judge {
 }
 
 impl Verdicts {
-    /// What follows from a response to a message that was sent at this time.
+    /// What follows from a response to a message with this body that was sent at this time.
     pub(super) fn judge(
         &self,
         response: &Response,
+        sent: &[u8],
         at: Timestamp,
         secrets: &Secrets,
     ) -> Result<Delivered, (Failure, Option<Repeat>)> {
         let (status, body) = (response.status, response.body.as_slice());
-        if !self.success.holds(status, body) {
+        if !self.success.holds_for(status, body, sent) {
             let failure = self.failure(response, at, secrets);
             let mut repeats = self.repeats.iter();
             let named = repeats.find(|(when, _)| when.holds(status, body));
@@ -329,9 +333,11 @@ const MILLISECONDS_FROM: f64 = 100_000_000_000.0;
 /// Numbers above this are points in time, not a number of seconds: no receiver asks for three years.
 const POINT_FROM: f64 = 100_000_000.0;
 
-/// Seconds, a point in time in seconds or milliseconds, or an HTTP date. A fraction of a second is rounded up.
+/// Seconds, also as `8 seconds` in a sentence, a point in time in seconds or milliseconds, or an HTTP date. A fraction of a
+/// second is rounded up.
 fn wait(text: &str, at: Timestamp) -> Option<Duration> {
-    let Ok(number) = text.parse::<f64>() else {
+    let number = text.parse::<f64>().ok().or_else(|| in_sentence(text));
+    let Some(number) = number else {
         let until = httpdate::parse_http_date(text).ok()?;
         return until.duration_since(at.into()).ok();
     };
@@ -364,8 +370,27 @@ fn said(pointer: &str, body: &[u8]) -> Option<String> {
     pointed(Some(pointer), body).or(text).or_else(object)
 }
 
-/// The text, number or list at a JSON pointer.
+/// The number before the word `seconds`: `wait "86400" seconds`.
+fn in_sentence(text: &str) -> Option<f64> {
+    let (before, _) = text.split_once("second")?;
+    let before = before.trim_end_matches([' ', '"', '\'']);
+    let mut parts = before.rsplit(|c: char| !c.is_ascii_digit() && c != '.');
+    parts.next()?.parse().ok()
+}
+
+/// The text of the first XML element with this tag, such as `<Message>`.
+fn element(tag: &str, body: &[u8]) -> Option<String> {
+    let body = String::from_utf8_lossy(body);
+    let (_, rest) = body.split_once(tag)?;
+    let (text, _) = rest.split_once("</")?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The text, number or list at a JSON pointer, or the text of an XML element, if the pointer is its tag.
 pub(super) fn pointed(pointer: Option<&str>, body: &[u8]) -> Option<String> {
+    if let Some(tag) = pointer.filter(|pointer| pointer.starts_with('<')) {
+        return element(tag, body);
+    }
     let body: Value = serde_json::from_slice(body).ok()?;
     match body.pointer(pointer?)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),

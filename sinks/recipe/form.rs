@@ -10,9 +10,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::answer::Judge;
+use super::before::Before;
 use super::probe::Probe;
 use super::request::Request;
 use super::sign::Sign;
+use super::skip::Skip;
 use super::token::Token;
 use crate::policy::Limits;
 use crate::words::{Locale, Room};
@@ -47,6 +49,10 @@ pub(super) struct Form {
     /// Many alerts can go out in one message. False where the receiver takes one event a request.
     #[serde(default = "yes")]
     pub(super) digest: bool,
+    /// Messages that are not sent.
+    #[serde(default)]
+    pub(super) skip: Vec<Skip>,
+    pub(super) before: Option<Before>,
     pub(super) sign: Option<Spanned<Sign>>,
     pub(super) token: Option<Token>,
     pub(super) probe: Option<Probe>,

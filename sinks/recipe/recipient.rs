@@ -11,9 +11,11 @@ use jiff::Timestamp;
 use serde_json::Map;
 
 use super::answer::{Repeat, Verdicts, pointed};
+use super::before::First;
 use super::probe::Question;
 use super::request::{Extra, Parts, Rendered};
 use super::secrets::Secrets;
+use super::skip::Skips;
 use super::token::Tokens;
 use crate::http::client::Client;
 use crate::words::{Locale, Room};
@@ -21,6 +23,8 @@ use crate::{Class, Delivered, Failure, Message, Sink};
 
 pub(super) struct Recipient {
     pub(super) parts: Parts,
+    pub(super) skips: Skips,
+    pub(super) first: Option<First>,
     pub(super) token: Option<Tokens>,
     pub(super) question: Option<Question>,
     pub(super) judge: Verdicts,
@@ -69,10 +73,10 @@ impl Recipient {
         };
         let text = self.locale.text(message, room)?;
         let extra = Extra {
-            sink: &self.name,
             token,
             plain: shape.has(Repeat::Plain),
             without_handle: shape.has(Repeat::WithoutHandle),
+            ..self.extra()
         };
         self.parts.render(message, text.seen(), &extra)
     }
@@ -95,6 +99,7 @@ impl Recipient {
         let Rendered { request, .. } = self
             .rendered(message, shape, token.as_deref())
             .map_err(alone)?;
+        let sent = request.body.clone();
         let response = self.client.exchange(request).await.map_err(alone)?;
         if let (Some(tokens), Some(token)) = (&self.token, &token)
             && tokens.refuses(&response)
@@ -103,14 +108,55 @@ impl Recipient {
             let failure = self.judge.failure(&response, message.at, &self.secrets);
             return Err((failure, Some(Repeat::NewToken)));
         }
-        self.judge.judge(&response, message.at, &self.secrets)
+        let at = message.at;
+        self.judge.judge(&response, &sent, at, &self.secrets)
+    }
+
+    /// Why this message is not sent, if it is one of those.
+    fn skipped(&self, message: &Message) -> Result<Option<&str>, Failure> {
+        if self.skips.is_empty() {
+            return Ok(None);
+        }
+        let text = self.locale.text(message, self.room)?.seen();
+        self.skips.reason(message, &text, &self.extra())
+    }
+
+    fn extra(&self) -> Extra<'_> {
+        Extra {
+            sink: &self.name,
+            ..Extra::default()
+        }
+    }
+
+    /// Makes the request before the message, if this one needs it. Its failure is a remark, because the message itself
+    /// matters more.
+    async fn make_first(&self, message: &Message) -> Result<Option<String>, Failure> {
+        let Some(first) = &self.first else {
+            return Ok(None);
+        };
+        let text = self.locale.text(message, self.room)?.seen();
+        let request = first.request(message, text, &self.extra())?;
+        let Some(request) = request else {
+            return Ok(None);
+        };
+        Ok(First::remark(self.client.exchange(request).await))
     }
 
     async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
+        if let Some(says) = self.skipped(message)? {
+            return Ok(unsent(message, says));
+        }
+        let remark = self.make_first(message).await?;
         let mut shape = Shape::default();
         loop {
             let (failure, repeat) = match self.attempt(message, &shape).await {
-                Ok(delivered) => return Ok(self.shaped(delivered, &shape, message)),
+                Ok(delivered) => {
+                    let delivered = self.shaped(delivered, &shape, message);
+                    return Ok(Delivered {
+                        remark: delivered.remark.or(remark),
+                        ..delivered
+                    });
+                }
                 Err(refused) => refused,
             };
             // A message without a handle would be the same message.
@@ -175,6 +221,15 @@ impl Recipient {
     }
 }
 
+/// A message that is done without a request.
+fn unsent(message: &Message, says: &str) -> Delivered {
+    Delivered {
+        handle: message.handle.clone(),
+        remark: Some(format!("not sent: {says}")),
+        ..Delivered::default()
+    }
+}
+
 impl Sink for Recipient {
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
         Box::pin(self.limited(self.deliver(message)))
@@ -186,6 +241,9 @@ impl Sink for Recipient {
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {
+        if let Some(says) = self.skipped(message)? {
+            return Ok(format!("not sent: {says}\n"));
+        }
         let token = self.token.is_some().then(|| Secret::from("***".to_owned()));
         let Rendered { request, signature } =
             self.rendered(message, &Shape::default(), token.as_ref())?;

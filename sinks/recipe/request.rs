@@ -79,8 +79,8 @@ pub(super) struct Extra<'a> {
 }
 
 /// What costs time to prepare, and whether a template names it.
-#[derive(Clone, Copy, Debug)]
-struct Wants {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wants {
     /// `alerts`, the JSON of each alert.
     alerts: bool,
     /// `opening`, the JSON of the first alert of the episode.
@@ -119,12 +119,8 @@ impl Request {
         settings: Value,
         words: Value,
     ) -> Result<Parts, Wrong> {
-        let fixed = Map::from_iter([
-            ("settings".to_owned(), settings),
-            ("words".to_owned(), words),
-        ]);
-        let mut names = fixed.clone();
-        names.extend(sample());
+        let fixed = fixed(settings, words);
+        let names = samples(&fixed);
         let sign = sign.map(|sign| Sign::compile(sign, &names)).transpose()?;
         let signature = sign.as_ref().and_then(Signing::template);
         let of_body = signature.is_some_and(|signature| signature.of_body);
@@ -190,6 +186,20 @@ impl Request {
     }
 }
 
+/// The names that are the same for all messages of one sink.
+pub(super) fn fixed(settings: Value, words: Value) -> Map<String, Value> {
+    let fixed = [("settings", settings), ("words", words)];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
+    fixed.into_iter().collect()
+}
+
+/// Samples of all names of one sink, which templates and conditions are compiled with.
+pub(super) fn samples(fixed: &Map<String, Value>) -> Map<String, Value> {
+    let mut names = fixed.clone();
+    names.extend(sample());
+    names
+}
+
 /// What the templates see of each message. The alerts themselves are samples, so that their parts are known.
 fn sample() -> Map<String, Value> {
     let [alert, _] = sample_alerts();
@@ -205,6 +215,29 @@ fn sample() -> Map<String, Value> {
     );
     seen.insert("mentions".to_owned(), json!(["somebody"]));
     seen
+}
+
+/// What templates and conditions see in addition to the alert.
+pub(super) fn names(
+    fixed: &Map<String, Value>,
+    message: &Message,
+    text: Map<String, Value>,
+    extra: &Extra<'_>,
+    wants: Wants,
+) -> Map<String, Value> {
+    let mut names = more(message, extra, wants);
+    names.extend(fixed.clone());
+    names.insert("mentions".to_owned(), mentions(fixed, &text));
+    names.insert("message".to_owned(), Value::Object(text));
+    names
+}
+
+/// The setting `mention`, for a critical firing.
+fn mentions(fixed: &Map<String, Value>, text: &Map<String, Value>) -> Value {
+    let urgent = text.get("urgent").and_then(Value::as_bool);
+    let all = fixed.get("settings").and_then(|all| all.get("mention"));
+    let all = all.filter(|_| urgent == Some(true)).cloned();
+    all.filter(Value::is_array).unwrap_or_else(|| json!([]))
 }
 
 /// What the templates see in addition to the alert, the settings and the text.
@@ -231,6 +264,7 @@ fn more(message: &Message, extra: &Extra<'_>, wants: Wants) -> Map<String, Value
                     .into(),
             ),
             ("plain", extra.plain.into()),
+            ("episode_open", message.episode_open.into()),
             ("token", token.unwrap_or_default().into()),
         ]
         .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
@@ -294,10 +328,7 @@ impl Parts {
         text: Map<String, Value>,
         extra: &Extra<'_>,
     ) -> Result<Rendered, Failure> {
-        let mut more = more(message, extra, self.wants);
-        more.extend(self.fixed.clone());
-        more.insert("mentions".to_owned(), self.mentions(&text));
-        more.insert("message".to_owned(), Value::Object(text));
+        let mut more = names(&self.fixed, message, text, extra, self.wants);
         let facts = |more: &Map<_, _>| digest::facts(message).with(more);
         let mut body = None;
         if let Some(sign) = self.sign.as_ref().and_then(Signing::template) {
@@ -329,17 +360,6 @@ impl Parts {
             signature: signature.map(|text| text.to_owned().into()),
             request,
         })
-    }
-
-    /// The setting `mention`, for a critical firing.
-    fn mentions(&self, text: &Map<String, Value>) -> Value {
-        let urgent = text.get("urgent").and_then(Value::as_bool);
-        let all = self
-            .fixed
-            .get("settings")
-            .and_then(|all| all.get("mention"));
-        let all = all.filter(|_| urgent == Some(true)).cloned();
-        all.filter(Value::is_array).unwrap_or_else(|| json!([]))
     }
 
     fn method(&self, facts: &Facts) -> Result<Method, Failure> {

@@ -40,8 +40,16 @@ async fn exchange(
     message: &Message,
     plays: Vec<Play>,
 ) -> (Vec<Got>, Result<Delivered, Failure>) {
-    let text = BASE.replace("BODY", body) + answer;
-    let recipe = Recipe::parse("acme", &text).unwrap_or_else(|mistake| panic!("{mistake}"));
+    whole_exchange(&(BASE.replace("BODY", body) + answer), message, plays).await
+}
+
+/// The same of the whole recipe.
+async fn whole_exchange(
+    text: &str,
+    message: &Message,
+    plays: Vec<Play>,
+) -> (Vec<Got>, Result<Delivered, Failure>) {
+    let recipe = Recipe::parse("acme", text).unwrap_or_else(|mistake| panic!("{mistake}"));
     let receiver = Receiver::start(plays).await;
     let values = format!("url = \"{}\"", receiver.url(""));
     let values = Values::parse(&values, &settings_of(&recipe), &Environment::new()).unwrap();
@@ -159,4 +167,57 @@ async fn a_digest_that_is_more_than_a_template_may_write_is_too_large() {
     let (got, done) = exchange(body, "", &many(200), vec![Play::body("{}")]).await;
     assert_eq!(done.unwrap_err().class, Class::TooLarge);
     assert!(got.is_empty());
+}
+
+#[tokio::test]
+async fn a_wait_can_stand_in_a_sentence() {
+    for (body, wait) in [
+        (
+            r#"{"error": "limit 413: wait \"86400\" seconds"}"#,
+            Some(86_400),
+        ),
+        (r#"{"error": "Please wait 2.5 seconds and retry"}"#, Some(3)),
+        (r#"{"error": "error 413, wait some seconds"}"#, None),
+    ] {
+        let plays = vec![refusal(429, body)];
+        let (_, done) = exchange("{}", "wait = '/error'", &message(), plays).await;
+        let wait_of = done.unwrap_err().retry_after.map(|wait| wait.as_secs());
+        assert_eq!(wait_of, wait, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_element_of_xml_is_the_reason() {
+    let answer = "reason = ['<Message>', '<Code>']";
+    for (body, said) in [
+        (
+            "<Error><Code>Denied</Code><Message>No access</Message></Error>",
+            "It said: No access",
+        ),
+        (
+            "<Error><Code>Denied</Code><Message></Message></Error>",
+            "It said: Denied",
+        ),
+        ("<html><Code", "check the secrets of this sink"),
+    ] {
+        let (_, done) = exchange("{}", answer, &message(), vec![refusal(403, body)]).await;
+        let failure = done.unwrap_err();
+        assert!(failure.reason.ends_with(said), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_can_be_compared_with_what_was_sent() {
+    let compared = "status == 200 and body.digest == (sent|json).text|md5";
+    let text = BASE
+        .replace("BODY", r#"{"text": "a"}"#)
+        .replace("status == 200", compared);
+    for (digest, delivered) in [
+        ("0cc175b9c0f1b6a831c399e269772661", true),
+        ("92eb5ffee6ae2fec3ad71c777531578f", false),
+    ] {
+        let body = format!(r#"{{"digest": "{digest}"}}"#);
+        let (_, done) = whole_exchange(&text, &message(), vec![Play::body(&body)]).await;
+        assert_eq!(done.is_ok(), delivered, "{done:?}");
+    }
 }
