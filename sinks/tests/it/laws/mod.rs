@@ -1,6 +1,7 @@
 //! What holds for every kind of sink, and for every recipe against a receiver that answers as the vendor does.
 
 mod answered;
+mod choices;
 mod sent;
 mod stage;
 
