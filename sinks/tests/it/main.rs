@@ -4,6 +4,7 @@
 
 mod addresses;
 mod answers;
+mod branches;
 mod files;
 mod goaway;
 mod guard;
