@@ -3,12 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alertmanager;
+mod addresses;
+mod answers;
+mod branches;
 mod files;
 mod goaway;
 mod guard;
 mod hostile;
 mod http;
 mod laws;
+mod phones;
 mod rebinding;
 mod recipes;
 mod screen;
