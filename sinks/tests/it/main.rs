@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod alertmanager;
 mod addresses;
+mod alertmanager;
 mod answers;
 mod branches;
 mod files;
