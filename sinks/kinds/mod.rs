@@ -6,6 +6,9 @@ use crate::Kind;
 
 pub mod alertmanager;
 pub mod file;
+pub mod mqtt;
+pub mod nats;
+pub mod redis;
 pub mod stdout;
 pub mod webhook;
 
@@ -14,6 +17,9 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
         Arc::new(alertmanager::AlertmanagerKind),
         Arc::new(file::FileKind),
+        Arc::new(mqtt::MqttKind),
+        Arc::new(nats::NatsKind),
+        Arc::new(redis::RedisKind),
         Arc::new(stdout::StdoutKind),
         Arc::new(webhook::WebhookKind),
     ]

@@ -4,7 +4,6 @@
 //! wins over a built-in of the same name.
 
 mod answer;
-mod before;
 mod form;
 mod probe;
 mod recipient;
@@ -12,9 +11,7 @@ mod request;
 mod scheme;
 mod secrets;
 mod sign;
-mod skip;
 mod token;
-mod when;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -27,14 +24,12 @@ use crate::reach::{self, Reach};
 use crate::words::Locale;
 use crate::{About, BuildError, Kind, Sink, Tools};
 use answer::Verdicts;
-use before::First;
 use form::{Doc, Form, Wrong};
 use probe::Question;
 use recipient::Recipient;
-use request::{Parts, fixed, seen};
+use request::{Parts, seen};
 use secrets::Secrets;
 use sign::Sign;
-use skip::Skips;
 use token::Tokens;
 
 /// What every recipe takes in addition to its own settings and those of [`reach`].
@@ -71,8 +66,6 @@ pub struct Recipe {
 /// The templates and expressions of a recipe with the settings of one sink.
 struct Compiled {
     parts: Parts,
-    skips: Skips,
-    first: Option<First>,
     token: Option<Tokens>,
     question: Option<Question>,
     judge: Verdicts,
@@ -164,30 +157,12 @@ impl Recipe {
             let signed = |sign: &&Spanned<Sign>| sign.get_ref().is_of_request();
             probe.compile(form.sign.as_ref().filter(signed), settings, words)
         });
-        let first = form.before.as_ref().map(|before| {
-            let (settings, words) = names();
-            before.compile(settings, words)
-        });
-        let (settings, words) = names();
         Ok(Compiled {
             parts,
-            skips: Skips::compile(&form.skip, &fixed(settings, words))?,
-            first: first.transpose()?,
             token: token.transpose()?,
             question: question.transpose()?,
             judge: form.answer.compile(&form.title)?,
         })
-    }
-
-    fn check_values(&self, values: &Values) -> Result<(), BuildError> {
-        let seen = seen(&self.settings, values);
-        for (name, own) in &self.form.settings {
-            let value = seen.get(name).and_then(serde_json::Value::as_str);
-            if let Some(problem) = value.and_then(|value| own.problem(value)) {
-                return Err(BuildError::new(name, problem));
-            }
-        }
-        Ok(())
     }
 
     fn locale(&self, language: &str, zone: jiff::tz::TimeZone) -> Locale {
@@ -248,7 +223,6 @@ impl Kind for Recipe {
     }
 
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
-        self.check_values(values)?;
         let language: String = values.get("language")?;
         let template = values.text("template").map(Template::compile).transpose();
         let template = template.map_err(|mistake| BuildError::in_text("template", mistake))?;
@@ -257,16 +231,12 @@ impl Kind for Recipe {
             .with_template(template);
         let Compiled {
             parts,
-            skips,
-            first,
             token,
             question,
             judge,
         } = self.compile(values, &locale)?;
         Ok(Arc::new(Recipient {
             parts,
-            skips,
-            first,
             token,
             question,
             judge,

@@ -1,7 +1,9 @@
 //! How much text a receiver takes, in the unit that it counts.
 
-use campanile_language::phone::cut;
 use serde::Deserialize;
+
+/// Ends a text that was cut.
+const MARK: char = '…';
 
 /// How much text a receiver takes.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -39,8 +41,20 @@ impl Room {
         }
     }
 
-    /// The text if it fits, else its beginning with `…`.
+    /// The text if it fits, else its beginning, cut on a border of characters, with `…` where something is missing.
     pub(crate) fn cut(self, text: &str) -> String {
-        cut(text, self.most(), |c| self.size(c))
+        let size = |c: char| self.size(c);
+        if text.chars().map(size).sum::<usize>() <= self.most() {
+            return text.to_owned();
+        }
+        let mut left = self.most().saturating_sub(size(MARK));
+        let fits = |c: &char| {
+            let room = left.checked_sub(size(*c));
+            left = room.unwrap_or(left);
+            room.is_some()
+        };
+        let mut kept: String = text.chars().take_while(fits).collect();
+        kept.push(MARK);
+        kept
     }
 }

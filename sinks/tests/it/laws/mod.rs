@@ -1,8 +1,6 @@
 //! What holds for every kind of sink, and for every recipe against a receiver that answers as the vendor does.
 
 mod answered;
-mod choices;
-mod json;
 mod sent;
 mod stage;
 
@@ -23,7 +21,7 @@ fn every_recipe_of_the_catalogue_can_be_read() {
     for (name, recipe) in catalog::recipes() {
         assert!(recipe.is_ok(), "{name}: {}", recipe.unwrap_err());
     }
-    assert!(catalog::recipes().count() >= 2);
+    assert!(recipes().count() >= 2);
 }
 
 #[test]
