@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use campanile_model::Secret;
-use campanile_settings::{Setting, Type, Unset, Values, optional, with};
+use campanile_settings::{Setting, TlsFiles, Type, Unset, Values, optional, with};
 
 use crate::BuildError;
 use crate::http::client::{self, Client};
@@ -50,12 +50,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
 /// What every kind takes that connects to a server of another protocol. It has no proxy.
 pub(crate) const DIRECT: &[Setting] = &[EGRESS, SKIP_TLS_VERIFICATION, CA_FILE];
 
-/// The values of [`SETTINGS`] or [`DIRECT`].
+/// What some of these take in addition.
+pub(crate) const IDENTITY: &[Setting] = &[optional(
+    "client_certificate",
+    Type::Tls,
+    r#"{ certificate = "/etc/campanile/client.pem", key = "/etc/campanile/client.key" }"#,
+    "The certificate that this sink shows to the server, and its key: two PEM files.",
+)];
+
+/// The values of [`SETTINGS`], or of [`DIRECT`] and [`IDENTITY`].
 pub(crate) struct Reach {
     pub(crate) egress: Egress,
     pub(crate) skip_tls_verification: bool,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) proxy: Option<Secret>,
+    pub(crate) client_certificate: Option<TlsFiles>,
 }
 
 impl Reach {
@@ -70,6 +79,7 @@ impl Reach {
             skip_tls_verification: values.get("dangerous_skip_tls_verification")?,
             ca_file: values.maybe("ca_file"),
             proxy: values.maybe("proxy"),
+            client_certificate: values.maybe("client_certificate"),
         })
     }
 
