@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use campanile_language::Mistake;
 use campanile_settings::{Setting, Unset, Values};
+use serde::Deserialize;
 
 use crate::policy::{self, Limits};
-use crate::{Policy, Sink};
+use crate::{Policy, Sink, reach, recipe};
 
 /// What is constant for a kind.
 #[derive(Clone, Debug)]
@@ -18,10 +19,107 @@ pub struct About {
     pub name: Cow<'static, str>,
     /// One line.
     pub title: Cow<'static, str>,
+    /// Who or what receives the alerts.
+    pub group: Group,
+    /// How sure it is that the real receiver behaves as the kind expects.
+    pub confidence: Confidence,
+    /// The cargo feature that holds its driver, where it has one of its own.
+    pub feature: Option<Feature>,
     /// Pairs of settings of which only one may be set.
     pub alternatives: &'static [(&'static str, &'static str)],
     /// How many messages the receiver takes, where its vendor says so.
     pub limits: Limits,
+    /// Many alerts can go out in one message. If not, `overflow = "digest"` is refused.
+    pub digest: bool,
+}
+
+/// Who or what receives the alerts of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// A conversation.
+    Chat,
+    /// One person's phone or mailbox.
+    People,
+    /// A program: an incident tool, a log or event store, another gateway.
+    Machines,
+    /// A message broker, a database, a file.
+    Stores,
+    /// Something is done.
+    Actions,
+}
+
+impl Group {
+    /// In the order of the documentation.
+    pub const ALL: [Self; 5] = [
+        Self::Chat,
+        Self::People,
+        Self::Machines,
+        Self::Stores,
+        Self::Actions,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::People => "people",
+            Self::Machines => "machines",
+            Self::Stores => "stores",
+            Self::Actions => "actions",
+        }
+    }
+}
+
+/// How sure it is that the real receiver behaves as a kind expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// The tests of this project talk to the real receiver.
+    Tested,
+    /// The vendor's documentation says so. Never tried against the real service.
+    Documented,
+    /// The vendor's code, or that of its users, says so. Never tried against the real service.
+    Code,
+    /// Concluded from similar services. Never tried against the real service.
+    Inferred,
+}
+
+impl Confidence {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tested => "tested",
+            Self::Documented => "documented",
+            Self::Code => "code",
+            Self::Inferred => "inferred",
+        }
+    }
+
+    /// One sentence for the page of a kind.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Tested => "The tests of Campanile send to the real receiver.",
+            Self::Documented => {
+                "Built from the vendor's documentation. Not tried against the real service."
+            }
+            Self::Code => {
+                "Built from the code of the vendor or of its users. Not tried against the real service."
+            }
+            Self::Inferred => {
+                "Built from reports and from similar services. Not tried against the real service."
+            }
+        }
+    }
+}
+
+/// A cargo feature with a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name in `Cargo.toml`.
+    pub name: &'static str,
+    /// Whether this build has it.
+    pub built: bool,
 }
 
 /// A kind of sink. One file in `sinks/kinds/`, or one recipe.
@@ -44,9 +142,64 @@ pub trait Kind: Debug + Send + Sync {
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError>;
 }
 
+/// The whole page of a kind: its own text, its settings, its limits, and how sure it is.
+pub fn page_of(kind: &dyn Kind) -> String {
+    let about = kind.about();
+    let feature = about.feature.map(|feature| {
+        let name = feature.name;
+        format!("\nThe driver is the cargo feature `{name}`. Releases have it.\n")
+    });
+    let sure = about.confidence.sentence();
+    [
+        kind.page(),
+        settings_text(kind),
+        limits_text(&about.limits),
+        feature.unwrap_or_default(),
+        format!("\n## How sure it is\n{sure}\n"),
+    ]
+    .concat()
+}
+
+fn settings_text(kind: &dyn Kind) -> String {
+    let (common, own): (Vec<_>, Vec<_>) = kind.settings().iter().partition(|setting| {
+        let mut common = reach::SETTINGS.iter().chain(recipe::SETTINGS);
+        common.any(|common| common.name == setting.name)
+    });
+    let own: String = own.into_iter().map(line_of).collect();
+    let heading = if own.is_empty() {
+        ""
+    } else {
+        "\n## Settings\n"
+    };
+    let common = common.iter().map(|setting| format!("`{}`", setting.name));
+    let common = common.chain(["the settings of every sink".to_owned()]);
+    let common = common.collect::<Vec<_>>().join(", ");
+    format!("{heading}{own}\nAlso {common}: see `docs/config.md`.\n")
+}
+
+fn limits_text(limits: &Limits) -> String {
+    let limits = limits
+        .each()
+        .map(|(name, most)| format!("`{name} = {most}`"));
+    let limits = limits.collect::<Vec<_>>().join(", ");
+    if limits.is_empty() {
+        return limits;
+    }
+    format!("\nThe limits of the vendor are the defaults: {limits}.\n")
+}
+
+fn line_of(setting: &Setting) -> String {
+    let needed = match (&setting.default, setting.required) {
+        (Some(default), _) => format!("default `{default}`"),
+        (None, true) => "required".to_owned(),
+        (None, false) => "optional".to_owned(),
+    };
+    format!("- `{}` ({needed}): {}\n", setting.name, setting.doc)
+}
+
 /// Everything that a sink of this kind takes.
 pub fn settings_of(kind: &dyn Kind) -> Vec<Setting> {
-    let policy = policy::settings(&kind.about().limits);
+    let policy = policy::settings(kind.about());
     kind.settings().iter().cloned().chain(policy).collect()
 }
 
@@ -74,11 +227,22 @@ pub struct SinkSpec {
 
 /// The sink of these settings. Reads certificate files; opens nothing and sends nothing.
 pub fn build(spec: &SinkSpec) -> Result<Arc<dyn Sink>, BuildError> {
+    if let Some(Feature { name, built: false }) = spec.kind.about().feature {
+        return Err(not_built(name));
+    }
     let tools = Tools {
         name: &spec.name,
         timeout: spec.policy.timeout,
     };
     spec.kind.build(&spec.values, &tools)
+}
+
+/// The error of a kind whose driver this build does not have.
+pub(crate) fn not_built(feature: &str) -> BuildError {
+    let problem = format!(
+        "this build does not have the feature `{feature}`: install a release, or build with `--features {feature}`"
+    );
+    BuildError::new("", problem)
 }
 
 /// A sink that cannot work as it is configured. Never holds a secret.

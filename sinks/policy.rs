@@ -5,6 +5,8 @@ use std::time::Duration;
 use campanile_settings::{Setting, Type, Unset, Values, optional, with};
 use serde::Deserialize;
 
+use crate::About;
+
 /// What every sink takes: `[sinks.<kind>.<name>]`.
 pub const SETTINGS: &[Setting] = &[
     with(
@@ -44,6 +46,12 @@ pub const SETTINGS: &[Setting] = &[
         "At most this many messages in any minute. Chat robots commonly accept 20.",
     ),
     optional(
+        "per_hour",
+        Type::Whole(1, 10_000_000),
+        "100",
+        "At most this many messages in any hour.",
+    ),
+    optional(
         "per_day",
         Type::Whole(1, 100_000_000),
         "1000",
@@ -57,6 +65,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// The doc of `overflow` where a message holds one alert.
+const ONE_BY_ONE: &str = "What happens to alerts over a limit. wait: they are sent later. This kind sends each alert alone.";
+
 /// How many messages a receiver takes: the defaults of the settings with these names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +76,8 @@ pub struct Limits {
     pub per_second: Option<u32>,
     /// In any minute.
     pub per_minute: Option<u32>,
+    /// In any hour.
+    pub per_hour: Option<u32>,
     /// In any day.
     pub per_day: Option<u32>,
 }
@@ -74,6 +87,7 @@ impl Limits {
     pub const NONE: Self = Self {
         per_second: None,
         per_minute: None,
+        per_hour: None,
         per_day: None,
     };
 
@@ -82,6 +96,7 @@ impl Limits {
         let all = [
             ("per_second", self.per_second),
             ("per_minute", self.per_minute),
+            ("per_hour", self.per_hour),
             ("per_day", self.per_day),
         ];
         all.into_iter()
@@ -89,10 +104,14 @@ impl Limits {
     }
 }
 
-/// [`SETTINGS`] with these limits as defaults.
-pub(crate) fn settings(limits: &Limits) -> impl Iterator<Item = Setting> {
+/// [`SETTINGS`] with the limits of a kind as defaults, and without the digest that it cannot send.
+pub(crate) fn settings(about: &About) -> impl Iterator<Item = Setting> {
     SETTINGS.iter().cloned().map(|mut setting| {
-        let limit = limits.each().find(|(name, _)| *name == setting.name);
+        if setting.name == "overflow" && !about.digest {
+            setting.takes = Type::Word(&["wait"]);
+            setting.doc = ONE_BY_ONE.into();
+        }
+        let limit = about.limits.each().find(|(name, _)| *name == setting.name);
         if let Some((_, limit)) = limit {
             setting.default = Some(limit.to_string().into());
         }
@@ -116,6 +135,8 @@ pub struct Policy {
     /// See `per_second`.
     pub per_minute: Option<u32>,
     /// See `per_second`.
+    pub per_hour: Option<u32>,
+    /// See `per_second`.
     pub per_day: Option<u32>,
     /// Alerts over a limit are combined into one digest instead of waiting.
     pub digest: bool,
@@ -131,6 +152,7 @@ impl Policy {
             in_flight_max: values.get("in_flight_max")?,
             per_second: values.maybe("per_second"),
             per_minute: values.maybe("per_minute"),
+            per_hour: values.maybe("per_hour"),
             per_day: values.maybe("per_day"),
             digest: values.get::<String>("overflow")? == "digest",
         })

@@ -28,7 +28,9 @@ pub(crate) const OWN: &[&str] = &[
     "bucket",
     "duration",
     "json",
+    "literal",
     "lookup",
+    "markdown",
     "md5",
     "number",
     "pairs",
@@ -51,7 +53,11 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("bucket", bucket);
     env.add_filter("duration", duration);
     env.add_filter("json", json);
+    env.add_filter("literal", |value: &Value| {
+        marked(value, |c| [c, '\u{200b}'])
+    });
     env.add_filter("lookup", lookup);
+    env.add_filter("markdown", |value: &Value| marked(value, |c| ['\\', c]));
     env.add_filter("md5", |value: &Value| hashed::<Md5>(value));
     env.add_filter("number", |value: &Value| number(value).unwrap_or_default());
     env.add_filter("pairs", pairs);
@@ -62,6 +68,26 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("time", time);
     env.add_filter("unix", unix);
     env.add_filter("urldecode", urldecode);
+}
+
+/// The signs that are markup in one of the dialects of Markdown.
+const MARKUP: &[char] = &['\\', '*', '_', '~', '`', '|', '>', '#', '[', ']', '<'];
+
+/// `value` with each sign of [`MARKUP`] replaced. `markdown` puts a backslash before it; `literal` puts a zero-width space
+/// after it, for receivers that know no escape.
+fn marked(value: &Value, replaced: impl Fn(char) -> [char; 2]) -> Value {
+    let Some(text) = value.as_str() else {
+        return value.clone();
+    };
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if MARKUP.contains(&c) {
+            safe.extend(replaced(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe.into()
 }
 
 /// The zone of zone-less times, as a value that expressions cannot see.

@@ -25,7 +25,8 @@ use url::{Host, Url};
 
 use super::guard::{Egress, Refused, admit};
 use crate::{BuildError, Class, Failure};
-use campanile_model::failpoint;
+use campanile_model::{Secret, failpoint};
+use secrecy::ExposeSecret;
 
 /// At most this much of a response's body is read, then the connection is closed.
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024;
@@ -49,6 +50,9 @@ pub struct Settings<'a> {
     pub ca_file: Option<&'a Path>,
     /// Accept any certificate.
     pub skip_tls_verification: bool,
+    /// The proxy that all requests go through, `http://`, `https://` or `socks5h://`. It resolves the receiver's name, so only
+    /// the proxy's own address and receivers that are addresses are checked.
+    pub proxy: Option<&'a Secret>,
 }
 
 /// A request, ready to go.
@@ -75,6 +79,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// The wait that `Retry-After` asks for, as sent.
     pub retry_after: Option<Duration>,
+    /// Headers.
+    pub headers: HeaderMap,
 }
 
 impl Response {
@@ -121,6 +127,9 @@ impl Client {
         if let Some(path) = settings.ca_file {
             builder = builder.tls_certs_merge(authorities(path)?);
         }
+        if let Some(proxy) = settings.proxy {
+            builder = builder.proxy(via(proxy)?);
+        }
         let http = builder.build().map_err(|_| {
             let problem = "this machine has no trusted certificate authorities: install the package `ca-certificates`, or set `ca_file` to a PEM file";
             BuildError::new("ca_file", problem)
@@ -156,7 +165,8 @@ impl Client {
         let response = self.http.execute(outgoing).await;
         let response = response.map_err(|error| failure(&error.without_url()))?;
         let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers(), at);
+        let headers = response.headers().clone();
+        let retry_after = retry_after(&headers, at);
         let body = read(response).await.map_err(|error| Failure {
             code: Some(status),
             retry_after,
@@ -166,6 +176,7 @@ impl Client {
             status,
             body,
             retry_after,
+            headers,
         })
     }
 }
@@ -266,7 +277,8 @@ fn failure(error: &reqwest::Error) -> Failure {
     Failure::new(Class::Transient, what)
 }
 
-fn tls_words(error: &rustls::Error) -> &'static str {
+/// The problem of a handshake, for the operator.
+pub(crate) fn tls_words(error: &rustls::Error) -> &'static str {
     use rustls::CertificateError as Cert;
     match error {
         rustls::Error::InvalidCertificate(cert) => match cert {
@@ -289,7 +301,9 @@ fn tls_words(error: &rustls::Error) -> &'static str {
 }
 
 /// The first error of this type in the chain.
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+pub(crate) fn find<'a, E: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a E> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
@@ -331,6 +345,14 @@ fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {
         return Err(named(problem));
     }
     Ok(found)
+}
+
+fn via(proxy: &Secret) -> Result<reqwest::Proxy, BuildError> {
+    let proxy = reqwest::Proxy::all(proxy.expose_secret());
+    proxy.map_err(|_| {
+        let problem = "this is not the address of a proxy; write one such as `http://proxy.example.com:3128` or `socks5h://127.0.0.1:1080`";
+        BuildError::new("proxy", problem)
+    })
 }
 
 /// Resolves and filters in one step.

@@ -1,4 +1,4 @@
-//! The only way out over HTTP: one guarded client, headers by template, and the signature of Standard Webhooks.
+//! The only way out over HTTP: one guarded client, headers by template, and signatures.
 
 pub mod client;
 pub mod guard;

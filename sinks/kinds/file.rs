@@ -33,7 +33,8 @@ use tokio::sync::Mutex;
 
 use crate::kind::page;
 use crate::{
-    About, BuildError, Class, Delivered, Failure, Kind, Limits, Message, Sink, Tools, Worth, render,
+    About, BuildError, Class, Confidence, Delivered, Failure, Group, Kind, Limits, Message, Sink,
+    Tools, Worth, render,
 };
 use campanile_settings::{Setting, Type, Values, required, with};
 
@@ -47,8 +48,12 @@ pub struct FileKind;
 static ABOUT: About = About {
     name: Cow::Borrowed("file"),
     title: Cow::Borrowed("JSON lines in a file, rotated by size"),
+    group: Group::Stores,
+    confidence: Confidence::Tested,
+    feature: None,
     alternatives: &[],
     limits: Limits::NONE,
+    digest: true,
 };
 
 const SETTINGS: &[Setting] = &[

@@ -26,7 +26,8 @@ use tokio::sync::Mutex;
 
 use crate::kind::page;
 use crate::{
-    About, BuildError, Class, Delivered, Failure, Kind, Limits, Message, Sink, Tools, Worth, render,
+    About, BuildError, Class, Confidence, Delivered, Failure, Group, Kind, Limits, Message, Sink,
+    Tools, Worth, render,
 };
 use campanile_settings::{Setting, Type, Values, with};
 
@@ -37,8 +38,12 @@ pub struct StdoutKind;
 static ABOUT: About = About {
     name: Cow::Borrowed("stdout"),
     title: Cow::Borrowed("a line on standard output for each alert, as text or JSON"),
+    group: Group::Stores,
+    confidence: Confidence::Tested,
+    feature: None,
     alternatives: &[],
     limits: Limits::NONE,
+    digest: true,
 };
 
 const SETTINGS: &[Setting] = &[with(

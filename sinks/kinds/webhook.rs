@@ -46,10 +46,10 @@ use url::Url;
 use crate::http::client::{self, Client, Request, classify, explain};
 use crate::http::guard::Egress;
 use crate::http::headers::{address, header, header_value};
-use crate::http::sign::Signer;
+use crate::http::sign::standard_webhooks::Signer;
 use crate::kind::page;
 use crate::reach::{self, Reach};
-use crate::{About, Kind, Limits, Tools};
+use crate::{About, Confidence, Group, Kind, Limits, Tools};
 use crate::{BuildError, Class, Delivered, Failure, Message, Sink, digest, render};
 use campanile_language::{Facts, Success, Template, sample_alerts};
 use campanile_settings::{Setting, Type, Values, optional, required, with};
@@ -69,8 +69,12 @@ pub struct WebhookKind;
 static ABOUT: About = About {
     name: Cow::Borrowed("webhook"),
     title: Cow::Borrowed("an HTTP request for each alert, signed"),
+    group: Group::Machines,
+    confidence: Confidence::Tested,
+    feature: None,
     alternatives: &[("body", "format")],
     limits: Limits::NONE,
+    digest: true,
 };
 
 /// What it takes in addition to [`reach::SETTINGS`].
@@ -149,6 +153,7 @@ impl Kind for WebhookKind {
             },
             headers: values.get("headers")?,
             public_only: reach.egress == Egress::PublicOnly,
+            proxy: reach.proxy,
             success: values.maybe("success"),
             skip_tls_verification: reach.skip_tls_verification,
             ca_file: reach.ca_file,
@@ -178,6 +183,8 @@ pub struct Settings {
     pub skip_tls_verification: bool,
     /// A PEM file with a certificate authority to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
+    /// The proxy that requests go through.
+    pub proxy: Option<Secret>,
 }
 
 /// What a webhook's body is.
@@ -245,6 +252,7 @@ impl Webhook {
                 timeout: tools.timeout,
                 ca_file: webhook.ca_file.as_deref(),
                 skip_tls_verification: webhook.skip_tls_verification,
+                proxy: webhook.proxy.as_ref(),
             })?,
         };
         sink.try_samples()?;

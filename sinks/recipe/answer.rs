@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::form::{Text, Wrong};
 use super::secrets::Secrets;
 use crate::http::client::{Response, classify, explain};
-use crate::{Class, Delivered, Failure, HANDLE_BYTES_MAX};
+use crate::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Worth};
 
 /// At most this much of the receiver's own words is shown.
 const WORDS_CHARACTERS_MAX: usize = 200;
@@ -27,14 +27,56 @@ pub(super) struct Judge {
     gone: Option<Text>,
     operator: Option<Text>,
     again: Option<Text>,
+    /// The message named by the handle is not there: sent once more without it.
+    stale: Option<Text>,
+    /// The markup or the content is refused: sent once more as plain text.
+    plain: Option<Text>,
     #[serde(default)]
     later: Vec<Later>,
-    /// A JSON pointer to the seconds that the receiver asks to wait.
+    /// Where the receiver says how long to wait: a JSON pointer, or `header:NAME`.
     wait: Option<String>,
+    #[serde(default)]
+    remarks: Vec<Remark>,
+    /// What a success means.
+    #[serde(default)]
+    worth: Meaning,
     /// A JSON pointer to the receiver's own words about a failure.
     reason: Option<String>,
     /// A JSON pointer to the name of the message at the receiver.
     handle: Option<String>,
+}
+
+/// A success that the operator must know more about.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remark {
+    when: Text,
+    says: String,
+    /// A JSON pointer to the names of those who are missing.
+    names: Option<String>,
+}
+
+/// See [`Worth`].
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Meaning {
+    Committed,
+    #[default]
+    Accepted,
+    Written,
+}
+
+/// The form in which a refused message is sent once more, within the same attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// With half the text.
+    Shorter,
+    /// As plain text.
+    Plain,
+    /// Without the handle: as a new message.
+    WithoutHandle,
+    /// With a new access token.
+    NewToken,
 }
 
 /// A quota that ends after a known time.
@@ -57,8 +99,12 @@ enum Quota {
 /// The same, compiled.
 #[derive(Debug)]
 pub(super) struct Verdicts {
+    title: String,
     success: Success,
     classes: Vec<(Success, Class, Option<Quota>)>,
+    repeats: Vec<(Success, Repeat)>,
+    remarks: Vec<(Success, Remark)>,
+    worth: Worth,
     wait: Option<String>,
     reason: Option<String>,
     handle: Option<String>,
@@ -101,7 +147,8 @@ impl Quota {
 }
 
 impl Judge {
-    pub(super) fn compile(&self) -> Result<Verdicts, Wrong> {
+    /// `title` is the receiver's name in sentences about it.
+    pub(super) fn compile(&self, title: &str) -> Result<Verdicts, Wrong> {
         let plain = [
             ("too_large", &self.too_large, Class::TooLarge),
             ("never", &self.never, Class::Poison),
@@ -119,7 +166,29 @@ impl Judge {
             let when = expression("later", &later.when)?;
             classes.push((when, Class::Transient, Some(later.quota()?)));
         }
+        let mut repeats = Vec::new();
+        for (part, text, repeat) in [
+            ("stale", &self.stale, Repeat::WithoutHandle),
+            ("plain", &self.plain, Repeat::Plain),
+            ("too_large", &self.too_large, Repeat::Shorter),
+        ] {
+            if let Some(text) = text {
+                repeats.push((expression(part, text)?, repeat));
+            }
+        }
+        let remarks = self.remarks.iter().map(|remark| {
+            let when = expression("remarks", &remark.when)?;
+            Ok((when, remark.clone()))
+        });
         Ok(Verdicts {
+            title: title.split(':').next().unwrap_or(title).to_owned(),
+            repeats,
+            remarks: remarks.collect::<Result<_, _>>()?,
+            worth: match self.worth {
+                Meaning::Committed => Worth::Committed,
+                Meaning::Accepted => Worth::Accepted,
+                Meaning::Written => Worth::Written,
+            },
             success: expression("success", &self.success)?,
             classes,
             wait: self.wait.clone(),
@@ -130,22 +199,33 @@ impl Judge {
 }
 
 impl Verdicts {
-    /// What follows from a response to a request that was sent at this time.
+    /// What follows from a response to a message that was sent at this time.
     pub(super) fn judge(
         &self,
-        answer: &Response,
+        response: &Response,
         at: Timestamp,
-        title: &str,
         secrets: &Secrets,
-    ) -> Result<Delivered, Failure> {
-        let (status, body) = (answer.status, answer.body.as_slice());
-        if self.success.holds(status, body) {
-            let handle = pointed(self.handle.as_deref(), body);
-            return Ok(Delivered {
-                handle: handle.filter(|handle| handle.len() <= HANDLE_BYTES_MAX),
-                ..Delivered::with_code(status)
-            });
+    ) -> Result<Delivered, (Failure, Option<Repeat>)> {
+        let (status, body) = (response.status, response.body.as_slice());
+        if !self.success.holds(status, body) {
+            let failure = self.failure(response, at, secrets);
+            let mut repeats = self.repeats.iter();
+            let named = repeats.find(|(when, _)| when.holds(status, body));
+            let long = (failure.class == Class::TooLarge).then_some(Repeat::Shorter);
+            return Err((failure, named.map(|(_, repeat)| *repeat).or(long)));
         }
+        let handle = pointed(self.handle.as_deref(), body);
+        Ok(Delivered {
+            handle: handle.filter(|handle| handle.len() <= HANDLE_BYTES_MAX),
+            worth: self.worth,
+            remark: self.remark(response).map(|remark| secrets.hidden(&remark)),
+            ..Delivered::with_code(status)
+        })
+    }
+
+    /// What follows from a response that is not a success.
+    pub(super) fn failure(&self, response: &Response, at: Timestamp, secrets: &Secrets) -> Failure {
+        let (status, body) = (response.status, response.body.as_slice());
         let mut classes = self.classes.iter();
         let named = classes.find(|(when, ..)| when.holds(status, body));
         let class = match (named, classify(status)) {
@@ -154,23 +234,37 @@ impl Verdicts {
             (None, None) => Class::Operator,
         };
         let quota = named.and_then(|(.., quota)| quota.as_ref()?.wait(at));
-        let asked = self.asked_wait(body);
-        let reason = self.reason(status, named.is_some(), body, title);
-        Err(Failure {
+        let asked = self.asked_wait(response, at);
+        let reason = self.reason(status, named.is_some(), body);
+        Failure {
             class,
             code: Some(status),
-            retry_after: answer.asked_wait().max(quota).max(asked),
+            retry_after: response.asked_wait().max(quota).max(asked),
             reason: secrets.hidden(&reason),
+        }
+    }
+
+    fn remark(&self, response: &Response) -> Option<String> {
+        let mut remarks = self.remarks.iter();
+        let (_, remark) = remarks.find(|(when, _)| when.holds(response.status, &response.body))?;
+        let names = pointed(remark.names.as_deref(), &response.body);
+        Some(match names {
+            Some(names) => format!("{}: {}", remark.says, short(&names)),
+            None => remark.says.clone(),
         })
     }
 
-    /// A fraction of a second is rounded up.
-    fn asked_wait(&self, body: &[u8]) -> Option<Duration> {
-        let seconds: f64 = pointed(self.wait.as_deref(), body)?.parse().ok()?;
-        Duration::try_from_secs_f64(seconds.ceil()).ok()
+    fn asked_wait(&self, response: &Response, at: Timestamp) -> Option<Duration> {
+        let place = self.wait.as_deref()?;
+        let text = match place.strip_prefix("header:") {
+            Some(name) => response.headers.get(name)?.to_str().ok()?.to_owned(),
+            None => pointed(Some(place), &response.body)?,
+        };
+        wait(text.trim(), at)
     }
 
-    fn reason(&self, status: u16, named: bool, body: &[u8], title: &str) -> String {
+    fn reason(&self, status: u16, named: bool, body: &[u8]) -> String {
+        let title = &self.title;
         let mut reason = match classify(status) {
             Some(_) => explain(status),
             None if named => format!("{title} answered {status} and refused the message"),
@@ -179,20 +273,52 @@ impl Verdicts {
             ),
         };
         if let Some(words) = pointed(self.reason.as_deref(), body) {
-            let words: String = words.chars().take(WORDS_CHARACTERS_MAX).collect();
-            let words = words.replace(char::is_control, " ");
-            let _infallible = write!(reason, ". It said: {words}");
+            let _infallible = write!(reason, ". It said: {}", short(&words));
         }
         reason
     }
 }
 
-/// The text or number at a JSON pointer.
-fn pointed(pointer: Option<&str>, body: &[u8]) -> Option<String> {
+fn short(words: &str) -> String {
+    let words = words.chars().take(WORDS_CHARACTERS_MAX);
+    words
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// Numbers above this are points in time in milliseconds, not seconds: it is the year 5138 in seconds.
+const MILLISECONDS_FROM: f64 = 100_000_000_000.0;
+/// Numbers above this are points in time, not a number of seconds: no receiver asks for three years.
+const POINT_FROM: f64 = 100_000_000.0;
+
+/// Seconds, a point in time in seconds or milliseconds, or an HTTP date. A fraction of a second is rounded up.
+fn wait(text: &str, at: Timestamp) -> Option<Duration> {
+    let Ok(number) = text.parse::<f64>() else {
+        let until = httpdate::parse_http_date(text).ok()?;
+        return until.duration_since(at.into()).ok();
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds until the year 5138 are exact"
+    )]
+    let now = at.as_second() as f64;
+    let seconds = if number >= MILLISECONDS_FROM {
+        number / 1000.0 - now
+    } else if number >= POINT_FROM {
+        number - now
+    } else {
+        number
+    };
+    Duration::try_from_secs_f64(seconds.ceil()).ok()
+}
+
+/// The text, number or list at a JSON pointer.
+pub(super) fn pointed(pointer: Option<&str>, body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     match body.pointer(pointer?)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
+        Value::Array(list) if !list.is_empty() => Some(Value::from(list.clone()).to_string()),
         _ => None,
     }
 }

@@ -10,11 +10,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::answer::Judge;
+use super::probe::Probe;
 use super::request::Request;
 use super::sign::Sign;
+use super::token::Token;
 use crate::policy::Limits;
 use crate::words::{Locale, Room};
-use crate::{BuildError, RecipeMistake};
+use crate::{BuildError, Confidence, Group, RecipeMistake};
 
 /// A template or an expression, with its place in the file.
 pub(super) type Text = Spanned<String>;
@@ -27,6 +29,11 @@ pub(super) type OwnWords = BTreeMap<String, BTreeMap<String, String>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct Form {
     pub(super) title: String,
+    /// An operator's own recipe need not say it.
+    #[serde(default = "unsorted")]
+    pub(super) group: Group,
+    #[serde(default = "unknown")]
+    pub(super) confidence: Confidence,
     pub(super) doc: Doc,
     #[serde(default)]
     pub(super) settings: BTreeMap<String, Own>,
@@ -37,9 +44,26 @@ pub(super) struct Form {
     pub(super) limits: Limits,
     #[serde(default)]
     pub(super) words: Option<Spanned<OwnWords>>,
-    pub(super) sign: Option<Sign>,
+    /// Many alerts can go out in one message. False where the receiver takes one event a request.
+    #[serde(default = "yes")]
+    pub(super) digest: bool,
+    pub(super) sign: Option<Spanned<Sign>>,
+    pub(super) token: Option<Token>,
+    pub(super) probe: Option<Probe>,
     pub(super) request: Request,
     pub(super) answer: Judge,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn unsorted() -> Group {
+    Group::Machines
+}
+
+fn unknown() -> Confidence {
+    Confidence::Inferred
 }
 
 /// The parts of the page.
@@ -50,6 +74,9 @@ pub(super) struct Doc {
     pub(super) setup: String,
     pub(super) sent: String,
     pub(super) fails: String,
+    /// What is not certain about the receiver.
+    #[serde(default)]
+    pub(super) unsure: String,
 }
 
 /// A setting of the recipe's own.

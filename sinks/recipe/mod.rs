@@ -5,26 +5,35 @@
 
 mod answer;
 mod form;
+mod probe;
 mod recipient;
 mod request;
+mod scheme;
 mod secrets;
 mod sign;
+mod token;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use campanile_settings::{Environment, Setting, Type, Values, with};
+use campanile_language::Template;
+use campanile_settings::{Environment, Setting, Type, Values, optional, with};
+use toml::Spanned;
 
 use crate::reach::{self, Reach};
 use crate::words::Locale;
 use crate::{About, BuildError, Kind, Sink, Tools};
+use answer::Verdicts;
 use form::{Doc, Form, Wrong};
+use probe::Question;
 use recipient::Recipient;
 use request::{Parts, seen};
 use secrets::Secrets;
+use sign::Sign;
+use token::Tokens;
 
 /// What every recipe takes in addition to its own settings and those of [`reach`].
-const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     with(
         "language",
         Type::Word(Locale::LANGUAGES),
@@ -37,6 +46,12 @@ const SETTINGS: &[Setting] = &[
         r#""UTC""#,
         "The time zone of times in the message, such as \"Asia/Shanghai\".",
     ),
+    optional(
+        "template",
+        Type::Template,
+        r#""{{ description }}""#,
+        "A Jinja template for the details of the message, instead of Campanile's own lines. The first line stays.",
+    ),
 ];
 
 /// A recipe that was read.
@@ -46,6 +61,14 @@ pub struct Recipe {
     settings: Vec<Setting>,
     form: Form,
     toml: String,
+}
+
+/// The templates and expressions of a recipe with the settings of one sink.
+struct Compiled {
+    parts: Parts,
+    token: Option<Tokens>,
+    question: Option<Question>,
+    judge: Verdicts,
 }
 
 /// What is wrong with a recipe.
@@ -90,16 +113,19 @@ impl Recipe {
             about: About {
                 name: name.to_owned().into(),
                 title: form.title.clone().into(),
+                group: form.group,
+                confidence: form.confidence,
+                feature: None,
                 alternatives: &[],
                 limits: form.limits,
+                digest: form.digest,
             },
             settings: own.chain(common).collect(),
             form,
             toml: own_text(text, root),
         };
         let locale = recipe.locale("en", jiff::tz::TimeZone::UTC);
-        let parts = recipe.parts(&recipe.sample(), &locale).map(drop);
-        let compiled = parts.and_then(|()| recipe.form.answer.compile().map(drop));
+        let compiled = recipe.compile(&recipe.sample(), &locale);
         compiled.map_err(|wrong| wrong.in_file(text))?;
         Ok(recipe)
     }
@@ -115,9 +141,28 @@ impl Recipe {
         values.unwrap_or_else(|_| Values::defaults(&self.settings))
     }
 
-    fn parts(&self, values: &Values, locale: &Locale) -> Result<Parts, Wrong> {
-        let (request, sign) = (&self.form.request, self.form.sign.as_ref());
-        request.compile(sign, seen(&self.settings, values), locale.words())
+    fn compile(&self, values: &Values, locale: &Locale) -> Result<Compiled, Wrong> {
+        let form = &self.form;
+        let names = || (seen(&self.settings, values), locale.words());
+        let (settings, words) = names();
+        let parts = form
+            .request
+            .compile("request", form.sign.as_ref(), settings, words)?;
+        let token = form.token.as_ref().map(|token| {
+            let (settings, words) = names();
+            token.compile(settings, words)
+        });
+        let question = form.probe.as_ref().map(|probe| {
+            let (settings, words) = names();
+            let signed = |sign: &&Spanned<Sign>| sign.get_ref().is_of_request();
+            probe.compile(form.sign.as_ref().filter(signed), settings, words)
+        });
+        Ok(Compiled {
+            parts,
+            token: token.transpose()?,
+            question: question.transpose()?,
+            judge: form.answer.compile(&form.title)?,
+        })
     }
 
     fn locale(&self, language: &str, zone: jiff::tz::TimeZone) -> Locale {
@@ -156,6 +201,7 @@ impl Kind for Recipe {
             setup,
             sent,
             fails,
+            unsure,
         } = &self.form.doc;
         let name = &self.about.name;
         let mut page = format!("# {name}\n\n## What it does\n{}\n\n", does.trim());
@@ -166,6 +212,9 @@ impl Kind for Recipe {
             sent.trim(),
             fails.trim()
         );
+        if !unsure.is_empty() {
+            let _infallible = write!(page, "\n## What is not certain\n{}\n", unsure.trim());
+        }
         page
     }
 
@@ -175,15 +224,28 @@ impl Kind for Recipe {
 
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
         let language: String = values.get("language")?;
-        let locale = self.locale(&language, values.get("timezone")?);
+        let template = values.text("template").map(Template::compile).transpose();
+        let template = template.map_err(|mistake| BuildError::in_text("template", mistake))?;
+        let locale = self
+            .locale(&language, values.get("timezone")?)
+            .with_template(template);
+        let Compiled {
+            parts,
+            token,
+            question,
+            judge,
+        } = self.compile(values, &locale)?;
         Ok(Arc::new(Recipient {
-            title: self.form.title.clone(),
-            parts: self.parts(values, &locale)?,
-            judge: self.form.answer.compile()?,
+            parts,
+            token,
+            question,
+            judge,
             room: self.form.limit,
             locale,
             secrets: Secrets::of(&self.settings, values),
             client: Reach::of(values)?.client(tools.timeout)?,
+            name: tools.name.to_owned(),
+            timeout: tools.timeout,
         }))
     }
 }

@@ -1,62 +1,186 @@
 //! A sink that is made by a recipe.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
+use campanile_language::sample_alerts;
+use campanile_model::Secret;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::Map;
 
-use super::answer::Verdicts;
-use super::request::{Parts, Rendered};
+use super::answer::{Repeat, Verdicts, pointed};
+use super::probe::Question;
+use super::request::{Extra, Parts, Rendered};
 use super::secrets::Secrets;
+use super::token::Tokens;
 use crate::http::client::Client;
 use crate::words::{Locale, Room};
 use crate::{Class, Delivered, Failure, Message, Sink};
 
 pub(super) struct Recipient {
-    pub(super) title: String,
     pub(super) parts: Parts,
+    pub(super) token: Option<Tokens>,
+    pub(super) question: Option<Question>,
     pub(super) judge: Verdicts,
     pub(super) room: Room,
     pub(super) locale: Locale,
     pub(super) secrets: Secrets,
     pub(super) client: Client,
+    pub(super) name: String,
+    pub(super) timeout: Duration,
+}
+
+/// The form in which a message is sent: what earlier refusals asked for. Each is asked for once, so an attempt is at most
+/// five requests.
+#[derive(Clone, Debug, Default)]
+struct Shape(Vec<Repeat>);
+
+impl Shape {
+    fn has(&self, repeat: Repeat) -> bool {
+        self.0.contains(&repeat)
+    }
+
+    fn remark(&self) -> Option<&'static str> {
+        if self.has(Repeat::Shorter) {
+            Some("the receiver refused the text as too long; it was cut to half")
+        } else if self.has(Repeat::Plain) {
+            Some("the receiver refused the formatted message; it was sent as plain text")
+        } else {
+            None
+        }
+    }
 }
 
 impl Recipient {
-    fn rendered(&self, message: &Message, room: Room) -> Result<Rendered, Failure> {
-        self.parts
-            .render(message, self.locale.message(message, room))
+    fn rendered(
+        &self,
+        message: &Message,
+        shape: &Shape,
+        token: Option<&Secret>,
+    ) -> Result<Rendered, Failure> {
+        let room = if shape.has(Repeat::Shorter) {
+            self.room.half()
+        } else {
+            self.room
+        };
+        let text = self.locale.text(message, room)?;
+        let extra = Extra {
+            sink: &self.name,
+            token,
+            plain: shape.has(Repeat::Plain),
+            without_handle: shape.has(Repeat::WithoutHandle),
+        };
+        self.parts.render(message, text.seen(), &extra)
     }
 
-    async fn attempt(&self, message: &Message, room: Room) -> Result<Delivered, Failure> {
-        let Rendered { request, .. } = self.rendered(message, room)?;
-        let answer = self.client.exchange(request).await?;
-        self.judge
-            .judge(&answer, message.at, &self.title, &self.secrets)
+    async fn token(&self, message: &Message) -> Result<Option<Arc<Secret>>, Failure> {
+        let Some(tokens) = &self.token else {
+            return Ok(None);
+        };
+        let token = tokens.get(message, &self.client, &self.judge, &self.secrets);
+        token.await.map(Some)
     }
 
-    /// A message that is too long is sent once more with half the text.
-    async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
-        match self.attempt(message, self.room).await {
-            Err(failure) if failure.class == Class::TooLarge => {
-                let remark = "the receiver refused the text as too long; it was cut to half";
-                let delivered = self.attempt(message, self.room.half()).await?;
-                Ok(Delivered {
-                    remark: Some(remark.to_owned()),
-                    ..delivered
-                })
-            }
-            done => done,
+    async fn attempt(
+        &self,
+        message: &Message,
+        shape: &Shape,
+    ) -> Result<Delivered, (Failure, Option<Repeat>)> {
+        let alone = |failure| (failure, None);
+        let token = self.token(message).await.map_err(alone)?;
+        let Rendered { request, .. } = self
+            .rendered(message, shape, token.as_deref())
+            .map_err(alone)?;
+        let response = self.client.exchange(request).await.map_err(alone)?;
+        if let (Some(tokens), Some(token)) = (&self.token, &token)
+            && tokens.refuses(&response)
+        {
+            tokens.forget(token).await;
+            let failure = self.judge.failure(&response, message.at, &self.secrets);
+            return Err((failure, Some(Repeat::NewToken)));
         }
+        self.judge.judge(&response, message.at, &self.secrets)
+    }
+
+    async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
+        let mut shape = Shape::default();
+        loop {
+            let (failure, repeat) = match self.attempt(message, &shape).await {
+                Ok(delivered) => return Ok(shaped(delivered, &shape, message)),
+                Err(refused) => refused,
+            };
+            match repeat.filter(|repeat| !shape.has(*repeat)) {
+                Some(repeat) => shape.0.push(repeat),
+                None => return Err(failure),
+            }
+        }
+    }
+
+    async fn limited<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let late = |_| {
+            let limit = self.timeout.as_secs_f32();
+            let reason = format!("no complete response within {limit} s");
+            Err(Failure::new(Class::Transient, reason))
+        };
+        let done = tokio::time::timeout(self.timeout, work).await;
+        done.unwrap_or_else(late)
+    }
+
+    async fn ask(&self, at: Timestamp) -> Result<String, Failure> {
+        let [alert, _] = sample_alerts();
+        let message = Message::of(alert, "dlv_probe", at);
+        let token = self.token(&message).await?;
+        let Some(question) = &self.question else {
+            return Ok("the receiver accepts the credentials".to_owned());
+        };
+        let extra = Extra {
+            token: token.as_deref(),
+            ..Extra::default()
+        };
+        let rendered = question.parts.render(&message, Map::new(), &extra)?;
+        let response = self.client.exchange(rendered.request).await?;
+        if !question.success.holds(response.status, &response.body) {
+            return Err(self.judge.failure(&response, message.at, &self.secrets));
+        }
+        let says = pointed(question.says.as_deref(), &response.body);
+        let says = says.unwrap_or_else(|| "the receiver accepts the credentials".to_owned());
+        Ok(self.secrets.hidden(&says))
+    }
+}
+
+/// The success with what this sink knows: the handle of the first message of the episode stays, because replies and
+/// updates go to that one.
+fn shaped(delivered: Delivered, shape: &Shape, message: &Message) -> Delivered {
+    let kept = message
+        .handle
+        .clone()
+        .filter(|_| !shape.has(Repeat::WithoutHandle));
+    Delivered {
+        handle: kept.or(delivered.handle),
+        remark: shape.remark().map(str::to_owned).or(delivered.remark),
+        ..delivered
     }
 }
 
 impl Sink for Recipient {
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
-        Box::pin(self.deliver(message))
+        Box::pin(self.limited(self.deliver(message)))
+    }
+
+    fn probe(&self, at: Timestamp) -> Option<BoxFuture<'_, Result<String, Failure>>> {
+        let asks = self.question.is_some() || self.token.is_some();
+        asks.then(|| Box::pin(self.limited(self.ask(at))) as BoxFuture<'_, _>)
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {
-        let Rendered { request, signature } = self.rendered(message, self.room)?;
+        let token = self.token.is_some().then(|| Secret::from("***".to_owned()));
+        let Rendered { request, signature } =
+            self.rendered(message, &Shape::default(), token.as_ref())?;
         let mut out = format!("{} {}\n", request.method, request.url);
         for (name, value) in &request.headers {
             let shown = if value.is_sensitive() {

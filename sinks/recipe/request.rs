@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use campanile_language::{Facts, Template};
+use campanile_language::{Facts, Template, sample_alerts};
 use campanile_model::Secret;
 use campanile_settings::{Setting, Values};
 use jiff::Timestamp;
@@ -14,19 +14,26 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use toml::Spanned;
 use url::{Url, form_urlencoded};
+use uuid::Uuid;
 
 use super::form::{Text, Wrong};
-use super::sign::{Sign, Signature};
+use super::sign::{Sign, Signing};
 use crate::http::client;
 use crate::http::headers::{name, value_of};
-use crate::{Class, Failure, Message, digest};
+use crate::{Class, Failure, Message, digest, words};
+
+/// Names the ids that are made of delivery ids.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6361_6d70_616e_696c_6500_0000_0000_0000);
 
 /// `[request]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
-    method: Verb,
+    /// `GET`, `POST`, `PUT` or `PATCH`, or a template that gives one of them.
+    method: Text,
     url: Text,
     #[serde(default)]
     headers: BTreeMap<String, Text>,
@@ -36,14 +43,6 @@ pub(super) struct Request {
     body: Option<Text>,
     /// or the fields of a form.
     form: Option<BTreeMap<String, Text>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Verb {
-    Post,
-    Put,
-    Patch,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -56,18 +55,33 @@ struct Basic {
 /// A request whose templates are compiled.
 #[derive(Debug)]
 pub(super) struct Parts {
-    method: Method,
+    method: Template,
     url: Template,
     headers: Vec<(HeaderName, Template)>,
     basic: Option<(Template, Template)>,
     body: Body,
-    sign: Option<Signature>,
+    sign: Option<Signing>,
     /// What the templates see as `settings` and `words`.
     fixed: Map<String, Value>,
+    /// The part of the recipe, such as `request`.
+    part: &'static str,
+    /// A template names `alerts`, the JSON of each alert.
+    lists_alerts: bool,
+}
+
+/// What the templates see in addition to the message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extra<'a> {
+    /// The full name of the sink.
+    pub(super) sink: &'a str,
+    pub(super) token: Option<&'a Secret>,
+    pub(super) plain: bool,
+    pub(super) without_handle: bool,
 }
 
 #[derive(Debug)]
 enum Body {
+    Nothing,
     Text(Box<Template>),
     Form(Vec<(String, Template)>),
 }
@@ -92,7 +106,8 @@ impl Request {
     /// Compiles it with these settings and the words of the sink's language.
     pub(super) fn compile(
         &self,
-        sign: Option<&Sign>,
+        part: &'static str,
+        sign: Option<&Spanned<Sign>>,
         settings: Value,
         words: Value,
     ) -> Result<Parts, Wrong> {
@@ -102,68 +117,116 @@ impl Request {
         ]);
         let mut names = fixed.clone();
         names.extend(sample());
-        let sign = sign.map(|sign| sign.compile(&names)).transpose()?;
-        let of_body = sign.as_ref().is_some_and(|sign| sign.of_body);
+        let sign = sign.map(|sign| Sign::compile(sign, &names)).transpose()?;
+        let signature = sign.as_ref().and_then(Signing::template);
+        let of_body = signature.is_some_and(|signature| signature.of_body);
         let mut signed = names.clone();
-        if sign.is_some() {
+        if signature.is_some() {
             signed.insert("sign".to_owned(), "".into());
         }
+        let of = |name: &str| format!("{part}.{name}");
         let headers = self.headers.iter().map(|(key, text)| {
-            let part = format!("request.headers.{key}");
+            let part = of(&format!("headers.{key}"));
             let name = name(&part, key).map_err(|e| Wrong::whole(&part, text, &e.problem))?;
             Ok((name, template(&part, text, &signed)?))
         });
         let basic = self.basic.as_ref().map(|basic| {
-            let user = template("request.basic.user", &basic.user, &signed)?;
-            let password = template("request.basic.password", &basic.password, &signed)?;
+            let user = template(&of("basic.user"), &basic.user, &signed)?;
+            let password = template(&of("basic.password"), &basic.password, &signed)?;
             Ok((user, password))
         });
         Ok(Parts {
-            method: match self.method {
-                Verb::Post => Method::POST,
-                Verb::Put => Method::PUT,
-                Verb::Patch => Method::PATCH,
-            },
-            url: template("request.url", &self.url, &signed)?,
+            method: template(&of("method"), &self.method, &signed)?,
+            url: template(&of("url"), &self.url, &signed)?,
             headers: headers.collect::<Result<_, _>>()?,
             basic: basic.transpose()?,
-            body: self.compile_body(if of_body { &names } else { &signed })?,
+            body: self.compile_body(part, if of_body { &names } else { &signed })?,
+            lists_alerts: self.lists_alerts(),
             sign,
             fixed,
+            part,
         })
     }
 
-    fn compile_body(&self, names: &Map<String, Value>) -> Result<Body, Wrong> {
+    fn lists_alerts(&self) -> bool {
+        let texts = self
+            .body
+            .iter()
+            .chain(self.form.iter().flatten().map(|(_, text)| text));
+        texts.map(Text::get_ref).any(|text| text.contains("alerts"))
+    }
+
+    fn compile_body(&self, part: &str, names: &Map<String, Value>) -> Result<Body, Wrong> {
         match (&self.body, &self.form) {
+            (None, None) if self.method.get_ref() == "GET" => Ok(Body::Nothing),
             (Some(text), None) => {
-                let template = template("request.body", text, names)?;
+                let template = template(&format!("{part}.body"), text, names)?;
                 Ok(Body::Text(Box::new(template)))
             }
             (None, Some(fields)) => {
                 let fields = fields.iter().map(|(key, text)| {
-                    let part = format!("request.form.{key}");
+                    let part = format!("{part}.form.{key}");
                     Ok((key.clone(), template(&part, text, names)?))
                 });
                 Ok(Body::Form(fields.collect::<Result<_, _>>()?))
             }
             _ => {
-                let problem = "write either `body` or `form` into `[request]`";
-                Err(Wrong::whole("request", &self.url, problem))
+                let problem = format!("write either `body` or `form` into `[{part}]`");
+                Err(Wrong::whole(part, &self.url, &problem))
             }
         }
     }
 }
 
-/// What the templates see of each message.
+/// What the templates see of each message. The alerts themselves are samples, so that their parts are known.
 fn sample() -> Map<String, Value> {
-    Map::from_iter([
-        (
-            "message".to_owned(),
-            json!({ "head": "", "text": "", "all": "", "link": "", "count": 1 }),
-        ),
-        ("timestamp".to_owned(), 0.into()),
-        ("timestamp_ms".to_owned(), 0.into()),
-    ])
+    let [alert, _] = sample_alerts();
+    let message = Message::of(alert, "dlv_0", Timestamp::UNIX_EPOCH);
+    let mut seen = more(&message, &Extra::default(), true);
+    seen.insert(
+        "message".to_owned(),
+        Value::Object(words::Wording::default().seen()),
+    );
+    seen
+}
+
+/// What the templates see in addition to the alert, the settings and the text.
+fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String, Value> {
+    let handle = message.handle.as_deref().filter(|_| !extra.without_handle);
+    let opening = message.opened.as_ref().or(message.alerts.first());
+    let opening = opening.map(|alert| alert.id.as_str()).unwrap_or_default();
+    let alerts = message.alerts.iter().map(|alert| json!(alert));
+    let token = extra.token.map(ExposeSecret::expose_secret);
+    let delivery = &message.delivery_id;
+    let mut more = Map::from_iter(
+        [
+            ("timestamp", message.at.as_second().into()),
+            ("timestamp_ms", message.at.as_millisecond().into()),
+            ("handle", handle.unwrap_or_default().into()),
+            (
+                "episode",
+                hashed(&format!("{}/{opening}", extra.sink)).into(),
+            ),
+            (
+                "delivery_uuid",
+                Uuid::new_v5(&NAMESPACE, delivery.as_bytes())
+                    .to_string()
+                    .into(),
+            ),
+            ("plain", extra.plain.into()),
+            ("token", token.unwrap_or_default().into()),
+        ]
+        .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
+    );
+    if lists_alerts {
+        more.insert("alerts".to_owned(), alerts.collect());
+    }
+    more
+}
+
+/// 32 hex digits: a key that tells nothing about what it is made of.
+fn hashed(text: &str) -> String {
+    hex::encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
 /// The settings as templates see them, each with a value or null. An address has no `/` at its end.
@@ -187,20 +250,22 @@ pub(super) fn seen(settings: &[Setting], values: &Values) -> Value {
 }
 
 impl Parts {
-    /// The request for a message whose text is `words`.
+    /// The request for a message with this text.
     pub(super) fn render(
         &self,
         message: &Message,
-        words: Map<String, Value>,
+        text: Map<String, Value>,
+        extra: &Extra<'_>,
     ) -> Result<Rendered, Failure> {
-        let mut more = self.fixed.clone();
-        more.insert("message".to_owned(), Value::Object(words));
-        more.extend(times(message.at));
+        let mut more = more(message, extra, self.lists_alerts);
+        more.extend(self.fixed.clone());
+        more.insert("mentions".to_owned(), self.mentions(&text));
+        more.insert("message".to_owned(), Value::Object(text));
         let facts = |more: &Map<_, _>| digest::facts(message).with(more);
         let mut body = None;
-        if let Some(sign) = &self.sign {
+        if let Some(sign) = self.sign.as_ref().and_then(Signing::template) {
             if sign.of_body {
-                let rendered = self.body.render(&facts(&more))?;
+                let rendered = self.body.render(self.part, &facts(&more))?;
                 let text = String::from_utf8_lossy(&rendered).into_owned();
                 more.insert("body".to_owned(), text.into());
                 body = Some(rendered);
@@ -211,22 +276,51 @@ impl Parts {
             more.insert("sign".to_owned(), signature.into());
         }
         let facts = facts(&more);
-        let body = body.map_or_else(|| self.body.render(&facts), Ok)?;
+        let body = body.map_or_else(|| self.body.render(self.part, &facts), Ok)?;
         let signature = more.get("sign").and_then(Value::as_str);
+        let mut request = client::Request {
+            method: self.method(&facts)?,
+            url: self.url(&facts)?,
+            headers: self.headers(&facts)?,
+            body,
+            at: message.at,
+        };
+        if let Some(Signing::Request(signer)) = &self.sign {
+            signer.sign(&mut request, &facts)?;
+        }
         Ok(Rendered {
             signature: signature.map(|text| text.to_owned().into()),
-            request: client::Request {
-                method: self.method.clone(),
-                url: self.url(&facts)?,
-                headers: self.headers(&facts)?,
-                body,
-                at: message.at,
-            },
+            request,
         })
     }
 
+    /// The setting `mention`, for a critical firing.
+    fn mentions(&self, text: &Map<String, Value>) -> Value {
+        let urgent = text.get("urgent").and_then(Value::as_bool);
+        let all = self
+            .fixed
+            .get("settings")
+            .and_then(|all| all.get("mention"));
+        let all = all.filter(|_| urgent == Some(true)).cloned();
+        all.filter(Value::is_array).unwrap_or_else(|| json!([]))
+    }
+
+    fn method(&self, facts: &Facts) -> Result<Method, Failure> {
+        let word = self.text("method", &self.method, facts)?;
+        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH];
+        let found = known.into_iter().find(|method| method.as_str() == word);
+        found.ok_or_else(|| {
+            let reason = "the recipe's `method` is not one of GET, POST, PUT, PATCH";
+            Failure::new(Class::Poison, reason)
+        })
+    }
+
+    fn text(&self, name: &str, template: &Template, facts: &Facts) -> Result<String, Failure> {
+        text(&format!("{}.{name}", self.part), template, facts)
+    }
+
     fn url(&self, facts: &Facts) -> Result<Url, Failure> {
-        let url = text("request.url", &self.url, facts)?;
+        let url = self.text("url", &self.url, facts)?;
         url.parse().map_err(|_| {
             let reason = "the recipe's `url` is not a valid address with these settings";
             Failure::new(Class::Operator, reason)
@@ -235,13 +329,12 @@ impl Parts {
 
     fn headers(&self, facts: &Facts) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static(self.body.content_type()),
-        );
+        if let Some(content_type) = self.body.content_type() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
         if let Some((user, password)) = &self.basic {
-            let user = text("request.basic.user", user, facts)?;
-            let password = text("request.basic.password", password, facts)?;
+            let user = self.text("basic.user", user, facts)?;
+            let password = self.text("basic.password", password, facts)?;
             if !(user.is_empty() && password.is_empty()) {
                 let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
                 let value = value_of(&AUTHORIZATION, format!("Basic {credentials}"))?;
@@ -260,9 +353,10 @@ impl Parts {
 }
 
 impl Body {
-    fn render(&self, facts: &Facts) -> Result<Bytes, Failure> {
+    fn render(&self, part: &str, facts: &Facts) -> Result<Bytes, Failure> {
         match self {
-            Self::Text(template) => Ok(text("request.body", template, facts)?.into()),
+            Self::Nothing => Ok(Bytes::new()),
+            Self::Text(template) => Ok(text(&format!("{part}.body"), template, facts)?.into()),
             Self::Form(fields) => {
                 let mut form = form_urlencoded::Serializer::new(String::new());
                 for (name, template) in fields {
@@ -277,22 +371,16 @@ impl Body {
         }
     }
 
-    fn content_type(&self) -> &'static str {
+    fn content_type(&self) -> Option<&'static str> {
         match self {
-            Self::Text(_) => "application/json",
-            Self::Form(_) => "application/x-www-form-urlencoded",
+            Self::Nothing => None,
+            Self::Text(_) => Some("application/json"),
+            Self::Form(_) => Some("application/x-www-form-urlencoded"),
         }
     }
 }
 
-fn times(at: Timestamp) -> [(String, Value); 2] {
-    [
-        ("timestamp".to_owned(), at.as_second().into()),
-        ("timestamp_ms".to_owned(), at.as_millisecond().into()),
-    ]
-}
-
-fn text(part: &str, template: &Template, facts: &Facts) -> Result<String, Failure> {
+pub(super) fn text(part: &str, template: &Template, facts: &Facts) -> Result<String, Failure> {
     template
         .render(facts)
         .map_err(|failed| broken(part, &failed))

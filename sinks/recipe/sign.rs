@@ -1,4 +1,5 @@
-//! `[sign]`: a signature over a template. The other templates see it as `sign`.
+//! `[sign]`: a signature over a template, which the other templates see as `sign`, or of the whole request by the scheme of
+//! a cloud.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,20 +9,38 @@ use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::Sha256;
+use toml::Spanned;
 
 use super::form::{Text, Wrong};
 use super::request::template;
+use super::scheme::Signer;
+use crate::http::sign::Scheme;
 
 /// `[sign]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sign {
-    algorithm: Algorithm,
-    encoding: Encoding,
-    /// The key of an HMAC.
-    key: Option<Text>,
+    /// Over a template,
+    algorithm: Option<Algorithm>,
+    encoding: Option<Encoding>,
     /// What is signed.
-    message: Text,
+    message: Option<Text>,
+    /// or of the whole request.
+    pub(super) scheme: Option<Scheme>,
+    pub(super) id: Option<Text>,
+    pub(super) service: Option<Text>,
+    pub(super) region: Option<Text>,
+    /// The session token of temporary credentials.
+    pub(super) token: Option<Text>,
+    /// The key of an HMAC or of the account.
+    pub(super) key: Option<Text>,
+}
+
+/// `[sign]`, compiled.
+#[derive(Debug)]
+pub(super) enum Signing {
+    Template(Box<Signature>),
+    Request(Box<Signer>),
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -38,7 +57,10 @@ enum Encoding {
     Hex,
 }
 
-/// The same, compiled.
+/// Samples of what templates see.
+type Names = Map<String, Value>;
+
+/// A signature over a template.
 #[derive(Debug)]
 pub(super) struct Signature {
     encoding: Encoding,
@@ -48,31 +70,97 @@ pub(super) struct Signature {
     pub(super) of_body: bool,
 }
 
+impl Signing {
+    /// The signature that templates see as `sign`.
+    pub(super) fn template(&self) -> Option<&Signature> {
+        match self {
+            Self::Template(signature) => Some(signature),
+            Self::Request(_) => None,
+        }
+    }
+}
+
 impl Sign {
+    /// Whether it signs the whole request.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.scheme.is_some()
+    }
+
     /// Compiles it with samples of the names that its templates may use.
-    pub(super) fn compile(&self, names: &Map<String, Value>) -> Result<Signature, Wrong> {
-        let key = match (self.algorithm, &self.key) {
+    pub(super) fn compile(sign: &Spanned<Self>, names: &Names) -> Result<Signing, Wrong> {
+        let wrong = |problem: &str| Wrong::whole("sign", &blank(sign), problem);
+        let this = sign.get_ref();
+        match (this.algorithm, this.scheme) {
+            (Some(algorithm), None) => {
+                let part = this.of_cloud().find_map(|(name, text)| Some((name, text?)));
+                if let Some((name, text)) = part {
+                    let problem = "this is a part of a `scheme`, not of an `algorithm`";
+                    return Err(Wrong::whole(&format!("sign.{name}"), text, problem));
+                }
+                let (Some(encoding), Some(message)) = (this.encoding, &this.message) else {
+                    return Err(wrong("an `algorithm` needs `encoding` and `message`"));
+                };
+                let signature = this.signature(algorithm, encoding, message, names)?;
+                Ok(Signing::Template(Box::new(signature)))
+            }
+            (None, Some(_)) if this.encoding.is_some() || this.message.is_some() => Err(wrong(
+                "a `scheme` signs the whole request: leave out `encoding` and `message`",
+            )),
+            (None, Some(scheme)) => {
+                let signer = Signer::compile(scheme, this, &blank(sign), names)?;
+                Ok(Signing::Request(Box::new(signer)))
+            }
+
+            _ => Err(wrong(
+                "write either `algorithm`, such as \"hmac-sha256\", or `scheme`, such as \"tc3\"",
+            )),
+        }
+    }
+
+    fn of_cloud(&self) -> impl Iterator<Item = (&'static str, Option<&Text>)> {
+        let parts = [
+            ("id", &self.id),
+            ("service", &self.service),
+            ("region", &self.region),
+            ("token", &self.token),
+        ];
+        parts.into_iter().map(|(name, text)| (name, text.as_ref()))
+    }
+
+    fn signature(
+        &self,
+        algorithm: Algorithm,
+        encoding: Encoding,
+        message: &Text,
+        names: &Names,
+    ) -> Result<Signature, Wrong> {
+        let key = match (algorithm, &self.key) {
             (Algorithm::HmacSha256, Some(key)) => Some(template("sign.key", key, names)?),
             (Algorithm::Md5, None) => None,
             (Algorithm::HmacSha256, None) => {
                 let problem = "`hmac-sha256` needs `sign.key`";
-                return Err(Wrong::whole("sign.message", &self.message, problem));
+                return Err(Wrong::whole("sign.message", message, problem));
             }
             (Algorithm::Md5, Some(key)) => {
                 let problem = "`md5` has no key: put the secret into `sign.message`";
                 return Err(Wrong::whole("sign.key", key, problem));
             }
         };
-        let of_body = template("sign.message", &self.message, names).is_err();
+        let of_body = template("sign.message", message, names).is_err();
         let mut names = names.clone();
         names.insert("body".to_owned(), "".into());
         Ok(Signature {
-            encoding: self.encoding,
+            encoding,
             key,
-            message: template("sign.message", &self.message, &names)?,
+            message: template("sign.message", message, &names)?,
             of_body,
         })
     }
+}
+
+/// The place of the table, for a mistake that is about no part of it.
+fn blank(sign: &Spanned<Sign>) -> Text {
+    Spanned::new(sign.span(), String::new())
 }
 
 impl Signature {

@@ -3,13 +3,17 @@
 //! The first line alone is enough: sign and word, title, resource, value. The lines after it say what to do next. Raw text
 //! is cut here, before a recipe escapes it, and mentions nobody.
 
-use campanile_model::{Alert, Status};
+mod room;
+
+use campanile_language::Template;
+use campanile_model::{Alert, Severity, Status};
 use jiff::tz::TimeZone;
 use jiff::{SpanRound, Timestamp, Unit};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::Message;
+use crate::{Class, Failure, Message, digest};
+pub(crate) use room::Room;
 
 /// A first line is shown whole by push notifications up to about this length.
 const HEAD_CHARACTERS_MAX: usize = 80;
@@ -17,22 +21,47 @@ const HEAD_CHARACTERS_MAX: usize = 80;
 const LISTED_MAX: usize = 10;
 
 /// How a sink speaks to people.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Locale {
     words: Words,
     /// The same by name, and those of the recipe.
     all: Map<String, Value>,
     zone: TimeZone,
+    /// The operator's own text in place of the details.
+    template: Option<Template>,
 }
 
-/// How much text a receiver takes.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub(crate) enum Room {
-    /// In UTF-8.
-    Bytes(usize),
-    /// In Unicode characters.
-    Characters(usize),
+/// What a recipe sees as `message`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Wording {
+    /// The first line, which is enough alone.
+    pub(crate) head: String,
+    /// The details, cut.
+    pub(crate) text: String,
+    /// The lines of `text`.
+    pub(crate) lines: Vec<String>,
+    /// Both, cut.
+    pub(crate) all: String,
+    /// The first link, or nothing.
+    pub(crate) link: String,
+    /// How many alerts.
+    pub(crate) count: usize,
+    /// An emoji for the severity, or for what is resolved.
+    pub(crate) sign: &'static str,
+    /// The same as a word.
+    pub(crate) word: String,
+    /// One of the alerts fires and is critical.
+    pub(crate) urgent: bool,
+}
+
+impl Wording {
+    /// As a recipe sees it.
+    pub(crate) fn seen(self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(seen)) => seen,
+            _ => Map::new(),
+        }
+    }
 }
 
 /// The words of one language: a file of this folder.
@@ -80,6 +109,7 @@ impl Locale {
             words: words.expect("the files of this folder are complete: a test reads each"),
             all,
             zone,
+            template: None,
         }
     }
 
@@ -88,27 +118,58 @@ impl Locale {
         Value::Object(self.all.clone())
     }
 
-    /// What a recipe sees as `message`.
-    pub(crate) fn message(&self, message: &Message, room: Room) -> Map<String, Value> {
-        let (head, lines, link) = match message.only() {
-            Some(alert) => (
-                self.head(alert),
-                self.lines(alert, message),
-                alert.links.first().map(|link| link.url.clone()),
-            ),
-            None => (self.digest_head(message), self.listed(message), None),
+    /// The same with the operator's own template for the details.
+    pub(crate) fn with_template(self, template: Option<Template>) -> Self {
+        Self { template, ..self }
+    }
+
+    /// The text of a message, in which the details take at most this room. Fails if the operator's template does.
+    pub(crate) fn text(&self, message: &Message, room: Room) -> Result<Wording, Failure> {
+        let (sign, word) = self.heading(message);
+        let head = match message.only() {
+            Some(alert) => self.head(alert),
+            None => format!("{sign} {} {word}", message.alerts.len()),
         };
-        let text = cut(&lines.join("\n"), room);
-        let all = [head.as_str(), &text].join("\n");
-        let text = if text.is_empty() { head.clone() } else { text };
-        let mut seen = json!({ "head": head, "text": text, "all": cut(&all, room), "count": message.alerts.len() });
-        if let (Some(link), Some(seen)) = (link, seen.as_object_mut()) {
-            seen.insert("link".to_owned(), json!(link));
+        let details = room.cut(&self.details(message)?);
+        let all = [head.as_str(), &details].join("\n");
+        let text = if details.is_empty() {
+            head.clone()
+        } else {
+            details
+        };
+        let link = message.only().and_then(|alert| alert.links.first());
+        Ok(Wording {
+            lines: text.lines().map(str::to_owned).collect(),
+            all: room.cut(&all),
+            link: link.map(|link| link.url.clone()).unwrap_or_default(),
+            count: message.alerts.len(),
+            word: word.to_owned(),
+            urgent: message.alerts.iter().any(|alert| is_urgent(alert)),
+            head,
+            text,
+            sign,
+        })
+    }
+
+    fn heading(&self, message: &Message) -> (&'static str, &str) {
+        let one = message.only().map(|alert| self.word(alert));
+        one.unwrap_or(("📦", &self.words.alerts))
+    }
+
+    fn details(&self, message: &Message) -> Result<String, Failure> {
+        if let Some(template) = &self.template {
+            let rendered = template.render(&digest::facts(message));
+            let rendered = rendered.map_err(|failed| {
+                Failure::new(Class::Poison, format!("`template` fails: {failed}"))
+            })?;
+            let lines: Vec<_> = rendered.lines().map(plain).collect();
+            return Ok(lines.join("\n").trim().to_owned());
         }
-        match seen {
-            Value::Object(seen) => seen,
-            _ => Map::new(),
-        }
+        let lines = match message.only() {
+            Some(alert) => self.lines(alert, message),
+            None => self.listed(message),
+        };
+        Ok(lines.join("\n"))
     }
 
     fn word(&self, alert: &Alert) -> (&'static str, &str) {
@@ -137,7 +198,7 @@ impl Locale {
                 head = format!("{head} · {part}");
             }
         }
-        cut(&head, Room::Characters(HEAD_CHARACTERS_MAX))
+        Room::Characters(HEAD_CHARACTERS_MAX).cut(&head)
     }
 
     fn lines(&self, alert: &Alert, message: &Message) -> Vec<String> {
@@ -175,10 +236,6 @@ impl Locale {
         at.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
-    fn digest_head(&self, message: &Message) -> String {
-        format!("📦 {} {}", message.alerts.len(), self.words.alerts)
-    }
-
     /// How many there are of each word, in the order in which they come first.
     fn counts(&self, message: &Message) -> String {
         let mut counts: Vec<((&str, &str), usize)> = Vec::new();
@@ -206,6 +263,10 @@ impl Locale {
     }
 }
 
+fn is_urgent(alert: &Alert) -> bool {
+    alert.status == Status::Firing && alert.severity == Severity::Critical
+}
+
 fn joined(parts: [Option<String>; 2]) -> String {
     let parts = parts.into_iter().flatten().map(|part| {
         let words: Vec<_> = part.split_whitespace().collect();
@@ -227,47 +288,18 @@ fn lasted(from: Timestamp, to: Timestamp) -> String {
     span.map_or_else(|_| String::new(), |span| format!("{span:#}"))
 }
 
-/// A vendor's text on one line, without control characters, in which nothing is a mention.
+/// A vendor's text on one line, without control characters, in which nothing is a mention or a tag: a zero-width space
+/// after `@`, and after `<` where a name follows. The text reads the same.
 fn plain(text: &str) -> String {
-    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    const BREAK: char = '\u{200b}';
     let mut safe = String::with_capacity(text.len());
-    for c in shown {
-        safe.push(c);
-        if matches!(c, '@') {
-            // A zero-width space: the text reads the same and is not a mention.
-            safe.push('\u{200b}');
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        safe.push(if c.is_control() { ' ' } else { c });
+        let tag = |next: &char| next.is_alphabetic() || matches!(next, '!' | '@' | '/' | '#');
+        if c == '@' || (c == '<' && chars.peek().is_some_and(tag)) {
+            safe.push(BREAK);
         }
     }
-    safe.replace("<!", "<\u{200b}!")
-}
-
-/// At most so much, on a border of characters, with `…` where something is missing.
-fn cut(text: &str, room: Room) -> String {
-    const MARK: char = '…';
-    let size = |c: char| match room {
-        Room::Bytes(_) => c.len_utf8(),
-        Room::Characters(_) => 1,
-    };
-    let (Room::Bytes(most) | Room::Characters(most)) = room;
-    if text.chars().map(size).sum::<usize>() <= most {
-        return text.to_owned();
-    }
-    let mut left = most.saturating_sub(size(MARK));
-    let fits = |c: &char| {
-        let room = left.checked_sub(size(*c));
-        left = room.unwrap_or(left);
-        room.is_some()
-    };
-    let kept: String = text.chars().take_while(fits).collect();
-    kept + "…"
-}
-
-impl Room {
-    /// Half of it, for a receiver that found the message too long.
-    pub(crate) fn half(self) -> Self {
-        match self {
-            Self::Bytes(most) => Self::Bytes(most / 2),
-            Self::Characters(most) => Self::Characters(most / 2),
-        }
-    }
+    safe
 }

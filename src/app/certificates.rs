@@ -30,6 +30,7 @@ pub const REACH: Settings<'static> = Settings {
     timeout: TIMEOUT,
     ca_file: None,
     skip_tls_verification: false,
+    proxy: None,
 };
 
 /// Documents of vendors: kept ones, and fetched ones.

@@ -72,6 +72,7 @@ async fn carry_out(effect: Effect, clock: Clock) {
         timeout: EFFECT_TIMEOUT,
         ca_file: None,
         skip_tls_verification: false,
+        proxy: None,
     };
     let outcome = match (Client::new(settings), reqwest::Url::parse(&url)) {
         (Ok(client), Ok(url)) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use campanile_providers::Provider;
+use campanile_sinks::page_of;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -65,7 +66,13 @@ struct Facts {
 #[derive(Debug, Serialize)]
 struct Kind {
     name: String,
-    summary: String,
+    title: String,
+    group: &'static str,
+    confidence: &'static str,
+    /// `recipe` or `code`.
+    form: &'static str,
+    /// Why this build cannot use it.
+    missing: Option<String>,
 }
 
 const PROVIDERS: &[Column<Facts>] = &[
@@ -79,7 +86,10 @@ const PROVIDERS: &[Column<Facts>] = &[
 
 const KINDS: &[Column<Kind>] = &[
     Column::new("KIND", |kind: &Kind| kind.name.clone()),
-    Column::new("SUMMARY", |kind: &Kind| kind.summary.clone()).squeeze(),
+    Column::new("GROUP", |kind: &Kind| kind.group.to_owned()),
+    Column::new("TITLE", |kind: &Kind| kind.title.clone()).squeeze(),
+    Column::new("CONFIDENCE", |kind: &Kind| kind.confidence.to_owned()).optional(),
+    Column::new("", |kind: &Kind| kind.missing.clone().unwrap_or_default()).optional(),
 ];
 
 impl Providers {
@@ -158,22 +168,38 @@ fn facts(provider: &dyn Provider) -> Facts {
 
 pub(crate) fn list_sinks(form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
-    let items = kinds.iter().map(|kind| Kind {
-        name: kind.about().name.to_string(),
-        summary: kind.about().title.to_string(),
-    });
-    let items: Vec<Kind> = items.collect();
+    let items: Vec<Kind> = kinds.iter().map(|kind| listed(&**kind)).collect();
     form.print(KINDS, &items, |kind| kind.name.clone(), terminal)
 }
 
-pub(crate) fn show_sink(name: &str, terminal: &mut Terminal) -> Result<(), Failure> {
+fn listed(kind: &dyn campanile_sinks::Kind) -> Kind {
+    let about = kind.about();
+    let missing = about.feature.filter(|feature| !feature.built);
+    Kind {
+        name: about.name.to_string(),
+        title: about.title.to_string(),
+        group: about.group.as_str(),
+        confidence: about.confidence.as_str(),
+        form: if kind.toml().is_some() {
+            "recipe"
+        } else {
+            "code"
+        },
+        missing: missing.map(|feature| format!("not in this build (feature {})", feature.name)),
+    }
+}
+
+/// The recipe of a kind; the page of a kind that is code, or if it is asked for.
+pub(crate) fn show_sink(name: &str, page: bool, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
     let names = || kinds.iter().map(|kind| &*kind.about().name);
     let found = kinds.iter().find(|kind| kind.about().name == name);
     let kind =
         found.ok_or_else(|| unknown("kind of sink", name, names(), "campanile sinks list"))?;
-    let page = kind.page();
-    terminal.line(kind.toml().unwrap_or(&page).trim())
+    match kind.toml().filter(|_| !page) {
+        Some(recipe) => terminal.line(recipe.trim()),
+        None => terminal.line(page_of(&**kind).trim()),
+    }
 }
 
 /// The error for an unknown word, with the nearest known word.

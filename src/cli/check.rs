@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use super::rehearsal::{self, Probed};
 use super::setup::{self, Files, count};
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
@@ -18,6 +19,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile check --config campanile.toml
   campanile check --config /etc/campanile/ --json
+  campanile check --config campanile.toml --probe    (also ask the receivers, without sending a message)
 
 Prints `ok` and a summary, or all mistakes at once with exit code 2. Does not start the gateway.";
 
@@ -29,6 +31,9 @@ pub(crate) struct Check {
     /// Print JSON: {"ok":true, "warnings", "sources", "sinks", "routes"} or {"ok":false, "mistakes"}.
     #[arg(long)]
     json: bool,
+    /// Also ask each receiver whether the settings are right, where that is possible without sending a message.
+    #[arg(long)]
+    probe: bool,
 }
 
 impl Check {
@@ -52,14 +57,23 @@ impl Check {
             let lines = format!("error: {}\n", words.join("\n\nerror: "));
             return self.refuse(terminal, &items.collect(), unfit.len(), &lines);
         }
+        let mut summary = Summary::of(&config);
+        if self.probe {
+            summary.probes = rehearsal::probe(&config)?;
+        }
         if self.json {
-            terminal.json(&Summary::of(&config))
+            terminal.json(&summary)?;
         } else {
-            for warning in warnings(&config) {
+            for warning in &summary.warnings {
                 terminal.line(format_args!("warning: {warning}\n"))?;
             }
-            show(terminal, &config)
+            show(terminal, &summary)?;
         }
+        let mut probes = summary.probes.iter();
+        if probes.any(|probed| probed.result == "failed") {
+            return Err(Failure::Said(1));
+        }
+        Ok(())
     }
 
     fn refuse(
@@ -102,8 +116,7 @@ fn warnings(config: &Config) -> Vec<String> {
     expired.collect()
 }
 
-fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
-    let summary = Summary::of(config);
+fn show(terminal: &mut Terminal, summary: &Summary) -> Result<(), Failure> {
     let [sources, sinks, routes] = [
         summary.sources.len(),
         summary.sinks.len(),
@@ -115,9 +128,13 @@ fn show(terminal: &mut Terminal, config: &Config) -> Result<(), Failure> {
         count(sinks, "sink"),
         count(routes, "route")
     ))?;
+    if routes == 0 && sinks > 0 {
+        terminal.line("without `[[routes]]`, every alert goes to every sink")?;
+    }
     table::section(terminal, SOURCES, &summary.sources)?;
     table::section(terminal, SINKS, &summary.sinks)?;
-    table::section(terminal, ROUTES, &summary.routes)
+    table::section(terminal, ROUTES, &summary.routes)?;
+    table::section(terminal, rehearsal::PROBED, &summary.probes)
 }
 
 /// The summary of a valid config.
@@ -128,6 +145,8 @@ struct Summary {
     sources: Vec<Source>,
     sinks: Vec<Sink>,
     routes: Vec<Goes>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    probes: Vec<Probed>,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,6 +202,7 @@ impl Summary {
             sources: sources.collect(),
             sinks: sinks.collect(),
             routes: config.routes.iter().map(|r| route(config, r)).collect(),
+            probes: Vec::new(),
         }
     }
 }

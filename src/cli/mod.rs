@@ -16,6 +16,7 @@ mod kept;
 mod listing;
 mod play;
 mod quarantine;
+mod rehearsal;
 mod renormalize;
 mod send;
 mod setup;

@@ -7,6 +7,7 @@ use super::api::{Api, Gateway};
 use super::catalog;
 use super::failure::Failure;
 use super::listing::{Form, List};
+use super::rehearsal::Test;
 use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
@@ -15,7 +16,10 @@ use crate::api::types::Sink;
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile sinks list                       (the kinds that a config can use)
-  campanile sinks show webhook               (settings of one kind)
+  campanile sinks show webhook --page        (how to set up one kind, what it sends)
+  campanile sinks show ntfy > ntfy.toml      (a copy of the recipe; use it with `[recipes.ntfy] file = \"ntfy.toml\"`)
+  campanile sinks test ntfy/phone --config campanile.toml
+                                             (send one marked message now)
   campanile sinks status                     (running gateway: state, pending deliveries, last error)
   campanile sinks pause webhook/oncall       (send nothing; deliveries stay pending)
   campanile sinks resume webhook/oncall";
@@ -34,11 +38,17 @@ enum What {
         #[command(flatten)]
         form: Form,
     },
-    /// Show the settings of one kind.
+    /// Print the recipe of one kind: a TOML file that you can copy, change and use. A kind that is code has no recipe; then its
+    /// page is printed.
     Show {
-        /// The kind, such as webhook.
+        /// The kind, such as ntfy.
         name: String,
+        /// Print the documentation instead: how to set it up, what is sent, what follows from a failure.
+        #[arg(long)]
+        page: bool,
     },
+    /// Send one marked message to a sink of the config, and print the receiver's answer. Does not use the gateway.
+    Test(Test),
     /// Show the sinks of a running gateway: state, pending deliveries, last error.
     Status {
         #[command(flatten)]
@@ -84,7 +94,8 @@ impl Sinks {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
         match self.what {
             What::List { form } => catalog::list_sinks(&form, terminal),
-            What::Show { name } => catalog::show_sink(&name, terminal),
+            What::Show { name, page } => catalog::show_sink(&name, page, terminal),
+            What::Test(test) => test.run(terminal),
             What::Status { form, gateway } => {
                 let api = Api::of(&gateway)?;
                 let list = List {
@@ -118,7 +129,7 @@ impl One {
 }
 
 /// Splits a full name into kind and name.
-fn full_name(text: &str) -> Result<(String, String), String> {
+pub(crate) fn full_name(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {
             Ok((kind.to_owned(), name.to_owned()))

@@ -1,4 +1,4 @@
-//! Rate limits of a sink: so many sends in any second, minute and day.
+//! Rate limits of a sink: so many sends in any second, minute, hour and day.
 //!
 //! Windows slide. Their memory is fixed: sends close together are counted as one span, and a span leaves the window
 //! when its last send does. The limit is never exceeded within one run; a restart begins to count from zero.
@@ -37,6 +37,7 @@ impl Limits {
         let all = [
             (Duration::from_secs(1), policy.per_second),
             (Duration::from_mins(1), policy.per_minute),
+            (Duration::from_hours(1), policy.per_hour),
             (Duration::from_hours(24), policy.per_day),
         ];
         let set = |(window, max): (Duration, Option<u32>)| {

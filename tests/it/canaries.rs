@@ -25,6 +25,10 @@ fn canary(slot: &SecretSlot, receiver: &str) -> String {
     let text = match slot.kind {
         SecretKind::Text if slot.table == "admin" => "c4nary-admin-token".to_owned(),
         SecretKind::Text if slot.name == "key" => KEY.to_owned(),
+        // The receiver is its own proxy.
+        SecretKind::Text if slot.name == "proxy" => {
+            receiver.replace("http://", "http://c4nary-user:c4nary-pass@")
+        }
         SecretKind::Text => TOKEN.to_owned(),
         SecretKind::Signing => SIGNING.to_owned(),
         SecretKind::Url => format!("{receiver}/c4nary-path?token=c4nary-query"),

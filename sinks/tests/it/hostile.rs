@@ -224,6 +224,7 @@ async fn a_compressed_answer_is_kept_as_it_came() {
         timeout: Duration::from_secs(20),
         ca_file: None,
         skip_tls_verification: false,
+        proxy: None,
     });
     let request = Request {
         method: reqwest::Method::POST,

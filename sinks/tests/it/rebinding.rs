@@ -59,6 +59,7 @@ fn settings(egress: Egress) -> Settings<'static> {
         timeout: Duration::from_secs(10),
         ca_file: None,
         skip_tls_verification: false,
+        proxy: None,
     }
 }
 

@@ -359,9 +359,9 @@ fn a_mistake_points_at_its_own_line() {
             "`fr` is not a known language",
         ),
         (
-            format!("{POST}body = ''\n[limits]\nper_hour = 1"),
-            "per_hour",
-            "unknown field `per_hour`",
+            format!("{POST}body = ''\n[limits]\nper_week = 1"),
+            "per_week",
+            "unknown field `per_week`",
         ),
     ] {
         let text = format!("{BASE}{more}");

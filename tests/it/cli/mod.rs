@@ -7,6 +7,7 @@
 
 mod gateway;
 mod peer;
+mod rehearsal;
 mod trial;
 mod vendor;
 

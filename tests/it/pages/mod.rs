@@ -3,6 +3,7 @@
 mod commands;
 mod metrics;
 mod operations;
+mod sink;
 mod translations;
 mod vendor;
 
@@ -65,8 +66,14 @@ fn every_vendor_has_a_page_and_every_page_a_vendor() {
 #[test]
 fn every_kind_of_sink_has_a_page_and_every_page_a_kind() {
     let kinds = campanile_sinks::kinds().iter();
-    let pages = kinds.map(|kind| (format!("sinks/{}.md", kind.about().name), kind.page()));
-    let pages: BTreeMap<_, _> = pages.collect();
+    let pages = kinds.map(|kind| {
+        (
+            format!("sinks/{}.md", kind.about().name),
+            sink::page(&**kind),
+        )
+    });
+    let mut pages: BTreeMap<_, _> = pages.collect();
+    pages.insert("sinks/README.md".to_owned(), sink::list());
     fs::create_dir_all(docs().join("sinks")).unwrap();
     let there = fs::read_dir(docs().join("sinks")).unwrap();
     let there = there.map(|file| file.unwrap().file_name().into_string().unwrap());
