@@ -168,8 +168,8 @@ pub trait Sink: Send + Sync {
     /// later.
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>>;
 
-    /// The receiver forgets what is not sent again: how often [`Sink::refresh`] is called for the open episodes of which it
-    /// was told, that is, for which [`Sink::send`] returned a handle.
+    /// The receiver forgets what is not sent again: how often [`Sink::refresh`] is called for the open episodes for which
+    /// [`Sink::send`] returned a handle.
     fn refresh_every(&self) -> Option<Duration> {
         None
     }

@@ -150,7 +150,7 @@ pub struct AlertToSend {
     pub handle: Option<String>,
 }
 
-/// An open episode that a sink was told about.
+/// An open episode for which a sink returned a handle.
 #[derive(Clone, Debug)]
 pub struct OpenEpisode {
     /// Its place in the list of open episodes.

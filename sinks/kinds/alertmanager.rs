@@ -59,8 +59,8 @@ use crate::{
     Tools, render,
 };
 
-/// What the store keeps as the handle: it says that the receiver was told of the episode.
-const TOLD: &str = "told";
+/// What the store keeps as the handle: it says that the receiver knows the episode.
+const KNOWN: &str = "known";
 /// An alert that Alertmanager refuses is named in its answer; at most this much of that is shown.
 const WORDS_CHARACTERS_MAX: usize = 200;
 /// A replica that is down must not hold up the alert that another has taken.
@@ -290,7 +290,7 @@ impl Alertmanager {
             return Err(first.unwrap_or_else(|| Failure::new(Class::Operator, "no replica is set")));
         };
         Ok(Delivered {
-            handle: Some(TOLD.to_owned()),
+            handle: Some(KNOWN.to_owned()),
             remark: remark(&failures, waiting),
             ..Delivered::with_code(code)
         })

@@ -128,19 +128,19 @@ pub(crate) async fn a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing<P
     }
 }
 
-pub(crate) async fn open_episodes_are_those_a_sink_was_told_of_and_that_have_not_ended<P: Place>() {
+pub(crate) async fn open_episodes_are_those_with_a_handle_that_have_not_ended<P: Place>() {
     let place = P::new();
     let store = place.open().await;
     let names = ["a/a", "b/b"].map(str::to_owned).to_vec();
     let sinks = store.sink_ids(names).await.unwrap();
-    let mut told = Vec::new();
+    let mut sent = Vec::new();
     for (message, problem) in [("1", 1), ("2", 2), ("3", 3)] {
         let (seq, _) = accepted(&store, firing(message, problem, &sinks)).await;
         store
             .settle(vec![returned(sinks[0], seq, message)])
             .await
             .unwrap();
-        told.push(seq);
+        sent.push(seq);
     }
     accepted(&store, firing("4", 4, &sinks)).await;
     accepted(&store, resolved("5", 2, &sinks)).await;
@@ -155,8 +155,8 @@ pub(crate) async fn open_episodes_are_those_a_sink_was_told_of_and_that_have_not
     assert_eq!(
         all.iter().map(handle).collect::<Vec<_>>(),
         [
-            (told[0], Some("1".to_owned())),
-            (told[2], Some("3".to_owned()))
+            (sent[0], Some("1".to_owned())),
+            (sent[2], Some("3".to_owned()))
         ]
     );
     assert_eq!(open(sinks[0], None, 1).await, all[..1]);

@@ -147,7 +147,7 @@ fn recovery(firing: &Message) -> Message {
     alert.ends_at = Some(now);
     Message {
         opened: Some(Arc::clone(opened)),
-        handle: Some("told".to_owned()),
+        handle: Some("known".to_owned()),
         ..Message::of(alert, "dlv_2", now)
     }
 }

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod addresses;
 mod alertmanager;
+mod answers;
+mod branches;
 mod certificates;
 mod files;
 mod goaway;
@@ -12,6 +15,7 @@ mod http;
 mod laws;
 mod mqtt;
 mod nats;
+mod phones;
 mod rebinding;
 mod recipes;
 mod redis;

@@ -1,4 +1,4 @@
-//! A receiver that forgets is told of its open episodes again.
+//! Open episodes are sent again to a receiver that forgets.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn refreshed(sink: &Scripted, rig: &Rig, count: u32) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn what_was_told_and_still_fires_is_sent_again_outside_of_the_lanes() {
+async fn what_was_sent_and_still_fires_is_sent_again_outside_of_the_lanes() {
     let (sink, rig) = forgetful().await;
     rig.accept("a", 1).await;
     rig.accept("b", 2).await;
