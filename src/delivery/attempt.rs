@@ -8,6 +8,7 @@ use campanile_model::Alert;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 
+use super::breaker::Admission;
 use super::id;
 use super::lane::{Claim, Item};
 use super::{backoff, later};
@@ -30,7 +31,7 @@ const REASON_CHARS_MAX: usize = 500;
 pub(super) struct Load {
     pub(super) claims: Vec<Claim>,
     pub(super) digest: bool,
-    pub(super) probe: bool,
+    pub(super) admission: Admission,
 }
 
 /// An attempt that ended.

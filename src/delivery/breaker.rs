@@ -26,8 +26,17 @@ pub(super) struct Breaker {
     consecutive: u32,
     recent: VecDeque<Tally>,
     open_for: Duration,
-    /// Probes that were sent before an operator resumed the sink.
-    outdated: u32,
+    /// How often an operator resumed the sink.
+    resumes: u32,
+}
+
+/// How the breaker admitted an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Admission {
+    /// It shows whether the sink works.
+    pub(super) probe: bool,
+    /// How often an operator had resumed the sink.
+    resumes: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +80,7 @@ impl Breaker {
             consecutive: 0,
             recent: VecDeque::new(),
             open_for: OPEN_MIN,
-            outdated: 0,
+            resumes: 0,
         }
     }
 
@@ -96,14 +105,21 @@ impl Breaker {
         matches!(self.state, State::Closed)
     }
 
-    pub(super) fn probe_sent(&mut self) {
-        self.state = State::Probing;
+    /// Admits an attempt.
+    pub(super) fn admit(&mut self, probe: bool) -> Admission {
+        if probe {
+            self.state = State::Probing;
+        }
+        Admission {
+            probe,
+            resumes: self.resumes,
+        }
     }
 
-    /// An operator resumed the sink after a fix: a probe may go at once. A probe that is in flight was sent before, and its
-    /// failure is ignored.
+    /// An operator resumed the sink after a fix: a probe may go at once. What is in flight was sent before, and its failure
+    /// is ignored.
     pub(super) fn fixed(&mut self, now: Timestamp) {
-        self.outdated += u32::from(matches!(self.state, State::Probing));
+        self.resumes = self.resumes.wrapping_add(1);
         self.probe_wanted(now);
     }
 
@@ -115,20 +131,27 @@ impl Breaker {
     }
 
     /// Records an attempt. While open only the probe counts: the others were sent before the breaker opened.
-    pub(super) fn record(&mut self, now: Timestamp, healthy: bool, probe: bool) -> Option<Change> {
-        match (self.state, probe) {
+    pub(super) fn record(
+        &mut self,
+        now: Timestamp,
+        healthy: bool,
+        by: Admission,
+    ) -> Option<Change> {
+        if !healthy && by.resumes != self.resumes {
+            return None;
+        }
+        match (self.state, by.probe) {
             (State::Closed, _) => {
                 self.count(now, healthy);
                 self.trips().then(|| self.open(now))
             }
             (_, true) if healthy => {
-                *self = Self::new();
+                let resumes = self.resumes;
+                *self = Self {
+                    resumes,
+                    ..Self::new()
+                };
                 Some(Change::Closed)
-            }
-            (_, true) if self.outdated > 0 => {
-                self.outdated -= 1;
-                self.probe_wanted(now);
-                None
             }
             (_, true) => {
                 self.open_for = self.open_for.saturating_mul(2).min(OPEN_MAX);

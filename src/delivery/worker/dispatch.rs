@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::config::Policy;
 use crate::delivery::attempt::Load;
-use crate::delivery::breaker::{Admits, Breaker, Change};
+use crate::delivery::breaker::{Admission, Admits, Breaker, Change};
 use crate::delivery::digest;
 use crate::delivery::lane::Lanes;
 use crate::delivery::limit::Limits;
@@ -66,14 +66,11 @@ impl Dispatch {
             return None;
         }
         let load = match (admits, self.digest(now)) {
-            (Admits::Probe, _) => {
-                self.breaker.probe_sent();
-                self.singles(1, true)
-            }
+            (Admits::Probe, _) => self.singles(1, true),
             (_, Some(most)) => Load {
                 claims: self.lanes.claim_all(now, most),
                 digest: true,
-                probe: false,
+                admission: self.breaker.admit(false),
             },
             (_, None) => {
                 let room = self.limits.room(now);
@@ -91,7 +88,7 @@ impl Dispatch {
         Load {
             claims: claims.collect(),
             digest: false,
-            probe,
+            admission: self.breaker.admit(probe),
         }
     }
 
@@ -111,7 +108,7 @@ impl Dispatch {
         for claim in &load.claims {
             self.lanes.release(claim);
         }
-        if load.probe {
+        if load.admission.probe {
             self.probe_again(now);
         }
     }
@@ -122,8 +119,13 @@ impl Dispatch {
     }
 
     /// Counts the result of an attempt in the circuit breaker.
-    pub(super) fn record(&mut self, now: Timestamp, healthy: bool, probe: bool) -> Option<Change> {
-        self.breaker.record(now, healthy, probe)
+    pub(super) fn record(
+        &mut self,
+        now: Timestamp,
+        healthy: bool,
+        by: Admission,
+    ) -> Option<Change> {
+        self.breaker.record(now, healthy, by)
     }
 
     /// Sends nothing before this time.

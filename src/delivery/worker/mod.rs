@@ -24,6 +24,7 @@ use jiff::Timestamp;
 
 use super::attempt::{self, Attempted, Load};
 use super::books::{Books, Done, Outcome};
+use super::breaker::Admission;
 use super::event::{Observer, What};
 use super::lane::Claim;
 use super::mailbox::{Mailbox, Waiter};
@@ -231,19 +232,19 @@ impl Worker {
         if self.stop_by.is_some() {
             return self.dispatch.release(&load, now);
         }
-        let (digest, probe) = (load.digest, load.probe);
+        let (digest, admission) = (load.digest, load.admission);
         let ready = self.messages(load.claims, alerts, now);
-        if probe && ready.is_empty() {
+        if admission.probe && ready.is_empty() {
             self.dispatch.probe_again(now);
         }
         if digest {
-            return self.start_digest(ready, now);
+            return self.start_digest(ready, admission, now);
         }
         for (claim, message) in ready {
             let load = Load {
                 claims: vec![claim],
                 digest,
-                probe,
+                admission,
             };
             self.start(message, load);
         }
@@ -272,12 +273,12 @@ impl Worker {
         ready
     }
 
-    fn start_digest(&mut self, ready: Vec<(Claim, Message)>, now: Timestamp) {
+    fn start_digest(&mut self, ready: Vec<(Claim, Message)>, admission: Admission, now: Timestamp) {
         let (claims, parts): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
         let load = Load {
             claims,
             digest: true,
-            probe: false,
+            admission,
         };
         match digest::message(&self.built.name, &parts, now) {
             Some(message) => self.start(message, load),
@@ -304,7 +305,7 @@ impl Worker {
             result.as_ref().map_err(|failure| failure.class),
             Err(Class::Transient | Class::Operator)
         );
-        let change = self.dispatch.record(at, healthy, load.probe);
+        let change = self.dispatch.record(at, healthy, load.admission);
         self.report.breaker(change, &result);
         let ended = Ended { at, took };
         let outcomes = match result {

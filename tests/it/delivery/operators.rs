@@ -139,6 +139,33 @@ async fn a_probe_that_was_sent_before_its_sink_was_resumed_does_not_count() {
 }
 
 #[tokio::test]
+async fn attempts_that_were_sent_before_their_sink_was_resumed_do_not_open_its_breaker() {
+    let calls = AtomicUsize::new(0);
+    let down_six_times = move |_: &Message| match calls.fetch_add(1, Ordering::Relaxed) {
+        0..6 => Err(fails(Class::Transient)),
+        _ => Ok(()),
+    };
+    let sink = Scripted::gated(down_six_times, 0);
+    let six = Policy {
+        in_flight_max: 6,
+        ..policy()
+    };
+    let rig = Rig::new(&[(sink.clone(), six)]).await;
+    for lane in 0..6 {
+        rig.accept(&format!("m{lane}"), lane).await;
+    }
+    sink.arrivals(6).await;
+    // Six attempts are in flight to a sink that is down; then an operator fixes the receiver and resumes the sink.
+    rig.delivery.resume("test/0");
+    tokio::task::yield_now().await;
+    sink.gate.add_permits(100);
+    rig.delivery.idle().await;
+    rig.accept("new", 7).await;
+    rig.delivery.idle().await;
+    assert_eq!(sink.taken(), ["new"], "the new alert goes at once");
+}
+
+#[tokio::test]
 async fn a_probe_that_was_sent_after_its_sink_was_resumed_counts_again() {
     let sink = Scripted::gated(|_| Err(fails(Class::Transient)), 5);
     let one = Policy {
