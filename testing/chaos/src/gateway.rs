@@ -35,6 +35,7 @@ impl House {
             program: program.to_owned(),
         };
         std::fs::create_dir_all(house.data())?;
+        std::fs::create_dir_all(house.delivered())?;
         Ok(house)
     }
 
@@ -51,6 +52,11 @@ impl House {
     /// The log of every gateway in this folder.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("gateway.log")
+    }
+
+    /// The folder of sinks that write files. It stays when the database is removed.
+    pub(crate) fn delivered(&self) -> PathBuf {
+        self.folder.join("delivered")
     }
 
     /// The config, without its paths.

@@ -1,8 +1,10 @@
 //! A client of the admin listener: reads pending deliveries and dead letters, and resumes a sink.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::Trouble;
 use campanile_wire::{Reply, Wire, request};
@@ -15,12 +17,18 @@ pub(crate) struct Standing {
     pub(crate) pending: u64,
     pub(crate) dead: u64,
     pub(crate) in_flight: u64,
+    pub(crate) retry_at: Option<Timestamp>,
 }
 
 impl Standing {
     /// Whether nothing is pending for it and nothing is in flight.
     pub(crate) fn is_done(&self) -> bool {
         self.pending + self.in_flight == 0
+    }
+
+    /// Whether its next attempt is further away than this.
+    pub(crate) fn waits_longer_than(&self, most: Duration, now: Timestamp) -> bool {
+        self.retry_at.is_some_and(|at| at > now + most)
     }
 }
 
@@ -31,7 +39,7 @@ pub(crate) struct Operator(pub(crate) SocketAddr);
 impl Operator {
     /// A page as text.
     pub(crate) async fn page(self, path: &str) -> Result<String, Trouble> {
-        let reply = self.ask("GET", path).await?;
+        let reply = self.ask("GET", path, b"").await?;
         if !reply.is_success() {
             return Err(Trouble::said(format!(
                 "{path} answers {}: {}",
@@ -63,6 +71,7 @@ impl Operator {
                 pending: number("pending"),
                 dead: number("dead"),
                 in_flight: number("in_flight"),
+                retry_at: item["retry_at"].as_str().and_then(|at| at.parse().ok()),
             }
         };
         Ok(items.iter().map(standing).collect())
@@ -80,13 +89,26 @@ impl Operator {
     /// Resumes a sink, so it is tried at once.
     pub(crate) async fn resume(self, sink: &str) -> Result<(), Trouble> {
         let path = format!("/api/v1/sinks/{sink}/resume");
-        self.ask("POST", &path).await.map(|_| ())
+        self.ask("POST", &path, b"").await.map(|_| ())
     }
 
-    async fn ask(self, method: &str, path: &str) -> Result<Reply, Trouble> {
+    /// Attempts everything that is pending for a sink, however long it would wait.
+    pub(crate) async fn retry(self, sink: &str) -> Result<(), Trouble> {
+        let which = json!({ "sink": sink }).to_string();
+        let path = "/api/v1/deliveries/retry";
+        let reply = self.ask("POST", path, which.as_bytes()).await?;
+        if reply.is_success() {
+            return Ok(());
+        }
+        let Reply { status, body, .. } = reply;
+        Err(Trouble::said(format!("{path} answers {status}: {body}")))
+    }
+
+    async fn ask(self, method: &str, path: &str, body: &[u8]) -> Result<Reply, Trouble> {
         let gone = || Trouble::said(format!("no answer from {path}"));
         let mut wire = Wire::try_to(self.0).await.ok_or_else(gone)?;
-        let raw = request(method, path, "connection: close\r\n", b"");
+        let headers = "connection: close\r\ncontent-type: application/json\r\n";
+        let raw = request(method, path, headers, body);
         wire.ask(&raw).await.ok_or_else(gone)
     }
 }

@@ -106,8 +106,10 @@ fn content(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
             verdict.breaches.add("I2", what);
             continue;
         };
-        if arrival.alert != entry.alert {
-            let (is, should) = (&arrival.alert, &entry.alert);
+        if let Some(is) = &arrival.alert
+            && *is != entry.alert
+        {
+            let should = &entry.alert;
             let what = format!("`{key}` arrived at {to} as {is}, but was sent as {should}");
             verdict.breaches.add("I2", what);
         }
@@ -201,12 +203,13 @@ fn completeness(evidence: &Evidence<'_>, verdict: &mut Verdict) {
 fn one_name(evidence: &Evidence<'_>, verdict: &mut Verdict) {
     let mut ids: HashMap<&str, &str> = HashMap::new();
     for arrival in evidence.came.iter().flat_map(|came| &came.arrivals) {
-        let first = ids.entry(&arrival.key).or_insert(&arrival.id);
-        if *first != arrival.id {
-            let what = format!(
-                "`{}` has two alert ids: {first} and {}",
-                arrival.key, arrival.id
-            );
+        // A message for people does not carry the id.
+        let Some(id) = &arrival.id else {
+            continue;
+        };
+        let first = ids.entry(&arrival.key).or_insert(id);
+        if first != id {
+            let what = format!("`{}` has two alert ids: {first} and {id}", arrival.key);
             verdict.breaches.add("I2", what);
         }
     }
@@ -234,10 +237,10 @@ mod tests {
 
     fn arrival(key: &str) -> Arrival {
         Arrival {
-            delivery: format!("dlv_{key}"),
+            delivery: Some(format!("dlv_{key}")),
             key: key.to_owned(),
-            alert: json!({"message_id": key}),
-            id: format!("id of {key}"),
+            alert: Some(json!({"message_id": key})),
+            id: Some(format!("id of {key}")),
             taken: true,
         }
     }
@@ -307,9 +310,9 @@ mod tests {
         let late = verdict(&said, &[came("good", &["a", "old"])]);
         assert!(late.breaches.shown()[0].contains("long after"), "{late:?}");
         let change: [fn(&mut Arrival); 3] = [
-            |arrival| arrival.alert = json!({}),
-            |arrival| arrival.delivery = "dlv_other".to_owned(),
-            |arrival| arrival.id = "another id".to_owned(),
+            |arrival| arrival.alert = Some(json!({})),
+            |arrival| arrival.delivery = Some("dlv_other".to_owned()),
+            |arrival| arrival.id = Some("another id".to_owned()),
         ];
         for change in change {
             let mut twice = came("good", &["a", "a"]);
@@ -317,6 +320,31 @@ mod tests {
             change(&mut twice.arrivals[1]);
             assert_eq!(broken(&verdict(&said, &[twice])), ["I2"]);
         }
+    }
+
+    #[test]
+    fn a_text_that_only_names_its_alert_is_held_to_everything_but_its_content() {
+        let said = said(&[("a", 1, true), ("b", 2, true)]);
+        let text = |key: &str| Arrival {
+            delivery: None,
+            alert: None,
+            id: None,
+            ..arrival(key)
+        };
+        let texts = |keys: &[&str]| Came {
+            name: "phone",
+            arrivals: keys.iter().map(|key| text(key)).collect(),
+            again_max: 0,
+        };
+        let of = |keys: &[&str]| {
+            let verdict = verdict(&said, &[came("good", &["a", "b"]), texts(keys)]);
+            broken(&verdict).join(" ")
+        };
+        assert_eq!(of(&["a", "b"]), "");
+        assert_eq!(of(&["a"]), "I1");
+        assert_eq!(of(&["a", "b", "strange"]), "I2");
+        assert_eq!(of(&["b", "a"]), "I3");
+        assert_eq!(of(&["a", "b", "b"]), "I7");
     }
 
     #[test]

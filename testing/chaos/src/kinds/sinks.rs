@@ -9,7 +9,7 @@ use super::Kind;
 use crate::Trouble;
 use crate::load::Patience;
 use crate::receiver::Manner;
-use crate::stage::Stage;
+use crate::stage::{FAILING, Stage};
 
 pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     if stage.gateway.is_none() {
@@ -20,14 +20,16 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     let mut talks = stage.talk(Patience::Leave);
     let answers = stage.random.random_range(20..200);
     stage.answers(answers, &mut talks).await?;
-    stage.inject(format!("one receiver down after {answers} answers"));
-    stage.behave(Manner::Down, picky);
+    let down = FAILING[stage.random.random_range(0..FAILING.len())];
+    stage.inject(format!("the receiver {down} down after {answers} answers"));
+    stage.receiver(down)?.behave(Manner::Down);
     stage.answers(answers, &mut talks).await?;
     stage.hush(talks).await?;
     stage.behave(Manner::Good, picky);
     let repaired = Instant::now();
-    stage.operator()?.resume("webhook/flaky").await?;
-    stage.probe("flaky").await?;
+    let sink = stage.receiver(down)?.sink();
+    stage.operator()?.resume(&sink).await?;
+    stage.probe(down).await?;
     stage.recovered(repaired.elapsed());
     stage.calm().await
 }

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use super::{FILES_MAX, IN_FLIGHT, LOOK_EVERY, RSS_MIB_MAX, Stage, UNSETTLED};
+use campanile_model::Clock;
+
+use super::{FILES_MAX, IN_FLIGHT, LOOK_EVERY, RETRY_MAX, RSS_MIB_MAX, Stage, UNSETTLED};
 use crate::operator::{Operator, Standing};
 use crate::oracle::{self, Came, Evidence, Verdict};
 use crate::receiver::{Receiver, is_refused};
@@ -20,7 +22,7 @@ impl Stage {
         let operator = self.operator()?;
         self.delivered(operator).await?;
         let pending = self.nothing_pending(operator).await?;
-        let verdict = self.judge();
+        let verdict = self.judge()?;
         self.cycle.losses += verdict.losses;
         self.cycle.duplicates += verdict.duplicates;
         self.cycle.order_breaks += verdict.order_breaks;
@@ -47,6 +49,7 @@ impl Stage {
             missing.extend(pending.map(|(key, _)| (receiver, key)));
         }
         while began.elapsed() < self.wish.patience {
+            self.receivers.iter().try_for_each(Receiver::look)?;
             missing.retain(|(receiver, key)| !receiver.has(key));
             if missing.is_empty() {
                 return Ok(());
@@ -56,10 +59,7 @@ impl Stage {
                 // No more alerts will arrive.
                 return Ok(());
             }
-            // An operator resumes a sink after the receiver is repaired.
-            for sink in sinks.iter().filter(|sink| sink.state == "open") {
-                operator.resume(&sink.name).await?;
-            }
+            hurry(operator, &sinks).await?;
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
@@ -83,14 +83,17 @@ impl Stage {
         }
     }
 
-    fn judge(&mut self) -> Verdict {
+    fn judge(&mut self) -> Result<Verdict, Trouble> {
         let again_max = self.crashes * (IN_FLIGHT + UNSETTLED);
-        let came = |receiver: &Receiver| Came {
-            name: receiver.name,
-            arrivals: receiver.drain(),
-            again_max,
+        let came = |receiver: &Receiver| {
+            Ok(Came {
+                name: receiver.name,
+                arrivals: receiver.drain()?,
+                again_max,
+            })
         };
-        let came: Vec<Came> = self.receivers.iter().map(came).collect();
+        let came = self.receivers.iter().map(came);
+        let came: Vec<Came> = came.collect::<Result<_, Trouble>>()?;
         let ledger = &self.floor.ledger;
         let said = ledger.said();
         let verdict = oracle::judge(&Evidence {
@@ -118,7 +121,7 @@ impl Stage {
             self.dead += accepted.iter().filter(|key| is_refused(key)).count();
         }
         ledger.close(|key| accepted.contains(key));
-        verdict
+        Ok(verdict)
     }
 
     /// I5: with nothing pending, the accepted alerts are the delivered and the dead ones, by the gateway's own metrics.
@@ -200,4 +203,16 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// After a receiver is repaired, an operator resumes its sink, and retries what waits because the receiver asked for it.
+async fn hurry(operator: Operator, sinks: &[Standing]) -> Result<(), Trouble> {
+    for sink in sinks {
+        if sink.state == "open" {
+            operator.resume(&sink.name).await?;
+        } else if sink.waits_longer_than(RETRY_MAX, Clock::machine().now()) {
+            operator.retry(&sink.name).await?;
+        }
+    }
+    Ok(())
 }

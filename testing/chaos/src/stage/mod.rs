@@ -21,7 +21,7 @@ use crate::load::{self, Caller, Floor, Patience};
 use crate::message::Step;
 use crate::operator::Operator;
 use crate::oracle::Breaches;
-use crate::receiver::{Manner, Receiver};
+use crate::receiver::{Manner, Receiver, Way};
 use crate::report::Cycle;
 use crate::vendors::{Form, Vendors};
 use crate::{Trouble, Wish, secrets};
@@ -30,7 +30,9 @@ use campanile_wire::Wire;
 /// The number of vendors that call at the same time.
 const CALLERS: usize = 8;
 /// The number of sends of one sink at the same time.
-const IN_FLIGHT: usize = 32;
+const IN_FLIGHT: usize = 16;
+/// The longest wait of the schedule for retries. A longer one was asked for by a receiver.
+const RETRY_MAX: Duration = Duration::from_secs(2);
 /// The number of outcomes that may be sent but not committed: the limit of the worker.
 const UNSETTLED: usize = 256;
 /// A growth of memory or open files beyond this is a leak.
@@ -40,7 +42,21 @@ const FILES_MAX: usize = 400;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The receivers, in the order of the config.
-const RECEIVERS: [&str; 4] = ["good", "flaky", "slow", "picky"];
+const RECEIVERS: [(&str, Way); 11] = [
+    ("good", Way::Webhook),
+    ("flaky", Way::Webhook),
+    ("slow", Way::Webhook),
+    ("picky", Way::Webhook),
+    ("events", Way::CloudEvents),
+    ("phone", Way::Ntfy),
+    ("channel", Way::Slack),
+    ("group", Way::Wecom),
+    ("robot", Way::Dingtalk),
+    ("lines", Way::File),
+    ("rows", Way::Sqlite),
+];
+/// The receivers that fail when a kind of fault wants failures, each as its vendor does.
+pub(crate) const FAILING: [&str; 4] = ["flaky", "channel", "group", "robot"];
 
 /// The state of a run.
 pub(crate) struct Stage {
@@ -93,8 +109,9 @@ impl Stage {
         let house = House::new(folder.path(), &wish.program)?;
         let vendors = Arc::new(Vendors::of(&mut random));
         let mut receivers = Vec::new();
-        for name in RECEIVERS {
-            receivers.push(Receiver::start(name, StdRng::seed_from_u64(random.random())).await?);
+        for (name, way) in RECEIVERS {
+            let chance = StdRng::seed_from_u64(random.random());
+            receivers.push(Receiver::start(name, way, &house.delivered(), chance).await?);
         }
         house.furnish(&config(&vendors, &receivers))?;
         let guests = vendors.guests().len();
@@ -123,11 +140,11 @@ impl Stage {
         })
     }
 
-    /// Sets the behaviour of the receivers: how often one fails, how slow another is.
+    /// Sets the behaviour of the receivers: how often some fail, how slow another is.
     pub(crate) fn behave(&self, flaky: Manner, picky: Manner) {
         for receiver in &self.receivers {
             receiver.behave(match receiver.name {
-                "flaky" => flaky,
+                name if FAILING.contains(&name) => flaky,
                 "picky" => picky,
                 "slow" => Manner::Slow(20),
                 _ => Manner::Good,
@@ -290,15 +307,19 @@ impl Stage {
             return Ok(());
         }
         self.floor.ledger.promise(&message);
-        let unknown = || Trouble::said(format!("there is no receiver {at}"));
-        let receiver = self.receivers.iter().find(|receiver| receiver.name == at);
-        let receiver = receiver.ok_or_else(unknown)?;
+        let receiver = self.receiver(at)?;
         let mut news = receiver.news();
         let key = message.said.first().map_or("", |said| said.key.as_str());
         let came = news.wait_for(|_| receiver.has(key));
         // An alert that does not arrive is found by the later check of all promises.
         let _late = tokio::time::timeout(self.wish.patience, came).await;
         Ok(())
+    }
+
+    /// The receiver of this name.
+    pub(crate) fn receiver(&self, name: &str) -> Result<&Receiver, Trouble> {
+        let found = self.receivers.iter().find(|receiver| receiver.name == name);
+        found.ok_or_else(|| Trouble::said(format!("there is no receiver {name}")))
     }
 
     pub(crate) fn operator(&self) -> Result<Operator, Trouble> {
@@ -362,18 +383,38 @@ impl Stage {
 fn config(vendors: &Vendors, receivers: &[Receiver]) -> String {
     let mut text = format!("[log]\nlevel = \"info\"\n{}", vendors.config());
     for receiver in receivers {
-        let (name, address) = (receiver.name, receiver.address());
-        let (hook, secret) = (secrets::HOOK, secrets::SIGNING);
+        text += &receiver.config();
         let _infallible = write!(
             text,
-            "[sinks.webhook.{name}]\nurl = \"http://{address}/{hook}\"\nsigning_secret = \"{secret}\"\n\
-             in_flight_max = {IN_FLIGHT}\nretry_schedule = [\"1s\"]\n",
+            "in_flight_max = {IN_FLIGHT}\nretry_schedule = [\"1s\"]\n"
         );
     }
-    text + "[[routes]]\nsinks = [\"webhook/good\", \"webhook/flaky\", \"webhook/picky\"]\n\
-            [[routes]]\nwhen = \"source in ['ucloud/prod', 'ucloud/white']\"\nsinks = [\"webhook/slow\"]\n"
+    let slow = |receiver: &&Receiver| receiver.name == "slow";
+    let sinks = |some: &mut dyn Iterator<Item = &Receiver>| {
+        let names: Vec<_> = some.map(Receiver::sink).collect();
+        format!("[[routes]]\nsinks = {names:?}\n")
+    };
+    text += &sinks(&mut receivers.iter().filter(|receiver| !slow(receiver)));
+    text += &sinks(&mut receivers.iter().filter(slow));
+    text + "when = \"source in ['ucloud/prod', 'ucloud/white']\"\n"
 }
 
 pub(crate) fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_receivers_are_of_at_least_six_kinds_and_the_failing_ones_are_among_them() {
+        let kinds: BTreeSet<_> = RECEIVERS.iter().map(|(_, way)| way.kind()).collect();
+        assert!(kinds.len() >= 6, "{kinds:?}");
+        for failing in FAILING {
+            assert!(RECEIVERS.iter().any(|(name, _)| *name == failing));
+        }
+    }
 }

@@ -1,7 +1,12 @@
-//! Receivers of webhooks: real HTTP servers, each with its own behaviour, that record the requests in their order.
+//! Receivers: real HTTP servers, a file and a database, each with its own kind of sink and behaviour, that record what arrives in
+//! its order.
+
+mod lines;
+mod table;
+mod way;
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +17,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Trouble;
-use crate::vendors::own_words;
+use lines::Lines;
+use table::Table;
+pub(crate) use way::Way;
 
 /// The behaviour of a receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,17 +36,17 @@ pub(crate) enum Manner {
     Down,
 }
 
-/// One request, as it arrived.
+/// One alert, as it arrived. A message for people has no alert and no ids.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     /// The id of the delivery.
-    pub(crate) delivery: String,
+    pub(crate) delivery: Option<String>,
     /// Source and message id.
     pub(crate) key: String,
     /// The alert, without what the gateway adds.
-    pub(crate) alert: Value,
+    pub(crate) alert: Option<Value>,
     /// The id that the gateway assigned to the alert.
-    pub(crate) id: String,
+    pub(crate) id: Option<String>,
     /// Whether the receiver accepted the alert. A request that fails on purpose is not accepted.
     pub(crate) taken: bool,
 }
@@ -47,11 +54,20 @@ pub(crate) struct Arrival {
 /// A receiver that listens until it is dropped.
 pub(crate) struct Receiver {
     pub(crate) name: &'static str,
-    raw: campanile_receiver::Receiver,
+    pub(crate) way: Way,
+    place: Place,
     seen: Arc<Seen>,
 }
 
+/// Where alerts arrive.
+enum Place {
+    Server(campanile_receiver::Receiver),
+    Lines(Mutex<Lines>),
+    Table(Mutex<Table>),
+}
+
 struct Seen {
+    way: Way,
     arrivals: Mutex<Vec<Arrival>>,
     taken: Mutex<HashSet<String>>,
     manner: Mutex<Manner>,
@@ -60,9 +76,15 @@ struct Seen {
 }
 
 impl Receiver {
-    /// Listens on a free port of loopback.
-    pub(crate) async fn start(name: &'static str, chance: StdRng) -> Result<Self, Trouble> {
+    /// Listens on a free port of loopback. A file is in this folder.
+    pub(crate) async fn start(
+        name: &'static str,
+        way: Way,
+        folder: &Path,
+        chance: StdRng,
+    ) -> Result<Self, Trouble> {
         let seen = Arc::new(Seen {
+            way,
             arrivals: Mutex::default(),
             taken: Mutex::default(),
             manner: Mutex::new(Manner::Good),
@@ -70,13 +92,35 @@ impl Receiver {
             news: watch::Sender::new(0),
         });
         let notes = Arc::clone(&seen);
-        let raw = campanile_receiver::Receiver::start(move |got| notes.note(&got)).await?;
-        Ok(Self { name, raw, seen })
+        let place = match way {
+            Way::File => Place::Lines(Mutex::new(Lines::of(folder.join("alerts.jsonl")))),
+            Way::Sqlite => Place::Table(Mutex::new(Table::of(folder.join("alerts.db")))),
+            _ => Place::Server(
+                campanile_receiver::Receiver::start(move |got| notes.answer(&got)).await?,
+            ),
+        };
+        Ok(Self {
+            name,
+            way,
+            place,
+            seen,
+        })
     }
 
-    /// The address of the receiver.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.raw.address()
+    /// The full name of its sink.
+    pub(crate) fn sink(&self) -> String {
+        format!("{}/{}", self.way.kind(), self.name)
+    }
+
+    /// The table of its sink, as TOML of the config, without the settings that all sinks share.
+    pub(crate) fn config(&self) -> String {
+        let at = match &self.place {
+            Place::Server(raw) => raw.address().to_string(),
+            Place::Lines(lines) => lock(lines).path.display().to_string(),
+            Place::Table(table) => lock(table).path.display().to_string(),
+        };
+        let (kind, name, settings) = (self.way.kind(), self.name, self.way.settings(&at));
+        format!("[sinks.{kind}.{name}]\n{settings}")
     }
 
     /// Changes the behaviour from now on.
@@ -84,9 +128,26 @@ impl Receiver {
         *lock(&self.seen.manner) = manner;
     }
 
-    /// Whether it accepted an alert since the last [`Self::drain`].
+    /// Whether it accepted an alert since the last [`Self::drain`]. A file knows only what [`Self::look`] has read.
     pub(crate) fn has(&self, key: &str) -> bool {
         lock(&self.seen.taken).contains(key)
+    }
+
+    /// Reads what was written to a file. A server knows its requests already.
+    pub(crate) fn look(&self) -> Result<(), Trouble> {
+        let alerts = match &self.place {
+            Place::Server(_) => return Ok(()),
+            Place::Lines(lines) => lock(lines).next()?,
+            Place::Table(table) => lock(table).next()?,
+        };
+        for alert in alerts {
+            let got = Got {
+                body: alert.into_bytes(),
+                ..Got::default()
+            };
+            self.seen.note(self.way.arrival(&got), true);
+        }
+        Ok(())
     }
 
     /// Notified on each request.
@@ -94,15 +155,19 @@ impl Receiver {
         self.seen.news.subscribe()
     }
 
-    /// The requests since the last call, in order.
-    pub(crate) fn drain(&self) -> Vec<Arrival> {
+    /// What arrived since the last call, in order.
+    pub(crate) fn drain(&self) -> Result<Vec<Arrival>, Trouble> {
+        self.look()?;
         lock(&self.seen.taken).clear();
-        std::mem::take(&mut lock(&self.seen.arrivals))
+        Ok(std::mem::take(&mut lock(&self.seen.arrivals)))
     }
 
     /// Waits until no connection is open: then everything that a dead process had sent is read.
     pub(crate) async fn is_left(&self) {
-        let mut connections = self.raw.connections();
+        let Place::Server(raw) = &self.place else {
+            return;
+        };
+        let mut connections = raw.connections();
         // The sending side of the channel lives as long as this receiver.
         let _left = connections
             .wait_for(|connections| connections.made == connections.ended)
@@ -133,33 +198,31 @@ impl Seen {
                 match chance.random_range(0..5) {
                     0 => (Play::Reset, false),
                     1 => (Play::ResetInBody, false),
-                    2 => (Play::AnswerAndClose(200), true),
-                    3 => (Play::status(429), false),
+                    2 => (self.way.success_and_close(), true),
+                    3 => (self.way.refusal(), false),
                     _ => (Play::status(500), false),
                 }
             }
-            Manner::Good | Manner::Picky | Manner::Flaky(_) => (Play::status(200), true),
+            Manner::Good | Manner::Picky | Manner::Flaky(_) => {
+                (Play::body(self.way.success()), true)
+            }
         }
     }
 
-    fn note(&self, got: &Got) -> Play {
-        let alert: Value = serde_json::from_slice(&got.body).unwrap_or_default();
-        let word = |name: &str| alert[name].as_str().unwrap_or_default().to_owned();
-        let key = format!("{} {}", word("source"), word("message_id"));
-        let (play, taken) = self.play(&key);
-        let arrival = Arrival {
-            delivery: got.header("webhook-id").unwrap_or_default().to_owned(),
-            id: word("id"),
-            key: key.clone(),
-            alert: own_words(alert),
-            taken,
-        };
-        lock(&self.arrivals).push(arrival);
+    fn answer(&self, got: &Got) -> Play {
+        let arrival = self.way.arrival(got);
+        let (play, taken) = self.play(&arrival.key);
+        self.note(arrival, taken);
+        play
+    }
+
+    fn note(&self, arrival: Arrival, taken: bool) {
+        let key = arrival.key.clone();
+        lock(&self.arrivals).push(Arrival { taken, ..arrival });
         if taken {
             lock(&self.taken).insert(key);
         }
         self.news.send_modify(|count| *count += 1);
-        play
     }
 }
 
