@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Kind;
 
+pub mod dnspod;
 pub mod file;
 pub mod stdout;
 pub mod webhook;
@@ -11,6 +12,7 @@ pub mod webhook;
 /// Every kind that is code.
 pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
+        Arc::new(dnspod::DnspodKind),
         Arc::new(file::FileKind),
         Arc::new(stdout::StdoutKind),
         Arc::new(webhook::WebhookKind),

@@ -2,6 +2,7 @@
 //!
 //! A function computes the answer from the request. The function can keep state.
 
+pub mod dnspod;
 pub mod scripted;
 
 use std::net::{Ipv4Addr, SocketAddr};

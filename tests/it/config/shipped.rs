@@ -22,6 +22,8 @@ fn the_shipped_configurations_pass() {
         ("SOURCE_KEY", CANARY),
         ("SOURCE_TOKEN", CANARY),
         ("GOTIFY_TOKEN", CANARY),
+        ("DNSPOD_SECRET_ID", CANARY),
+        ("DNSPOD_SECRET_KEY", CANARY),
     ]);
     for (name, sources) in [("minimal.toml", 2), ("demo.toml", 2)] {
         let loaded = config::load_with(&[shipped(name)], &variables, &shipped_vocabulary());
@@ -31,6 +33,10 @@ fn the_shipped_configurations_pass() {
             (sources, 1),
             "{name}"
         );
+    }
+    for example in std::fs::read_dir(shipped("examples")).unwrap() {
+        let loaded = config::load(&[example.unwrap().path()], &variables);
+        loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
     }
     let full = config::load(&[shipped("full.toml")], &variables);
     full.unwrap_or_else(|mistakes| panic!("{mistakes}"));
