@@ -75,6 +75,20 @@ async fn a_record_that_a_person_switched_on_is_no_longer_ours() {
 }
 
 #[tokio::test]
+async fn a_record_that_a_person_takes_out_again_stays_off() {
+    let rig = Rig::start(Api::Cloud, &[A, B, C]).await;
+    let sink = rig.sink("");
+    sink.send(&firing(A, "cpu")).await.unwrap();
+    rig.server.by_hand(A, true);
+    // This attempt sees that it is on.
+    sink.send(&firing(B, "cpu")).await.unwrap();
+    rig.server.by_hand(A, false);
+    let done = sink.send(&resolved(A, "cpu", Some("101"))).await.unwrap();
+    assert!(done.remark.unwrap().contains("nothing was switched off"));
+    assert_eq!(rig.server.on(), [C]);
+}
+
+#[tokio::test]
 async fn the_last_records_are_never_switched_off() {
     for (floor, values) in [("", &[A][..]), ("floor = 2", &[A, B][..])] {
         let rig = Rig::start(Api::Cloud, values).await;
