@@ -168,6 +168,18 @@ pub trait Sink: Send + Sync {
     /// later.
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>>;
 
+    /// The receiver forgets what is not sent again: how often [`Sink::refresh`] is called for the open episodes for which
+    /// [`Sink::send`] returned a handle.
+    fn refresh_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Sends the firings of open episodes again, so that the receiver does not forget them. A failure is not retried: the
+    /// next call sends them all again.
+    fn refresh<'a>(&'a self, _message: &'a Message) -> BoxFuture<'a, Result<(), Failure>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Asks the receiver at this time whether the settings are right, without sending a message. Gives what it says in one
     /// sentence. None if there is nothing that can be asked.
     fn probe(&self, _at: Timestamp) -> Option<BoxFuture<'_, Result<String, Failure>>> {

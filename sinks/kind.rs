@@ -228,16 +228,21 @@ pub struct SinkSpec {
 /// The sink of these settings. Reads certificate files; opens nothing and sends nothing.
 pub fn build(spec: &SinkSpec) -> Result<Arc<dyn Sink>, BuildError> {
     if let Some(Feature { name, built: false }) = spec.kind.about().feature {
-        let problem = format!(
-            "this build does not have the feature `{name}`: install a release, or build with `--features {name}`"
-        );
-        return Err(BuildError::new("", problem));
+        return Err(not_built(name));
     }
     let tools = Tools {
         name: &spec.name,
         timeout: spec.policy.timeout,
     };
     spec.kind.build(&spec.values, &tools)
+}
+
+/// The error of a kind whose driver this build does not have.
+pub(crate) fn not_built(feature: &str) -> BuildError {
+    let problem = format!(
+        "this build does not have the feature `{feature}`: install a release, or build with `--features {feature}`"
+    );
+    BuildError::new("", problem)
 }
 
 /// A sink that cannot work as it is configured. Never holds a secret.

@@ -1,8 +1,35 @@
 //! Where alerts go: the contract of a sink, its kinds, and the guarded HTTP client.
 
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
+mod address;
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
+mod broker;
 pub mod catalog;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod connections;
 mod contract;
+pub mod dial;
 mod digest;
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
+mod handshake;
 pub mod http;
 mod kind;
 pub mod kinds;
@@ -10,6 +37,7 @@ pub mod policy;
 mod reach;
 pub mod recipe;
 mod render;
+pub mod tls;
 mod words;
 
 use std::sync::{Arc, LazyLock};

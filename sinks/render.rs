@@ -137,7 +137,7 @@ fn shared(alerts: &[Value], field: &str) -> Map<String, Value> {
 
 /// The vendor's labels, and ours where the vendor has none of that name. `alertname` is made from what firing and resolved
 /// share, because receivers group by it: the metric before the title.
-fn labels(alert: &Alert) -> Map<String, Value> {
+pub(super) fn labels(alert: &Alert) -> Map<String, Value> {
     let metric = alert.metric.name.as_deref().filter(|name| !name.is_empty());
     let resource = &alert.resource;
     let ours = [

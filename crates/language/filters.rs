@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use sha2::Sha256;
 
 use super::duration;
+use super::phone;
 use super::resource::broken;
 use super::time::{self, Moment};
 
@@ -26,6 +27,7 @@ pub(crate) const OWN: &[&str] = &[
     "before",
     "between",
     "bucket",
+    "cut",
     "duration",
     "json",
     "literal",
@@ -37,6 +39,8 @@ pub(crate) const OWN: &[&str] = &[
     "present",
     "resource",
     "sha256",
+    "sms",
+    "spoken",
     "tagmap",
     "time",
     "unix",
@@ -51,6 +55,9 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("before", before);
     env.add_filter("between", between);
     env.add_filter("bucket", bucket);
+    env.add_filter("cut", |value: &Value, most: usize| {
+        changed(value, |text| phone::cut(text, most, |_| 1))
+    });
     env.add_filter("duration", duration);
     env.add_filter("json", json);
     env.add_filter("literal", |value: &Value| {
@@ -64,6 +71,8 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("present", present);
     env.add_filter("resource", resource);
     env.add_filter("sha256", |value: &Value| hashed::<Sha256>(value));
+    env.add_filter("sms", |value: &Value| changed(value, phone::sms));
+    env.add_filter("spoken", |value: &Value| changed(value, phone::spoken));
     env.add_filter("tagmap", tagmap);
     env.add_filter("time", time);
     env.add_filter("unix", unix);
@@ -88,6 +97,12 @@ fn marked(value: &Value, replaced: impl Fn(char) -> [char; 2]) -> Value {
         }
     }
     safe.into()
+}
+
+/// A text, changed. Anything else stays as it is.
+fn changed(value: &Value, change: impl Fn(&str) -> String) -> Value {
+    let text = value.as_str();
+    text.map_or_else(|| value.clone(), |text| change(text).into())
 }
 
 /// The zone of zone-less times, as a value that expressions cannot see.

@@ -25,6 +25,7 @@ mod known;
 pub mod meter;
 pub mod names;
 mod nearest;
+pub mod phone;
 pub mod resource;
 mod sample;
 pub mod scope;
@@ -161,6 +162,23 @@ impl Condition {
         Ok(condition)
     }
 
+    /// The same with the fields of a delivery and more names: samples of what [`Facts::with`] will give.
+    pub fn compile_with(
+        text: &str,
+        more: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, Mistake> {
+        let (expression, guarded) = expression::compiled(&ENGINE, text)?;
+        scope::check_with(text, expression.undeclared_variables(true), more)?;
+        known::check(text)?;
+        words::check(text)?;
+        let condition = Self(expression);
+        for alert in sample::alerts() {
+            let facts = Facts::of_delivery(&alert, "dlv_0", 1, false).with(more);
+            condition.try_on(text, &guarded, &facts)?;
+        }
+        Ok(condition)
+    }
+
     fn try_on(&self, text: &str, guarded: &Guarded, facts: &Facts) -> Result<(), Mistake> {
         let value = self.0.eval(facts.0.clone());
         let value = value.map_err(|error| Mistake::of(text, guarded, &error))?;
@@ -258,22 +276,47 @@ impl io::Write for Capped {
 
 /// The success expression of a receiver, over `status` and `body`, such as `body.errcode == 0`.
 #[derive(Debug)]
-pub struct Success(minijinja::Expression<'static, 'static>);
+pub struct Success {
+    expression: minijinja::Expression<'static, 'static>,
+    names_sent: bool,
+}
 
 impl Success {
     /// Compiles it. It can use only `status` and `body`; the content of the body is not checked.
     pub fn compile(text: &str) -> Result<Self, Mistake> {
-        let (expression, _) = expression(text, scope::SUCCESS)?;
-        Ok(Self(expression))
+        Self::within(text, scope::SUCCESS)
+    }
+
+    /// The same for a recipe: it can use `sent` too, the body of the request as text.
+    pub fn of_exchange(text: &str) -> Result<Self, Mistake> {
+        Self::within(text, scope::EXCHANGE)
+    }
+
+    fn within(text: &str, scope: scope::Scope) -> Result<Self, Mistake> {
+        let (expression, _) = expression(text, scope)?;
+        let names_sent = expression.undeclared_variables(false).contains("sent");
+        Ok(Self {
+            expression,
+            names_sent,
+        })
     }
 
     /// Whether the response is a success. `body` is read as JSON, otherwise as text. The response is not a success when the
     /// expression fails or gives any other value than true.
     pub fn holds(&self, status: u16, body: &[u8]) -> bool {
+        self.holds_for(status, body, &[])
+    }
+
+    /// The same for the response to a request with this body.
+    pub fn holds_for(&self, status: u16, body: &[u8], sent: &[u8]) -> bool {
         let text = || String::from_utf8_lossy(body).trim().into();
         let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
         let body = Value::from(Serde(&body));
-        let verdict = self.0.eval(minijinja::context! { status, body });
+        // A large body is copied only where it is read.
+        let sent = String::from_utf8_lossy(if self.names_sent { sent } else { &[] });
+        let verdict = self
+            .expression
+            .eval(minijinja::context! { status, body, sent });
         verdict.is_ok_and(|value| value.kind() == ValueKind::Bool && value.is_true())
     }
 }

@@ -83,6 +83,9 @@ pub const TEMPLATE: Scope = &[
 /// What a success expression can use.
 pub const SUCCESS: Scope = &[("status", TEXT), ("body", FREE)];
 
+/// What an expression of a recipe over an exchange can use.
+pub const EXCHANGE: Scope = &[("status", TEXT), ("body", FREE), ("sent", TEXT)];
+
 /// What most expressions of a mapping can use.
 pub const CALL: Scope = &[
     ("body", FREE),

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use crate::{
     AlertFilter, AlertToSend, Answer, Appended, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
-    DeliveryRow, Entry, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
-    StoredAlert,
+    DeliveryRow, Entry, OpenEpisode, OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq,
+    Settlement, SinkId, Stats, StoredAlert,
 };
 
 /// Takes callbacks.
@@ -57,6 +57,15 @@ pub trait Outbox: Send + Sync {
     /// The alerts at these places, in this order. Each comes with the state of its episode and with the handle that this sink
     /// returned for the episode. An alert that was removed or cannot be read is left out.
     fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>>;
+
+    /// Open episodes for which this sink returned a handle, after this place, at most `limit`. An episode whose opening was
+    /// removed or cannot be read is left out.
+    fn open_episodes(
+        &self,
+        sink: SinkId,
+        after: Option<OpenPlace>,
+        limit: usize,
+    ) -> Answer<'_, Vec<OpenEpisode>>;
 
     /// Writes the outcomes of attempts, with their effects and handles. A settlement of a delivery that is not pending (an
     /// operator dropped it) changes nothing, so a batch can be written twice.

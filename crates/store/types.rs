@@ -150,6 +150,19 @@ pub struct AlertToSend {
     pub handle: Option<String>,
 }
 
+/// An open episode for which a sink returned a handle.
+#[derive(Clone, Debug)]
+pub struct OpenEpisode {
+    /// Its place in the list of open episodes.
+    pub place: OpenPlace,
+    /// The firing that opened it, with the sink's handle.
+    pub opening: AlertToSend,
+}
+
+/// A place in the list of open episodes: source and fingerprint, as numbers of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenPlace(pub i64, pub i64);
+
 /// An alert as accepted.
 #[derive(Clone, Debug)]
 pub struct StoredAlert {

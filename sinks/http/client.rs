@@ -277,7 +277,8 @@ fn failure(error: &reqwest::Error) -> Failure {
     Failure::new(Class::Transient, what)
 }
 
-fn tls_words(error: &rustls::Error) -> &'static str {
+/// The problem of a handshake, for the operator.
+pub(crate) fn tls_words(error: &rustls::Error) -> &'static str {
     use rustls::CertificateError as Cert;
     match error {
         rustls::Error::InvalidCertificate(cert) => match cert {
@@ -300,7 +301,9 @@ fn tls_words(error: &rustls::Error) -> &'static str {
 }
 
 /// The first error of this type in the chain.
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+pub(crate) fn find<'a, E: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a E> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 

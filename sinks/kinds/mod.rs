@@ -4,16 +4,24 @@ use std::sync::Arc;
 
 use crate::Kind;
 
+pub mod alertmanager;
 pub mod dnspod;
 pub mod file;
+pub mod mqtt;
+pub mod nats;
+pub mod redis;
 pub mod stdout;
 pub mod webhook;
 
 /// Every kind that is code.
 pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
+        Arc::new(alertmanager::AlertmanagerKind),
         Arc::new(dnspod::DnspodKind),
         Arc::new(file::FileKind),
+        Arc::new(mqtt::MqttKind),
+        Arc::new(nats::NatsKind),
+        Arc::new(redis::RedisKind),
         Arc::new(stdout::StdoutKind),
         Arc::new(webhook::WebhookKind),
     ]

@@ -17,7 +17,7 @@ use crate::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Worth};
 /// At most this much of the receiver's own words is shown.
 const WORDS_CHARACTERS_MAX: usize = 200;
 
-/// Expressions over `status` and `body`, asked in this order. The first that holds decides.
+/// Expressions over `status`, `body` and `sent`, the body of the request, asked in this order. Only `success` sees `sent`. The first that holds decides.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Judge {
@@ -31,19 +31,39 @@ pub(super) struct Judge {
     stale: Option<Text>,
     /// The markup or the content is refused: sent once more as plain text.
     plain: Option<Text>,
+    /// The remark about a message that was sent once more because of `plain`.
+    plain_says: Option<String>,
     #[serde(default)]
     later: Vec<Later>,
-    /// Where the receiver says how long to wait: a JSON pointer, or `header:NAME`.
+    /// Where the receiver says how long to wait: a JSON pointer, or `header:NAME`. One that ends in `_ms` names milliseconds.
     wait: Option<String>,
     #[serde(default)]
     remarks: Vec<Remark>,
     /// What a success means.
     #[serde(default)]
     worth: Meaning,
-    /// A JSON pointer to the receiver's own words about a failure.
-    reason: Option<String>,
+    /// JSON pointers to the receiver's own words about a failure: the first that names some. Empty: the whole body, if it is
+    /// not a web page.
+    reason: Option<Places>,
     /// A JSON pointer to the name of the message at the receiver.
     handle: Option<String>,
+}
+
+/// One place, or several in the order in which they are tried.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Places {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<Places> for Vec<String> {
+    fn from(places: Places) -> Self {
+        match places {
+            Places::One(place) => vec![place],
+            Places::Several(places) => places,
+        }
+    }
 }
 
 /// A success that the operator must know more about.
@@ -87,6 +107,8 @@ struct Later {
     seconds: Option<u64>,
     /// The quota ends at midnight in this time zone.
     midnight: Option<Text>,
+    /// Where the receiver says when the quota ends, as in [`Judge::wait`]. `seconds` is then the least.
+    wait: Option<String>,
 }
 
 /// How long a quota holds.
@@ -94,6 +116,7 @@ struct Later {
 enum Quota {
     For(Duration),
     UntilMidnight(TimeZone),
+    Named(String, Duration),
 }
 
 /// The same, compiled.
@@ -106,27 +129,35 @@ pub(super) struct Verdicts {
     remarks: Vec<(Success, Remark)>,
     worth: Worth,
     wait: Option<String>,
-    reason: Option<String>,
+    reason: Vec<String>,
     handle: Option<String>,
+    pub(super) plain_says: Option<String>,
 }
 
 fn expression(part: &str, text: &Text) -> Result<Success, Wrong> {
-    let compiled = Success::compile(text.get_ref());
+    let compiled = match part {
+        "success" => Success::of_exchange(text.get_ref()),
+        _ => Success::compile(text.get_ref()),
+    };
     compiled.map_err(|mistake| Wrong::new(&format!("answer.{part}"), text, mistake))
 }
 
 impl Later {
     fn quota(&self) -> Result<Quota, Wrong> {
-        match (self.seconds, &self.midnight) {
-            (Some(seconds), None) => Ok(Quota::For(Duration::from_secs(seconds))),
-            (None, Some(zone)) => TimeZone::get(zone.get_ref())
+        let seconds = self.seconds.map(Duration::from_secs);
+        match (seconds, &self.midnight, &self.wait) {
+            (Some(seconds), None, None) => Ok(Quota::For(seconds)),
+            (least, None, Some(place)) => {
+                Ok(Quota::Named(place.clone(), least.unwrap_or_default()))
+            }
+            (None, Some(zone), None) => TimeZone::get(zone.get_ref())
                 .map(Quota::UntilMidnight)
                 .map_err(|_| {
                     let problem = "this is not a known time zone, such as `Asia/Shanghai`";
                     Wrong::whole("answer.later", zone, problem)
                 }),
             _ => {
-                let problem = "write either `seconds` or `midnight`";
+                let problem = "write `seconds`, `wait` or both of them, or `midnight`";
                 Err(Wrong::whole("answer.later", &self.when, problem))
             }
         }
@@ -134,8 +165,11 @@ impl Later {
 }
 
 impl Quota {
-    fn wait(&self, at: Timestamp) -> Option<Duration> {
+    fn wait(&self, response: &Response, at: Timestamp) -> Option<Duration> {
         match self {
+            Self::Named(place, least) => {
+                Some(asked(place, response, at).unwrap_or_default().max(*least))
+            }
             Self::For(wait) => Some(*wait),
             Self::UntilMidnight(zone) => {
                 let day = at.to_zoned(zone.clone()).tomorrow().ok()?;
@@ -192,22 +226,24 @@ impl Judge {
             success: expression("success", &self.success)?,
             classes,
             wait: self.wait.clone(),
-            reason: self.reason.clone(),
+            reason: self.reason.clone().map(Vec::from).unwrap_or_default(),
             handle: self.handle.clone(),
+            plain_says: self.plain_says.clone(),
         })
     }
 }
 
 impl Verdicts {
-    /// What follows from a response to a message that was sent at this time.
+    /// What follows from a response to a message with this body that was sent at this time.
     pub(super) fn judge(
         &self,
         response: &Response,
+        sent: &[u8],
         at: Timestamp,
         secrets: &Secrets,
     ) -> Result<Delivered, (Failure, Option<Repeat>)> {
         let (status, body) = (response.status, response.body.as_slice());
-        if !self.success.holds(status, body) {
+        if !self.success.holds_for(status, body, sent) {
             let failure = self.failure(response, at, secrets);
             let mut repeats = self.repeats.iter();
             let named = repeats.find(|(when, _)| when.holds(status, body));
@@ -233,8 +269,9 @@ impl Verdicts {
             (None, Some(class)) => class,
             (None, None) => Class::Operator,
         };
-        let quota = named.and_then(|(.., quota)| quota.as_ref()?.wait(at));
-        let asked = self.asked_wait(response, at);
+        let quota = named.and_then(|(.., quota)| quota.as_ref()?.wait(response, at));
+        let place = self.wait.as_deref();
+        let asked = place.and_then(|place| asked(place, response, at));
         let reason = self.reason(status, named.is_some(), body);
         Failure {
             class,
@@ -254,15 +291,6 @@ impl Verdicts {
         })
     }
 
-    fn asked_wait(&self, response: &Response, at: Timestamp) -> Option<Duration> {
-        let place = self.wait.as_deref()?;
-        let text = match place.strip_prefix("header:") {
-            Some(name) => response.headers.get(name)?.to_str().ok()?.to_owned(),
-            None => pointed(Some(place), &response.body)?,
-        };
-        wait(text.trim(), at)
-    }
-
     fn reason(&self, status: u16, named: bool, body: &[u8]) -> String {
         let title = &self.title;
         let mut reason = match classify(status) {
@@ -272,7 +300,8 @@ impl Verdicts {
                 "the receiver answered {status}, but not as {title} does: check the address"
             ),
         };
-        if let Some(words) = pointed(self.reason.as_deref(), body) {
+        let words = self.reason.iter().find_map(|place| said(place, body));
+        if let Some(words) = words {
             let _infallible = write!(reason, ". It said: {}", short(&words));
         }
         reason
@@ -286,14 +315,29 @@ fn short(words: &str) -> String {
         .collect()
 }
 
+/// The wait that is named there.
+fn asked(place: &str, response: &Response, at: Timestamp) -> Option<Duration> {
+    let text = match place.strip_prefix("header:") {
+        Some(name) => response.headers.get(name)?.to_str().ok()?.to_owned(),
+        None => pointed(Some(place), &response.body)?,
+    };
+    if place.ends_with("_ms") {
+        let milliseconds: f64 = text.trim().parse().ok()?;
+        return Duration::try_from_secs_f64((milliseconds / 1000.0).ceil()).ok();
+    }
+    wait(text.trim(), at)
+}
+
 /// Numbers above this are points in time in milliseconds, not seconds: it is the year 5138 in seconds.
 const MILLISECONDS_FROM: f64 = 100_000_000_000.0;
 /// Numbers above this are points in time, not a number of seconds: no receiver asks for three years.
 const POINT_FROM: f64 = 100_000_000.0;
 
-/// Seconds, a point in time in seconds or milliseconds, or an HTTP date. A fraction of a second is rounded up.
+/// Seconds, also as `8 seconds` in a sentence, a point in time in seconds or milliseconds, or an HTTP date. A fraction of a
+/// second is rounded up.
 fn wait(text: &str, at: Timestamp) -> Option<Duration> {
-    let Ok(number) = text.parse::<f64>() else {
+    let number = text.parse::<f64>().ok().or_else(|| in_sentence(text));
+    let Some(number) = number else {
         let until = httpdate::parse_http_date(text).ok()?;
         return until.duration_since(at.into()).ok();
     };
@@ -312,8 +356,41 @@ fn wait(text: &str, at: Timestamp) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.ceil()).ok()
 }
 
-/// The text, number or list at a JSON pointer.
+/// The receiver's own words: what the pointer names, or for an empty pointer a body that is text.
+fn said(pointer: &str, body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let page = text.trim_start().starts_with('<');
+    let text = (pointer.is_empty() && !page).then(|| text.trim().to_owned());
+    let text = text.filter(|text| !text.is_empty());
+    let object = || {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let object = body.pointer(pointer)?.as_object()?;
+        (!object.is_empty()).then(|| Value::from(object.clone()).to_string())
+    };
+    pointed(Some(pointer), body).or(text).or_else(object)
+}
+
+/// The number before the word `seconds`: `wait "86400" seconds`.
+fn in_sentence(text: &str) -> Option<f64> {
+    let (before, _) = text.split_once("second")?;
+    let before = before.trim_end_matches([' ', '"', '\'']);
+    let mut parts = before.rsplit(|c: char| !c.is_ascii_digit() && c != '.');
+    parts.next()?.parse().ok()
+}
+
+/// The text of the first XML element with this tag, such as `<Message>`.
+fn element(tag: &str, body: &[u8]) -> Option<String> {
+    let body = String::from_utf8_lossy(body);
+    let (_, rest) = body.split_once(tag)?;
+    let (text, _) = rest.split_once("</")?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The text, number or list at a JSON pointer, or the text of an XML element, if the pointer is its tag.
 pub(super) fn pointed(pointer: Option<&str>, body: &[u8]) -> Option<String> {
+    if let Some(tag) = pointer.filter(|pointer| pointer.starts_with('<')) {
+        return element(tag, body);
+    }
     let body: Value = serde_json::from_slice(body).ok()?;
     match body.pointer(pointer?)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),

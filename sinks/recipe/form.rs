@@ -10,9 +10,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::answer::Judge;
+use super::before::Before;
 use super::probe::Probe;
 use super::request::Request;
 use super::sign::Sign;
+use super::skip::Skip;
 use super::token::Token;
 use crate::policy::Limits;
 use crate::words::{Locale, Room};
@@ -47,6 +49,10 @@ pub(super) struct Form {
     /// Many alerts can go out in one message. False where the receiver takes one event a request.
     #[serde(default = "yes")]
     pub(super) digest: bool,
+    /// Messages that are not sent.
+    #[serde(default)]
+    pub(super) skip: Vec<Skip>,
+    pub(super) before: Option<Before>,
     pub(super) sign: Option<Spanned<Sign>>,
     pub(super) token: Option<Token>,
     pub(super) probe: Option<Probe>,
@@ -90,7 +96,18 @@ pub(super) struct Own {
     required: bool,
     default: Option<toml::Value>,
     example: Option<toml::Value>,
+    /// Values that look right and cannot work.
+    #[serde(default)]
+    refuses: Vec<Refused>,
     doc: String,
+}
+
+/// A value with this part is refused when the config is checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    part: String,
+    says: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -106,6 +123,13 @@ enum Takes {
 }
 
 impl Own {
+    /// What is wrong with this value, if it is one that cannot work.
+    pub(super) fn problem(&self, value: &str) -> Option<&str> {
+        let mut refuses = self.refuses.iter();
+        let named = refuses.find(|known| value.contains(&known.part));
+        named.map(|known| known.says.as_str())
+    }
+
     pub(super) fn setting(&self, name: &str) -> Setting {
         let takes = match self.takes {
             Takes::Text => Type::Text,

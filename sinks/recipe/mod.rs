@@ -4,6 +4,7 @@
 //! wins over a built-in of the same name.
 
 mod answer;
+mod before;
 mod form;
 mod probe;
 mod recipient;
@@ -11,7 +12,9 @@ mod request;
 mod scheme;
 mod secrets;
 mod sign;
+mod skip;
 mod token;
+mod when;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -24,12 +27,14 @@ use crate::reach::{self, Reach};
 use crate::words::Locale;
 use crate::{About, BuildError, Kind, Sink, Tools};
 use answer::Verdicts;
+use before::First;
 use form::{Doc, Form, Wrong};
 use probe::Question;
 use recipient::Recipient;
-use request::{Parts, seen};
+use request::{Parts, fixed, seen};
 use secrets::Secrets;
 use sign::Sign;
+use skip::Skips;
 use token::Tokens;
 
 /// What every recipe takes in addition to its own settings and those of [`reach`].
@@ -66,6 +71,8 @@ pub struct Recipe {
 /// The templates and expressions of a recipe with the settings of one sink.
 struct Compiled {
     parts: Parts,
+    skips: Skips,
+    first: Option<First>,
     token: Option<Tokens>,
     question: Option<Question>,
     judge: Verdicts,
@@ -157,12 +164,30 @@ impl Recipe {
             let signed = |sign: &&Spanned<Sign>| sign.get_ref().is_of_request();
             probe.compile(form.sign.as_ref().filter(signed), settings, words)
         });
+        let first = form.before.as_ref().map(|before| {
+            let (settings, words) = names();
+            before.compile(settings, words)
+        });
+        let (settings, words) = names();
         Ok(Compiled {
             parts,
+            skips: Skips::compile(&form.skip, &fixed(settings, words))?,
+            first: first.transpose()?,
             token: token.transpose()?,
             question: question.transpose()?,
             judge: form.answer.compile(&form.title)?,
         })
+    }
+
+    fn check_values(&self, values: &Values) -> Result<(), BuildError> {
+        let seen = seen(&self.settings, values);
+        for (name, own) in &self.form.settings {
+            let value = seen.get(name).and_then(serde_json::Value::as_str);
+            if let Some(problem) = value.and_then(|value| own.problem(value)) {
+                return Err(BuildError::new(name, problem));
+            }
+        }
+        Ok(())
     }
 
     fn locale(&self, language: &str, zone: jiff::tz::TimeZone) -> Locale {
@@ -223,6 +248,7 @@ impl Kind for Recipe {
     }
 
     fn build(&self, values: &Values, tools: &Tools<'_>) -> Result<Arc<dyn Sink>, BuildError> {
+        self.check_values(values)?;
         let language: String = values.get("language")?;
         let template = values.text("template").map(Template::compile).transpose();
         let template = template.map_err(|mistake| BuildError::in_text("template", mistake))?;
@@ -231,12 +257,16 @@ impl Kind for Recipe {
             .with_template(template);
         let Compiled {
             parts,
+            skips,
+            first,
             token,
             question,
             judge,
         } = self.compile(values, &locale)?;
         Ok(Arc::new(Recipient {
             parts,
+            skips,
+            first,
             token,
             question,
             judge,

@@ -11,9 +11,11 @@ use jiff::Timestamp;
 use serde_json::Map;
 
 use super::answer::{Repeat, Verdicts, pointed};
+use super::before::First;
 use super::probe::Question;
 use super::request::{Extra, Parts, Rendered};
 use super::secrets::Secrets;
+use super::skip::Skips;
 use super::token::Tokens;
 use crate::http::client::Client;
 use crate::words::{Locale, Room};
@@ -21,6 +23,8 @@ use crate::{Class, Delivered, Failure, Message, Sink};
 
 pub(super) struct Recipient {
     pub(super) parts: Parts,
+    pub(super) skips: Skips,
+    pub(super) first: Option<First>,
     pub(super) token: Option<Tokens>,
     pub(super) question: Option<Question>,
     pub(super) judge: Verdicts,
@@ -42,11 +46,13 @@ impl Shape {
         self.0.contains(&repeat)
     }
 
-    fn remark(&self) -> Option<&'static str> {
+    fn remark<'a>(&self, plain: Option<&'a str>) -> Option<&'a str> {
         if self.has(Repeat::Shorter) {
             Some("the receiver refused the text as too long; it was cut to half")
         } else if self.has(Repeat::Plain) {
-            Some("the receiver refused the formatted message; it was sent as plain text")
+            plain.or(Some(
+                "the receiver refused the formatted message; it was sent as plain text",
+            ))
         } else {
             None
         }
@@ -67,10 +73,10 @@ impl Recipient {
         };
         let text = self.locale.text(message, room)?;
         let extra = Extra {
-            sink: &self.name,
             token,
             plain: shape.has(Repeat::Plain),
             without_handle: shape.has(Repeat::WithoutHandle),
+            ..self.extra()
         };
         self.parts.render(message, text.seen(), &extra)
     }
@@ -93,6 +99,7 @@ impl Recipient {
         let Rendered { request, .. } = self
             .rendered(message, shape, token.as_deref())
             .map_err(alone)?;
+        let sent = request.body.clone();
         let response = self.client.exchange(request).await.map_err(alone)?;
         if let (Some(tokens), Some(token)) = (&self.token, &token)
             && tokens.refuses(&response)
@@ -101,20 +108,81 @@ impl Recipient {
             let failure = self.judge.failure(&response, message.at, &self.secrets);
             return Err((failure, Some(Repeat::NewToken)));
         }
-        self.judge.judge(&response, message.at, &self.secrets)
+        let at = message.at;
+        self.judge.judge(&response, &sent, at, &self.secrets)
+    }
+
+    /// Why this message is not sent, if it is one of those.
+    fn skipped(&self, message: &Message) -> Result<Option<&str>, Failure> {
+        if self.skips.is_empty() {
+            return Ok(None);
+        }
+        let text = self.locale.text(message, self.room)?.seen();
+        self.skips.reason(message, &text, &self.extra())
+    }
+
+    fn extra(&self) -> Extra<'_> {
+        Extra {
+            sink: &self.name,
+            ..Extra::default()
+        }
+    }
+
+    /// Makes the request before the message, if this one needs it. Its failure is a remark, because the message itself
+    /// matters more.
+    async fn make_first(&self, message: &Message) -> Result<Option<String>, Failure> {
+        let Some(first) = &self.first else {
+            return Ok(None);
+        };
+        let text = self.locale.text(message, self.room)?.seen();
+        let request = first.request(message, text, &self.extra())?;
+        let Some(request) = request else {
+            return Ok(None);
+        };
+        Ok(First::remark(self.client.exchange(request).await))
     }
 
     async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
+        if let Some(says) = self.skipped(message)? {
+            return Ok(unsent(message, says));
+        }
+        let remark = self.make_first(message).await?;
         let mut shape = Shape::default();
         loop {
             let (failure, repeat) = match self.attempt(message, &shape).await {
-                Ok(delivered) => return Ok(shaped(delivered, &shape, message)),
+                Ok(delivered) => {
+                    let delivered = self.shaped(delivered, &shape, message);
+                    return Ok(Delivered {
+                        remark: delivered.remark.or(remark),
+                        ..delivered
+                    });
+                }
                 Err(refused) => refused,
             };
-            match repeat.filter(|repeat| !shape.has(*repeat)) {
+            // A message without a handle would be the same message.
+            let differs = |repeat: &Repeat| {
+                !shape.has(*repeat)
+                    && (*repeat != Repeat::WithoutHandle || message.handle.is_some())
+            };
+            match repeat.filter(differs) {
                 Some(repeat) => shape.0.push(repeat),
                 None => return Err(failure),
             }
+        }
+    }
+
+    /// The success with what this sink knows: the handle of the first message of the episode stays, because replies and
+    /// updates go to that one.
+    fn shaped(&self, delivered: Delivered, shape: &Shape, message: &Message) -> Delivered {
+        let kept = message
+            .handle
+            .clone()
+            .filter(|_| !shape.has(Repeat::WithoutHandle));
+        let remark = shape.remark(self.judge.plain_says.as_deref());
+        Delivered {
+            handle: kept.or(delivered.handle),
+            remark: remark.map(str::to_owned).or(delivered.remark),
+            ..delivered
         }
     }
 
@@ -153,17 +221,12 @@ impl Recipient {
     }
 }
 
-/// The success with what this sink knows: the handle of the first message of the episode stays, because replies and
-/// updates go to that one.
-fn shaped(delivered: Delivered, shape: &Shape, message: &Message) -> Delivered {
-    let kept = message
-        .handle
-        .clone()
-        .filter(|_| !shape.has(Repeat::WithoutHandle));
+/// A message that is done without a request.
+fn unsent(message: &Message, says: &str) -> Delivered {
     Delivered {
-        handle: kept.or(delivered.handle),
-        remark: shape.remark().map(str::to_owned).or(delivered.remark),
-        ..delivered
+        handle: message.handle.clone(),
+        remark: Some(format!("not sent: {says}")),
+        ..Delivered::default()
     }
 }
 
@@ -178,6 +241,9 @@ impl Sink for Recipient {
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {
+        if let Some(says) = self.skipped(message)? {
+            return Ok(format!("not sent: {says}\n"));
+        }
         let token = self.token.is_some().then(|| Secret::from("***".to_owned()));
         let Rendered { request, signature } =
             self.rendered(message, &Shape::default(), token.as_ref())?;

@@ -65,8 +65,7 @@ pub(super) struct Parts {
     fixed: Map<String, Value>,
     /// The part of the recipe, such as `request`.
     part: &'static str,
-    /// A template names `alerts`, the JSON of each alert.
-    lists_alerts: bool,
+    wants: Wants,
 }
 
 /// What the templates see in addition to the message.
@@ -77,6 +76,15 @@ pub(super) struct Extra<'a> {
     pub(super) token: Option<&'a Secret>,
     pub(super) plain: bool,
     pub(super) without_handle: bool,
+}
+
+/// What costs time to prepare, and whether a template names it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wants {
+    /// `alerts`, the JSON of each alert.
+    alerts: bool,
+    /// `opening`, the JSON of the first alert of the episode.
+    opening: bool,
 }
 
 #[derive(Debug)]
@@ -111,12 +119,8 @@ impl Request {
         settings: Value,
         words: Value,
     ) -> Result<Parts, Wrong> {
-        let fixed = Map::from_iter([
-            ("settings".to_owned(), settings),
-            ("words".to_owned(), words),
-        ]);
-        let mut names = fixed.clone();
-        names.extend(sample());
+        let fixed = fixed(settings, words);
+        let names = samples(&fixed);
         let sign = sign.map(|sign| Sign::compile(sign, &names)).transpose()?;
         let signature = sign.as_ref().and_then(Signing::template);
         let of_body = signature.is_some_and(|signature| signature.of_body);
@@ -141,19 +145,23 @@ impl Request {
             headers: headers.collect::<Result<_, _>>()?,
             basic: basic.transpose()?,
             body: self.compile_body(part, if of_body { &names } else { &signed })?,
-            lists_alerts: self.lists_alerts(),
+            wants: Wants {
+                alerts: self.names("alerts"),
+                opening: self.names("opening"),
+            },
             sign,
             fixed,
             part,
         })
     }
 
-    fn lists_alerts(&self) -> bool {
+    /// Whether the body names this.
+    fn names(&self, word: &str) -> bool {
         let texts = self
             .body
             .iter()
             .chain(self.form.iter().flatten().map(|(_, text)| text));
-        texts.map(Text::get_ref).any(|text| text.contains("alerts"))
+        texts.map(Text::get_ref).any(|text| text.contains(word))
     }
 
     fn compile_body(&self, part: &str, names: &Map<String, Value>) -> Result<Body, Wrong> {
@@ -178,23 +186,65 @@ impl Request {
     }
 }
 
+/// The names that are the same for all messages of one sink.
+pub(super) fn fixed(settings: Value, words: Value) -> Map<String, Value> {
+    let fixed = [("settings", settings), ("words", words)];
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
+    fixed.into_iter().collect()
+}
+
+/// Samples of all names of one sink, which templates and conditions are compiled with.
+pub(super) fn samples(fixed: &Map<String, Value>) -> Map<String, Value> {
+    let mut names = fixed.clone();
+    names.extend(sample());
+    names
+}
+
 /// What the templates see of each message. The alerts themselves are samples, so that their parts are known.
 fn sample() -> Map<String, Value> {
     let [alert, _] = sample_alerts();
     let message = Message::of(alert, "dlv_0", Timestamp::UNIX_EPOCH);
-    let mut seen = more(&message, &Extra::default(), true);
+    let all = Wants {
+        alerts: true,
+        opening: true,
+    };
+    let mut seen = more(&message, &Extra::default(), all);
     seen.insert(
         "message".to_owned(),
         Value::Object(words::Wording::default().seen()),
     );
+    seen.insert("mentions".to_owned(), json!(["somebody"]));
     seen
 }
 
+/// What templates and conditions see in addition to the alert.
+pub(super) fn names(
+    fixed: &Map<String, Value>,
+    message: &Message,
+    text: Map<String, Value>,
+    extra: &Extra<'_>,
+    wants: Wants,
+) -> Map<String, Value> {
+    let mut names = more(message, extra, wants);
+    names.extend(fixed.clone());
+    names.insert("mentions".to_owned(), mentions(fixed, &text));
+    names.insert("message".to_owned(), Value::Object(text));
+    names
+}
+
+/// The setting `mention`, for a critical firing.
+fn mentions(fixed: &Map<String, Value>, text: &Map<String, Value>) -> Value {
+    let urgent = text.get("urgent").and_then(Value::as_bool);
+    let all = fixed.get("settings").and_then(|all| all.get("mention"));
+    let all = all.filter(|_| urgent == Some(true)).cloned();
+    all.filter(Value::is_array).unwrap_or_else(|| json!([]))
+}
+
 /// What the templates see in addition to the alert, the settings and the text.
-fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String, Value> {
+fn more(message: &Message, extra: &Extra<'_>, wants: Wants) -> Map<String, Value> {
     let handle = message.handle.as_deref().filter(|_| !extra.without_handle);
     let opening = message.opened.as_ref().or(message.alerts.first());
-    let opening = opening.map(|alert| alert.id.as_str()).unwrap_or_default();
+    let opened_by = opening.map(|alert| alert.id.as_str()).unwrap_or_default();
     let alerts = message.alerts.iter().map(|alert| json!(alert));
     let token = extra.token.map(ExposeSecret::expose_secret);
     let delivery = &message.delivery_id;
@@ -205,7 +255,7 @@ fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String,
             ("handle", handle.unwrap_or_default().into()),
             (
                 "episode",
-                hashed(&format!("{}/{opening}", extra.sink)).into(),
+                hashed(&format!("{}/{opened_by}", extra.sink)).into(),
             ),
             (
                 "delivery_uuid",
@@ -214,12 +264,16 @@ fn more(message: &Message, extra: &Extra<'_>, lists_alerts: bool) -> Map<String,
                     .into(),
             ),
             ("plain", extra.plain.into()),
+            ("episode_open", message.episode_open.into()),
             ("token", token.unwrap_or_default().into()),
         ]
         .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
     );
-    if lists_alerts {
+    if wants.alerts {
         more.insert("alerts".to_owned(), alerts.collect());
+    }
+    if wants.opening {
+        more.insert("opening".to_owned(), json!(opening));
     }
     more
 }
@@ -257,10 +311,24 @@ impl Parts {
         text: Map<String, Value>,
         extra: &Extra<'_>,
     ) -> Result<Rendered, Failure> {
-        let mut more = more(message, extra, self.lists_alerts);
-        more.extend(self.fixed.clone());
-        more.insert("mentions".to_owned(), self.mentions(&text));
-        more.insert("message".to_owned(), Value::Object(text));
+        let rendered = self.rendered(message, text, extra);
+        rendered.map_err(|failure| match failure.class {
+            // A digest can be more than a template may write: with fewer alerts it is not.
+            Class::Poison if message.only().is_none() => Failure {
+                class: Class::TooLarge,
+                ..failure
+            },
+            _ => failure,
+        })
+    }
+
+    fn rendered(
+        &self,
+        message: &Message,
+        text: Map<String, Value>,
+        extra: &Extra<'_>,
+    ) -> Result<Rendered, Failure> {
+        let mut more = names(&self.fixed, message, text, extra, self.wants);
         let facts = |more: &Map<_, _>| digest::facts(message).with(more);
         let mut body = None;
         if let Some(sign) = self.sign.as_ref().and_then(Signing::template) {
@@ -292,17 +360,6 @@ impl Parts {
             signature: signature.map(|text| text.to_owned().into()),
             request,
         })
-    }
-
-    /// The setting `mention`, for a critical firing.
-    fn mentions(&self, text: &Map<String, Value>) -> Value {
-        let urgent = text.get("urgent").and_then(Value::as_bool);
-        let all = self
-            .fixed
-            .get("settings")
-            .and_then(|all| all.get("mention"));
-        let all = all.filter(|_| urgent == Some(true)).cloned();
-        all.filter(Value::is_array).unwrap_or_else(|| json!([]))
     }
 
     fn method(&self, facts: &Facts) -> Result<Method, Failure> {

@@ -5,6 +5,9 @@ use campanile_settings::{Setting, Values};
 use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
+/// A part of an address that is as long as this and has a digit is taken for a key.
+const KEY_CHARACTERS_MIN: usize = 12;
+
 /// In every form in which a template can put them into a request.
 pub(super) struct Secrets(Vec<Secret>);
 
@@ -12,11 +15,12 @@ impl Secrets {
     pub(super) fn of(settings: &[Setting], values: &Values) -> Self {
         let secret = settings.iter().filter(|setting| setting.takes.is_secret());
         let secret = secret.filter_map(|setting| values.maybe::<Secret>(&setting.name));
-        Self(
-            secret
-                .flat_map(|secret| forms(secret.expose_secret()))
-                .collect(),
-        )
+        let hidden = secret.flat_map(|secret| {
+            let secret = secret.expose_secret();
+            let keys = keys(secret).into_iter().flat_map(forms);
+            forms(secret).into_iter().chain(keys).collect::<Vec<_>>()
+        });
+        Self(hidden.collect())
     }
 
     /// One secret alone.
@@ -28,6 +32,18 @@ impl Secrets {
         let secrets = self.0.iter().map(ExposeSecret::expose_secret);
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
+}
+
+/// The parts of an address that can be keys. A template can write them into another address, and a receiver can quote one.
+fn keys(address: &str) -> Vec<&str> {
+    let Some((_, rest)) = address.split_once("://") else {
+        return Vec::new();
+    };
+    let rest = rest.split_once('/').map_or("", |(_, rest)| rest);
+    let parts = rest.split(['/', '?', '&', '=', '#']);
+    let long = parts.filter(|part| part.chars().count() >= KEY_CHARACTERS_MIN);
+    long.filter(|part| part.contains(|c: char| c.is_ascii_digit()))
+        .collect()
 }
 
 /// As it is, in JSON, in a form, in a URL.

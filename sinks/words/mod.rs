@@ -36,6 +36,8 @@ pub(crate) struct Locale {
 pub(crate) struct Wording {
     /// The first line, which is enough alone.
     pub(crate) head: String,
+    /// The title without severity and value, the same from firing to resolved. Of a digest, the first line.
+    pub(crate) title: String,
     /// The details, cut.
     pub(crate) text: String,
     /// The lines of `text`.
@@ -138,6 +140,7 @@ impl Locale {
             details
         };
         let link = message.only().and_then(|alert| alert.links.first());
+        let title = message.only().map(|alert| plain(&alert.title));
         Ok(Wording {
             lines: text.lines().map(str::to_owned).collect(),
             all: room.cut(&all),
@@ -145,6 +148,7 @@ impl Locale {
             count: message.alerts.len(),
             word: word.to_owned(),
             urgent: message.alerts.iter().any(|alert| is_urgent(alert)),
+            title: title.unwrap_or_else(|| head.clone()),
             head,
             text,
             sign,

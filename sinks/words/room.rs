@@ -1,9 +1,7 @@
 //! How much text a receiver takes, in the unit that it counts.
 
+use campanile_language::phone::cut;
 use serde::Deserialize;
-
-/// Ends a text that was cut.
-const MARK: char = '…';
 
 /// How much text a receiver takes.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -41,20 +39,8 @@ impl Room {
         }
     }
 
-    /// The text if it fits, else its beginning, cut on a border of characters, with `…` where something is missing.
+    /// The text if it fits, else its beginning with `…`.
     pub(crate) fn cut(self, text: &str) -> String {
-        let size = |c: char| self.size(c);
-        if text.chars().map(size).sum::<usize>() <= self.most() {
-            return text.to_owned();
-        }
-        let mut left = self.most().saturating_sub(size(MARK));
-        let fits = |c: &char| {
-            let room = left.checked_sub(size(*c));
-            left = room.unwrap_or(left);
-            room.is_some()
-        };
-        let mut kept: String = text.chars().take_while(fits).collect();
-        kept.push(MARK);
-        kept
+        cut(text, self.most(), |c| self.size(c))
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn message(
     })
 }
 
-fn read(stored: &StoredAlert) -> Result<Alert, String> {
+pub(super) fn read(stored: &StoredAlert) -> Result<Alert, String> {
     serde_json::from_slice(&stored.json)
         .map_err(|e| format!("the stored alert cannot be read: {e}"))
 }

@@ -81,6 +81,11 @@ pub enum What {
         /// What went wrong last.
         reason: String,
     },
+    /// Open episodes could not be sent again to a receiver that forgets. Reported once until it works again.
+    NotRefreshed {
+        /// What went wrong.
+        reason: String,
+    },
     /// A probe succeeded: the sink works again.
     BreakerClosed,
     /// Nothing is sent until an operator resumes the sink (or the gateway is restarted).

@@ -22,6 +22,7 @@ pub mod id;
 mod lane;
 mod limit;
 mod mailbox;
+mod refresh;
 mod state;
 mod worker;
 
@@ -319,7 +320,12 @@ async fn work(
     }
     loop {
         let worker = Worker::new(sink.clone(), around.clone(), mailbox.clone());
-        if AssertUnwindSafe(worker.run()).catch_unwind().await.is_ok() {
+        let worker = AssertUnwindSafe(worker.run()).catch_unwind();
+        let ended = tokio::select! {
+            ended = worker => ended,
+            never = refresh::run(&sink, &around, &mailbox) => match never {},
+        };
+        if ended.is_ok() {
             return;
         }
         let sink = sink.name.clone();

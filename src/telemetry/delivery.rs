@@ -181,6 +181,13 @@ fn log_sink(sink: &str, what: What) {
                 "the store failed; the results of the sink wait in memory until the store works again"
             );
         }
+        What::NotRefreshed { reason } => {
+            tracing::warn!(
+                sink,
+                reason,
+                "the sink could not send its open alerts again; the receiver may forget them until this works"
+            );
+        }
         What::WorkerRestarted => {
             tracing::error!(
                 sink,

@@ -7,8 +7,8 @@ use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
     AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow,
-    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
+    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, OpenEpisode, OpenPlace, Outbox, Pending,
+    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -201,6 +201,7 @@ impl Outbox for Moody {
         sink_ids(names: Vec<String>) -> Vec<SinkId>;
         pending(sink: SinkId, after: Seq, limit: usize) -> Vec<Pending>;
         pending_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Pending>;
+        open_episodes(sink: SinkId, after: Option<OpenPlace>, limit: usize) -> Vec<OpenEpisode>;
     }
 }
 

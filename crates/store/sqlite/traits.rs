@@ -10,8 +10,8 @@ use super::session::Packed;
 use super::{Sqlite, pending, prune, read, settle};
 use crate::{
     AlertFilter, AlertToSend, Answer, Appended, Archive, AttemptRow, DeadFilter, DeadRow,
-    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Outbox, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
+    DeliveryFilter, DeliveryRow, Entry, Error, Inbox, OpenEpisode, OpenPlace, Outbox, Pending,
+    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -66,6 +66,18 @@ impl Outbox for Sqlite {
 
     fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
         Box::pin(self.readers.look(move |c| read::alerts_at(c, sink, &seqs)))
+    }
+
+    fn open_episodes(
+        &self,
+        sink: SinkId,
+        after: Option<OpenPlace>,
+        limit: usize,
+    ) -> Answer<'_, Vec<OpenEpisode>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::open_episodes(c, sink, after, limit)),
+        )
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {

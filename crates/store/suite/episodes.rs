@@ -127,3 +127,39 @@ pub(crate) async fn a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing<P
         assert!(store.pending(sink, 0, 9).await.unwrap().is_empty());
     }
 }
+
+pub(crate) async fn open_episodes_are_those_with_a_handle_that_have_not_ended<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let names = ["a/a", "b/b"].map(str::to_owned).to_vec();
+    let sinks = store.sink_ids(names).await.unwrap();
+    let mut sent = Vec::new();
+    for (message, problem) in [("1", 1), ("2", 2), ("3", 3)] {
+        let (seq, _) = accepted(&store, firing(message, problem, &sinks)).await;
+        store
+            .settle(vec![returned(sinks[0], seq, message)])
+            .await
+            .unwrap();
+        sent.push(seq);
+    }
+    accepted(&store, firing("4", 4, &sinks)).await;
+    accepted(&store, resolved("5", 2, &sinks)).await;
+    let open = async |sink, after, limit| {
+        let open = store.open_episodes(sink, after, limit).await.unwrap();
+        open.into_iter()
+            .map(|it| (it.place, it.opening.alert.seq, it.opening.handle))
+            .collect::<Vec<_>>()
+    };
+    let all = open(sinks[0], None, 9).await;
+    let handle = |it: &(_, i64, Option<String>)| (it.1, it.2.clone());
+    assert_eq!(
+        all.iter().map(handle).collect::<Vec<_>>(),
+        [
+            (sent[0], Some("1".to_owned())),
+            (sent[2], Some("3".to_owned()))
+        ]
+    );
+    assert_eq!(open(sinks[0], None, 1).await, all[..1]);
+    assert_eq!(open(sinks[0], Some(all[0].0), 9).await, all[1..]);
+    assert!(open(sinks[1], None, 9).await.is_empty());
+}

@@ -178,7 +178,7 @@ impl Action<'_> {
     async fn fire(mut self, message: &Message) -> Result<Delivered, Failure> {
         if !message.episode_open {
             let remark = "the problem is resolved already: nothing was switched off";
-            return Ok(self.done(message, vec![remark.to_owned()]));
+            return Ok(self.done(message, &[remark.to_owned()]));
         }
         let value = self.sink.wanted_value(message)?;
         let records = self.sink.list(self.at).await?;
@@ -190,7 +190,7 @@ impl Action<'_> {
                 .iter()
                 .map(|record| format!("would switch off {}", self.named(record)));
             let remarks = would.chain(broken).collect();
-            return Ok(self.done(message, self.dry(remarks)));
+            return Ok(self.done(message, &dry(remarks)));
         }
         self.let_go_of_switched_on(&records).await?;
         if let Some(reason) = broken {
@@ -207,14 +207,14 @@ impl Action<'_> {
         if !on.is_empty() {
             remarks.extend(self.read_back(&on, false).await?);
         }
-        Ok(self.done(message, remarks))
+        Ok(self.done(message, &remarks))
     }
 
     async fn resolve(mut self, message: &Message) -> Result<Delivered, Failure> {
         let ours = self.ours(message);
         if ours.is_empty() {
             let remark = "nothing was switched off for this problem, so nothing is switched on";
-            return Ok(self.done(message, vec![remark.to_owned()]));
+            return Ok(self.done(message, &[remark.to_owned()]));
         }
         let records = self.sink.list(self.at).await?;
         if !self.dry_run {
@@ -244,7 +244,7 @@ impl Action<'_> {
                 .iter()
                 .map(|record| format!("would switch on {}", self.named(record)));
             remarks.extend(would);
-            return Ok(self.done(message, self.dry(remarks)));
+            return Ok(self.done(message, &dry(remarks)));
         }
         for record in &due {
             self.write(record, true).await?;
@@ -252,7 +252,7 @@ impl Action<'_> {
         if !due.is_empty() {
             remarks.extend(self.read_back(&due, true).await?);
         }
-        Ok(self.done(message, remarks))
+        Ok(self.done(message, &remarks))
     }
 
     /// The floor counts a record as off that another alert is about to switch off: its request may be on its way.
@@ -441,14 +441,8 @@ impl Action<'_> {
         format!("record {} ({host} {})", record.id, record.value)
     }
 
-    fn dry(&self, remarks: Vec<String>) -> Vec<String> {
-        std::iter::once("dry run".to_owned())
-            .chain(remarks)
-            .collect()
-    }
-
     /// The handle holds the ids of the records that this problem holds off.
-    fn done(&self, message: &Message, remarks: Vec<String>) -> Delivered {
+    fn done(&self, message: &Message, remarks: &[String]) -> Delivered {
         let ours = match self.alert.status {
             Status::Firing => self.ours(message).join(","),
             Status::Resolved => String::new(),
@@ -460,6 +454,11 @@ impl Action<'_> {
             remark: (!remarks.is_empty()).then(|| remarks.join("; ")),
         }
     }
+}
+
+fn dry(remarks: Vec<String>) -> Vec<String> {
+    let label = std::iter::once("dry run".to_owned());
+    label.chain(remarks).collect()
 }
 
 fn watched(records: &[&Record]) -> Vec<String> {

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod addresses;
+mod alertmanager;
+mod answers;
+mod branches;
 mod dnspod;
 mod files;
 mod goaway;
@@ -9,9 +13,14 @@ mod guard;
 mod hostile;
 mod http;
 mod laws;
+mod mqtt;
+mod nats;
+mod phones;
 mod rebinding;
 mod recipes;
+mod redis;
 mod screen;
+mod server;
 mod signatures;
 mod webhook;
 
@@ -20,8 +29,9 @@ use std::time::Duration;
 
 use campanile_language::sample_alerts;
 use campanile_model::Secret;
+use campanile_settings::{Environment, Values};
 use campanile_sinks::kinds::webhook::{Settings as Webhook, Webhook as Built, WebhookBody};
-use campanile_sinks::{BuildError, Message, Sink, Tools};
+use campanile_sinks::{BuildError, Kind, Message, Sink, Tools, settings_of};
 use jiff::Timestamp;
 
 /// Its parts must never be seen: every test of an error or a rendered request looks for them.
@@ -64,6 +74,26 @@ fn webhook(url: &str) -> Webhook {
         proxy: None,
         ca_file: None,
     }
+}
+
+/// A firing with all fields, and a resolved alert of the same problem with almost none.
+fn sample() -> [campanile_model::Alert; 2] {
+    sample_alerts()
+}
+
+/// The sink of this kind with these settings, written as in the table of the sink.
+fn try_build_kind(kind: &dyn Kind, values: &str) -> Result<Arc<dyn Sink>, BuildError> {
+    let values = Values::parse(values, &settings_of(kind), &Environment::new());
+    let values = values.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let tools = Tools {
+        name: "broker/ops",
+        timeout: TIMEOUT,
+    };
+    kind.build(&values, &tools)
+}
+
+fn build_kind(kind: &dyn Kind, values: &str) -> Arc<dyn Sink> {
+    try_build_kind(kind, values).unwrap_or_else(|error| panic!("{error}"))
 }
 
 const TIMEOUT: Duration = Duration::from_millis(1500);

@@ -198,6 +198,26 @@ critical = "一级"
     }
 }
 
+#[tokio::test]
+async fn a_recipe_sees_whom_a_critical_firing_mentions() {
+    let naming = recipe(&format!(
+        r#"
+{POST}
+body = '{{"at": [{{% for who in mentions %}}{{{{ who|tojson }}}}{{% endfor %}}]}}'
+
+[settings.mention]
+takes = "texts"
+example = ["ops"]
+doc = "d"
+"#
+    ));
+    let critical = message();
+    let got = sent(&naming, "mention = ['ops']", &critical).await;
+    assert_eq!(got.json()["at"], serde_json::json!(["ops"]));
+    let got = sent(&naming, "", &critical).await;
+    assert_eq!(got.json()["at"], serde_json::json!([]));
+}
+
 #[test]
 fn the_limits_of_a_recipe_are_the_defaults_of_its_sinks() {
     let limited = recipe(&format!(
@@ -261,6 +281,37 @@ async fn a_quota_holds_until_it_ends_and_a_wait_in_the_body_is_obeyed() {
         let failure = sink.send(&message).await.unwrap_err();
         assert_eq!(failure.class, Class::Transient, "{answer}: {failure}");
         assert_eq!(failure.retry_after.unwrap().as_secs(), wait, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_whose_name_ends_in_ms_is_in_milliseconds() {
+    let text = format!("{BASE}wait = '/retry_after_ms'\n{POST}body = '{{}}'\n");
+    let limited = Recipe::parse("acme", &text).unwrap();
+    let slow = Play::Answer(429, Vec::new(), r#"{"retry_after_ms": 4001}"#.to_owned());
+    let receiver = Receiver::start([slow]).await;
+    let sink = build(&limited, &format!("url = \"{}\"", receiver.url("")));
+    let failure = sink.send(&message()).await.unwrap_err();
+    assert_eq!(failure.retry_after.unwrap().as_secs(), 5);
+}
+
+#[tokio::test]
+async fn an_empty_reason_quotes_the_text_of_the_response_but_no_web_page() {
+    let text = format!("{BASE}reason = ''\n{POST}body = '{{}}'\n");
+    let plain = Recipe::parse("acme", &text).unwrap();
+    for (answer, quoted) in [
+        ("invalid_token", true),
+        ("<html>invalid_token</html>", false),
+    ] {
+        let receiver = Receiver::start([Play::Answer(403, Vec::new(), answer.to_owned())]).await;
+        let sink = build(&plain, &format!("url = \"{}\"", receiver.url("")));
+        let failure = sink.send(&message()).await.unwrap_err();
+        let reason = failure.reason;
+        assert_eq!(
+            reason.ends_with("It said: invalid_token"),
+            quoted,
+            "{reason}"
+        );
     }
 }
 

@@ -87,9 +87,9 @@ impl Dnspod {
             calls: Vec::new(),
             needless: 0,
         }));
-        let stage = Arc::clone(&state);
+        let held = Arc::clone(&state);
         let receiver = Receiver::start(move |got| {
-            let mut state = stage.lock().expect("no holder panics");
+            let mut state = held.lock().expect("no holder panics");
             if got.target == "/" {
                 cloud::answer(&mut state, &got)
             } else {

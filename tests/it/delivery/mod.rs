@@ -5,6 +5,7 @@ mod failures;
 mod lanes;
 mod limits;
 mod operators;
+mod refresh;
 mod restarts;
 mod rig;
 mod schedule;

@@ -1,6 +1,7 @@
 //! A sink that answers by a script and records what it gets.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use campanile_model::Fingerprint;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
@@ -29,6 +30,11 @@ pub(crate) struct Scripted {
     /// Every send takes one permit before it is answered.
     pub(crate) gate: Semaphore,
     pub(crate) arrived: Semaphore,
+    /// How often it wants to be refreshed.
+    pub(crate) every: Mutex<Option<Duration>>,
+    /// The messages of each refresh.
+    pub(crate) refreshed: Mutex<Vec<Vec<String>>>,
+    pub(crate) refreshes: Semaphore,
 }
 
 impl Scripted {
@@ -48,6 +54,9 @@ impl Scripted {
             messages_sent: Mutex::default(),
             gate: Semaphore::new(permits),
             arrived: Semaphore::new(0),
+            every: Mutex::default(),
+            refreshed: Mutex::default(),
+            refreshes: Semaphore::new(0),
         })
     }
 
@@ -101,6 +110,18 @@ impl Sink for Scripted {
                 ..Delivered::with_code(200)
             })
         })
+    }
+
+    fn refresh_every(&self) -> Option<Duration> {
+        *self.every.lock().unwrap()
+    }
+
+    fn refresh<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>> {
+        let alerts = message.alerts.iter().map(|alert| alert.message_id.clone());
+        self.refreshed.lock().unwrap().push(alerts.collect());
+        self.refreshes.add_permits(1);
+        let answer = (self.script.lock().unwrap())(message);
+        Box::pin(async move { answer })
     }
 
     fn render(&self, _: &Message) -> Result<String, Failure> {

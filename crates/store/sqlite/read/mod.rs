@@ -15,7 +15,7 @@ pub(super) use deliveries::{
 };
 pub(super) use quarantine::{quarantine, quarantined};
 pub(super) use readers::Readers;
-pub(super) use to_send::alerts_at;
+pub(super) use to_send::{alerts_at, open_episodes};
 
 use crate::{SinkId, Stats};
 

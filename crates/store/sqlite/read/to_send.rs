@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::alerts::{COLUMNS, Unpacker, readable};
 use crate::id::seq_of;
 use crate::sqlite::session::status_number;
-use crate::{AlertToSend, Seq, SinkId, StoredAlert};
+use crate::{AlertToSend, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
 
 pub(crate) fn alerts_at(
     connection: &Connection,
@@ -36,6 +36,41 @@ pub(crate) fn alerts_at(
             alert.opened = openings.of(connection, alert.alert.episode)?;
         }
         found.push(alert);
+    }
+    Ok(found)
+}
+
+/// Open episodes that a sink has a handle for. Both tables are read by primary key: the cost is that of the open problems,
+/// not of all handles.
+pub(crate) fn open_episodes(
+    connection: &Connection,
+    sink: SinkId,
+    after: Option<OpenPlace>,
+    limit: usize,
+) -> rusqlite::Result<Vec<OpenEpisode>> {
+    let mut select = connection.prepare_cached(
+        "SELECT p.source, p.fingerprint, p.episode, h.handle FROM problem p
+         JOIN handle h ON h.episode = p.episode AND h.sink = ?1
+         WHERE (p.source, p.fingerprint) > (?2, ?3) ORDER BY p.source, p.fingerprint LIMIT ?4",
+    )?;
+    let mut openings = Openings::new(connection)?;
+    let OpenPlace(source, fingerprint) = after.unwrap_or(OpenPlace(i64::MIN, i64::MIN));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![sink, source, fingerprint, limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(opening) = openings.of(connection, Uuid::from_bytes(row.get(2)?))? else {
+            continue;
+        };
+        found.push(OpenEpisode {
+            place: OpenPlace(row.get(0)?, row.get(1)?),
+            opening: AlertToSend {
+                opened: Some(Arc::clone(&opening)),
+                alert: opening,
+                episode_open: true,
+                handle: row.get(3)?,
+            },
+        });
     }
     Ok(found)
 }

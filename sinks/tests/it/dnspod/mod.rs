@@ -264,7 +264,7 @@ async fn a_recovery_can_be_left_to_a_person() {
 async fn a_record_on_several_lines_is_switched_on_each() {
     let rig = Rig::start(Api::Cloud, &[A, B]).await;
     rig.server.with(|rows| {
-        let other: Vec<Row> = rows.iter().cloned().collect();
+        let other = rows.clone();
         rows.extend(other.into_iter().map(|row| Row {
             id: row.id + 100,
             line: "联通".to_owned(),

@@ -1,6 +1,8 @@
 //! What holds for every kind of sink, and for every recipe against a receiver that answers as the vendor does.
 
 mod answered;
+mod choices;
+mod json;
 mod sent;
 mod stage;
 
@@ -21,7 +23,7 @@ fn every_recipe_of_the_catalogue_can_be_read() {
     for (name, recipe) in catalog::recipes() {
         assert!(recipe.is_ok(), "{name}: {}", recipe.unwrap_err());
     }
-    assert!(recipes().count() >= 2);
+    assert!(catalog::recipes().count() >= 2);
 }
 
 #[test]

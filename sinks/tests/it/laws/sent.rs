@@ -1,10 +1,32 @@
 //! What a recipe sends.
 
+use std::fs;
+use std::path::PathBuf;
+
 use super::stage::{
     CANARY, exchange, fields, firing, folder, hold, many, message, recipes, recovery, resolved,
     shown, sink, success, warning,
 };
-use campanile_sinks::{Group, Kind, Message};
+use campanile_receiver::Got;
+use campanile_sinks::{Delivered, Failure, Group, Kind, Message};
+
+/// The recovery of an alert that the receiver named so: `handle.txt`, where the name must have a form.
+fn recovered(kind: &dyn Kind) -> Message {
+    let handle = fs::read_to_string(folder(kind).join("handle.txt"));
+    let handle = handle.unwrap_or_else(|_| "C0FFEE-1".to_owned());
+    recovery(Some(handle.trim()))
+}
+
+/// The requests that were made, or the reason for which the message is not sent.
+fn outcome(got: &[Got], done: &Result<Delivered, Failure>) -> String {
+    match done {
+        _ if !got.is_empty() => got.iter().map(shown).collect::<Vec<_>>().join("\n"),
+        Ok(Delivered {
+            remark: Some(says), ..
+        }) => format!("{says}\n"),
+        _ => panic!("nothing is sent: {done:?}"),
+    }
+}
 
 /// The messages of the fixtures that a kind has.
 fn cases(kind: &dyn Kind) -> Vec<(&'static str, Message)> {
@@ -16,7 +38,7 @@ fn cases(kind: &dyn Kind) -> Vec<(&'static str, Message)> {
         cases.push(("many", many(37)));
     }
     if kind.toml().is_some_and(|toml| toml.contains("if handle")) {
-        cases.push(("recovery", recovery(Some("C0FFEE-1"))));
+        cases.push(("recovery", recovered(kind)));
     }
     cases
 }
@@ -27,11 +49,8 @@ async fn every_recipe_sends_exactly_the_requests_of_its_fixtures() {
     for kind in recipes() {
         for (case, message) in cases(&**kind) {
             let (got, done) = exchange(&**kind, "", &message, vec![success(&**kind)]).await;
-            let Some(got) = got.first() else {
-                panic!("{} {case}: {done:?}", kind.about().name);
-            };
             let path = folder(&**kind).join(format!("{case}.http"));
-            if !hold(&path, &shown(got)) {
+            if !hold(&path, &outcome(&got, &done)) {
                 changed.push(path);
             }
         }
@@ -59,6 +78,50 @@ async fn the_three_languages_are_the_fixtures_of_the_languages() {
     assert!(
         changed.is_empty(),
         "{changed:?} were not what is sent, and are now: read them"
+    );
+}
+
+/// The message for which settings are held: the first word of the name of their file, else a firing.
+fn message_of(kind: &dyn Kind, name: &str) -> Message {
+    match name.split('-').next() {
+        Some("resolved") => message(resolved()),
+        Some("recovery") => recovered(kind),
+        Some("many") => many(37),
+        Some("warning") => message(warning()),
+        _ => message(firing()),
+    }
+}
+
+/// The files `settings/NAME.toml` of a kind: settings whose request is the file `settings/NAME.http`.
+fn set(kind: &dyn Kind) -> Vec<(PathBuf, String)> {
+    let files = fs::read_dir(folder(kind).join("settings"));
+    let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|is| is == "toml"));
+    paths
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path, text)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_change_the_request_as_their_fixtures_show() {
+    let mut changed = Vec::new();
+    for kind in recipes() {
+        for (path, settings) in set(&**kind) {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            let message = message_of(&**kind, &name);
+            let (got, done) = exchange(&**kind, &settings, &message, vec![success(&**kind)]).await;
+            let path = path.with_extension("http");
+            if !hold(&path, &outcome(&got, &done)) {
+                changed.push(path);
+            }
+        }
+    }
+    assert!(
+        changed.is_empty(),
+        "{changed:?} were not what is sent, and are now: read them, run again and commit"
     );
 }
 

@@ -97,6 +97,13 @@ pub(super) fn firing() -> Alert {
     alert
 }
 
+/// A firing without optional fields.
+pub(super) fn bare() -> Alert {
+    let [_, mut alert] = sample_alerts();
+    alert.status = Status::Firing;
+    alert
+}
+
 pub(super) fn resolved() -> Alert {
     let mut alert = firing();
     alert.status = Status::Resolved;

@@ -1,0 +1,72 @@
+//! Sends open episodes again to a receiver that forgets what it does not hear of.
+//!
+//! This is outside of lanes, retries and dead letters: what fails now is sent with everything else the next time. A sink
+//! that refreshes takes care that a firing sent again does not overtake a recovery.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use campanile_sinks::{Failure, Message};
+use campanile_store::{Error, OpenEpisode, OpenPlace};
+
+use super::attempt::read;
+use super::event::{Event, What};
+use super::mailbox::Mailbox;
+use super::worker::Surroundings;
+use super::{BuiltSink, id};
+
+/// Alerts in one request: a receiver can refuse a whole request because of one of them.
+const BATCH: usize = 64;
+
+/// Refreshes until it is dropped. For a sink that needs no refresh it only waits.
+pub(super) async fn run(built: &BuiltSink, around: &Surroundings, mailbox: &Mailbox) -> Infallible {
+    let Some(every) = built.sink.refresh_every() else {
+        return std::future::pending().await;
+    };
+    let mut failed = false;
+    loop {
+        around.clock.sleep(every.max(Duration::from_secs(1))).await;
+        if mailbox.state().paused_by.is_some() {
+            continue;
+        }
+        let done = refresh_all(built, around).await;
+        if let (Err(reason), false) = (&done, failed) {
+            let what = What::NotRefreshed {
+                reason: reason.clone(),
+            };
+            let sink = built.name.clone();
+            around.events.observe(Event { sink, what });
+        }
+        failed = done.is_err();
+    }
+}
+
+async fn refresh_all(built: &BuiltSink, around: &Surroundings) -> Result<(), String> {
+    let mut after: Option<OpenPlace> = None;
+    loop {
+        let page = around.store.open_episodes(built.id, after, BATCH).await;
+        let page = page.map_err(|error: Error| error.to_string())?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = Some(last.place);
+        if let Some(message) = message(&page, built, around) {
+            let done = built.sink.refresh(&message).await;
+            done.map_err(|failure: Failure| failure.reason)?;
+        }
+    }
+}
+
+/// The openings of a page that can be read.
+fn message(page: &[OpenEpisode], built: &BuiltSink, around: &Surroundings) -> Option<Message> {
+    let openings = page.iter().map(|open| &*open.opening.alert);
+    let alerts = openings.filter_map(|opening| Some((opening.id, Arc::new(read(opening).ok()?))));
+    let (ids, alerts): (Vec<_>, Vec<_>) = alerts.unzip();
+    let (first, named) = (alerts.first()?, ids.first()?);
+    let id = id::delivery_id(*named, &built.name);
+    Some(Message {
+        alerts: alerts.clone(),
+        ..Message::of(Arc::clone(first), id, around.clock.now())
+    })
+}
