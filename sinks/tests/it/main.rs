@@ -6,6 +6,7 @@ mod addresses;
 mod alertmanager;
 mod answers;
 mod branches;
+mod certificates;
 mod dnspod;
 mod files;
 mod goaway;
