@@ -8,8 +8,11 @@ pub mod alertmanager;
 pub mod dnspod;
 pub mod file;
 pub mod mqtt;
+pub mod mysql;
 pub mod nats;
+pub mod postgres;
 pub mod redis;
+pub mod sqlite;
 pub mod stdout;
 pub mod webhook;
 
@@ -20,8 +23,11 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
         Arc::new(dnspod::DnspodKind),
         Arc::new(file::FileKind),
         Arc::new(mqtt::MqttKind),
+        Arc::new(mysql::MysqlKind),
         Arc::new(nats::NatsKind),
+        Arc::new(postgres::PostgresKind),
         Arc::new(redis::RedisKind),
+        Arc::new(sqlite::SqliteKind),
         Arc::new(stdout::StdoutKind),
         Arc::new(webhook::WebhookKind),
     ]
