@@ -16,6 +16,7 @@ mod rebinding;
 mod recipes;
 mod screen;
 mod signatures;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;
