@@ -164,10 +164,11 @@ impl Request {
         })
     }
 
-    /// What the body wants.
+    /// What the address and the body want.
     fn wants(&self) -> Wants {
         let fields = self.form.iter().flatten().map(|(_, text)| text);
-        Wants::of(self.body.iter().chain(fields))
+        let texts = std::iter::once(&self.url).chain(&self.body).chain(fields);
+        Wants::of(texts)
     }
 
     fn compile_body(&self, part: &str, names: &Map<String, Value>) -> Result<Body, Wrong> {
