@@ -125,8 +125,8 @@ enum Takes {
 impl Own {
     /// What is wrong with this value, if it is one that cannot work.
     pub(super) fn problem(&self, value: &str) -> Option<&str> {
-        let mut refuses = self.refuses.iter();
-        let refused = refuses.find(|refused| value.contains(&refused.part));
+        let mut all = self.refuses.iter();
+        let refused = all.find(|refused| value.contains(&refused.part));
         refused.map(|refused| refused.says.as_str())
     }
 
