@@ -114,6 +114,21 @@ async fn a_message_without_a_handle_is_not_repeated_without_one() {
 }
 
 #[tokio::test]
+async fn a_recovery_of_what_is_gone_can_be_left_out() {
+    let skip = "skip = [{ when = \"handle == ''\", says = 'nothing is open' }]\n";
+    let text = skip.to_owned() + &BASE.replace("BODY", "{}") + "stale = \"status == 404\"\n";
+    let message = Message {
+        handle: Some("T-7".to_owned()),
+        ..message()
+    };
+    let plays = vec![refusal(404, "{}"), Play::body("{}")];
+    let (got, done) = whole_exchange(&text, &message, plays).await;
+    let done = done.unwrap();
+    assert_eq!((got.len(), done.handle), (1, None));
+    assert_eq!(done.remark.as_deref(), Some("not sent: nothing is open"));
+}
+
+#[tokio::test]
 async fn a_recipe_says_what_its_plain_form_lacks() {
     let plays = || vec![refusal(400, "too old"), Play::body("{}")];
     let body = "{\"plain\": {{ plain|tojson }}}";
