@@ -236,3 +236,21 @@ async fn a_success_can_be_compared_with_what_was_sent() {
         assert_eq!(done.is_ok(), delivered, "{done:?}");
     }
 }
+
+#[tokio::test]
+async fn the_receivers_own_code_is_read_at_the_first_place_that_has_one() {
+    let answer = "code = ['/error/code', '/items/0/code', '<Code>']\nnever = \"code|split('.')|first == 'Bad'\"\nlater = [{ when = \"code == '7'\", seconds = 60 }]";
+    for (body, class) in [
+        (r#"{"error": {"code": "Bad.Number"}}"#, Class::Poison),
+        (
+            r#"{"error": null, "items": [{"code": "Bad"}]}"#,
+            Class::Poison,
+        ),
+        ("<Error><Code>Bad.Key</Code></Error>", Class::Poison),
+        (r#"{"error": {"code": 7}}"#, Class::Transient),
+        (r#"{"error": {"text": "Bad"}}"#, Class::Operator),
+    ] {
+        let (_, done) = exchange("{}", answer, &message(), vec![refusal(403, body)]).await;
+        assert_eq!(done.unwrap_err().class, class, "{body}");
+    }
+}
