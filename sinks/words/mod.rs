@@ -40,8 +40,10 @@ pub(crate) struct Locale {
 pub(crate) struct Wording {
     /// The first line, which is enough alone.
     pub(crate) head: String,
-    /// The title without severity and value, the same from firing to resolved. Of a digest, the first line.
+    /// The title of the alert that opened the episode, without severity and value. Of a digest, the first line.
     pub(crate) title: String,
+    /// The name or id of what is broken, or nothing.
+    pub(crate) resource: String,
     /// The details, cut.
     pub(crate) text: String,
     /// The lines of `text`.
@@ -148,7 +150,11 @@ impl Locale {
             details
         };
         let link = message.only().and_then(|alert| alert.links.first());
-        let title = message.only().map(|alert| plain(&alert.title));
+        let opening = message.opened.as_deref().or(message.only());
+        let opening = message.only().and(opening);
+        let title = opening.map(|alert| plain(&alert.title));
+        let resource = opening.map(|alert| &alert.resource);
+        let resource = resource.and_then(|it| it.name.as_deref().or(it.id.as_deref()));
         Ok(Wording {
             lines: text.lines().map(str::to_owned).collect(),
             all: room.cut(&all),
@@ -156,6 +162,7 @@ impl Locale {
             count: message.alerts.len(),
             word: word.to_owned(),
             urgent: message.alerts.iter().any(|alert| is_urgent(alert)),
+            resource: resource.map(plain).unwrap_or_default(),
             title: title.unwrap_or_else(|| head.clone()),
             head,
             text,

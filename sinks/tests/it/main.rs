@@ -21,6 +21,7 @@ mod redis;
 mod screen;
 mod server;
 mod signatures;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;
