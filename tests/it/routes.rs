@@ -6,7 +6,7 @@ use campanile::intake::identity;
 use campanile::pipeline::{self, Match};
 use campanile::snapshot::{RouteMistake, Snapshot};
 use campanile_language::sample_alerts;
-use campanile_model::{Fingerprint, Report, Severity, Status};
+use campanile_model::{Fingerprint, Link, Report, Severity, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -124,7 +124,7 @@ fn the_content_hash_changes_with_what_is_said_and_with_nothing_else() {
     let mut renamed = report();
     renamed.message_id = "2".to_owned();
     assert_eq!(identity::content(&renamed), said);
-    let changes: [fn(&mut Report); 22] = [
+    let changes: [fn(&mut Report); 24] = [
         |r| r.fingerprint = Fingerprint::of("p", ["b"]),
         |r| r.title.push('x'),
         |r| r.description.push('x'),
@@ -149,6 +149,8 @@ fn the_content_hash_changes_with_what_is_said_and_with_nothing_else() {
         |r| r.labels = [("a".into(), "bc".into())].into(),
         |r| r.labels = [("ab".into(), "c".into())].into(),
         |r| r.raw = [("a".into(), "bc".into())].into(),
+        |r| r.links.extend(Link::web("a", "https://example.com/bc")),
+        |r| r.links.extend(Link::web("b", "https://example.com/bc")),
     ];
     let mut all = std::collections::BTreeSet::from([said]);
     for (number, change) in changes.into_iter().enumerate() {

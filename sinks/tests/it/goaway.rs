@@ -5,18 +5,13 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use campanile_sinks::Class;
 use campanile_sinks::kinds::webhook::Settings as Webhook;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::certificates::{SELF_SIGNED, serving};
 use super::{message, sink, webhook};
 
-/// Self-signed, for 127.0.0.1, with the key of the fixtures.
-const CERTIFICATE: &str = include_str!("goaway.pem");
-const KEY: &[u8] = include_bytes!("../../../providers/play/keys/signer.pk8");
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Frames: length, type, flags, stream, payload.
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -25,17 +20,7 @@ pub(super) const LEAVING: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 const CALM: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11];
 
 fn tls() -> Arc<ServerConfig> {
-    let pem: String = CERTIFICATE
-        .lines()
-        .filter(|line| !line.starts_with('-'))
-        .collect();
-    let certificate = CertificateDer::from(STANDARD.decode(pem).unwrap());
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(KEY.to_vec()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.unwrap().with_no_client_auth();
-    let mut config = config.with_single_cert(vec![certificate], key).unwrap();
+    let mut config = serving(SELF_SIGNED);
     config.alpn_protocols = vec![b"h2".to_vec()];
     Arc::new(config)
 }
@@ -83,36 +68,5 @@ async fn a_receiver_that_goes_away_at_once_is_transient_and_not_asked_again_and_
             (1..=4).contains(&connections),
             "{connections} connections for one try"
         );
-    }
-}
-
-/// A server that says what plain HTTP says, whatever it hears.
-fn plain() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for mut tcp in listener.incoming().flatten() {
-            // The other side may be gone.
-            let _heard = tcp.read(&mut [0; 1024]);
-            let _told = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        }
-    });
-    address
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_a_receivers_tls_is_said_in_words() {
-    let (unknown, _) = listen(LEAVING);
-    for (address, cause) in [
-        (unknown, "TLS failed: its certificate is not valid"),
-        (
-            plain(),
-            "TLS failed: the receiver does not speak TLS on this port",
-        ),
-    ] {
-        let sink = sink(webhook(&format!("https://{address}/c4nary")));
-        let failure = sink.send(&message()).await.unwrap_err();
-        assert_eq!(failure.class, Class::Transient, "{failure}");
-        assert_eq!(failure.reason, cause);
     }
 }

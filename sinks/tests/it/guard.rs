@@ -38,6 +38,8 @@ fn metadata_link_local_and_group_addresses_are_always_refused_in_every_encoding(
         "2002:a9fe:a9fe::1",
         "2001:0:a9fe:a9fe::1",
         "2001:0:808:808:0:0:5601:5601",
+        // 168.63.129.16, of which every bit counts.
+        "2001:0:808:808:0:0:57c0:7eef",
         "2001:db8::5efe:169.254.169.254",
     ] {
         assert!(!admits(ip, Egress::Any), "{ip}");

@@ -207,12 +207,15 @@ async fn an_answer_that_breaks_off_keeps_its_status_and_what_it_asks_for() {
 fn a_status_is_explained_by_what_an_operator_can_do_about_it() {
     for (status, hint) in [
         (302, "redirects are not followed"),
+        (400, "does not accept this message"),
         (401, "credentials"),
         (403, "credentials"),
         (404, "check `url`"),
         (407, "a proxy"),
         (410, "stop sending"),
         (413, "too large"),
+        (415, "does not accept this message"),
+        (422, "does not accept this message"),
         (429, "fewer requests"),
     ] {
         let failure = explain(status);

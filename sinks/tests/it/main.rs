@@ -6,6 +6,7 @@ mod addresses;
 mod alertmanager;
 mod answers;
 mod branches;
+mod certificates;
 mod files;
 mod goaway;
 mod guard;

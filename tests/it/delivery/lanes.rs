@@ -153,3 +153,18 @@ async fn lanes_that_did_not_fit_into_memory_come_later_in_order() {
     rig.pass(MINUTE, SECOND).await;
     assert_eq!(sink.taken()[10..], stuck);
 }
+
+#[tokio::test]
+async fn a_firing_that_is_sent_again_after_its_episode_ended_says_that_it_has_ended() {
+    let sink = Scripted::new(|_| Err(fails(Class::Transient)));
+    let rig = Rig::new(&[(sink.clone(), policy())]).await;
+    rig.accept("firing", 1).await;
+    rig.delivery.idle().await;
+    rig.accept("resolved", 1).await;
+    sink.now_does(|_| Ok(()));
+    rig.pass(MINUTE, SECOND).await;
+    assert_eq!(sink.messages(), ["firing", "firing", "resolved"]);
+    let sent = sink.messages_sent.lock().unwrap();
+    let open: Vec<_> = sent.iter().map(|message| message.episode_open).collect();
+    assert_eq!(open, [true, false, false]);
+}

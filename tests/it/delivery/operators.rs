@@ -137,3 +137,27 @@ async fn a_probe_that_was_sent_before_its_sink_was_resumed_does_not_count() {
     assert_ne!(rig.state(0).state, Phase::Open);
     assert!(!sink.taken().is_empty(), "another probe went at once");
 }
+
+#[tokio::test]
+async fn a_probe_that_was_sent_after_its_sink_was_resumed_counts_again() {
+    let sink = Scripted::gated(|_| Err(fails(Class::Transient)), 5);
+    let one = Policy {
+        in_flight_max: 1,
+        ..policy()
+    };
+    let rig = Rig::new(&[(sink.clone(), one)]).await;
+    for lane in 0..12 {
+        rig.accept(&format!("m{lane}"), lane).await;
+    }
+    sink.arrivals(5).await;
+    rig.delivery.idle().await;
+    rig.clock.advance(10 * SECOND);
+    sink.arrivals(1).await;
+    rig.delivery.resume("test/0");
+    tokio::task::yield_now().await;
+    sink.gate.add_permits(100);
+    rig.delivery.idle().await;
+    // Five failures, the probe from before, and one probe after it. The other lanes wait for the breaker.
+    assert_eq!(sink.seen().len(), 7);
+    assert_eq!(rig.state(0).state, Phase::Open);
+}
