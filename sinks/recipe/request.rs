@@ -90,7 +90,7 @@ pub(super) struct Wants {
 
 impl Wants {
     /// What is named in one of these texts.
-    pub(super) fn of<'t>(texts: impl Iterator<Item = &'t Text> + Clone) -> Self {
+    pub(super) fn of<'t>(texts: &(impl Iterator<Item = &'t Text> + Clone)) -> Self {
         let named = |word| texts.clone().any(|text| text.get_ref().contains(word));
         Self {
             alerts: named("alerts"),
@@ -168,7 +168,7 @@ impl Request {
     fn wants(&self) -> Wants {
         let fields = self.form.iter().flatten().map(|(_, text)| text);
         let texts = std::iter::once(&self.url).chain(&self.body).chain(fields);
-        Wants::of(texts)
+        Wants::of(&texts)
     }
 
     fn compile_body(&self, part: &str, names: &Map<String, Value>) -> Result<Body, Wrong> {

@@ -27,7 +27,7 @@ impl When {
         Ok(Self {
             condition: condition.map_err(|mistake| Wrong::new(part, text, mistake))?,
             part,
-            wants: Wants::of(std::iter::once(text)),
+            wants: Wants::of(&std::iter::once(text)),
             fixed: fixed.clone(),
         })
     }
