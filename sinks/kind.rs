@@ -247,7 +247,7 @@ pub(crate) fn not_built(feature: &str) -> BuildError {
 
 /// A sink that cannot work as it is configured. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
+#[error("{setting}{}: {problem}", in_lines(*.place))]
 pub struct BuildError {
     /// The setting inside the sink's table, such as `url` or `headers.X-Team`.
     pub setting: String,
@@ -255,6 +255,14 @@ pub struct BuildError {
     pub problem: String,
     /// Line and column inside the setting's text, where it is an expression or a template.
     pub place: Option<(usize, usize)>,
+}
+
+/// The place inside a setting, for people. In one line the problem names the word itself.
+fn in_lines(place: Option<(usize, usize)>) -> String {
+    match place {
+        Some((line, column)) if line > 1 => format!(" (its line {line}, column {column})"),
+        _ => String::new(),
+    }
 }
 
 impl BuildError {

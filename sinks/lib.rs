@@ -37,6 +37,7 @@ pub mod policy;
 mod reach;
 pub mod recipe;
 mod render;
+mod statement;
 pub mod tls;
 mod words;
 

@@ -10,6 +10,7 @@ use minijinja::value::{Kwargs, Object, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 use sha2::Sha256;
+use uuid::Uuid;
 
 use super::duration;
 use super::phone;
@@ -45,6 +46,7 @@ pub(crate) const OWN: &[&str] = &[
     "time",
     "unix",
     "urldecode",
+    "uuid",
 ];
 
 /// Adds them to `env`.
@@ -78,6 +80,7 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("time", time);
     env.add_filter("unix", unix);
     env.add_filter("urldecode", urldecode);
+    env.add_filter("uuid", uuid);
 }
 
 /// The signs that are markup in one of the dialects of Markdown.
@@ -326,6 +329,16 @@ fn base64decode(value: &Value) -> Value {
 fn hashed<D: md5::Digest>(value: &Value) -> Value {
     text(value).map_or(Value::UNDEFINED, |text| {
         Value::from(hex::encode(D::digest(text.as_bytes())))
+    })
+}
+
+/// `message_id|uuid`: a UUID as it is, in lower case with dashes; a UUID (version 5) made from any other text.
+fn uuid(value: &Value) -> Value {
+    text(value).map_or(Value::UNDEFINED, |text| {
+        let text = text.trim();
+        let made = || Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes());
+        let uuid = Uuid::parse_str(text).unwrap_or_else(|_| made());
+        Value::from(uuid.hyphenated().to_string())
     })
 }
 

@@ -25,6 +25,7 @@ mod known;
 pub mod meter;
 pub mod names;
 mod nearest;
+mod parameter;
 pub mod phone;
 pub mod resource;
 mod sample;
@@ -43,6 +44,7 @@ use guard::Guarded;
 
 pub use expression::Expression;
 pub use nearest::nearest;
+pub use parameter::Parameter;
 pub use sample::alerts as sample_alerts;
 
 /// Bytes of all values that one run may create: 64 times the longest output.
@@ -72,7 +74,8 @@ pub struct Mistake {
 
 impl Mistake {
     /// A mistake at a byte of `text`.
-    fn at(text: &str, byte: usize, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn at(text: &str, byte: usize, message: impl Into<String>) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {

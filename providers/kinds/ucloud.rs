@@ -11,7 +11,8 @@
 //! In the console, under the alarm's notification, add a webhook with the address
 //! `https://<gateway>/callback/ucloud/<name>/<key>`. The key at its end is the only proof that UCloud can give. Make it
 //! long and random, and keep it in `key = { env = "..." }`. `allow_from` can restrict the callers further. To replace
-//! UCloud's own demo server, set `demo_paths = true` and enter the address `/add/<key>` of this gateway.
+//! UCloud's own demo server, set `demo_paths = true` and enter the address `/add/<key>` of this gateway. The example
+//! `config/examples/ucloud-demo.toml` also fills the MySQL table of that server.
 //!
 //! # How it is read
 //!

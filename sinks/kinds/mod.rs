@@ -7,8 +7,11 @@ use crate::Kind;
 pub mod alertmanager;
 pub mod file;
 pub mod mqtt;
+pub mod mysql;
 pub mod nats;
+pub mod postgres;
 pub mod redis;
+pub mod sqlite;
 pub mod stdout;
 pub mod webhook;
 
@@ -18,8 +21,11 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
         Arc::new(alertmanager::AlertmanagerKind),
         Arc::new(file::FileKind),
         Arc::new(mqtt::MqttKind),
+        Arc::new(mysql::MysqlKind),
         Arc::new(nats::NatsKind),
+        Arc::new(postgres::PostgresKind),
         Arc::new(redis::RedisKind),
+        Arc::new(sqlite::SqliteKind),
         Arc::new(stdout::StdoutKind),
         Arc::new(webhook::WebhookKind),
     ]

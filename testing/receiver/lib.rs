@@ -1,8 +1,12 @@
 //! A receiver of webhooks over raw TCP, for tests: it can answer with the faults of real receivers.
 //!
-//! A function computes the answer from the request. The function can keep state.
+//! A function computes the answer from the request. The function can keep state. The modules `server`, `mariadb` and `postgres`
+//! start real receivers.
 
+pub mod mariadb;
+pub mod postgres;
 pub mod scripted;
+pub mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

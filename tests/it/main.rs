@@ -37,6 +37,7 @@ mod standing;
 mod stop;
 mod templates;
 mod tls;
+mod ucloud_table;
 mod upgrade;
 mod ways;
 

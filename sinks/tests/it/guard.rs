@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use campanile_sinks::Class;
+use campanile_sinks::dial::dial;
 use campanile_sinks::http::guard::{Egress, admit};
 
 use super::{assert_no_secret, message, sink, try_build, webhook};
@@ -125,4 +126,21 @@ async fn a_name_that_leads_to_a_refused_address_is_never_called() {
     // The same name without the wish is fine: people host this themselves.
     sink(webhook(&url)).send(&message()).await.unwrap();
     assert_eq!(receiver.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_of_another_protocol_is_opened_only_to_an_address_that_is_allowed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost"] {
+        assert!(dial(host, port, Egress::Any).await.is_ok());
+        let refused = dial(host, port, Egress::PublicOnly).await.unwrap_err();
+        assert_eq!(refused.class, Class::Operator);
+        assert!(refused.reason.contains("loopback"), "{refused}");
+    }
+    let refused = dial("169.254.169.254", 80, Egress::Any).await.unwrap_err();
+    assert_eq!(refused.class, Class::Operator);
+    drop(listener);
+    let closed = dial("127.0.0.1", port, Egress::Any).await.unwrap_err();
+    assert_eq!(closed.class, Class::Transient);
 }

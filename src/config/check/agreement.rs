@@ -1,7 +1,9 @@
 //! What must agree between settings that are each valid on their own.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use campanile_model::StoreUrl;
 use campanile_providers::{Never, Position, Route};
 
 use super::{Check, Named, Parts};
@@ -15,6 +17,7 @@ impl Check<'_> {
         self.listeners(parts, tree);
         self.single_paths(parts, sources);
         self.client_certificates(parts, sources);
+        self.file_of_the_store(parts, tree);
         for (spec, source) in parts.specs.iter().zip(sources) {
             // A mistake in the source may be the proof itself, misspelled.
             if let Some(spec) = spec.as_ref().filter(|_| source.sound) {
@@ -61,6 +64,28 @@ impl Check<'_> {
             let expected = "`client_certificate_header` and `trusted_proxies` in `[server]`, as your proxy is configured";
             self.findings
                 .add(&node.place, true, message, expected, None);
+        }
+    }
+
+    /// A sink that writes into the store's file would damage it.
+    fn file_of_the_store(&mut self, parts: &Parts, tree: &Node) {
+        let Some(StoreUrl::Sqlite(store)) = parts.store.as_ref().map(|store| &store.url) else {
+            return;
+        };
+        let store = resolved(store);
+        for sink in parts.sinks.iter().flatten() {
+            let path: Option<PathBuf> = sink.values.maybe("path");
+            if path.is_none_or(|path| resolved(&path) != store) {
+                continue;
+            }
+            let (kind, name) = sink.name.split_once('/').unwrap_or_default();
+            let table = tree
+                .get("sinks")
+                .and_then(|sinks| sinks.get(kind)?.get(name));
+            let written = table.and_then(|table| table.get("path"));
+            let place = written.map_or(Place::Default, |node| node.place.clone());
+            let message = format!("`path` of `{}` is the file of `[store]`", sink.name);
+            self.findings.wrong(&place, message, "another file");
         }
     }
 
@@ -146,5 +171,20 @@ impl Check<'_> {
         };
         self.findings
             .add(&named.table.place, true, message, expected, None);
+    }
+}
+
+/// The path without links, also of a file that is not there yet.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(whole) = absolute.canonicalize() {
+        return whole;
+    }
+    let folder = absolute
+        .parent()
+        .and_then(|folder| folder.canonicalize().ok());
+    match (folder, absolute.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => absolute,
     }
 }

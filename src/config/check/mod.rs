@@ -10,7 +10,7 @@ use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, on
 
 use super::settings::{self, Setting};
 use super::{
-    Admin, Config, Environment, Route, Server, SinkSpec, SourceSpec, Tls, Vocabulary, build,
+    Admin, Config, Environment, Route, Server, SinkSpec, SourceSpec, Store, Tls, Vocabulary, build,
 };
 
 /// What is checked, against what, and what was found.
@@ -28,7 +28,9 @@ pub(super) struct Check<'a> {
 struct Parts {
     server: Option<Server>,
     admin: Option<Admin>,
+    store: Option<Store>,
     specs: Vec<Option<SourceSpec>>,
+    sinks: Vec<Option<SinkSpec>>,
 }
 
 impl Check<'_> {
@@ -59,16 +61,18 @@ impl Check<'_> {
                 let tls = self.tls(&values, tree.get("admin"));
                 built(build::admin(&values, tls))
             }),
+            store: store.and_then(|values| built(build::store(&values))),
             specs,
+            sinks,
         };
         self.agreement(&parts, tree, &sources);
         Some(Config {
             server: parts.server?,
             admin: parts.admin?,
-            store: built(build::store(&store?))?,
+            store: parts.store?,
             log: built(build::log(&log?))?,
             sources: parts.specs.into_iter().collect::<Option<_>>()?,
-            sinks: sinks.into_iter().collect::<Option<_>>()?,
+            sinks: parts.sinks.into_iter().collect::<Option<_>>()?,
             routes: routes.into_iter().collect::<Option<_>>()?,
         })
     }

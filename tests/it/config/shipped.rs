@@ -31,8 +31,13 @@ fn the_shipped_configurations_pass() {
         ("SOURCE_KEY", CANARY),
         ("SOURCE_TOKEN", CANARY),
         ("GOTIFY_TOKEN", CANARY),
+        ("UMON_DB_PASSWORD", CANARY),
     ]);
-    for (name, sources) in [("minimal.toml", 2), ("demo.toml", 2)] {
+    for (name, sources) in [
+        ("minimal.toml", 2),
+        ("demo.toml", 2),
+        ("examples/ucloud-demo.toml", 1),
+    ] {
         let loaded = config::load_with(&[shipped(name)], &variables, &shipped_vocabulary());
         let config = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         assert_eq!(

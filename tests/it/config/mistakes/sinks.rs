@@ -4,6 +4,24 @@ use super::Expected;
 
 pub(crate) const MISTAKES: &[Expected] = &[
     (
+        "[store]\nurl = \"sqlite:no/such/folder/a.db\"\n[sinks.sqlite.a]\npath = \"no/such/folder/a.db\"\n",
+        (4, 8),
+        &[
+            "`path` of `sqlite/a` is the file of `[store]`",
+            "another file",
+        ],
+    ),
+    (
+        "[sinks.file.a]\npath = \"./campanile.db\"\n",
+        (2, 8),
+        &["is the file of `[store]`"],
+    ),
+    (
+        "[sinks.mysql.a]\nhost = \"h\"\ndatabase = \"d\"\nuser = \"u\"\nstatement = \"SELECT 1\"\ntable = \"t\"\n",
+        (5, 1),
+        &["both `statement` and `table` are set"],
+    ),
+    (
         "[sinks.webhok.a]\n",
         (1, 8),
         &["unknown kind of sink `webhok`", "did you mean `webhook`"],
