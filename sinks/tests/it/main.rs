@@ -24,10 +24,10 @@ mod redis;
 mod screen;
 mod server;
 mod signatures;
-mod waits;
 mod sqlite;
 mod statements;
 mod tables;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;
