@@ -28,6 +28,7 @@ mod signatures;
 mod sqlite;
 mod statements;
 mod tables;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;
