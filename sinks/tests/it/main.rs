@@ -7,6 +7,7 @@ mod alertmanager;
 mod answers;
 mod branches;
 mod certificates;
+mod dnspod;
 mod files;
 mod goaway;
 mod guard;
@@ -29,6 +30,7 @@ mod signatures;
 mod sqlite;
 mod statements;
 mod tables;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;
