@@ -78,3 +78,12 @@ fn a_word_that_fills_no_variable_is_refused_with_the_words_that_do() {
         assert!(problem.contains("resource"), "{name}: {problem}");
     }
 }
+
+#[test]
+fn a_recipe_that_signs_for_aws_names_the_feature_that_it_needs() {
+    for kind in recipes() {
+        let signs = kind.toml().unwrap().contains("scheme = \"aws\"");
+        let feature = kind.about().feature.map(|feature| feature.name);
+        assert_eq!(feature, signs.then_some("aws"), "{}", kind.about().name);
+    }
+}
