@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::Kind;
 
 pub mod alertmanager;
+pub mod email;
 pub mod file;
 pub mod mqtt;
 pub mod mysql;
@@ -19,6 +20,7 @@ pub mod webhook;
 pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
         Arc::new(alertmanager::AlertmanagerKind),
+        Arc::new(email::EmailKind),
         Arc::new(file::FileKind),
         Arc::new(mqtt::MqttKind),
         Arc::new(mysql::MysqlKind),

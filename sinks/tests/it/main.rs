@@ -7,6 +7,7 @@ mod alertmanager;
 mod answers;
 mod branches;
 mod certificates;
+mod email;
 mod files;
 mod goaway;
 mod guard;
