@@ -7,6 +7,7 @@ mod alertmanager;
 mod answers;
 mod branches;
 mod certificates;
+mod dnspod;
 mod email;
 mod files;
 mod goaway;
@@ -19,6 +20,8 @@ mod mysql;
 mod nats;
 mod phones;
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod rebinding;
 mod recipes;
 mod redis;
@@ -28,6 +31,7 @@ mod signatures;
 mod sqlite;
 mod statements;
 mod tables;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;
