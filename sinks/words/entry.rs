@@ -5,7 +5,7 @@
 use campanile_model::{Alert, Link, Status};
 use jiff::Timestamp;
 
-use super::{Locale, Room, is_urgent, lasted};
+use super::{Locale, Room, is_urgent, ranked};
 use crate::{Class, Failure, Message, digest};
 
 /// A title, a resource or the text of a fact.
@@ -113,7 +113,7 @@ impl Locale {
 
     /// How many alerts there are of each word, joined by `·`.
     pub(crate) fn tally(&self, message: &Message) -> String {
-        self.counts(message)
+        self.counts(&ranked(message)).join(" · ")
     }
 
     /// One of the alerts fires and is critical.
@@ -125,8 +125,7 @@ impl Locale {
         let (start, end) = times(alert, opened);
         let since = start.map(|start| format!("{} {}", self.words.since, self.time(start)));
         let main = if alert.status == Status::Resolved {
-            let lasted = start.zip(end).map(|(start, end)| lasted(start, end));
-            let lasted = lasted.filter(|lasted| !lasted.is_empty());
+            let lasted = start.zip(end).map(|(start, end)| self.lasted(start, end));
             lasted.map(|lasted| format!("{} {lasted}", self.words.duration))
         } else {
             measured(alert).map(|value| match limit(alert) {
