@@ -11,6 +11,7 @@ pub mod mqtt;
 pub mod mysql;
 pub mod nats;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod redis;
 pub mod sqlite;
 pub mod stdout;
@@ -26,6 +27,7 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
         Arc::new(mysql::MysqlKind),
         Arc::new(nats::NatsKind),
         Arc::new(postgres::PostgresKind),
+        Arc::new(rabbitmq::RabbitmqKind),
         Arc::new(redis::RedisKind),
         Arc::new(sqlite::SqliteKind),
         Arc::new(stdout::StdoutKind),

@@ -19,6 +19,8 @@ mod mysql;
 mod nats;
 mod phones;
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod rebinding;
 mod recipes;
 mod redis;
