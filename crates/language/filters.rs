@@ -57,6 +57,7 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("before", before);
     env.add_filter("between", between);
     env.add_filter("bucket", bucket);
+    env.add_function("fail", |message: String| Err::<Value, _>(fault(message)));
     env.add_filter("cut", |value: &Value, most: usize| {
         changed(value, |text| phone::cut(text, most, |_| 1))
     });

@@ -277,6 +277,19 @@ impl io::Write for Capped {
     }
 }
 
+/// A request and its response, as the expressions of a recipe see it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exchange<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body of the response.
+    pub body: &'a [u8],
+    /// The body of the request.
+    pub sent: &'a [u8],
+    /// The receiver's own word for what happened, or nothing.
+    pub code: &'a str,
+}
+
 /// The success expression of a receiver, over `status` and `body`, such as `body.errcode == 0`.
 #[derive(Debug)]
 pub struct Success {
@@ -290,12 +303,8 @@ impl Success {
         Self::within(text, scope::SUCCESS)
     }
 
-    /// The same for a recipe: it can use `sent` too, the body of the request as text.
-    pub fn of_exchange(text: &str) -> Result<Self, Mistake> {
-        Self::within(text, scope::EXCHANGE)
-    }
-
-    fn within(text: &str, scope: scope::Scope) -> Result<Self, Mistake> {
+    /// The same with the names of this scope.
+    pub fn within(text: &str, scope: scope::Scope) -> Result<Self, Mistake> {
         let (expression, _) = expression(text, scope)?;
         let names_sent = expression.undeclared_variables(false).contains("sent");
         Ok(Self {
@@ -307,11 +316,21 @@ impl Success {
     /// Whether the response is a success. `body` is read as JSON, otherwise as text. The response is not a success when the
     /// expression fails or gives any other value than true.
     pub fn holds(&self, status: u16, body: &[u8]) -> bool {
-        self.holds_for(status, body, &[])
+        self.holds_for(Exchange {
+            status,
+            body,
+            ..Exchange::default()
+        })
     }
 
-    /// The same for the response to a request with this body.
-    pub fn holds_for(&self, status: u16, body: &[u8], sent: &[u8]) -> bool {
+    /// The same for all of an exchange.
+    pub fn holds_for(&self, exchange: Exchange<'_>) -> bool {
+        let Exchange {
+            status,
+            body,
+            sent,
+            code,
+        } = exchange;
         let text = || String::from_utf8_lossy(body).trim().into();
         let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_else(|_| text());
         let body = Value::from(Serde(&body));
@@ -319,7 +338,7 @@ impl Success {
         let sent = String::from_utf8_lossy(if self.names_sent { sent } else { &[] });
         let verdict = self
             .expression
-            .eval(minijinja::context! { status, body, sent });
+            .eval(minijinja::context! { status, body, sent, code });
         verdict.is_ok_and(|value| value.kind() == ValueKind::Bool && value.is_true())
     }
 }

@@ -83,8 +83,16 @@ pub const TEMPLATE: Scope = &[
 /// What a success expression can use.
 pub const SUCCESS: Scope = &[("status", TEXT), ("body", FREE)];
 
-/// What an expression of a recipe over an exchange can use.
-pub const EXCHANGE: Scope = &[("status", TEXT), ("body", FREE), ("sent", TEXT)];
+/// What an expression of a recipe over a response can use.
+pub const RESPONSE: Scope = &[("status", TEXT), ("body", FREE), ("code", TEXT)];
+
+/// What the expression of a recipe for a success can use.
+pub const EXCHANGE: Scope = &[
+    ("status", TEXT),
+    ("body", FREE),
+    ("code", TEXT),
+    ("sent", TEXT),
+];
 
 /// What most expressions of a mapping can use.
 pub const CALL: Scope = &[

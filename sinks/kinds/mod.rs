@@ -5,11 +5,13 @@ use std::sync::Arc;
 use crate::Kind;
 
 pub mod alertmanager;
+pub mod dnspod;
 pub mod file;
 pub mod mqtt;
 pub mod mysql;
 pub mod nats;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod redis;
 pub mod sqlite;
 pub mod stdout;
@@ -19,11 +21,13 @@ pub mod webhook;
 pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
         Arc::new(alertmanager::AlertmanagerKind),
+        Arc::new(dnspod::DnspodKind),
         Arc::new(file::FileKind),
         Arc::new(mqtt::MqttKind),
         Arc::new(mysql::MysqlKind),
         Arc::new(nats::NatsKind),
         Arc::new(postgres::PostgresKind),
+        Arc::new(rabbitmq::RabbitmqKind),
         Arc::new(redis::RedisKind),
         Arc::new(sqlite::SqliteKind),
         Arc::new(stdout::StdoutKind),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use campanile_language::Success;
+use campanile_language::{Exchange, Success, scope};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -17,11 +17,14 @@ use crate::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Worth};
 /// At most this much of the receiver's own words is shown.
 const WORDS_CHARACTERS_MAX: usize = 200;
 
-/// Expressions over `status`, `body` and `sent`, the body of the request, asked in this order. Only `success` sees `sent`. The first that holds decides.
+/// Expressions over `status`, `body` and `code`, asked in this order. The first that holds decides. `success` sees `sent` too, the
+/// body of the request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Judge {
     success: Text,
+    /// JSON pointers to what expressions see as `code`: the receiver's own word for what happened. The first that names one.
+    code: Option<Places>,
     too_large: Option<Text>,
     never: Option<Text>,
     gone: Option<Text>,
@@ -124,6 +127,7 @@ enum Quota {
 pub(super) struct Verdicts {
     title: String,
     success: Success,
+    code: Vec<String>,
     classes: Vec<(Success, Class, Option<Quota>)>,
     repeats: Vec<(Success, Repeat)>,
     remarks: Vec<(Success, Remark)>,
@@ -135,10 +139,11 @@ pub(super) struct Verdicts {
 }
 
 fn expression(part: &str, text: &Text) -> Result<Success, Wrong> {
-    let compiled = match part {
-        "success" => Success::of_exchange(text.get_ref()),
-        _ => Success::compile(text.get_ref()),
+    let scope = match part {
+        "success" => scope::EXCHANGE,
+        _ => scope::RESPONSE,
     };
+    let compiled = Success::within(text.get_ref(), scope);
     compiled.map_err(|mistake| Wrong::new(&format!("answer.{part}"), text, mistake))
 }
 
@@ -224,6 +229,7 @@ impl Judge {
                 Meaning::Written => Worth::Written,
             },
             success: expression("success", &self.success)?,
+            code: self.code.clone().map(Vec::from).unwrap_or_default(),
             classes,
             wait: self.wait.clone(),
             reason: self.reason.clone().map(Vec::from).unwrap_or_default(),
@@ -243,10 +249,12 @@ impl Verdicts {
         secrets: &Secrets,
     ) -> Result<Delivered, (Failure, Option<Repeat>)> {
         let (status, body) = (response.status, response.body.as_slice());
-        if !self.success.holds_for(status, body, sent) {
+        let code = self.code(body);
+        let exchange = exchange(response, sent, &code);
+        if !self.success.holds_for(exchange) {
             let failure = self.failure(response, at, secrets);
             let mut repeats = self.repeats.iter();
-            let named = repeats.find(|(when, _)| when.holds(status, body));
+            let named = repeats.find(|(when, _)| when.holds_for(exchange));
             let long = (failure.class == Class::TooLarge).then_some(Repeat::Shorter);
             return Err((failure, named.map(|(_, repeat)| *repeat).or(long)));
         }
@@ -254,7 +262,7 @@ impl Verdicts {
         Ok(Delivered {
             handle: handle.filter(|handle| handle.len() <= HANDLE_BYTES_MAX),
             worth: self.worth,
-            remark: self.remark(response).map(|remark| secrets.hidden(&remark)),
+            remark: self.remark(exchange).map(|remark| secrets.hidden(&remark)),
             ..Delivered::with_code(status)
         })
     }
@@ -262,15 +270,18 @@ impl Verdicts {
     /// What follows from a response that is not a success.
     pub(super) fn failure(&self, response: &Response, at: Timestamp, secrets: &Secrets) -> Failure {
         let (status, body) = (response.status, response.body.as_slice());
+        let code = self.code(body);
+        let exchange = exchange(response, &[], &code);
         let mut classes = self.classes.iter();
-        let named = classes.find(|(when, ..)| when.holds(status, body));
+        let named = classes.find(|(when, ..)| when.holds_for(exchange));
         let class = match (named, classify(status)) {
             (Some((_, class, _)), _) => *class,
             (None, Some(class)) => class,
             (None, None) => Class::Operator,
         };
         let quota = named.and_then(|(.., quota)| quota.as_ref()?.wait(response, at));
-        let place = self.wait.as_deref();
+        // Some receivers name the end of their limit in every response. Only one that passes holds the sink.
+        let place = self.wait.as_deref().filter(|_| class == Class::Transient);
         let asked = place.and_then(|place| asked(place, response, at));
         let reason = self.reason(status, named.is_some(), body);
         Failure {
@@ -281,10 +292,16 @@ impl Verdicts {
         }
     }
 
-    fn remark(&self, response: &Response) -> Option<String> {
+    fn code(&self, body: &[u8]) -> String {
+        let mut places = self.code.iter();
+        let code = places.find_map(|place| pointed(Some(place), body));
+        code.unwrap_or_default()
+    }
+
+    fn remark(&self, exchange: Exchange<'_>) -> Option<String> {
         let mut remarks = self.remarks.iter();
-        let (_, remark) = remarks.find(|(when, _)| when.holds(response.status, &response.body))?;
-        let names = pointed(remark.names.as_deref(), &response.body);
+        let (_, remark) = remarks.find(|(when, _)| when.holds_for(exchange))?;
+        let names = pointed(remark.names.as_deref(), exchange.body);
         Some(match names {
             Some(names) => format!("{}: {}", remark.says, short(&names)),
             None => remark.says.clone(),
@@ -305,6 +322,15 @@ impl Verdicts {
             let _infallible = write!(reason, ". It said: {}", short(&words));
         }
         reason
+    }
+}
+
+fn exchange<'a>(response: &'a Response, sent: &'a [u8], code: &'a str) -> Exchange<'a> {
+    Exchange {
+        status: response.status,
+        body: &response.body,
+        sent,
+        code,
     }
 }
 

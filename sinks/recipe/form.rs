@@ -125,9 +125,9 @@ enum Takes {
 impl Own {
     /// What is wrong with this value, if it is one that cannot work.
     pub(super) fn problem(&self, value: &str) -> Option<&str> {
-        let mut refuses = self.refuses.iter();
-        let named = refuses.find(|known| value.contains(&known.part));
-        named.map(|known| known.says.as_str())
+        let mut all = self.refuses.iter();
+        let refused = all.find(|refused| value.contains(&refused.part));
+        refused.map(|refused| refused.says.as_str())
     }
 
     pub(super) fn setting(&self, name: &str) -> Setting {

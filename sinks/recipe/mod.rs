@@ -122,7 +122,7 @@ impl Recipe {
                 title: form.title.clone().into(),
                 group: form.group,
                 confidence: form.confidence,
-                feature: None,
+                feature: form.sign.as_ref().and_then(|sign| sign.get_ref().feature()),
                 alternatives: &[],
                 limits: form.limits,
                 digest: form.digest,
@@ -131,6 +131,10 @@ impl Recipe {
             form,
             toml: own_text(text, root),
         };
+        if recipe.about.feature.is_some_and(|feature| !feature.built) {
+            // It is listed, with the feature that it needs. A sink of it is refused.
+            return Ok(recipe);
+        }
         let locale = recipe.locale("en", jiff::tz::TimeZone::UTC);
         let compiled = recipe.compile(&recipe.sample(), &locale);
         compiled.map_err(|wrong| wrong.in_file(text))?;

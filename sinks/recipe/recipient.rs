@@ -113,12 +113,16 @@ impl Recipient {
     }
 
     /// Why this message is not sent, if it is one of those.
-    fn skipped(&self, message: &Message) -> Result<Option<&str>, Failure> {
+    fn skipped(&self, message: &Message, shape: &Shape) -> Result<Option<&str>, Failure> {
         if self.skips.is_empty() {
             return Ok(None);
         }
         let text = self.locale.text(message, self.room)?.seen();
-        self.skips.reason(message, &text, &self.extra())
+        let extra = Extra {
+            without_handle: shape.has(Repeat::WithoutHandle),
+            ..self.extra()
+        };
+        self.skips.reason(message, &text, &extra)
     }
 
     fn extra(&self) -> Extra<'_> {
@@ -143,11 +147,11 @@ impl Recipient {
     }
 
     async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
-        if let Some(says) = self.skipped(message)? {
+        let mut shape = Shape::default();
+        if let Some(says) = self.skipped(message, &shape)? {
             return Ok(unsent(message, says));
         }
         let remark = self.make_first(message).await?;
-        let mut shape = Shape::default();
         loop {
             let (failure, repeat) = match self.attempt(message, &shape).await {
                 Ok(delivered) => {
@@ -167,6 +171,15 @@ impl Recipient {
             match repeat.filter(differs) {
                 Some(repeat) => shape.0.push(repeat),
                 None => return Err(failure),
+            }
+            // What would close a message that is gone has nothing to close.
+            if repeat == Some(Repeat::WithoutHandle)
+                && let Some(says) = self.skipped(message, &shape)?
+            {
+                return Ok(Delivered {
+                    handle: None,
+                    ..unsent(message, says)
+                });
             }
         }
     }
@@ -241,7 +254,7 @@ impl Sink for Recipient {
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {
-        if let Some(says) = self.skipped(message)? {
+        if let Some(says) = self.skipped(message, &Shape::default())? {
             return Ok(format!("not sent: {says}\n"));
         }
         let token = self.token.is_some().then(|| Secret::from("***".to_owned()));

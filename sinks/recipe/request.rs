@@ -9,6 +9,7 @@ use campanile_language::{Facts, Template, sample_alerts};
 use campanile_model::Secret;
 use campanile_settings::{Setting, Values};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
@@ -87,6 +88,17 @@ pub(super) struct Wants {
     opening: bool,
 }
 
+impl Wants {
+    /// What is named in one of these texts.
+    pub(super) fn of<'t>(texts: &(impl Iterator<Item = &'t Text> + Clone)) -> Self {
+        let named = |word| texts.clone().any(|text| text.get_ref().contains(word));
+        Self {
+            alerts: named("alerts"),
+            opening: named("opening"),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Body {
     Nothing,
@@ -145,23 +157,18 @@ impl Request {
             headers: headers.collect::<Result<_, _>>()?,
             basic: basic.transpose()?,
             body: self.compile_body(part, if of_body { &names } else { &signed })?,
-            wants: Wants {
-                alerts: self.names("alerts"),
-                opening: self.names("opening"),
-            },
+            wants: self.wants(),
             sign,
             fixed,
             part,
         })
     }
 
-    /// Whether the body names this.
-    fn names(&self, word: &str) -> bool {
-        let texts = self
-            .body
-            .iter()
-            .chain(self.form.iter().flatten().map(|(_, text)| text));
-        texts.map(Text::get_ref).any(|text| text.contains(word))
+    /// What the address and the body want.
+    fn wants(&self) -> Wants {
+        let fields = self.form.iter().flatten().map(|(_, text)| text);
+        let texts = std::iter::once(&self.url).chain(&self.body).chain(fields);
+        Wants::of(&texts)
     }
 
     fn compile_body(&self, part: &str, names: &Map<String, Value>) -> Result<Body, Wrong> {
@@ -294,6 +301,7 @@ pub(super) fn seen(settings: &[Setting], values: &Values) -> Value {
             .or_else(|| values.maybe::<bool>(name).map(Value::from))
             .or_else(|| values.maybe::<u64>(name).map(Value::from))
             .or_else(|| values.maybe::<Vec<String>>(name).map(Value::from))
+            .or_else(|| Some(values.maybe::<TimeZone>(name)?.iana_name()?.into()))
             .or_else(|| {
                 let secret: Option<Secret> = values.maybe(name);
                 secret.map(|secret| text(&secret).trim_end_matches('/').into())

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::form::{Text, Wrong};
 use super::request::{template, text};
 use super::sign::Sign;
-use crate::Failure;
 use crate::http::client::Request;
 use crate::http::sign::{Credentials, Scheme, Scope};
+use crate::{Failure, Feature};
 
 /// A scheme with its templates.
 #[derive(Debug)]
@@ -30,7 +30,11 @@ impl Signer {
         place: &Text,
         names: &Map<String, Value>,
     ) -> Result<Self, Wrong> {
-        if let Some(feature) = scheme.lacks() {
+        if let Some(Feature {
+            name: feature,
+            built: false,
+        }) = scheme.feature()
+        {
             let problem = format!(
                 "this build does not have the feature `{feature}`: install a release, or build with `--features {feature}`"
             );

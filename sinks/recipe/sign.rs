@@ -14,6 +14,7 @@ use toml::Spanned;
 use super::form::{Text, Wrong};
 use super::request::template;
 use super::scheme::Signer;
+use crate::Feature;
 use crate::http::sign::Scheme;
 
 /// `[sign]`
@@ -84,6 +85,11 @@ impl Sign {
     /// Whether it signs the whole request.
     pub(super) fn is_of_request(&self) -> bool {
         self.scheme.is_some()
+    }
+
+    /// The cargo feature that its scheme needs.
+    pub(super) fn feature(&self) -> Option<Feature> {
+        self.scheme.and_then(Scheme::feature)
     }
 
     /// Compiles it with samples of the names that its templates may use.

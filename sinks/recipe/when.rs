@@ -12,6 +12,7 @@ use crate::{Class, Failure, Message, digest};
 pub(super) struct When {
     condition: Condition,
     part: &'static str,
+    wants: Wants,
     /// What it sees as `settings` and `words`.
     fixed: Map<String, Value>,
 }
@@ -26,6 +27,7 @@ impl When {
         Ok(Self {
             condition: condition.map_err(|mistake| Wrong::new(part, text, mistake))?,
             part,
+            wants: Wants::of(&std::iter::once(text)),
             fixed: fixed.clone(),
         })
     }
@@ -37,7 +39,7 @@ impl When {
         text: &Map<String, Value>,
         extra: &Extra<'_>,
     ) -> Result<bool, Failure> {
-        let names = names(&self.fixed, message, text.clone(), extra, Wants::default());
+        let names = names(&self.fixed, message, text.clone(), extra, self.wants);
         let holds = self.condition.holds(&digest::facts(message).with(&names));
         holds.map_err(|failed| {
             let reason = format!(

@@ -19,6 +19,10 @@ pub(crate) use room::Room;
 const HEAD_CHARACTERS_MAX: usize = 80;
 /// So many alerts of a digest are listed; the rest is a number.
 const LISTED_MAX: usize = 10;
+/// So many sources of a digest are named.
+const SOURCES_MAX: usize = 5;
+/// The vendor's own description is cut to this: the rest of it is in the API.
+const DESCRIPTION: Room = Room::Characters(800);
 
 /// How a sink speaks to people.
 #[derive(Debug)]
@@ -36,8 +40,10 @@ pub(crate) struct Locale {
 pub(crate) struct Wording {
     /// The first line, which is enough alone.
     pub(crate) head: String,
-    /// The title without severity and value, the same from firing to resolved. Of a digest, the first line.
+    /// The title of the alert that opened the episode, without severity and value. Of a digest, the first line.
     pub(crate) title: String,
+    /// The name or id of what is broken, or nothing.
+    pub(crate) resource: String,
     /// The details, cut.
     pub(crate) text: String,
     /// The lines of `text`.
@@ -83,6 +89,10 @@ struct Words {
     duration: String,
     alerts: String,
     more: String,
+    days: String,
+    hours: String,
+    minutes: String,
+    seconds: String,
 }
 
 fn words(text: &str) -> Map<String, Value> {
@@ -130,7 +140,7 @@ impl Locale {
         let (sign, word) = self.heading(message);
         let head = match message.only() {
             Some(alert) => self.head(alert),
-            None => format!("{sign} {} {word}", message.alerts.len()),
+            None => self.digest_head(message),
         };
         let details = room.cut(&self.details(message)?);
         let all = [head.as_str(), &details].join("\n");
@@ -140,7 +150,11 @@ impl Locale {
             details
         };
         let link = message.only().and_then(|alert| alert.links.first());
-        let title = message.only().map(|alert| plain(&alert.title));
+        let opening = message.opened.as_deref().or(message.only());
+        let opening = message.only().and(opening);
+        let title = opening.map(|alert| plain(&alert.title));
+        let resource = opening.map(|alert| &alert.resource);
+        let resource = resource.and_then(|it| it.name.as_deref().or(it.id.as_deref()));
         Ok(Wording {
             lines: text.lines().map(str::to_owned).collect(),
             all: room.cut(&all),
@@ -148,6 +162,7 @@ impl Locale {
             count: message.alerts.len(),
             word: word.to_owned(),
             urgent: message.alerts.iter().any(|alert| is_urgent(alert)),
+            resource: resource.map(plain).unwrap_or_default(),
             title: title.unwrap_or_else(|| head.clone()),
             head,
             text,
@@ -216,12 +231,17 @@ impl Locale {
         let source = Some(format!("{} {}", words.source, alert.source));
         let region = alert.resource.region.as_deref();
         let region = region.map(|region| format!("{} {}", words.region, plain(region)));
-        let lines = [
+        let mut lines = [
             joined([value, limit]),
             joined([source, region]),
             self.times(alert, message),
         ];
-        lines.into_iter().filter(|line| !line.is_empty()).collect()
+        if alert.status == Status::Resolved {
+            // How long it lasted is what people ask first.
+            lines.reverse();
+        }
+        let lines = lines.into_iter().chain(description(alert));
+        lines.filter(|line| !line.is_empty()).collect()
     }
 
     fn times(&self, alert: &Alert, message: &Message) -> String {
@@ -231,8 +251,28 @@ impl Locale {
         let end = alert.ends_at.unwrap_or(alert.received_at);
         let resolved = start.filter(|start| alert.status == Status::Resolved && *start <= end);
         let lasted =
-            resolved.map(|start| format!("{} {}", self.words.duration, lasted(start, end)));
-        joined([since, lasted])
+            resolved.map(|start| format!("{} {}", self.words.duration, self.lasted(start, end)));
+        joined([lasted, since])
+    }
+
+    /// The two largest units: `1h 5m`, `1 小时 5 分`.
+    fn lasted(&self, from: Timestamp, to: Timestamp) -> String {
+        let round = SpanRound::new().largest(Unit::Day).smallest(Unit::Second);
+        let round = round.days_are_24_hours();
+        let span = to.since(from).and_then(|span| span.round(round));
+        let span = span.unwrap_or_default();
+        let units = [
+            (i64::from(span.get_days()), &self.words.days),
+            (i64::from(span.get_hours()), &self.words.hours),
+            (span.get_minutes(), &self.words.minutes),
+            (span.get_seconds(), &self.words.seconds),
+        ];
+        let zero = format!("0{}", self.words.seconds);
+        let units = units.into_iter().skip_while(|(count, _)| *count == 0);
+        let units = units.take(2).filter(|(count, _)| *count > 0);
+        let units = units.map(|(count, unit)| format!("{count}{unit}"));
+        let units = units.collect::<Vec<_>>().join(" ");
+        if units.is_empty() { zero } else { units }
     }
 
     fn time(&self, at: Timestamp) -> String {
@@ -240,31 +280,86 @@ impl Locale {
         at.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
-    /// How many there are of each word, in the order in which they come first.
-    fn counts(&self, message: &Message) -> String {
-        let mut counts: Vec<((&str, &str), usize)> = Vec::new();
-        for alert in &message.alerts {
-            let word = self.word(alert);
-            match counts.iter_mut().find(|(known, _)| *known == word) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((word, 1)),
-            }
-        }
-        let counts = counts.iter();
-        let counts = counts.map(|((sign, word), count)| format!("{sign} {word} {count}"));
-        counts.collect::<Vec<_>>().join(" · ")
+    /// The number of alerts, and the number of the worst.
+    fn digest_head(&self, message: &Message) -> String {
+        let count = message.alerts.len();
+        let worst = self.counts(&ranked(message)).into_iter().next();
+        format!(
+            "📦 {count} {} · {}",
+            self.words.alerts,
+            worst.unwrap_or_default()
+        )
+    }
+
+    /// How many there are of each word, the worst first.
+    fn counts(&self, ranked: &[&Alert]) -> Vec<String> {
+        let words = ranked.iter().map(|alert| {
+            let (sign, word) = self.word(alert);
+            format!("{sign} {word}")
+        });
+        let counts = counted(words).into_iter();
+        counts
+            .map(|(word, count)| format!("{word} {count}"))
+            .collect()
+    }
+
+    /// Where they come from, the most frequent first.
+    fn sources(&self, ranked: &[&Alert]) -> String {
+        let mut sources = counted(ranked.iter().map(|alert| alert.source.clone()));
+        sources.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let shown = sources.iter().take(SOURCES_MAX);
+        let shown = shown.map(|(source, count)| format!("{source} {count}"));
+        let rest = if sources.len() > SOURCES_MAX {
+            " …"
+        } else {
+            ""
+        };
+        let shown = shown.collect::<Vec<_>>().join(" · ");
+        format!("{} {shown}{rest}", self.words.source)
     }
 
     fn listed(&self, message: &Message) -> Vec<String> {
-        let listed = message.alerts.iter().take(LISTED_MAX);
-        let mut lines: Vec<_> = listed.map(|alert| self.head(alert)).collect();
-        lines.insert(0, self.counts(message));
-        let rest = message.alerts.len().saturating_sub(LISTED_MAX);
+        let ranked = ranked(message);
+        let mut lines = vec![self.counts(&ranked).join(" · "), self.sources(&ranked)];
+        lines.extend(ranked.iter().take(LISTED_MAX).map(|alert| self.head(alert)));
+        let rest = ranked.len().saturating_sub(LISTED_MAX);
         if rest > 0 {
-            lines.push(format!("+ {rest} {}", self.words.more));
+            lines.push(format!("… {rest} {}", self.words.more));
         }
         lines
     }
+}
+
+/// What fires first, the worst first; the order of acceptance among equals.
+fn ranked(message: &Message) -> Vec<&Alert> {
+    let mut alerts: Vec<&Alert> = message.alerts.iter().map(AsRef::as_ref).collect();
+    let severities = Severity::ALL;
+    alerts.sort_by_key(|alert| {
+        let rank = severities.iter().position(|known| *known == alert.severity);
+        (alert.status == Status::Resolved, rank)
+    });
+    alerts
+}
+
+/// Each text once with its number, in the order in which they come first.
+fn counted(texts: impl Iterator<Item = String>) -> Vec<(String, usize)> {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for text in texts {
+        match counts.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((text, 1)),
+        }
+    }
+    counts
+}
+
+/// The lines of the vendor's own text, for what fires, unless the title says the same.
+fn description(alert: &Alert) -> Vec<String> {
+    let text = alert.description.trim();
+    if alert.status == Status::Resolved || alert.title.contains(text) {
+        return Vec::new();
+    }
+    DESCRIPTION.cut(text).lines().map(plain).collect()
 }
 
 fn is_urgent(alert: &Alert) -> bool {
@@ -283,13 +378,6 @@ fn value(alert: &Alert) -> Option<String> {
     let value = alert.metric.value.as_ref()?;
     let unit = alert.metric.unit.as_deref().unwrap_or_default();
     Some(plain(&format!("{value} {unit}")).trim().to_owned())
-}
-
-/// Whole units, the two largest: `1h 5m`.
-fn lasted(from: Timestamp, to: Timestamp) -> String {
-    let round = SpanRound::new().largest(Unit::Hour).smallest(Unit::Second);
-    let span = to.since(from).and_then(|span| span.round(round));
-    span.map_or_else(|_| String::new(), |span| format!("{span:#}"))
 }
 
 /// A vendor's text on one line, without control characters, in which nothing is a mention or a tag: a zero-width space

@@ -3,6 +3,7 @@
 //! A function computes the answer from the request. The function can keep state. The modules `server`, `mariadb` and `postgres`
 //! start real receivers.
 
+pub mod dnspod;
 pub mod mariadb;
 pub mod postgres;
 pub mod scripted;

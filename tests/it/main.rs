@@ -10,6 +10,7 @@ mod config;
 mod delivery;
 mod description;
 mod disk;
+mod dnspod;
 mod drift;
 mod field;
 mod gateway;

@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::client::Request;
-use crate::{Class, Failure};
+use crate::{Class, Failure, Feature};
 
 /// How the requests of one cloud are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -64,9 +64,12 @@ impl Scheme {
         self == Self::Aws
     }
 
-    /// The cargo feature that this build lacks, if it lacks the scheme.
-    pub fn lacks(self) -> Option<&'static str> {
-        (self == Self::Aws && !cfg!(feature = "aws")).then_some("aws")
+    /// The cargo feature that the scheme needs.
+    pub fn feature(self) -> Option<Feature> {
+        (self == Self::Aws).then_some(Feature {
+            name: "aws",
+            built: cfg!(feature = "aws"),
+        })
     }
 
     /// Adds the headers of the signature to a request that is complete otherwise.

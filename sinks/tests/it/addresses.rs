@@ -28,7 +28,7 @@ doc = "d"
 [request]
 method = "POST"
 url = "{{ settings.url|replace('/api/', '/api/v2/') }}"
-body = '{"title": {{ message.title|tojson }}}'
+body = '{"title": {{ [message.title, message.resource]|tojson }}}'
 
 [answer]
 success = "status == 200"
@@ -74,14 +74,27 @@ async fn a_key_in_an_address_is_hidden_in_a_rewritten_address_and_in_what_the_re
     );
 }
 
+fn message_of_opening() -> campanile_model::Alert {
+    let [mut opening, _] = campanile_language::sample_alerts();
+    opening.title = "it began".into();
+    opening
+}
+
 #[tokio::test]
-async fn the_title_of_a_message_is_one_line_without_mentions() {
+async fn the_title_and_the_resource_of_a_message_are_one_line_without_mentions() {
     let receiver = Receiver::start([]).await;
     let sink = built(&receiver.url("/api/x")).unwrap();
     let mut message = message();
     let mut alert = (*message.alerts[0]).clone();
     alert.title = "disk\nof @all".into();
+    alert.resource.name = Some("@here\u{7}".to_owned());
     message.alerts[0] = alert.into();
     sink.send(&message).await.unwrap();
-    assert_eq!(receiver.got()[0].json()["title"], "disk of @\u{200b}all");
+    let sent = receiver.got()[0].json()["title"].clone();
+    assert_eq!(sent[0], "disk of @\u{200b}all");
+    assert_eq!(sent[1], "@\u{200b}here ");
+    message.opened = Some(message_of_opening().into());
+    sink.send(&message).await.unwrap();
+    let sent = receiver.got()[1].json()["title"].clone();
+    assert_eq!(sent[0], "it began", "the same from firing to resolved");
 }

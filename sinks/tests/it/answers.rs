@@ -114,6 +114,21 @@ async fn a_message_without_a_handle_is_not_repeated_without_one() {
 }
 
 #[tokio::test]
+async fn a_recovery_of_what_is_gone_can_be_left_out() {
+    let skip = "skip = [{ when = \"handle == ''\", says = 'nothing is open' }]\n";
+    let text = skip.to_owned() + &BASE.replace("BODY", "{}") + "stale = \"status == 404\"\n";
+    let message = Message {
+        handle: Some("T-7".to_owned()),
+        ..message()
+    };
+    let plays = vec![refusal(404, "{}"), Play::body("{}")];
+    let (got, done) = whole_exchange(&text, &message, plays).await;
+    let done = done.unwrap();
+    assert_eq!((got.len(), done.handle), (1, None));
+    assert_eq!(done.remark.as_deref(), Some("not sent: nothing is open"));
+}
+
+#[tokio::test]
 async fn a_recipe_says_what_its_plain_form_lacks() {
     let plays = || vec![refusal(400, "too old"), Play::body("{}")];
     let body = "{\"plain\": {{ plain|tojson }}}";
@@ -219,5 +234,23 @@ async fn a_success_can_be_compared_with_what_was_sent() {
         let body = format!(r#"{{"digest": "{digest}"}}"#);
         let (_, done) = whole_exchange(&text, &message(), vec![Play::body(&body)]).await;
         assert_eq!(done.is_ok(), delivered, "{done:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_receivers_own_code_is_read_at_the_first_place_that_has_one() {
+    let answer = "code = ['/error/code', '/items/0/code', '<Code>']\nnever = \"code|split('.')|first == 'Bad'\"\nlater = [{ when = \"code == '7'\", seconds = 60 }]";
+    for (body, class) in [
+        (r#"{"error": {"code": "Bad.Number"}}"#, Class::Poison),
+        (
+            r#"{"error": null, "items": [{"code": "Bad"}]}"#,
+            Class::Poison,
+        ),
+        ("<Error><Code>Bad.Key</Code></Error>", Class::Poison),
+        (r#"{"error": {"code": 7}}"#, Class::Transient),
+        (r#"{"error": {"text": "Bad"}}"#, Class::Operator),
+    ] {
+        let (_, done) = exchange("{}", answer, &message(), vec![refusal(403, body)]).await;
+        assert_eq!(done.unwrap_err().class, class, "{body}");
     }
 }

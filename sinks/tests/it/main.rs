@@ -7,6 +7,7 @@ mod alertmanager;
 mod answers;
 mod branches;
 mod certificates;
+mod dnspod;
 mod files;
 mod goaway;
 mod guard;
@@ -18,6 +19,8 @@ mod mysql;
 mod nats;
 mod phones;
 mod postgres;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 mod rebinding;
 mod recipes;
 mod redis;
@@ -27,6 +30,7 @@ mod signatures;
 mod sqlite;
 mod statements;
 mod tables;
+mod waits;
 mod webhook;
 
 use std::sync::Arc;

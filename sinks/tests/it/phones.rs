@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use campanile_model::{Severity, Status};
 use campanile_receiver::scripted::Receiver;
 use campanile_receiver::{Got, Play};
 use campanile_settings::{Environment, Values};
-use campanile_sinks::{Delivered, Failure, Kind, Message, Recipe, Sink, Tools, settings_of};
+use campanile_sinks::{
+    BuildError, Delivered, Failure, Kind, Message, Recipe, Sink, Tools, settings_of,
+};
 
 use super::{TIMEOUT, message};
 
@@ -26,7 +29,7 @@ url = { takes = "url", required = true, example = "https://acme.example.com", do
 [request]
 method = "POST"
 url = "{{ settings.url }}"
-body = '{"text": {{ title|FILTER|tojson }}}'
+body = '''{"text": {{ title|FILTER|tojson }}}'''
 
 [answer]
 success = "status == 200"
@@ -45,13 +48,17 @@ fn titled(title: &str) -> Message {
 }
 
 fn build(recipe: &Recipe, receiver: &Receiver) -> Arc<dyn Sink> {
-    let text = format!("url = \"{}\"", receiver.url(""));
-    let values = Values::parse(&text, &settings_of(recipe), &Environment::new());
+    let text = format!("url = \"{}\"\ntimezone = 'Asia/Shanghai'", receiver.url(""));
+    try_build(recipe, &text).unwrap()
+}
+
+fn try_build(recipe: &Recipe, values: &str) -> Result<Arc<dyn Sink>, BuildError> {
+    let values = Values::parse(values, &settings_of(recipe), &Environment::new());
     let tools = Tools {
         name: "acme/law",
         timeout: TIMEOUT,
     };
-    recipe.build(&values.unwrap(), &tools).unwrap()
+    recipe.build(&values.unwrap(), &tools)
 }
 
 /// What the receiver gets of this title through this filter.
@@ -197,4 +204,55 @@ form = { token = "t" }
         remark.starts_with("the request before the message failed: the receiver answered 404"),
         "{remark}"
     );
+}
+
+#[tokio::test]
+async fn a_rule_for_skipping_sees_what_opened_the_episode() {
+    let worst = lined(
+        "skip = [{ when = \"opening.severity != 'critical'\", says = 's' }]",
+        "",
+    );
+    let mut recovery = (*message().alerts[0]).clone();
+    recovery.status = Status::Resolved;
+    recovery.severity = Severity::Unknown;
+    let alone = Message {
+        alerts: vec![recovery.into()],
+        ..message()
+    };
+    let of_critical = Message {
+        opened: message().alerts.pop(),
+        ..alone.clone()
+    };
+    for (message, requests) in [(alone, 0), (of_critical, 1)] {
+        let (got, _) = exchange(&worst, &message, vec![]).await;
+        assert_eq!(got.len(), requests);
+    }
+}
+
+#[tokio::test]
+async fn a_template_shows_a_time_in_the_zone_of_its_sink() {
+    let clock = recipe(&BASE.replace(
+        "title|FILTER",
+        "starts_at|at(settings.timezone, '%m-%d %H:%M')",
+    ));
+    let (got, _) = exchange(&clock, &message(), vec![]).await;
+    assert_eq!(got[0].json()["text"], "01-01 08:00");
+}
+
+#[test]
+fn a_template_refuses_settings_that_it_cannot_use() {
+    let words = BASE.replace(
+        "{{ title|FILTER|tojson }}",
+        "\"{% if settings.word != 'a' %}{{ fail('`word` is not a') }}{% endif %}\"",
+    );
+    let words = words.replace(
+        "[request]",
+        "word = { takes = 'text', default = 'a', doc = 'd' }\n\n[request]",
+    );
+    let recipe = recipe(&words);
+    let url = "url = 'https://acme.example.com'";
+    assert!(try_build(&recipe, url).is_ok());
+    let refused = try_build(&recipe, &format!("{url}\nword = 'b'"));
+    let problem = refused.err().unwrap().problem;
+    assert!(problem.contains("`word` is not a"), "{problem}");
 }

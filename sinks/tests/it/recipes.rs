@@ -6,7 +6,7 @@ use campanile_receiver::scripted::Receiver;
 use campanile_receiver::{Got, Play};
 use campanile_settings::{Environment, Values};
 use campanile_sinks::{
-    BuildError, Class, Failure, Kind, Message, Policy, Recipe, Sink, Tools, settings_of,
+    BuildError, Failure, Kind, Message, Policy, Recipe, Sink, Tools, settings_of,
 };
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use super::goaway::{LEAVING, listen};
 use super::{TIMEOUT, message};
 
 /// A recipe without `[request]`.
-const BASE: &str = r#"
+pub(super) const BASE: &str = r#"
 title = "Acme"
 limit = { characters = 500 }
 
@@ -31,7 +31,7 @@ secret = { takes = "secret", example = "example-example", doc = "d" }
 [answer]
 success = "status == 200"
 "#;
-const POST: &str = "[request]\nmethod = 'POST'\nurl = '{{ settings.url }}/send'\n";
+pub(super) const POST: &str = "[request]\nmethod = 'POST'\nurl = '{{ settings.url }}/send'\n";
 const SECRET: &str = "SEC000000000000000000000000000000000000000000000000000000000000cafe";
 
 fn recipe(more: &str) -> Recipe {
@@ -51,11 +51,11 @@ fn try_build(recipe: &Recipe, values: &str) -> Result<Arc<dyn Sink>, BuildError>
     )
 }
 
-fn build(recipe: &Recipe, values: &str) -> Arc<dyn Sink> {
+pub(super) fn build(recipe: &Recipe, values: &str) -> Arc<dyn Sink> {
     try_build(recipe, values).unwrap()
 }
 
-fn at(seconds: i64) -> Message {
+pub(super) fn at(seconds: i64) -> Message {
     Message {
         at: Timestamp::from_second(seconds).unwrap(),
         ..message()
@@ -256,43 +256,6 @@ async fn a_recipe_verifies_certificates_unless_its_sink_says_otherwise() {
     std::fs::write(&empty, "").unwrap();
     let refused = try_build(&plain, &format!("{url}ca_file = '{}'", empty.display()));
     assert_eq!(refused.err().unwrap().setting, "ca_file");
-}
-
-#[tokio::test]
-async fn a_quota_holds_until_it_ends_and_a_wait_in_the_body_is_obeyed() {
-    let text = format!(
-        "{BASE}wait = '/retry-after'\nagain = \"body.code == 'rate'\"\n\
-         later = [{{ when = \"body.code == 'day'\", midnight = 'Asia/Shanghai' }}, {{ when = \"body.code == 'hour'\", seconds = 3600 }}]\n\
-         {POST}body = '{{}}'\n"
-    );
-    let limited = Recipe::parse("acme", &text).unwrap();
-    // 23:00 in Shanghai.
-    let message = at("2026-11-21T15:00:00Z"
-        .parse::<Timestamp>()
-        .unwrap()
-        .as_second());
-    for (answer, wait) in [
-        (r#"{"code": "day"}"#, 3600),
-        (r#"{"code": "hour"}"#, 3600),
-        (r#"{"code": "rate", "retry-after": 28.7}"#, 29),
-    ] {
-        let receiver = Receiver::start([Play::Answer(400, Vec::new(), answer.to_owned())]).await;
-        let sink = build(&limited, &format!("url = \"{}\"", receiver.url("")));
-        let failure = sink.send(&message).await.unwrap_err();
-        assert_eq!(failure.class, Class::Transient, "{answer}: {failure}");
-        assert_eq!(failure.retry_after.unwrap().as_secs(), wait, "{answer}");
-    }
-}
-
-#[tokio::test]
-async fn a_wait_whose_name_ends_in_ms_is_in_milliseconds() {
-    let text = format!("{BASE}wait = '/retry_after_ms'\n{POST}body = '{{}}'\n");
-    let limited = Recipe::parse("acme", &text).unwrap();
-    let slow = Play::Answer(429, Vec::new(), r#"{"retry_after_ms": 4001}"#.to_owned());
-    let receiver = Receiver::start([slow]).await;
-    let sink = build(&limited, &format!("url = \"{}\"", receiver.url("")));
-    let failure = sink.send(&message()).await.unwrap_err();
-    assert_eq!(failure.retry_after.unwrap().as_secs(), 5);
 }
 
 #[tokio::test]

@@ -115,3 +115,9 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn file(name: &str) -> String {
     format!("{}/tests/it/{name}", env!("CARGO_MANIFEST_DIR"))
 }
+
+/// The Python with the client libraries. `scripts/test` installs it.
+#[cfg(any(feature = "kafka", feature = "rabbitmq"))]
+pub(crate) fn python() -> String {
+    format!("{}/../target/peers/bin/python", env!("CARGO_MANIFEST_DIR"))
+}

@@ -46,6 +46,14 @@ fn the_shipped_configurations_pass() {
             "{name}"
         );
     }
+    for example in std::fs::read_dir(shipped("examples")).unwrap() {
+        let path = example.unwrap().path();
+        let loaded = config::load(
+            std::slice::from_ref(&path),
+            &named(&path, variables.clone()),
+        );
+        loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    }
     let full = config::load(
         &[shipped("full.toml")],
         &named(&shipped("full.toml"), variables),

@@ -14,6 +14,11 @@ use super::stage::{
     success, whole_exchange,
 };
 
+/// Whether a recipe makes a request before some messages.
+fn is_preceded(kind: &dyn Kind) -> bool {
+    kind.toml().is_some_and(|toml| toml.contains("[before]"))
+}
+
 /// What followed, in the words of the names of the files.
 fn word(done: &Result<Delivered, Failure>) -> String {
     match done {
@@ -91,6 +96,10 @@ async fn a_form_that_the_vendor_refuses_is_sent_once_more_in_the_form_that_it_ta
                         success(&**kind),
                     ]
                 }
+                // What a request before the message gets does not matter.
+                name if begins(name, "stale") && is_preceded(&**kind) => {
+                    vec![refused.clone(), refused, success(&**kind)]
+                }
                 name if repeats(name) || begins(name, "too_large") => {
                     vec![refused, success(&**kind)]
                 }
@@ -104,6 +113,11 @@ async fn a_form_that_the_vendor_refuses_is_sent_once_more_in_the_form_that_it_ta
             let (got, done) = exchange(&**kind, "", &message, plays).await;
             assert!(done.is_ok(), "{kind_name}/{name}: {done:?}");
             let last = got.last().unwrap();
+            let remark = done.unwrap().remark.unwrap_or_default();
+            // A recipe need not close what is gone.
+            if begins(&name, "stale") && remark.starts_with("not sent") {
+                continue;
+            }
             assert!(got.len() > 1, "{kind_name}/{name}");
             if begins(&name, "stale") {
                 let body = String::from_utf8_lossy(&last.body);
@@ -113,8 +127,10 @@ async fn a_form_that_the_vendor_refuses_is_sent_once_more_in_the_form_that_it_ta
                     "{kind_name}/{name}: {anywhere}"
                 );
             } else if !begins(&name, "token") {
-                let remark = done.unwrap().remark;
-                assert!(remark.is_some(), "{kind_name}/{name} says nothing about it");
+                assert!(
+                    !remark.is_empty(),
+                    "{kind_name}/{name} says nothing about it"
+                );
             }
         }
     }

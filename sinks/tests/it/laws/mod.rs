@@ -2,6 +2,7 @@
 
 mod answered;
 mod choices;
+mod clouds;
 mod json;
 mod sent;
 mod stage;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::stage::{
     CANARY, exchange, fields, firing, folder, hold, many, message, recipes, recovery, resolved,
@@ -64,14 +65,24 @@ async fn every_recipe_sends_exactly_the_requests_of_its_fixtures() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_three_languages_are_the_fixtures_of_the_languages() {
     let mut changed = Vec::new();
-    for kind in recipes().filter(|kind| kind.settings().iter().any(|s| s.name == "language")) {
-        for language in ["zh-Hant", "zh-Hans"] {
-            let more = format!("language = \"{language}\"\ntimezone = \"Asia/Shanghai\"\n");
-            let (got, _) =
-                exchange(&**kind, &more, &message(firing()), vec![success(&**kind)]).await;
-            let path = folder(&**kind).join(format!("firing-{language}.http"));
-            if !hold(&path, &shown(&got[0])) {
-                changed.push(path);
+    let speaking = |kind: &&Arc<dyn Kind>| {
+        let people = matches!(kind.about().group, Group::Chat | Group::People);
+        people
+            && kind
+                .settings()
+                .iter()
+                .any(|setting| setting.name == "language")
+    };
+    for kind in recipes().filter(speaking) {
+        let cases = cases(&**kind).into_iter();
+        for (case, message) in cases.filter(|(case, _)| *case != "recovery") {
+            for language in ["zh-Hant", "zh-Hans"] {
+                let more = format!("language = \"{language}\"\ntimezone = \"Asia/Shanghai\"\n");
+                let (got, done) = exchange(&**kind, &more, &message, vec![success(&**kind)]).await;
+                let path = folder(&**kind).join(format!("{case}-{language}.http"));
+                if !hold(&path, &outcome(&got, &done)) {
+                    changed.push(path);
+                }
             }
         }
     }
