@@ -65,6 +65,7 @@
 //! shows a switch were not measured. DNSPod's own monitor (D-monitor) can switch records too; the delivery then has a remark. If a person
 //! switches a record on and off again by hand while the problem is open, Campanile does not see that, and the recovery switches it on.
 
+mod action;
 mod cloud;
 mod codes;
 mod ledger;
@@ -265,7 +266,7 @@ fn door(values: &Values, reach: &Reach) -> Result<Door, BuildError> {
             },
         })),
         (None, None, Some(token)) => {
-            if !token.expose_secret().contains(',') {
+            if token.expose_secret().split_once(',').is_none() {
                 return lacks(
                     "login_token",
                     "expected the ID and the token with a comma in between, such as `12345,0123...`",
