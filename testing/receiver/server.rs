@@ -104,9 +104,12 @@ pub async fn run(command: &mut Command, input: &str) -> String {
     stdin.write_all(input.as_bytes()).await.expect("it reads");
     drop(stdin);
     let done = child.wait_with_output().await.expect("it ends");
+    let printed = String::from_utf8_lossy(&done.stdout);
     let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{program}: {said}");
-    String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+    // Some programs report on standard output what went wrong.
+    let status = done.status;
+    assert!(status.success(), "{program}: {status}\n{said}\n{printed}");
+    printed.trim_end().to_owned()
 }
 
 /// A port of loopback that nobody listens on.
