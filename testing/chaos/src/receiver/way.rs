@@ -21,7 +21,7 @@ const LIMITS: &str =
 pub(crate) enum Way {
     /// The whole alert, signed.
     Webhook,
-    /// The whole alert as a CloudEvent, by the kind `webhook`.
+    /// The whole alert as an event of `CloudEvents`, by the kind `webhook`.
     CloudEvents,
     /// A text and nothing else that names the delivery.
     Ntfy,
