@@ -74,7 +74,7 @@ mod record;
 mod switch;
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use campanile_language::Template;
@@ -225,6 +225,11 @@ impl Kind for DnspodKind {
         };
         let floor: u64 = values.get("floor")?;
         let path: PathBuf = values.get("ledger")?;
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let problem = format!("the folder {} does not exist: create it", folder.display());
+            return Err(BuildError::new("ledger", problem));
+        }
         let door = door(values, &reach)?;
         Ok(Arc::new(Switch {
             name: tools.name.to_owned(),

@@ -52,7 +52,11 @@ fn the_shipped_configurations_pass() {
             std::slice::from_ref(&path),
             &named(&path, variables.clone()),
         );
-        loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let config = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        for sink in &config.sinks {
+            let built = campanile_sinks::build(sink);
+            assert!(built.is_ok(), "{}: {:?}", path.display(), built.err());
+        }
     }
     let full = config::load(
         &[shipped("full.toml")],

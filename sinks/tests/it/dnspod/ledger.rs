@@ -89,7 +89,6 @@ async fn nothing_is_switched_without_a_ledger() {
     std::fs::write(path("log.txt"), "not a ledger\n").unwrap();
     std::fs::create_dir(path("folder")).unwrap();
     for (name, said) in [
-        ("missing/ledger.jsonl", "ledger cannot be used"),
         ("folder", "ledger cannot be used"),
         ("log.txt", "line 1 is not a line of a ledger"),
     ] {

@@ -240,6 +240,14 @@ async fn a_digest_switches_nothing() {
 }
 
 #[test]
+fn a_ledger_in_a_folder_that_is_not_there_is_a_mistake() {
+    let text = "domain = 'example.com'\nledger = '/nowhere/ledger.jsonl'\nsecret_id = 'AKID00000000'\nsecret_key = 'c4nary-c4nary'";
+    let error = build(text).err().unwrap();
+    assert_eq!(error.setting, "ledger");
+    assert!(error.problem.contains("create it"), "{error}");
+}
+
+#[test]
 fn credentials_that_do_not_belong_together_are_a_mistake() {
     for (credentials, setting) in [
         ("", "secret_id"),
