@@ -6,6 +6,7 @@ use crate::Kind;
 
 pub mod alertmanager;
 pub mod dnspod;
+pub mod email;
 pub mod file;
 pub mod mqtt;
 pub mod mysql;
@@ -22,6 +23,7 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
     vec![
         Arc::new(alertmanager::AlertmanagerKind),
         Arc::new(dnspod::DnspodKind),
+        Arc::new(email::EmailKind),
         Arc::new(file::FileKind),
         Arc::new(mqtt::MqttKind),
         Arc::new(mysql::MysqlKind),

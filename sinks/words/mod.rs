@@ -3,6 +3,8 @@
 //! The first line alone is enough: sign and word, title, resource, value. The lines after it say what to do next. Raw text
 //! is cut here, before a recipe escapes it, and mentions nobody.
 
+#[cfg(feature = "email")]
+mod entry;
 mod room;
 
 use campanile_language::Template;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Class, Failure, Message, digest};
+#[cfg(feature = "email")]
+pub(crate) use entry::Entry;
 pub(crate) use room::Room;
 
 /// A first line is shown whole by push notifications up to about this length.

@@ -8,6 +8,7 @@ mod answers;
 mod branches;
 mod certificates;
 mod dnspod;
+mod email;
 mod files;
 mod goaway;
 mod guard;
