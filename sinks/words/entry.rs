@@ -111,9 +111,14 @@ impl Locale {
         Ok(Some(lines(&rendered)))
     }
 
-    /// How many alerts there are of each word, joined by `·`.
+    /// How many alerts there are of each word, the worst first, joined by `·`.
     pub(crate) fn tally(&self, message: &Message) -> String {
         self.counts(&ranked(message)).join(" · ")
+    }
+
+    /// The alerts of a digest, the worst first.
+    pub(crate) fn ranked(message: &Message) -> Vec<&Alert> {
+        ranked(message)
     }
 
     /// One of the alerts fires and is critical.

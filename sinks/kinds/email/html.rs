@@ -124,7 +124,7 @@ pub(super) fn many(digest: &Digest<'_>, locale: &Locale) -> String {
         row(&mut rows, entry);
     }
     if digest.rest > 0 {
-        let more = format!("+ {} {}", digest.rest, locale.own("more"));
+        let more = format!("… {} {}", digest.rest, locale.own("more"));
         wide(
             &mut rows,
             "padding:10px 16px;border-top:1px solid #e3e6ea;font-size:15px",

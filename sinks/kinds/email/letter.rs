@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use campanile_model::{Alert, Severity, Status};
+use campanile_model::Alert;
 
 use super::html::{self, Digest};
 use crate::words::{Entry, Locale, Room};
@@ -62,7 +62,7 @@ pub(super) fn letter(
             let html = html::one(&entry, own.as_deref(), locale);
             (subject_of(&entry), text, html)
         }
-        None => many(locale, &sorted(message), length, own.as_deref()),
+        None => many(locale, message, length, own.as_deref()),
     };
     let footer = format!("{} {}", locale.own("footer"), message.delivery_id);
     Ok(Letter {
@@ -100,7 +100,8 @@ fn many(
         Length::Whole => LISTED_MAX,
         Length::Short => LISTED_MAX / 3,
     };
-    let listed = message.alerts.iter().take(most);
+    // What is cut off is the least.
+    let listed = Locale::ranked(message).into_iter().take(most);
     let list: Vec<_> = listed.map(|alert| locale.entry(alert, message)).collect();
     let count = format!("{} {}", message.alerts.len(), locale.own("alerts"));
     let digest = Digest {
@@ -116,17 +117,6 @@ fn many(
         many_text(&digest, locale),
         html::many(&digest, locale),
     )
-}
-
-/// The worst first, so that what is cut off is the least.
-fn sorted(message: &Message) -> Message {
-    let mut message = message.clone();
-    let rank = |alert: &Arc<Alert>| {
-        let severity = Severity::ALL.iter().position(|one| *one == alert.severity);
-        (alert.status == Status::Resolved, severity)
-    };
-    message.alerts.sort_by_key(rank);
-    message
 }
 
 /// The state is in brackets: Gmail leaves those out when it looks for the mails of one conversation.
@@ -195,7 +185,7 @@ fn many_text(digest: &Digest<'_>, locale: &Locale) -> String {
         let _infallible = write!(text, "\n{sign} {word} {title}\n   {}\n", parts.join(" · "));
     }
     if digest.rest > 0 {
-        let _infallible = writeln!(text, "\n+ {} {}", digest.rest, locale.own("more"));
+        let _infallible = writeln!(text, "\n… {} {}", digest.rest, locale.own("more"));
     }
     text
 }

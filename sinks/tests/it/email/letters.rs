@@ -99,13 +99,13 @@ async fn the_text_begins_with_what_must_be_read_first_in_each_language() {
             "zh-Hans",
             "[严重] CPU of db-1 is at 97 %",
             "97 % (阈值 > 90 %) · 开始于 2026-11-21 03:02:11 +08:00",
-            "持续 12m 31s · 开始于 2026-11-21 03:02:11 +08:00",
+            "持续 12 分 31 秒 · 开始于 2026-11-21 03:02:11 +08:00",
         ),
         (
             "zh-Hant",
             "[嚴重] CPU of db-1 is at 97 %",
             "97 % (門檻 > 90 %) · 開始於 2026-11-21 03:02:11 +08:00",
-            "持續 12m 31s · 開始於 2026-11-21 03:02:11 +08:00",
+            "持續 12 分 31 秒 · 開始於 2026-11-21 03:02:11 +08:00",
         ),
     ] {
         let more = format!("language = \"{language}\"\ntimezone = \"Asia/Shanghai\"\n");
@@ -179,7 +179,7 @@ async fn a_digest_lists_the_worst_first_and_counts_the_rest() {
         };
         assert!(place("Disk 1 of db-1 is full") < place("Disk 2 of db-2 is full"));
         assert!(place("Disk 2 of db-2 is full") < place("Disk 3 of db-3 is full"));
-        assert!(place("+ 7 more") > place("Disk 36 of db-36 is full"));
+        assert!(place("… 7 more") > place("Disk 36 of db-36 is full"));
         assert_eq!(body.matches("is full").count(), 30);
     }
     assert!(html.len() < 100_000, "{}", html.len());
