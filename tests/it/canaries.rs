@@ -3,12 +3,14 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use campanile::config::{self, Environment, SecretKind, SecretSlot};
 use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::{TOPIC, TOPIC_URN, USER};
 use campanile_providers::{Provider, Stamp, all, by_name, fixtures};
 use campanile_settings::Setting;
+use campanile_sinks::Kind;
 
 use crate::gateway::{preamble, raw};
 use crate::process::Process;
@@ -30,6 +32,8 @@ fn canary(slot: &SecretSlot, receiver: &str) -> String {
         SecretKind::Text if slot.name == "proxy" => {
             receiver.replace("http://", "http://c4nary-user:c4nary-pass@")
         }
+        // An ID and a token.
+        SecretKind::Text if slot.name == "login_token" => format!("12345,{TOKEN}"),
         SecretKind::Text => TOKEN.to_owned(),
         SecretKind::Signing => SIGNING.to_owned(),
         // Some recipes refuse an address with a query.
@@ -43,35 +47,84 @@ fn canary(slot: &SecretSlot, receiver: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// The providers' tables and the sinks', each with all its slots.
+/// The slots of a sink's table, in groups that can be set together: two alternatives are in two groups.
+fn groups<'s>(own: &[&'s SecretSlot], kind: &dyn Kind) -> Vec<Vec<&'s SecretSlot>> {
+    let settings = kind.settings();
+    let required = |slot: &SecretSlot| settings.iter().any(|s| s.required && s.name == slot.name);
+    let (needed, others): (Vec<&SecretSlot>, Vec<_>) = own.iter().partition(|slot| required(slot));
+    let pairs = kind.about().alternatives;
+    let apart = |a: &str, b: &str| pairs.contains(&(a, b)) || pairs.contains(&(b, a));
+    let mut groups = vec![needed.clone()];
+    for slot in others {
+        let fits = |group: &Vec<&SecretSlot>| !group.iter().any(|o| apart(&o.name, &slot.name));
+        match groups.iter_mut().find(|group| fits(group)) {
+            Some(group) => group.push(slot),
+            None => groups.push([needed.clone(), vec![slot]].concat()),
+        }
+    }
+    groups
+}
+
+/// One table of a source or a sink with these secrets.
+fn table(name: &str, slots: &[&SecretSlot], receiver: &str) -> String {
+    let mut text = format!("[{name}]\n");
+    for slot in slots {
+        let _infallible = writeln!(text, "{} = {}", slot.name, canary(slot, receiver));
+    }
+    text
+}
+
+fn source_tables(provider: &dyn Provider, own: &[&SecretSlot], receiver: &str) -> String {
+    let mut text = table(
+        &format!("providers.{}.canary", provider.name()),
+        own,
+        receiver,
+    );
+    for setting in &provider.about().settings {
+        let value = match &*setting.name {
+            "user" => format!("\"{USER}\""),
+            "topics" => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
+            _ => continue,
+        };
+        let _infallible = writeln!(text, "{} = {value}", setting.name);
+    }
+    text
+}
+
+fn sink_tables(kind: &dyn Kind, own: &[&SecretSlot], receiver: &str) -> String {
+    let mut text = String::new();
+    for (number, group) in groups(own, kind).into_iter().enumerate() {
+        let name = format!("sinks.{}.canary-{number}", kind.about().name);
+        text += &table(&name, &group, receiver);
+        let settings = kind.settings();
+        // A password is of no use without its user, and a token of DNSPod without an address.
+        let wanted = |s: &&Setting| {
+            (s.required || ["username", "contact"].contains(&&*s.name)) && !s.takes.is_secret()
+        };
+        for setting in settings.iter().filter(wanted) {
+            let _infallible = writeln!(text, "{} = {}", setting.name, setting.example);
+        }
+    }
+    text
+}
+
+/// The providers' tables and the sinks', with all their slots.
 fn settings(receiver: &str) -> String {
     let slots = config::secret_slots();
     let mut tables: Vec<&str> = slots.iter().map(|slot| slot.table.as_str()).collect();
     tables.dedup();
     let mut text = String::new();
     for table in tables.into_iter().filter(|table| *table != "admin") {
-        let _infallible = writeln!(text, "[{table}.canary]");
-        for slot in slots.iter().filter(|slot| slot.table == table) {
-            let _infallible = writeln!(text, "{} = {}", slot.name, canary(slot, receiver));
-        }
-        let kind = table.strip_prefix("sinks.");
-        let kind = campanile_sinks::kinds()
-            .iter()
-            .find(|k| Some(&*k.about().name) == kind);
-        let needed = kind.iter().flat_map(|kind| kind.settings());
-        // A password is of no use without its user.
-        let wanted = |s: &&Setting| (s.required || s.name == "username") && !s.takes.is_secret();
-        for setting in needed.filter(wanted) {
-            let _infallible = writeln!(text, "{} = {}", setting.name, setting.example);
-        }
-        let provider = table.strip_prefix("providers.").and_then(by_name);
-        for setting in provider.iter().flat_map(|p| &p.about().settings) {
-            let value = match &*setting.name {
-                "user" => format!("\"{USER}\""),
-                "topics" => format!("[\"{TOPIC}\", \"{TOPIC_URN}\"]"),
-                _ => continue,
-            };
-            let _infallible = writeln!(text, "{} = {value}", setting.name);
+        let own: Vec<_> = slots.iter().filter(|slot| slot.table == table).collect();
+        let sinks = campanile_sinks::kinds();
+        let is_named =
+            |kind: &&Arc<dyn Kind>| table.strip_prefix("sinks.") == Some(&*kind.about().name);
+        if let Some(provider) = table.strip_prefix("providers.").and_then(by_name) {
+            text += &source_tables(&**provider, &own, receiver);
+        } else if let Some(kind) = sinks.iter().find(is_named) {
+            text += &sink_tables(&**kind, &own, receiver);
+        } else {
+            text += &self::table(&format!("{table}.canary"), &own, receiver);
         }
     }
     // Addresses without a server, for the errors of connecting and resolving.

@@ -85,6 +85,20 @@ fn every_kind_of_sink_has_a_page_and_every_page_a_kind() {
 }
 
 #[test]
+fn each_readme_names_every_kind_of_sink() {
+    for readme in ["README.md", "README.zh-TW.md", "README.zh-CN.md"] {
+        let text = fs::read_to_string(docs().join("..").join(readme)).unwrap();
+        let names = campanile_sinks::kinds()
+            .iter()
+            .map(|kind| &kind.about().name);
+        let missing: Vec<_> = names
+            .filter(|name| !text.contains(&format!("`{name}`")))
+            .collect();
+        assert!(missing.is_empty(), "{readme} does not name {missing:?}");
+    }
+}
+
+#[test]
 fn the_page_of_metrics_is_the_table_of_metrics() {
     hold_one("metrics.md", metrics::page());
 }
