@@ -7,6 +7,8 @@ use crate::Kind;
 pub mod alertmanager;
 pub mod dnspod;
 pub mod email;
+#[cfg(unix)]
+pub mod exec;
 pub mod file;
 pub mod mqtt;
 pub mod mysql;
@@ -24,6 +26,8 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
         Arc::new(alertmanager::AlertmanagerKind),
         Arc::new(dnspod::DnspodKind),
         Arc::new(email::EmailKind),
+        #[cfg(unix)]
+        Arc::new(exec::ExecKind),
         Arc::new(file::FileKind),
         Arc::new(mqtt::MqttKind),
         Arc::new(mysql::MysqlKind),

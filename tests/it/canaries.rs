@@ -47,13 +47,21 @@ fn canary(slot: &SecretSlot, receiver: &str) -> String {
     format!("\"{text}\"")
 }
 
+fn with_user(name: &str) -> &str {
+    if name == "password" { "user" } else { name }
+}
+
 /// The slots of a sink's table, in groups that can be set together: two alternatives are in two groups.
 fn groups<'s>(own: &[&'s SecretSlot], kind: &dyn Kind) -> Vec<Vec<&'s SecretSlot>> {
     let settings = kind.settings();
     let required = |slot: &SecretSlot| settings.iter().any(|s| s.required && s.name == slot.name);
     let (needed, others): (Vec<&SecretSlot>, Vec<_>) = own.iter().partition(|slot| required(slot));
     let pairs = kind.about().alternatives;
-    let apart = |a: &str, b: &str| pairs.contains(&(a, b)) || pairs.contains(&(b, a));
+    // A password is set with its user, and the user can be an alternative.
+    let apart = |a: &str, b: &str| {
+        let (a, b) = (with_user(a), with_user(b));
+        pairs.contains(&(a, b)) || pairs.contains(&(b, a))
+    };
     let mut groups = vec![needed.clone()];
     for slot in others {
         let fits = |group: &Vec<&SecretSlot>| !group.iter().any(|o| apart(&o.name, &slot.name));
@@ -97,9 +105,13 @@ fn sink_tables(kind: &dyn Kind, own: &[&SecretSlot], receiver: &str) -> String {
         let name = format!("sinks.{}.canary-{number}", kind.about().name);
         text += &table(&name, &group, receiver);
         let settings = kind.settings();
-        // A password is of no use without its user, and a token of DNSPod without an address.
+        // A password is of no use without its user, a token of DNSPod without an address, and RabbitMQ has no default
+        // exchange.
+        let password = group.iter().any(|slot| slot.name == "password");
         let wanted = |s: &&Setting| {
-            (s.required || ["username", "contact"].contains(&&*s.name)) && !s.takes.is_secret()
+            let user = password && ["username", "user"].contains(&&*s.name);
+            (s.required || user || ["contact", "exchange"].contains(&&*s.name))
+                && !s.takes.is_secret()
         };
         for setting in settings.iter().filter(wanted) {
             let _infallible = writeln!(text, "{} = {}", setting.name, setting.example);
@@ -261,7 +273,10 @@ async fn no_secret_is_seen_wherever_one_may_stand() {
         Play::body(&receiver.url("/c4nary-path")),
     ]);
     let folder = tempfile::tempdir().unwrap();
-    let config = write_config(folder.path(), &settings(&receiver.url("")));
+    // The folder of an example is not on every machine.
+    let here = folder.path().to_string_lossy();
+    let settings = settings(&receiver.url("")).replace("/var/lib/campanile", &here);
+    let config = write_config(folder.path(), &settings);
     let process = Process::start(folder.path()).await;
     for call in strays()
         .into_iter()

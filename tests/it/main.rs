@@ -15,6 +15,7 @@ mod drift;
 mod field;
 mod gateway;
 mod ingest;
+mod jiankong_ways;
 mod laws;
 mod message;
 mod moody;

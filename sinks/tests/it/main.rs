@@ -9,6 +9,8 @@ mod branches;
 mod certificates;
 mod dnspod;
 mod email;
+#[cfg(unix)]
+mod exec;
 mod files;
 mod goaway;
 mod guard;

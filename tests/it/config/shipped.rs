@@ -32,6 +32,7 @@ fn the_shipped_configurations_pass() {
         ("SOURCE_TOKEN", CANARY),
         ("GOTIFY_TOKEN", CANARY),
         ("UMON_DB_PASSWORD", CANARY),
+        ("TOOL_URL", "https://tool.example.com/hook"),
     ]);
     for (name, sources) in [
         ("minimal.toml", 2),
