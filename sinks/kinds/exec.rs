@@ -31,7 +31,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -170,7 +169,7 @@ struct Exec {
 }
 
 impl Exec {
-    fn words_of(&self, message: &Message) -> Result<Vec<OsString>, Failure> {
+    fn words_of(&self, message: &Message) -> Result<Vec<String>, Failure> {
         let facts = digest::facts(message);
         let words = self.words.iter().map(|template| {
             let word = template.render(&facts);
@@ -180,7 +179,7 @@ impl Exec {
                     "a word is longer than 128 KiB or holds a zero byte",
                 ));
             }
-            Ok(word.into())
+            Ok(word)
         });
         words.collect()
     }
