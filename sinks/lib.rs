@@ -1,7 +1,6 @@
 //! Where alerts go: the contract of a sink, its kinds, and the guarded HTTP client.
 
 #[cfg(any(
-    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "rabbitmq",
@@ -9,7 +8,6 @@
 ))]
 mod address;
 #[cfg(any(
-    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "rabbitmq",
@@ -23,7 +21,6 @@ mod contract;
 pub mod dial;
 mod digest;
 #[cfg(any(
-    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "rabbitmq",
