@@ -41,7 +41,7 @@ impl Mariadb {
         server
     }
 
-    /// Starts it on its data, after [`Self::end`].
+    /// Starts it on its data, after [`Self::kill`].
     pub async fn restart(&mut self) {
         let mut command = Command::new(PROGRAM);
         command
