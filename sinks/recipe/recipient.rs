@@ -17,9 +17,10 @@ use super::request::{Extra, Parts, Rendered};
 use super::secrets::Secrets;
 use super::skip::Skips;
 use super::token::Tokens;
+use crate::dial::within;
 use crate::http::client::Client;
 use crate::words::{Locale, Room};
-use crate::{Class, Delivered, Failure, Message, Sink};
+use crate::{Delivered, Failure, Message, Sink};
 
 pub(super) struct Recipient {
     pub(super) parts: Parts,
@@ -199,19 +200,6 @@ impl Recipient {
         }
     }
 
-    async fn limited<T>(
-        &self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let late = |_| {
-            let limit = self.timeout.as_secs_f32();
-            let reason = format!("no complete response within {limit} s");
-            Err(Failure::new(Class::Transient, reason))
-        };
-        let done = tokio::time::timeout(self.timeout, work).await;
-        done.unwrap_or_else(late)
-    }
-
     async fn ask(&self, at: Timestamp) -> Result<String, Failure> {
         let [alert, _] = sample_alerts();
         let message = Message::of(alert, "dlv_probe", at);
@@ -245,12 +233,12 @@ fn unsent(message: &Message, says: &str) -> Delivered {
 
 impl Sink for Recipient {
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
-        Box::pin(self.limited(self.deliver(message)))
+        Box::pin(within(self.timeout, self.deliver(message)))
     }
 
     fn probe(&self, at: Timestamp) -> Option<BoxFuture<'_, Result<String, Failure>>> {
         let asks = self.question.is_some() || self.token.is_some();
-        asks.then(|| Box::pin(self.limited(self.ask(at))) as BoxFuture<'_, _>)
+        asks.then(|| Box::pin(within(self.timeout, self.ask(at))) as BoxFuture<'_, _>)
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {

@@ -5,7 +5,7 @@
 use campanile_model::{Alert, Link, Status};
 use jiff::Timestamp;
 
-use super::{Locale, Room, is_urgent, ranked};
+use super::{Locale, Room, is_urgent, measure, ranked};
 use crate::{Class, Failure, Message, digest};
 
 /// A title, a resource or the text of a fact.
@@ -127,7 +127,7 @@ impl Locale {
     }
 
     fn first(&self, alert: &Alert, opened: Option<&Alert>) -> Vec<String> {
-        let (start, end) = times(alert, opened);
+        let (start, end) = measure::span(alert, opened);
         let since = start.map(|start| format!("{} {}", self.words.since, self.time(start)));
         let main = if alert.status == Status::Resolved {
             let lasted = start.zip(end).map(|(start, end)| self.lasted(start, end));
@@ -143,7 +143,7 @@ impl Locale {
 
     fn facts(&self, alert: &Alert, opened: Option<&Alert>) -> Vec<(&str, String)> {
         let resolved = alert.status == Status::Resolved;
-        let (_, end) = times(alert, opened);
+        let (_, end) = measure::span(alert, opened);
         let end = end.filter(|_| resolved);
         // `first` says both for a firing.
         let value = measured(alert).filter(|_| resolved);
@@ -172,30 +172,12 @@ impl Locale {
     }
 }
 
-/// The beginning, and the end if it is not before that.
-fn times(alert: &Alert, opened: Option<&Alert>) -> (Option<Timestamp>, Option<Timestamp>) {
-    let start = alert
-        .starts_at
-        .or(opened.and_then(|opened| opened.starts_at));
-    let end = alert.ends_at.unwrap_or(alert.received_at);
-    (
-        start,
-        Some(end).filter(|end| start.is_none_or(|start| start <= *end)),
-    )
-}
-
 fn limit(alert: &Alert) -> Option<String> {
-    let metric = &alert.metric;
-    let limit = metric.threshold.as_ref()?;
-    let comparator = metric.comparator.as_deref().unwrap_or_default();
-    let unit = metric.unit.as_deref().unwrap_or_default();
-    Some(line(&format!("{comparator} {limit} {unit}")))
+    measure::limit(alert).map(|text| line(&text))
 }
 
 fn measured(alert: &Alert) -> Option<String> {
-    let value = alert.metric.value.as_ref()?;
-    let unit = alert.metric.unit.as_deref().unwrap_or_default();
-    Some(line(&format!("{value} {unit}")))
+    measure::value(alert).map(|text| line(&text))
 }
 
 fn text(text: Option<&str>) -> String {

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "email")]
 mod entry;
+mod measure;
 mod room;
 
 use campanile_language::Template;
@@ -226,11 +227,7 @@ impl Locale {
 
     fn lines(&self, alert: &Alert, message: &Message) -> Vec<String> {
         let words = &self.words;
-        let limit = alert.metric.threshold.as_ref().map(|limit| {
-            let comparator = alert.metric.comparator.as_deref().unwrap_or_default();
-            let unit = alert.metric.unit.as_deref().unwrap_or_default();
-            plain(&format!("{} {comparator} {limit} {unit}", words.limit))
-        });
+        let limit = measure::limit(alert).map(|limit| format!("{} {}", words.limit, plain(&limit)));
         let value = value(alert).map(|value| format!("{} {value}", words.value));
         let source = Some(format!("{} {}", words.source, alert.source));
         let region = alert.resource.region.as_deref();
@@ -249,13 +246,11 @@ impl Locale {
     }
 
     fn times(&self, alert: &Alert, message: &Message) -> String {
-        let opened = message.opened.as_ref().and_then(|opened| opened.starts_at);
-        let start = alert.starts_at.or(opened);
+        let (start, end) = measure::span(alert, message.opened.as_deref());
         let since = start.map(|start| format!("{} {}", self.words.since, self.time(start)));
-        let end = alert.ends_at.unwrap_or(alert.received_at);
-        let resolved = start.filter(|start| alert.status == Status::Resolved && *start <= end);
-        let lasted =
-            resolved.map(|start| format!("{} {}", self.words.duration, self.lasted(start, end)));
+        let ended = start.zip(end).filter(|_| alert.status == Status::Resolved);
+        let lasted = ended
+            .map(|(start, end)| format!("{} {}", self.words.duration, self.lasted(start, end)));
         joined([lasted, since])
     }
 
@@ -379,9 +374,8 @@ fn joined(parts: [Option<String>; 2]) -> String {
 }
 
 fn value(alert: &Alert) -> Option<String> {
-    let value = alert.metric.value.as_ref()?;
-    let unit = alert.metric.unit.as_deref().unwrap_or_default();
-    Some(plain(&format!("{value} {unit}")).trim().to_owned())
+    let value = measure::value(alert)?;
+    Some(plain(&value).trim().to_owned())
 }
 
 /// A vendor's text on one line, without control characters, in which nothing is a mention or a tag: a zero-width space
