@@ -19,7 +19,10 @@ pub struct Server {
 impl Server {
     /// Starts the program and waits until it writes this text.
     pub async fn start(command: &mut Command, ready: &str) -> Self {
+        // Debian installs servers where the PATH of a user does not lead.
+        let path = std::env::var("PATH").unwrap_or_default();
         command
+            .env("PATH", format!("{path}:/usr/sbin"))
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -3,13 +3,14 @@
 use std::fs;
 use std::sync::Arc;
 
+use campanile_receiver::server::{Server, free_port};
 use campanile_sinks::kinds::mqtt::MqttKind;
 use campanile_sinks::{Class, Message, Sink, Worth};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::server::{Server, file, free_port};
+use super::server::file;
 use super::{
     assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
 };
@@ -49,7 +50,7 @@ impl Mosquitto {
         command
             .args(["-c", "mosquitto.conf"])
             .current_dir(folder.path());
-        Server::start_with(&mut command, " running").await
+        Server::start(&mut command, " running").await
     }
 
     fn sink(&self, more: &str) -> Arc<dyn Sink> {
@@ -263,7 +264,7 @@ async fn what_failed_while_the_broker_was_down_is_not_sent_later() {
         folder,
         port,
     } = broker;
-    server.kill().await;
+    server.end("KILL").await;
     for _ in 0..3 {
         let failure = sink.send(&other("dlv_lost")).await.unwrap_err();
         assert_eq!(failure.class, Class::Transient, "{failure}");
@@ -289,12 +290,12 @@ async fn a_broker_that_does_not_answer_ends_the_send_within_the_timeout() {
     let broker = Mosquitto::open("").await;
     let sink = broker.sink("");
     sink.send(&message()).await.unwrap();
-    broker.server.pause();
+    broker.server.signal("STOP");
     let failure = sink.send(&message()).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient, "{failure}");
     let failure = broker.sink("").send(&message()).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient, "{failure}");
-    broker.server.resume();
+    broker.server.signal("CONT");
     sink.send(&message()).await.unwrap();
 }
 

@@ -5,13 +5,14 @@
 use std::fs;
 use std::sync::Arc;
 
+use campanile_receiver::server::{Server, free_port};
 use campanile_sinks::kinds::rabbitmq::RabbitmqKind;
 use campanile_sinks::{Class, Failure, Message, Sink, Worth};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::server::{Server, file, free_port, python};
+use super::server::{file, python};
 use super::{
     assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
 };
@@ -39,7 +40,7 @@ impl Rabbitmq {
         let names = names.to_string();
         // Its own registry of nodes, which would stay behind if the broker started it.
         let args = ["-port", &names, "-address", "127.0.0.1", "-d"];
-        let registry = Server::start("epmd", &args, "epmd running").await;
+        let registry = Server::start(Command::new("epmd").args(args), "epmd running").await;
         let server = Self::run(&folder, ports).await;
         Self {
             server,
@@ -64,7 +65,7 @@ impl Rabbitmq {
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
             .env("RABBITMQ_CONF_ENV_FILE", path("none"));
-        Server::start_with(&mut command, "completed with").await
+        Server::start(&mut command, "completed with").await
     }
 
     fn sink(&self, more: &str) -> Arc<dyn Sink> {
@@ -287,12 +288,12 @@ async fn tls(broker: &Rabbitmq) {
 async fn unanswered(broker: &Rabbitmq) {
     let sink = broker.sink("queue = 'all'");
     sink.send(&message()).await.unwrap();
-    broker.server.pause();
+    broker.server.signal("STOP");
     let failure = refusal(&sink, &message()).await;
     assert_eq!(failure.class, Class::Transient, "{failure}");
     let failure = refusal(&broker.sink("queue = 'all'"), &message()).await;
     assert_eq!(failure.class, Class::Transient, "{failure}");
-    broker.server.resume();
+    broker.server.signal("CONT");
     // The broker works off what it missed first.
     while sink.send(&message()).await.is_err() {}
 }
@@ -309,7 +310,7 @@ async fn what_failed_while_the_broker_was_down_is_not_sent_later() {
         folder,
         ports,
     } = broker;
-    server.kill().await;
+    server.end("KILL").await;
     for _ in 0..2 {
         let failure = refusal(&sink, &other("dlv_lost")).await;
         assert_eq!(failure.class, Class::Transient, "{failure}");

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use campanile_receiver::server::{Server, free_port};
 use campanile_sinks::kinds::redis::RedisKind;
 use campanile_sinks::{Class, Message, Sink, Worth};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 
-use super::server::{Server, file, free_port};
+use super::server::file;
 use super::{
     assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
 };
@@ -44,7 +46,8 @@ impl Redis {
             "always",
         ];
         let args = [&args[..], &kept, more].concat();
-        Server::start("redis-server", &args, "Ready to accept connections").await
+        let mut command = Command::new("redis-server");
+        Server::start(command.args(&args), "Ready to accept connections").await
     }
 
     fn sink(&self, more: &str) -> Arc<dyn Sink> {
@@ -279,7 +282,7 @@ async fn a_replica_and_too_few_replicas_are_transient() {
     let waits = primary.sink("replicas = 1\n");
     while waits.send(&message()).await.is_err() {}
     assert_eq!(primary.stream().await.len(), 1);
-    replica.server.kill().await;
+    replica.server.end("KILL").await;
     let failure = waits.send(&other("dlv_other")).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient, "{failure}");
     assert!(failure.reason.contains("0 of 1 replicas"), "{failure}");
@@ -295,7 +298,7 @@ async fn what_failed_while_the_server_was_down_is_not_sent_later() {
         folder,
         port,
     } = redis;
-    server.kill().await;
+    server.end("KILL").await;
     for _ in 0..2 {
         let failure = sink.send(&other("dlv_lost")).await.unwrap_err();
         assert_eq!(failure.class, Class::Transient, "{failure}");
@@ -319,10 +322,10 @@ async fn what_failed_while_the_server_was_down_is_not_sent_later() {
 async fn a_server_that_does_not_answer_ends_the_send_within_the_timeout() {
     let redis = Redis::start(&[]).await;
     let sink = redis.sink("");
-    redis.server.pause();
+    redis.server.signal("STOP");
     let failure = sink.send(&message()).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient, "{failure}");
-    redis.server.resume();
+    redis.server.signal("CONT");
     sink.send(&message()).await.unwrap();
     assert_eq!(redis.stream().await.len(), 1);
 }

@@ -177,7 +177,7 @@ async fn what_failed_while_the_server_was_down_is_not_sent_later() {
         folder,
         port,
     } = nats;
-    server.kill().await;
+    server.end("KILL").await;
     for attempt in 0..3 {
         let mut lost = message();
         lost.delivery_id = format!("dlv_lost{attempt}");
@@ -215,12 +215,12 @@ async fn a_server_that_does_not_answer_ends_the_send_within_the_timeout() {
     let nats = Nats::with_stream("").await;
     let sink = nats.sink("");
     sink.send(&message()).await.unwrap();
-    nats.server.pause();
+    nats.server.signal("STOP");
     let failure = sink.send(&resolved()).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient, "{failure}");
     let failure = nats.sink("").send(&resolved()).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient, "{failure}");
-    nats.server.resume();
+    nats.server.signal("CONT");
     sink.send(&resolved()).await.unwrap();
 }
 

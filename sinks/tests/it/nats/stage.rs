@@ -3,15 +3,16 @@
 use std::fs;
 use std::sync::Arc;
 
+use campanile_receiver::server::{Server, free_port};
 use campanile_sinks::Sink;
 use campanile_sinks::kinds::nats::NatsKind;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 
 use crate::build_kind;
-use crate::server::{Server, free_port};
 
 const READY: &str = "Server is ready";
 
@@ -46,7 +47,7 @@ impl Nats {
 
     pub(super) async fn run(folder: &TempDir) -> Server {
         let config = folder.path().join("nats.conf");
-        Server::start("nats-server", &["-c", config.to_str().unwrap()], READY).await
+        Server::start(Command::new("nats-server").arg("-c").arg(config), READY).await
     }
 
     pub(super) async fn add_stream(&self, more: Value) {
@@ -94,7 +95,7 @@ impl Nats {
     }
 
     pub(super) async fn restarted(self) -> Self {
-        self.server.kill().await;
+        self.server.end("KILL").await;
         let server = Self::run(&self.folder).await;
         Self { server, ..self }
     }
