@@ -58,8 +58,8 @@ pub trait Outbox: Send + Sync {
     /// returned for the episode. An alert that was removed or cannot be read is left out.
     fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>>;
 
-    /// Open episodes for which this sink returned a handle, after this place, at most `limit`. An episode whose opening was
-    /// removed or cannot be read is left out.
+    /// The next open episodes after this place for which this sink returned a handle, at most `limit`. An episode whose opening
+    /// was removed or cannot be read is passed over; fewer than `limit` are the last ones.
     fn open_episodes(
         &self,
         sink: SinkId,

@@ -7,8 +7,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_sinks::{Failure, Message};
-use campanile_store::{Error, OpenEpisode, OpenPlace};
+use campanile_model::Alert;
+use campanile_sinks::Message;
+use campanile_store::{OpenEpisode, OpenPlace};
 
 use super::attempt::read;
 use super::event::{Event, What};
@@ -42,31 +43,38 @@ pub(super) async fn run(built: &BuiltSink, around: &Surroundings, mailbox: &Mail
     }
 }
 
+/// Sends all of them again. A receiver that refuses a batch can take the next one; one that is down gets no more.
 async fn refresh_all(built: &BuiltSink, around: &Surroundings) -> Result<(), String> {
     let mut after: Option<OpenPlace> = None;
+    let mut done = Ok(());
     loop {
         let page = around.store.open_episodes(built.id, after, BATCH).await;
-        let page = page.map_err(|error: Error| error.to_string())?;
+        let page = page.map_err(|error| error.to_string())?;
         let Some(last) = page.last() else {
-            return Ok(());
+            return done;
         };
         after = Some(last.place);
-        if let Some(message) = message(&page, built, around) {
-            let done = built.sink.refresh(&message).await;
-            done.map_err(|failure: Failure| failure.reason)?;
+        let Some(message) = message(&page, built, around) else {
+            continue;
+        };
+        match built.sink.refresh(&message).await {
+            Ok(()) => {}
+            Err(failure) if failure.class.is_refusal() => done = Err(failure.reason),
+            Err(failure) => return Err(failure.reason),
         }
     }
 }
 
-/// The openings of a page that can be read.
+/// The openings of a page that can be read, under the id of the first.
 fn message(page: &[OpenEpisode], built: &BuiltSink, around: &Surroundings) -> Option<Message> {
     let openings = page.iter().map(|open| &*open.opening.alert);
-    let alerts = openings.filter_map(|opening| Some((opening.id, Arc::new(read(opening).ok()?))));
-    let (ids, alerts): (Vec<_>, Vec<_>) = alerts.unzip();
-    let (first, named) = (alerts.first()?, ids.first()?);
-    let id = id::delivery_id(*named, &built.name);
+    let alerts = openings.filter_map(|opening| Some(Arc::new(read(opening).ok()?)));
+    let alerts: Vec<Arc<Alert>> = alerts.collect();
+    let named = page.first()?.opening.alert.id;
+    let id = id::delivery_id(named, &built.name);
+    let first = Arc::clone(alerts.first()?);
     Some(Message {
-        alerts: alerts.clone(),
-        ..Message::of(Arc::clone(first), id, around.clock.now())
+        alerts,
+        ..Message::of(first, id, around.clock.now())
     })
 }

@@ -163,3 +163,24 @@ pub(crate) async fn open_episodes_are_those_with_a_handle_that_have_not_ended<P:
     assert_eq!(open(sinks[0], Some(all[0].0), 9).await, all[1..]);
     assert!(open(sinks[1], None, 9).await.is_empty());
 }
+
+pub(crate) async fn an_open_episode_whose_opening_was_removed_does_not_end_the_list<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    for (message, problem, second) in [("1", 1, 0), ("2", 2, 200)] {
+        let entry = campanile_store::Entry {
+            received_at: at(second),
+            ..firing(message, problem, &[sink])
+        };
+        let (seq, _) = accepted(&store, entry).await;
+        store
+            .settle(vec![returned(sink, seq, message)])
+            .await
+            .unwrap();
+    }
+    while store.prune(at(100)).await.unwrap() {}
+    let open = store.open_episodes(sink, None, 1).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].opening.handle.as_deref(), Some("2"));
+}

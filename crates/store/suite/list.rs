@@ -26,6 +26,7 @@ macro_rules! conformance {
                 a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_pending
                 a_handle_that_is_too_long_is_not_kept_and_holds_up_nothing
                 open_episodes_are_those_with_a_handle_that_have_not_ended
+                an_open_episode_whose_opening_was_removed_does_not_end_the_list
             }
             retention {
                 an_alert_is_there_after_the_process_died_without_closing

@@ -51,14 +51,16 @@ pub(crate) fn open_episodes(
     let mut select = connection.prepare_cached(
         "SELECT p.source, p.fingerprint, p.episode, h.handle FROM problem p
          JOIN handle h ON h.episode = p.episode AND h.sink = ?1
-         WHERE (p.source, p.fingerprint) > (?2, ?3) ORDER BY p.source, p.fingerprint LIMIT ?4",
+         WHERE (p.source, p.fingerprint) > (?2, ?3) ORDER BY p.source, p.fingerprint",
     )?;
     let mut openings = Openings::new(connection)?;
     let OpenPlace(source, fingerprint) = after.unwrap_or(OpenPlace(i64::MIN, i64::MIN));
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![sink, source, fingerprint, limit])?;
+    let mut rows = select.query(params![sink, source, fingerprint])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
+    while found.len() < limit {
+        let Some(row) = rows.next()? else {
+            break;
+        };
         let Some(opening) = openings.of(connection, Uuid::from_bytes(row.get(2)?))? else {
             continue;
         };
