@@ -28,7 +28,8 @@
 //! reports open alerts as resolved.
 //!
 //! ## What is not certain
-//! A success means that Alertmanager has the alert in memory. Versions from 0.26 on were not tried.
+//! A success means that Alertmanager has the alert in memory. Versions from 0.26 on were not tried. An alert that is open for longer
+//! than `retention_days` is not sent again, because its firing is no longer kept.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -51,6 +52,7 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use url::Url;
 
+use crate::dial::within;
 use crate::http::client::{Client, Request, admit_host, classify, explain};
 use crate::kind::page;
 use crate::reach::{self, Reach};
@@ -63,6 +65,9 @@ use crate::{
 const KNOWN: &str = "known";
 /// An alert that Alertmanager refuses is named in its answer; at most this much of that is shown.
 const WORDS_CHARACTERS_MAX: usize = 200;
+/// How long an alert fires whose recovery came before its firing could be sent, such as a dead letter that is retried. As
+/// long as Alertmanager's own `resolve_timeout`.
+const CLOSED_HOLD: Duration = Duration::from_mins(5);
 /// A replica that is down must not hold up the alert that another has taken.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -154,6 +159,7 @@ impl Kind for AlertmanagerKind {
             hold,
             resend,
             client: reach.client(tools.timeout)?,
+            timeout: tools.timeout,
             ended: Mutex::default(),
             turn: RwLock::default(),
         }))
@@ -200,6 +206,7 @@ struct Alertmanager {
     hold: Duration,
     resend: Duration,
     client: Client,
+    timeout: Duration,
     /// Problems that ended, and when: a refresh that was read before can still hold their firing.
     ended: Mutex<HashMap<Fingerprint, Timestamp>>,
     /// Read while a recovery is sent, written while a refresh is: a firing that is sent again never follows the recovery of
@@ -223,7 +230,9 @@ impl Alertmanager {
             .unwrap_or(opened.received_at)
             .min(message.at);
         let end = match alert.status {
-            Status::Firing => later(message.at, self.hold),
+            Status::Firing if message.episode_open => later(message.at, self.hold),
+            // It is over already, and nothing will send it again.
+            Status::Firing => later(message.at, CLOSED_HOLD),
             // A vendor's clock that is ahead would let the alert fire until then.
             Status::Resolved => alert.ends_at.unwrap_or(alert.received_at).min(message.at),
         };
@@ -341,7 +350,12 @@ impl Alertmanager {
 
     async fn deliver(&self, message: &Message) -> Result<Delivered, Failure> {
         let alerts: Vec<&Alert> = message.alerts.iter().map(AsRef::as_ref).collect();
-        let _turn = self.turn.read().await;
+        let ends = alerts.iter().any(|alert| alert.status == Status::Resolved);
+        let _turn = if ends {
+            Some(self.turn.read().await)
+        } else {
+            None
+        };
         for alert in &alerts {
             let mut ended = self.ended();
             match alert.status {
@@ -388,7 +402,7 @@ fn remark(failures: &[(&str, Failure)], waiting: usize) -> Option<String> {
 
 impl Sink for Alertmanager {
     fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Delivered, Failure>> {
-        Box::pin(self.deliver(message))
+        Box::pin(within(self.timeout, self.deliver(message)))
     }
 
     fn refresh_every(&self) -> Option<Duration> {
@@ -396,7 +410,7 @@ impl Sink for Alertmanager {
     }
 
     fn refresh<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), Failure>> {
-        Box::pin(self.send_again(message))
+        Box::pin(within(self.timeout, self.send_again(message)))
     }
 
     fn render(&self, message: &Message) -> Result<String, Failure> {

@@ -11,6 +11,7 @@ use campanile_receiver::scripted::Receiver;
 use campanile_settings::{Environment, Values};
 use campanile_sinks::kinds::alertmanager::AlertmanagerKind;
 use campanile_sinks::{Class, Kind, Message, Sink, Tools};
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -187,6 +188,25 @@ async fn open_alerts_are_there_again_after_a_crash_and_ended_ones_are_not() {
     sink.send(&firing).await.unwrap();
     sink.refresh(&firing).await.unwrap();
     assert_eq!(server.alerts().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_firing_that_is_sent_after_its_end_fires_for_five_minutes_only() {
+    let receiver = Receiver::start([Play::status(200), Play::status(200)]).await;
+    let sink = sink(&[receiver.url("")], "");
+    let open = firing();
+    let late = Message {
+        episode_open: false,
+        ..open.clone()
+    };
+    for message in [&open, &late] {
+        sink.send(message).await.unwrap();
+    }
+    let lasts = receiver.got().into_iter().map(|got| {
+        let end: Timestamp = got.json()[0]["endsAt"].as_str().unwrap().parse().unwrap();
+        end.duration_since(open.at).as_secs()
+    });
+    assert_eq!(lasts.collect::<Vec<_>>(), [3600, 300]);
 }
 
 #[tokio::test]
