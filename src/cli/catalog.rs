@@ -89,7 +89,10 @@ const KINDS: &[Column<Kind>] = &[
     Column::new("GROUP", |kind: &Kind| kind.group.to_owned()),
     Column::new("TITLE", |kind: &Kind| kind.title.clone()).squeeze(),
     Column::new("CONFIDENCE", |kind: &Kind| kind.confidence.to_owned()).optional(),
-    Column::new("", |kind: &Kind| kind.missing.clone().unwrap_or_default()).optional(),
+    Column::new("BUILD", |kind: &Kind| {
+        kind.missing.clone().unwrap_or_default()
+    })
+    .optional(),
 ];
 
 impl Providers {

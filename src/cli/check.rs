@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::rehearsal::{self, Probed};
+use super::receivers::{self, Probed};
 use super::setup::{self, Files, count};
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
@@ -59,7 +59,7 @@ impl Check {
         }
         let mut summary = Summary::of(&config);
         if self.probe {
-            summary.probes = rehearsal::probe(&config)?;
+            summary.probes = receivers::probe(&config)?;
         }
         if self.json {
             terminal.json(&summary)?;
@@ -134,7 +134,7 @@ fn show(terminal: &mut Terminal, summary: &Summary) -> Result<(), Failure> {
     table::section(terminal, SOURCES, &summary.sources)?;
     table::section(terminal, SINKS, &summary.sinks)?;
     table::section(terminal, ROUTES, &summary.routes)?;
-    table::section(terminal, rehearsal::PROBED, &summary.probes)
+    table::section(terminal, receivers::PROBED, &summary.probes)
 }
 
 /// The summary of a valid config.

@@ -16,7 +16,7 @@ mod kept;
 mod listing;
 mod play;
 mod quarantine;
-mod rehearsal;
+mod receivers;
 mod renormalize;
 mod send;
 mod setup;

@@ -7,7 +7,7 @@ use super::api::{Api, Gateway};
 use super::catalog;
 use super::failure::Failure;
 use super::listing::{Form, List};
-use super::rehearsal::Test;
+use super::receivers::Test;
 use super::table::{Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;

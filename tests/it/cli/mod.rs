@@ -7,7 +7,7 @@
 
 mod gateway;
 mod peer;
-mod rehearsal;
+mod receivers;
 mod trial;
 mod vendor;
 
