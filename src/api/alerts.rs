@@ -47,15 +47,7 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let query = Query::of(request.query_string(), FILTERS)?;
-    let filter = query.alerts()?;
-    let limit = filter.limit;
-    let one_more = AlertFilter {
-        limit: limit + 1,
-        ..filter
-    };
-    let stored = gateway.store.alerts(one_more).await?;
-    let page = page(stored, limit, |alert| alert.seq);
+    let page = list(&gateway, request.query_string()).await?;
     let items = page.items.iter().map(|stored| {
         Ok(AlertItem {
             alert: shown(stored)?,
@@ -66,6 +58,18 @@ pub(super) async fn index(
         items: items.collect::<Failing<Vec<_>>>()?,
         next: page.next,
     }))
+}
+
+/// The stored alerts that match a query, newest first.
+pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<StoredAlert>> {
+    let filter = Query::of(query, FILTERS)?.alerts()?;
+    let limit = filter.limit;
+    let one_more = AlertFilter {
+        limit: limit + 1,
+        ..filter
+    };
+    let stored = gateway.store.alerts(one_more).await?;
+    Ok(page(stored, limit, |alert| alert.seq))
 }
 
 /// One alert with its pending deliveries, its attempts and the request of the vendor.
@@ -79,21 +83,26 @@ pub(super) async fn show(
     id: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let stored = find(&gateway, &id).await?;
-    let names = Names::load(&gateway).await?;
+    Ok(HttpResponse::Ok().json(detail(&gateway, &id).await?))
+}
+
+/// The alert with this id, with its deliveries, attempts and callback.
+pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<AlertDetail> {
+    let stored = find(gateway, id).await?;
+    let names = Names::load(gateway).await?;
     let pending = gateway.store.deliveries_of(stored.seq).await?;
     let deliveries = pending
         .iter()
         .map(|row| deliveries::shown(row, Some(stored.id.to_string()), &names));
     let attempts = gateway.store.attempts_of(stored.seq).await?;
     let callback = gateway.store.callback_of(stored.seq).await?;
-    Ok(HttpResponse::Ok().json(AlertDetail {
+    Ok(AlertDetail {
         alert: shown(&stored)?,
         episode: stored.episode,
         deliveries: deliveries.collect(),
         attempts: attempts.iter().map(|row| attempt(row, &names)).collect(),
         callback: callback.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
-    }))
+    })
 }
 
 fn attempt(row: &AttemptRow, names: &Names) -> Attempt {
@@ -122,9 +131,14 @@ pub(super) async fn retry(
     body: web::Bytes,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let wanted = wanted(&body)?;
-    let stored = find(&gateway, &id).await?;
-    let sinks = sinks_of(&gateway, wanted).await?;
+    let retried = again(&gateway, &id, wanted(&body)?).await?;
+    Ok(HttpResponse::Ok().json(retried))
+}
+
+/// Makes an alert pending again for the wanted sinks.
+pub(crate) async fn again(gateway: &Gateway, id: &str, wanted: Retry) -> Failing<Retried> {
+    let stored = find(gateway, id).await?;
+    let sinks = sinks_of(gateway, wanted).await?;
     let mut pending = Vec::new();
     for (sink, name) in sinks {
         let now = gateway.clock.now();
@@ -133,7 +147,7 @@ pub(super) async fn retry(
             pending.push(name);
         }
     }
-    Ok(HttpResponse::Ok().json(Retried { pending }))
+    Ok(Retried { pending })
 }
 
 fn wanted(body: &[u8]) -> Failing<Retry> {
@@ -173,7 +187,7 @@ pub(super) async fn find(gateway: &Gateway, id: &str) -> Failing<StoredAlert> {
 }
 
 /// The alert as it was stored.
-pub(super) fn shown(stored: &StoredAlert) -> Failing<Alert> {
+pub(crate) fn shown(stored: &StoredAlert) -> Failing<Alert> {
     serde_json::from_slice(&stored.json)
         .map_err(|error| ApiError::unreadable(format!("alert {}: {error}", stored.id)))
 }

@@ -34,8 +34,13 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
-    let names = Names::load(&gateway).await?;
+    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+}
+
+/// The dead letters that match a query, newest first.
+pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<DeadLetter>> {
+    let query = Query::of(query, &["sink", "before", "limit"])?;
+    let names = Names::load(gateway).await?;
     let filter = query.dead(&names)?;
     let limit = filter.limit;
     let rows = gateway
@@ -46,13 +51,13 @@ pub(super) async fn index(
         })
         .await?;
     let page = page(rows, limit, |row| row.id);
-    let ids = alert_ids(&gateway, page.items.iter().map(|row| row.seq).collect()).await?;
+    let ids = alert_ids(gateway, page.items.iter().map(|row| row.seq).collect()).await?;
     let items = page.items.iter();
     let items = items.map(|row| shown(row, ids.get(&row.seq).cloned(), &names));
-    Ok(HttpResponse::Ok().json(Page {
+    Ok(Page {
         items: items.collect(),
         next: page.next,
-    }))
+    })
 }
 
 /// One dead letter with its alert.
@@ -114,7 +119,12 @@ fn shown(row: &DeadRow, alert_id: Option<String>, names: &Names) -> DeadLetter {
 )]
 pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let selection = select(&body, "sink")?;
-    let ids = chosen(&gateway, &selection).await?;
+    Ok(HttpResponse::Ok().json(send_again(&gateway, &selection).await?))
+}
+
+/// Makes the selected dead letters pending again.
+pub(crate) async fn send_again(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
+    let ids = chosen(gateway, selection).await?;
     let mut count = ids.len();
     if !selection.dry_run {
         count = 0;
@@ -127,7 +137,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
             count += pending.len();
         }
     }
-    Ok(HttpResponse::Ok().json(Counted::of(count, selection.dry_run)))
+    Ok(Counted::of(count, selection.dry_run))
 }
 
 /// Drops dead letters permanently.
@@ -139,18 +149,23 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
 )]
 pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let selection = select(&body, "sink")?;
-    let ids = chosen(&gateway, &selection).await?;
+    Ok(HttpResponse::Ok().json(drop_selected(&gateway, &selection).await?))
+}
+
+/// Drops the selected dead letters permanently.
+pub(crate) async fn drop_selected(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
+    let ids = chosen(gateway, selection).await?;
     if selection.dry_run {
-        return Ok(HttpResponse::Ok().json(Counted::of(ids.len(), true)));
+        return Ok(Counted::of(ids.len(), true));
     }
     let mut count = 0;
     for ids in ids.chunks(chunk()) {
         count += gateway.store.drop_dead(ids.to_vec()).await?;
     }
-    Ok(HttpResponse::Ok().json(Counted {
+    Ok(Counted {
         count,
         dry_run: false,
-    }))
+    })
 }
 
 fn chunk() -> usize {

@@ -35,8 +35,13 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let query = Query::of(request.query_string(), &["sink", "before", "limit"])?;
-    let names = Names::load(&gateway).await?;
+    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+}
+
+/// The pending deliveries that match a query, newest alert first.
+pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<Delivery>> {
+    let query = Query::of(query, &["sink", "before", "limit"])?;
+    let names = Names::load(gateway).await?;
     let filter = query.deliveries(&names)?;
     let limit = filter.limit;
     let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
@@ -49,14 +54,14 @@ pub(super) async fn index(
         })
         .await?;
     let (rows, next) = whole_alerts(rows, usize::try_from(limit).unwrap_or(usize::MAX));
-    let ids = alert_ids(&gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
+    let ids = alert_ids(gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
     let items = rows
         .iter()
         .map(|row| shown(row, ids.get(&row.pending.seq).cloned(), &names));
-    Ok(HttpResponse::Ok().json(Page {
+    Ok(Page {
         items: items.collect(),
         next: next.map(|place| place.to_string()),
-    }))
+    })
 }
 
 /// Ends a page between two alerts, because a page begins with an alert. If one alert has more deliveries than the limit, the
@@ -138,7 +143,12 @@ pub(super) async fn remove(
 )]
 pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let selection = select(&body, "sink")?;
-    let pending = chosen(&gateway, &selection).await?;
+    Ok(HttpResponse::Ok().json(attempt_now(&gateway, &selection).await?))
+}
+
+/// Attempts the selected pending deliveries now.
+pub(crate) async fn attempt_now(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
+    let pending = chosen(gateway, selection).await?;
     if !selection.dry_run {
         let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
         for (seq, sink) in &pending {
@@ -148,7 +158,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
             gateway.sinks.hurry(sink, &seqs);
         }
     }
-    Ok(HttpResponse::Ok().json(Counted::of(pending.len(), selection.dry_run)))
+    Ok(Counted::of(pending.len(), selection.dry_run))
 }
 
 /// Drops all pending deliveries of a sink, or of all sinks. They do not become dead letters.

@@ -10,7 +10,7 @@ use super::types::{Reason, Refused};
 
 /// An error of the API: status, code for programs, and a sentence with the problem and the fix.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,

@@ -3,19 +3,19 @@
 //! [`guard`] protects it from other web pages. [`auth`] checks the token.
 //! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
-mod alerts;
+pub(crate) mod alerts;
 mod auth;
-mod dead;
-mod deliveries;
-mod error;
+pub(crate) mod dead;
+pub(crate) mod deliveries;
+pub(crate) mod error;
 mod guard;
 mod health;
 mod openapi;
 mod quarantine;
 mod query;
 mod renormalize;
-mod sinks;
-mod sources;
+pub(crate) mod sinks;
+pub(crate) mod sources;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ const LIMITS: Limits = Limits {
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The result of a handler.
-type Failing<T> = Result<T, ApiError>;
+pub(crate) type Failing<T> = Result<T, ApiError>;
 
 /// The largest body of a request, in bytes.
 const COMMAND_BYTES_MAX: usize = 256 * 1024;

@@ -23,6 +23,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     responses((status = 200, body = Page<Sink>))
 )]
 pub(super) async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    Ok(HttpResponse::Ok().json(list(&gateway).await?))
+}
+
+/// The configured sinks, then sinks that were configured earlier.
+pub(crate) async fn list(gateway: &Gateway) -> Failing<Page<Sink>> {
     let kept = gateway.store.stats().await?;
     let known = gateway.store.known_sinks().await?;
     let states = gateway.sinks.states();
@@ -34,10 +39,10 @@ pub(super) async fn index(gateway: web::Data<Gateway>) -> Failing<HttpResponse> 
         .iter()
         .filter(|(_, name)| states.iter().all(|state| *state.name != **name));
     let gone = gone.map(|(id, name)| shown(name, None, &counts(&kept, Some(*id))));
-    Ok(HttpResponse::Ok().json(Page {
+    Ok(Page {
         items: configured.chain(gone).collect(),
         next: None,
-    }))
+    })
 }
 
 struct Counts {
@@ -92,9 +97,7 @@ pub(super) async fn pause(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let (kind, name) = name.into_inner();
-    let name = format!("{kind}/{name}");
-    changed(&gateway, gateway.sinks.pause(&name))
+    Ok(HttpResponse::Ok().json(set_paused(&gateway, &name, true)?))
 }
 
 /// Resumes a paused sink. It gets its deliveries immediately.
@@ -111,19 +114,27 @@ pub(super) async fn resume(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let (kind, name) = name.into_inner();
-    let name = format!("{kind}/{name}");
-    changed(&gateway, gateway.sinks.resume(&name))
+    Ok(HttpResponse::Ok().json(set_paused(&gateway, &name, false)?))
 }
 
-/// The new state of the sink.
-fn changed(gateway: &Gateway, state: Option<SinkState>) -> Failing<HttpResponse> {
+/// Pauses or resumes a sink, given as kind and name. Returns its new state.
+pub(crate) fn set_paused(
+    gateway: &Gateway,
+    (kind, name): &(String, String),
+    pause: bool,
+) -> Failing<SinkChanged> {
+    let name = format!("{kind}/{name}");
+    let state = if pause {
+        gateway.sinks.pause(&name)
+    } else {
+        gateway.sinks.resume(&name)
+    };
     if let Some(state) = state {
-        return Ok(HttpResponse::Ok().json(SinkChanged {
+        return Ok(SinkChanged {
             name: state.name.to_string(),
             state: state.state.as_str().to_owned(),
             paused_by: by(state.paused_by),
-        }));
+        });
     }
     let states = gateway.sinks.states();
     let known: Vec<&str> = states.iter().map(|state| &*state.name).collect();

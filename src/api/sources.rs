@@ -21,14 +21,19 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     responses((status = 200, body = Page<Source>))
 )]
 pub(super) async fn index(gateway: web::Data<Gateway>) -> HttpResponse {
+    HttpResponse::Ok().json(list(&gateway))
+}
+
+/// The configured sources, in the order of the file.
+pub(crate) fn list(gateway: &Gateway) -> Page<Source> {
     let current = gateway.current();
     let sources = current.snapshot.sources.iter();
-    HttpResponse::Ok().json(Page {
+    Page {
         items: sources
             .filter_map(|source| shown(&current, source))
             .collect(),
         next: None,
-    })
+    }
 }
 
 /// One source.
