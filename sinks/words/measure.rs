@@ -1,4 +1,4 @@
-//! What an alert measured and how long it lasted, as the vendor's raw text: each form of a message escapes it by itself.
+//! What an alert measured and how long it lasted, as the vendor's raw text: each form of a message escapes it.
 
 use campanile_model::Alert;
 use jiff::Timestamp;
