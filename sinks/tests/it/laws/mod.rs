@@ -4,6 +4,7 @@ mod answered;
 mod choices;
 mod clouds;
 mod json;
+mod probes;
 mod sent;
 mod stage;
 
