@@ -34,6 +34,7 @@ pub mod policy;
 mod reach;
 pub mod recipe;
 mod render;
+mod secrets;
 mod statement;
 pub mod tls;
 mod words;

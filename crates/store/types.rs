@@ -89,6 +89,9 @@ pub const HANDLE_BYTES_MAX: usize = 512;
 /// In bytes. A longer remark is cut.
 pub const REMARK_BYTES_MAX: usize = 512;
 
+/// In bytes. The reason of a failed attempt is kept with the attempt up to this length.
+pub const NOTE_BYTES_MAX: usize = 200;
+
 /// The outcome of one attempt. It is written in one transaction with its effects.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -296,6 +299,8 @@ pub struct AttemptRow {
     pub worth: Option<Worth>,
     /// A remark on the success.
     pub remark: Option<String>,
+    /// The reason of a failure, at most [`NOTE_BYTES_MAX`]. None for a success, and for attempts of older builds.
+    pub note: Option<String>,
 }
 
 /// How full the store is.

@@ -3,4 +3,5 @@
 pub mod client;
 pub mod guard;
 pub(crate) mod headers;
+pub(crate) mod said;
 pub mod sign;

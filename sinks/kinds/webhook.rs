@@ -46,9 +46,11 @@ use url::Url;
 use crate::http::client::{self, Client, Request, classify, explain};
 use crate::http::guard::Egress;
 use crate::http::headers::{address, header, header_value};
+use crate::http::said;
 use crate::http::sign::standard_webhooks::Signer;
 use crate::kind::page;
 use crate::reach::{self, Reach};
+use crate::secrets::Secrets;
 use crate::{About, Confidence, Group, Kind, Limits, Tools};
 use crate::{BuildError, Class, Delivered, Failure, Message, Sink, digest, render};
 use campanile_language::{Facts, Success, Template, sample_alerts};
@@ -209,6 +211,8 @@ pub struct Webhook {
     headers: Vec<(HeaderName, Template)>,
     success: Option<Success>,
     signer: Signer,
+    /// Taken out of what the receiver said.
+    secrets: Secrets,
     client: Client,
 }
 
@@ -247,6 +251,7 @@ impl Webhook {
             headers,
             success: success.map_err(|mistake| BuildError::in_text("success", mistake))?,
             signer: Signer::new(&webhook.signing_secrets)?,
+            secrets: Secrets::all(secrets(webhook)),
             client: Client::new(client::Settings {
                 egress,
                 timeout: tools.timeout,
@@ -366,11 +371,14 @@ impl Webhook {
             at: message.at,
         };
         let answer = self.client.exchange(request).await?;
-        let failed = |class, reason| Failure {
-            class,
-            code: Some(answer.status),
-            retry_after: answer.asked_wait(),
-            reason,
+        let failed = |class, reason| {
+            let reason = said::with_words(reason, said::text(&answer.body), &self.secrets);
+            Failure {
+                class,
+                code: Some(answer.status),
+                retry_after: answer.asked_wait(),
+                reason,
+            }
         };
         if let Some(class) = classify(answer.status) {
             return Err(failed(class, explain(answer.status)));
@@ -413,6 +421,13 @@ impl Sink for Webhook {
         let _infallible = write!(out, "\n{}", String::from_utf8_lossy(&body));
         Ok(out)
     }
+}
+
+/// Every value that a receiver could quote and that must not be shown.
+fn secrets(webhook: &Settings) -> impl Iterator<Item = &Secret> {
+    let headers = webhook.headers.iter().map(|(_, value)| value);
+    let all = headers.chain(&webhook.signing_secrets);
+    all.chain(&webhook.proxy).chain([&webhook.url])
 }
 
 fn method(word: &str) -> Result<Method, BuildError> {

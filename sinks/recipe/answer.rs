@@ -1,6 +1,5 @@
 //! `[answer]`: what a response means.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use campanile_language::{Exchange, Success, scope};
@@ -10,12 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::form::{Text, Wrong};
-use super::secrets::Secrets;
 use crate::http::client::{Response, classify, explain};
+use crate::http::said::{self, short};
+use crate::secrets::Secrets;
 use crate::{Class, Delivered, Failure, HANDLE_BYTES_MAX, Worth};
-
-/// At most this much of the receiver's own words is shown.
-const WORDS_CHARACTERS_MAX: usize = 200;
 
 /// Expressions over `status`, `body` and `code`, asked in this order. The first that holds decides. `success` sees `sent` too, the
 /// body of the request.
@@ -283,12 +280,12 @@ impl Verdicts {
         // Some receivers name the end of their limit in every response. Only one that passes holds the sink.
         let place = self.wait.as_deref().filter(|_| class == Class::Transient);
         let asked = place.and_then(|place| asked(place, response, at));
-        let reason = self.reason(status, named.is_some(), body);
+        let reason = self.reason(status, named.is_some(), body, secrets);
         Failure {
             class,
             code: Some(status),
             retry_after: response.asked_wait().max(quota).max(asked),
-            reason: secrets.hidden(&reason),
+            reason,
         }
     }
 
@@ -308,9 +305,9 @@ impl Verdicts {
         })
     }
 
-    fn reason(&self, status: u16, named: bool, body: &[u8]) -> String {
+    fn reason(&self, status: u16, named: bool, body: &[u8], secrets: &Secrets) -> String {
         let title = &self.title;
-        let mut reason = match classify(status) {
+        let reason = match classify(status) {
             Some(_) => explain(status),
             None if named => format!("{title} answered {status} and refused the message"),
             None => format!(
@@ -318,10 +315,7 @@ impl Verdicts {
             ),
         };
         let words = self.reason.iter().find_map(|place| said(place, body));
-        if let Some(words) = words {
-            let _infallible = write!(reason, ". It said: {}", short(&words));
-        }
-        reason
+        said::with_words(reason, words, secrets)
     }
 }
 
@@ -332,13 +326,6 @@ fn exchange<'a>(response: &'a Response, sent: &'a [u8], code: &'a str) -> Exchan
         sent,
         code,
     }
-}
-
-fn short(words: &str) -> String {
-    let words = words.chars().take(WORDS_CHARACTERS_MAX);
-    words
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 /// The wait that is named there.
@@ -384,10 +371,7 @@ fn wait(text: &str, at: Timestamp) -> Option<Duration> {
 
 /// The receiver's own words: what the pointer names, or for an empty pointer a body that is text.
 fn said(pointer: &str, body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    let page = text.trim_start().starts_with('<');
-    let text = (pointer.is_empty() && !page).then(|| text.trim().to_owned());
-    let text = text.filter(|text| !text.is_empty());
+    let text = pointer.is_empty().then(|| said::text(body)).flatten();
     let object = || {
         let body: Value = serde_json::from_slice(body).ok()?;
         let object = body.pointer(pointer)?.as_object()?;

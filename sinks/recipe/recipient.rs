@@ -14,11 +14,11 @@ use super::answer::{Repeat, Verdicts, pointed};
 use super::before::First;
 use super::probe::Question;
 use super::request::{Extra, Parts, Rendered};
-use super::secrets::Secrets;
 use super::skip::Skips;
 use super::token::Tokens;
 use crate::dial::within;
 use crate::http::client::Client;
+use crate::secrets::Secrets;
 use crate::words::{Locale, Room};
 use crate::{Delivered, Failure, Message, Sink};
 

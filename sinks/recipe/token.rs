@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 use super::answer::{Verdicts, pointed};
 use super::form::{Text, Wrong};
 use super::request::{Extra, Parts, Request};
-use super::secrets::Secrets;
 use crate::http::client::{Client, Response};
+use crate::secrets::Secrets;
 use crate::{Failure, Message};
 use campanile_language::Success;
 

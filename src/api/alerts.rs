@@ -115,6 +115,7 @@ fn attempt(row: &AttemptRow, names: &Names) -> Attempt {
         verdict: row.verdict.clone(),
         worth: row.worth.map(|worth| worth.as_str().to_owned()),
         remark: row.remark.clone(),
+        note: row.note.clone(),
     }
 }
 

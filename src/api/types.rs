@@ -86,6 +86,8 @@ pub struct Attempt {
     pub worth: Option<String>,
     /// A remark on the success, for example that the text was shortened.
     pub remark: Option<String>,
+    /// What went wrong, with the words of the receiver: at most 200 bytes. Null after a success.
+    pub note: Option<String>,
 }
 
 /// A delivery that failed permanently.

@@ -106,7 +106,7 @@ const ATTEMPTS: &[Column<Attempt>] = &[
     Column::new("MS", |attempt: &Attempt| attempt.took_ms.to_string()),
     Column::new("VERDICT", |attempt: &Attempt| attempt.verdict.clone()),
     Column::new("REMARK", |attempt: &Attempt| {
-        or_empty(attempt.remark.as_ref())
+        or_empty(attempt.note.as_ref().or(attempt.remark.as_ref()))
     })
     .squeeze(),
 ];

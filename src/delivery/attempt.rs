@@ -144,7 +144,7 @@ pub(super) fn rule(
         .map(|asked| backoff::honoured(asked, remaining));
     let wait = backoff::jittered(step, chance).max(quiet.unwrap_or_default());
     let refusals = item.refusals + u32::from(failure.class.is_refusal());
-    let error: String = failure.reason.chars().take(REASON_CHARS_MAX).collect();
+    let error = one_line(&failure.reason);
     let verdict = if refusals >= REFUSALS_MAX {
         let class = failure.class.as_str();
         Verdict::Dead { class, error }
@@ -161,6 +161,12 @@ pub(super) fn rule(
         refusals,
         hold_until: quiet.map(|quiet| later(now, quiet)),
     }
+}
+
+/// The reason as it is stored: a receiver's own words can have line breaks and other control characters.
+fn one_line(reason: &str) -> String {
+    let kept = reason.chars().take(REASON_CHARS_MAX);
+    kept.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The time between, or zero when the clock went backwards.

@@ -93,6 +93,13 @@ async fn a_database_of_an_older_build_is_migrated_and_served() {
     let path = format!("/api/v1/alerts/{}", dead[0]["alert_id"].as_str().unwrap());
     let attempts = ask(&app, "GET", &path, "").await["attempts"].clone();
     assert!(attempts.as_array().unwrap().len() > 3, "{attempts}");
+    // Attempts of that build have no note.
+    let noted = attempts
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|a| !a["note"].is_null());
+    assert_eq!(noted.count(), 0, "{attempts}");
 
     ask(&app, "POST", "/api/v1/dead/retry", r#"{"all":true}"#).await;
     app.delivery().idle().await;

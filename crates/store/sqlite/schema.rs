@@ -20,6 +20,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(STEP_1),
     pending::split,
     |connection| connection.execute_batch(STEP_3),
+    |connection| connection.execute_batch(STEP_4),
 ];
 
 const STEP_1: &str = "
@@ -99,6 +100,11 @@ const STEP_3: &str = "
         ended_seq INTEGER, handle TEXT NOT NULL,
         PRIMARY KEY (episode, sink)
     ) WITHOUT ROWID;
+";
+
+const STEP_4: &str = "
+    -- What went wrong in a failed attempt, with the receiver's own words.
+    ALTER TABLE attempt ADD COLUMN note TEXT;
 ";
 
 /// The schema version that this program writes.

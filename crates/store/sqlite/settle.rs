@@ -6,7 +6,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::pending;
 use super::session::{Packed, Session};
-use crate::{Appended, HANDLE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict};
+use crate::{
+    Appended, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict,
+};
 
 /// Writes the outcome of one attempt and its effect. It changes nothing when the delivery is no longer pending.
 pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite::Result<()> {
@@ -45,7 +47,7 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
     if rows > 0 {
         connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO attempt VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 seq,
@@ -56,7 +58,11 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
                 code,
                 verdict,
                 settlement.worth.map(worth_number),
-                settlement.remark.as_deref().map(cut)
+                settlement
+                    .remark
+                    .as_deref()
+                    .map(|remark| cut(remark, REMARK_BYTES_MAX)),
+                note(&settlement.verdict)
             ])?;
         if let Some(handle) = &settlement.handle {
             keep_handle(connection, settlement, handle)?;
@@ -89,10 +95,20 @@ fn keep_handle(
     Ok(())
 }
 
-/// The part of a remark that is stored.
-fn cut(remark: &str) -> &str {
-    let end = remark.floor_char_boundary(REMARK_BYTES_MAX);
-    remark.get(..end).unwrap_or_default()
+/// The reason of a failed attempt. The pending delivery and the dead letter have the reason of the last attempt only.
+fn note(verdict: &Verdict) -> Option<&str> {
+    match verdict {
+        Verdict::Delivered => None,
+        Verdict::Again { error, .. } | Verdict::Dead { error, .. } => {
+            Some(cut(error, NOTE_BYTES_MAX))
+        }
+    }
+}
+
+/// The part of a remark or a reason that is stored.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = text.floor_char_boundary(bytes_max);
+    text.get(..end).unwrap_or_default()
 }
 
 /// The stored form of the worth of a success.

@@ -1,7 +1,7 @@
 //! A pending delivery stays pending until it is settled, and a dead letter can be sent again.
 
 use campanile_model::Fingerprint;
-use campanile_store::{DeadFilter, Verdict};
+use campanile_store::{DeadFilter, NOTE_BYTES_MAX, Settlement, Verdict};
 
 use super::{Place, accepted, at, firing, settlement};
 
@@ -130,4 +130,37 @@ pub(crate) async fn settling_what_an_operator_dropped_changes_nothing<P: Place>(
             .is_empty()
     );
     assert!(store.attempts_of(seq).await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_attempt_keeps_the_first_200_bytes_of_its_reason_and_cuts_no_character<
+    P: Place,
+>() {
+    let place = P::new();
+    let store = place.open().await;
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
+    let again = |error: String| Verdict::Again {
+        due_at: at(60),
+        error,
+    };
+    let long = format!("503:{}", "鐘".repeat(99));
+    let verdicts = [
+        again("503".to_owned()),
+        again(long.clone()),
+        Verdict::Delivered,
+    ];
+    for (attempt, verdict) in (1..).zip(verdicts) {
+        let settlement = settlement(sink, seq, verdict);
+        let settled = Settlement {
+            attempt,
+            ..settlement
+        };
+        store.settle(vec![settled]).await.unwrap();
+    }
+    store.close().await.unwrap();
+    let store = place.open().await;
+    let attempts = store.attempts_of(seq).await.unwrap();
+    let notes: Vec<_> = attempts.iter().map(|a| a.note.as_deref()).collect();
+    let (cut, _) = long.split_at(NOTE_BYTES_MAX - 1);
+    assert_eq!(notes, [Some("503"), Some(cut), None]);
 }

@@ -19,6 +19,7 @@ macro_rules! conformance {
                 what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled
                 a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once
                 settling_what_an_operator_dropped_changes_nothing
+                an_attempt_keeps_the_first_200_bytes_of_its_reason_and_cuts_no_character
             }
             episodes {
                 an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that_is_open

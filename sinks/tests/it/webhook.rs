@@ -254,6 +254,26 @@ async fn a_template_makes_body_and_headers_and_json_stays_json() {
 }
 
 #[tokio::test]
+async fn a_failure_says_the_receivers_own_words_on_one_line_without_secrets() {
+    let body = "upstream\ngone, key c4nary-0123456789 and Bearer c4nary".to_owned();
+    let long = "x".repeat(195) + "c4nary-0123456789";
+    for (body, says) in [
+        (body, ". It said: upstream gone, key *** and ***"),
+        (long, "xxx***"),
+        ("<html>down</html>".to_owned(), "the receiver answered 503"),
+    ] {
+        let receiver = Receiver::start([Play::Answer(503, Vec::new(), body)]).await;
+        let sink = sink(Webhook {
+            headers: vec![("X-Key".to_owned(), Secret::from("Bearer c4nary".to_owned()))],
+            ..webhook(&receiver.url("/hook/c4nary-0123456789"))
+        });
+        let failure = sink.send(&message()).await.unwrap_err();
+        assert!(failure.reason.ends_with(says), "{}", failure.reason);
+        assert_no_secret(&failure.reason);
+    }
+}
+
+#[tokio::test]
 async fn an_alert_cannot_add_a_header_of_its_own() {
     let receiver = Receiver::start([]).await;
     let value = Secret::from("{{ labels.note }}".to_owned());
@@ -280,12 +300,14 @@ async fn with_a_success_word_a_2xx_alone_is_not_success() {
     .await;
     let sink = sink(Webhook {
         success: Some("body.errcode == 0".to_owned()),
+        headers: vec![("X-Key".to_owned(), Secret::from("c4nary".to_owned()))],
         ..webhook(&receiver.url("/"))
     });
     sink.send(&message()).await.unwrap();
     for _ in 0..2 {
         let failure = sink.send(&message()).await.unwrap_err();
         assert_eq!((failure.class, failure.code), (Class::Transient, Some(200)));
+        assert!(failure.reason.contains("It said: "), "{failure:?}");
         assert_no_secret(&format!("{failure:?}"));
     }
 }

@@ -138,7 +138,8 @@ fn an_alert_is_shown_with_its_deliveries_and_attempts() {
             "pending_since": "2026-01-01T00:00:00Z", "due_at": null, "last_error": "answered 503", "last_code": 503,
             "retried": false}],
         "attempts": [{"sink": "webhook/oncall", "at": "2026-01-01T00:00:01Z", "took_ms": 12,
-            "attempt": 1, "code": 503, "verdict": "again", "worth": null, "remark": null}],
+            "attempt": 1, "code": 503, "verdict": "again", "worth": null, "remark": null,
+            "note": "It said: upstream gone"}],
         "callback": "POST /callback/ucloud/prod/*** HTTP/1.1\r\n\r\n{}",
     });
     let (run, asked) = ask(&["alerts", "show", ID], &[(200, answer)]);
@@ -149,6 +150,7 @@ fn an_alert_is_shown_with_its_deliveries_and_attempts() {
         "answered 503",
         "VERDICT",
         "again",
+        "It said: upstream gone",
         "POST /callback/ucloud/prod/***",
     ] {
         run.says(words);

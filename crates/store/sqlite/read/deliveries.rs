@@ -101,7 +101,7 @@ pub(crate) fn deliveries_of(
 pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Vec<AttemptRow>> {
     connection
         .prepare_cached(
-            "SELECT sink, at_ms, took_ms, attempt, code, verdict, worth, remark FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink",
+            "SELECT sink, at_ms, took_ms, attempt, code, verdict, worth, remark, note FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink",
         )?
         .query_map([seq], |row| {
             let verdict = match row.get::<_, i64>(5)? {
@@ -118,6 +118,7 @@ pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result
                 verdict: verdict.to_owned(),
                 worth: row.get::<_, Option<i64>>(6)?.map(worth),
                 remark: row.get(7)?,
+                note: row.get(8)?,
             })
         })?
         .collect()

@@ -162,14 +162,14 @@ impl Memory {
         let Some(row) = self.pending.get_mut(&(sink, seq)) else {
             return;
         };
-        let word = match &settlement.verdict {
-            Verdict::Delivered => "delivered",
+        let (word, note) = match &settlement.verdict {
+            Verdict::Delivered => ("delivered", None),
             Verdict::Again { due_at, error } => {
                 row.pending.attempts = attempt;
                 row.pending.due_at = Some(*due_at);
                 row.last_error = Some(error.clone());
                 row.last_code = code;
-                "again"
+                ("again", Some(error.clone()))
             }
             Verdict::Dead { class, error } => {
                 self.last_dead += 1;
@@ -184,7 +184,7 @@ impl Memory {
                     code,
                 };
                 self.dead.insert(letter.id, letter);
-                "dead"
+                ("dead", Some(error.clone()))
             }
         };
         if word != "again" {
@@ -199,6 +199,7 @@ impl Memory {
             verdict: word.to_owned(),
             worth: settlement.worth,
             remark: settlement.remark.clone(),
+            note,
         };
         if let Some(handle) = &settlement.handle {
             let episode = self.alerts[&seq].episode;

@@ -104,6 +104,7 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          DROP TABLE handle;
          ALTER TABLE attempt DROP COLUMN worth;
          ALTER TABLE attempt DROP COLUMN remark;
+         ALTER TABLE attempt DROP COLUMN note;
          PRAGMA user_version = 1;",
     )
     .unwrap();

@@ -5,45 +5,60 @@ use campanile_settings::{Setting, Values};
 use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
-/// A part of an address that is as long as this and has a digit is taken for a key.
+/// A part of an address or of a header that is as long as this and has a digit is taken for a key.
 const KEY_CHARACTERS_MIN: usize = 12;
 
 /// In every form in which a template can put them into a request.
-pub(super) struct Secrets(Vec<Secret>);
+pub(crate) struct Secrets(Vec<Secret>);
 
 impl Secrets {
-    pub(super) fn of(settings: &[Setting], values: &Values) -> Self {
+    pub(crate) fn of(settings: &[Setting], values: &Values) -> Self {
         let secret = settings.iter().filter(|setting| setting.takes.is_secret());
         let secret = secret.filter_map(|setting| values.maybe::<Secret>(&setting.name));
-        let hidden = secret.flat_map(|secret| {
+        Self::all(&secret.collect::<Vec<_>>())
+    }
+
+    /// These secrets, and the keys in those that are addresses or values of headers.
+    pub(crate) fn all<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+        let hidden = secrets.into_iter().flat_map(|secret| {
             let secret = secret.expose_secret();
             let keys = keys(secret).into_iter().flat_map(forms);
             forms(secret).into_iter().chain(keys).collect::<Vec<_>>()
         });
-        Self(hidden.collect())
+        let mut hidden: Vec<Secret> = hidden.collect();
+        // The longest first: a secret can begin with another, and its rest must not stay.
+        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+        Self(hidden)
     }
 
     /// One secret alone.
-    pub(super) fn one(secret: &Secret) -> Self {
+    pub(crate) fn one(secret: &Secret) -> Self {
         Self(forms(secret.expose_secret()))
     }
 
-    pub(super) fn hidden(&self, text: &str) -> String {
+    pub(crate) fn hidden(&self, text: &str) -> String {
         let secrets = self.0.iter().map(ExposeSecret::expose_secret);
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 }
 
 /// The parts of an address that can be keys. A template can write them into another address, and a receiver can quote one.
-fn keys(address: &str) -> Vec<&str> {
-    let Some((_, rest)) = address.split_once("://") else {
-        return Vec::new();
+/// The same for the words of a header, such as `Bearer KEY`: there a short one with a digit is taken for a key too.
+fn keys(secret: &str) -> Vec<&str> {
+    let digit = |part: &&str| part.contains(|c: char| c.is_ascii_digit());
+    let long = |part: &&str| part.chars().count() >= KEY_CHARACTERS_MIN;
+    let Some((_, rest)) = secret.split_once("://") else {
+        let words = secret.split_whitespace();
+        return words
+            .filter(|word| long(word) || digit(word) && word.len() >= KEY_CHARACTERS_MIN / 2)
+            .collect();
     };
-    let rest = rest.split_once('/').map_or("", |(_, rest)| rest);
+    let (host, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    let login = host.rsplit_once('@').map_or("", |(login, _)| login);
+    let password = login.split_once(':').map(|(_, password)| password);
     let parts = rest.split(['/', '?', '&', '=', '#']);
-    let long = parts.filter(|part| part.chars().count() >= KEY_CHARACTERS_MIN);
-    long.filter(|part| part.contains(|c: char| c.is_ascii_digit()))
-        .collect()
+    let keys = parts.filter(|part| long(part) && digit(part));
+    keys.chain(password).collect()
 }
 
 /// As it is, in JSON, in a form, in a URL.
