@@ -141,11 +141,28 @@ impl Facts {
         Self(minijinja::context! { ..delivery, ..fields })
     }
 
+    /// The same with names that are shared. They win over those of the alert.
+    #[must_use]
+    pub fn sharing(self, shared: &Shared) -> Self {
+        Self(minijinja::context! { ..shared.0.clone(), ..self.0 })
+    }
+
     /// The same with more names, which win over those of the alert.
     #[must_use]
     pub fn with(self, more: &serde_json::Map<String, serde_json::Value>) -> Self {
         let more = Value::from(Serde(more));
         Self(minijinja::context! { ..more, ..self.0 })
+    }
+}
+
+/// Names that are the same for many alerts, converted once.
+#[derive(Clone)]
+pub struct Shared(Value);
+
+impl Shared {
+    /// These names.
+    pub fn of(names: &serde_json::Map<String, serde_json::Value>) -> Self {
+        Self(Value::from(Serde(names)))
     }
 }
 

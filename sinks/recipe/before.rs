@@ -1,10 +1,13 @@
 //! `[before]`: a request that some messages need before them, such as the end of a phone's ringing before a recovery.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::form::{Text, Wrong};
-use super::request::{Extra, Parts, Request, fixed};
+use super::names::{Extra, Names};
+use super::request::{Parts, Request};
 use super::when::When;
 use crate::http::client::{self, Response, classify, explain};
 use crate::{Failure, Message};
@@ -26,13 +29,10 @@ pub(super) struct First {
 }
 
 impl Before {
-    pub(super) fn compile(&self, settings: Value, words: Value) -> Result<First, Wrong> {
-        let fixed = fixed(settings.clone(), words.clone());
+    pub(super) fn compile(&self, names: &Arc<Names>) -> Result<First, Wrong> {
         Ok(First {
-            when: When::compile("before.when", &self.when, &fixed)?,
-            parts: self
-                .request
-                .compile("before.request", None, settings, words)?,
+            when: When::compile("before.when", &self.when, names)?,
+            parts: self.request.compile("before.request", None, names)?,
         })
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod before;
 mod form;
+mod names;
 mod probe;
 mod recipient;
 mod request;
@@ -20,7 +21,6 @@ use std::sync::Arc;
 
 use campanile_language::Template;
 use campanile_settings::{Environment, Setting, Type, Values, optional, with};
-use toml::Spanned;
 
 use crate::reach::{self, Reach};
 use crate::secrets::Secrets;
@@ -29,10 +29,10 @@ use crate::{About, BuildError, Kind, Sink, Tools};
 use answer::Verdicts;
 use before::First;
 use form::{Doc, Form, Wrong};
+use names::{Names, seen};
 use probe::Question;
 use recipient::Recipient;
-use request::{Parts, fixed, seen};
-use sign::Sign;
+use request::Parts;
 use skip::Skips;
 use token::Tokens;
 
@@ -153,28 +153,16 @@ impl Recipe {
 
     fn compile(&self, values: &Values, locale: &Locale) -> Result<Compiled, Wrong> {
         let form = &self.form;
-        let names = || (seen(&self.settings, values), locale.words());
-        let (settings, words) = names();
-        let parts = form
-            .request
-            .compile("request", form.sign.as_ref(), settings, words)?;
-        let token = form.token.as_ref().map(|token| {
-            let (settings, words) = names();
-            token.compile(settings, words)
-        });
-        let question = form.probe.as_ref().map(|probe| {
-            let (settings, words) = names();
-            let signed = |sign: &&Spanned<Sign>| sign.get_ref().is_of_request();
-            probe.compile(form.sign.as_ref().filter(signed), settings, words)
-        });
-        let first = form.before.as_ref().map(|before| {
-            let (settings, words) = names();
-            before.compile(settings, words)
-        });
-        let (settings, words) = names();
+        let names = Arc::new(Names::of(seen(&self.settings, values), locale.words()));
+        let sign = form.sign.as_ref();
+        let of_request = sign.filter(|sign| sign.get_ref().is_of_request());
+        let question = form.probe.as_ref();
+        let question = question.map(|probe| probe.compile(of_request, &names));
+        let first = form.before.as_ref().map(|before| before.compile(&names));
+        let token = form.token.as_ref().map(|token| token.compile(&names));
         Ok(Compiled {
-            parts,
-            skips: Skips::compile(&form.skip, &fixed(settings, words))?,
+            parts: form.request.compile("request", sign, &names)?,
+            skips: Skips::compile(&form.skip, &names)?,
             first: first.transpose()?,
             token: token.transpose()?,
             question: question.transpose()?,

@@ -1,10 +1,12 @@
 //! `[probe]`: a question to the receiver that shows whether the settings are right and sends no message.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
-use serde_json::Value;
 use toml::Spanned;
 
 use super::form::{Text, Wrong};
+use super::names::Names;
 use super::request::{Parts, Request};
 use super::sign::Sign;
 use campanile_language::Success;
@@ -32,15 +34,12 @@ impl Probe {
     pub(super) fn compile(
         &self,
         sign: Option<&Spanned<Sign>>,
-        settings: Value,
-        words: Value,
+        names: &Arc<Names>,
     ) -> Result<Question, Wrong> {
         let success = Success::compile(self.success.get_ref());
         let wrong = |mistake| Wrong::new("probe.success", &self.success, mistake);
         Ok(Question {
-            parts: self
-                .request
-                .compile("probe.request", sign, settings, words)?,
+            parts: self.request.compile("probe.request", sign, names)?,
             success: success.map_err(wrong)?,
             says: self.says.clone(),
         })

@@ -12,8 +12,9 @@ use serde_json::Map;
 
 use super::answer::{Repeat, Verdicts, pointed};
 use super::before::First;
+use super::names::Extra;
 use super::probe::Question;
-use super::request::{Extra, Parts, Rendered};
+use super::request::{Parts, Rendered};
 use super::skip::Skips;
 use super::token::Tokens;
 use crate::dial::within;

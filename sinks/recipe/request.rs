@@ -1,33 +1,26 @@
 //! `[request]`: the request of a recipe, made from templates.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use campanile_language::{Facts, Template, sample_alerts};
+use campanile_language::{Facts, Template};
 use campanile_model::Secret;
-use campanile_settings::{Setting, Values};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, Value};
 use toml::Spanned;
 use url::{Url, form_urlencoded};
-use uuid::Uuid;
 
 use super::form::{Text, Wrong};
+use super::names::{Extra, Names, Wants};
 use super::sign::{Sign, Signing};
 use crate::http::client;
 use crate::http::headers::{name, value_of};
-use crate::{Class, Failure, Message, digest, words};
-
-/// Names the ids that are made of delivery ids.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6361_6d70_616e_696c_6500_0000_0000_0000);
+use crate::{Class, Failure, Message};
 
 /// `[request]`
 #[derive(Clone, Debug, Deserialize)]
@@ -62,41 +55,10 @@ pub(super) struct Parts {
     basic: Option<(Template, Template)>,
     body: Body,
     sign: Option<Signing>,
-    /// What the templates see as `settings` and `words`.
-    fixed: Map<String, Value>,
+    names: Arc<Names>,
     /// The part of the recipe, such as `request`.
     part: &'static str,
     wants: Wants,
-}
-
-/// What the templates see in addition to the message.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Extra<'a> {
-    /// The full name of the sink.
-    pub(super) sink: &'a str,
-    pub(super) token: Option<&'a Secret>,
-    pub(super) plain: bool,
-    pub(super) without_handle: bool,
-}
-
-/// What costs time to prepare, and whether a template names it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wants {
-    /// `alerts`, the JSON of each alert.
-    alerts: bool,
-    /// `opening`, the JSON of the first alert of the episode.
-    opening: bool,
-}
-
-impl Wants {
-    /// What is named in one of these texts.
-    pub(super) fn of<'t>(texts: &(impl Iterator<Item = &'t Text> + Clone)) -> Self {
-        let named = |word| texts.clone().any(|text| text.get_ref().contains(word));
-        Self {
-            alerts: named("alerts"),
-            opening: named("opening"),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -123,20 +85,17 @@ pub(super) fn template(
 }
 
 impl Request {
-    /// Compiles it with these settings and the words of the sink's language.
     pub(super) fn compile(
         &self,
         part: &'static str,
         sign: Option<&Spanned<Sign>>,
-        settings: Value,
-        words: Value,
+        names: &Arc<Names>,
     ) -> Result<Parts, Wrong> {
-        let fixed = fixed(settings, words);
-        let names = samples(&fixed);
-        let sign = sign.map(|sign| Sign::compile(sign, &names)).transpose()?;
+        let samples = names.samples();
+        let sign = sign.map(|sign| Sign::compile(sign, samples)).transpose()?;
         let signature = sign.as_ref().and_then(Signing::template);
         let of_body = signature.is_some_and(|signature| signature.of_body);
-        let mut signed = names.clone();
+        let mut signed = samples.clone();
         if signature.is_some() {
             signed.insert("sign".to_owned(), "".into());
         }
@@ -156,10 +115,10 @@ impl Request {
             url: template(&of("url"), &self.url, &signed)?,
             headers: headers.collect::<Result<_, _>>()?,
             basic: basic.transpose()?,
-            body: self.compile_body(part, if of_body { &names } else { &signed })?,
+            body: self.compile_body(part, if of_body { samples } else { &signed })?,
             wants: self.wants(),
             sign,
-            fixed,
+            names: Arc::clone(names),
             part,
         })
     }
@@ -193,124 +152,6 @@ impl Request {
     }
 }
 
-/// The names that are the same for all messages of one sink.
-pub(super) fn fixed(settings: Value, words: Value) -> Map<String, Value> {
-    let fixed = [("settings", settings), ("words", words)];
-    let fixed = fixed.map(|(name, value)| (name.to_owned(), value));
-    fixed.into_iter().collect()
-}
-
-/// Samples of all names of one sink, which templates and conditions are compiled with.
-pub(super) fn samples(fixed: &Map<String, Value>) -> Map<String, Value> {
-    let mut names = fixed.clone();
-    names.extend(sample());
-    names
-}
-
-/// What the templates see of each message. The alerts themselves are samples, so that their parts are known.
-fn sample() -> Map<String, Value> {
-    let [alert, _] = sample_alerts();
-    let message = Message::of(alert, "dlv_0", Timestamp::UNIX_EPOCH);
-    let all = Wants {
-        alerts: true,
-        opening: true,
-    };
-    let mut seen = more(&message, &Extra::default(), all);
-    seen.insert(
-        "message".to_owned(),
-        Value::Object(words::Wording::default().seen()),
-    );
-    seen.insert("mentions".to_owned(), json!(["somebody"]));
-    seen
-}
-
-/// What templates and conditions see in addition to the alert.
-pub(super) fn names(
-    fixed: &Map<String, Value>,
-    message: &Message,
-    text: Map<String, Value>,
-    extra: &Extra<'_>,
-    wants: Wants,
-) -> Map<String, Value> {
-    let mut names = more(message, extra, wants);
-    names.extend(fixed.clone());
-    names.insert("mentions".to_owned(), mentions(fixed, &text));
-    names.insert("message".to_owned(), Value::Object(text));
-    names
-}
-
-/// The setting `mention`, for a critical firing.
-fn mentions(fixed: &Map<String, Value>, text: &Map<String, Value>) -> Value {
-    let urgent = text.get("urgent").and_then(Value::as_bool);
-    let all = fixed.get("settings").and_then(|all| all.get("mention"));
-    let all = all.filter(|_| urgent == Some(true)).cloned();
-    all.filter(Value::is_array).unwrap_or_else(|| json!([]))
-}
-
-/// What the templates see in addition to the alert, the settings and the text.
-fn more(message: &Message, extra: &Extra<'_>, wants: Wants) -> Map<String, Value> {
-    let handle = message.handle.as_deref().filter(|_| !extra.without_handle);
-    let opening = message.opened.as_ref().or(message.alerts.first());
-    let opened_by = opening.map(|alert| alert.id.as_str()).unwrap_or_default();
-    let alerts = message.alerts.iter().map(|alert| json!(alert));
-    let token = extra.token.map(ExposeSecret::expose_secret);
-    let delivery = &message.delivery_id;
-    let mut more = Map::from_iter(
-        [
-            ("timestamp", message.at.as_second().into()),
-            ("timestamp_ms", message.at.as_millisecond().into()),
-            ("handle", handle.unwrap_or_default().into()),
-            (
-                "episode",
-                hashed(&format!("{}/{opened_by}", extra.sink)).into(),
-            ),
-            (
-                "delivery_uuid",
-                Uuid::new_v5(&NAMESPACE, delivery.as_bytes())
-                    .to_string()
-                    .into(),
-            ),
-            ("plain", extra.plain.into()),
-            ("episode_open", message.episode_open.into()),
-            ("token", token.unwrap_or_default().into()),
-        ]
-        .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
-    );
-    if wants.alerts {
-        more.insert("alerts".to_owned(), alerts.collect());
-    }
-    if wants.opening {
-        more.insert("opening".to_owned(), json!(opening));
-    }
-    more
-}
-
-/// 32 hex digits: a key that tells nothing about what it is made of.
-fn hashed(text: &str) -> String {
-    hex::encode(&Sha256::digest(text.as_bytes())[..16])
-}
-
-/// The settings as templates see them, each with a value or null. An address has no `/` at its end.
-pub(super) fn seen(settings: &[Setting], values: &Values) -> Value {
-    let text = |secret: &Secret| secret.expose_secret().to_owned();
-    let seen = settings.iter().map(|setting| {
-        let name = &*setting.name;
-        let shown = values
-            .maybe::<String>(name)
-            .map(Value::from)
-            .or_else(|| values.maybe::<bool>(name).map(Value::from))
-            .or_else(|| values.maybe::<u64>(name).map(Value::from))
-            .or_else(|| values.maybe::<Vec<String>>(name).map(Value::from))
-            .or_else(|| Some(values.maybe::<TimeZone>(name)?.iana_name()?.into()))
-            .or_else(|| {
-                let secret: Option<Secret> = values.maybe(name);
-                secret.map(|secret| text(&secret).trim_end_matches('/').into())
-            });
-        (name.to_owned(), shown.unwrap_or_default())
-    });
-    Value::Object(seen.collect())
-}
-
 impl Parts {
     /// The request for a message with this text.
     pub(super) fn render(
@@ -336,24 +177,9 @@ impl Parts {
         text: Map<String, Value>,
         extra: &Extra<'_>,
     ) -> Result<Rendered, Failure> {
-        let mut more = names(&self.fixed, message, text, extra, self.wants);
-        let facts = |more: &Map<_, _>| digest::facts(message).with(more);
-        let mut body = None;
-        if let Some(sign) = self.sign.as_ref().and_then(Signing::template) {
-            if sign.of_body {
-                let rendered = self.body.render(self.part, &facts(&more))?;
-                let text = String::from_utf8_lossy(&rendered).into_owned();
-                more.insert("body".to_owned(), text.into());
-                body = Some(rendered);
-            }
-            let signature = sign
-                .sign(&facts(&more))
-                .map_err(|failed| broken("sign", &failed))?;
-            more.insert("sign".to_owned(), signature.into());
-        }
-        let facts = facts(&more);
+        let facts = self.names.facts(message, text, extra, self.wants);
+        let (facts, body, signature) = self.sign(facts)?;
         let body = body.map_or_else(|| self.body.render(self.part, &facts), Ok)?;
-        let signature = more.get("sign").and_then(Value::as_str);
         let mut request = client::Request {
             method: self.method(&facts)?,
             url: self.url(&facts)?,
@@ -364,10 +190,25 @@ impl Parts {
         if let Some(Signing::Request(signer)) = &self.sign {
             signer.sign(&mut request, &facts)?;
         }
-        Ok(Rendered {
-            signature: signature.map(|text| text.to_owned().into()),
-            request,
-        })
+        Ok(Rendered { request, signature })
+    }
+
+    /// The facts with the signature that the recipe's template makes, and the body if the signature is of the body.
+    fn sign(&self, facts: Facts) -> Result<(Facts, Option<Bytes>, Option<Secret>), Failure> {
+        let Some(sign) = self.sign.as_ref().and_then(Signing::template) else {
+            return Ok((facts, None, None));
+        };
+        let body = sign.of_body.then(|| self.body.render(self.part, &facts));
+        let body = body.transpose()?;
+        let facts = match &body {
+            Some(body) => facts.with(&one("body", String::from_utf8_lossy(body).into())),
+            None => facts,
+        };
+        let signature = sign
+            .sign(&facts)
+            .map_err(|failed| broken("sign", &failed))?;
+        let facts = facts.with(&one("sign", signature.clone().into()));
+        Ok((facts, body, Some(signature.into())))
     }
 
     fn method(&self, facts: &Facts) -> Result<Method, Failure> {
@@ -443,6 +284,10 @@ impl Body {
             Self::Form(_) => Some("application/x-www-form-urlencoded"),
         }
     }
+}
+
+fn one(name: &str, value: Value) -> Map<String, Value> {
+    Map::from_iter([(name.to_owned(), value)])
 }
 
 pub(super) fn text(part: &str, template: &Template, facts: &Facts) -> Result<String, Failure> {

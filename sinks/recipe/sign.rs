@@ -59,7 +59,7 @@ enum Encoding {
 }
 
 /// Samples of what templates see.
-type Names = Map<String, Value>;
+type Samples = Map<String, Value>;
 
 /// A signature over a template.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Sign {
     }
 
     /// Compiles it with samples of the names that its templates may use.
-    pub(super) fn compile(sign: &Spanned<Self>, names: &Names) -> Result<Signing, Wrong> {
+    pub(super) fn compile(sign: &Spanned<Self>, names: &Samples) -> Result<Signing, Wrong> {
         let wrong = |problem: &str| Wrong::whole("sign", &blank(sign), problem);
         let this = sign.get_ref();
         match (this.algorithm, this.scheme) {
@@ -138,7 +138,7 @@ impl Sign {
         algorithm: Algorithm,
         encoding: Encoding,
         message: &Text,
-        names: &Names,
+        names: &Samples,
     ) -> Result<Signature, Wrong> {
         let key = match (algorithm, &self.key) {
             (Algorithm::HmacSha256, Some(key)) => Some(template("sign.key", key, names)?),

@@ -1,10 +1,12 @@
 //! `skip`: messages that a recipe does not send. They count as delivered, with a remark.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::form::{Text, Wrong};
-use super::request::Extra;
+use super::names::{Extra, Names};
 use super::when::When;
 use crate::{Failure, Message};
 
@@ -23,9 +25,9 @@ pub(super) struct Skip {
 pub(super) struct Skips(Vec<(When, String)>);
 
 impl Skips {
-    pub(super) fn compile(rules: &[Skip], fixed: &Map<String, Value>) -> Result<Self, Wrong> {
+    pub(super) fn compile(rules: &[Skip], names: &Arc<Names>) -> Result<Self, Wrong> {
         let rules = rules.iter().map(|rule| {
-            let when = When::compile("skip", &rule.when, fixed)?;
+            let when = When::compile("skip", &rule.when, names)?;
             Ok((when, rule.says.clone()))
         });
         rules.collect::<Result<_, _>>().map(Self)

@@ -6,12 +6,13 @@ use std::time::Duration;
 use campanile_model::Secret;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::sync::Mutex;
 
 use super::answer::{Verdicts, pointed};
 use super::form::{Text, Wrong};
-use super::request::{Extra, Parts, Request};
+use super::names::{Extra, Names};
+use super::request::{Parts, Request};
 use crate::http::client::{Client, Response};
 use crate::secrets::Secrets;
 use crate::{Failure, Message};
@@ -53,13 +54,11 @@ struct Current {
 }
 
 impl Token {
-    pub(super) fn compile(&self, settings: Value, words: Value) -> Result<Tokens, Wrong> {
+    pub(super) fn compile(&self, names: &Arc<Names>) -> Result<Tokens, Wrong> {
         let refused = Success::compile(self.refused.get_ref());
         let wrong = |mistake| Wrong::new("token.refused", &self.refused, mistake);
         Ok(Tokens {
-            parts: self
-                .request
-                .compile("token.request", None, settings, words)?,
+            parts: self.request.compile("token.request", None, names)?,
             value: self.value.clone(),
             lasts: self.lasts.clone(),
             refused: refused.map_err(wrong)?,

@@ -1,11 +1,13 @@
 //! A condition of a recipe over a message.
 
+use std::sync::Arc;
+
 use campanile_language::Condition;
 use serde_json::{Map, Value};
 
 use super::form::{Text, Wrong};
-use super::request::{Extra, Wants, names, samples};
-use crate::{Class, Failure, Message, digest};
+use super::names::{Extra, Names, Wants};
+use crate::{Class, Failure, Message};
 
 /// Sees the names of templates.
 #[derive(Debug)]
@@ -13,22 +15,21 @@ pub(super) struct When {
     condition: Condition,
     part: &'static str,
     wants: Wants,
-    /// What it sees as `settings` and `words`.
-    fixed: Map<String, Value>,
+    names: Arc<Names>,
 }
 
 impl When {
     pub(super) fn compile(
         part: &'static str,
         text: &Text,
-        fixed: &Map<String, Value>,
+        names: &Arc<Names>,
     ) -> Result<Self, Wrong> {
-        let condition = Condition::compile_with(text.get_ref(), &samples(fixed));
+        let condition = Condition::compile_with(text.get_ref(), names.samples());
         Ok(Self {
             condition: condition.map_err(|mistake| Wrong::new(part, text, mistake))?,
             part,
             wants: Wants::of(&std::iter::once(text)),
-            fixed: fixed.clone(),
+            names: Arc::clone(names),
         })
     }
 
@@ -39,8 +40,8 @@ impl When {
         text: &Map<String, Value>,
         extra: &Extra<'_>,
     ) -> Result<bool, Failure> {
-        let names = names(&self.fixed, message, text.clone(), extra, self.wants);
-        let holds = self.condition.holds(&digest::facts(message).with(&names));
+        let facts = self.names.facts(message, text.clone(), extra, self.wants);
+        let holds = self.condition.holds(&facts);
         holds.map_err(|failed| {
             let reason = format!(
                 "the expression `{}` of the recipe fails: {failed}",
