@@ -6,7 +6,8 @@
 //! round, because absolute figures vary with other load on the machine.
 //!
 //! Environment variables: `ROUNDS` (5), `SECONDS` per measurement (5), `CONNECTIONS` (64), `VENDOR` (`ucloud` or
-//! `jiankong`), `SINK` (`down`, or `file` for one that accepts everything at the same time).
+//! `jiankong`), `SINK` (`down`, `file` for one that accepts everything at the same time, or `50` for the two that are down and
+//! 48 more that no route names).
 
 mod support;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     };
     let sinks = match std::env::var("SINK").as_deref() {
         Ok("file") => Sinks::File,
+        Ok("50") => Sinks::Fifty,
         _ => Sinks::TwoDown,
     };
     let load = Load::closed(form, connections, Duration::from_secs(seconds));

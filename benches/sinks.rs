@@ -39,24 +39,22 @@ fn main() {
     let receiving = receiving.expect("a runtime");
     let sending = Builder::new_current_thread().enable_all().build();
     let sending = sending.expect("a runtime");
-    let measured = kinds()
+    let bench = Bench { receiving, sending };
+    let coded = bench.subject(coded()).expect("the coded sink sends");
+    let mut costs: Vec<(&str, f64, f64)> = kinds()
         .iter()
-        .filter(|kind| kind.about().name == CODED || kind.toml().is_some());
-    let mut costs: Vec<(&str, f64)> = measured
-        .filter_map(|kind| Some((&*kind.about().name, cost(&**kind, &receiving, &sending)?)))
+        .filter(|kind| kind.toml().is_some())
+        .filter_map(|kind| {
+            let (us, ratio) = bench.cost(&bench.subject(&**kind)?, &coded);
+            Some((&*kind.about().name, us, ratio))
+        })
         .collect();
-    let coded = costs.iter().find(|(name, _)| *name == CODED);
-    let (_, coded) = *coded.expect("the coded sink was measured");
-    costs.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    costs.sort_by(|(_, _, one), (_, _, other)| one.total_cmp(other));
     print("kind                  us of CPU a message   over webhook");
-    for (name, us) in &costs {
-        print(&format!("{name:<21} {us:>19.0} {:>14.1}", us / coded));
+    for (name, us, ratio) in &costs {
+        print(&format!("{name:<21} {us:>19.0} {ratio:>14.1}"));
     }
-    let ratios: Vec<f64> = costs
-        .iter()
-        .filter(|(name, _)| *name != CODED)
-        .map(|(_, us)| us / coded)
-        .collect();
+    let ratios: Vec<f64> = costs.iter().map(|(_, _, ratio)| *ratio).collect();
     let worst = ratios.iter().copied().fold(0.0, f64::max);
     print(&format!(
         "\n{} recipes; over webhook: median {:.1}, worst {worst:.1}",
@@ -65,46 +63,75 @@ fn main() {
     ));
 }
 
-/// Microseconds of CPU for one message. None for a recipe that does not send this alert, or asks for a token first.
-fn cost(kind: &dyn Kind, receiving: &Runtime, sending: &Runtime) -> Option<f64> {
-    let name = &kind.about().name;
+struct Bench {
+    receiving: Runtime,
+    sending: Runtime,
+}
+
+/// A sink with its receiver.
+struct Subject {
+    sink: Arc<dyn Sink>,
+    message: Message,
+    _receiver: Receiver,
+}
+
+impl Bench {
+    /// None for a recipe that does not send this alert, or asks for a token first.
+    fn subject(&self, kind: &dyn Kind) -> Option<Subject> {
+        let (status, body) = success(&kind.about().name)?;
+        let play = move |_| Play::Answer(status, Vec::new(), body.clone());
+        let receiver = self.receiving.block_on(Receiver::start(play)).ok()?;
+        let [alert, _] = sample_alerts();
+        let subject = Subject {
+            sink: sink(kind, &format!("http://{}", receiver.address()))?,
+            message: Message::of(
+                alert,
+                "dlv_0123456789abcdef0123456789abcdef",
+                Timestamp::UNIX_EPOCH,
+            ),
+            _receiver: receiver,
+        };
+        // The first one connects.
+        let first = self.sending.block_on(subject.sink.send(&subject.message));
+        first.ok().filter(|delivered| delivered.code.is_some())?;
+        Some(subject)
+    }
+
+    /// Microseconds of CPU for one message, and the ratio to the sink in code, which is measured in turn.
+    fn cost(&self, subject: &Subject, coded: &Subject) -> (f64, f64) {
+        let rounds = (0..ROUNDS).map(|_| (self.measure(subject), self.measure(coded)));
+        let rounds: Vec<(f64, f64)> = rounds.collect();
+        let ratios = rounds.iter().map(|(us, coded)| us / coded).collect();
+        (
+            median(rounds.iter().map(|(us, _)| *us).collect()),
+            median(ratios),
+        )
+    }
+
+    fn measure(&self, subject: &Subject) -> f64 {
+        let begun = cpu();
+        for _ in 0..MESSAGES {
+            self.sending
+                .block_on(subject.sink.send(&subject.message))
+                .expect("the receiver takes it");
+        }
+        cpu().saturating_sub(begun).as_secs_f64() * 1e6 / MESSAGES as f64
+    }
+}
+
+/// The vendor's success, from the fixtures of the recipe.
+fn success(name: &str) -> Option<(u16, String)> {
+    if name == CODED {
+        return Some((204, String::new()));
+    }
     let file = format!(
         "{}/fixtures/sinks/{name}/answers/success.http",
         env!("CARGO_MANIFEST_DIR")
     );
-    let (status, body) = match std::fs::read_to_string(file) {
-        Ok(text) => {
-            let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
-            let status = head.split_whitespace().nth(1)?.parse().ok()?;
-            (status, body.trim().to_owned())
-        }
-        Err(_) if *name == CODED => (204, String::new()),
-        Err(_) => return None,
-    };
-    let receiver = receiving.block_on(Receiver::start(move |_| {
-        Play::Answer(status, Vec::new(), body.clone())
-    }));
-    let receiver = receiver.ok()?;
-    let sink = sink(kind, &format!("http://{}", receiver.address()))?;
-    let [alert, _] = sample_alerts();
-    let message = Message::of(
-        alert,
-        "dlv_0123456789abcdef0123456789abcdef",
-        Timestamp::UNIX_EPOCH,
-    );
-    // The first one connects.
-    let first = sending.block_on(sink.send(&message));
-    first.ok().filter(|delivered| delivered.code.is_some())?;
-    let rounds = (0..ROUNDS).map(|_| {
-        let begun = cpu();
-        for _ in 0..MESSAGES {
-            sending
-                .block_on(sink.send(&message))
-                .expect("the receiver takes it");
-        }
-        cpu().saturating_sub(begun).as_secs_f64() * 1e6 / MESSAGES as f64
-    });
-    Some(median(rounds.collect()))
+    let text = std::fs::read_to_string(file).ok()?;
+    let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
+    let status = head.split_whitespace().nth(1)?.parse().ok()?;
+    Some((status, body.trim().to_owned()))
 }
 
 /// The CPU time of this thread: the receiver runs on another.
@@ -114,6 +141,11 @@ fn cpu() -> Duration {
         time.tv_sec.unsigned_abs(),
         u32::try_from(time.tv_nsec).unwrap_or_default(),
     )
+}
+
+fn coded() -> &'static dyn Kind {
+    let kind = kinds().iter().find(|kind| kind.about().name == CODED);
+    &**kind.expect("a kind with this name")
 }
 
 /// A sink of this kind at this address, with the examples of its settings.

@@ -37,6 +37,8 @@ pub(crate) struct Server {
 pub(crate) enum Sinks {
     /// Two sinks that are down: every alert is pending for both.
     TwoDown,
+    /// The same two, and 48 recipes that no route names.
+    Fifty,
     /// One file sink, which accepts every alert: the same cores also deliver.
     File,
     /// Webhooks that listen at these addresses.
@@ -50,6 +52,16 @@ impl Sinks {
             Self::TwoDown => {
                 let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
                 Self::At(vec![nobody, nobody]).config(folder)
+            }
+            Self::Fifty => {
+                let two = Self::TwoDown.config(folder);
+                let more = (3..=50).fold(String::new(), |config, number| {
+                    config
+                        + &format!(
+                            "[sinks.ntfy.s{number}]\nurl = 'http://127.0.0.1:9'\ntopic = 't'\n"
+                        )
+                });
+                format!("{two}{more}[[routes]]\nsinks = ['webhook/s1', 'webhook/s2']\n")
             }
             Self::File => {
                 let path = folder.join("alerts.jsonl");
@@ -68,10 +80,10 @@ impl Sinks {
         }
     }
 
-    /// Their full names.
+    /// The full names of those that get alerts.
     pub(crate) fn names(&self) -> Vec<String> {
         let count = match self {
-            Self::TwoDown => 2,
+            Self::TwoDown | Self::Fifty => 2,
             Self::File => return vec!["file/one".to_owned()],
             Self::At(addresses) => addresses.len(),
         };
