@@ -1,6 +1,7 @@
 //! Where alerts go: the contract of a sink, its kinds, and the guarded HTTP client.
 
 #[cfg(any(
+    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "rabbitmq",
@@ -8,6 +9,7 @@
 ))]
 mod address;
 #[cfg(any(
+    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "rabbitmq",
@@ -21,6 +23,7 @@ mod contract;
 pub mod dial;
 mod digest;
 #[cfg(any(
+    feature = "kafka",
     feature = "mqtt",
     feature = "nats",
     feature = "rabbitmq",

@@ -36,10 +36,15 @@ pub(super) fn lines(message: &Message) -> Vec<u8> {
 /// CloudEvents 1.0: structured mode for one alert, which is `data`, whole; batch mode for many.
 pub(super) fn cloudevents(message: &Message) -> Vec<u8> {
     if let Some(alert) = message.only() {
-        return bytes(&CloudEvent::of(alert));
+        return cloudevent(alert);
     }
     let events = listed(message).into_iter().map(CloudEvent::of);
     bytes(&events.collect::<Vec<_>>())
+}
+
+/// CloudEvents 1.0 of one alert, in structured mode.
+pub(super) fn cloudevent(alert: &Alert) -> Vec<u8> {
+    bytes(&CloudEvent::of(alert))
 }
 
 #[derive(Serialize)]

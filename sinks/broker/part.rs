@@ -39,14 +39,19 @@ pub(crate) fn parts(message: &Message) -> impl Iterator<Item = Part<'_>> {
 impl Part<'_> {
     /// The same without the vendor's own words and with the beginning of the description. None if that is not shorter.
     pub(crate) fn shortened(&self) -> Option<Self> {
-        let mut alert = self.alert.clone();
-        alert.raw.clear();
-        alert.description = alert.description.chars().take(DESCRIPTION_MAX).collect();
         // Texts, numbers and maps with text keys: nothing here can fail to serialize.
-        let json = Bytes::from(serde_json::to_vec(&alert).unwrap_or_default());
+        let json = Bytes::from(serde_json::to_vec(&short(self.alert)).unwrap_or_default());
         (json.len() < self.json.len()).then(|| Self {
             json,
             ..self.clone()
         })
     }
+}
+
+/// The alert without the vendor's own words and with the beginning of the description.
+pub(crate) fn short(alert: &Alert) -> Alert {
+    let mut alert = alert.clone();
+    alert.raw.clear();
+    alert.description = alert.description.chars().take(DESCRIPTION_MAX).collect();
+    alert
 }

@@ -10,6 +10,7 @@ pub mod email;
 #[cfg(unix)]
 pub mod exec;
 pub mod file;
+pub mod kafka;
 pub mod mqtt;
 pub mod mysql;
 pub mod nats;
@@ -29,6 +30,7 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
         #[cfg(unix)]
         Arc::new(exec::ExecKind),
         Arc::new(file::FileKind),
+        Arc::new(kafka::KafkaKind),
         Arc::new(mqtt::MqttKind),
         Arc::new(mysql::MysqlKind),
         Arc::new(nats::NatsKind),

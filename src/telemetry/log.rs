@@ -21,8 +21,9 @@ const LINES_WAITING_MAX: usize = 8192;
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// The HTTP library's start-up lines repeat Campanile's own. It also logs an error for each request that is not valid HTTP, so an
-/// unauthenticated sender could fill the log. The operator's own filter comes after this one and takes precedence.
-const LIBRARIES: &str = "actix_server=warn,actix_http=off";
+/// unauthenticated sender could fill the log. The driver of Kafka logs each connection and each failed request, which the sink
+/// reports in its own words. The operator's own filter comes after this one and takes precedence.
+const LIBRARIES: &str = "actix_server=warn,actix_http=off,rskafka=off";
 
 /// Why logging did not start.
 #[derive(Debug, thiserror::Error)]

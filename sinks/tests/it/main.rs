@@ -16,6 +16,8 @@ mod goaway;
 mod guard;
 mod hostile;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod laws;
 mod mqtt;
 mod mysql;

@@ -6,7 +6,7 @@ pub(crate) fn file(name: &str) -> String {
 }
 
 /// The Python with the client libraries. `scripts/test` installs it.
-#[cfg(feature = "rabbitmq")]
+#[cfg(any(feature = "kafka", feature = "rabbitmq"))]
 pub(crate) fn python() -> String {
     format!("{}/../target/peers/bin/python", env!("CARGO_MANIFEST_DIR"))
 }
