@@ -48,8 +48,9 @@
 //! in-sync replicas, no leader, a broker that cannot be reached: retried. A record over `max.message.bytes` is sent once more
 //! without `raw` and with a short description; if that is too large too, it becomes a dead letter.
 //!
-//! A broker that limits this user (a quota) delays its answer, and the driver then writes the record again after each delay, until
-//! the timeout. Give the user a quota that alerts do not reach.
+//! A broker that throttles this user (a quota) has written the record, but the driver takes that answer for a refusal: it writes the
+//! record again after each delay, until the timeout, and the attempt fails. The copies have one `campanile-id`. Give the user a quota
+//! that alerts do not reach.
 //!
 //! The driver resolves names itself. The names in `brokers` are checked right before; those that the cluster advertises are not.
 //!
