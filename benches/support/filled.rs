@@ -9,7 +9,7 @@ use campanile::intake::identity;
 use campanile_model::Callback;
 use campanile_providers::{Provider, Source};
 use campanile_store::sqlite::Sqlite;
-use campanile_store::{Appending, Entry, NewAlert, SinkId, Store};
+use campanile_store::{Appending, Arrival, Entry, NewAlert, SinkId, Store};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use secrecy::SecretString;
@@ -158,6 +158,7 @@ impl Reader {
                 severity: alert.severity,
                 body: serde_json::to_vec(&alert).expect("an alert is JSON"),
                 sinks: self.pending.clone(),
+                said: String::new(),
             }
         });
         Entry {
@@ -166,6 +167,7 @@ impl Reader {
             alerts: alerts.collect(),
             callback: call.to_http_without([&self.secret]),
             faults: Vec::new(),
+            arrival: Arrival::default(),
         }
     }
 }

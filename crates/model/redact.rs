@@ -12,7 +12,7 @@ use crate::Secret;
 pub(crate) const REDACTED: &str = "***";
 
 /// `raw` with every occurrence of `secret` replaced.
-pub(crate) fn without(raw: Vec<u8>, secret: &Secret) -> Vec<u8> {
+pub fn without(raw: Vec<u8>, secret: &Secret) -> Vec<u8> {
     let secret = secret.expose_secret();
     if secret.is_empty() {
         return raw;

@@ -3,6 +3,7 @@
 //! Four traits, one for each kind of consumer. Methods take batches where that is useful. A method that writes returns after
 //! its commit is synced: a returned `Ok` survives `kill -9` and a power loss.
 
+mod arrival;
 mod codec;
 mod id;
 pub mod sqlite;

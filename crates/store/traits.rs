@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AlertFilter, AlertToSend, Answer, Appended, AttemptRow, DeadFilter, DeadRow, DeliveryFilter,
-    DeliveryRow, Entry, OpenEpisode, OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq,
-    Settlement, SinkId, Stats, StoredAlert,
+    AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, DeadFilter, DeadRow,
+    DeliveryFilter, DeliveryRow, Entry, OpenEpisode, OpenPlace, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert,
 };
 
 /// Takes callbacks.
@@ -88,6 +88,9 @@ pub trait Archive: Send + Sync {
 
     /// The raw callback of an alert, without its secrets. None when it is no longer kept.
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// What happened when the callback of an alert arrived. None when the alert is no longer kept.
+    fn arrival_of(&self, seq: Seq) -> Answer<'_, Option<ArrivalRow>>;
 
     /// Pending deliveries.
     fn deliveries(&self, filter: DeliveryFilter) -> Answer<'_, Vec<DeliveryRow>>;

@@ -1,5 +1,6 @@
 //! The types of the store's methods: entries, pending deliveries, settlements, rows and filters.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use campanile_model::{DedupKey, Fault, Fingerprint, Seq, Severity, SinkId, Status, Worth};
@@ -19,6 +20,41 @@ pub struct Entry {
     pub alerts: Vec<NewAlert>,
     /// Faults: of the whole callback when `alerts` is empty, else of single items of a batch.
     pub faults: Vec<Fault>,
+    /// What happened when it arrived.
+    pub arrival: Arrival,
+}
+
+/// In bytes. A longer answer is cut.
+pub const ANSWER_BYTES_MAX: usize = 200;
+
+/// What happened when a callback arrived. What is unknown is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// The address of the caller.
+    pub from: Option<IpAddr>,
+    /// The answer that the vendor got.
+    pub answer: Option<Answered>,
+    /// The routes in force, as text that the store does not read. Each text is stored once.
+    pub routes: Option<Arc<str>>,
+}
+
+/// The answer to a vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body without secrets, up to [`ANSWER_BYTES_MAX`]. The nil UUID represents the id of the first alert, which is not
+    /// known before the commit.
+    pub text: String,
+}
+
+/// The arrival of an alert, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrivalRow {
+    /// The arrival of its callback. The nil UUID in the answer is replaced.
+    pub arrival: Arrival,
+    /// [`NewAlert::said`].
+    pub said: String,
 }
 
 /// One alert of an [`Entry`].
@@ -38,6 +74,8 @@ pub struct NewAlert {
     pub body: Vec<u8>,
     /// The sinks that must get it. Empty when no route matched: the alert is stored all the same.
     pub sinks: Vec<SinkId>,
+    /// What each of [`Arrival::routes`] said, as text that the store does not read. Empty: all of them apply.
+    pub said: String,
 }
 
 /// The result for an [`Entry`].
@@ -278,6 +316,8 @@ pub struct QuarantineRow {
     pub faults: Vec<Fault>,
     /// The raw request without its secrets.
     pub callback: Vec<u8>,
+    /// What happened when it arrived. Without the routes: they were not asked.
+    pub arrival: Arrival,
 }
 
 /// One attempt of a delivery, kept for `GET /api/v1/alerts/{id}`.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::query::{Query, page};
 use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
-use super::{Failing, Names, deliveries, resource};
+use super::{Failing, Names, arrival, deliveries, resource};
 use crate::http::Gateway;
 use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
 
@@ -96,12 +96,18 @@ pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<AlertDetail> 
         .map(|row| deliveries::shown(row, Some(stored.id.to_string()), &names));
     let attempts = gateway.store.attempts_of(stored.seq).await?;
     let callback = gateway.store.callback_of(stored.seq).await?;
+    let arrived = gateway.store.arrival_of(stored.seq).await?;
+    let arrived = arrived.as_ref();
     Ok(AlertDetail {
         alert: shown(&stored)?,
         episode: stored.episode,
         deliveries: deliveries.collect(),
         attempts: attempts.iter().map(|row| attempt(row, &names)).collect(),
         callback: callback.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
+        arrival: arrived
+            .map(|row| arrival::shown(&row.arrival))
+            .unwrap_or_default(),
+        routes: arrived.map(arrival::routes).unwrap_or_default(),
     })
 }
 

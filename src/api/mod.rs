@@ -4,6 +4,7 @@
 //! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
 pub(crate) mod alerts;
+mod arrival;
 mod auth;
 pub(crate) mod dead;
 pub(crate) mod deliveries;

@@ -9,12 +9,12 @@ use super::query::{LIMIT_MAX, Query, page, select};
 use super::types::{
     Counted, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
 };
-use super::{Failing, resource};
+use super::{Failing, arrival, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{keep_of, stored};
 use crate::snapshot::Snapshot;
-use campanile_store::{Entry, Fault, QuarantineFilter, QuarantineRow};
+use campanile_store::{Arrival, Entry, Fault, QuarantineFilter, QuarantineRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -75,6 +75,7 @@ pub(super) async fn show(
     Ok(HttpResponse::Ok().json(QuarantinedDetail {
         quarantined: shown(&row),
         callback: String::from_utf8_lossy(&row.callback).into_owned(),
+        arrival: arrival::shown(&row.arrival),
     }))
 }
 
@@ -129,9 +130,15 @@ async fn release(
     snapshot: &Snapshot,
     row: &QuarantineRow,
 ) -> Failing<Result<(), Still>> {
-    let entry = match read_again(snapshot, row) {
+    let mut entry = match read_again(snapshot, row) {
         Ok(entry) => entry,
         Err(fault) => return Ok(Err((row.id, vec![fault]))),
+    };
+    // The vendor got its answer when the callback arrived. The routes are those of now.
+    let routes = entry.arrival.routes.take();
+    entry.arrival = Arrival {
+        routes,
+        ..row.arrival.clone()
     };
     let faults = entry.faults.clone();
     if entry.alerts.is_empty() && !faults.is_empty() {

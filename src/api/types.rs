@@ -42,6 +42,33 @@ pub struct AlertDetail {
     pub attempts: Vec<Attempt>,
     /// The request of the vendor without secrets. Null if it is no longer stored.
     pub callback: Option<String>,
+    /// What happened when the callback arrived.
+    pub arrival: Arrival,
+    /// The routes then in force, in the order of the configuration. Empty if there were none: then every alert goes to every
+    /// sink. Empty also for alerts of older builds.
+    pub routes: Vec<RouteSaid>,
+}
+
+/// What happened when a callback arrived. Null is unknown: the alert is of an older build, or the gateway raised it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Arrival {
+    /// The address of the caller, as trusted proxies report it.
+    pub from: Option<String>,
+    /// The HTTP status of the answer to the vendor.
+    pub status: Option<u16>,
+    /// The first 200 bytes of the answer.
+    pub answer: Option<String>,
+}
+
+/// What a route said of an alert.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RouteSaid {
+    /// The condition. Null matches every alert.
+    pub when: Option<String>,
+    /// The sinks of the route.
+    pub sinks: Vec<String>,
+    /// `yes`, `no` or `failed`. A route whose condition failed is applied.
+    pub matches: String,
 }
 
 /// A pending delivery.
@@ -142,6 +169,8 @@ pub struct QuarantinedDetail {
     pub quarantined: Quarantined,
     /// The request without secrets.
     pub callback: String,
+    /// What happened when it arrived.
+    pub arrival: Arrival,
 }
 
 /// The result of reading quarantined callbacks again.

@@ -10,7 +10,9 @@ use super::listing::{self, List, Page};
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
-use crate::api::types::{AlertDetail, AlertItem, Attempt, Delivery, Retried, Retry};
+use crate::api::types::{
+    AlertDetail, AlertItem, Arrival, Attempt, Delivery, Retried, Retry, RouteSaid,
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +100,14 @@ const DELIVERIES: &[Column<Delivery>] = &[
     .squeeze(),
 ];
 
+const ROUTES: &[Column<RouteSaid>] = &[
+    Column::new("ROUTE APPLIES", |route: &RouteSaid| route.matches.clone()),
+    Column::new("SINKS", |route: &RouteSaid| route.sinks.join(", ")),
+    Column::new("WHEN", |route: &RouteSaid| or_empty(route.when.as_ref()))
+        .or("always")
+        .squeeze(),
+];
+
 const ATTEMPTS: &[Column<Attempt>] = &[
     Column::age("ATTEMPTED", |attempt: &Attempt| Some(attempt.at)),
     Column::new("SINK", |attempt: &Attempt| attempt.sink.clone()),
@@ -153,6 +163,8 @@ async fn show(api: &Api, id: &str, json: bool, terminal: &mut Terminal) -> Resul
         episode: shown.episode,
     };
     table::detail(terminal, &item)?;
+    arrival(terminal, &shown.arrival)?;
+    table::section(terminal, ROUTES, &shown.routes)?;
     table::section(terminal, DELIVERIES, &shown.deliveries)?;
     table::section(terminal, ATTEMPTS, &shown.attempts)?;
     if let Some(callback) = &shown.callback {
@@ -160,6 +172,16 @@ async fn show(api: &Api, id: &str, json: bool, terminal: &mut Terminal) -> Resul
         table::text(terminal, "request of the vendor", callback)?;
     }
     Ok(())
+}
+
+/// Who called, and what the vendor was answered.
+fn arrival(terminal: &mut Terminal, arrival: &Arrival) -> Result<(), Failure> {
+    if arrival.from.is_none() && arrival.status.is_none() {
+        return Ok(());
+    }
+    terminal.line("")?;
+    terminal.title("arrival")?;
+    table::detail(terminal, arrival)
 }
 
 async fn retry(

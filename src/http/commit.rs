@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_model::{Alert, failpoint};
-use campanile_store::{Appended, Appending, Entry, Error, NewAlert, Seq, SinkId};
+use campanile_store::{
+    Answered, Appended, Appending, Arrival, Entry, Error, NewAlert, Seq, SinkId,
+};
 
-use super::{Gateway, SinkControl};
+use super::{Gateway, SinkControl, arrival};
 use crate::intake::{Identified, Kept, Reason};
 use crate::pipeline;
 use crate::snapshot::Snapshot;
@@ -26,6 +28,14 @@ pub(crate) fn entry(source: &Arc<str>, kept: Kept, snapshot: &Snapshot) -> Entry
         callback: kept.raw,
         faults: kept.read.faults,
         alerts: alerts.map(|alert| new_alert(alert, snapshot)).collect(),
+        arrival: Arrival {
+            routes: snapshot.routes.text.clone(),
+            from: kept.from,
+            answer: kept.answer.map(|answer| Answered {
+                status: answer.status,
+                text: answer.body,
+            }),
+        },
     }
 }
 
@@ -46,6 +56,7 @@ fn new_alert(identified: Identified, snapshot: &Snapshot) -> NewAlert {
         fingerprint: alert.fingerprint,
         status: alert.status,
         severity: alert.severity,
+        said: arrival::said(&decision),
         sinks: decision.sinks.into_owned(),
         body: json(&alert),
     }

@@ -5,6 +5,7 @@
 //! on an HTTP client. The listener for operators is in `src/api`.
 
 pub mod address;
+pub(crate) mod arrival;
 mod body;
 mod callback;
 pub(crate) mod commit;

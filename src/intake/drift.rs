@@ -409,6 +409,8 @@ pub fn alert(source: &Source, changes: &[Change], now: Timestamp) -> Kept {
             ..Read::default()
         },
         stray: None,
+        from: None,
+        answer: None,
     }
 }
 

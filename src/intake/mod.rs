@@ -11,10 +11,11 @@ mod read;
 pub mod target;
 pub mod verdict;
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use campanile_model::{Callback, Fault};
-use campanile_providers::{Asks, Needed};
+use campanile_providers::{Answer, Asks, Needed};
 use jiff::Timestamp;
 
 pub use admit::Turned;
@@ -47,6 +48,10 @@ pub struct Kept {
     pub received_at: Timestamp,
     /// The raw request, without its secrets.
     pub raw: Vec<u8>,
+    /// The address of the caller.
+    pub from: Option<IpAddr>,
+    /// The answer when it is stored, without its secrets. None when that depends on what the store already has.
+    pub answer: Option<Answer>,
     /// What it says.
     pub read: Read,
     /// Why it is quarantined unread.
@@ -119,7 +124,8 @@ pub fn keep_of(source: &Source, call: &Callback) -> Kept {
 fn keep(admitted: Admitted<'_>, call: &Callback) -> Kept {
     let Admitted { source, stray } = admitted;
     let received_at = call.received_at.unwrap_or_default();
-    let raw = read::raw(source, call);
+    let digests = source.provider.proof(call, &source.settings).digests();
+    let raw = read::raw(source, call, &digests);
     let (stray, read) = match stray {
         Some((stray, fault)) => (Some(stray), unread(fault)),
         None => (None, read(source, call, received_at)),
@@ -127,6 +133,8 @@ fn keep(admitted: Admitted<'_>, call: &Callback) -> Kept {
     Kept {
         received_at,
         raw,
+        from: call.peer,
+        answer: verdict::expected(source, call, &read, &digests),
         read,
         stray,
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use campanile_model::{Alert, Callback, DedupKey, Fault, Remark, Report, Severity};
+use campanile_model::{Alert, Callback, DedupKey, Fault, Remark, Report, Secret, Severity};
 use campanile_providers::{Effect, Reading};
 use jiff::Timestamp;
 
@@ -112,11 +112,18 @@ fn reading(source: &Source, call: &Callback) -> Result<Reading, Fault> {
     Ok(reading)
 }
 
-/// The raw request as it is stored: without anything that proves its sender.
-pub(super) fn raw(source: &Source, call: &Callback) -> Vec<u8> {
+/// What proves the sender. `digests` are those of this request.
+pub(super) fn secrets<'s>(
+    source: &'s Source,
+    digests: &'s [Secret],
+) -> impl Iterator<Item = &'s Secret> {
     let settings = &source.settings;
-    let digests = source.provider.proof(call, settings).digests();
-    let secrets = settings.keys.iter().chain(&settings.tokens).chain(&digests);
+    settings.keys.iter().chain(&settings.tokens).chain(digests)
+}
+
+/// The raw request as it is stored: without anything that proves its sender.
+pub(super) fn raw(source: &Source, call: &Callback, digests: &[Secret]) -> Vec<u8> {
+    let secrets = secrets(source, digests);
     match inflated(call) {
         Some(plain) => plain.to_http_without(secrets),
         None => call.to_http_without(secrets),

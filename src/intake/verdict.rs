@@ -3,10 +3,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use campanile_model::Callback;
+use campanile_model::{Callback, Secret, redact};
 use campanile_providers::{Answer, Outcome, Refusal};
 use uuid::Uuid;
 
+use super::read::{self, Read};
 use crate::snapshot::Source;
 
 /// How a callback ends.
@@ -169,6 +170,29 @@ impl Verdict {
             _ => &[],
         }
     }
+}
+
+/// The answer to a callback that is stored, without its secrets. The nil UUID represents the id of the first alert, which is
+/// not known before the commit. None when the verdict depends on what the store already has.
+pub(super) fn expected(
+    source: &Source,
+    call: &Callback,
+    read: &Read,
+    digests: &[Secret],
+) -> Option<Answer> {
+    let verdict = match (read.alerts.is_empty(), read.faults.is_empty()) {
+        (false, true) => Verdict::Accepted(vec![Uuid::nil()]),
+        (true, false) => Verdict::Quarantined,
+        (true, true) => Verdict::Ignored,
+        (false, false) => return None,
+    };
+    let answer = answer(Some(source), call, &verdict);
+    let text = answer.body.into_bytes();
+    let text = read::secrets(source, digests).fold(text, redact::without);
+    Some(Answer {
+        body: String::from_utf8_lossy(&text).into_owned(),
+        ..answer
+    })
 }
 
 /// The answer to the vendor: in the vendor's form, or as plain text where no source is known.

@@ -66,10 +66,11 @@ impl Snapshot {
             })
             .collect();
         let names = sources.iter().map(|source| Arc::clone(&source.name));
+        let sink_names: Vec<&str> = config.sinks.iter().map(|spec| &*spec.name).collect();
         Ok(Self {
             by_name: names.zip(0..).collect(),
             paths: own_paths(&sources),
-            routes: Routes::compile(&config.routes, sinks)?,
+            routes: Routes::compile(&config.routes, sinks, &sink_names)?,
             server: config.server.clone(),
             sources,
         })

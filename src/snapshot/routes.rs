@@ -1,7 +1,10 @@
 //! The routes of a configuration, compiled.
 
+use std::sync::Arc;
+
 use campanile_language::{Condition, Mistake};
 use campanile_model::SinkId;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Route;
 
@@ -12,6 +15,18 @@ pub struct Routes {
     pub all: Vec<When>,
     /// The sinks of every alert, where no route has a condition: ascending, each once.
     pub always: Option<Vec<SinkId>>,
+    /// All routes as JSON, each a [`Written`]. It is stored with the callbacks that they were asked about. None where there
+    /// are no routes.
+    pub text: Option<Arc<str>>,
+}
+
+/// A route as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    /// Its condition; none matches every alert.
+    pub(crate) when: Option<String>,
+    /// The names of its sinks.
+    pub(crate) sinks: Vec<String>,
 }
 
 /// One route.
@@ -37,7 +52,11 @@ pub struct RouteMistake {
 
 impl Routes {
     /// Compiles `routes`, whose sinks have these numbers in the store. Every mistake is reported, not only the first.
-    pub(super) fn compile(routes: &[Route], sinks: &[SinkId]) -> Result<Self, Vec<RouteMistake>> {
+    pub(super) fn compile(
+        routes: &[Route],
+        sinks: &[SinkId],
+        names: &[&str],
+    ) -> Result<Self, Vec<RouteMistake>> {
         let mut mistakes = Vec::new();
         let mut all = Vec::new();
         for (route, written) in routes.iter().enumerate() {
@@ -60,8 +79,26 @@ impl Routes {
             let open = all.iter().all(|route| route.condition.is_none());
             open.then(|| sorted(all.iter().flat_map(|route| route.sinks.clone()).collect()))
         };
-        Ok(Self { all, always })
+        Ok(Self {
+            all,
+            always,
+            text: text(routes, names),
+        })
     }
+}
+
+/// The routes as JSON.
+fn text(routes: &[Route], names: &[&str]) -> Option<Arc<str>> {
+    let written = routes.iter().map(|route| {
+        let sinks = route.sinks.iter().filter_map(|at| names.get(*at));
+        Written {
+            when: route.when.clone(),
+            sinks: sinks.map(|name| (*name).to_owned()).collect(),
+        }
+    });
+    let written: Vec<Written> = written.collect();
+    let text = serde_json::to_string(&written).ok()?;
+    (!written.is_empty()).then(|| text.into())
 }
 
 /// Ascending, each once.

@@ -2,7 +2,7 @@
 
 use campanile::intake::identity;
 use campanile_model::{Fingerprint, Report, Severity, Status};
-use campanile_store::{Entry, NewAlert, SinkId};
+use campanile_store::{Arrival, Entry, NewAlert, SinkId};
 use jiff::Timestamp;
 
 const SOURCE: &str = "test/source";
@@ -25,6 +25,7 @@ pub(crate) fn alert(
         severity: Severity::Unknown,
         body: serde_json::to_vec(&report.into_alert(SOURCE, at)).unwrap(),
         sinks,
+        said: String::new(),
     }
 }
 
@@ -36,5 +37,6 @@ pub(crate) fn entry(alerts: Vec<NewAlert>, at: Timestamp) -> Entry {
         callback: Vec::new(),
         alerts,
         faults: Vec::new(),
+        arrival: Arrival::default(),
     }
 }

@@ -93,7 +93,12 @@ async fn a_database_of_an_older_build_is_migrated_and_served() {
     let path = format!("/api/v1/alerts/{}", dead[0]["alert_id"].as_str().unwrap());
     let attempts = ask(&app, "GET", &path, "").await["attempts"].clone();
     assert!(attempts.as_array().unwrap().len() > 3, "{attempts}");
-    // Attempts of that build have no note.
+    // That build kept no arrival, and no note with an attempt.
+    let shown = ask(&app, "GET", &path, "").await;
+    assert_eq!(
+        (&shown["arrival"]["from"], &shown["routes"]),
+        (&json!(null), &json!([]))
+    );
     let noted = attempts
         .as_array()
         .unwrap()

@@ -21,6 +21,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     pending::split,
     |connection| connection.execute_batch(STEP_3),
     |connection| connection.execute_batch(STEP_4),
+    |connection| connection.execute_batch(STEP_5),
 ];
 
 const STEP_1: &str = "
@@ -105,6 +106,14 @@ const STEP_3: &str = "
 const STEP_4: &str = "
     -- What went wrong in a failed attempt, with the receiver's own words.
     ALTER TABLE attempt ADD COLUMN note TEXT;
+";
+
+const STEP_5: &str = "
+    -- What happened at the arrival: the last arrival_bytes of what the callback packs, and the routes then in force.
+    ALTER TABLE callback ADD COLUMN arrival_bytes INTEGER;
+    ALTER TABLE callback ADD COLUMN routes INTEGER;
+    ALTER TABLE quarantine ADD COLUMN arrival BLOB;
+    CREATE TABLE routes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 ";
 
 /// The schema version that this program writes.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Severity, Status};
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use super::keys::Keys;
 use super::pending;
 use super::prune::Pruned;
+use crate::arrival::Tail;
 use crate::{Appended, Appending, Entry, NewAlert, Seq, SinkId, codec, id};
 use campanile_model::failpoint;
 
@@ -31,6 +33,8 @@ pub(super) struct Session {
     committed: Numbers,
     id_random: u16,
     sources: HashMap<String, i64>,
+    /// The routes of the last callback, with their number: they change only with the configuration.
+    routes: Option<(Arc<str>, i64)>,
     /// The episode of a firing problem. None for a problem that is known not to fire.
     problems: HashMap<Problem, Option<Uuid>>,
     /// Deliveries of the open transaction that are not yet written.
@@ -116,6 +120,7 @@ impl Session {
             committed: numbers,
             id_random: u16::try_from(id_random).unwrap_or(0),
             sources: HashMap::new(),
+            routes: None,
             problems: HashMap::new(),
             pending: Vec::new(),
             pruned: Pruned::default(),
@@ -158,6 +163,7 @@ impl Session {
         self.keys.rolled_back();
         self.problems.clear();
         self.sources.clear();
+        self.routes = None;
         self.pending.clear();
     }
 
@@ -183,8 +189,9 @@ impl Session {
         let new = self.numbers.seq + 1 - first_seq;
         if new > 0 || entry.entry.alerts.is_empty() && entry.entry.faults.is_empty() {
             self.numbers.callback = callback;
+            let routes = self.routes_id(entry.entry.arrival.routes.as_ref())?;
             self.connection
-                .prepare_cached("INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+                .prepare_cached("INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
                 .execute(params![
                     callback,
                     source,
@@ -192,14 +199,17 @@ impl Session {
                     first_seq,
                     new,
                     number(entry.entry.callback.len()),
-                    entry.packed
+                    entry.bytes,
+                    entry.arrival_bytes,
+                    routes
                 ])?;
         }
         if !entry.entry.faults.is_empty() {
             let faults = serde_json::to_string(&entry.entry.faults).unwrap_or_default();
+            let arrival = Tail::of(&entry.entry.arrival, &[], 0).bytes();
             self.connection
-                .prepare_cached("INSERT INTO quarantine (source, received_ms, faults, raw) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![source, received_ms, faults, codec::pack(&entry.entry.callback)])?;
+                .prepare_cached("INSERT INTO quarantine (source, received_ms, faults, raw, arrival) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![source, received_ms, faults, codec::pack(&entry.entry.callback), arrival])?;
             appended.quarantine = Some(self.connection.last_insert_rowid());
         }
         Ok(appended)
@@ -298,6 +308,21 @@ impl Session {
         Ok(id)
     }
 
+    /// The number of these routes.
+    fn routes_id(&mut self, routes: Option<&Arc<str>>) -> rusqlite::Result<Option<i64>> {
+        let Some(routes) = routes else {
+            return Ok(None);
+        };
+        if let Some((last, id)) = &self.routes
+            && (Arc::ptr_eq(last, routes) || last == routes)
+        {
+            return Ok(Some(*id));
+        }
+        let id = self.name_id("routes", routes)?;
+        self.routes = Some((Arc::clone(routes), id));
+        Ok(Some(id))
+    }
+
     /// The number of a sink. Creates the table for its pending deliveries.
     pub(super) fn sink_id(&self, name: &str) -> rusqlite::Result<SinkId> {
         let id = self.name_id("sink", name)?;
@@ -385,7 +410,9 @@ fn number(bytes: usize) -> i64 {
 /// An entry with its compressed bytes. Compression runs on the caller's thread, not on the writer.
 pub(super) struct Packed {
     pub(super) entry: Entry,
-    packed: Vec<u8>,
+    bytes: Vec<u8>,
+    /// The length of the arrival at the end. None when nothing is known of it.
+    arrival_bytes: Option<i64>,
 }
 
 impl Packed {
@@ -401,8 +428,11 @@ impl Packed {
             .alerts
             .iter()
             .for_each(|alert| plain.extend_from_slice(&alert.body));
+        let arrival = Tail::of(&entry.arrival, &entry.alerts, entry.callback.len()).bytes();
+        plain.extend_from_slice(&arrival);
         Self {
-            packed: codec::pack(&plain),
+            arrival_bytes: (!arrival.is_empty()).then(|| number(arrival.len())),
+            bytes: codec::pack(&plain),
             entry,
         }
     }

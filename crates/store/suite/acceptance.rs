@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use campanile_model::Status;
-use campanile_store::{Appending, Error};
+use campanile_store::{ANSWER_BYTES_MAX, Answered, Appending, Arrival, Error, NewAlert};
+
+use uuid::Uuid;
 
 use super::{Place, accepted, alert, at, entry, firing};
 
@@ -130,4 +132,47 @@ pub(crate) async fn a_closed_store_refuses_and_says_so<P: Place>() {
         Err(Error::Stopped(_))
     ));
     assert!(matches!(store.ready().await, Err(Error::Stopped(_))));
+}
+
+pub(crate) async fn an_arrival_comes_back_with_each_of_its_alerts<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let said = |message, said: &str| NewAlert {
+        said: said.to_owned(),
+        ..alert(message, 1, Status::Firing, &[])
+    };
+    let routes: std::sync::Arc<str> = r#"[{"when":"severity == 'critical'"}]"#.into();
+    let answer = |text: String| Answered { status: 200, text };
+    accepted(&store, firing("known", 1, &[])).await;
+    let mut several = entry(vec![said("known", "y"), said("a", "n"), said("b", "f")]);
+    several.arrival = Arrival {
+        from: Some([203, 0, 113, 9].into()),
+        answer: Some(answer(format!("OK {} {}", Uuid::nil(), "鐘".repeat(99)))),
+        routes: Some(routes.clone()),
+    };
+    let appended = store.append(several).await.unwrap();
+    let [
+        _,
+        Appending::Accepted { seq: a, id },
+        Appending::Accepted { seq: b, .. },
+    ] = appended.alerts[..]
+    else {
+        panic!("{appended:?}");
+    };
+    store.close().await.unwrap();
+    let store = place.open().await;
+    for (seq, said) in [(a, "n"), (b, "f")] {
+        let row = store.arrival_of(seq).await.unwrap().unwrap();
+        assert_eq!(row.said, said);
+        assert_eq!(row.arrival.from, Some([203, 0, 113, 9].into()));
+        assert_eq!(row.arrival.routes, Some(routes.clone()));
+        let answer = row.arrival.answer.unwrap();
+        assert!(
+            answer.text.starts_with(&format!("OK {id} 鐘")),
+            "{answer:?}"
+        );
+        assert!(answer.text.len() <= ANSWER_BYTES_MAX, "{answer:?}");
+    }
+    let unknown = store.arrival_of(1).await.unwrap().unwrap();
+    assert_eq!(unknown.arrival, Arrival::default());
 }

@@ -14,7 +14,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Severity, Status};
-use campanile_store::{AlertFilter, Appending, Entry, NewAlert, Seq, Settlement, Store, Verdict};
+use campanile_store::{
+    AlertFilter, Appending, Arrival, Entry, NewAlert, Seq, Settlement, Store, Verdict,
+};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -43,6 +45,7 @@ pub(crate) fn alert(message: &str, problem: u64, status: Status, sinks: &[i64]) 
         severity: Severity::Warning,
         body: format!(r#"{{"source":"ucloud/prod","message_id":"{message}"}}"#).into_bytes(),
         sinks: sinks.to_vec(),
+        said: String::new(),
     }
 }
 
@@ -54,6 +57,7 @@ pub(crate) fn entry(alerts: Vec<NewAlert>) -> Entry {
         callback,
         alerts,
         faults: Vec::new(),
+        arrival: Arrival::default(),
     }
 }
 

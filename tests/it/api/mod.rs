@@ -1,5 +1,6 @@
 //! The API for operators.
 
+mod arrival;
 mod deliveries;
 mod sources;
 

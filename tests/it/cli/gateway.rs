@@ -141,6 +141,8 @@ fn an_alert_is_shown_with_its_deliveries_and_attempts() {
             "attempt": 1, "code": 503, "verdict": "again", "worth": null, "remark": null,
             "note": "It said: upstream gone"}],
         "callback": "POST /callback/ucloud/prod/*** HTTP/1.1\r\n\r\n{}",
+        "arrival": {"from": "203.0.113.9", "status": 200, "answer": "OK 1"},
+        "routes": [{"when": "severity == 'critical'", "sinks": ["webhook/oncall"], "matches": "no"}],
     });
     let (run, asked) = ask(&["alerts", "show", ID], &[(200, answer)]);
     assert_eq!(asked[0].line(), format!("GET /api/v1/alerts/{ID} HTTP/1.1"));
@@ -148,6 +150,9 @@ fn an_alert_is_shown_with_its_deliveries_and_attempts() {
         "load is high",
         "PENDING FOR",
         "answered 503",
+        "203.0.113.9",
+        "ROUTE APPLIES",
+        "severity == 'critical'",
         "VERDICT",
         "again",
         "It said: upstream gone",

@@ -1,6 +1,7 @@
 //! Reads, each on a connection of its own.
 
 mod alerts;
+mod arrival;
 mod deliveries;
 mod quarantine;
 mod readers;
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of};
+pub(super) use arrival::arrival_of;
 pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
 };

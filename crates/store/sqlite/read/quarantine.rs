@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{damage, source_number, time};
+use crate::arrival::Tail;
 use crate::{Fault, QuarantineFilter, QuarantineRow, codec};
 
-const QUARANTINE: &str = "SELECT q.id, s.name, q.received_ms, q.faults, q.raw FROM quarantine q JOIN source s ON s.id = q.source";
+const QUARANTINE: &str = "SELECT q.id, s.name, q.received_ms, q.faults, q.raw, q.arrival FROM quarantine q JOIN source s ON s.id = q.source";
 
 fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
     let faults: String = row.get(3)?;
@@ -15,6 +16,7 @@ fn quarantine_row(row: &Row<'_>) -> rusqlite::Result<QuarantineRow> {
         received_at: time(row.get(2)?),
         faults: serde_json::from_str::<Vec<Fault>>(&faults).unwrap_or_default(),
         callback: codec::unpack(row.get_ref(4)?.as_blob()?).ok_or_else(damage)?,
+        arrival: Tail::read(row.get_ref(5)?.as_blob_or_null()?.unwrap_or_default(), 0).0,
     })
 }
 

@@ -90,6 +90,8 @@ async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
     let kept = memory.alerts.get(&seq);
     let callback = store.callback_of(seq).await.unwrap();
     assert_eq!(callback.as_ref(), kept.map(|kept| &kept.callback));
+    let arrival = store.arrival_of(seq).await.unwrap();
+    assert_eq!(arrival, kept.map(|kept| memory.arrival(kept)));
     let attempts = store.attempts_of(seq).await.unwrap();
     let expected = memory
         .attempts

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use campanile_model::{Fingerprint, Status};
 use campanile_store::{
-    Appended, Appending, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry, NewAlert, Pending,
-    QuarantineRow, Seq, Settlement, SinkId, Verdict,
+    Appended, Appending, Arrival, ArrivalRow, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry,
+    NewAlert, Pending, QuarantineRow, Seq, Settlement, SinkId, Verdict,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -19,6 +19,9 @@ pub(super) struct Kept {
     pub(super) source: String,
     pub(super) received_at: Timestamp,
     pub(super) callback: Vec<u8>,
+    pub(super) arrival: Arrival,
+    /// The place of the first alert of the callback.
+    pub(super) first: Seq,
     pub(super) alert: NewAlert,
 }
 
@@ -53,6 +56,7 @@ impl Memory {
     /// Checks the store's answer to a callback, and updates the model.
     pub(super) fn append(&mut self, entry: &Entry, answer: &Appended) {
         assert_eq!(answer.alerts.len(), entry.alerts.len());
+        let first = self.last_seq + 1;
         for (alert, appending) in entry.alerts.iter().zip(&answer.alerts) {
             match (self.known(&alert.key), *appending) {
                 (Known::Saying(said), Appending::Duplicate { conflict }) => {
@@ -60,7 +64,7 @@ impl Memory {
                 }
                 (Known::Perhaps, Appending::Duplicate { .. }) => {}
                 (Known::No | Known::Perhaps, Appending::Accepted { seq, id }) => {
-                    self.accept(entry, alert, seq, id);
+                    self.accept(entry, alert, first, seq, id);
                 }
                 (Known::No, answered) => panic!("new, but {answered:?}"),
                 (Known::Saying(_), answered) => panic!("known, but {answered:?}"),
@@ -76,6 +80,10 @@ impl Memory {
                 received_at: entry.received_at,
                 faults: entry.faults.clone(),
                 callback: entry.callback.clone(),
+                arrival: Arrival {
+                    routes: None,
+                    ..entry.arrival.clone()
+                },
             };
             self.quarantine.insert(id, row);
         }
@@ -91,7 +99,7 @@ impl Memory {
         }
     }
 
-    fn accept(&mut self, entry: &Entry, alert: &NewAlert, seq: Seq, id: Uuid) {
+    fn accept(&mut self, entry: &Entry, alert: &NewAlert, first: Seq, seq: Seq, id: Uuid) {
         assert_eq!(
             seq,
             self.last_seq + 1,
@@ -112,6 +120,8 @@ impl Memory {
             source: entry.source.to_string(),
             received_at: entry.received_at,
             callback: entry.callback.clone(),
+            arrival: entry.arrival.clone(),
+            first,
             alert: alert.clone(),
         };
         self.alerts.insert(seq, kept);
@@ -214,6 +224,17 @@ impl Memory {
         let opens = |(_, other): &(&Seq, &Kept)| other.id == kept.episode;
         let (seq, opening) = self.alerts.iter().find(opens)?;
         (opening.alert.status == Status::Firing).then_some((*seq, opening.id))
+    }
+
+    /// What is known of the arrival of an alert. The id in the answer is that of the first alert, while that is kept.
+    pub(super) fn arrival(&self, kept: &Kept) -> ArrivalRow {
+        let mut arrival = kept.arrival.clone();
+        if let (Some(answer), Some(first)) = (&mut arrival.answer, self.alerts.get(&kept.first)) {
+            let id = first.id.to_string();
+            answer.text = answer.text.replace(&Uuid::nil().to_string(), &id);
+        }
+        let said = kept.alert.said.clone();
+        ArrivalRow { arrival, said }
     }
 
     pub(super) fn is_open(&self, kept: &Kept) -> bool {

@@ -2,12 +2,13 @@
 //! proptest can remove any step of a failing run.
 
 use campanile_model::{Fingerprint, Severity, Status};
-use campanile_store::{DedupKey, Entry, Fault, NewAlert, Verdict};
+use campanile_store::{Answered, Arrival, DedupKey, Entry, Fault, NewAlert, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// Few of each, so random steps often hit the same ones.
 pub(super) const SOURCES: [&str; 2] = ["ucloud/prod", "jiankong/web"];
@@ -132,6 +133,22 @@ impl Call {
                 .map(|m| m.alert(source, sinks))
                 .collect(),
             faults: self.faulty.then(fault).into_iter().collect(),
+            arrival: self.arrival(),
+        }
+    }
+}
+
+impl Call {
+    /// Something is unknown of some callbacks.
+    fn arrival(&self) -> Arrival {
+        let answer = || Answered {
+            status: 200,
+            text: format!("accepted as {}", Uuid::nil()),
+        };
+        Arrival {
+            from: (self.back > 10).then(|| [203, 0, 113, self.back].into()),
+            answer: (self.source == 0).then(answer),
+            routes: (self.back < 20).then(|| format!("routes of {}", self.source).into()),
         }
     }
 }
@@ -153,6 +170,7 @@ impl Message {
             body: format!(r#"{{"source":"{source}","message_id":"{id}","title":"{self:?}"}}"#)
                 .into_bytes(),
             sinks: chosen.map(|(sink, _)| *sink).collect(),
+            said: "yn".repeat(usize::from(id % 3)),
         }
     }
 }

@@ -105,6 +105,10 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          ALTER TABLE attempt DROP COLUMN worth;
          ALTER TABLE attempt DROP COLUMN remark;
          ALTER TABLE attempt DROP COLUMN note;
+         ALTER TABLE callback DROP COLUMN arrival_bytes;
+         ALTER TABLE callback DROP COLUMN routes;
+         ALTER TABLE quarantine DROP COLUMN arrival;
+         DROP TABLE routes;
          PRAGMA user_version = 1;",
     )
     .unwrap();

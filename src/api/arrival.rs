@@ -1,0 +1,26 @@
+//! What happened when a callback arrived, in the form of the API.
+
+use super::types::{Arrival, RouteSaid};
+use crate::http::arrival;
+use campanile_store::ArrivalRow;
+
+/// Who called, and the answer.
+pub(super) fn shown(arrival: &campanile_store::Arrival) -> Arrival {
+    let answer = arrival.answer.as_ref();
+    Arrival {
+        from: arrival.from.map(|from| from.to_string()),
+        status: answer.map(|answer| answer.status),
+        answer: answer.map(|answer| answer.text.clone()),
+    }
+}
+
+/// What each route said of the alert.
+pub(super) fn routes(row: &ArrivalRow) -> Vec<RouteSaid> {
+    let said = arrival::routes(row).into_iter();
+    let said = said.map(|(route, matches)| RouteSaid {
+        when: route.when,
+        sinks: route.sinks,
+        matches: matches.to_owned(),
+    });
+    said.collect()
+}

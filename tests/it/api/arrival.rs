@@ -1,0 +1,59 @@
+//! What the API says of the arrival of a callback.
+
+use serde_json::{Value, json};
+
+use crate::standing::{Reply, Standing, config, post, source};
+
+async fn forwarded(gateway: &Standing, body: &Value) -> Reply {
+    let head = "content-type: application/json\r\nx-forwarded-for: 203.0.113.9\r\n";
+    let body = body.to_string();
+    gateway
+        .send(post("/callback/probe/a", head, body.as_bytes()))
+        .await
+}
+
+async fn newest(gateway: &Standing) -> Value {
+    let page = gateway
+        .ask("GET", "/api/v1/alerts?limit=1", "")
+        .await
+        .json();
+    let id = page["items"][0]["id"].as_str().unwrap().to_owned();
+    gateway
+        .ask("GET", &format!("/api/v1/alerts/{id}"), "")
+        .await
+        .json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_says_who_called_what_the_answer_was_and_what_each_route_said() {
+    let mut config = config(vec![source("a")]);
+    config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let gateway = Standing::of(&config).await;
+    for (message, title, matches) in [("1", "disk full", "yes"), ("2", "unrouted", "no")] {
+        let reply = forwarded(&gateway, &json!({"probe": message, "title": title})).await;
+        let shown = newest(&gateway).await;
+        let arrival = json!({"from": "203.0.113.9", "status": reply.status, "answer": reply.body});
+        assert_eq!(shown["arrival"], arrival);
+        assert!(reply.body.contains(shown["alert"]["id"].as_str().unwrap()));
+        let routes = json!([{"when": "title != 'unrouted'", "sinks": [], "matches": matches}]);
+        assert_eq!(shown["routes"], routes);
+    }
+    // The routes are those of the arrival, also after they have changed.
+    config.routes = vec![];
+    gateway.follow(&config).await;
+    assert_eq!(newest(&gateway).await["routes"][0]["matches"], "no");
+    forwarded(&gateway, &json!({"probe": "3"})).await;
+    assert_eq!(newest(&gateway).await["routes"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_callback_keeps_its_arrival_when_it_is_read_again() {
+    let gateway = Standing::with(vec![source("a")]).await;
+    let reply = gateway
+        .post("/callback/probe/a", &json!({"probe": 1}))
+        .await;
+    let path = "/api/v1/quarantine/1";
+    let shown = gateway.ask("GET", path, "").await.json();
+    let arrival = json!({"from": "127.0.0.1", "status": reply.status, "answer": reply.body});
+    assert_eq!(shown["arrival"], arrival, "{shown}");
+}
