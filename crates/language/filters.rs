@@ -3,6 +3,7 @@
 //! A filter of an absent value gives an absent value. A chain of filters then ends as an absent field, not as an error.
 
 use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use md5::Md5;
@@ -25,6 +26,7 @@ pub(crate) const OWN: &[&str] = &[
     "after",
     "at",
     "base64decode",
+    "base64encode",
     "before",
     "between",
     "bucket",
@@ -54,6 +56,7 @@ pub(crate) fn add_to(env: &mut Environment<'_>) {
     env.add_filter("after", after);
     env.add_filter("at", at);
     env.add_filter("base64decode", base64decode);
+    env.add_filter("base64encode", base64encode);
     env.add_filter("before", before);
     env.add_filter("between", between);
     env.add_filter("bucket", bucket);
@@ -319,11 +322,15 @@ fn urldecode(value: &Value) -> Value {
 }
 
 fn base64decode(value: &Value) -> Value {
-    let decoded = base64::engine::general_purpose::STANDARD
+    let decoded = BASE64_STANDARD
         .decode(value.as_str().unwrap_or_default().trim())
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.map_or(Value::UNDEFINED, Value::from)
+}
+
+fn base64encode(value: &Value) -> Value {
+    text(value).map_or(Value::UNDEFINED, |text| BASE64_STANDARD.encode(text).into())
 }
 
 fn hashed<D: md5::Digest>(value: &Value) -> Value {

@@ -6,6 +6,7 @@
 mod answer;
 mod before;
 mod form;
+mod kept;
 mod names;
 mod probe;
 mod recipient;
@@ -254,6 +255,7 @@ impl Kind for Recipe {
             question,
             judge,
         } = self.compile(values, &locale)?;
+        parts.check_signer()?;
         Ok(Arc::new(Recipient {
             parts,
             skips,

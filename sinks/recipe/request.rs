@@ -6,8 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use campanile_language::{Facts, Template};
+use campanile_language::{Facts, Template, sample_alerts};
 use campanile_model::Secret;
+use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use super::names::{Extra, Names, Wants};
 use super::sign::{Sign, Signing};
 use crate::http::client;
 use crate::http::headers::{name, value_of};
-use crate::{Class, Failure, Message};
+use crate::{BuildError, Class, Failure, Message, digest};
 
 /// `[request]`
 #[derive(Clone, Debug, Deserialize)]
@@ -153,6 +154,16 @@ impl Request {
 }
 
 impl Parts {
+    /// Refuses a key that cannot sign, before a message needs it.
+    pub(super) fn check_signer(&self) -> Result<(), BuildError> {
+        let Some(Signing::Request(signer)) = &self.sign else {
+            return Ok(());
+        };
+        let [alert, _] = sample_alerts();
+        let message = Message::of(alert, "dlv_0", Timestamp::UNIX_EPOCH);
+        signer.check(&digest::facts(&message).with(self.names.samples()))
+    }
+
     /// The request for a message with this text.
     pub(super) fn render(
         &self,

@@ -5,21 +5,26 @@ use campanile_model::Secret;
 use serde_json::{Map, Value};
 
 use super::form::{Text, Wrong};
+use super::kept::Kept;
 use super::request::{template, text};
 use super::sign::Sign;
 use crate::http::client::Request;
 use crate::http::sign::{Credentials, Scheme, Scope};
-use crate::{Failure, Feature};
+use crate::{BuildError, Failure, Feature};
 
 /// A scheme with its templates.
 #[derive(Debug)]
 pub(super) struct Signer {
     scheme: Scheme,
-    id: Template,
+    id: Option<Template>,
     key: Template,
+    /// Where the operator wrote the key.
+    setting: String,
     token: Option<Template>,
     service: Option<Template>,
     region: Option<Template>,
+    audience: Option<Template>,
+    kept: Kept,
 }
 
 impl Signer {
@@ -49,22 +54,42 @@ impl Signer {
             let problem = format!("this scheme needs `{name}`");
             maybe(name, text)?.ok_or_else(|| Wrong::whole("sign", place, &problem))
         };
-        let scoped = |name: &str, text: &Option<Text>, wanted: bool| match (wanted, text) {
-            (true, text) => needed(name, text).map(Some),
-            (false, None) => Ok(None),
-            (false, Some(text)) => {
+        let unused = |name: &str, text: &Option<Text>| match text {
+            None => Ok(None),
+            Some(text) => {
                 let problem = "this scheme does not use it: leave it out";
                 Err(Wrong::whole(&format!("sign.{name}"), text, problem))
             }
         };
+        let scoped = |name: &str, text: &Option<Text>, wanted: bool| {
+            if wanted {
+                needed(name, text).map(Some)
+            } else {
+                unused(name, text)
+            }
+        };
         Ok(Self {
             scheme,
-            id: needed("id", &sign.id)?,
+            id: scoped("id", &sign.id, scheme.has_account())?,
             key: needed("key", &sign.key)?,
-            token: maybe("token", &sign.token)?,
+            setting: sign.key.as_ref().map_or_else(String::new, setting),
+            token: if scheme.has_account() {
+                maybe("token", &sign.token)?
+            } else {
+                unused("token", &sign.token)?
+            },
             service: scoped("service", &sign.service, scheme.has_service())?,
             region: scoped("region", &sign.region, scheme.has_region())?,
+            audience: scoped("audience", &sign.audience, scheme.has_audience())?,
+            kept: Kept::default(),
         })
+    }
+
+    /// Refuses a key that cannot sign. The error names its setting.
+    pub(super) fn check(&self, facts: &Facts) -> Result<(), BuildError> {
+        let wrong = |problem| BuildError::new(&self.setting, problem);
+        let key = text("sign.key", &self.key, facts).map_err(|failure| wrong(failure.reason))?;
+        self.scheme.check(&key.into()).map_err(wrong)
     }
 
     pub(super) fn sign(&self, request: &mut Request, facts: &Facts) -> Result<(), Failure> {
@@ -74,14 +99,28 @@ impl Signer {
         };
         let token = rendered("token", self.token.as_ref())?;
         let credentials = Credentials {
-            id: rendered("id", Some(&self.id))?.into(),
+            id: rendered("id", self.id.as_ref())?.into(),
             key: rendered("key", Some(&self.key))?.into(),
             token: (!token.is_empty()).then(|| Secret::from(token)),
         };
         let scope = Scope {
             service: &rendered("service", self.service.as_ref())?,
             region: &rendered("region", self.region.as_ref())?,
+            audience: &rendered("audience", self.audience.as_ref())?,
         };
-        self.scheme.sign(request, &credentials, scope)
+        let Some(lasts) = self.scheme.lasts() else {
+            return self.scheme.sign(request, &credentials, scope);
+        };
+        let sign = |request: &mut Request| self.scheme.sign(request, &credentials, scope);
+        let made_of = (&credentials.key, scope.audience);
+        self.kept.signed(request, made_of, lasts, sign)
     }
+}
+
+/// The setting that `{{ settings.NAME }}` names, or else the part of the recipe.
+fn setting(key: &Text) -> String {
+    let inside = key.get_ref().trim().strip_prefix("{{");
+    let inside = inside.and_then(|rest| rest.strip_suffix("}}"));
+    let name = inside.and_then(|rest| rest.trim().strip_prefix("settings."));
+    name.unwrap_or("sign.key").to_owned()
 }

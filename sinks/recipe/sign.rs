@@ -31,6 +31,7 @@ pub(super) struct Sign {
     pub(super) id: Option<Text>,
     pub(super) service: Option<Text>,
     pub(super) region: Option<Text>,
+    pub(super) audience: Option<Text>,
     /// The session token of temporary credentials.
     pub(super) token: Option<Text>,
     /// The key of an HMAC or of the account.
@@ -128,6 +129,7 @@ impl Sign {
             ("id", &self.id),
             ("service", &self.service),
             ("region", &self.region),
+            ("audience", &self.audience),
             ("token", &self.token),
         ];
         parts.into_iter().map(|(name, text)| (name, text.as_ref()))

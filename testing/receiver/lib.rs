@@ -4,6 +4,7 @@
 //! start real receivers.
 
 pub mod dnspod;
+pub mod google;
 pub mod mariadb;
 pub mod postgres;
 pub mod scripted;

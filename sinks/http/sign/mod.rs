@@ -1,15 +1,19 @@
 //! Signatures: the schemes of the clouds, which sign a whole request, and Standard Webhooks.
 //!
 //! A scheme signs the request as it goes out, at its time `at`: method, address, headers and body. A header or a byte that is
-//! changed afterwards breaks the signature. The headers that a scheme adds are marked as sensitive.
+//! changed afterwards breaks the signature. The headers that a scheme adds are marked as sensitive. Google's scheme is an
+//! exception: it signs a token, which is valid for each request of an hour.
 
 mod acs3;
 #[cfg(feature = "aws")]
 mod aws;
 mod canonical;
+mod google;
 mod huawei;
 pub(crate) mod standard_webhooks;
 pub mod tc3;
+
+use std::time::Duration;
 
 use campanile_model::Secret;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -31,14 +35,19 @@ pub enum Scheme {
     Huawei,
     /// Signature Version 4 of AWS. Signs every header. Needs the cargo feature `aws`.
     Aws,
+    /// A token that a service account of Google Cloud signs. Signs nothing of the request.
+    Google,
 }
+
+/// How long a token of [`Scheme::Google`] is valid: the longest time that Google accepts.
+const LASTS: Duration = Duration::from_hours(1);
 
 /// The account that signs. Debug shows no secret.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The name of the key, which is sent: `SecretId`, `AccessKeyId`, `AK`.
+    /// The name of the key, which is sent: `SecretId`, `AccessKeyId`, `AK`. Empty for [`Scheme::Google`].
     pub id: Secret,
-    /// The key, which is never sent.
+    /// The key, which is never sent. For [`Scheme::Google`] the JSON key, which names the account too.
     pub key: Secret,
     /// The session token of temporary credentials.
     pub token: Option<Secret>,
@@ -51,6 +60,8 @@ pub struct Scope<'a> {
     pub service: &'a str,
     /// Such as `eu-central-1`. [`Scheme::Aws`] needs it.
     pub region: &'a str,
+    /// Such as `https://pubsub.googleapis.com/`. [`Scheme::Google`] needs it.
+    pub audience: &'a str,
 }
 
 impl Scheme {
@@ -62,6 +73,29 @@ impl Scheme {
     /// Whether a signature names the region.
     pub fn has_region(self) -> bool {
         self == Self::Aws
+    }
+
+    /// Whether a signature names the API that it is for.
+    pub fn has_audience(self) -> bool {
+        self == Self::Google
+    }
+
+    /// Whether the key has a name and a session token of its own.
+    pub fn has_account(self) -> bool {
+        self != Self::Google
+    }
+
+    /// For how long a signature can be sent with other requests too. None if it is that of one request.
+    pub fn lasts(self) -> Option<Duration> {
+        (self == Self::Google).then_some(LASTS)
+    }
+
+    /// What is wrong with a key, where the scheme can say. Never shows a part of the key.
+    pub fn check(self, key: &Secret) -> Result<(), String> {
+        match self {
+            Self::Google => google::check(key).map_err(|unfit| unfit.to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// The cargo feature that the scheme needs.
@@ -84,6 +118,7 @@ impl Scheme {
             Self::Tc3 => tc3::sign(request, credentials, scope.service),
             Self::Acs3 => acs3::sign(request, credentials),
             Self::Huawei => huawei::sign(request, credentials),
+            Self::Google => google::sign(request, credentials, scope.audience),
             #[cfg(feature = "aws")]
             Self::Aws => aws::sign(request, credentials, scope),
             #[cfg(not(feature = "aws"))]

@@ -173,7 +173,7 @@ impl Cloud {
         };
         let scope = Scope {
             service: "dnspod",
-            region: "",
+            ..Scope::default()
         };
         Scheme::Tc3.sign(&mut request, &self.credentials, scope)?;
         let response = client.exchange(request).await?;

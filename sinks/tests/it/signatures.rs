@@ -48,7 +48,11 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 /// The header `authorization` after the scheme has signed.
 fn signed(scheme: Scheme, account: &Credentials, scope: (&str, &str), mut of: Request) -> String {
     let (service, region) = scope;
-    let scope = Scope { service, region };
+    let scope = Scope {
+        service,
+        region,
+        ..Scope::default()
+    };
     scheme.sign(&mut of, account, scope).unwrap();
     assert!(of.headers["authorization"].is_sensitive());
     header(&of.headers, "authorization").to_owned()
@@ -139,7 +143,7 @@ fn tc3_sends_the_time_that_it_signed_and_the_token_of_temporary_credentials() {
     };
     let scope = Scope {
         service: "sms",
-        region: "",
+        ..Scope::default()
     };
     Scheme::Tc3.sign(&mut of, &account, scope).unwrap();
     assert_eq!(header(&of.headers, "x-tc-timestamp"), "1767225600");
@@ -439,6 +443,24 @@ fn a_mistake_in_a_scheme_points_at_its_own_line() {
             "a part of a `scheme`",
         ),
         ("scheme = \"tc3\"\n", "", "[sign]", "either `algorithm`"),
+        (
+            "\"tc3\"",
+            "\"google\"",
+            "id =",
+            "this scheme does not use it",
+        ),
+        (
+            "\"tc3\"\nid = \"{{ settings.id }}\"",
+            "\"google\"\ntoken = \"t\"",
+            "token",
+            "this scheme does not use it",
+        ),
+        (
+            "service = \"dnspod\"",
+            "service = \"dnspod\"\naudience = \"x\"",
+            "audience",
+            "this scheme does not use it",
+        ),
     ] {
         let text = format!("{BASE}{}", TC3.replacen(from, to, 1));
         let mistake = Recipe::parse("acme", &text).unwrap_err();
