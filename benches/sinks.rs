@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_language::sample_alerts;
-use campanile_receiver::{Play, Receiver};
+use campanile_receiver::{Play, Receiver, google};
 use campanile_settings::{Environment, Setting, Values};
 use campanile_sinks::{Kind, Message, Sink, Tools, kinds};
 use jiff::Timestamp;
@@ -165,10 +165,10 @@ fn sink(kind: &dyn Kind, url: &str) -> Option<Arc<dyn Sink>> {
     });
     let mut text = format!("url = \"{url}/{path}\"\n");
     for setting in wanted {
-        let value = if setting.example.starts_with('{') {
-            "\"a-long-random-secret\""
-        } else {
-            &setting.example
+        let value = match &*setting.name {
+            "service_account" => format!("{:?}", google::service_account("a-long-random-secret")),
+            _ if setting.example.starts_with('{') => "\"a-long-random-secret\"".to_owned(),
+            _ => setting.example.to_string(),
         };
         let _infallible = writeln!(text, "{} = {value}", setting.name);
     }

@@ -9,6 +9,7 @@ use campanile::config::{self, Environment, SecretKind, SecretSlot};
 use campanile_model::{Callback, Secret};
 use campanile_providers::fixture::{TOPIC, TOPIC_URN, USER};
 use campanile_providers::{Provider, Stamp, all, by_name, fixtures};
+use campanile_receiver::google;
 use campanile_settings::Setting;
 use campanile_sinks::Kind;
 
@@ -31,6 +32,9 @@ fn canary(slot: &SecretSlot, receiver: &str) -> String {
         // The receiver is its own proxy.
         SecretKind::Text if slot.name == "proxy" => {
             receiver.replace("http://", "http://c4nary-user:c4nary-pass@")
+        }
+        SecretKind::Text if slot.name == "service_account" => {
+            return format!("{:?}", google::service_account(TOKEN));
         }
         // An ID and a token.
         SecretKind::Text if slot.name == "login_token" => format!("12345,{TOKEN}"),

@@ -24,6 +24,7 @@ mod mysql;
 mod nats;
 mod phones;
 mod postgres;
+mod pubsub;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
 mod rebinding;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use campanile_language::sample_alerts;
 use campanile_model::{Alert, Severity, Status};
-use campanile_receiver::{Got, Play, Receiver};
+use campanile_receiver::{Got, Play, Receiver, google};
 use campanile_settings::{Environment, Setting, Values};
 use campanile_sinks::{Delivered, Failure, Kind, Message, Sink, Tools, kinds};
 use jiff::Timestamp;
@@ -36,7 +36,9 @@ pub(super) fn folder(kind: &dyn Kind) -> PathBuf {
 /// The example of a setting. A secret is the canary, and never read from a variable.
 fn example(setting: &Setting) -> String {
     let secret = setting.takes.secret().is_some() && setting.example.starts_with('{');
-    let value = if secret {
+    let value = if setting.name == "service_account" {
+        format!("{:?}", google::service_account(CANARY))
+    } else if secret {
         format!("{CANARY:?}")
     } else {
         setting.example.to_string()
