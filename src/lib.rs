@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` describes the path of a callback and has a code map. Only [`app::App`] knows all parts.
 
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod cli;
@@ -9,6 +10,7 @@ pub mod config;
 pub mod delivery;
 pub mod http;
 pub mod intake;
+mod page;
 pub mod pipeline;
 pub mod snapshot;
 pub mod telemetry;

@@ -35,10 +35,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("page", &["api", "http"]),
+    ("admin", &["api", "http", "page", "telemetry"]),
     (
         "app",
         &[
-            "api",
+            "admin",
             "config",
             "delivery",
             "http",

@@ -10,6 +10,7 @@ pub mod charset;
 pub mod clock;
 pub mod failpoint;
 pub mod fault;
+mod harmless;
 pub mod ids;
 pub mod lenient;
 mod multipart;
@@ -25,6 +26,7 @@ pub use alert::{
 pub use callback::{Callback, Fetched, Malformed};
 pub use clock::Clock;
 pub use fault::Fault;
+pub use harmless::harmless;
 pub use ids::{DedupKey, Seq, SinkId};
 pub use remark::Remark;
 pub use store_url::StoreUrl;

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, select};
-use super::types::{Counted, Delivery, Dropped, Page, Selection};
+use super::types::{Counted, Delivery, Dropped, Page, Progress, Selection};
 use super::{Failing, Names, alert_ids, alerts, resource};
 use crate::http::Gateway;
 use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
@@ -100,6 +100,24 @@ pub(super) fn shown(row: &DeliveryRow, alert_id: Option<String>, names: &Names) 
         last_code: row.last_code,
         retried: row.pending.retried,
     }
+}
+
+/// How far the deliveries of one alert are. The last attempt at each sink counts.
+pub(crate) async fn progress(gateway: &Gateway, seq: Seq) -> Failing<Progress> {
+    let pending = gateway.store.deliveries_of(seq).await?;
+    let attempts = gateway.store.attempts_of(seq).await?;
+    let last: BTreeMap<SinkId, &str> = attempts
+        .iter()
+        .map(|row| (row.sink, row.verdict.as_str()))
+        .collect();
+    let is_pending = |sink: SinkId| pending.iter().any(|row| row.sink == sink);
+    let ended = last.iter().filter(|(sink, _)| !is_pending(**sink));
+    let number = |verdict: &str| ended.clone().filter(|(_, last)| **last == verdict).count();
+    Ok(Progress {
+        delivered: number("delivered"),
+        pending: pending.len(),
+        dead: number("dead"),
+    })
 }
 
 /// Drops one pending delivery. It does not become a dead letter.

@@ -17,11 +17,11 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
@@ -109,6 +109,8 @@ impl ResponseError for ApiError {
             code: self.code.to_owned(),
             message: self.message.clone(),
         };
+        // A browser gets the same reason as a page (`src/page/failure.rs`).
+        response.extensions_mut().insert(error.clone());
         response.json(Refused { error })
     }
 }

@@ -6,7 +6,8 @@
 //! - `Host` must name this listener. This refuses a page whose own name resolves to 127.0.0.1 (DNS rebinding).
 //! - A request that changes something must come from the same origin, by `Sec-Fetch-Site` or by `Origin`. Programs send
 //!   neither header.
-//! - A body must be declared as JSON. A form, or a `fetch` without a preflight, cannot send that.
+//! - A body must be declared as JSON. A form, or a `fetch` without a preflight, cannot send that. The forms of our own pages
+//!   are outside of `/api/`. Their origin must be given, not only be right.
 //!
 //! Responses have no CORS headers: another page can send a GET request, but cannot read the response.
 
@@ -30,7 +31,7 @@ use crate::http::Gateway;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Headers of every response. Another page can neither frame the response nor load it as script, style or image.
+/// Headers of every response that does not set its own. Another page can neither frame the response nor load it as script, style or image.
 const ANSWER_HEADERS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("content-security-policy", "frame-ancestors 'none'"),
@@ -40,7 +41,7 @@ const ANSWER_HEADERS: &[(&str, &str)] = &[
 ];
 
 /// Refuses requests of other pages, and adds [`ANSWER_HEADERS`] to every response.
-pub(super) async fn pages(
+pub(crate) async fn pages(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
@@ -55,7 +56,10 @@ pub(super) async fn pages(
             HeaderName::from_static(name),
             HeaderValue::from_static(value),
         );
-        response.headers_mut().insert(name, value);
+        // A page has a stricter policy of its own.
+        if !response.headers().contains_key(&name) {
+            response.headers_mut().insert(name, value);
+        }
     }
     Ok(response)
 }
@@ -75,6 +79,9 @@ fn judge(request: &ServiceRequest) -> Result<(), ApiError> {
         return Ok(());
     }
     same_origin(headers, &current.admin)?;
+    if !request.path().starts_with("/api/") && is_form_of_a_page(headers) {
+        return Ok(());
+    }
     json_only(headers)
 }
 
@@ -147,16 +154,27 @@ fn own_origins(headers: &HeaderMap, admin: &Admin) -> Vec<Origin> {
         .collect()
 }
 
+/// Whether this is a form, and a browser says which page sent it.
+fn is_form_of_a_page(headers: &HeaderMap) -> bool {
+    let from_browser = headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(ORIGIN);
+    from_browser && kind(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The type of the body without its parameters, or nothing.
+fn kind(headers: &HeaderMap) -> &str {
+    let kind = headers.get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    kind.split(';').next().unwrap_or("").trim()
+}
+
 fn json_only(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(kind) = headers.get(CONTENT_TYPE) else {
+    if !headers.contains_key(CONTENT_TYPE) {
         let length = headers.get(CONTENT_LENGTH);
         let empty = length.is_none_or(|length| length == "0");
         let bodiless = empty && !headers.contains_key(TRANSFER_ENCODING);
         return bodiless.then_some(()).ok_or_else(ApiError::not_json);
-    };
-    let kind = kind.to_str().unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    if kind.eq_ignore_ascii_case("application/json") {
+    }
+    if kind(headers).eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     Err(ApiError::not_json())

@@ -1,6 +1,6 @@
-//! The admin listener: health, metrics, and the API for operators under `/api/v1`.
+//! Health, metrics, and the API for operators under `/api/v1`. `src/admin.rs` serves it.
 //!
-//! [`guard`] protects it from other web pages. [`auth`] checks the token.
+//! [`guard`] protects the listener from other web pages. [`auth`] checks the token.
 //! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
 pub(crate) mod alerts;
@@ -20,34 +20,14 @@ pub(crate) mod sources;
 pub mod types;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 
-use crate::http::connection::{self, Limits};
-use crate::http::{Gateway, KEEP_ALIVE, Shown};
-use crate::telemetry::Metrics;
+use crate::http::Gateway;
+pub(crate) use auth::{Role, bearer, role};
 use campanile_store::{Seq, SinkId};
 use error::ApiError;
-
-/// The largest number of open connections.
-const CONNECTIONS_MAX: usize = 256;
-
-/// The limits of a connection. A request may take a minute, because a long list is slow.
-const LIMITS: Limits = Limits {
-    workers: 1,
-    connections: CONNECTIONS_MAX,
-    head: Duration::from_secs(5),
-    request: Duration::from_mins(1),
-    keep_alive: KEEP_ALIVE,
-};
-
-/// How often old samples of histograms are merged.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+pub(crate) use guard::pages as guarded;
 
 /// The result of a handler.
 pub(crate) type Failing<T> = Result<T, ApiError>;
@@ -55,41 +35,11 @@ pub(crate) type Failing<T> = Result<T, ApiError>;
 /// The largest body of a request, in bytes.
 const COMMAND_BYTES_MAX: usize = 256 * 1024;
 
-/// Serves the admin API on `listener`, with TLS if there is a certificate, until the handle of the server stops it. Must be
-/// called inside a Tokio runtime.
-///
-/// # Errors
-/// The listener cannot be used.
-pub fn serve(
-    gateway: Arc<Gateway>,
-    listener: TcpListener,
-    tls: Option<&Arc<Shown>>,
-) -> std::io::Result<Server> {
-    tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
-    let data = web::Data::from(gateway);
-    let factory = move || {
-        // The middleware that is added last runs first.
-        App::new()
-            .app_data(data.clone())
-            .wrap(from_fn(auth::bearer))
-            .wrap(from_fn(guard::pages))
-            .configure(health::routes)
-            .configure(routes)
-            .default_service(web::to(nothing_here))
-    };
-    connection::serve(listener, LIMITS, tls, factory)
-}
+/// The addresses of files that every page loads, which need no token.
+pub(crate) const STATIC_PATH: &str = "/static/";
 
-/// Merges old samples of histograms periodically, until the metrics are dropped.
-async fn upkeep(metrics: Weak<Metrics>) {
-    while let Some(metrics) = metrics.upgrade() {
-        metrics.upkeep();
-        drop(metrics);
-        tokio::time::sleep(UPKEEP_EVERY).await;
-    }
-}
-
-fn routes(config: &mut web::ServiceConfig) {
+/// Adds health, metrics and the API.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let api = web::scope("/api/v1")
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
         .configure(alerts::routes)
@@ -101,7 +51,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(sources::routes)
         .configure(openapi::routes)
         .default_service(web::to(nothing_here));
-    config.route("/", web::get().to(welcome)).service(api);
+    config.configure(health::routes).service(api);
 }
 
 /// One path. Methods without a handler get a 405 in the form of the API.
@@ -109,16 +59,17 @@ fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
 
-async fn wrong_method() -> Failing<HttpResponse> {
+pub(crate) async fn wrong_method() -> Failing<HttpResponse> {
     Err(ApiError::method())
 }
 
-async fn nothing_here() -> Failing<HttpResponse> {
+pub(crate) async fn nothing_here() -> Failing<HttpResponse> {
     let message = "this path does not exist; /api/v1/openapi.json lists the paths";
     Err(ApiError::not_found(message))
 }
 
-async fn welcome() -> HttpResponse {
+/// The paths of the listener, as text.
+pub(crate) async fn welcome() -> HttpResponse {
     let mut page = "Campanile admin listener. Paths:\n\n".to_owned();
     let open = ["/healthz", "/readyz", "/metrics"].map(str::to_owned);
     for path in open.into_iter().chain(openapi::paths()) {

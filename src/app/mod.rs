@@ -17,7 +17,7 @@ pub use run::run;
 
 use certificates::Documents;
 
-use crate::api;
+use crate::admin;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::{self, Gateway, Shown};
@@ -129,7 +129,7 @@ impl App {
                 http::public(Arc::clone(&gateway), listener, &server, outside)
             })?,
             serve(admin, |listener| {
-                api::serve(Arc::clone(&gateway), listener, inside)
+                admin::serve(Arc::clone(&gateway), listener, inside)
             })?,
         ];
         let (retention_days, watched) = watch::channel(config.store.retention_days);

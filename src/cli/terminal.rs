@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::failure::Failure;
+pub(crate) use campanile_model::harmless;
 
 /// The outputs of a command, and what is known about the terminal.
 pub(crate) struct Terminal {
@@ -127,17 +128,4 @@ pub(crate) fn style_of(word: &str) -> Style {
         _ => return Style::new(),
     };
     color.on_default()
-}
-
-/// The text without characters that control a terminal. Text of alerts comes from outside and can contain anything.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_command(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// Control characters, and characters that change the text direction.
-fn is_command(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

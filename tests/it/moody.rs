@@ -207,10 +207,16 @@ impl Outbox for Moody {
 }
 
 impl Archive for Moody {
+    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
+        if counts_down(&self.failing_reads) {
+            return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
+        }
+        self.store.alerts(filter)
+    }
+
     untouched! {
         known_sinks() -> Vec<(SinkId, String)>;
         alert(id: Uuid) -> Option<StoredAlert>;
-        alerts(filter: AlertFilter) -> Vec<StoredAlert>;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         callback_of(seq: Seq) -> Option<Vec<u8>>;
         arrival_of(seq: Seq) -> Option<ArrivalRow>;

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::driver::Browser;
 use super::{TITLE, is_untouched, without_token};
+use crate::driver::Browser;
 use crate::receiver::{Play, Receiver};
 
 /// A name that does not belong to the listener but resolves to this machine.

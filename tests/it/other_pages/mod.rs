@@ -1,7 +1,6 @@
 //! Without a token, the admin listener refuses requests from other web pages that the operator visits.
 
 mod browser;
-mod driver;
 
 use std::net::SocketAddr;
 

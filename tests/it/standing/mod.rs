@@ -215,7 +215,7 @@ impl Standing {
         let (public, admin) = (outside.local_addr().unwrap(), inside.local_addr().unwrap());
         let servers = [
             http::public(Arc::clone(&gateway), outside, &config.server, None).unwrap(),
-            campanile::api::serve(Arc::clone(&gateway), inside, None).unwrap(),
+            campanile::admin::serve(Arc::clone(&gateway), inside, None).unwrap(),
         ];
         let handles = servers.iter().map(actix_web::dev::Server::handle).collect();
         for server in servers {

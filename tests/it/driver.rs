@@ -25,7 +25,7 @@ const FLAGS: &[&str] = &[
 ];
 
 /// A browser with one window. It ends on drop.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     http: Client,
     base: String,
@@ -35,7 +35,7 @@ pub(super) struct Browser {
 
 impl Browser {
     /// Starts a browser that resolves these names to this machine.
-    pub(super) async fn start(names: &str) -> Self {
+    pub(crate) async fn start(names: &str) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -63,18 +63,18 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub(super) async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.call(Method::POST, "/url", &json!({"url": url})).await;
     }
 
     /// Runs a script in the page. Returns the value that the script passes to its last argument.
-    pub(super) async fn run(&self, script: &str, argument: &str) -> Value {
+    pub(crate) async fn run(&self, script: &str, argument: &str) -> Value {
         let call = json!({"script": script, "args": [argument]});
         self.call(Method::POST, "/execute/async", &call).await
     }
 
     /// The HTML of the page, or of its frame with this index.
-    pub(super) async fn text(&self, frame: Option<u32>) -> String {
+    pub(crate) async fn text(&self, frame: Option<u32>) -> String {
         self.call(Method::POST, "/frame", &json!({"id": frame}))
             .await;
         let script = json!({"script": "return document.documentElement.outerHTML", "args": []});
@@ -109,7 +109,8 @@ impl Drop for Browser {
     }
 }
 
-fn client() -> Client {
+/// A client that trusts nobody and uses no proxy.
+pub(crate) fn client() -> Client {
     let _in_place = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().no_proxy().tls_certs_only([]);
     client.timeout(PATIENCE).build().unwrap()

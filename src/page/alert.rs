@@ -1,0 +1,175 @@
+//! `/alerts/{id}`: one alert, from the request of the vendor to the response of each receiver.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use campanile_model::{Alert, Link};
+use serde::{Deserialize, Serialize};
+
+use super::moment::Moment;
+use super::view::View;
+use super::{answer, row};
+use crate::api::types::{AlertDetail, Attempt, Delivery, Retry};
+use crate::api::{Failing, alerts};
+use crate::http::Gateway;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/alerts/{id}", web::get().to(show))
+        .route("/alerts/{id}/retry", web::post().to(retry));
+}
+
+/// What the template sees.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    title: String,
+    status: String,
+    severity: String,
+    source: String,
+    fingerprint: String,
+    value: String,
+    description: String,
+    received: Moment,
+    /// The request line of the vendor.
+    request_line: Option<String>,
+    /// The request of the vendor, without secrets.
+    request: Option<String>,
+    bytes: usize,
+    sent: Vec<Sent>,
+    waiting: Vec<Waiting>,
+    fields: Vec<(String, String)>,
+    labels: Vec<(String, String)>,
+    raw: Vec<(String, String)>,
+    times: Vec<(&'static str, Moment)>,
+    links: Vec<Link>,
+    /// The sinks to which it can be sent again.
+    sinks: Vec<String>,
+    /// What the reader just did.
+    done: Option<String>,
+}
+
+/// One attempt.
+#[derive(Serialize)]
+struct Sent {
+    ended: Moment,
+    #[serde(flatten)]
+    attempt: Attempt,
+}
+
+/// A pending delivery.
+#[derive(Serialize)]
+struct Waiting {
+    due: Option<Moment>,
+    #[serde(flatten)]
+    delivery: Delivery,
+}
+
+async fn show(
+    request: HttpRequest,
+    id: web::Path<String>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway);
+    let detail = alerts::detail(&gateway, &id).await?;
+    let mut shown = Shown::of(&view, detail);
+    let all = gateway.sinks.states().into_iter();
+    shown.sinks = all.map(|sink| sink.name.to_string()).collect();
+    shown.done = request
+        .query_string()
+        .contains("done=retried")
+        .then(|| "retried".to_owned());
+    Ok(view.page("alert.html", shown))
+}
+
+impl Shown {
+    fn of(view: &View, detail: AlertDetail) -> Self {
+        let alert = detail.alert;
+        let request_line = detail.callback.as_ref().and_then(|raw| raw.lines().next());
+        let sent = detail.attempts.into_iter().map(|attempt| Sent {
+            ended: view.moment(attempt.at),
+            attempt,
+        });
+        let waiting = detail.deliveries.into_iter().map(|delivery| Waiting {
+            due: delivery.due_at.map(|at| view.moment(at)),
+            delivery,
+        });
+        Self {
+            title: row::title(&alert),
+            status: alert.status.to_string(),
+            severity: alert.severity.to_string(),
+            fingerprint: alert.fingerprint.to_string(),
+            value: row::value(&alert.metric),
+            received: view.moment(alert.received_at),
+            request_line: request_line.map(ToOwned::to_owned),
+            bytes: detail.callback.as_ref().map_or(0, String::len),
+            sent: sent.collect(),
+            waiting: waiting.collect(),
+            fields: fields(&alert),
+            times: times(view, &alert),
+            labels: alert.labels.into_iter().collect(),
+            raw: alert.raw.into_iter().collect(),
+            links: alert
+                .links
+                .into_iter()
+                .filter_map(|link| Link::web(link.title, &link.url))
+                .collect(),
+            sinks: vec![],
+            done: None,
+            request: detail.callback,
+            source: alert.source,
+            description: alert.description,
+            id: alert.id,
+        }
+    }
+}
+
+/// The fields of resource and metric, by their names in the API.
+fn fields(alert: &Alert) -> Vec<(String, String)> {
+    let (resource, metric) = (&alert.resource, &alert.metric);
+    let number = |number: &Option<serde_json::Number>| number.as_ref().map(ToString::to_string);
+    let fields = [
+        ("message_id", Some(alert.message_id.clone())),
+        ("resource.type", resource.kind.clone()),
+        ("resource.id", resource.id.clone()),
+        ("resource.name", resource.name.clone()),
+        ("resource.region", resource.region.clone()),
+        ("resource.account", resource.account.clone()),
+        ("metric.name", metric.name.clone()),
+        ("metric.value", number(&metric.value)),
+        ("metric.comparator", metric.comparator.clone()),
+        ("metric.threshold", number(&metric.threshold)),
+        ("metric.unit", metric.unit.clone()),
+    ];
+    let given = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    given.collect()
+}
+
+/// The times of the vendor's clock.
+fn times(view: &View, alert: &Alert) -> Vec<(&'static str, Moment)> {
+    let times = [("starts_at", alert.starts_at), ("ends_at", alert.ends_at)];
+    let given = times
+        .into_iter()
+        .filter_map(|(name, at)| Some((name, view.moment(at?))));
+    given.collect()
+}
+
+#[derive(Deserialize)]
+struct Wish {
+    /// A sink, or nothing for all sinks.
+    sink: Option<String>,
+}
+
+/// Sends an alert again.
+async fn retry(
+    id: web::Path<String>,
+    wish: web::Form<Wish>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let sink = wish.into_inner().sink.filter(|sink| !sink.is_empty());
+    let wanted = Retry {
+        sinks: sink.map(|sink| vec![sink]),
+    };
+    alerts::again(&gateway, &id, wanted).await?;
+    Ok(answer::see(&format!("/alerts/{id}?done=retried")))
+}

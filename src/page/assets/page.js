@@ -1,0 +1,147 @@
+// Updates a page that is open, and adds copy buttons and keys. Every page works without this script.
+
+const POLL_MS = 3000;
+const policy = globalThis.trustedTypes?.createPolicy('row', { createHTML: text => text });
+const html = text => policy ? policy.createHTML(text) : text;
+const find = id => document.getElementById(id);
+
+/** Keeps the time zone of the browser in a cookie. The next answer of the gateway uses it. */
+function keepZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone || document.cookie.includes(`campanile-zone=${zone}`)) return false;
+  document.cookie = `campanile-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+  return true;
+}
+
+/** The page as the gateway renders it now. */
+async function load() {
+  const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+  if (!answer.headers.get('content-type')?.startsWith('text/html')) throw new Error('no page');
+  return new DOMParser().parseFromString(html(await answer.text()), 'text/html');
+}
+
+/** The parts of a page that change. */
+const parts = page => [...page.querySelectorAll('[data-live]')];
+
+/** The HTML of a part without its ages: they change every second, and do not make a page new. */
+const content = part => part.innerHTML.replace(/(<time[^>]*>)[^<]*/g, '$1');
+
+/** Replaces the parts of the page that changed, but never rows that a reader uses: see `busy`. */
+class Live {
+  #pause = find('pause');
+  #new = find('new');
+  #lost = find('lost');
+  #paused = false;
+  #waiting = null;
+
+  start() {
+    this.#pause.hidden = false;
+    this.#pause.addEventListener('click', () => this.pause());
+    this.#new.addEventListener('click', () => this.show(this.#waiting));
+    document.addEventListener('visibilitychange', () => this.look());
+    setInterval(() => this.look(), POLL_MS);
+  }
+
+  pause() {
+    const { dataset } = this.#pause;
+    [this.#pause.textContent, dataset.other] = [dataset.other, this.#pause.textContent];
+    this.#paused = !this.#paused;
+    this.look();
+  }
+
+  async look() {
+    if (document.hidden || this.#paused) return;
+    try {
+      const page = await load();
+      this.#lost.textContent = '';
+      this.offer(page);
+    } catch {
+      this.#lost.textContent = this.#lost.dataset.text;
+    }
+  }
+
+  offer(page) {
+    const fresh = parts(page);
+    const shown = parts(document);
+    if (fresh.length !== shown.length) return;
+    document.title = page.title;
+    const isNew = fresh.some((part, i) => content(part) !== content(shown[i]));
+    if (isNew && this.busy(shown)) {
+      this.#waiting = fresh;
+      this.#new.hidden = false;
+    } else {
+      this.show(fresh);
+    }
+  }
+
+  /** Whether a reader points at a row, has the focus in a part, or has scrolled to the rows. */
+  busy(shown) {
+    return document.querySelector('.rows:hover') !== null
+      || shown.some(part => part.contains(document.activeElement))
+      || scrollY > shown.at(-1).offsetTop;
+  }
+
+  show(fresh) {
+    parts(document).forEach((part, i) => {
+      if (content(part) !== content(fresh[i])) part.replaceWith(document.adoptNode(fresh[i]));
+      else this.ages(part, fresh[i]);
+    });
+    this.#waiting = null;
+    this.#new.hidden = true;
+  }
+
+  ages(part, fresh) {
+    const times = fresh.querySelectorAll('time');
+    part.querySelectorAll('time').forEach((time, i) => { time.textContent = times[i].textContent; });
+  }
+}
+
+/** Over plain HTTP there is no `navigator.clipboard`; then the text is selected and copied by the browser. */
+async function copy(button) {
+  const source = find(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    getSelection().selectAllChildren(source);
+    document.execCommand('copy');
+  }
+  button.textContent = button.dataset.done;
+}
+
+const rows = () => [...document.querySelectorAll('.rows .what a')];
+
+function step(by) {
+  const all = rows();
+  const at = all.indexOf(document.activeElement);
+  all[Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
+}
+
+const KEYS = {
+  j: () => step(1),
+  k: () => step(-1),
+  p: () => find('pause')?.click(),
+  '/': () => document.querySelector('.filters summary')?.focus(),
+};
+
+function press(event) {
+  const typing = event.target.closest?.('input, select, textarea');
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const act = KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+const changed = keepZone();
+document.addEventListener('keydown', press);
+for (const button of document.querySelectorAll('[data-copy]')) {
+  button.hidden = false;
+  button.addEventListener('click', () => copy(button));
+}
+if (find('pause')) {
+  const live = new Live();
+  live.start();
+  if (changed) live.look();
+} else if (changed) {
+  location.reload();
+}

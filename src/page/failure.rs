@@ -1,0 +1,67 @@
+//! Shows an error as a page to a browser. Other clients get the form of the API.
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+use serde::Serialize;
+
+use super::answer;
+use super::view::View;
+use crate::api::types::Reason;
+use crate::http::Gateway;
+
+/// What the template sees.
+#[derive(Serialize)]
+struct Failure {
+    status: u16,
+    /// The words for this status, in `failure.about`.
+    about: &'static str,
+    message: String,
+}
+
+impl Failure {
+    fn of(status: StatusCode, reason: &Reason) -> Self {
+        let about = match status.as_u16() {
+            401 => "unauthorized",
+            403 => "forbidden",
+            404 => "not_found",
+            503 => "unavailable",
+            400..500 => "refused",
+            _ => "broken",
+        };
+        Self {
+            status: status.as_u16(),
+            about,
+            message: reason.message.clone(),
+        }
+    }
+}
+
+/// Replaces an error of the API by a page, for a browser outside of the API.
+pub(crate) async fn shown(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let for_page = answer::wants_page(request.headers()) && !request.path().starts_with("/api/");
+    let gateway = request.app_data::<web::Data<Gateway>>();
+    let view = gateway
+        .filter(|_| for_page)
+        .map(|gateway| View::of(request.request(), gateway));
+    let response = next.call(request).await?;
+    let reason = response.response().extensions().get::<Reason>().cloned();
+    let (Some(view), Some(reason)) = (view, reason) else {
+        return Ok(response.map_into_left_body());
+    };
+    let status = response.status();
+    let mut page = view.page_with(status, "failure.html", Failure::of(status, &reason));
+    for (name, value) in response.headers() {
+        let of_the_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;
+        if !of_the_body && !page.headers().contains_key(name) {
+            page.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    Ok(response.into_response(page).map_into_right_body())
+}

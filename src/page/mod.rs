@@ -1,0 +1,38 @@
+//! The pages for operators, on the admin listener.
+//!
+//! The server renders the HTML. Links and forms do everything; `assets/page.js` only updates a page that is open. A page
+//! shows the values that the functions of `crate::api` return, so the page and the API never disagree.
+//! `docs/CONTRIBUTING.md` says how a page is added.
+
+mod alert;
+mod answer;
+mod assets;
+mod failure;
+mod filter;
+mod form;
+mod language;
+mod live;
+mod moment;
+mod preferences;
+mod problem;
+mod row;
+mod templates;
+mod view;
+
+use actix_web::web;
+
+pub(crate) use failure::shown as failures;
+
+/// The largest body of a form, in bytes.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// Adds the paths of all pages.
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .app_data(web::FormConfig::default().limit(FORM_BYTES_MAX))
+        .configure(assets::routes)
+        .configure(preferences::routes)
+        .configure(live::routes)
+        .configure(alert::routes)
+        .configure(problem::routes);
+}

@@ -1,0 +1,78 @@
+//! The templates and their filters. HTML is escaped, and an unknown name is an error.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use campanile_model::harmless;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Kwargs;
+use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, Value};
+
+use super::language::form;
+
+/// The templates by name.
+const FILES: &[(&str, &str)] = &[
+    ("alert.html", include_str!("html/alert.html")),
+    ("base.html", include_str!("html/base.html")),
+    ("failure.html", include_str!("html/failure.html")),
+    ("live.html", include_str!("html/live.html")),
+    ("parts.html", include_str!("html/parts.html")),
+    ("problem.html", include_str!("html/problem.html")),
+];
+
+/// The engine with all templates. A test renders each of them, so a template that cannot be read is never released.
+pub(super) static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    // The details of an error would put the data of the page into the log.
+    engine.set_debug(false);
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_auto_escape_callback(|_| AutoEscape::Html);
+    engine.set_syntax(whole_lines());
+    engine.add_filter("fill", fill);
+    engine.add_filter("vendor", |text: &str| harmless(&text.replace('\r', "")));
+    for (name, file) in FILES {
+        if let Err(error) = engine.add_template(name, file) {
+            tracing::error!(name, %error, "a template cannot be read; its page answers 500");
+        }
+    }
+    engine
+});
+
+/// A line that has only a tag leaves nothing in the page.
+fn whole_lines() -> SyntaxConfig {
+    let mut syntax = SyntaxConfig::builder();
+    syntax
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+        .unwrap_or_default()
+}
+
+/// Writes values at the places of a text: `{{ w.live.problems|fill(n=3) }}`. The number `n` also chooses between the forms
+/// `one` and `other`. Text and values are escaped, except values that are HTML already.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the engine passes the values so"
+)]
+fn fill(text: &Value, values: Kwargs) -> Result<Value, Error> {
+    let n = values.peek::<Option<i64>>("n").unwrap_or_default();
+    let text = escaped(&form(text, n));
+    let mut parts = text.split('{');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once('}').unwrap_or((part, ""));
+        filled.push_str(&escaped(&values.get::<Value>(name)?));
+        filled.push_str(rest);
+    }
+    Ok(Value::from_safe_string(filled))
+}
+
+fn escaped(value: &Value) -> String {
+    if value.is_safe() {
+        return value.to_string();
+    }
+    let mut escaped = String::new();
+    // Writing to a string cannot fail.
+    let _written = write!(escaped, "{}", HtmlEscape(&value.to_string()));
+    escaped
+}

@@ -1,0 +1,136 @@
+//! What every page knows of its reader: language, time zone, theme, role and address.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+use serde::Serialize;
+
+use super::language::Language;
+use super::moment::{Moment, length};
+use super::templates::TEMPLATES;
+use super::{answer, assets, preferences};
+use crate::api::{Role, role};
+use crate::http::Gateway;
+
+/// The reader of a page.
+pub(super) struct View {
+    pub(super) language: Language,
+    zone: TimeZone,
+    theme: &'static str,
+    now: Timestamp,
+    role: Role,
+    /// The path and the query of the page.
+    here: String,
+    path: String,
+    gzip: bool,
+}
+
+/// A link of the menu.
+#[derive(Serialize)]
+struct Entry {
+    /// The key of its text.
+    key: &'static str,
+    href: &'static str,
+}
+
+/// The pages of the menu.
+const MENU: &[Entry] = &[Entry {
+    key: "live",
+    href: "/",
+}];
+
+impl View {
+    /// The reader who sent this request.
+    pub(super) fn of(request: &HttpRequest, gateway: &Gateway) -> Self {
+        let wish = preferences::Preferences::of(request);
+        let path_and_query = request.uri().path_and_query();
+        Self {
+            language: wish.language,
+            zone: wish.zone,
+            theme: wish.theme,
+            now: gateway.clock.now(),
+            role: role(request),
+            here: path_and_query.map_or_else(|| "/".to_owned(), ToString::to_string),
+            path: request.path().to_owned(),
+            gzip: answer::takes_gzip(request.headers()),
+        }
+    }
+
+    /// A time as this reader sees it.
+    pub(super) fn moment(&self, at: Timestamp) -> Moment {
+        Moment::of(at, self.now, &self.zone, self.language)
+    }
+
+    /// The time between two times, for this reader.
+    pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> String {
+        length(to.as_second() - from.as_second(), self.language)
+    }
+
+    /// Now, for this reader.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The page of a template. The template sees `data` as `page`.
+    pub(super) fn page(&self, template: &str, data: impl Serialize) -> HttpResponse {
+        self.page_with(StatusCode::OK, template, data)
+    }
+
+    /// The page of a template, with another status.
+    pub(super) fn page_with(
+        &self,
+        status: StatusCode,
+        template: &str,
+        data: impl Serialize,
+    ) -> HttpResponse {
+        match self.render(template, data) {
+            Ok(html) => answer::html(status, html, self.gzip),
+            Err(error) => {
+                tracing::error!(
+                    template,
+                    %error, "a page cannot be rendered"
+                );
+                answer::broken()
+            }
+        }
+    }
+
+    fn render(&self, template: &str, data: impl Serialize) -> Result<String, minijinja::Error> {
+        let languages = Language::ALL.map(Language::tag);
+        let reader = context! {
+            w => self.language.words(),
+            lang => self.language.tag(),
+            languages,
+            themes => preferences::THEMES,
+            theme => self.theme,
+            zone => self.zone.iana_name().unwrap_or("UTC"),
+            now => Value::from(Serde(self.moment(self.now))),
+            here => &self.here,
+            path => &self.path,
+            menu => Value::from(Serde(MENU)),
+            assets => Value::from(Serde(assets::addresses())),
+            may => Value::from(Serde(May::of(self.role))),
+            page => Value::from(Serde(data)),
+        };
+        TEMPLATES.get_template(template)?.render(reader)
+    }
+}
+
+/// What the reader may do, for templates.
+#[derive(Serialize)]
+struct May {
+    operate: bool,
+    administer: bool,
+}
+
+impl May {
+    fn of(role: Role) -> Self {
+        Self {
+            operate: role >= Role::Operator,
+            administer: role >= Role::Admin,
+        }
+    }
+}

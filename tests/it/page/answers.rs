@@ -1,0 +1,196 @@
+//! What the pages answer over HTTP.
+
+use std::io::Read;
+use std::sync::atomic::Ordering;
+
+use flate2::read::GzDecoder;
+
+use super::{open, with_title};
+use crate::driver::client;
+use crate::standing::{Standing, Wire, request, source};
+
+/// The paths of a page of each kind.
+fn paths(id: &str, fingerprint: &str) -> Vec<String> {
+    vec![
+        "/".into(),
+        "/?view=each&status=any".into(),
+        format!("/alerts/{id}"),
+        format!("/problems/{fingerprint}"),
+        "/nowhere".into(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_of_a_vendor_stays_text_on_every_page_in_every_language() {
+    let long = "x".repeat(1_000);
+    let (gateway, id) = with_title(&format!("<script>alert(1)</script>\u{202e}\"'&{long}")).await;
+    let alert = gateway.store.first_alert().await;
+    for path in paths(&id, alert["fingerprint"].as_str().unwrap()) {
+        for language in ["en", "zh-Hant", "zh-Hans"] {
+            let head = format!("cookie: campanile-language={language}\r\n");
+            let reply = open(&gateway, &path, &head).await;
+            let page = &reply.body;
+            assert!(
+                page.contains(&format!("<html lang=\"{language}\"")),
+                "{path}: {page}"
+            );
+            assert!(!page.contains("<script>"), "{path}: {page}");
+            assert!(!page.contains('\u{202e}'), "{path}");
+            assert_eq!(
+                page.contains("&lt;script&gt;alert(1)"),
+                path != "/nowhere",
+                "{path}"
+            );
+            assert_eq!(page.matches("<h1").count(), 1, "{path}");
+            assert!(!page.contains(" style="), "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_says_what_fires_and_what_is_not_delivered() {
+    let (gateway, id) = with_title("disk").await;
+    let reply = open(&gateway, "/", "").await;
+    assert_eq!(reply.status, 200);
+    for part in [
+        "<title>(1) Campanile</title>",
+        "1 problem fires",
+        &id,
+        "probe&#x2f;a",
+        "1 dead",
+    ] {
+        assert!(reply.body.contains(part), "{part}: {}", reply.body);
+    }
+    // The problem is over.
+    let over =
+        serde_json::json!({"probe": "2", "problem": "disk", "status": "resolved", "title": "disk"});
+    gateway.post("/callback/probe/a", &over).await;
+    let reply = open(&gateway, "/", "").await;
+    for part in [
+        "<title>Campanile</title>",
+        "Nothing fires",
+        "The last callback came",
+    ] {
+        assert!(reply.body.contains(part), "{part}: {}", reply.body);
+    }
+    assert!(!reply.body.contains(&id));
+    let reply = open(
+        &gateway,
+        "/?status=any&view=each&severity=&source=probe/a&since=24h&tz=Asia/Taipei",
+        "",
+    )
+    .await;
+    assert!(reply.body.contains(&id), "{}", reply.body);
+    assert!(reply.body.contains("Times are in Asia&#x2f;Taipei."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_read_gives_a_page_that_says_so() {
+    let (gateway, _) = with_title("disk").await;
+    gateway.store.failing_reads.store(1, Ordering::SeqCst);
+    let reply = open(&gateway, "/", "").await;
+    assert_eq!(reply.status, 503);
+    assert!(
+        reply.body.contains("The store cannot be read"),
+        "{}",
+        reply.body
+    );
+    assert!(!reply.body.contains("Nothing fires"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_allows_only_its_own_files() {
+    let (gateway, _) = with_title("disk").await;
+    let reply = open(&gateway, "/", "").await;
+    let policy = reply.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"));
+    assert!(
+        policy.contains("require-trusted-types-for 'script'")
+            && policy.contains("frame-ancestors 'none'")
+    );
+    assert!(!policy.contains("unsafe") && !policy.contains("data:"));
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert_eq!(reply.header("referrer-policy"), "same-origin");
+    assert_eq!(reply.header("x-frame-options"), "DENY");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_gets_an_error_as_a_page_and_a_program_as_json() {
+    let gateway = Standing::with(vec![source("a")]).await;
+    let send = async |accept: &str, path: &str| {
+        let raw = request(
+            "GET",
+            path,
+            &format!("accept: {accept}\r\nconnection: close\r\n"),
+            b"",
+        );
+        Wire::to(gateway.admin).await.send(raw).await
+    };
+    let reply = send("text/html", "/").await;
+    assert_eq!(reply.status, 401);
+    assert!(
+        reply.body.contains("This page needs a token")
+            && reply.body.contains("Authorization: Bearer")
+    );
+    assert_eq!(reply.header("www-authenticate"), "Bearer");
+    for (accept, path) in [("application/json", "/"), ("text/html", "/api/v1/alerts")] {
+        let reply = send(accept, path).await;
+        assert_eq!(reply.json()["error"]["code"], "unauthorized", "{path}");
+    }
+    let reply = open(&gateway, "/alerts/1", "").await;
+    assert_eq!(reply.status, 404);
+    assert!(reply.body.contains("This does not exist") && reply.body.contains("retention_days"));
+    let reply = open(&gateway, "/?colour=red", "").await;
+    assert_eq!(reply.status, 400);
+    assert!(reply.body.contains("`colour` is not a valid parameter"));
+    // A program without `Accept: text/html` gets the list of paths.
+    let reply = gateway.ask("GET", "/", "").await;
+    assert!(reply.body.contains("\n/api/v1/alerts\n"), "{}", reply.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_page_are_kept_by_browsers_and_need_no_token() {
+    let (gateway, _) = with_title("disk").await;
+    let page = open(&gateway, "/", "").await.body.replace("&#x2f;", "/");
+    let mut addresses: Vec<&str> = page
+        .split('"')
+        .filter(|part| part.starts_with("/static/"))
+        .collect();
+    for address in &mut addresses {
+        *address = address.split('#').next().unwrap();
+    }
+    addresses.sort_unstable();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3, "{addresses:?}");
+    for address in addresses {
+        let raw = request("GET", address, "connection: close\r\n", b"");
+        let reply = Wire::to(gateway.admin).await.send(raw).await;
+        assert_eq!(reply.status, 200, "{address}");
+        assert_eq!(
+            reply.header("cache-control"),
+            "public, max-age=31536000, immutable"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_answer_is_compressed_for_a_client_that_takes_it() {
+    let (gateway, _) = with_title("disk").await;
+    let url = format!("http://{}/", gateway.admin);
+    let request = client().get(url);
+    let request = request
+        .header("accept", "text/html")
+        .header("accept-encoding", "gzip");
+    let answer = request
+        .bearer_auth(crate::standing::TOKEN)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "gzip");
+    let bytes = answer.bytes().await.unwrap();
+    let mut page = String::new();
+    GzDecoder::new(&*bytes).read_to_string(&mut page).unwrap();
+    assert!(page.contains("1 problem fires"));
+    let plain = open(&gateway, "/", "accept-encoding: gzip;q=0, br\r\n").await;
+    assert!(plain.body.contains("1 problem fires"));
+}
