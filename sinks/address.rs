@@ -13,6 +13,9 @@ pub(crate) struct Schemes {
     pub(crate) tls: (&'static str, u16),
 }
 
+/// One word that an address can begin with, its port, and whether it means TLS.
+pub(crate) type Scheme = (&'static str, u16, bool);
+
 /// Where a server listens. It holds no user and no password, so it can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -28,20 +31,21 @@ pub(crate) struct Address {
 impl Address {
     /// Reads the value of a setting. The value is not in the error, because it can hold a password.
     pub(crate) fn read(setting: &str, text: &str, schemes: Schemes) -> Result<Self, BuildError> {
+        let (plain, tls) = (schemes.plain, schemes.tls);
+        Self::of(
+            setting,
+            text,
+            &[(plain.0, plain.1, false), (tls.0, tls.1, true)],
+        )
+    }
+
+    /// The same for a protocol that has other words, or more of them. The first one is in the example of the error.
+    pub(crate) fn of(setting: &str, text: &str, schemes: &[Scheme]) -> Result<Self, BuildError> {
         let wrong = |problem: String| BuildError::new(setting, problem);
-        let (plain, tls) = (schemes.plain.0, schemes.tls.0);
-        let form = || {
-            wrong(format!(
-                "this is not a valid address: write `{plain}://` or `{tls}://`, a host and a port, such as `{plain}://server.example.com:{}`",
-                schemes.plain.1
-            ))
-        };
+        let form = || wrong(expected(schemes));
         let url = Url::parse(text.trim()).map_err(|_| form())?;
-        let (scheme, port) = match url.scheme() {
-            word if word == plain => schemes.plain,
-            word if word == tls => schemes.tls,
-            _ => return Err(form()),
-        };
+        let known = schemes.iter().find(|(word, ..)| *word == url.scheme());
+        let &(scheme, port, tls) = known.ok_or_else(form)?;
         if !url.username().is_empty() || url.password().is_some() {
             let problem =
                 "write the user and the password into settings of their own, not into the address";
@@ -53,7 +57,7 @@ impl Address {
         }
         Ok(Self {
             scheme,
-            tls: scheme == tls,
+            tls,
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(port),
             path: url.path().trim_start_matches('/').to_owned(),
@@ -73,4 +77,14 @@ impl Address {
             format!("{}:{}", self.host, self.port)
         }
     }
+}
+
+fn expected(schemes: &[Scheme]) -> String {
+    let words = schemes.iter().map(|(word, ..)| format!("`{word}://`"));
+    let words = words.collect::<Vec<_>>().join(" or ");
+    let example = schemes
+        .first()
+        .map(|(word, port, _)| format!(", such as `{word}://server.example.com:{port}`"));
+    let example = example.unwrap_or_default();
+    format!("this is not a valid address: write {words}, a host and a port{example}")
 }

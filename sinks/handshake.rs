@@ -1,5 +1,6 @@
 //! TLS with a server that is not reached by HTTP: the certificate that a sink shows, and the handshake itself.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::address::Address;
 use crate::dial::dial;
@@ -61,9 +64,22 @@ fn read(setting: &str, path: &Path) -> Result<Vec<u8>, BuildError> {
 }
 
 /// A connection to a server, with or without TLS.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {
+    /// The connection below TLS, to ask for its state.
+    fn tcp(&self) -> &TcpStream;
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+impl Stream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// Connects to the server, and makes the handshake if its address asks for TLS.
 pub(crate) async fn connect(
@@ -82,11 +98,15 @@ pub(crate) async fn connect(
     let connected = TlsConnector::from(Arc::clone(config)).connect(name, stream);
     match connected.await {
         Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(match find::<rustls::Error>(&error) {
-            Some(said) => failure(said),
-            None => Failure::new(Class::Transient, format!("TLS failed: {}", error.kind())),
-        }),
+        Err(error) => Err(said(&error).unwrap_or_else(|| {
+            Failure::new(Class::Transient, format!("TLS failed: {}", error.kind()))
+        })),
     }
+}
+
+/// What TLS says in the error of a connection, if it says anything.
+pub(crate) fn said(error: &io::Error) -> Option<Failure> {
+    find::<rustls::Error>(error).map(failure)
 }
 
 /// The failure of a handshake, in the words of the HTTP client.

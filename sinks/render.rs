@@ -75,7 +75,7 @@ impl<'a> CloudEvent<'a> {
 }
 
 /// When the event happened by the vendor's clock, else when it was received.
-fn happened(alert: &Alert) -> Timestamp {
+pub(super) fn happened(alert: &Alert) -> Timestamp {
     let stated = match alert.status {
         Status::Firing => alert.starts_at,
         Status::Resolved => alert.ends_at,

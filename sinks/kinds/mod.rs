@@ -19,6 +19,7 @@ pub mod rabbitmq;
 pub mod redis;
 pub mod sqlite;
 pub mod stdout;
+pub mod syslog;
 pub mod webhook;
 
 /// Every kind that is code.
@@ -39,6 +40,7 @@ pub(crate) fn coded() -> Vec<Arc<dyn Kind>> {
         Arc::new(redis::RedisKind),
         Arc::new(sqlite::SqliteKind),
         Arc::new(stdout::StdoutKind),
+        Arc::new(syslog::SyslogKind),
         Arc::new(webhook::WebhookKind),
     ]
 }

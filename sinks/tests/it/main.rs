@@ -35,6 +35,7 @@ mod server;
 mod signatures;
 mod sqlite;
 mod statements;
+mod syslog;
 mod tables;
 mod waits;
 mod webhook;
