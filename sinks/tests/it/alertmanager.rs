@@ -1,119 +1,66 @@
 //! Debian's Alertmanager, started here, and what it then knows.
 
-use std::net::{SocketAddr, TcpListener};
-use std::process::Stdio;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_model::{Alert, Clock, Severity, Status};
 use campanile_receiver::Play;
 use campanile_receiver::scripted::Receiver;
+use campanile_receiver::server::{Server, free_port};
 use campanile_settings::{Environment, Values};
 use campanile_sinks::kinds::alertmanager::AlertmanagerKind;
 use campanile_sinks::{Class, Kind, Message, Sink, Tools};
 use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use super::server::{ask, send_to_nobody};
 use super::{assert_no_secret, message};
 
-const INSTALL: &str = "install Debian's package prometheus-alertmanager";
-/// The longest wait for another process.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-struct Server {
-    address: SocketAddr,
-    process: Child,
+struct Alertmanager {
+    server: Server,
+    port: u16,
     folder: TempDir,
 }
 
-impl Server {
+impl Alertmanager {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, port) = (TempDir::new().unwrap(), free_port());
         let config = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
         std::fs::write(folder.path().join("a.yml"), config).unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let process = run(&folder, address);
-        let server = Self {
-            address,
-            process,
+        let server = Self::run(&folder, port).await;
+        Self {
+            server,
+            port,
             folder,
-        };
-        server.ready().await;
-        server
+        }
     }
 
-    async fn ready(&self) {
-        let looking = async {
-            while reqwest(&format!("{}/-/ready", self.url())).await.is_none() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, looking)
-            .await
-            .expect(INSTALL);
-    }
-
-    /// Ends it without warning and starts it again: everything in its memory is gone.
-    async fn crash(&mut self) {
-        self.process.kill().await.unwrap();
-        self.process = run(&self.folder, self.address);
-        self.ready().await;
+    /// The configuration is in force before it listens.
+    async fn run(folder: &TempDir, port: u16) -> Server {
+        let config = folder.path().join("a.yml");
+        let mut command = Command::new("prometheus-alertmanager");
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.path={}", folder.path().display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--cluster.listen-address=");
+        Server::start(&mut command, "Listening on").await
     }
 
     fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The alerts that fire now.
     async fn alerts(&self) -> Vec<Value> {
         let url = format!("{}/api/v2/alerts?active=true", self.url());
-        serde_json::from_str(&reqwest(&url).await.unwrap()).unwrap()
+        let (status, alerts) = ask("GET", &url, &[], String::new()).await;
+        assert_eq!(status, 200, "{alerts}");
+        alerts.as_array().unwrap().clone()
     }
-}
-
-fn run(folder: &TempDir, address: SocketAddr) -> Child {
-    Command::new("prometheus-alertmanager")
-        .arg(format!(
-            "--config.file={}",
-            folder.path().join("a.yml").display()
-        ))
-        .arg(format!("--storage.path={}", folder.path().display()))
-        .arg(format!("--web.listen-address={address}"))
-        .arg("--cluster.listen-address=")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|error| panic!("prometheus-alertmanager: {error}; {INSTALL}"))
-}
-
-/// The body of a 200; none for anything else.
-async fn reqwest(url: &str) -> Option<String> {
-    use campanile_sinks::http::client::{Client, Request, Settings};
-    let settings = Settings {
-        egress: campanile_sinks::http::guard::Egress::Any,
-        timeout: Duration::from_secs(5),
-        ca_file: None,
-        skip_tls_verification: false,
-        proxy: None,
-    };
-    let request = Request {
-        method: reqwest::Method::GET,
-        url: url.parse().unwrap(),
-        headers: reqwest::header::HeaderMap::new(),
-        body: bytes::Bytes::new(),
-        at: Clock::machine().now(),
-    };
-    let response = Client::new(settings)
-        .unwrap()
-        .exchange(request)
-        .await
-        .ok()?;
-    (response.status == 200).then(|| String::from_utf8(response.body).unwrap())
 }
 
 fn sink(urls: &[String], more: &str) -> Arc<dyn Sink> {
@@ -155,7 +102,7 @@ fn recovery(firing: &Message) -> Message {
 
 #[tokio::test]
 async fn a_recovery_ends_the_alert_that_its_firing_opened_though_its_labels_differ() {
-    let server = Server::start().await;
+    let server = Alertmanager::start().await;
     let sink = sink(&[server.url()], "labels = { team = \"infra\" }");
     let firing = firing();
     let done = sink.send(&firing).await.unwrap();
@@ -170,13 +117,26 @@ async fn a_recovery_ends_the_alert_that_its_firing_opened_though_its_labels_diff
 }
 
 #[tokio::test]
-async fn open_alerts_are_there_again_after_a_crash_and_ended_ones_are_not() {
-    let mut server = Server::start().await;
+async fn open_alerts_are_there_again_after_a_crash_and_ended_or_lost_ones_are_not() {
+    let server = Alertmanager::start().await;
     let sink = sink(&[server.url()], "");
     assert_eq!(sink.refresh_every(), Some(Duration::from_mins(1)));
     let firing = firing();
     sink.send(&firing).await.unwrap();
-    server.crash().await;
+    let Alertmanager {
+        server,
+        port,
+        folder,
+    } = server;
+    server.end("KILL").await;
+    send_to_nobody(&sink, &firing).await;
+    let server = Alertmanager::run(&folder, port).await;
+    let server = Alertmanager {
+        server,
+        port,
+        folder,
+    };
+    // Its memory is gone, and what failed is not sent later.
     assert!(server.alerts().await.is_empty());
     sink.refresh(&firing).await.unwrap();
     assert_eq!(server.alerts().await.len(), 1);
@@ -211,7 +171,7 @@ async fn a_firing_that_is_sent_after_its_end_fires_for_five_minutes_only() {
 
 #[tokio::test]
 async fn one_replica_of_two_is_enough_and_the_other_is_named() {
-    let server = Server::start().await;
+    let server = Alertmanager::start().await;
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", free.local_addr().unwrap());
     drop(free);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::server::{file, python};
+use super::server::{file, program};
 use super::{
     assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
 };
@@ -76,7 +76,7 @@ impl Rabbitmq {
     /// Runs a command of `rabbitmq_peer.py`. Gives one line of JSON for each message.
     async fn peer(&self, args: &[&str]) -> Vec<Value> {
         let port = self.ports[0].to_string();
-        let mut command = Command::new(python());
+        let mut command = Command::new(program("python"));
         command.arg(file("rabbitmq_peer.py")).arg(port).args(args);
         let output = command.kill_on_drop(true).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");

@@ -17,15 +17,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::server::{file, program};
 use super::{assert_no_secret, message, message_of};
 
 const PASSWORD: &str = "c4nary-mail-password";
 const USER: &str = "alerts@example.com";
 const PATIENT: Duration = Duration::from_secs(30);
-
-fn file(name: &str) -> String {
-    format!("{}/tests/it/{name}", env!("CARGO_MANIFEST_DIR"))
-}
 
 /// A mail server with a folder for its mails.
 struct Post {
@@ -51,12 +48,11 @@ impl Post {
     }
 
     async fn run(&mut self) {
-        let python = format!("{}/../target/peers/bin/python", env!("CARGO_MANIFEST_DIR"));
         let login = match self.mode {
             "plain" => String::new(),
             _ => format!("{USER}:{PASSWORD}"),
         };
-        let mut command = Command::new(python);
+        let mut command = Command::new(program("python"));
         command
             .arg(file("email/server.py"))
             .arg(self.mails_folder())

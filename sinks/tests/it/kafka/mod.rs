@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use super::server::{file, python};
+use super::server::{file, program};
 use super::{
     assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
 };
@@ -29,7 +29,7 @@ struct Kafka {
 impl Kafka {
     async fn start() -> Self {
         let control = free_port();
-        let mut command = Command::new(python());
+        let mut command = Command::new(program("python"));
         command
             .arg(file("kafka/broker.py"))
             .arg(control.to_string());
