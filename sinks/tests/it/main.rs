@@ -19,6 +19,7 @@ mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod laws;
+mod moto;
 mod mqtt;
 mod mysql;
 mod nats;

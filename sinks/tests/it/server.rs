@@ -11,6 +11,8 @@ use campanile_sinks::{Class, Message, Sink};
 use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
 
+use super::message;
+
 /// A file of this folder: `authority.pem` has signed `server.pem`, the certificate and the key of `localhost`.
 pub(crate) fn file(name: &str) -> String {
     format!("{}/tests/it/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -50,6 +52,14 @@ pub(crate) async fn ask(
     let response = client.exchange(request).await.unwrap();
     let body = serde_json::from_slice(&response.body).unwrap_or_default();
     (response.status, body)
+}
+
+/// A message with this delivery id.
+pub(crate) fn named(delivery_id: &str) -> Message {
+    Message {
+        delivery_id: delivery_id.to_owned(),
+        ..message()
+    }
 }
 
 /// Sends to a server that was ended: an attempt fails and may be repeated, and one that is dropped leaves nothing behind.

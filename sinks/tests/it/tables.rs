@@ -1,4 +1,5 @@
-//! What the tests of kinds that write into tables share: a sink from its settings, and alerts that are hard to store.
+//! What the tests of kinds that write into tables and of recipes with a real server share: a sink from its settings, and
+//! alerts that are hard to store.
 
 use std::sync::Arc;
 use std::time::Duration;
