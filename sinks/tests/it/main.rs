@@ -17,6 +17,7 @@ mod goaway;
 mod guard;
 mod hostile;
 mod http;
+mod influx;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod laws;
