@@ -21,6 +21,7 @@ mod influx;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod laws;
+mod matrix;
 mod moto;
 mod mqtt;
 mod mysql;
