@@ -175,12 +175,25 @@ impl Findings {
         settings: &[Setting],
         environment: &Environment,
     ) -> Option<Values> {
+        self.section(table, name, settings, &[], environment)
+    }
+
+    /// The same for a table that also has the tables `inner`, which are read apart.
+    pub fn section(
+        &mut self,
+        table: Option<&Node>,
+        name: &str,
+        settings: &[Setting],
+        inner: &[&str],
+        environment: &Environment,
+    ) -> Option<Values> {
         if let Some(table) = table {
             if !table.is_table() {
                 self.not_a_table(table, name);
                 return None;
             }
-            let words: Vec<_> = settings.iter().map(|setting| &*setting.name).collect();
+            let words = settings.iter().map(|setting| &*setting.name);
+            let words: Vec<_> = words.chain(inner.iter().copied()).collect();
             self.words(table, &words, "setting");
         }
         let mut values = Values::defaults(settings);

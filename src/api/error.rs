@@ -6,7 +6,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 
+use super::auth::Who;
 use super::types::{Reason, Refused};
+use crate::config::Role;
 
 /// An error of the API: status, code for programs, and a sentence with the problem and the fix.
 #[derive(Debug)]
@@ -26,8 +28,19 @@ impl ApiError {
     }
 
     pub(super) fn unauthorized() -> Self {
-        let message = "the token is missing or wrong: send the value of `[admin] token` in the header `Authorization: Bearer TOKEN`";
+        let message = "the token is missing or wrong: send the value of `[admin] token`, or of `secret` in `[admin.tokens.NAME]`, \
+             in the header `Authorization: Bearer TOKEN`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// The role of the sender does not allow it.
+    pub(super) fn role(who: &Who, needed: Role) -> Self {
+        let (name, role, needed) = (&who.name, who.role.as_str(), needed.as_str());
+        let message = format!(
+            "this needs the role `{needed}`, but `{name}` has the role `{role}`: use the token of somebody with the role \
+             `{needed}`, or change `role` in `[admin.tokens.{name}]`"
+        );
+        Self::new(StatusCode::FORBIDDEN, "role_too_low", message)
     }
 
     /// The `Host` of the request does not name this listener.

@@ -1,6 +1,6 @@
 //! Health, metrics, and the API for operators under `/api/v1`. `src/admin.rs` serves it.
 //!
-//! [`guard`] protects the listener from other web pages. [`auth`] checks the token.
+//! [`guard`] protects the listener from other web pages. [`auth`] decides who a request is from, [`roles`] what they may do.
 //! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
 pub(crate) mod alerts;
@@ -15,6 +15,7 @@ mod openapi;
 mod quarantine;
 mod query;
 mod renormalize;
+mod roles;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 pub mod types;
@@ -23,8 +24,9 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 
+pub(crate) use crate::config::Role;
 use crate::http::Gateway;
-pub(crate) use auth::{Role, bearer, role};
+pub(crate) use auth::{admit, role};
 use campanile_store::{Seq, SinkId};
 use error::ApiError;
 pub(crate) use guard::pages as guarded;

@@ -1,11 +1,15 @@
 //! `/api/v1/openapi.json`: the OpenAPI description, generated from the handlers and their types.
 
+use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{alerts, dead, deliveries, quarantine, renormalize, resource, sinks, sources, types};
+use super::{
+    alerts, dead, deliveries, quarantine, renormalize, resource, roles, sinks, sources, types,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -52,8 +56,9 @@ impl Modify for Common {
             "token",
             Vec::<String>::new(),
         )]);
-        for path in api.paths.paths.values_mut() {
-            refusals(path);
+        for (path, item) in &mut api.paths.paths {
+            refusals(item);
+            role(path, item);
         }
     }
 }
@@ -68,6 +73,22 @@ fn refusals(path: &mut PathItem) {
     for operation in operations.into_iter().flatten() {
         let responses = &mut operation.responses.responses;
         responses.insert("default".to_owned(), refused.clone().into());
+    }
+}
+
+/// Adds the role that each operation needs, as `x-role`.
+fn role(path: &str, item: &mut PathItem) {
+    let operations = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+    ];
+    for (method, operation) in operations {
+        if let Some(operation) = operation {
+            let role = roles::needed(&method, path).as_str();
+            let extension = ExtensionsBuilder::new().add("x-role", role).build();
+            operation.extensions = Some(extension);
+        }
     }
 }
 

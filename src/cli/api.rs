@@ -66,11 +66,11 @@ impl Api {
             && (url.is_none() || token.is_none())
         {
             let admin = setup::load(std::slice::from_ref(path))?.admin;
+            token = token.or_else(|| admin.strongest_token());
             if url.is_none() {
                 url = Some(address(&admin));
                 tls = admin.tls;
             }
-            token = token.or(admin.token);
         }
         let base = base(url.as_deref().unwrap_or(USUAL_URL))?;
         let mut http = builder(&base, TIMEOUT);

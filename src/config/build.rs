@@ -8,7 +8,7 @@ use campanile_settings::{Unset, Values};
 use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
-use super::{Admin, Log, Policy, Route, Server, SinkSpec, SourceSpec, Store, Tls};
+use super::{Admin, Log, Policy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls, Token};
 
 type Built<T> = Result<T, Unset>;
 
@@ -36,11 +36,21 @@ pub(super) fn server(values: &Values, tls: Option<Tls>) -> Built<Server> {
     })
 }
 
-pub(super) fn admin(values: &Values, tls: Option<Tls>) -> Built<Admin> {
+pub(super) fn token(name: &str, values: &Values) -> Built<Token> {
+    let role = values.text("role").and_then(Role::of);
+    Ok(Token {
+        name: name.to_owned(),
+        secret: values.get("secret")?,
+        role: role.ok_or_else(|| Unset("role".to_owned()))?,
+    })
+}
+
+pub(super) fn admin(values: &Values, tls: Option<Tls>, tokens: Vec<Token>) -> Built<Admin> {
     Ok(Admin {
         listen: values.get("listen")?,
         public_url: values.maybe("public_url"),
         token: values.maybe("token"),
+        tokens,
         tls,
     })
 }

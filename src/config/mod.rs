@@ -3,6 +3,7 @@
 //! [`load`] reads files and environment into one tree (`campanile_settings`), holds it against the table of `settings`
 //! (`check`) and makes the types of this page from the values (`build`), or reports every [`Mistake`] at once.
 
+mod access;
 mod build;
 mod check;
 mod mappings;
@@ -27,6 +28,7 @@ use campanile_sinks::Kind;
 use ipnet::IpNet;
 use url::Url;
 
+pub use access::{Role, Token};
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{Policy, SinkSpec};
 pub use slots::{SecretSlot, secret_slots};
@@ -204,8 +206,10 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// How operators reach it, when that is not `listen`.
     pub public_url: Option<Url>,
-    /// The bearer token; required on anything but loopback.
+    /// The bearer token of an admin.
     pub token: Option<Secret>,
+    /// The other tokens. Anything but loopback needs one.
+    pub tokens: Vec<Token>,
     /// With it the listener serves TLS only.
     pub tls: Option<Tls>,
 }

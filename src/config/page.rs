@@ -20,8 +20,15 @@ A config is one TOML file, or a folder of them that are merged in the order of t
 /// Every setting with what may stand there, its default and why, as Markdown.
 pub fn page(vocabulary: &Vocabulary) -> String {
     let mut parts = vec![HEAD.to_owned()];
-    for (name, doc, settings) in settings::SECTIONS {
-        parts.push(format!("## `[{name}]`\n\n{doc}\n\n{}", table(settings)));
+    for (name, doc, own) in settings::SECTIONS {
+        parts.push(format!("## `[{name}]`\n\n{doc}\n\n{}", table(own)));
+        for inner in settings::inner(name) {
+            let (path, doc) = (inner.path("<name>"), inner.doc);
+            parts.push(format!(
+                "### `[{path}]`\n\n{doc}\n\n{}",
+                table(inner.settings)
+            ));
+        }
     }
     parts.push(sources(vocabulary));
     let policy = table(settings::POLICY);

@@ -31,8 +31,20 @@ title = "item.host ~ ': ' ~ item.info"
 /// The JSON Schema of a configuration file: editors complete and check by it.
 pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     let mut top = Map::new();
-    for (name, doc, settings) in settings::SECTIONS {
-        top.insert((*name).to_owned(), object(doc, settings));
+    for (name, doc, own) in settings::SECTIONS {
+        let mut section = object(doc, own);
+        for inner in settings::inner(name) {
+            let table = object(inner.doc, inner.settings);
+            let tables = if inner.named {
+                named(inner.doc, &table)
+            } else {
+                table
+            };
+            if let Some(Value::Object(properties)) = section.get_mut("properties") {
+                properties.insert(inner.key.to_owned(), tables);
+            }
+        }
+        top.insert((*name).to_owned(), section);
     }
     let mut providers = Map::new();
     for provider in &vocabulary.providers {
@@ -84,8 +96,12 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
         "# Every setting of Campanile with its default. What is commented out has no default: it shows an example.\n\
          # Written by the tests from src/config/settings/; config/minimal.toml is the one to begin with.\n",
     );
-    for (name, doc, settings) in settings::SECTIONS {
-        section(&mut text, doc, &format!("[{name}]"), &[settings], &[]);
+    for (name, doc, own) in settings::SECTIONS {
+        section(&mut text, doc, &format!("[{name}]"), &[own], &[]);
+        for inner in settings::inner(name) {
+            let header = format!("[{}]", inner.path("example"));
+            section(&mut text, inner.doc, &header, &[inner.settings], &[]);
+        }
     }
     let mut first = true;
     for provider in &vocabulary.providers {

@@ -2,12 +2,12 @@
 
 use campanile_settings::SecretKind;
 
-use super::settings::{SECTIONS, SOURCE, Setting};
+use super::settings::{INNER, SECTIONS, SOURCE, Setting};
 
 /// A setting that holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSlot {
-    /// The table, such as `admin` or `sinks.webhook`; of a source or a sink without its name.
+    /// The table, such as `admin` or `sinks.webhook`; of a source, a sink or a token without its name.
     pub table: String,
     /// The setting.
     pub name: String,
@@ -21,6 +21,10 @@ pub fn secret_slots() -> Vec<SecretSlot> {
     let mut tables: Vec<(String, Vec<Setting>)> = sections
         .map(|(name, _, settings)| ((*name).to_owned(), settings.to_vec()))
         .collect();
+    for inner in INNER {
+        let table = format!("{}.{}", inner.section, inner.key);
+        tables.push((table, inner.settings.to_vec()));
+    }
     for provider in campanile_providers::all() {
         let own = provider.about().settings.iter();
         let all = SOURCE.iter().chain(own).cloned().collect();

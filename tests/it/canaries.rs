@@ -28,6 +28,7 @@ const SIGNING: &str = "whsec_Yw4naryc4naryc4naryc4naryc4naryA";
 fn canary(slot: &SecretSlot, receiver: &str) -> String {
     let text = match slot.kind {
         SecretKind::Text if slot.table == "admin" => "c4nary-admin-token".to_owned(),
+        SecretKind::Text if slot.table == "admin.tokens" => "c4nary-shift-token".to_owned(),
         SecretKind::Text if slot.name == "key" => KEY.to_owned(),
         // The receiver is its own proxy.
         SecretKind::Text if slot.name == "proxy" => {

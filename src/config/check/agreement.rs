@@ -15,6 +15,7 @@ impl Check<'_> {
     /// Checks all of it.
     pub(super) fn agreement(&mut self, parts: &Parts, tree: &Node, sources: &[Named<'_>]) {
         self.listeners(parts, tree);
+        self.same_secrets(parts, tree);
         self.single_paths(parts, sources);
         self.client_certificates(parts, sources);
         self.file_of_the_store(parts, tree);
@@ -33,7 +34,7 @@ impl Check<'_> {
         };
         let listen = tree.get("admin").and_then(|table| table.get("listen"));
         let place = listen.map_or(Place::Default, |node| node.place.clone());
-        if !admin.listen.ip().is_loopback() && admin.token.is_none() {
+        if !admin.listen.ip().is_loopback() && admin.is_open() {
             let message = "`[admin]` has no `token`: anyone who can reach this address could read every alert";
             let expected = "`token = { env = \"CAMPANILE_ADMIN_TOKEN\" }`, or a loopback address such as \"127.0.0.1:8081\"";
             self.findings.wrong(&place, message, expected);

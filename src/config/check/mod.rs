@@ -1,5 +1,6 @@
 //! From what is written to a [`Config`]: every table is held against its settings, then what must agree between them.
 
+mod access;
 mod agreement;
 mod named;
 
@@ -46,9 +47,10 @@ impl Check<'_> {
         }
         let sections = settings::SECTIONS.iter();
         let [server, admin, store, log] = {
-            let mut values = sections.map(|(name, _, own)| self.table(tree.get(name), name, own));
+            let mut values = sections.map(|(name, _, own)| self.section(tree.get(name), name, own));
             std::array::from_fn(|_| values.next().flatten())
         };
+        let tokens = self.tokens(tree.get("admin"));
         let (sources, specs) = self.sources(tree);
         let (names, sinks) = self.sinks(tree);
         let routes = self.routes(tree, &names);
@@ -59,7 +61,7 @@ impl Check<'_> {
             }),
             admin: admin.and_then(|values| {
                 let tls = self.tls(&values, tree.get("admin"));
-                built(build::admin(&values, tls))
+                built(build::admin(&values, tls, tokens?))
             }),
             store: store.and_then(|values| built(build::store(&values))),
             specs,
@@ -88,6 +90,17 @@ impl Check<'_> {
         let message = format!("`tls` {}", unfit.what);
         self.findings.wrong(place, message, unfit.expected);
         None
+    }
+
+    fn section(
+        &mut self,
+        table: Option<&Node>,
+        name: &str,
+        settings: &[Setting],
+    ) -> Option<Values> {
+        let inner: Vec<_> = settings::inner(name).map(|inner| inner.key).collect();
+        self.findings
+            .section(table, name, settings, &inner, self.environment)
     }
 
     fn table(&mut self, table: Option<&Node>, name: &str, settings: &[Setting]) -> Option<Values> {

@@ -64,7 +64,8 @@ impl Check<'_> {
         found
     }
 
-    fn name(&mut self, root: &str, kind: &str, name: &str, table: &Node) -> bool {
+    /// Whether this is the name of a table; if not, a mistake says so.
+    pub(super) fn name(&mut self, root: &str, kind: &str, name: &str, table: &Node) -> bool {
         let valid = is_name(name);
         let place = &table.place;
         let shown = match stray_name(name) {

@@ -1,6 +1,7 @@
 //! The settings of the gateway itself: its listeners, its store, its log.
 
-use super::{Setting, Type, optional, with};
+use super::{Setting, Type, optional, required, with};
+use crate::config::Role;
 
 const TLS: &str = r#"{ certificate = "/etc/campanile/tls.pem", key = "/etc/campanile/tls.key" }"#;
 
@@ -72,7 +73,7 @@ pub(crate) const ADMIN: &[Setting] = &[
         "listen",
         Type::Address,
         r#""127.0.0.1:8081""#,
-        "The address of the page and the API. Any address but loopback needs `token`.",
+        "The address of the page and the API. Any address but loopback needs `token` or `[admin.tokens.NAME]`.",
     ),
     optional(
         "public_url",
@@ -84,13 +85,28 @@ pub(crate) const ADMIN: &[Setting] = &[
         "token",
         Type::Secret,
         r#"{ env = "CAMPANILE_ADMIN_TOKEN" }"#,
-        "The bearer token of the page and the API. `/healthz` and `/readyz` need no token.",
+        "The bearer token of the page and the API, with the role `admin`. `/healthz` and `/readyz` need no token. Without any token, everyone who reaches a loopback address is an admin.",
     ),
     optional(
         "tls",
         Type::Tls,
         TLS,
         "Serve TLS with this certificate (followed by its chain) and this private key: two PEM files. They are read again when they change. The listener then refuses plain HTTP.",
+    ),
+];
+
+pub(crate) const TOKEN: &[Setting] = &[
+    required(
+        "secret",
+        Type::Secret,
+        r#"{ env = "CAMPANILE_SHIFT_TOKEN" }"#,
+        "The bearer token of this operator or program.",
+    ),
+    with(
+        "role",
+        Type::Word(Role::WORDS),
+        r#""viewer""#,
+        "viewer: sees everything but secrets. operator: also retries, pauses, resumes, tests and reads again. admin: also drops, wipes and reloads.",
     ),
 ];
 

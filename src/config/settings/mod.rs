@@ -8,7 +8,7 @@ mod source;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
-pub(super) use gateway::{ADMIN, LOG, SERVER, STORE};
+pub(super) use gateway::{ADMIN, LOG, SERVER, STORE, TOKEN};
 pub(super) use source::{OTHER_NAMES, SOURCE};
 
 /// The sections with one table each.
@@ -22,6 +22,49 @@ pub(super) const SECTIONS: &[(&str, &str, &[Setting])] = &[
     ("store", "Where everything is kept.", STORE),
     ("log", "What is logged, and how.", LOG),
 ];
+
+/// A table inside of a section.
+pub(super) struct Inner {
+    /// The section.
+    pub(super) section: &'static str,
+    /// Its key in the section.
+    pub(super) key: &'static str,
+    /// What it is for.
+    pub(super) doc: &'static str,
+    /// What it takes.
+    pub(super) settings: &'static [Setting],
+    /// There are several of it, with names that the operator chooses.
+    pub(super) named: bool,
+}
+
+impl Inner {
+    /// `admin.tokens.NAME`, with this name where the operator chooses one.
+    pub(super) fn path(&self, name: &str) -> String {
+        let name = if self.named {
+            format!(".{name}")
+        } else {
+            String::new()
+        };
+        format!("{}.{}{name}", self.section, self.key)
+    }
+}
+
+/// `[admin.tokens.NAME]`
+pub(super) const TOKENS: Inner = Inner {
+    section: "admin",
+    key: "tokens",
+    doc: "A token with a role, for one operator, team or program. Each action is logged under its name.",
+    settings: TOKEN,
+    named: true,
+};
+
+/// The tables inside of sections.
+pub(super) const INNER: &[Inner] = &[TOKENS];
+
+/// The tables inside of this section.
+pub(super) fn inner(section: &str) -> impl Iterator<Item = &'static Inner> {
+    INNER.iter().filter(move |inner| inner.section == section)
+}
 
 /// The keys at the top.
 pub(super) const TOP: &[&str] = &[
@@ -55,10 +98,13 @@ pub(super) const ROUTE: &[Setting] = &[
 pub(super) fn is_public(path: &[&str]) -> bool {
     let name = match path {
         // The names of a secret's variable and file may be shown.
-        ["admin", "token", "env" | "file"] | ["providers" | "sinks", _, _, .., "env" | "file"] => {
+        ["admin", "token", "env" | "file"]
+        | ["admin", "tokens", _, "secret", "env" | "file"]
+        | ["providers" | "sinks", _, _, .., "env" | "file"] => {
             return true;
         }
         ["providers" | "sinks", _, _, name, ..]
+        | ["admin", "tokens", _, name, ..]
         | ["routes" | "server" | "admin" | "store" | "log", name, ..] => *name,
         _ => return false,
     };
@@ -72,8 +118,9 @@ pub(super) fn is_known(name: &str) -> bool {
 
 fn every() -> impl Iterator<Item = &'static Setting> {
     let sections = SECTIONS.iter().flat_map(|section| section.2);
+    let inner = INNER.iter().flat_map(|inner| inner.settings);
     let kinds = campanile_sinks::kinds().iter();
     let kinds = kinds.flat_map(|kind| kind.settings());
     let common = SOURCE.iter().chain(POLICY).chain(ROUTE);
-    sections.chain(kinds).chain(common)
+    sections.chain(inner).chain(kinds).chain(common)
 }

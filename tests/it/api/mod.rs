@@ -2,6 +2,7 @@
 
 mod arrival;
 mod deliveries;
+mod roles;
 mod sources;
 
 use campanile_store::Verdict;

@@ -125,6 +125,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             listen: any,
             public_url: None,
             token: Some(Secret::from(TOKEN)),
+            tokens: vec![],
             tls: None,
         },
         store: config::Store {
@@ -254,10 +255,16 @@ impl Standing {
         .await
     }
 
-    /// Sends a request to the API as an operator.
+    /// Sends a request to the API as an admin.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Reply {
+        self.ask_as(TOKEN, &format!("{method} {path}"), body).await
+    }
+
+    /// Sends a request to the API with the token of somebody.
+    pub(crate) async fn ask_as(&self, token: &str, line: &str, body: &str) -> Reply {
         let json = "content-type: application/json\r\n";
-        let head = format!("authorization: Bearer {TOKEN}\r\nconnection: close\r\n{json}");
+        let head = format!("authorization: Bearer {token}\r\nconnection: close\r\n{json}");
+        let (method, path) = line.split_once(' ').unwrap();
         let raw = request(method, path, &head, body.as_bytes());
         Wire::to(self.admin).await.send(raw).await
     }

@@ -70,6 +70,51 @@ pub(crate) const MISTAKES: &[Expected] = &[
         &["no `token`", "loopback"],
     ),
     (
+        "[admin.tokens.shift]\nrole = \"viewer\"\n",
+        (1, 15),
+        &["`admin.tokens.shift` has no `secret`"],
+    ),
+    (
+        "[admin.tokens.shift]\nsecret = \"a-secret-of-the-shift\"\nrole = \"viewr\"\n",
+        (3, 8),
+        &["`viewr`", "did you mean `viewer`"],
+    ),
+    (
+        "[admin.tokens.shift]\nsecret = \"secret\"\n",
+        (2, 10),
+        &["commonly guessed"],
+    ),
+    (
+        "[admin.tokens.\"night shift\"]\nsecret = \"a-secret-of-the-shift\"\n",
+        (1, 15),
+        &["`night shift` is not a valid name"],
+    ),
+    (
+        "[admin]\ntokens = \"a-secret-of-the-shift\"\n",
+        (2, 1),
+        &["`admin.tokens.NAME` is not a table"],
+    ),
+    (
+        "[admin.tokens.a]\nsecret = \"one-secret-of-two\"\n[admin.tokens.b]\nsecret = \"one-secret-of-two\"\n",
+        (4, 10),
+        &["`b` and `a` have the same secret"],
+    ),
+    (
+        "[admin]\ntoken = \"one-secret-of-two\"\n[admin.tokens.b]\nsecret = \"one-secret-of-two\"\n",
+        (4, 10),
+        &["`b` and `token` have the same secret"],
+    ),
+    (
+        "[admin.token]\nsecret = \"a-secret-of-the-shift\"\n",
+        (2, 10),
+        &["`token` has an unknown word"],
+    ),
+    (
+        "[admin.toknes.a]\nsecret = \"a-secret-of-the-shift\"\n",
+        (1, 8),
+        &["unknown setting `toknes`", "did you mean `tokens`"],
+    ),
+    (
         "[admin]\nlisten = \"127.0.0.1:8080\"\n",
         (2, 10),
         &["same address"],

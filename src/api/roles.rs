@@ -1,0 +1,48 @@
+//! Which role each operation needs.
+
+use actix_web::http::Method;
+
+use crate::config::Role;
+
+/// The role for each operation that is not a plain look: method, path, role.
+const NEEDS: &[(&str, &str, Role)] = &[
+    // Compares, and changes nothing.
+    ("POST", "/api/v1/renormalize", Role::Viewer),
+    ("POST", "/api/v1/alerts/{id}/retry", Role::Operator),
+    ("POST", "/api/v1/deliveries/retry", Role::Operator),
+    ("POST", "/api/v1/dead/retry", Role::Operator),
+    ("POST", "/api/v1/quarantine/retry", Role::Operator),
+    ("POST", "/api/v1/sinks/{kind}/{name}/pause", Role::Operator),
+    ("POST", "/api/v1/sinks/{kind}/{name}/resume", Role::Operator),
+    ("POST", "/alerts/{id}/retry", Role::Operator),
+    // A cookie of the reader.
+    ("POST", "/preferences", Role::Viewer),
+    ("POST", "/api/v1/deliveries/drop", Role::Admin),
+    ("POST", "/api/v1/dead/drop", Role::Admin),
+    ("POST", "/api/v1/quarantine/drop", Role::Admin),
+    ("DELETE", "/api/v1/deliveries/{alert_id}", Role::Admin),
+];
+
+/// The role for the operation at the path `pattern`, such as `/api/v1/alerts/{id}`. What [`NEEDS`] does not name needs
+/// `viewer` to look and `admin` to change anything, so that a forgotten line refuses.
+pub(super) fn needed(method: &Method, pattern: &str) -> Role {
+    let mut needs = NEEDS.iter();
+    let named = needs.find(|need| need.0 == method.as_str() && need.1 == pattern);
+    match named {
+        Some((.., role)) => *role,
+        None if matches!(*method, Method::GET | Method::HEAD) => Role::Viewer,
+        None => Role::Admin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_without_a_line_can_be_read_by_all_and_changed_by_an_admin() {
+        assert_eq!(needed(&Method::GET, "/api/v1/new"), Role::Viewer);
+        assert_eq!(needed(&Method::PATCH, "/api/v1/new"), Role::Admin);
+        assert_eq!(needed(&Method::POST, ""), Role::Admin);
+    }
+}
