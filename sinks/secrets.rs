@@ -1,5 +1,7 @@
 //! The secrets of one sink, to be taken out of what is shown.
 
+use std::sync::Arc;
+
 use campanile_model::Secret;
 use campanile_settings::{Setting, Values};
 use secrecy::ExposeSecret;
@@ -9,7 +11,12 @@ use url::form_urlencoded;
 const KEY_CHARACTERS_MIN: usize = 12;
 
 /// In every form in which a template can put them into a request.
-pub(crate) struct Secrets(Vec<Secret>);
+pub(crate) struct Secrets {
+    /// Those of the settings.
+    fixed: Arc<[Secret]>,
+    /// Those of one request, such as a token. Their forms are made only when there is a text to show.
+    own: Vec<Secret>,
+}
 
 impl Secrets {
     pub(crate) fn of(settings: &[Setting], values: &Values) -> Self {
@@ -20,26 +27,45 @@ impl Secrets {
 
     /// These secrets, and the keys in those that are addresses or values of headers.
     pub(crate) fn all<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
-        let hidden = secrets.into_iter().flat_map(|secret| {
-            let secret = secret.expose_secret();
-            let keys = keys(secret).into_iter().flat_map(forms);
-            forms(secret).into_iter().chain(keys).collect::<Vec<_>>()
-        });
-        let mut hidden: Vec<Secret> = hidden.collect();
-        // The longest first: a secret can begin with another, and its rest must not stay.
-        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
-        Self(hidden)
+        Self {
+            fixed: longest_first(secrets.into_iter().flat_map(all_forms).collect()).into(),
+            own: Vec::new(),
+        }
+    }
+
+    /// These and the secrets of one request.
+    pub(crate) fn with(&self, own: Vec<Secret>) -> Self {
+        let fixed = Arc::clone(&self.fixed);
+        Self { fixed, own }
     }
 
     /// One secret alone.
     pub(crate) fn one(secret: &Secret) -> Self {
-        Self(forms(secret.expose_secret()))
+        Self {
+            fixed: forms(secret.expose_secret()).into(),
+            own: Vec::new(),
+        }
     }
 
     pub(crate) fn hidden(&self, text: &str) -> String {
-        let secrets = self.0.iter().map(ExposeSecret::expose_secret);
+        let own = longest_first(self.own.iter().flat_map(all_forms).collect());
+        let secrets = own.iter().chain(&*self.fixed);
+        let secrets = secrets.map(ExposeSecret::expose_secret);
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
+}
+
+/// A secret can begin with another, and its rest must not stay.
+fn longest_first(mut secrets: Vec<Secret>) -> Vec<Secret> {
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+    secrets
+}
+
+/// The forms of a secret, and of the keys in it.
+fn all_forms(secret: &Secret) -> Vec<Secret> {
+    let secret = secret.expose_secret();
+    let keys = keys(secret).into_iter().flat_map(forms);
+    forms(secret).into_iter().chain(keys).collect()
 }
 
 /// The parts of an address that can be keys. A template can write them into another address, and a receiver can quote one.

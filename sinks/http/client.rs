@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Method};
 use url::{Host, Url};
 
@@ -100,6 +100,15 @@ pub struct Client {
     http: reqwest::Client,
     egress: Egress,
     timeout: Duration,
+}
+
+impl Request {
+    /// The credentials in its head, which a receiver can quote.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let credentials = self.headers.get(AUTHORIZATION);
+        let credentials = credentials.and_then(|value| value.to_str().ok());
+        credentials.map(|text| text.to_owned().into()).into_iter()
+    }
 }
 
 impl Client {

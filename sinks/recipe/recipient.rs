@@ -98,20 +98,23 @@ impl Recipient {
     ) -> Result<Delivered, (Failure, Option<Repeat>)> {
         let alone = |failure| (failure, None);
         let token = self.token(message).await.map_err(alone)?;
-        let Rendered { request, .. } = self
-            .rendered(message, shape, token.as_deref())
-            .map_err(alone)?;
+        let rendered = self.rendered(message, shape, token.as_deref());
+        let Rendered { request, signature } = rendered.map_err(alone)?;
+        // A receiver can quote what it was sent.
+        let quoted = request.secrets().chain(signature);
+        let quoted = quoted.chain(token.as_deref().cloned());
+        let secrets = self.secrets.with(quoted.collect());
         let sent = request.body.clone();
         let response = self.client.exchange(request).await.map_err(alone)?;
         if let (Some(tokens), Some(token)) = (&self.token, &token)
             && tokens.refuses(&response)
         {
             tokens.forget(token).await;
-            let failure = self.judge.failure(&response, message.at, &self.secrets);
+            let failure = self.judge.failure(&response, message.at, &secrets);
             return Err((failure, Some(Repeat::NewToken)));
         }
         let at = message.at;
-        self.judge.judge(&response, &sent, at, &self.secrets)
+        self.judge.judge(&response, &sent, at, &secrets)
     }
 
     /// Why this message is not sent, if it is one of those.
@@ -213,13 +216,16 @@ impl Recipient {
             ..Extra::default()
         };
         let rendered = question.parts.render(&message, Map::new(), &extra)?;
+        let quoted = rendered.request.secrets();
+        let quoted = quoted.chain(token.as_deref().cloned());
+        let secrets = self.secrets.with(quoted.collect());
         let response = self.client.exchange(rendered.request).await?;
         if !question.success.holds(response.status, &response.body) {
-            return Err(self.judge.failure(&response, message.at, &self.secrets));
+            return Err(self.judge.failure(&response, message.at, &secrets));
         }
         let says = pointed(question.says.as_deref(), &response.body);
         let says = says.unwrap_or_else(|| "the receiver accepts the credentials".to_owned());
-        Ok(self.secrets.hidden(&says))
+        Ok(secrets.hidden(&says))
     }
 }
 

@@ -4,14 +4,15 @@
 //! with a wait of N seconds), a failure class, or a form in which the message is sent once more within the attempt:
 //! `plain`, `stale` (without the handle), `token` (with a new access token).
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use campanile_receiver::{Play, Receiver};
+use campanile_receiver::{Got, Play, Receiver};
 use campanile_sinks::{Class, Delivered, Failure, Kind};
 
 use super::stage::{
-    CANARY, answers, exchange, fields, firing, folder, message, recipes, recovery, sink_in_time,
-    success, whole_exchange,
+    CANARY, answer, answers, exchange, fields, firing, folder, message, recipes, recovery,
+    sink_in_time, success, whole_exchange,
 };
 
 /// Whether a recipe makes a request before some messages.
@@ -53,6 +54,77 @@ fn said(done: &Result<Delivered, Failure>) -> String {
             .map(ToString::to_string)
             .unwrap_or_default()
     )
+}
+
+/// The access token in each fixture of a request for one.
+const TOKEN: &str = "accesstoken000001";
+
+/// The same answer with this text in the place of each text of its body.
+fn quoting(play: &Play, quoted: &str) -> Option<Play> {
+    fn replace(value: &mut serde_json::Value, quoted: &str) {
+        match value {
+            serde_json::Value::String(text) => quoted.clone_into(text),
+            serde_json::Value::Array(all) => all.iter_mut().for_each(|each| replace(each, quoted)),
+            serde_json::Value::Object(all) => {
+                all.values_mut().for_each(|each| replace(each, quoted));
+            }
+            _ => {}
+        }
+    }
+    let Play::Answer(status, headers, body) = play else {
+        return None;
+    };
+    let mut body: serde_json::Value = serde_json::from_str(body).ok()?;
+    replace(&mut body, quoted);
+    Some(Play::Answer(*status, headers.clone(), body.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_quotes_the_credentials_of_a_request_does_not_show_them() {
+    let quotes: [fn(&Got) -> String; 2] = [
+        |got| got.header("authorization").unwrap_or("").to_owned(),
+        |got| got.target.clone(),
+    ];
+    let mut shown = 0;
+    for kind in recipes() {
+        let name = &kind.about().name;
+        let refusals = answers(&**kind).into_iter();
+        let refusals: Vec<Play> = refusals
+            .filter(|(name, _)| !begins(name, "success"))
+            .map(|(_, play)| play)
+            // The place of the words is the same in all of them.
+            .take(3)
+            .collect();
+        for (play, quote) in refusals
+            .iter()
+            .flat_map(|play| quotes.map(|quote| (play, quote)))
+        {
+            let token = std::fs::read_to_string(folder(&**kind).join("token.http"));
+            let first = Mutex::new(token.ok().map(|text| answer(&text)));
+            let sent = Arc::new(Mutex::new(String::new()));
+            let (kept, play) = (Arc::clone(&sent), play.clone());
+            let receiver = Receiver::start(move |got| {
+                if let Some(token) = first.lock().unwrap().take() {
+                    return token;
+                }
+                let words = format!("you sent {}", quote(&got));
+                kept.lock().unwrap().clone_from(&words);
+                quoting(&play, &words).unwrap_or_else(|| play.clone())
+            });
+            let receiver = receiver.await.unwrap();
+            let url = format!("http://{}", receiver.address());
+            let sink = sink_in_time(&**kind, &url, "", Duration::from_secs(5));
+            let said = said(&sink.send(&message(firing())).await);
+            shown += usize::from(said.contains("you sent"));
+            let sent = sent.lock().unwrap().clone();
+            let words = sent.split_whitespace().filter(|word| word.len() >= 16);
+            let words = words.filter(|word| !word.starts_with('/'));
+            for word in words.chain([TOKEN, CANARY]) {
+                assert!(!said.contains(word), "{name}: {word} in {said}");
+            }
+        }
+    }
+    assert!(shown > 0, "no receiver was quoted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
