@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, DeadFilter, DeadRow,
-    DeliveryFilter, DeliveryRow, Entry, OpenEpisode, OpenPlace, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert,
+    AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, CallbackFilter,
+    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Listed, OpenEpisode,
+    OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
+    StoredAlert,
 };
 
 /// Takes callbacks.
@@ -88,6 +89,9 @@ pub trait Archive: Send + Sync {
 
     /// The raw callback of an alert, without its secrets. None when it is no longer kept.
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Callbacks that are not in quarantine. The search is bounded.
+    fn callbacks(&self, filter: CallbackFilter) -> Answer<'_, Listed<CallbackRow>>;
 
     /// What happened when the callback of an alert arrived. None when the alert is no longer kept.
     fn arrival_of(&self, seq: Seq) -> Answer<'_, Option<ArrivalRow>>;

@@ -269,6 +269,56 @@ pub struct QuarantineFilter {
     pub limit: u32,
 }
 
+/// Which callbacks to list, newest first. An empty field does not filter.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackFilter {
+    /// A source's full name.
+    pub source: Option<String>,
+    /// Only those without alerts, or only those with alerts.
+    pub ignored: Option<bool>,
+    /// Received at this time or later.
+    pub since: Option<Timestamp>,
+    /// With a smaller number than this, the last one of the previous page.
+    pub before: Option<i64>,
+    /// The largest number of rows.
+    pub limit: u32,
+}
+
+/// Rows of a list whose search is bounded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// How far the search looked, when it ended before the last row and found fewer rows than asked.
+    pub searched: Option<Searched>,
+}
+
+/// How far a search looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Searched {
+    /// The search goes on before this row.
+    pub before: i64,
+    /// The time of this row.
+    pub at: Timestamp,
+}
+
+/// A stored callback that is not in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackRow {
+    /// Its number.
+    pub id: i64,
+    /// The source.
+    pub source: String,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// How many of its alerts were new. Zero: it was a known message without an alert.
+    pub alerts: u32,
+    /// The id of the first of them, while it is kept.
+    pub first: Option<Uuid>,
+    /// What happened when it arrived, without the routes.
+    pub arrival: Arrival,
+}
+
 /// A delivery as shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryRow {

@@ -94,6 +94,20 @@ impl Proof<'_> {
         }
     }
 
+    /// Secrets and digests that the call gives. A refused call can carry the right one for a source that is configured wrongly.
+    pub fn given(&self) -> Vec<Secret> {
+        match self {
+            Self::Secret {
+                given: Some(given), ..
+            }
+            | Self::Md5 {
+                given: Some(given), ..
+            } => vec![Secret::from(given.as_ref())],
+            Self::All(proofs) | Self::Any(proofs) => proofs.iter().flat_map(Self::given).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// What the server must fetch before this proof can hold. None if it cannot hold with any document.
     pub fn needs(&self) -> Option<Needed> {
         match self {

@@ -6,6 +6,7 @@
 pub(crate) mod alerts;
 mod arrival;
 mod auth;
+pub(crate) mod callbacks;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
 pub(crate) mod error;
@@ -45,6 +46,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let api = web::scope("/api/v1")
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
         .configure(alerts::routes)
+        .configure(callbacks::routes)
         .configure(deliveries::routes)
         .configure(dead::routes)
         .configure(quarantine::routes)

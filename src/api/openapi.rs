@@ -8,7 +8,8 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, dead, deliveries, quarantine, renormalize, resource, roles, sinks, sources, types,
+    alerts, callbacks, dead, deliveries, quarantine, renormalize, resource, roles, sinks, sources,
+    types,
 };
 
 #[derive(OpenApi)]
@@ -18,6 +19,7 @@ use super::{
         alerts::index,
         alerts::show,
         alerts::retry,
+        callbacks::index,
         deliveries::index,
         deliveries::retry,
         deliveries::remove,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+
 use super::error::ApiError;
 use super::types::{Page, Selection};
 use super::{Failing, Names};
@@ -14,6 +16,10 @@ const LIMIT: u32 = 50;
 
 /// The largest number of items per page.
 pub(super) const LIMIT_MAX: u32 = 500;
+
+const TIME: &str = "a time such as 2026-01-31T08:00:00Z";
+
+const CURSOR: &str = "the `next` of the previous page";
 
 /// The parameters of a query. All names are known.
 pub(super) struct Query(BTreeMap<String, String>);
@@ -57,16 +63,25 @@ impl Query {
         text.parse().map(Some).map_err(wrong)
     }
 
+    /// The value of a parameter that is a time.
+    pub(super) fn time(&self, name: &str) -> Failing<Option<Timestamp>> {
+        self.parsed(name, TIME)
+    }
+
+    /// A place of a list that has its own form.
+    pub(super) fn cursor<T: FromStr>(&self) -> Failing<Option<T>> {
+        self.parsed("before", CURSOR)
+    }
+
     pub(super) fn alerts(&self) -> Failing<AlertFilter> {
         let firing = "firing or resolved";
         let severities = "critical, error, warning, info or unknown";
-        let time = "a time such as 2026-01-31T08:00:00Z";
         Ok(AlertFilter {
             source: self.text("source").map(str::to_owned),
             status: self.parsed("status", firing)?,
             severity: self.parsed("severity", severities)?,
             fingerprint: self.parsed("fingerprint", "16 hexadecimal digits")?,
-            since: self.parsed("since", time)?,
+            since: self.time("since")?,
             before: self.before()?,
             limit: self.limit()?,
         })
@@ -101,10 +116,10 @@ impl Query {
     }
 
     fn before(&self) -> Failing<Option<i64>> {
-        self.parsed("before", "the `next` of the previous page")
+        self.cursor()
     }
 
-    fn limit(&self) -> Failing<u32> {
+    pub(super) fn limit(&self) -> Failing<u32> {
         let allowed = format!("a number from 1 to {LIMIT_MAX}");
         let limit = self.parsed("limit", &allowed)?.unwrap_or(LIMIT);
         if (1..=LIMIT_MAX).contains(&limit) {

@@ -71,6 +71,43 @@ pub struct RouteSaid {
     pub matches: String,
 }
 
+/// One page of a list whose search is bounded, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Searched<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// The cursor of the next page: give it as `before`. Null on the last page. A page can be shorter than `limit`, or
+    /// empty, and have a next page.
+    pub next: Option<String>,
+    /// How far the search looked, if it ended early because there was too much to look at.
+    pub searched_to: Option<Timestamp>,
+}
+
+/// A callback, stored or in memory.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct CallbackItem {
+    /// When it was received.
+    pub at: Timestamp,
+    /// The source. Null if no source received it.
+    pub source: Option<String>,
+    /// `accepted`, `ignored`, `quarantined`, `rejected`, `duplicate` or `conflict`.
+    pub verdict: String,
+    /// Why it was not accepted, and the fix.
+    pub reason: Option<String>,
+    /// The address of the caller.
+    pub from: Option<String>,
+    /// The HTTP status of the answer.
+    pub status: Option<u16>,
+    /// The number of new alerts.
+    pub alerts: u32,
+    /// The id of the first new alert. Null if it is no longer stored.
+    pub alert_id: Option<String>,
+    /// The number in quarantine.
+    pub quarantine: Option<i64>,
+    /// The first 4 KiB of the request without secrets, of a callback that is in memory.
+    pub request: Option<String>,
+}
+
 /// A pending delivery.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Delivery {

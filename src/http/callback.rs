@@ -1,5 +1,7 @@
 //! Converts a request of the HTTP library into the [`Callback`] that providers read.
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
 use campanile_model::Callback;
@@ -48,9 +50,6 @@ pub(super) fn announced(request: &HttpRequest) -> Option<u64> {
 /// The request, byte for byte, without its path: [`crate::intake::Target::mark`] sets the path and removes the key from
 /// it.
 pub(super) fn of(request: &HttpRequest, server: &Server, body: Vec<u8>) -> Callback {
-    let forwarded = request.headers().get_all("x-forwarded-for");
-    let forwarded: Vec<_> = forwarded.map(|line| line.to_str().ok()).collect();
-    let peer = request.peer_addr().map(|addr| addr.ip());
     let mut call = Callback::default();
     request.method().as_str().clone_into(&mut call.method);
     request
@@ -65,8 +64,16 @@ pub(super) fn of(request: &HttpRequest, server: &Server, body: Vec<u8>) -> Callb
         call.client_certificate = client_certificate(request, name, &server.trusted_proxies);
     }
     call.body = body;
-    call.peer = address::caller(peer, forwarded.into_iter(), &server.trusted_proxies);
+    call.peer = peer(request, server);
     call
+}
+
+/// The address of the caller, as trusted proxies report it.
+pub(super) fn peer(request: &HttpRequest, server: &Server) -> Option<IpAddr> {
+    let forwarded = request.headers().get_all("x-forwarded-for");
+    let forwarded: Vec<_> = forwarded.map(|line| line.to_str().ok()).collect();
+    let peer = request.peer_addr().map(|addr| addr.ip());
+    address::caller(peer, forwarded.into_iter(), &server.trusted_proxies)
 }
 
 /// The client certificate that a trusted proxy reports. If the header occurs twice, the sender set one of the two: then

@@ -7,17 +7,24 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::{Callback, Fetched, failpoint};
 use campanile_providers::Needed;
+use campanile_store::Appending;
 use tracing::Instrument;
 
 use super::commit::{self, commit};
+use super::recent::Call;
 use super::remarks::{self, outcome};
 use super::{Current, Gateway, body, callback, ending, list};
 use crate::intake::target::{near_miss, normal};
-use crate::intake::{Kept, Reason, Taken, Target, Trust, Turned, Verdict, take};
+use crate::intake::verdict::answer;
+use crate::intake::{Kept, Reason, Taken, Target, Trust, Turned, Verdict, shown, take};
 use crate::snapshot::Source;
 
 /// The most documents that are fetched for one request. Several sources may each need one.
 const FETCHES_MAX: usize = 4;
+
+/// The reason for a conflict.
+const CONFLICT: &str =
+    "its message id was accepted before with other content; the first content is kept";
 
 /// Serves every request to the public listener.
 pub(super) async fn serve(
@@ -34,7 +41,7 @@ pub(super) async fn serve(
     };
     match Target::of(&path, &current.snapshot) {
         Some(target) => visit.enter(target, &path, &request, payload).await,
-        None => visit.nowhere(&path),
+        None => visit.nowhere(&path, &request),
     }
 }
 
@@ -115,8 +122,19 @@ impl<'v> Visit<'v> {
         match taken {
             Taken::Kept(source, kept) => {
                 let span = tracing::info_span!("callback", source = &*source.name);
-                let verdict = self.keep(source, kept, call).instrument(span.clone()).await;
-                span.in_scope(|| self.end(Some(source), &verdict, call))
+                let (verdict, conflict) =
+                    self.keep(source, kept, call).instrument(span.clone()).await;
+                span.in_scope(|| {
+                    let word = if conflict { "conflict" } else { verdict.word() };
+                    self.remember(
+                        Some(source),
+                        &verdict,
+                        word,
+                        || shown::request(Some(source), call, &self.current.snapshot),
+                        call,
+                    );
+                    self.answer(Some(source), &verdict, call)
+                })
             }
             Taken::List(source) => match list::of(self.gateway, source).await {
                 Ok(response) => response,
@@ -130,35 +148,85 @@ impl<'v> Visit<'v> {
         }
     }
 
-    async fn keep(self, source: &Source, mut kept: Kept, call: &Callback) -> Verdict {
+    /// Commits what intake kept. Also whether nothing is new and a known message had other content.
+    async fn keep(self, source: &Source, mut kept: Kept, call: &Callback) -> (Verdict, bool) {
         let effect = kept.read.effect.take();
         let remarks = remarks::of(self.gateway, self.current, source, &kept, call);
         let entry = commit::entry(&source.name, kept, &self.current.snapshot);
         failpoint::point("after-parse");
         let (appended, sinks) = match commit(self.gateway, entry).await {
             Ok(committed) => committed,
-            Err(reason) => return Verdict::Rejected(reason),
+            Err(reason) => return (Verdict::Rejected(reason), false),
         };
         if let Some(effect) = effect {
             self.gateway.outside.carry_out(effect);
         }
         failpoint::point("before-answer");
         after_answer();
-        outcome(&remarks, &appended, &sinks)
+        let verdict = outcome(&remarks, &appended, &sinks);
+        let conflict = Appending::Duplicate { conflict: true };
+        let conflict = matches!(verdict, Verdict::Duplicate) && appended.alerts.contains(&conflict);
+        (verdict, conflict)
     }
 
     /// Answers a request to a path that is not served.
-    fn nowhere(self, path: &str) -> HttpResponse {
+    fn nowhere(self, path: &str, request: &HttpRequest) -> HttpResponse {
         let near = near_miss(path, &self.current.snapshot);
         let reason = near.map_or(Reason::NotFound, |source| {
             self.gateway
                 .near_miss(&self.current.snapshot.server, source);
             Reason::NearMiss
         });
-        self.end(near, &Verdict::Rejected(reason), &Callback::default())
+        let verdict = Verdict::Rejected(reason);
+        let mut call = Callback::default();
+        call.peer = callback::peer(request, &self.current.snapshot.server);
+        let line = || shown::nowhere(request.method().as_str(), path);
+        self.remember(near, &verdict, verdict.word(), line, &call);
+        self.answer(near, &verdict, &call)
     }
 
+    /// Ends a callback that intake did not keep.
     fn end(self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> HttpResponse {
+        let request = || shown::request(source, call, &self.current.snapshot);
+        self.remember(source, verdict, verdict.word(), request, call);
+        self.answer(source, verdict, call)
+    }
+
+    /// Keeps a callback in memory that the store does not have.
+    fn remember(
+        self,
+        source: Option<&Source>,
+        verdict: &Verdict,
+        word: &'static str,
+        request: impl FnOnce() -> String,
+        call: &Callback,
+    ) {
+        let at = call.received_at.unwrap_or_else(|| self.gateway.clock.now());
+        let name = source.map(|source| &source.name);
+        let stored = matches!(
+            verdict,
+            Verdict::Accepted(_) | Verdict::Ignored | Verdict::Quarantined
+        );
+        if stored || !self.gateway.recent.wants(name, at) {
+            return;
+        }
+        let reason = match word {
+            "conflict" => CONFLICT.to_owned(),
+            _ => shown::reason(verdict, source, call, &self.current.snapshot),
+        };
+        self.gateway.recent.push(Call {
+            number: 0,
+            at,
+            source: name.cloned(),
+            from: call.peer,
+            verdict: word,
+            status: answer(source, call, verdict).status,
+            reason,
+            request: request(),
+        });
+    }
+
+    fn answer(self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> HttpResponse {
         let Self {
             gateway,
             current,

@@ -13,6 +13,7 @@ pub(crate) mod connection;
 mod ending;
 mod ingest;
 mod list;
+pub(crate) mod recent;
 mod remarks;
 mod tls;
 
@@ -27,6 +28,7 @@ use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
 
 use connection::Limits;
+use recent::Recent;
 pub use tls::Shown;
 
 use crate::config;
@@ -57,6 +59,8 @@ pub struct Gateway {
     pub outside: Arc<dyn Outside>,
     current: RwLock<Arc<Current>>,
     near_miss_ms: AtomicI64,
+    /// The last callbacks that the store does not have.
+    pub(crate) recent: Recent,
     stopping: AtomicBool,
 }
 
@@ -127,6 +131,7 @@ impl Gateway {
             outside,
             current: RwLock::new(Arc::new(current)),
             near_miss_ms: AtomicI64::new(i64::MIN),
+            recent: Recent::default(),
             stopping: AtomicBool::new(false),
         }
     }

@@ -8,6 +8,7 @@ pub mod documents;
 pub mod drift;
 pub mod identity;
 mod read;
+pub mod shown;
 pub mod target;
 pub mod verdict;
 

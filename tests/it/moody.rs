@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
-    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, DeadFilter,
-    DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Inbox, OpenEpisode, OpenPlace, Outbox,
-    Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
-    Verdict,
+    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
+    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Listed,
+    OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement,
+    SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -219,6 +219,7 @@ impl Archive for Moody {
         alert(id: Uuid) -> Option<StoredAlert>;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         callback_of(seq: Seq) -> Option<Vec<u8>>;
+        callbacks(filter: CallbackFilter) -> Listed<CallbackRow>;
         arrival_of(seq: Seq) -> Option<ArrivalRow>;
         deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;

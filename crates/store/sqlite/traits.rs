@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::session::Packed;
 use super::{Sqlite, pending, prune, read, settle};
 use crate::{
-    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, DeadFilter,
-    DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Inbox, OpenEpisode, OpenPlace, Outbox,
-    Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
+    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
+    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Listed,
+    OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement,
+    SinkId, Stats, StoredAlert, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -108,6 +109,10 @@ impl Archive for Sqlite {
 
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>> {
         Box::pin(self.readers.look(move |c| read::callback_of(c, seq)))
+    }
+
+    fn callbacks(&self, filter: CallbackFilter) -> Answer<'_, Listed<CallbackRow>> {
+        Box::pin(self.readers.look(move |c| read::callbacks(c, &filter)))
     }
 
     fn arrival_of(&self, seq: Seq) -> Answer<'_, Option<ArrivalRow>> {

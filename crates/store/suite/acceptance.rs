@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use campanile_model::Status;
-use campanile_store::{ANSWER_BYTES_MAX, Answered, Appending, Arrival, Error, NewAlert};
+use campanile_store::{
+    ANSWER_BYTES_MAX, Answered, Appending, Arrival, CallbackFilter, Entry, Error, NewAlert,
+};
 
 use uuid::Uuid;
 
@@ -175,4 +177,90 @@ pub(crate) async fn an_arrival_comes_back_with_each_of_its_alerts<P: Place>() {
     }
     let unknown = store.arrival_of(1).await.unwrap().unwrap();
     assert_eq!(unknown.arrival, Arrival::default());
+}
+
+pub(crate) async fn callbacks_are_listed_newest_first_with_their_first_alert<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let (_, first) = accepted(&store, firing("a", 1, &[])).await;
+    let from = |second, entry: Entry| Entry {
+        received_at: at(second),
+        ..entry
+    };
+    store.append(from(300, entry(vec![]))).await.unwrap();
+    let both = entry(vec![
+        alert("a", 1, Status::Firing, &[]),
+        alert("b", 2, Status::Firing, &[]),
+    ]);
+    let elsewhere = Entry {
+        source: "jiankong/web".into(),
+        ..from(600, both)
+    };
+    store.append(elsewhere).await.unwrap();
+    store.append(firing("a", 1, &[])).await.unwrap();
+    let list = async |filter: CallbackFilter| {
+        let listed = store
+            .callbacks(CallbackFilter { limit: 9, ..filter })
+            .await
+            .unwrap();
+        assert_eq!(listed.searched, None);
+        listed.rows
+    };
+    let all = list(CallbackFilter::default()).await;
+    let seen: Vec<_> = all
+        .iter()
+        .map(|row| (row.id, &*row.source, row.alerts))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (3, "jiankong/web", 1),
+            (2, "ucloud/prod", 0),
+            (1, "ucloud/prod", 1)
+        ]
+    );
+    assert_eq!((all[2].first, all[1].first), (Some(first), None));
+    let ids = async |filter| {
+        list(filter)
+            .await
+            .iter()
+            .map(|row| row.id)
+            .collect::<Vec<_>>()
+    };
+    let filter = CallbackFilter::default;
+    let since = |second| Some(at(second));
+    let source = Some("ucloud/prod".to_owned());
+    assert_eq!(ids(CallbackFilter { source, ..filter() }).await, [2, 1]);
+    assert_eq!(
+        ids(CallbackFilter {
+            ignored: Some(true),
+            ..filter()
+        })
+        .await,
+        [2]
+    );
+    assert_eq!(
+        ids(CallbackFilter {
+            ignored: Some(false),
+            ..filter()
+        })
+        .await,
+        [3, 1]
+    );
+    assert_eq!(
+        ids(CallbackFilter {
+            since: since(300),
+            ..filter()
+        })
+        .await,
+        [3, 2]
+    );
+    assert_eq!(
+        ids(CallbackFilter {
+            before: Some(2),
+            ..filter()
+        })
+        .await,
+        [1]
+    );
 }

@@ -15,6 +15,7 @@ macro_rules! conformance {
                 a_place_is_never_given_twice_where_an_older_alert_outlives_newer_ones
                 a_closed_store_refuses_and_says_so
                 an_arrival_comes_back_with_each_of_its_alerts
+                callbacks_are_listed_newest_first_with_their_first_alert
             }
             deliveries {
                 what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled

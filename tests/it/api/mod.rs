@@ -1,6 +1,7 @@
 //! The API for operators.
 
 mod arrival;
+mod callbacks;
 mod deliveries;
 mod roles;
 mod sources;

@@ -1,8 +1,9 @@
 //! Reads what happened when a callback arrived.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::callbacks::id_at;
 use super::{damage, size};
 use crate::arrival::Tail;
 use crate::{Arrival, ArrivalRow, Seq, codec};
@@ -38,7 +39,11 @@ pub(crate) fn arrival_of(
 }
 
 /// The arrival is the last `bytes` of what the callback packs.
-fn unpacked(packed: &[u8], bytes: usize, body_at: usize) -> rusqlite::Result<(Arrival, String)> {
+pub(super) fn unpacked(
+    packed: &[u8],
+    bytes: usize,
+    body_at: usize,
+) -> rusqlite::Result<(Arrival, String)> {
     if bytes == 0 {
         return Ok((Arrival::default(), String::new()));
     }
@@ -48,11 +53,4 @@ fn unpacked(packed: &[u8], bytes: usize, body_at: usize) -> rusqlite::Result<(Ar
         .checked_sub(bytes)
         .and_then(|at| plain.get(at..));
     Ok(Tail::read(tail.ok_or_else(damage)?, body_at))
-}
-
-fn id_at(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Uuid>> {
-    connection
-        .prepare_cached("SELECT id FROM alert WHERE seq = ?1")?
-        .query_row(params![seq], |row| row.get(0).map(Uuid::from_bytes))
-        .optional()
 }

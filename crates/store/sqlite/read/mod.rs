@@ -2,6 +2,7 @@
 
 mod alerts;
 mod arrival;
+mod callbacks;
 mod deliveries;
 mod quarantine;
 mod readers;
@@ -12,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of};
 pub(super) use arrival::arrival_of;
+pub(super) use callbacks::callbacks;
 pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
 };
