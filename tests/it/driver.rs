@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// The timeout of one request. Starting a browser on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Attempts to start chromedriver.
+const STARTS_MAX: usize = 5;
+
 /// Only the pages cause traffic. The sandbox is off because it does not work for root.
 const FLAGS: &[&str] = &[
     "--headless",
@@ -36,13 +39,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts a browser that resolves these names to this machine.
     pub(crate) async fn start(names: &str) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver: install Debian's chromium and chromium-driver");
-        let port = port(&mut driver);
+        let (driver, port) = started();
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Self {
             driver,
@@ -84,6 +81,12 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
+    /// Sends a command of the protocol of the developer tools.
+    pub(crate) async fn command(&self, name: &str, params: Value) -> Value {
+        let call = json!({"cmd": name, "params": params});
+        self.call(Method::POST, "/goog/cdp/execute", &call).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
         let request = self.http.request(method, format!("{}{path}", self.base));
         let answer = request.body(body.to_string()).send().await.unwrap();
@@ -101,7 +104,8 @@ impl Drop for Browser {
         let asked = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_all().build().unwrap();
-            let _ended = runtime.block_on(http.delete(url).send());
+            // Inside of the runtime, because the time limit of the request needs its clock.
+            let _ended = runtime.block_on(async { http.delete(url).send().await });
         });
         let _asked = asked.join();
         let _ended = self.driver.kill();
@@ -116,8 +120,27 @@ pub(crate) fn client() -> Client {
     client.timeout(PATIENCE).build().unwrap()
 }
 
-/// The port of chromedriver, from its output.
-fn port(driver: &mut Child) -> u16 {
+/// A running chromedriver and its port. It chooses a port and then listens, so another program can take the port first. Then
+/// it ends, and the next one chooses another port.
+fn started() -> (Child, u16) {
+    let mut starts = (0..STARTS_MAX).filter_map(|_| {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver: install Debian's chromium and chromium-driver");
+        let port = port(&mut driver);
+        if port.is_none() {
+            driver.wait().unwrap();
+        }
+        Some((driver, port?))
+    });
+    starts.next().expect("chromedriver listens")
+}
+
+/// The port of chromedriver, from its output. None if it ended.
+fn port(driver: &mut Child) -> Option<u16> {
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let said = lines.find_map(|line| {
         let line = line.unwrap();
@@ -126,5 +149,5 @@ fn port(driver: &mut Child) -> u16 {
     });
     // Reads the rest, so that the pipe does not fill up.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    said.expect("chromedriver says its port")
+    said
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod files;
 mod forms;
+mod walk;
 mod words;
 
 use std::path::{Path, PathBuf};
