@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("page", &["api", "http"]),
+    ("page", &["api", "delivery", "http"]),
     ("admin", &["api", "http", "page", "telemetry"]),
     (
         "app",

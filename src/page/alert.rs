@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::moment::Moment;
 use super::view::View;
 use super::{answer, row};
-use crate::api::types::{AlertDetail, Attempt, Delivery, Retry};
+use crate::api::types::{AlertDetail, Arrival, Attempt, Delivery, Retry, RouteSaid};
 use crate::api::{Failing, alerts};
 use crate::http::Gateway;
 
@@ -34,6 +34,8 @@ struct Shown {
     /// The request of the vendor, without secrets.
     request: Option<String>,
     bytes: usize,
+    arrival: Arrival,
+    routes: Vec<RouteSaid>,
     sent: Vec<Sent>,
     waiting: Vec<Waiting>,
     fields: Vec<(String, String)>,
@@ -101,6 +103,8 @@ impl Shown {
             received: view.moment(alert.received_at),
             request_line: request_line.map(ToOwned::to_owned),
             bytes: detail.callback.as_ref().map_or(0, String::len),
+            arrival: detail.arrival,
+            routes: detail.routes,
             sent: sent.collect(),
             waiting: waiting.collect(),
             fields: fields(&alert),

@@ -52,10 +52,12 @@ pub(crate) async fn shown(
         .map(|gateway| View::of(request.request(), gateway));
     let response = next.call(request).await?;
     let reason = response.response().extensions().get::<Reason>().cloned();
-    let (Some(view), Some(reason)) = (view, reason) else {
+    let (Some(mut view), Some(reason)) = (view, reason) else {
         return Ok(response.map_into_left_body());
     };
     let status = response.status();
+    // The reader may have no token.
+    view.failing_sinks = 0;
     let mut page = view.page_with(status, "failure.html", Failure::of(status, &reason));
     for (name, value) in response.headers() {
         let of_the_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;

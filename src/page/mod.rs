@@ -7,6 +7,8 @@
 mod alert;
 mod answer;
 mod assets;
+mod dead;
+mod deliveries;
 mod failure;
 mod filter;
 mod form;
@@ -16,6 +18,7 @@ mod moment;
 mod preferences;
 mod problem;
 mod row;
+mod sinks;
 mod templates;
 mod view;
 
@@ -34,5 +37,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(preferences::routes)
         .configure(live::routes)
         .configure(alert::routes)
-        .configure(problem::routes);
+        .configure(problem::routes)
+        .configure(sinks::routes)
+        .configure(deliveries::routes)
+        .configure(dead::routes);
 }

@@ -14,10 +14,14 @@ use super::language::form;
 const FILES: &[(&str, &str)] = &[
     ("alert.html", include_str!("html/alert.html")),
     ("base.html", include_str!("html/base.html")),
+    ("confirm.html", include_str!("html/confirm.html")),
+    ("dead.html", include_str!("html/dead.html")),
+    ("deliveries.html", include_str!("html/deliveries.html")),
     ("failure.html", include_str!("html/failure.html")),
     ("live.html", include_str!("html/live.html")),
     ("parts.html", include_str!("html/parts.html")),
     ("problem.html", include_str!("html/problem.html")),
+    ("sinks.html", include_str!("html/sinks.html")),
 ];
 
 /// The engine with all templates. A test renders each of them, so a template that cannot be read is never released.

@@ -13,6 +13,7 @@ use super::moment::{Moment, length};
 use super::templates::TEMPLATES;
 use super::{answer, assets, preferences};
 use crate::api::{Role, role};
+use crate::delivery::Phase;
 use crate::http::Gateway;
 
 /// The reader of a page.
@@ -26,6 +27,8 @@ pub(super) struct View {
     here: String,
     path: String,
     gzip: bool,
+    /// Sinks that get nothing now, for the menu. Zero for a reader who is not let in.
+    pub(super) failing_sinks: usize,
 }
 
 /// A link of the menu.
@@ -37,10 +40,18 @@ struct Entry {
 }
 
 /// The pages of the menu.
-const MENU: &[Entry] = &[Entry {
-    key: "live",
-    href: "/",
-}];
+const MENU: &[Entry] = &[
+    Entry::new("live", "/"),
+    Entry::new("sinks", "/sinks"),
+    Entry::new("deliveries", "/deliveries"),
+    Entry::new("dead", "/dead"),
+];
+
+impl Entry {
+    const fn new(key: &'static str, href: &'static str) -> Self {
+        Self { key, href }
+    }
+}
 
 impl View {
     /// The reader who sent this request.
@@ -56,6 +67,7 @@ impl View {
             here: path_and_query.map_or_else(|| "/".to_owned(), ToString::to_string),
             path: request.path().to_owned(),
             gzip: answer::takes_gzip(request.headers()),
+            failing_sinks: failing_sinks(gateway),
         }
     }
 
@@ -110,6 +122,7 @@ impl View {
             now => Value::from(Serde(self.moment(self.now))),
             here => &self.here,
             path => &self.path,
+            failing_sinks => self.failing_sinks,
             menu => Value::from(Serde(MENU)),
             assets => Value::from(Serde(assets::addresses())),
             may => Value::from(Serde(May::of(self.role))),
@@ -117,6 +130,13 @@ impl View {
         };
         TEMPLATES.get_template(template)?.render(reader)
     }
+}
+
+/// Sinks to which nothing is sent: their circuit breaker is open, or they are paused.
+fn failing_sinks(gateway: &Gateway) -> usize {
+    let states = gateway.sinks.states().into_iter();
+    let stopped = states.filter(|sink| matches!(sink.state, Phase::Open | Phase::Paused));
+    stopped.count()
 }
 
 /// What the reader may do, for templates.

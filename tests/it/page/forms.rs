@@ -39,6 +39,60 @@ async fn an_alert_is_sent_again_to_the_chosen_sink() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_changed_only_after_a_question_with_their_number() {
+    let (gateway, _) = with_title("disk").await;
+    let left = async || {
+        let dead = gateway.ask("GET", "/api/v1/dead", "").await.json();
+        dead["items"].as_array().unwrap().len()
+    };
+    for form in [
+        "action=drop&scope=all&sink=",
+        "action=drop&scope=all&sink=&confirmed=2",
+        "action=drop&id=1",
+    ] {
+        let reply = submit(&gateway, "/dead", SAME, form).await;
+        assert_eq!(reply.status, 200);
+        assert!(reply.body.contains("Drop 1 dead letter"), "{}", reply.body);
+        assert_eq!(left().await, 1, "{form}");
+    }
+    let reply = submit(&gateway, "/dead", SAME, "action=retry&scope=marked").await;
+    assert_eq!(reply.status, 400);
+    let form = "action=retry&scope=all&sink=webhook/oncall&confirmed=1";
+    let reply = submit(&gateway, "/dead", SAME, form).await;
+    assert_eq!(reply.status, 303, "{}", reply.body);
+    assert_eq!(left().await, 0);
+    let page = super::open(&gateway, reply.header("location"), "").await;
+    assert!(
+        page.body.contains("1 alert is pending again."),
+        "{}",
+        page.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_is_paused_and_resumed() {
+    let (gateway, _) = with_title("disk").await;
+    let reply = submit(&gateway, &format!("/sinks/{SINK}/pause"), SAME, "").await;
+    assert_eq!(reply.status, 303);
+    let page = super::open(&gateway, reply.header("location"), "").await;
+    for part in [
+        "The sink is paused.",
+        "by an operator",
+        "1 stopped",
+        "Resume",
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    let reply = submit(&gateway, &format!("/sinks/{SINK}/resume"), SAME, "").await;
+    let page = super::open(&gateway, reply.header("location"), "").await;
+    assert!(page.body.contains("The sink is resumed.") && !page.body.contains("1 stopped"));
+    // The deliveries that are pending are attempted now.
+    let path = "/deliveries/retry";
+    let reply = submit(&gateway, path, SAME, "sink=").await;
+    assert_eq!(reply.header("location"), "/deliveries?done=hurried&count=0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_form_comes_from_a_page_of_the_listener() {
     let (gateway, id) = with_title("disk").await;
     let path = format!("/alerts/{id}/retry");

@@ -1,0 +1,138 @@
+//! `/dead`: dead letters. An operator sends them again or drops them: some of a page, or all that match.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::answer;
+use super::filter::Filter;
+use super::form::Fields;
+use super::moment::Moment;
+use super::view::View;
+use crate::api::error::ApiError;
+use crate::api::types::{Counted, DeadLetter, Selection};
+use crate::api::{Failing, dead};
+use crate::http::Gateway;
+
+/// Above this number, an operator types it before dead letters are dropped.
+const TYPED_ABOVE: u64 = 100;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/dead", web::get().to(show))
+        .route("/dead", web::post().to(act));
+}
+
+/// What the template sees.
+#[derive(Serialize)]
+struct Dead {
+    filter: Filter,
+    sinks: Vec<String>,
+    rows: Vec<Row>,
+    older: Option<String>,
+    done: String,
+    /// The number of dead letters of the last action.
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct Row {
+    died: Moment,
+    #[serde(flatten)]
+    letter: DeadLetter,
+}
+
+async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway);
+    let filter = Filter::of(request.query_string(), view.now())?;
+    let page = dead::list(&gateway, &filter.query(&[], &[])).await?;
+    let rows = page.items.into_iter().map(|letter| Row {
+        died: view.moment(letter.at),
+        letter,
+    });
+    let states = gateway.sinks.states().into_iter();
+    let older = page
+        .next
+        .map(|next| filter.href("/dead", &[("before", &next)]));
+    let page = Dead {
+        sinks: states.map(|state| state.name.to_string()).collect(),
+        rows: rows.collect(),
+        older,
+        done: filter.text("done").to_owned(),
+        count: filter.text("count").parse().unwrap_or_default(),
+        filter,
+    };
+    Ok(view.page("dead.html", page))
+}
+
+/// What the template of the question sees.
+#[derive(Serialize)]
+struct Question {
+    /// `retry` or `drop`.
+    action: String,
+    sink: String,
+    ids: Vec<i64>,
+    count: u64,
+    typed: bool,
+    /// What was typed was not the number.
+    wrong: bool,
+}
+
+/// Sends dead letters again or drops them. First asks, with the exact number; the answer to the question carries this number.
+async fn act(
+    request: HttpRequest,
+    fields: web::Form<Vec<(String, String)>>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let fields = Fields(fields.into_inner());
+    let selection = selected(&fields)?;
+    let dry = Selection {
+        dry_run: true,
+        ..selection.clone()
+    };
+    let count = changed(&gateway, &fields, &dry).await?.count;
+    if fields.text("confirmed") == count.to_string() {
+        let count = changed(&gateway, &fields, &selection).await?.count;
+        let done = if fields.text("action") == "drop" {
+            "dropped"
+        } else {
+            "retried"
+        };
+        let shown = fields.address("/dead", &[("done", done), ("count", &count.to_string())]);
+        return Ok(answer::see(&shown));
+    }
+    let view = View::of(&request, &gateway);
+    let question = Question {
+        action: fields.text("action").to_owned(),
+        sink: fields.text("sink").to_owned(),
+        ids: selection.ids.unwrap_or_default(),
+        count,
+        typed: fields.text("action") == "drop" && count > TYPED_ABOVE,
+        wrong: !fields.text("confirmed").is_empty(),
+    };
+    Ok(view.page("confirm.html", question))
+}
+
+async fn changed(gateway: &Gateway, fields: &Fields, selection: &Selection) -> Failing<Counted> {
+    match fields.text("action") {
+        "retry" => dead::send_again(gateway, selection).await,
+        "drop" => dead::drop_selected(gateway, selection).await,
+        _ => Err(ApiError::bad_request("`action` must be retry or drop")),
+    }
+}
+
+/// The dead letters that the form names: the marked ones, or all that match its filter.
+fn selected(fields: &Fields) -> Failing<Selection> {
+    if fields.text("scope") == "all" {
+        return Ok(fields.all_that_match());
+    }
+    let ids: Result<Vec<i64>, _> = fields.each("id").map(str::parse).collect();
+    match ids {
+        Ok(ids) if !ids.is_empty() => Ok(Selection {
+            ids: Some(ids),
+            ..Selection::default()
+        }),
+        _ => Err(ApiError::bad_request(
+            "no dead letter is marked: mark some, or choose all that match",
+        )),
+    }
+}

@@ -1,0 +1,79 @@
+//! `/deliveries`: what is pending, for which sink, and until when.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::answer;
+use super::filter::Filter;
+use super::form::Fields;
+use super::moment::Moment;
+use super::view::View;
+use crate::api::types::Delivery;
+use crate::api::{Failing, deliveries};
+use crate::http::Gateway;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/deliveries", web::get().to(show))
+        .route("/deliveries/retry", web::post().to(retry));
+}
+
+/// What the template sees.
+#[derive(Serialize)]
+struct Deliveries {
+    filter: Filter,
+    sinks: Vec<String>,
+    rows: Vec<Row>,
+    older: Option<String>,
+    done: String,
+    /// The number of deliveries of the last action.
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct Row {
+    since: Moment,
+    due: Option<Moment>,
+    #[serde(flatten)]
+    delivery: Delivery,
+}
+
+async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway);
+    let filter = Filter::of(request.query_string(), view.now())?;
+    let page = deliveries::list(&gateway, &filter.query(&[], &[])).await?;
+    let rows = page.items.into_iter().map(|delivery| Row {
+        since: view.moment(delivery.pending_since),
+        due: delivery.due_at.map(|at| view.moment(at)),
+        delivery,
+    });
+    let states = gateway.sinks.states().into_iter();
+    let older = page
+        .next
+        .map(|next| filter.href("/deliveries", &[("before", &next)]));
+    let page = Deliveries {
+        sinks: states.map(|state| state.name.to_string()).collect(),
+        rows: rows.collect(),
+        older,
+        done: filter.text("done").to_owned(),
+        count: filter.text("count").parse().unwrap_or_default(),
+        filter,
+    };
+    Ok(view.page("deliveries.html", page))
+}
+
+/// Attempts the pending deliveries of a sink, or of all sinks, now.
+async fn retry(
+    fields: web::Form<Vec<(String, String)>>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let fields = Fields(fields.into_inner());
+    let count = deliveries::attempt_now(&gateway, &fields.all_that_match())
+        .await?
+        .count;
+    let shown = fields.address(
+        "/deliveries",
+        &[("done", "hurried"), ("count", &count.to_string())],
+    );
+    Ok(answer::see(&shown))
+}

@@ -1,0 +1,70 @@
+//! `/sinks`: the sinks and their state.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::answer;
+use super::filter::Filter;
+use super::moment::Moment;
+use super::view::View;
+use crate::api::types::Sink;
+use crate::api::{Failing, sinks};
+use crate::http::Gateway;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/sinks", web::get().to(show))
+        .route("/sinks/{kind}/{name}/pause", web::post().to(pause))
+        .route("/sinks/{kind}/{name}/resume", web::post().to(resume));
+}
+
+/// What the template sees.
+#[derive(Serialize)]
+struct Sinks {
+    sinks: Vec<Shown>,
+    /// What the reader just did.
+    done: String,
+}
+
+/// One sink.
+#[derive(Serialize)]
+struct Shown {
+    delivered: Option<Moment>,
+    failed: Option<Moment>,
+    next: Option<Moment>,
+    #[serde(flatten)]
+    sink: Sink,
+}
+
+async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway);
+    let filter = Filter::of(request.query_string(), view.now())?;
+    let sinks = sinks::list(&gateway).await?.items;
+    let shown = sinks.into_iter().map(|sink| Shown {
+        delivered: sink.last_success_at.map(|at| view.moment(at)),
+        failed: sink.last_error_at.map(|at| view.moment(at)),
+        next: sink.retry_at.map(|at| view.moment(at)),
+        sink,
+    });
+    let page = Sinks {
+        sinks: shown.collect(),
+        done: filter.text("done").to_owned(),
+    };
+    Ok(view.page("sinks.html", page))
+}
+
+async fn pause(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    sinks::set_paused(&gateway, &name, true)?;
+    Ok(answer::see("/sinks?done=paused"))
+}
+
+async fn resume(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    sinks::set_paused(&gateway, &name, false)?;
+    Ok(answer::see("/sinks?done=resumed"))
+}
