@@ -50,19 +50,38 @@ pub(super) async fn show(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
+    Ok(HttpResponse::Ok().json(named(&gateway, &name)?))
+}
+
+/// The source with this provider and this name.
+pub(crate) fn named(gateway: &Gateway, name: &(String, String)) -> Failing<Source> {
     let current = gateway.current();
-    let (provider, name) = name.into_inner();
-    let source = current.snapshot.source(&format!("{provider}/{name}"));
+    let source = current.snapshot.source(&format!("{}/{}", name.0, name.1));
     let shown = source.and_then(|source| shown(&current, source));
-    let shown = shown.ok_or_else(|| {
+    shown.ok_or_else(|| {
         let sources = current.snapshot.sources.iter();
         let names: Vec<&str> = sources.map(|source| &*source.name).collect();
         let names = names.join(", ");
         ApiError::not_found(format!(
             "this source is not configured; the sources are: {names}"
         ))
-    })?;
-    Ok(HttpResponse::Ok().json(shown))
+    })
+}
+
+/// The vendor of a configured source.
+pub(crate) struct Vendor {
+    /// Its name for people, such as `UCloud`.
+    pub(crate) title: String,
+}
+
+/// The vendor of a source. A source that a reload has removed has an empty one.
+pub(crate) fn vendor(gateway: &Gateway, source: &str) -> Vendor {
+    let current = gateway.current();
+    let about = current.snapshot.source(source);
+    let about = about.map(|source| source.provider.about());
+    Vendor {
+        title: about.map_or_else(String::new, |about| about.title.clone()),
+    }
 }
 
 fn shown(current: &Current, source: &snapshot::Source) -> Option<Source> {

@@ -19,6 +19,7 @@ mod preferences;
 mod problem;
 mod row;
 mod sinks;
+mod sources;
 mod templates;
 mod view;
 
@@ -38,6 +39,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(live::routes)
         .configure(alert::routes)
         .configure(problem::routes)
+        .configure(sources::routes)
         .configure(sinks::routes)
         .configure(deliveries::routes)
         .configure(dead::routes);

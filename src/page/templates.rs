@@ -22,6 +22,8 @@ const FILES: &[(&str, &str)] = &[
     ("parts.html", include_str!("html/parts.html")),
     ("problem.html", include_str!("html/problem.html")),
     ("sinks.html", include_str!("html/sinks.html")),
+    ("source.html", include_str!("html/source.html")),
+    ("sources.html", include_str!("html/sources.html")),
 ];
 
 /// The engine with all templates. A test renders each of them, so a template that cannot be read is never released.

@@ -42,6 +42,7 @@ struct Entry {
 /// The pages of the menu.
 const MENU: &[Entry] = &[
     Entry::new("live", "/"),
+    Entry::new("sources", "/sources"),
     Entry::new("sinks", "/sinks"),
     Entry::new("deliveries", "/deliveries"),
     Entry::new("dead", "/dead"),

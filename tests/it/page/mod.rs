@@ -3,6 +3,7 @@
 mod answers;
 mod files;
 mod forms;
+mod sources;
 mod walk;
 mod words;
 

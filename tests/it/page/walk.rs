@@ -8,7 +8,7 @@ use campanile_store::Verdict;
 use serde_json::{Value, json};
 
 use crate::driver::Browser;
-use crate::standing::{SINK, Standing, config, source};
+use crate::standing::{SINK, Standing, config, keyed, source};
 
 /// Language, theme, width.
 type Look = (&'static str, &'static str, u32);
@@ -35,7 +35,11 @@ fn looks() -> Vec<Look> {
 
 /// A gateway without a token: firing alerts of each severity, a resolved one, a dead letter and pending deliveries.
 async fn filled() -> (Standing, Vec<String>) {
-    let mut config = config(vec![source("a"), source("b")]);
+    let mut config = config(vec![
+        source("a"),
+        source("b"),
+        keyed("c", "campanile-test-key"),
+    ]);
     config.admin.token = None;
     let gateway = Standing::of(&config).await;
     let alert = |id: &str, severity: &str, status: &str, title: &str| json!({"probe": id, "problem": id, "severity": severity, "status": status, "title": title});
@@ -89,6 +93,9 @@ async fn filled() -> (Standing, Vec<String>) {
     let mut paths: Vec<String> = [
         "/",
         "/?view=each&status=any",
+        "/sources",
+        "/sources/probe/a",
+        "/sources/probe/c",
         "/sinks",
         "/deliveries",
         "/dead",

@@ -1,0 +1,104 @@
+//! `/sources`: the sources, their addresses for the vendors, and what they received.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::moment::Moment;
+use super::view::View;
+use crate::api::types::Source;
+use crate::api::{Failing, sources};
+use crate::http::Gateway;
+
+/// What an operator can paste into a configuration without a source.
+const EXAMPLE: &str = "[providers.ucloud.prod]\nkey = { env = \"UCLOUD_KEY\" }";
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/sources", web::get().to(index))
+        .route("/sources/{provider}/{name}", web::get().to(show));
+}
+
+/// What the template of the list sees.
+#[derive(Serialize)]
+struct Sources {
+    sources: Vec<Shown>,
+    example: &'static str,
+}
+
+/// One source.
+#[derive(Serialize)]
+struct Shown {
+    last: Option<Moment>,
+    /// The name of the vendor for people, such as `UCloud`.
+    vendor: String,
+    #[serde(flatten)]
+    source: Source,
+}
+
+impl Shown {
+    fn of(view: &View, gateway: &Gateway, source: Source) -> Self {
+        Self {
+            last: source.last_callback_at.map(|at| view.moment(at)),
+            vendor: sources::vendor(gateway, &source.name).title,
+            source,
+        }
+    }
+}
+
+async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> HttpResponse {
+    let view = View::of(&request, &gateway);
+    let sources = sources::list(&gateway).items.into_iter();
+    let page = Sources {
+        sources: sources
+            .map(|source| Shown::of(&view, &gateway, source))
+            .collect(),
+        example: EXAMPLE,
+    };
+    view.page("sources.html", page)
+}
+
+async fn show(
+    name: web::Path<(String, String)>,
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway);
+    let source = sources::named(&gateway, &name)?;
+    let page = Detail::of(Shown::of(&view, &gateway, source));
+    Ok(view.page("source.html", page))
+}
+
+/// What the template of one source sees.
+#[derive(Serialize)]
+struct Detail {
+    /// The address has a place for the key, which is never shown.
+    has_key: bool,
+    /// The address can be given to the vendor without the host being added.
+    is_whole: bool,
+    /// Numbers of callbacks by the words for them, in `sources`.
+    counters: [(&'static str, u64); 6],
+    /// Words for severity that no mapping knows.
+    unknown: Vec<(String, u64)>,
+    #[serde(flatten)]
+    shown: Shown,
+}
+
+impl Detail {
+    fn of(shown: Shown) -> Self {
+        let source = &shown.source;
+        Self {
+            has_key: source.callback.contains("<key>"),
+            is_whole: !source.callback.starts_with('/'),
+            counters: [
+                ("accepted", source.accepted),
+                ("ignored", source.ignored),
+                ("duplicates", source.duplicates),
+                ("conflicts", source.conflicts),
+                ("quarantined", source.quarantined),
+                ("rejected", source.rejected),
+            ],
+            unknown: source.drift.unknown_words.clone().into_iter().collect(),
+            shown,
+        }
+    }
+}
