@@ -21,6 +21,14 @@ mod address;
     )),
     expect(dead_code, unused_imports, reason = "the drivers use the rest")
 )]
+#[cfg_attr(
+    not(feature = "full"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a build can have only some of the drivers"
+    )
+)]
 mod broker;
 pub mod catalog;
 mod connections;
