@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use campanile_store::SinkId;
 
 use crate::http::Gateway;
 
@@ -59,10 +60,23 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
         metrics.stored(stats.alerts, stats.quarantined, stats.bytes);
         for (id, name) in sinks {
             let of = |rows: &[(i64, u64)]| rows.iter().find(|r| r.0 == id).map_or(0, |r| r.1);
-            metrics.waiting(&name, of(&stats.pending), of(&stats.dead));
+            let pending = of(&stats.pending);
+            metrics.waiting(&name, pending, of(&stats.dead));
+            metrics.oldest_pending(&name, oldest(&gateway, id, pending).await);
         }
     }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(metrics.render())
+}
+
+/// The age of the first of these pending deliveries of a sink.
+async fn oldest(gateway: &Gateway, sink: SinkId, pending: u64) -> Duration {
+    if pending == 0 {
+        return Duration::ZERO;
+    }
+    let first = gateway.store.pending(sink, 0, 1).await.unwrap_or_default();
+    let age = |since| Duration::try_from(gateway.clock.now().duration_since(since));
+    let age = first.first().map(|first| age(first.pending_since));
+    age.and_then(Result::ok).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use campanile_model::{Alert, failpoint};
 use campanile_store::{
@@ -99,8 +99,10 @@ pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended,
     let store = Arc::clone(&gateway.store);
     let workers = Arc::clone(&gateway.sinks);
     let sinks = SinksOf::entry(&entry);
+    let (metrics, began) = (Arc::clone(&gateway.metrics), Instant::now());
     let append = async move {
         let appended = store.append(entry).await?;
+        metrics.commit_seconds.record(began.elapsed());
         sinks.wake(&*workers, &appended);
         Ok((appended, sinks))
     };

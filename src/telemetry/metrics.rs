@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::intake::drift::{ChangeKind, Drift};
 use jiff::Timestamp;
@@ -58,9 +59,11 @@ const UNROUTED: &str = "campanile_unrouted_total";
 const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
 const DRIFT: &str = "campanile_drift_total";
 const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
+const COMMIT_SECONDS: &str = "campanile_commit_seconds";
 const DELIVERIES: &str = "campanile_deliveries_total";
 const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
 const PENDING: &str = "campanile_pending";
+const OLDEST_PENDING: &str = "campanile_oldest_pending_seconds";
 const DEAD: &str = "campanile_dead";
 const SINK_STATE: &str = "campanile_sink_state";
 const ALERTS: &str = "campanile_alerts";
@@ -80,9 +83,11 @@ pub const ALL: &[Described] = &[
     metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts with a severity word that the mapping does not know."),
     metric(DRIFT, Kind::Counter, &["source", "kind"], "Changes of a vendor's payload after the first callbacks: keys that are new or gone, types that changed."),
     metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
+    metric(COMMIT_SECONDS, Kind::Histogram, &[], "Seconds until the store has committed a callback."),
     metric(DELIVERIES, Kind::Counter, &["sink", "verdict"], "Attempts by result: delivered, again (it will be retried) or dead."),
     metric(DELIVERY_SECONDS, Kind::Histogram, &["sink"], "Seconds that an attempt took."),
     metric(PENDING, Kind::Gauge, &["sink"], "Pending deliveries."),
+    metric(OLDEST_PENDING, Kind::Gauge, &["sink"], "Age in seconds of the first pending delivery; 0 if none is pending."),
     metric(DEAD, Kind::Gauge, &["sink"], "Dead letters that wait for an operator."),
     metric(SINK_STATE, Kind::Gauge, &["sink", "state"], "1 for the current state of a sink, 0 for its earlier states."),
     metric(ALERTS, Kind::Gauge, &[], "Alerts in the store."),
@@ -211,6 +216,8 @@ pub struct SinkMeters {
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    /// Seconds until the store has committed a callback.
+    pub commit_seconds: Histogram,
     sources: Mutex<BTreeMap<String, Arc<SourceMeters>>>,
     states: Mutex<BTreeMap<(String, String), Gauge>>,
 }
@@ -232,9 +239,13 @@ impl Metrics {
             describe(&recorder, metric);
         }
         let handle = recorder.handle();
+        let commit_seconds = recorder.register_histogram(&key(COMMIT_SECONDS, &[]), &METADATA);
+        // A counter that appears with its first count has no increase in Prometheus.
+        let _dropped = recorder.register_counter(&key(LOG_DROPPED, &[]), &METADATA);
         Self {
             recorder,
             handle,
+            commit_seconds,
             sources: Mutex::default(),
             states: Mutex::default(),
         }
@@ -289,6 +300,12 @@ impl Metrics {
     pub fn waiting(&self, sink: &str, pending: u64, dead: u64) {
         self.gauge(PENDING, &[("sink", sink)]).set(float(pending));
         self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
+    }
+
+    /// Sets the gauge of the age of the first pending delivery of one sink.
+    pub fn oldest_pending(&self, sink: &str, age: Duration) {
+        self.gauge(OLDEST_PENDING, &[("sink", sink)])
+            .set(age.as_secs_f64());
     }
 
     /// Sets the gauges of the store's size.
@@ -382,6 +399,8 @@ mod tests {
         sink.seconds.record(0.1);
         metrics.log_dropped().increment(1);
         metrics.waiting("webhook/oncall", 3, 1);
+        metrics.oldest_pending("webhook/oncall", Duration::from_secs(7));
+        metrics.commit_seconds.record(0.003);
         metrics.stored(5, 1, 4096);
         metrics.sink_state("webhook/oncall", "open");
         let text = metrics.render();

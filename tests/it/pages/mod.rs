@@ -1,6 +1,7 @@
 //! The generated pages of `docs/`: what they say of vendors, metrics, commands and settings is what the program says.
 
 mod commands;
+mod dashboard;
 mod metrics;
 mod operations;
 mod sink;

@@ -7,16 +7,16 @@ use campanile::telemetry::metrics::{ALL, Described, Kind};
 
 use super::docs;
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(name: &str) -> String {
+pub(super) fn read(name: &str) -> String {
     fs::read_to_string(docs().join(name)).unwrap()
 }
 
 /// Every metric of ours in a rule, with the matchers behind its name.
-fn metrics_in(rule: &str) -> Vec<(String, &str)> {
+pub(super) fn metrics_in(rule: &str) -> Vec<(String, &str)> {
     let metric = |rest: &'_ str| {
         let word = rest
             .chars()
@@ -32,7 +32,8 @@ fn metrics_in(rule: &str) -> Vec<(String, &str)> {
     rests.map(|rest| (metric(rest), matchers(rest))).collect()
 }
 
-fn described(name: &str) -> Option<&'static Described> {
+/// The metric that this name of Prometheus belongs to.
+pub(super) fn described(name: &str) -> Option<&'static Described> {
     let of = |metric: &&Described| {
         let part = ["_bucket", "_sum", "_count"]
             .iter()
