@@ -4,6 +4,7 @@ mod commands;
 mod dashboard;
 mod metrics;
 mod operations;
+mod rules;
 mod sink;
 mod translations;
 mod vendor;
