@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::query::{Query, page};
 use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
-use super::{Failing, Names, arrival, deliveries, resource};
+use super::{Failing, Named, Names, arrival, deliveries, resource};
 use crate::http::Gateway;
 use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
 
@@ -93,7 +93,7 @@ pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<AlertDetail> 
     let pending = gateway.store.deliveries_of(stored.seq).await?;
     let deliveries = pending
         .iter()
-        .map(|row| deliveries::shown(row, Some(stored.id.to_string()), &names));
+        .map(|row| deliveries::shown(row, Some(&Named::of(&stored)), &names));
     let attempts = gateway.store.attempts_of(stored.seq).await?;
     let callback = gateway.store.callback_of(stored.seq).await?;
     let arrived = gateway.store.arrival_of(stored.seq).await?;

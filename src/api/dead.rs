@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, page, select};
 use super::types::{Counted, DeadDetail, DeadLetter, Page, Selection};
-use super::{Failing, Names, alert_ids, alerts, resource};
+use super::{Failing, Named, Names, alerts, named, resource};
 use crate::http::Gateway;
 use campanile_store::{DeadFilter, DeadRow};
 
@@ -51,9 +51,9 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<DeadLet
         })
         .await?;
     let page = page(rows, limit, |row| row.id);
-    let ids = alert_ids(gateway, page.items.iter().map(|row| row.seq).collect()).await?;
+    let known = named(gateway, page.items.iter().map(|row| row.seq).collect()).await?;
     let items = page.items.iter();
-    let items = items.map(|row| shown(row, ids.get(&row.seq).cloned(), &names));
+    let items = items.map(|row| shown(row, known.get(&row.seq), &names));
     Ok(Page {
         items: items.collect(),
         next: page.next,
@@ -80,7 +80,7 @@ pub(super) async fn show(
     let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
     let stored = stored.first();
     Ok(HttpResponse::Ok().json(DeadDetail {
-        letter: shown(&row, stored.map(|alert| alert.id.to_string()), &names),
+        letter: shown(&row, stored.map(Named::of).as_ref(), &names),
         alert: stored.map(alerts::shown).transpose()?,
     }))
 }
@@ -97,10 +97,12 @@ async fn find(gateway: &Gateway, id: i64) -> Failing<Option<DeadRow>> {
     Ok(rows.pop().filter(|row| row.id == id))
 }
 
-fn shown(row: &DeadRow, alert_id: Option<String>, names: &Names) -> DeadLetter {
+fn shown(row: &DeadRow, alert: Option<&Named>, names: &Names) -> DeadLetter {
+    let alert = alert.cloned().unwrap_or_default();
     DeadLetter {
         id: row.id,
-        alert_id,
+        alert_id: alert.id,
+        title: alert.title,
         sink: names.of(row.sink).to_owned(),
         attempts: row.attempts,
         at: row.at,

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, Query, select};
 use super::types::{Counted, Delivery, Dropped, Page, Progress, Selection};
-use super::{Failing, Names, alert_ids, alerts, resource};
+use super::{Failing, Named, Names, alerts, named, resource};
 use crate::http::Gateway;
 use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
 
@@ -54,10 +54,10 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<Deliver
         })
         .await?;
     let (rows, next) = whole_alerts(rows, usize::try_from(limit).unwrap_or(usize::MAX));
-    let ids = alert_ids(gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
+    let known = named(gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
     let items = rows
         .iter()
-        .map(|row| shown(row, ids.get(&row.pending.seq).cloned(), &names));
+        .map(|row| shown(row, known.get(&row.pending.seq), &names));
     Ok(Page {
         items: items.collect(),
         next: next.map(|place| place.to_string()),
@@ -88,9 +88,11 @@ fn whole_alerts(mut rows: Vec<DeliveryRow>, limit: usize) -> (Vec<DeliveryRow>, 
 }
 
 /// The delivery in the form of the API.
-pub(super) fn shown(row: &DeliveryRow, alert_id: Option<String>, names: &Names) -> Delivery {
+pub(super) fn shown(row: &DeliveryRow, alert: Option<&Named>, names: &Names) -> Delivery {
+    let alert = alert.cloned().unwrap_or_default();
     Delivery {
-        alert_id,
+        alert_id: alert.id,
+        title: alert.title,
         sink: names.of(row.sink).to_owned(),
         fingerprint: row.pending.fingerprint,
         attempts: row.pending.attempts,

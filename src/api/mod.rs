@@ -28,7 +28,7 @@ use actix_web::{HttpResponse, web};
 pub(crate) use crate::config::Role;
 use crate::http::Gateway;
 pub(crate) use auth::{admit, role};
-use campanile_store::{Seq, SinkId};
+use campanile_store::{Seq, SinkId, StoredAlert};
 use error::ApiError;
 pub(crate) use guard::pages as guarded;
 
@@ -119,13 +119,31 @@ impl Names {
     }
 }
 
-/// The ids of the alerts with these sequence numbers. Alerts that no longer exist are left out.
-async fn alert_ids(gateway: &Gateway, mut seqs: Vec<Seq>) -> Failing<BTreeMap<Seq, String>> {
+/// The id and the title of an alert, for lists that name it. Both are absent when it is no longer stored.
+#[derive(Clone, Default)]
+struct Named {
+    id: Option<String>,
+    title: Option<String>,
+}
+
+impl Named {
+    fn of(stored: &StoredAlert) -> Self {
+        // A row that cannot be read keeps its id: its own page says why.
+        let alert = alerts::shown(stored).ok();
+        Self {
+            id: Some(stored.id.to_string()),
+            title: alert.map(|alert| alert.title),
+        }
+    }
+}
+
+/// The ids and titles of the alerts with these sequence numbers. Alerts that no longer exist are left out.
+async fn named(gateway: &Gateway, mut seqs: Vec<Seq>) -> Failing<BTreeMap<Seq, Named>> {
     seqs.sort_unstable();
     seqs.dedup();
     let alerts = gateway.store.alerts_by_seq(seqs).await?;
+    let alerts = alerts.iter();
     Ok(alerts
-        .into_iter()
-        .map(|a| (a.seq, a.id.to_string()))
+        .map(|stored| (stored.seq, Named::of(stored)))
         .collect())
 }

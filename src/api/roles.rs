@@ -15,6 +15,11 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/api/v1/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/resume", Role::Operator),
     ("POST", "/alerts/{id}/retry", Role::Operator),
+    ("POST", "/deliveries/retry", Role::Operator),
+    ("POST", "/dead/retry", Role::Operator),
+    ("POST", "/sinks/{kind}/{name}/pause", Role::Operator),
+    ("POST", "/sinks/{kind}/{name}/resume", Role::Operator),
+    ("POST", "/dead/drop", Role::Admin),
     // A cookie of the reader.
     ("POST", "/preferences", Role::Viewer),
     ("POST", "/api/v1/deliveries/drop", Role::Admin),

@@ -113,6 +113,8 @@ pub struct CallbackItem {
 pub struct Delivery {
     /// The id of the alert. Null if it is no longer stored.
     pub alert_id: Option<String>,
+    /// The title of the alert. Null if it is no longer stored.
+    pub title: Option<String>,
     /// The sink, such as `webhook/oncall`.
     pub sink: String,
     /// The fingerprint of the alert.
@@ -172,6 +174,8 @@ pub struct DeadLetter {
     pub id: i64,
     /// The id of the alert. Null if it is no longer stored.
     pub alert_id: Option<String>,
+    /// The title of the alert. Null if it is no longer stored.
+    pub title: Option<String>,
     /// The sink.
     pub sink: String,
     /// The number of attempts.

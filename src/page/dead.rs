@@ -19,7 +19,8 @@ const TYPED_ABOVE: u64 = 100;
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/dead", web::get().to(show))
-        .route("/dead", web::post().to(act));
+        .route("/dead/retry", web::post().to(retry))
+        .route("/dead/drop", web::post().to(remove));
 }
 
 /// What the template sees.
@@ -64,11 +65,63 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
     Ok(view.page("dead.html", page))
 }
 
+/// What happens to dead letters.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Action {
+    Retry,
+    Drop,
+}
+
+impl Action {
+    /// The word for the list that says what was done.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Retry => "retried",
+            Self::Drop => "dropped",
+        }
+    }
+
+    async fn change(self, gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
+        match self {
+            Self::Retry => dead::send_again(gateway, selection).await,
+            Self::Drop => dead::drop_selected(gateway, selection).await,
+        }
+    }
+}
+
+async fn retry(
+    request: HttpRequest,
+    fields: web::Form<Vec<(String, String)>>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    act(
+        Action::Retry,
+        &request,
+        Fields(fields.into_inner()),
+        &gateway,
+    )
+    .await
+}
+
+async fn remove(
+    request: HttpRequest,
+    fields: web::Form<Vec<(String, String)>>,
+    gateway: web::Data<Gateway>,
+) -> Failing<HttpResponse> {
+    act(
+        Action::Drop,
+        &request,
+        Fields(fields.into_inner()),
+        &gateway,
+    )
+    .await
+}
+
 /// What the template of the question sees.
 #[derive(Serialize)]
 struct Question {
-    /// `retry` or `drop`.
-    action: String,
+    action: Action,
     sink: String,
     ids: Vec<i64>,
     count: u64,
@@ -79,45 +132,31 @@ struct Question {
 
 /// Sends dead letters again or drops them. First asks, with the exact number; the answer to the question carries this number.
 async fn act(
-    request: HttpRequest,
-    fields: web::Form<Vec<(String, String)>>,
-    gateway: web::Data<Gateway>,
+    action: Action,
+    request: &HttpRequest,
+    fields: Fields,
+    gateway: &Gateway,
 ) -> Failing<HttpResponse> {
-    let fields = Fields(fields.into_inner());
     let selection = selected(&fields)?;
     let dry = Selection {
         dry_run: true,
         ..selection.clone()
     };
-    let count = changed(&gateway, &fields, &dry).await?.count;
+    let count = action.change(gateway, &dry).await?.count;
     if fields.text("confirmed") == count.to_string() {
-        let count = changed(&gateway, &fields, &selection).await?.count;
-        let done = if fields.text("action") == "drop" {
-            "dropped"
-        } else {
-            "retried"
-        };
-        let shown = fields.address("/dead", &[("done", done), ("count", &count.to_string())]);
-        return Ok(answer::see(&shown));
+        let count = action.change(gateway, &selection).await?.count;
+        let more = [("done", action.done()), ("count", &count.to_string())];
+        return Ok(answer::see(&fields.address("/dead", &more)));
     }
-    let view = View::of(&request, &gateway);
     let question = Question {
-        action: fields.text("action").to_owned(),
+        action,
         sink: fields.text("sink").to_owned(),
         ids: selection.ids.unwrap_or_default(),
         count,
-        typed: fields.text("action") == "drop" && count > TYPED_ABOVE,
+        typed: action == Action::Drop && count > TYPED_ABOVE,
         wrong: !fields.text("confirmed").is_empty(),
     };
-    Ok(view.page("confirm.html", question))
-}
-
-async fn changed(gateway: &Gateway, fields: &Fields, selection: &Selection) -> Failing<Counted> {
-    match fields.text("action") {
-        "retry" => dead::send_again(gateway, selection).await,
-        "drop" => dead::drop_selected(gateway, selection).await,
-        _ => Err(ApiError::bad_request("`action` must be retry or drop")),
-    }
+    Ok(View::of(request, gateway).page("confirm.html", question))
 }
 
 /// The dead letters that the form names: the marked ones, or all that match its filter.

@@ -45,20 +45,16 @@ async fn dead_letters_are_changed_only_after_a_question_with_their_number() {
         let dead = gateway.ask("GET", "/api/v1/dead", "").await.json();
         dead["items"].as_array().unwrap().len()
     };
-    for form in [
-        "action=drop&scope=all&sink=",
-        "action=drop&scope=all&sink=&confirmed=2",
-        "action=drop&id=1",
-    ] {
-        let reply = submit(&gateway, "/dead", SAME, form).await;
+    for form in ["scope=all&sink=", "scope=all&sink=&confirmed=2", "id=1"] {
+        let reply = submit(&gateway, "/dead/drop", SAME, form).await;
         assert_eq!(reply.status, 200);
         assert!(reply.body.contains("Drop 1 dead letter"), "{}", reply.body);
         assert_eq!(left().await, 1, "{form}");
     }
-    let reply = submit(&gateway, "/dead", SAME, "action=retry&scope=marked").await;
+    let reply = submit(&gateway, "/dead/retry", SAME, "scope=marked").await;
     assert_eq!(reply.status, 400);
-    let form = "action=retry&scope=all&sink=webhook/oncall&confirmed=1";
-    let reply = submit(&gateway, "/dead", SAME, form).await;
+    let form = "scope=all&sink=webhook/oncall&confirmed=1";
+    let reply = submit(&gateway, "/dead/retry", SAME, form).await;
     assert_eq!(reply.status, 303, "{}", reply.body);
     assert_eq!(left().await, 0);
     let page = super::open(&gateway, reply.header("location"), "").await;
