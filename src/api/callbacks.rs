@@ -15,6 +15,16 @@ use campanile_store::{CallbackFilter, CallbackRow, Listed, QuarantineFilter, Qua
 
 const FILTERS: &[&str] = &["source", "verdict", "since", "before", "limit"];
 
+/// What can become of a callback.
+pub(crate) const VERDICTS: [&str; 6] = [
+    "accepted",
+    "ignored",
+    "quarantined",
+    "rejected",
+    "duplicate",
+    "conflict",
+];
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/callbacks").get(index));
 }
@@ -101,18 +111,10 @@ fn merged(lists: [Vec<Placed>; 3]) -> Vec<Placed> {
 }
 
 fn verdict(word: &str) -> Failing<String> {
-    let known = [
-        "accepted",
-        "ignored",
-        "quarantined",
-        "rejected",
-        "duplicate",
-        "conflict",
-    ];
-    if known.contains(&word) {
+    if VERDICTS.contains(&word) {
         return Ok(word.to_owned());
     }
-    let known = known.join(", ");
+    let known = VERDICTS.join(", ");
     Err(ApiError::bad_request(format!(
         "`verdict` is `{word:.40}`, but must be one of: {known}"
     )))

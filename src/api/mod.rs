@@ -13,7 +13,7 @@ pub(crate) mod error;
 mod guard;
 mod health;
 mod openapi;
-mod quarantine;
+pub(crate) mod quarantine;
 mod query;
 mod renormalize;
 mod roles;

@@ -39,7 +39,12 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let query = Query::of(request.query_string(), &["source", "before", "limit"])?;
+    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+}
+
+/// The quarantined callbacks that match a query, newest first.
+pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<Quarantined>> {
+    let query = Query::of(query, &["source", "before", "limit"])?;
     let filter = query.quarantine()?;
     let limit = filter.limit;
     let one_more = QuarantineFilter {
@@ -48,10 +53,10 @@ pub(super) async fn index(
     };
     let rows = gateway.store.quarantine(one_more).await?;
     let page = page(rows, limit, |row| row.id);
-    Ok(HttpResponse::Ok().json(Page {
+    Ok(Page {
         items: page.items.iter().map(shown).collect(),
         next: page.next,
-    }))
+    })
 }
 
 /// One quarantined callback with its request.
@@ -65,6 +70,11 @@ pub(super) async fn show(
     id: web::Path<String>,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
+    Ok(HttpResponse::Ok().json(detail(&gateway, &id).await?))
+}
+
+/// The quarantined callback with this number.
+pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<QuarantinedDetail> {
     let absent = || {
         ApiError::not_found(
             "no quarantined callback has this number; it may already be read again or dropped",
@@ -72,11 +82,11 @@ pub(super) async fn show(
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
     let row = gateway.store.quarantined(id).await?.ok_or_else(absent)?;
-    Ok(HttpResponse::Ok().json(QuarantinedDetail {
+    Ok(QuarantinedDetail {
         quarantined: shown(&row),
         callback: String::from_utf8_lossy(&row.callback).into_owned(),
         arrival: arrival::shown(&row.arrival),
-    }))
+    })
 }
 
 fn shown(row: &QuarantineRow) -> Quarantined {
@@ -97,7 +107,12 @@ fn shown(row: &QuarantineRow) -> Quarantined {
 )]
 pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let selection = select(&body, "source")?;
-    let ids = chosen(&gateway, &selection).await?;
+    Ok(HttpResponse::Ok().json(read_selected(&gateway, &selection).await?))
+}
+
+/// Reads the selected callbacks again.
+pub(crate) async fn read_selected(gateway: &Gateway, selection: &Selection) -> Failing<Released> {
+    let ids = chosen(gateway, selection).await?;
     let mut answer = Released {
         count: u64::try_from(ids.len()).unwrap_or(u64::MAX),
         dry_run: selection.dry_run,
@@ -105,7 +120,7 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
         still_unreadable: Vec::new(),
     };
     if selection.dry_run {
-        return Ok(HttpResponse::Ok().json(answer));
+        return Ok(answer);
     }
     let current = gateway.current();
     // Oldest first, in the order of arrival.
@@ -113,12 +128,12 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
         let Some(row) = gateway.store.quarantined(id).await? else {
             continue;
         };
-        match release(&gateway, &current.snapshot, &row).await? {
+        match release(gateway, &current.snapshot, &row).await? {
             Ok(()) => answer.released += 1,
             Err((id, faults)) => answer.still_unreadable.push(StillUnreadable { id, faults }),
         }
     }
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(answer)
 }
 
 /// The number of a callback that still cannot be read, and its faults.
@@ -172,18 +187,23 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
 )]
 pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let selection = select(&body, "source")?;
-    let ids = chosen(&gateway, &selection).await?;
+    Ok(HttpResponse::Ok().json(drop_selected(&gateway, &selection).await?))
+}
+
+/// Drops the selected callbacks permanently.
+pub(crate) async fn drop_selected(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
+    let ids = chosen(gateway, selection).await?;
     if selection.dry_run {
-        return Ok(HttpResponse::Ok().json(Counted::of(ids.len(), true)));
+        return Ok(Counted::of(ids.len(), true));
     }
     let mut count = 0;
     for ids in ids.chunks(usize::try_from(LIMIT_MAX).unwrap_or(1)) {
         count += gateway.store.drop_quarantined(ids.to_vec()).await?;
     }
-    Ok(HttpResponse::Ok().json(Counted {
+    Ok(Counted {
         count,
         dry_run: false,
-    }))
+    })
 }
 
 /// The numbers of the selected callbacks that exist, newest first.

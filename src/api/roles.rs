@@ -20,11 +20,14 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/resume", Role::Operator),
     ("POST", "/dead/drop", Role::Admin),
+    ("POST", "/quarantine/retry", Role::Operator),
+    ("POST", "/quarantine/{id}/retry", Role::Operator),
     // A cookie of the reader.
     ("POST", "/preferences", Role::Viewer),
     ("POST", "/api/v1/deliveries/drop", Role::Admin),
     ("POST", "/api/v1/dead/drop", Role::Admin),
     ("POST", "/api/v1/quarantine/drop", Role::Admin),
+    ("POST", "/quarantine/{id}/drop", Role::Admin),
     ("DELETE", "/api/v1/deliveries/{alert_id}", Role::Admin),
 ];
 

@@ -7,6 +7,7 @@
 mod alert;
 mod answer;
 mod assets;
+mod callbacks;
 mod dead;
 mod deliveries;
 mod failure;
@@ -17,6 +18,7 @@ mod live;
 mod moment;
 mod preferences;
 mod problem;
+mod quarantine;
 mod row;
 mod sinks;
 mod sources;
@@ -39,6 +41,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(live::routes)
         .configure(alert::routes)
         .configure(problem::routes)
+        .configure(callbacks::routes)
+        .configure(quarantine::routes)
         .configure(sources::routes)
         .configure(sinks::routes)
         .configure(deliveries::routes)

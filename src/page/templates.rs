@@ -14,6 +14,7 @@ use super::language::form;
 const FILES: &[(&str, &str)] = &[
     ("alert.html", include_str!("html/alert.html")),
     ("base.html", include_str!("html/base.html")),
+    ("callbacks.html", include_str!("html/callbacks.html")),
     ("confirm.html", include_str!("html/confirm.html")),
     ("dead.html", include_str!("html/dead.html")),
     ("deliveries.html", include_str!("html/deliveries.html")),
@@ -21,6 +22,8 @@ const FILES: &[(&str, &str)] = &[
     ("live.html", include_str!("html/live.html")),
     ("parts.html", include_str!("html/parts.html")),
     ("problem.html", include_str!("html/problem.html")),
+    ("quarantine.html", include_str!("html/quarantine.html")),
+    ("quarantined.html", include_str!("html/quarantined.html")),
     ("sinks.html", include_str!("html/sinks.html")),
     ("source.html", include_str!("html/source.html")),
     ("sources.html", include_str!("html/sources.html")),

@@ -42,10 +42,12 @@ struct Entry {
 /// The pages of the menu.
 const MENU: &[Entry] = &[
     Entry::new("live", "/"),
+    Entry::new("callbacks", "/callbacks"),
     Entry::new("sources", "/sources"),
     Entry::new("sinks", "/sinks"),
     Entry::new("deliveries", "/deliveries"),
     Entry::new("dead", "/dead"),
+    Entry::new("quarantine", "/quarantine"),
 ];
 
 impl Entry {

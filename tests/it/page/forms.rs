@@ -4,7 +4,7 @@ use super::with_title;
 use crate::standing::{Reply, SINK, Standing, TOKEN, Wire, request};
 
 /// Sends a form as a browser does.
-async fn submit(gateway: &Standing, path: &str, head: &str, form: &str) -> Reply {
+pub(super) async fn submit(gateway: &Standing, path: &str, head: &str, form: &str) -> Reply {
     let kind = "content-type: application/x-www-form-urlencoded\r\n";
     let head = format!(
         "accept: text/html\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n{kind}{head}"
@@ -15,7 +15,7 @@ async fn submit(gateway: &Standing, path: &str, head: &str, form: &str) -> Reply
         .await
 }
 
-const SAME: &str = "sec-fetch-site: same-origin\r\n";
+pub(super) const SAME: &str = "sec-fetch-site: same-origin\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alert_is_sent_again_to_the_chosen_sink() {

@@ -1,6 +1,7 @@
 //! The pages for operators.
 
 mod answers;
+mod callbacks;
 mod files;
 mod forms;
 mod sources;

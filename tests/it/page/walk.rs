@@ -88,11 +88,17 @@ async fn filled() -> (Standing, Vec<String>) {
             &alert("4-over", "warning", "resolved", "disk 81 % on db2"),
         )
         .await;
+    let unread = json!({"no": hostile});
+    gateway.post("/callback/probe/a", &unread).await;
+    gateway.post("/callback/probe/c/wrong", &unread).await;
     let first = gateway.store.first_alert().await;
     let last = gateway.store.all_alerts().await.pop().unwrap();
     let mut paths: Vec<String> = [
         "/",
         "/?view=each&status=any",
+        "/callbacks",
+        "/quarantine",
+        "/quarantine/1",
         "/sources",
         "/sources/probe/a",
         "/sources/probe/c",
