@@ -29,10 +29,16 @@ pub enum RunError {
     System(#[from] std::io::Error),
 }
 
-/// Runs the gateway until SIGTERM or SIGINT. Reads `paths` again on SIGHUP and when one of the files changes.
-pub fn run(paths: &[PathBuf], environment: &Environment, config: Config) -> Result<(), RunError> {
+/// Runs the gateway until SIGTERM or SIGINT. Reads `paths` again on SIGHUP and when one of the files changes. `color` is for
+/// the log of people.
+pub fn run(
+    paths: &[PathBuf],
+    environment: &Environment,
+    config: Config,
+    color: bool,
+) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::new());
-    let logs = telemetry::log::init(&config.log, metrics.log_dropped())?;
+    let logs = telemetry::log::init(&config.log, color, metrics.log_dropped())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()

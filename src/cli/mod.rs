@@ -7,6 +7,7 @@ mod alerts;
 mod api;
 mod catalog;
 mod check;
+mod color;
 mod completions;
 mod dead;
 mod deliveries;
@@ -30,7 +31,7 @@ mod trial;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ColorChoice, CommandFactory, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 use terminal::Terminal;
@@ -69,7 +70,9 @@ Exit codes: 0 done, 1 failed or not found, 2 wrong usage or config, 3 gateway un
 #[derive(Debug, Parser)]
 #[command(name = "campanile", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 100)]
 struct Cli {
-    /// Color the output: auto, always or never. auto means: only on a terminal, and only if `NO_COLOR` is not set.
+    /// Color the output: auto, always or never.
+    ///
+    /// auto means: never if `NO_COLOR` is set, always if `FORCE_COLOR` or `CLICOLOR_FORCE` is set, else only on a terminal.
     #[arg(
         long,
         global = true,
@@ -100,6 +103,14 @@ pub fn forecast(
     };
     let forecast = question.ask(call).map_err(|failure| failure.to_string())?;
     serde_json::to_value(forecast).map_err(|error| error.to_string())
+}
+
+impl Cli {
+    /// The command line of this process. Help and usage errors have this color.
+    fn read(color: ColorChoice) -> Result<Self, clap::Error> {
+        let found = Self::command().color(color).try_get_matches()?;
+        Self::from_arg_matches(&found)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -151,7 +162,7 @@ enum Command {
 impl Command {
     fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
         match self {
-            Self::Run(files) => files.run(),
+            Self::Run(files) => files.run(terminal),
             Self::Check(check) => check.run(terminal),
             Self::Send(send) => send.run(terminal),
             Self::Try(trial) => trial.run(terminal),
@@ -175,7 +186,9 @@ pub fn command() -> clap::Command {
 
 /// Reads the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let variable = |name: &str| std::env::var_os(name);
+    let color = color::choice(color::flag(std::env::args_os()), &variable);
+    let cli = match Cli::read(color) {
         Ok(cli) => cli,
         Err(unclear) => {
             // `--help | head` closes the pipe early. This is not an error.
@@ -183,7 +196,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(unclear.exit_code()).unwrap_or(2));
         }
     };
-    let mut terminal = Terminal::of_process(cli.color);
+    let mut terminal = Terminal::of_process(color::choice(cli.color, &variable));
     let done = cli.command.run(&mut terminal);
     let done = done.and_then(|()| terminal.flush());
     match done {

@@ -7,6 +7,7 @@ use campanile_providers::Provider;
 use clap::Args;
 
 use super::failure::Failure;
+use super::terminal::Terminal;
 use crate::app;
 use crate::config::{self, Config, Environment, Mistakes};
 
@@ -27,9 +28,9 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self, terminal: &Terminal) -> Result<(), Failure> {
         let config = load(&self.config)?;
-        app::run(&self.config, &environment(), config)
+        app::run(&self.config, &environment(), config, terminal.log_color())
             .map_err(|error| Failure::failed(error.to_string()))
     }
 }

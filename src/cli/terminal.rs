@@ -1,4 +1,4 @@
-//! All output: data on stdout, messages on stderr, color on a terminal or with `--color always`.
+//! All output: data on stdout, messages on stderr, color where [`color`] allows it.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -7,6 +7,7 @@ use clap::ColorChoice;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
+use super::color;
 use super::failure::Failure;
 pub(crate) use campanile_model::harmless;
 
@@ -15,6 +16,7 @@ pub(crate) struct Terminal {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     color: bool,
+    choice: ColorChoice,
     width: Option<usize>,
     attended: bool,
     live: bool,
@@ -24,16 +26,12 @@ impl Terminal {
     /// Uses stdout and stderr of the process.
     pub(crate) fn of_process(color: ColorChoice) -> Self {
         let shown = io::stdout().is_terminal();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let size = terminal_size::terminal_size();
         Self {
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
-            color: match color {
-                ColorChoice::Auto => shown && !plain,
-                ColorChoice::Always => true,
-                ColorChoice::Never => false,
-            },
+            color: color::is_on(color, &io::stdout()),
+            choice: color,
             width: size.filter(|_| shown).map(|(width, _)| width.0.into()),
             attended: io::stdin().is_terminal() && io::stderr().is_terminal(),
             live: io::stderr().is_terminal(),
@@ -43,6 +41,11 @@ impl Terminal {
     /// The width of the screen in columns; none if the output is not a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
         self.width
+    }
+
+    /// Whether messages on stderr have color.
+    pub(crate) fn log_color(&self) -> bool {
+        color::is_on(self.choice, &io::stderr())
     }
 
     /// Prints one line of data.

@@ -1,6 +1,6 @@
 //! Log lines, JSON or pretty. One thread writes them: a slow terminal never slows a callback.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -71,11 +71,11 @@ pub fn filter(log: &config::Log) -> Result<EnvFilter, Error> {
 }
 
 /// Starts logging to the standard error, for the whole process. `dropped` counts lines that did not fit the queue.
-pub fn init(log: &config::Log, dropped: metrics::Counter) -> Result<Logs, Error> {
+pub fn init(log: &config::Log, color: bool, dropped: metrics::Counter) -> Result<Logs, Error> {
     let filter = filter(log)?;
     let (mut logs, lines) = start(io::stderr(), dropped).map_err(Error::Thread)?;
     let builder = tracing_subscriber::fmt()
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(color)
         .with_env_filter(filter)
         .with_writer(lines);
     let installed = if log.pretty {

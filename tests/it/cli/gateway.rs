@@ -311,15 +311,6 @@ fn a_list_is_also_ids_alone_or_one_object_a_line() {
 }
 
 #[test]
-fn color_is_used_when_it_is_asked_for() {
-    let page = json!({"items": [alert("a")], "next": null});
-    for (when, colored) in [("always", true), ("never", false), ("auto", false)] {
-        let (run, _) = ask(&["alerts", "list", "--color", when], &[(200, page.clone())]);
-        assert_eq!(run.out.contains('\u{1b}'), colored, "{when}");
-    }
-}
-
-#[test]
 fn sources_are_listed_and_shown_with_their_addresses() {
     let source = json!({
         "name": "ucloud/prod", "provider": "ucloud", "callback": "https://a.example/callback/ucloud/prod/<key>",
