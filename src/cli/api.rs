@@ -194,11 +194,16 @@ impl Answer {
 
     /// The response as the type that this command expects.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        T::deserialize(&self.0).map_err(|error| {
-            Failure::failed(format!("the response of the gateway has an unknown form: {error}"))
-                .hint("use the `campanile` of the same version as the gateway, or print the response with --json")
-        })
+        typed(&self.0)
     }
+}
+
+/// A part of a response as the type that a command expects.
+pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
+    T::deserialize(value).map_err(|error| {
+        Failure::failed(format!("the response of the gateway has an unknown form: {error}"))
+            .hint("use the `campanile` of the same version as the gateway, or print the response with --json")
+    })
 }
 
 const TOKEN_HINT: &str = "give the admin token with --token or CAMPANILE_ADMIN_TOKEN, or the config of the gateway with --config";

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use campanile_providers::Provider;
 use campanile_sinks::page_of;
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::listing::Form;
+use super::output::Form;
 use super::setup;
 use super::table::Column;
 use super::terminal::Terminal;
@@ -52,7 +52,7 @@ enum What {
 }
 
 /// One vendor in the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Facts {
     name: String,
     title: String,
@@ -63,14 +63,14 @@ struct Facts {
 }
 
 /// One kind of sink in the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Kind {
     name: String,
     title: String,
-    group: &'static str,
-    confidence: &'static str,
+    group: String,
+    confidence: String,
     /// `recipe` or `code`.
-    form: &'static str,
+    form: String,
     /// Why this build cannot use it.
     missing: Option<String>,
 }
@@ -86,9 +86,9 @@ const PROVIDERS: &[Column<Facts>] = &[
 
 const KINDS: &[Column<Kind>] = &[
     Column::new("KIND", |kind: &Kind| kind.name.clone()),
-    Column::new("GROUP", |kind: &Kind| kind.group.to_owned()),
+    Column::new("GROUP", |kind: &Kind| kind.group.clone()),
     Column::new("TITLE", |kind: &Kind| kind.title.clone()).squeeze(),
-    Column::new("CONFIDENCE", |kind: &Kind| kind.confidence.to_owned()).optional(),
+    Column::new("CONFIDENCE", |kind: &Kind| kind.confidence.clone()).optional(),
     Column::new("BUILD", |kind: &Kind| {
         kind.missing.clone().unwrap_or_default()
     })
@@ -181,13 +181,14 @@ fn listed(kind: &dyn campanile_sinks::Kind) -> Kind {
     Kind {
         name: about.name.to_string(),
         title: about.title.to_string(),
-        group: about.group.as_str(),
-        confidence: about.confidence.as_str(),
+        group: about.group.as_str().to_owned(),
+        confidence: about.confidence.as_str().to_owned(),
         form: if kind.toml().is_some() {
             "recipe"
         } else {
             "code"
-        },
+        }
+        .to_owned(),
         missing: missing.map(|feature| format!("not in this build (feature {})", feature.name)),
     }
 }

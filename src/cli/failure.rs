@@ -2,6 +2,15 @@
 
 use std::io;
 
+/// The exit codes, for the help. [`Ending`] has the same numbers.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed or not found; with --exit-code: the list has an item
+  2  wrong usage or config, or a request that the gateway refuses as wrong
+  3  the gateway cannot be reached
+  4  not allowed: the gateway refuses the token, or the role of the token";
+
 /// The class of an error. Its number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {

@@ -1,15 +1,15 @@
-//! Lists: pages from the API, the form of the output, and the command for the next page.
+//! Lists: pages from the API, and the command for the next page. [`super::output`] prints them.
 
 use clap::Args;
 use jiff::{SpanRelativeTo, Timestamp};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::api::Api;
 use super::failure::Failure;
-use super::table::{self, Column};
-use super::terminal::{Terminal, harmless};
+use super::output::{Form, Output};
+use super::table::Column;
+use super::terminal::Terminal;
 use crate::api::types;
 use campanile_model::Clock;
 
@@ -22,47 +22,18 @@ pub(crate) struct Page {
     /// Start of the page: the value that the previous page printed.
     #[arg(long, value_name = "CURSOR")]
     before: Option<String>,
+    /// All items: request page after page until the end of the list.
+    #[arg(long, id = "all_pages", conflicts_with = "limit")]
+    all: bool,
     #[command(flatten)]
     form: Form,
 }
 
-/// The form of the output.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-pub(crate) struct Form {
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-    /// Print one JSON object per line.
-    #[arg(long)]
-    ndjson: bool,
-    /// Print only the ids or names, one per line.
-    #[arg(long, short)]
-    quiet: bool,
-}
+/// The parameters of a request.
+type Query = Vec<(&'static str, String)>;
 
-impl Form {
-    /// Prints a list that needs no gateway.
-    pub(crate) fn print<T: Serialize>(
-        &self,
-        columns: &[Column<T>],
-        items: &[T],
-        id: fn(&T) -> String,
-        terminal: &mut Terminal,
-    ) -> Result<(), Failure> {
-        if self.json {
-            return terminal.json(&items);
-        }
-        if self.ndjson {
-            return items.iter().try_for_each(|item| terminal.json_line(item));
-        }
-        if self.quiet {
-            let mut ids = items.iter().map(|item| harmless(&id(item)));
-            return ids.try_for_each(|id| terminal.line(id));
-        }
-        table::show(terminal, columns, items)
-    }
-}
+/// The largest page that the API gives.
+const LIMIT_MAX: u32 = 500;
 
 /// One list of the API.
 pub(crate) struct List<'a, T: 'static> {
@@ -81,58 +52,85 @@ pub(crate) struct List<'a, T: 'static> {
 }
 
 impl<T: DeserializeOwned> List<'_, T> {
-    /// Requests one page and prints it.
+    /// Requests one page, or all pages, and prints them.
     pub(crate) async fn show(
         self,
         api: &Api,
         page: &Page,
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
-        let given = self
-            .filters
-            .iter()
-            .filter_map(|(n, v)| Some((*n, v.clone()?)));
-        let mut query: Vec<(&str, String)> = given.collect();
-        query.extend(page.limit.map(|limit| ("limit", limit.to_string())));
-        let same = query.clone();
-        query.extend(page.before.clone().map(|before| ("before", before)));
-        match self.print(api, &query, &page.form, terminal).await? {
-            Some(next) => terminal.say(self.next_page(&same, &next)),
-            None => Ok(()),
+        let mut query = self.query();
+        let mut output = Output::new(&page.form, self.columns, self.id);
+        if page.all {
+            query.push(("limit", LIMIT_MAX.to_string()));
+            let (before, output) = (page.before.clone(), &mut output);
+            self.follow(api, &query, before, output, terminal).await?;
+        } else {
+            query.extend(page.limit.map(|limit| ("limit", limit.to_string())));
+            let before = page.before.as_deref();
+            let next = self
+                .page(api, &query, before, &mut output, terminal)
+                .await?;
+            if let Some(next) = next.filter(|_| !page.form.has_next()) {
+                terminal.say(self.next_page(&query, &next))?;
+            }
         }
+        output.verdict(self.none, terminal)
+    }
+
+    /// Requests a list that has only one page, and prints it.
+    pub(crate) async fn show_whole(
+        self,
+        api: &Api,
+        form: &Form,
+        terminal: &mut Terminal,
+    ) -> Result<(), Failure> {
+        let mut output = Output::new(form, self.columns, self.id);
+        let query = self.query();
+        self.page(api, &query, None, &mut output, terminal).await?;
+        output.verdict(self.none, terminal)
+    }
+
+    /// The filters that are given.
+    fn query(&self) -> Query {
+        let filters = self.filters.iter();
+        let given = filters.filter_map(|(name, value)| Some((*name, value.clone()?)));
+        given.collect()
     }
 
     /// Prints one page, and returns the cursor of the next page.
-    pub(crate) async fn print(
+    async fn page(
         &self,
         api: &Api,
-        query: &[(&str, String)],
-        form: &Form,
+        query: &Query,
+        before: Option<&str>,
+        output: &mut Output<'_, T>,
         terminal: &mut Terminal,
     ) -> Result<Option<String>, Failure> {
-        let answer = api.get(self.path, query).await?;
-        if form.json {
-            terminal.json(answer.raw())?;
-            return Ok(None);
-        }
-        if form.ndjson {
+        let answer = api.get(self.path, &from(query, before)).await?;
+        output.whole(answer.raw().clone(), terminal)?;
+        Ok(answer.read::<types::Page<Value>>()?.next)
+    }
+
+    /// Prints all pages, from this cursor on.
+    async fn follow(
+        &self,
+        api: &Api,
+        query: &Query,
+        mut before: Option<String>,
+        output: &mut Output<'_, T>,
+        terminal: &mut Terminal,
+    ) -> Result<(), Failure> {
+        loop {
+            let answer = api.get(self.path, &from(query, before.as_deref())).await?;
             let page: types::Page<Value> = answer.read()?;
-            for item in &page.items {
-                terminal.json_line(item)?;
+            output.part(page.items, terminal)?;
+            // A cursor that stays the same would never end.
+            if page.next.is_none() || page.next == before {
+                return output.end(terminal);
             }
-            return Ok(page.next);
+            before = page.next;
         }
-        let page: types::Page<T> = answer.read()?;
-        if form.quiet {
-            for item in &page.items {
-                terminal.line(harmless(&(self.id)(item)))?;
-            }
-        } else if page.items.is_empty() {
-            terminal.say(self.none)?;
-        } else {
-            table::show(terminal, self.columns, &page.items)?;
-        }
-        Ok(page.next)
     }
 
     /// The command that prints the next page.
@@ -146,6 +144,13 @@ impl<T: DeserializeOwned> List<'_, T> {
             self.command
         )
     }
+}
+
+/// The parameters for the page at this cursor.
+fn from(query: &Query, before: Option<&str>) -> Query {
+    let mut query = query.clone();
+    query.extend(before.map(|before| ("before", before.to_owned())));
+    query
 }
 
 /// Parses a time: a duration before now (`2h`, `3 days`), or RFC 3339.

@@ -15,6 +15,8 @@ mod failure;
 mod forecast;
 mod kept;
 mod listing;
+mod man;
+mod output;
 mod play;
 mod quarantine;
 mod receivers;
@@ -33,7 +35,7 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use failure::Failure;
+use failure::{EXIT_CODES, Failure};
 use terminal::Terminal;
 
 const STYLES: Styles = Styles::styled()
@@ -57,10 +59,7 @@ First steps:
        campanile quarantine list
 
 A source receives the callbacks of a vendor: [providers.ucloud.prod] has the path /callback/ucloud/prod.
-A sink is a destination: [sinks.webhook.oncall] has the name webhook/oncall.
-
-Exit codes: 0 done, 1 failed or not found, 2 wrong usage or config, 3 gateway unreachable,
-4 not allowed (token).";
+A sink is a destination: [sinks.webhook.oncall] has the name webhook/oncall.";
 
 /// One callback endpoint for every monitoring vendor.
 ///
@@ -68,7 +67,7 @@ Exit codes: 0 done, 1 failed or not found, 2 wrong usage or config, 3 gateway un
 /// alert, commits it to disk before it answers, and drops duplicates. It delivers the alert to each configured sink, in
 /// order, and retries until the sink accepts it.
 #[derive(Debug, Parser)]
-#[command(name = "campanile", version, styles = STYLES, after_help = FIRST_STEPS, max_term_width = 100)]
+#[command(name = "campanile", version, styles = STYLES, after_help = format!("{FIRST_STEPS}\n\n{EXIT_CODES}"), max_term_width = 100)]
 struct Cli {
     /// Color the output: auto, always or never.
     ///
@@ -157,6 +156,9 @@ enum Command {
     /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
+    /// Write manual pages into a folder, one for each command.
+    #[command(after_help = man::EXAMPLES)]
+    Man(man::Man),
 }
 
 impl Command {
@@ -174,12 +176,13 @@ impl Command {
             Self::Providers(providers) => providers.run(terminal),
             Self::Sinks(sinks) => sinks.run(terminal),
             Self::Sources(sources) => sources.run(terminal),
-            Self::Completions(completions) => completions.run(terminal, Cli::command()),
+            Self::Completions(completions) => completions.run(terminal, command()),
+            Self::Man(man) => man.run(terminal, command()),
         }
     }
 }
 
-/// All commands with their help, for `docs/commands.md`.
+/// All commands with their help. `docs/commands.md`, manual pages and completions are made from it.
 pub fn command() -> clap::Command {
     Cli::command()
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::api::{Api, Gateway};
 use super::catalog;
 use super::failure::Failure;
-use super::listing::{Form, List};
+use super::listing::List;
+use super::output::Form;
 use super::receivers::Test;
 use super::table::{Column, or_empty};
 use super::terminal::Terminal;
@@ -106,7 +107,7 @@ impl Sinks {
                     id: |sink: &Sink| sink.name.clone(),
                     none: "no sinks are configured",
                 };
-                wait(list.print(&api, &[], &form, terminal)).map(drop)
+                wait(list.show_whole(&api, &form, terminal))
             }
             What::Pause(one) => {
                 one.turn("pause", "is paused; its deliveries stay pending", terminal)

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::api::{Api, Gateway};
 use super::failure::Failure;
-use super::listing::{Form, List};
+use super::listing::List;
+use super::output::Form;
 use super::table::{self, Column};
 use super::terminal::Terminal;
 use super::wait;
@@ -76,7 +77,7 @@ impl Sources {
                     id: |source: &Source| source.name.clone(),
                     none: "no sources are configured",
                 };
-                wait(list.print(&api, &[], &form, terminal)).map(drop)
+                wait(list.show_whole(&api, &form, terminal))
             }
             What::Show { name, json } => {
                 let answer = wait(api.get(&["sources", &name.0, &name.1], &[]))?;

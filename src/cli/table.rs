@@ -106,37 +106,54 @@ pub(crate) fn show<T>(
     columns: &[Column<T>],
     items: &[T],
 ) -> Result<(), Failure> {
-    let now = Clock::machine().now();
-    let text: Vec<Vec<String>> = columns
-        .iter()
-        .map(|column| items.iter().map(|item| column.cell(item, now)).collect())
-        .collect();
-    let wanted: Vec<usize> = columns
-        .iter()
-        .zip(&text)
-        .map(|(column, cells)| {
-            cells
-                .iter()
-                .map(|c| c.width())
-                .fold(column.head.width(), usize::max)
-        })
-        .collect();
-    let widths = fit(columns, wanted, terminal.width());
-    let heads: Vec<&str> = columns.iter().map(|column| column.head).collect();
-    let head = row(&heads, &widths, |cell, _| cell);
-    terminal.title(&head)?;
-    for index in 0..items.len() {
-        let cells: Vec<&str> = text
-            .iter()
-            .map(|column| column.get(index).map_or("", String::as_str))
-            .collect();
-        let line = row(&cells, &widths, |padded, word| {
-            let painted = terminal.paint(style_of(word), word);
-            padded.replacen(word, &painted, usize::from(!word.is_empty()))
-        });
-        terminal.line(line)?;
+    Sheet::new(columns).rows(terminal, items)
+}
+
+/// A table in parts. A later part has the columns of the earlier ones, or wider ones.
+pub(crate) struct Sheet<'a, T> {
+    columns: &'a [Column<T>],
+    /// The widest cell of each column so far. Empty before the heading.
+    wanted: Vec<usize>,
+}
+
+impl<'a, T> Sheet<'a, T> {
+    pub(crate) fn new(columns: &'a [Column<T>]) -> Self {
+        Self {
+            columns,
+            wanted: Vec::new(),
+        }
     }
-    Ok(())
+
+    /// Shows some items, after the heading if they are the first.
+    pub(crate) fn rows(&mut self, terminal: &mut Terminal, items: &[T]) -> Result<(), Failure> {
+        let now = Clock::machine().now();
+        let text: Vec<Vec<String>> = items
+            .iter()
+            .map(|item| self.columns.iter().map(|c| c.cell(item, now)).collect())
+            .collect();
+        let is_first = self.wanted.is_empty();
+        if is_first {
+            self.wanted = self.columns.iter().map(|c| c.head.width()).collect();
+        }
+        for cells in &text {
+            let widest = self.wanted.iter_mut().zip(cells);
+            widest.for_each(|(wanted, cell)| *wanted = cell.width().max(*wanted));
+        }
+        let widths = fit(self.columns, self.wanted.clone(), terminal.width());
+        if is_first {
+            let heads: Vec<&str> = self.columns.iter().map(|column| column.head).collect();
+            terminal.title(&row(&heads, &widths, |cell, _| cell))?;
+        }
+        for cells in &text {
+            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            let line = row(&cells, &widths, |padded, word| {
+                let painted = terminal.paint(style_of(word), word);
+                padded.replacen(word, &painted, usize::from(!word.is_empty()))
+            });
+            terminal.line(line)?;
+        }
+        Ok(())
+    }
 }
 
 /// Shows items as a table after an empty line. Prints nothing if there are no items.

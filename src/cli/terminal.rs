@@ -53,6 +53,11 @@ impl Terminal {
         Ok(writeln!(self.out, "{line}")?)
     }
 
+    /// Prints a part of a line of data.
+    pub(crate) fn text(&mut self, text: impl Display) -> Result<(), Failure> {
+        Ok(write!(self.out, "{text}")?)
+    }
+
     /// Prints data as indented JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::Run;
 use super::peer::{Asked, Peer};
 
-const ID: &str = "0190a3c5-7e1d-7c3a-9f00-0000000000aa";
+pub(super) const ID: &str = "0190a3c5-7e1d-7c3a-9f00-0000000000aa";
 
 /// Runs a command against a server with these responses. Returns the requests.
-fn ask(args: &[&str], answers: &[(u16, Value)]) -> (Run, Vec<Asked>) {
+pub(super) fn ask(args: &[&str], answers: &[(u16, Value)]) -> (Run, Vec<Asked>) {
     let texts: Vec<(u16, String)> = answers.iter().map(|(c, v)| (*c, v.to_string())).collect();
     let texts: Vec<(u16, &str)> = texts.iter().map(|(c, t)| (*c, t.as_str())).collect();
     let peer = Peer::answering(&texts);
@@ -19,7 +19,7 @@ fn ask(args: &[&str], answers: &[(u16, Value)]) -> (Run, Vec<Asked>) {
     (run, asked)
 }
 
-fn alert(title: &str) -> Value {
+pub(super) fn alert(title: &str) -> Value {
     json!({
         "id": ID, "source": "ucloud/prod", "message_id": "s-1/firing", "fingerprint": "00d1c0de00d1c0de",
         "status": "firing", "severity": "critical", "title": title, "description": "", "resource": {},

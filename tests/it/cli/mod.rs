@@ -7,6 +7,7 @@
 
 mod color;
 mod gateway;
+mod lists;
 mod peer;
 mod receivers;
 mod trial;
@@ -74,7 +75,7 @@ fn help_leads_a_newcomer_from_config_to_a_first_alert() {
         "campanile send ucloud --to http://127.0.0.1:8080/callback/ucloud/prod/KEY",
         "campanile dead list",
         "campanile quarantine list",
-        "Exit codes: 0 done, 1 failed or not found, 2",
+        "Exit codes:",
     ] {
         help.says(words);
     }
@@ -96,6 +97,7 @@ fn every_command_shows_an_example_of_itself() {
         "sinks",
         "sources",
         "completions",
+        "man",
     ] {
         let help = Run::of(&[command, "--help"]);
         assert_eq!(help.code, 0, "{command}");
@@ -160,6 +162,29 @@ fn completions_know_the_commands_in_every_shell() {
             script.says(command);
         }
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_its_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let man = folder.path().join("share/man1");
+    let run = Run::of(&["man", man.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let commands = std::fs::read_to_string("docs/commands.md").unwrap();
+    let headings = commands.lines().filter_map(|line| line.strip_prefix("##"));
+    let commands: Vec<String> = headings.map(|line| line.replace(['#', '`'], "")).collect();
+    for command in &commands {
+        let page = man.join(format!("{}.1", command.trim().replace(' ', "-")));
+        let page = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{page:?}: {e}"));
+        assert!(
+            page.contains("--color") || page.contains("\\-\\-color"),
+            "{command}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(&man).unwrap().count(), commands.len());
+    let run = Run::of(&["man", "/proc/nowhere"]);
+    assert_eq!(run.code, 1);
+    run.says("cannot write manual pages to /proc/nowhere");
 }
 
 #[test]
