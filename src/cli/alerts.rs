@@ -2,9 +2,11 @@
 
 use campanile_model::{Fingerprint, Severity, Status};
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::api::{Api, Gateway};
+use super::complete;
 use super::failure::Failure;
 use super::listing::{self, List, Page};
 use super::table::{self, Column, or_empty};
@@ -38,6 +40,7 @@ enum What {
     /// Show one alert with its pending deliveries, attempts and the request of the vendor.
     Show {
         /// The id of the alert.
+        #[arg(add = ArgValueCandidates::new(complete::alerts))]
         id: String,
         /// Print the API's JSON.
         #[arg(long)]
@@ -46,9 +49,10 @@ enum What {
     /// Deliver an alert again, even if it was already delivered.
     Retry {
         /// The id of the alert.
+        #[arg(add = ArgValueCandidates::new(complete::alerts))]
         id: String,
         /// Deliver to this sink. Can be given more than once [default: all configured sinks]
-        #[arg(long, value_name = "KIND/NAME")]
+        #[arg(long, value_name = "KIND/NAME", add = ArgValueCandidates::new(complete::sinks))]
         sink: Vec<String>,
         /// Print the API's JSON.
         #[arg(long)]
@@ -59,7 +63,7 @@ enum What {
 #[derive(Debug, Args)]
 struct Filter {
     /// Only of this source, such as ucloud/prod.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::sources))]
     source: Option<String>,
     /// Only with this status: firing or resolved.
     #[arg(long)]
@@ -68,7 +72,7 @@ struct Filter {
     #[arg(long)]
     severity: Option<Severity>,
     /// Only of the problem with this fingerprint.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::problems))]
     fingerprint: Option<Fingerprint>,
     /// Only accepted since this time: a duration before now (90s, 15m, 2h, 7d) or a time (2026-01-31T08:00:00Z).
     #[arg(long, value_name = "TIME", value_parser = listing::since)]

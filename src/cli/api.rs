@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use clap::Args;
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -12,39 +11,16 @@ use serde_json::Value;
 use url::Url;
 
 use super::failure::{Ending, Failure};
-use super::setup;
+use super::target::Target;
+pub(crate) use super::target::{Gateway, base};
 use crate::api::types::Refused;
-use crate::config::{Admin, Tls};
-
-/// The default address of the API.
-const USUAL_URL: &str = "http://127.0.0.1:8081";
+use crate::config::Tls;
 
 /// The timeout of one request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The largest response that is read, in bytes. A full page of large alerts is much smaller.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// The address of the gateway, and the token.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Which gateway")]
-pub(crate) struct Gateway {
-    /// The admin address of the running gateway [default: `http://127.0.0.1:8081`]
-    #[arg(long, value_name = "URL", global = true, env = "CAMPANILE_URL")]
-    url: Option<String>,
-    /// The token of the admin listener.
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        global = true,
-        env = "CAMPANILE_ADMIN_TOKEN"
-    )]
-    #[arg(hide_env_values = true)]
-    token: Option<String>,
-    /// Read the address and the token from the config of the gateway.
-    #[arg(long, value_name = "PATH", global = true, env = "CAMPANILE_CONFIG")]
-    config: Option<std::path::PathBuf>,
-}
 
 /// A client of the API of one gateway.
 pub(crate) struct Api {
@@ -54,33 +30,22 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// The client for the given gateway. The command line overrides the config.
+    /// The client for the given gateway.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, Failure> {
-        // An empty variable counts as not set.
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let mut token = given(&gateway.token).map(SecretString::from);
-        let mut url = given(&gateway.url);
-        let mut tls = None;
-        if let Some(path) = &gateway.config
-            && !path.as_os_str().is_empty()
-            && (url.is_none() || token.is_none())
-        {
-            let admin = setup::load(std::slice::from_ref(path))?.admin;
-            token = token.or_else(|| admin.strongest_token());
-            if url.is_none() {
-                url = Some(address(&admin));
-                tls = admin.tls;
-            }
-        }
-        let base = base(url.as_deref().unwrap_or(USUAL_URL))?;
-        let mut http = builder(&base, TIMEOUT);
-        if let Some(tls) = &tls {
+        Self::within(gateway, TIMEOUT)
+    }
+
+    /// The client for the given gateway, with this timeout for each request.
+    pub(crate) fn within(gateway: &Gateway, timeout: Duration) -> Result<Self, Failure> {
+        let to = Target::of(gateway)?;
+        let mut http = builder(&to.base, timeout);
+        if let Some(tls) = &to.tls {
             http = trusting(http, tls);
         }
         Ok(Self {
             http: built(http)?,
-            base,
-            token,
+            base: to.base,
+            token: to.token,
         })
     }
 
@@ -206,33 +171,7 @@ pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
     })
 }
 
-const TOKEN_HINT: &str = "give the admin token with --token or CAMPANILE_ADMIN_TOKEN, or the config of the gateway with --config";
-
-/// The address of the admin listener, seen from this machine.
-fn address(admin: &Admin) -> String {
-    let mut at = admin.listen;
-    if at.ip().is_unspecified() {
-        at.set_ip(match at.ip() {
-            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    let scheme = if admin.tls.is_some() { "https" } else { "http" };
-    format!("{scheme}://{at}")
-}
-
-/// Parses an absolute HTTP address.
-pub(crate) fn base(url: &str) -> Result<Url, Failure> {
-    let wrong = |why: &str| {
-        Failure::usage(format!("`{url}` is not a valid address: {why}"))
-            .hint("write it as in http://127.0.0.1:8081")
-    };
-    let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
-    match parsed.scheme() {
-        "http" | "https" if parsed.has_host() => Ok(parsed),
-        _ => Err(wrong("it must begin with http:// or https://")),
-    }
-}
+const TOKEN_HINT: &str = "give the admin token with --token or CAMPANILE_ADMIN_TOKEN, or the config of the gateway with --config, or a named gateway with --gateway";
 
 /// An HTTP client without redirects, without a proxy from the environment, and without HTTP/2.
 pub(crate) fn client(to: &Url, timeout: Duration) -> Result<Client, Failure> {

@@ -2,13 +2,15 @@
 //!
 //! A flag is a wish for one run, so it overrides variables, as <https://no-color.org> asks.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use clap::ColorChoice;
 
+use super::words;
+
 /// How a variable of the environment is read.
-type Variable<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
+type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The choice in this environment. `NO_COLOR` wins over `FORCE_COLOR` and `CLICOLOR_FORCE`.
 /// An empty variable is not set.
@@ -22,23 +24,13 @@ pub(crate) fn choice(flag: ColorChoice, variable: Variable<'_>) -> ColorChoice {
 }
 
 /// The flag, before the command line is parsed: help and usage errors have color too.
-pub(crate) fn flag(args: impl Iterator<Item = impl AsRef<OsStr>>) -> ColorChoice {
-    let mut flag = ColorChoice::Auto;
-    let mut follows = false;
-    for arg in args {
-        let arg = arg.as_ref().to_string_lossy();
-        if arg == "--" {
-            break;
-        }
-        let value = match arg.strip_prefix("--color=") {
-            Some(value) => value,
-            None if follows => &arg,
-            None => "",
-        };
-        flag = value.parse().unwrap_or(flag);
-        follows = arg == "--color";
-    }
-    flag
+pub(crate) fn flag(line: &[OsString]) -> ColorChoice {
+    let end = line.iter().position(|word| word == "--");
+    let flags = line.get(..end.unwrap_or(line.len())).unwrap_or(line);
+    let value = words::last(flags, "--color");
+    value
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(ColorChoice::Auto)
 }
 
 /// Whether this output has color.

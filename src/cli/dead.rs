@@ -1,10 +1,12 @@
 //! `campanile dead`: dead letters, which are deliveries that failed permanently.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
 use super::api::{Api, Gateway};
+use super::complete;
 use super::failure::Failure;
-use super::kept::{BySink, Chosen, Dropping, Kept};
+use super::kept::{BySink, Chosen, Doing, Kept};
 use super::listing::{List, Page};
 use super::setup::count;
 use super::table::{Column, or_empty};
@@ -43,6 +45,7 @@ enum What {
     /// Show one dead letter with its alert.
     Show {
         /// The number of the dead letter, from the list.
+        #[arg(add = ArgValueCandidates::new(complete::letters))]
         id: i64,
         /// Print the API's JSON.
         #[arg(long)]
@@ -52,16 +55,15 @@ enum What {
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySink>,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: Doing,
     },
     /// Drop dead letters permanently.
     Drop {
         #[command(flatten)]
         chosen: Chosen<BySink>,
         #[command(flatten)]
-        how: Dropping,
+        how: Doing,
     },
 }
 
@@ -108,12 +110,12 @@ impl What {
                 list.show(api, &page, terminal).await
             }
             Self::Show { id, json } => LETTERS.show(id, json, api, terminal).await,
-            Self::Retry { chosen, json } => {
+            Self::Retry { chosen, how } => {
                 let selection = chosen.selection()?;
-                let Some(answer) = LETTERS.retry(selection, json, api, terminal).await? else {
+                let Some(answer) = LETTERS.retry(selection, &how, api, terminal).await? else {
                     return Ok(());
                 };
-                if json {
+                if how.json {
                     return terminal.json(answer.raw());
                 }
                 let letters = count(answer.read::<Counted>()?.count, LETTERS.noun);

@@ -1,10 +1,12 @@
 //! `campanile deliveries`: pending deliveries.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
 use super::api::{Api, Gateway};
+use super::complete;
 use super::failure::Failure;
-use super::kept::{Dropping, Kept};
+use super::kept::{Doing, Kept};
 use super::listing::{List, Page};
 use super::setup::count;
 use super::table::{Column, or_empty};
@@ -35,7 +37,7 @@ enum What {
     /// List pending deliveries with their last error, newest first.
     List {
         /// Only of this sink, such as webhook/oncall.
-        #[arg(long, value_name = "KIND/NAME")]
+        #[arg(long, value_name = "KIND/NAME", add = ArgValueCandidates::new(complete::sinks))]
         sink: Option<String>,
         #[command(flatten)]
         page: Page,
@@ -44,9 +46,8 @@ enum What {
     Retry {
         #[command(flatten)]
         which: Which,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: Doing,
     },
     /// Drop pending deliveries permanently. They do not become dead letters.
     Drop(Drop),
@@ -57,6 +58,7 @@ enum What {
 struct Which {
     /// Only of this sink, such as webhook/oncall.
     #[arg(long, value_name = "KIND/NAME", conflicts_with = "all")]
+    #[arg(add = ArgValueCandidates::new(complete::sinks))]
     sink: Option<String>,
     /// All pending deliveries.
     #[arg(long)]
@@ -84,11 +86,12 @@ impl Which {
 struct Drop {
     /// Only the delivery of the alert with this id.
     #[arg(requires = "sink", conflicts_with_all = ["all", "dry_run"])]
+    #[arg(add = ArgValueCandidates::new(complete::alerts))]
     alert_id: Option<String>,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
-    how: Dropping,
+    how: Doing,
 }
 
 const DELIVERIES: Kept = Kept {
@@ -137,7 +140,7 @@ impl Deliveries {
                     };
                     list.show(&api, &page, terminal).await
                 }
-                What::Retry { which, json } => retry(which, json, &api, terminal).await,
+                What::Retry { which, how } => retry(which, &how, &api, terminal).await,
                 What::Drop(drop) => drop.run(&api, terminal).await,
             }
         })
@@ -146,15 +149,15 @@ impl Deliveries {
 
 async fn retry(
     which: Which,
-    json: bool,
+    how: &Doing,
     api: &Api,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let answer = DELIVERIES.retry(which.selection()?, json, api, terminal);
+    let answer = DELIVERIES.retry(which.selection()?, how, api, terminal);
     let Some(answer) = answer.await? else {
         return Ok(());
     };
-    if json {
+    if how.json {
         return terminal.json(answer.raw());
     }
     let deliveries = count(answer.read::<Counted>()?.count, DELIVERIES.noun);

@@ -1,9 +1,12 @@
 //! Bulk actions: select items, print how many there are, then retry or drop them.
 
 use clap::Args;
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 
 use super::api::{Answer, Api};
+use super::complete;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::setup::count;
 use super::table;
 use super::terminal::Terminal;
@@ -33,23 +36,25 @@ impl Kept {
         table::detail(terminal, one.raw())
     }
 
-    /// Retries the selected items. Returns `None` in a dry run.
+    /// Retries the selected items. Asks an operator at a terminal if there is more than one. Returns `None` in a dry run.
     pub(crate) async fn retry(
         &self,
         selection: Selection,
-        json: bool,
+        how: &Doing,
         api: &Api,
         terminal: &mut Terminal,
     ) -> Result<Option<Answer>, Failure> {
         let path = [self.path, "retry"];
-        if self
-            .announce(&path, &selection, json, api, terminal)
-            .await?
-            .is_none()
-        {
+        let announced = self.announce(&path, &selection, how.json, api, terminal);
+        let Some(number) = announced.await? else {
             return Ok(None);
+        };
+        let what = count(number, self.noun);
+        if number > 1 && !how.yes && terminal.can_ask() {
+            terminal.confirm(&format!("Retry {what}?"))?;
         }
-        let answer = api.post(&path, &selection).await?;
+        let progress = Progress::new(terminal, format!("retrying {what}"), None);
+        let answer = progress.during(api.post(&path, &selection)).await?;
         self.found(&selection, &answer)?;
         Ok(Some(answer))
     }
@@ -58,7 +63,7 @@ impl Kept {
     pub(crate) async fn drop(
         &self,
         selection: Selection,
-        how: &Dropping,
+        how: &Doing,
         api: &Api,
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
@@ -76,11 +81,12 @@ impl Kept {
         let Some(number) = announced.await? else {
             return Ok(());
         };
+        let what = count(number, self.noun);
         if asks {
-            let what = count(number, self.noun);
             terminal.confirm(&format!("Drop {what} permanently?"))?;
         }
-        let answer = api.post(&path, &selection).await?;
+        let progress = Progress::new(terminal, format!("dropping {what}"), None);
+        let answer = progress.during(api.post(&path, &selection)).await?;
         let dropped = self.found(&selection, &answer)?;
         if how.json {
             return terminal.json(answer.raw());
@@ -126,9 +132,9 @@ impl Kept {
     }
 }
 
-/// Flags of the drop commands.
+/// Flags of bulk actions.
 #[derive(Debug, Args)]
-pub(crate) struct Dropping {
+pub(crate) struct Doing {
     /// Do not ask for confirmation.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -139,9 +145,10 @@ pub(crate) struct Dropping {
 
 /// Selects items by number, by name or all. `B` selects by name; the id of its flag is `by`.
 #[derive(Debug, Args)]
-pub(crate) struct Chosen<B: Args> {
+pub(crate) struct Chosen<B: Args + By + 'static> {
     /// Items with these numbers, from the list.
     #[arg(value_name = "ID", conflicts_with_all = ["by", "all"])]
+    #[arg(add = ArgValueCandidates::new(B::ids))]
     ids: Vec<i64>,
     #[command(flatten)]
     by: B,
@@ -174,6 +181,9 @@ pub(crate) trait By {
     /// The flag on the command line.
     const FLAG: &'static str;
 
+    /// The numbers that a shell offers.
+    fn ids() -> Vec<CompletionCandidate>;
+
     /// The selection. It is empty if the flag was not given.
     fn selection(self) -> Selection;
 }
@@ -183,11 +193,16 @@ pub(crate) trait By {
 pub(crate) struct BySink {
     /// Only of this sink, such as webhook/oncall.
     #[arg(id = "by", long = "sink", value_name = "KIND/NAME")]
+    #[arg(add = ArgValueCandidates::new(complete::sinks))]
     pub(crate) sink: Option<String>,
 }
 
 impl By for BySink {
     const FLAG: &'static str = "--sink";
+
+    fn ids() -> Vec<CompletionCandidate> {
+        complete::letters()
+    }
 
     fn selection(self) -> Selection {
         Selection {
@@ -202,11 +217,16 @@ impl By for BySink {
 pub(crate) struct BySource {
     /// Only of this source, such as ucloud/prod.
     #[arg(id = "by", long = "source", value_name = "PROVIDER/NAME")]
+    #[arg(add = ArgValueCandidates::new(complete::sources))]
     pub(crate) source: Option<String>,
 }
 
 impl By for BySource {
     const FLAG: &'static str = "--source";
+
+    fn ids() -> Vec<CompletionCandidate> {
+        complete::callbacks()
+    }
 
     fn selection(self) -> Selection {
         Selection {

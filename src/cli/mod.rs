@@ -8,16 +8,20 @@ mod api;
 mod catalog;
 mod check;
 mod color;
+mod complete;
 mod completions;
 mod dead;
 mod deliveries;
 mod failure;
 mod forecast;
+mod gateways;
 mod kept;
 mod listing;
 mod man;
+mod open;
 mod output;
 mod play;
+mod progress;
 mod quarantine;
 mod receivers;
 mod renormalize;
@@ -27,8 +31,12 @@ mod sinks;
 mod sources;
 mod table;
 mod tally;
+mod target;
 mod terminal;
+mod times;
+mod top;
 mod trial;
+mod words;
 
 use std::process::ExitCode;
 
@@ -37,6 +45,7 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::{EXIT_CODES, Failure};
 use terminal::Terminal;
+use times::Times;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -80,6 +89,9 @@ struct Cli {
         hide_possible_values = true
     )]
     color: ColorChoice,
+    /// In lists, show local times (of the zone in `TZ`) and not ages.
+    #[arg(long, global = true)]
+    local: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -153,6 +165,12 @@ enum Command {
     /// List the sources of a running gateway: address for the vendor, proof, counters.
     #[command(after_help = sources::EXAMPLES)]
     Sources(sources::Sources),
+    /// Show the sinks and the sources of a running gateway, once a second.
+    #[command(after_help = top::EXAMPLES)]
+    Top(top::Top),
+    /// Print the address of a page of a running gateway: the first page, an alert or a problem.
+    #[command(after_help = open::EXAMPLES)]
+    Open(open::Open),
     /// Print a completion script for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -176,7 +194,9 @@ impl Command {
             Self::Providers(providers) => providers.run(terminal),
             Self::Sinks(sinks) => sinks.run(terminal),
             Self::Sources(sources) => sources.run(terminal),
-            Self::Completions(completions) => completions.run(terminal, command()),
+            Self::Top(top) => top.run(terminal),
+            Self::Open(open) => open.run(terminal),
+            Self::Completions(completions) => completions.run(terminal),
             Self::Man(man) => man.run(terminal, command()),
         }
     }
@@ -189,8 +209,10 @@ pub fn command() -> clap::Command {
 
 /// Reads the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
+    completions::answer::<Cli>();
     let variable = |name: &str| std::env::var_os(name);
-    let color = color::choice(color::flag(std::env::args_os()), &variable);
+    let line: Vec<_> = std::env::args_os().collect();
+    let color = color::choice(color::flag(&line), &variable);
     let cli = match Cli::read(color) {
         Ok(cli) => cli,
         Err(unclear) => {
@@ -199,7 +221,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(unclear.exit_code()).unwrap_or(2));
         }
     };
-    let mut terminal = Terminal::of_process(color::choice(cli.color, &variable));
+    let mut terminal = Terminal::of_process(
+        color::choice(cli.color, &variable),
+        Times::of_process(cli.local),
+    );
     let done = cli.command.run(&mut terminal);
     let done = done.and_then(|()| terminal.flush());
     match done {

@@ -1,10 +1,12 @@
 //! `campanile quarantine`: callbacks of verified senders that could not be read.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
 use super::api::{Answer, Api, Gateway};
+use super::complete;
 use super::failure::Failure;
-use super::kept::{BySource, Chosen, Dropping, Kept};
+use super::kept::{BySource, Chosen, Doing, Kept};
 use super::listing::{List, Page};
 use super::setup::count;
 use super::table::{self, Column};
@@ -44,6 +46,7 @@ enum What {
     /// Show one callback with its faults and the request without secrets.
     Show {
         /// The number of the callback, from the list.
+        #[arg(add = ArgValueCandidates::new(complete::callbacks))]
         id: i64,
         /// Print the API's JSON.
         #[arg(long)]
@@ -54,16 +57,15 @@ enum What {
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySource>,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        how: Doing,
     },
     /// Drop callbacks permanently.
     Drop {
         #[command(flatten)]
         chosen: Chosen<BySource>,
         #[command(flatten)]
-        how: Dropping,
+        how: Doing,
     },
 }
 
@@ -124,10 +126,10 @@ impl What {
                 list.show(api, &page, terminal).await
             }
             Self::Show { id, json } => CALLBACKS.show(id, json, api, terminal).await,
-            Self::Retry { chosen, json } => {
+            Self::Retry { chosen, how } => {
                 let selection = chosen.selection()?;
-                match CALLBACKS.retry(selection, json, api, terminal).await? {
-                    Some(answer) => released(&answer, json, terminal),
+                match CALLBACKS.retry(selection, &how, api, terminal).await? {
+                    Some(answer) => released(&answer, how.json, terminal),
                     None => Ok(()),
                 }
             }

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::api::{Api, Gateway};
+use super::complete;
 use super::failure::Failure;
 use super::listing;
+use super::progress::Progress;
 use super::setup::count;
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless};
@@ -30,7 +33,7 @@ const PAGE: u64 = 200;
 #[derive(Debug, Args)]
 pub(crate) struct Renormalize {
     /// The source, such as zabbix/prod.
-    #[arg(long, value_name = "PROVIDER/NAME")]
+    #[arg(long, value_name = "PROVIDER/NAME", add = ArgValueCandidates::new(complete::sources))]
     source: String,
     /// Only alerts since this time: a duration before now (90s, 15m, 2h, 7d) or a time (2026-01-31T08:00:00Z).
     #[arg(long, value_name = "TIME", value_parser = listing::since)]
@@ -70,14 +73,15 @@ struct Found {
 impl Renormalize {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
         let api = Api::of(&self.gateway)?;
-        let found = wait(self.ask(&api))?;
+        let progress = Progress::new(terminal, "compared", Some(self.limit));
+        let found = wait(self.ask(&api, progress))?;
         if self.json {
             return terminal.json(&found);
         }
         found.show(terminal)
     }
 
-    async fn ask(&self, api: &Api) -> Result<Found, Failure> {
+    async fn ask(&self, api: &Api, mut progress: Progress) -> Result<Found, Failure> {
         let mut found = Found::default();
         let mut before = None;
         while found.looked_at < self.limit {
@@ -90,6 +94,7 @@ impl Renormalize {
             };
             let page: Renormalized = api.post(&["renormalize"], &body).await?.read()?;
             found.looked_at += page.looked_at;
+            progress.at(found.looked_at);
             found.without_callback += page.without_callback;
             found.items.extend(page.items);
             before = page.next;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use campanile_model::Secret;
 use campanile_providers::fixtures;
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use futures_util::StreamExt;
 use futures_util::stream;
 use reqwest::{Client, Request};
@@ -15,8 +16,10 @@ use url::Url;
 
 use super::api::{base, client, root_cause};
 use super::catalog;
+use super::complete;
 use super::failure::Failure;
 use super::play::{self, Play};
+use super::progress::Progress;
 use super::table::{self, Column};
 use super::tally::{Heard, Tally, milliseconds};
 use super::terminal::{Terminal, harmless, style_of};
@@ -45,9 +48,6 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// With at most this many messages, each answer is printed on a line.
 const LINES_MAX: u64 = 20;
 
-/// How often the progress is updated.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
-
 /// One case that can be sent.
 #[derive(Serialize)]
 struct Case {
@@ -64,6 +64,7 @@ const CASES: &[Column<Case>] = &[
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// The vendor, such as ucloud. `campanile providers list` lists all vendors.
+    #[arg(add = ArgValueCandidates::new(complete::providers))]
     provider: String,
     /// The callback URL, as you would give it to the vendor.
     #[arg(long, value_name = "URL", required_unless_present = "case")]
@@ -159,19 +160,21 @@ impl Send {
             .map(message)
             .buffer_unordered(at_once);
         let mut tally = Tally::default();
-        let mut shown = began;
+        // The lines of a few messages show the progress themselves.
+        let lines = !self.json && self.count <= LINES_MAX;
+        let bar = || Progress::new(terminal, "sent", Some(self.count));
+        let mut progress = (!lines).then(bar);
         while let Some(heard) = answers.next().await {
             let heard = heard?;
-            if !self.json && self.count <= LINES_MAX {
+            if lines {
                 show(&heard, terminal)?;
             }
             tally.add(heard);
-            if self.count > 1 && shown.elapsed() >= PROGRESS_EVERY {
-                shown = Instant::now();
-                terminal.progress(format_args!("{} of {} …", tally.sent(), self.count))?;
+            if let Some(progress) = &mut progress {
+                progress.at(u64::try_from(tally.sent()).unwrap_or(u64::MAX));
             }
         }
-        terminal.progress("")?;
+        drop(progress);
         self.sum_up(&mut tally, began.elapsed(), terminal)
     }
 
@@ -252,7 +255,6 @@ fn show(heard: &Heard, terminal: &mut Terminal) -> Result<(), Failure> {
     let status = terminal.paint(style_of(word), &heard.status());
     let text = harmless(heard.text()).replace(['\n', '\r'], " ");
     let took = milliseconds(heard.took);
-    terminal.progress("")?;
     terminal.line(format_args!("{status}  {text}  ({took} ms)"))?;
     terminal.flush()
 }

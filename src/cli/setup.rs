@@ -46,8 +46,13 @@ pub(crate) fn own_providers(paths: &[PathBuf]) -> Result<Vec<Arc<dyn Provider>>,
 }
 
 fn mistaken(mistakes: &Mistakes) -> Failure {
+    of_file("the config", mistakes)
+}
+
+/// Every mistake in a file of settings.
+pub(crate) fn of_file(file: &str, mistakes: &Mistakes) -> Failure {
     let found = count(mistakes.iter().count(), "mistake");
-    Failure::usage(format!("the config has {found}:\n{mistakes}"))
+    Failure::usage(format!("{file} has {found}:\n{mistakes}"))
 }
 
 /// The environment variables of this process. A name or value that is not valid Unicode is not a setting.

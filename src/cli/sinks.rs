@@ -1,10 +1,12 @@
 //! `campanile sinks`: the kinds of sinks, and the sinks of a running gateway.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 use serde_json::json;
 
 use super::api::{Api, Gateway};
 use super::catalog;
+use super::complete;
 use super::failure::Failure;
 use super::listing::List;
 use super::output::Form;
@@ -67,6 +69,7 @@ enum What {
 struct One {
     /// The sink, such as webhook/oncall.
     #[arg(value_name = "KIND/NAME", value_parser = full_name)]
+    #[arg(add = ArgValueCandidates::new(complete::sinks))]
     name: (String, String),
     /// Print the API's JSON.
     #[arg(long)]
@@ -75,7 +78,7 @@ struct One {
     gateway: Gateway,
 }
 
-const STATUS: &[Column<Sink>] = &[
+pub(super) const STATUS: &[Column<Sink>] = &[
     Column::new("SINK", |sink: &Sink| sink.name.clone()),
     Column::new("STATE", |sink: &Sink| sink.state.clone()),
     Column::new("PENDING", |sink: &Sink| sink.pending.to_string()),

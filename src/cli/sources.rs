@@ -1,8 +1,10 @@
 //! `campanile sources`: the sources of a running gateway.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
 use super::api::{Api, Gateway};
+use super::complete;
 use super::failure::Failure;
 use super::listing::List;
 use super::output::Form;
@@ -38,6 +40,7 @@ enum What {
     Show {
         /// The source, such as ucloud/prod.
         #[arg(value_name = "PROVIDER/NAME", value_parser = full_name)]
+        #[arg(add = ArgValueCandidates::new(complete::sources))]
         name: (String, String),
         /// Print the API's JSON.
         #[arg(long)]

@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::Failure;
 use super::terminal::{Terminal, harmless, style_of};
-use campanile_model::Clock;
+use super::times::Times;
 
 /// Spaces between two columns.
 const GAP: usize = 2;
@@ -55,7 +55,7 @@ impl<T> Column<T> {
         }
     }
 
-    /// A column that shows the distance between now and a time.
+    /// A column that shows the distance between now and a time, or the local time.
     pub(crate) const fn age(head: &'static str, time: fn(&T) -> Option<Timestamp>) -> Self {
         Self {
             head,
@@ -83,10 +83,18 @@ impl<T> Column<T> {
         self
     }
 
-    fn cell(&self, item: &T, now: Timestamp) -> String {
+    /// The heading. A column with the age of an item has the time of it with `--local`.
+    fn head(&self, times: &Times) -> &'static str {
+        match self.head {
+            "AGE" if times.are_local() => "TIME",
+            head => head,
+        }
+    }
+
+    fn cell(&self, item: &T, times: &Times) -> String {
         let text = match self.find {
             Find::Text(text) => harmless(&text(item)).replace(['\n', '\t'], " "),
-            Find::Age(time) => time(item).map(|at| age(now, at)).unwrap_or_default(),
+            Find::Age(time) => time(item).map(|at| times.brief(at)).unwrap_or_default(),
         };
         if text.is_empty() {
             return self.absent.to_owned();
@@ -126,14 +134,15 @@ impl<'a, T> Sheet<'a, T> {
 
     /// Shows some items, after the heading if they are the first.
     pub(crate) fn rows(&mut self, terminal: &mut Terminal, items: &[T]) -> Result<(), Failure> {
-        let now = Clock::machine().now();
+        let times = terminal.times();
         let text: Vec<Vec<String>> = items
             .iter()
-            .map(|item| self.columns.iter().map(|c| c.cell(item, now)).collect())
+            .map(|item| self.columns.iter().map(|c| c.cell(item, times)).collect())
             .collect();
+        let heads: Vec<&str> = self.columns.iter().map(|c| c.head(times)).collect();
         let is_first = self.wanted.is_empty();
         if is_first {
-            self.wanted = self.columns.iter().map(|c| c.head.width()).collect();
+            self.wanted = heads.iter().map(|head| head.width()).collect();
         }
         for cells in &text {
             let widest = self.wanted.iter_mut().zip(cells);
@@ -141,7 +150,6 @@ impl<'a, T> Sheet<'a, T> {
         }
         let widths = fit(self.columns, self.wanted.clone(), terminal.width());
         if is_first {
-            let heads: Vec<&str> = self.columns.iter().map(|column| column.head).collect();
             terminal.title(&row(&heads, &widths, |cell, _| cell))?;
         }
         for cells in &text {
@@ -247,7 +255,11 @@ pub(crate) fn detail(terminal: &mut Terminal, value: &impl Serialize) -> Result<
             self::text(terminal, name, text)?;
         } else {
             let blanks = " ".repeat(width.saturating_sub(name.width()) + GAP);
-            let painted = terminal.paint(style_of(text), text);
+            let text = terminal
+                .times()
+                .with_local(text)
+                .unwrap_or_else(|| text.clone());
+            let painted = terminal.paint(style_of(&text), &text);
             terminal.line(format_args!("{name}{blanks}{painted}"))?;
         }
     }
@@ -279,21 +291,5 @@ pub(crate) fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
-    }
-}
-
-/// A duration with one unit: `45s`, `12m`, `3h`, `9d`; `in 5m` for a time in the future.
-fn age(now: Timestamp, at: Timestamp) -> String {
-    let seconds = now.duration_since(at).as_secs();
-    let figure = match seconds.unsigned_abs() {
-        s @ 0..=119 => format!("{s}s"),
-        s @ 120..=7_199 => format!("{}m", s / 60),
-        s @ 7_200..=172_799 => format!("{}h", s / 3_600),
-        s => format!("{}d", s / 86_400),
-    };
-    if seconds < 0 {
-        format!("in {figure}")
-    } else {
-        figure
     }
 }

@@ -9,7 +9,11 @@ use serde::Serialize;
 
 use super::color;
 use super::failure::Failure;
+use super::times::Times;
 pub(crate) use campanile_model::harmless;
+
+/// Moves the cursor home and clears the screen.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// The outputs of a command, and what is known about the terminal.
 pub(crate) struct Terminal {
@@ -20,11 +24,12 @@ pub(crate) struct Terminal {
     width: Option<usize>,
     attended: bool,
     live: bool,
+    times: Times,
 }
 
 impl Terminal {
     /// Uses stdout and stderr of the process.
-    pub(crate) fn of_process(color: ColorChoice) -> Self {
+    pub(crate) fn of_process(color: ColorChoice, times: Times) -> Self {
         let shown = io::stdout().is_terminal();
         let size = terminal_size::terminal_size();
         Self {
@@ -35,12 +40,18 @@ impl Terminal {
             width: size.filter(|_| shown).map(|(width, _)| width.0.into()),
             attended: io::stdin().is_terminal() && io::stderr().is_terminal(),
             live: io::stderr().is_terminal(),
+            times,
         }
     }
 
     /// The width of the screen in columns; none if the output is not a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
         self.width
+    }
+
+    /// How times are shown.
+    pub(crate) fn times(&self) -> &Times {
+        &self.times
     }
 
     /// Whether messages on stderr have color.
@@ -51,6 +62,11 @@ impl Terminal {
     /// Prints one line of data.
     pub(crate) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{line}")?)
+    }
+
+    /// Begins a new screen: clears a terminal, or prints an empty line.
+    pub(crate) fn screen(&mut self) -> Result<(), Failure> {
+        self.text(if self.width.is_some() { CLEAR } else { "\n" })
     }
 
     /// Prints a part of a line of data.
@@ -81,12 +97,9 @@ impl Terminal {
         Ok(writeln!(self.err, "{words}")?)
     }
 
-    /// Shows a progress message that the next one replaces. Only on a terminal.
-    pub(crate) fn progress(&mut self, words: impl Display) -> Result<(), Failure> {
-        if self.live {
-            write!(self.err, "\r\x1b[2K{words}")?;
-        }
-        Ok(())
+    /// Whether somebody sees messages on stderr while they appear.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
     }
 
     /// Writes the buffered data.

@@ -46,7 +46,7 @@ fn named_fields_are_picked_and_json_alone_stays_the_whole_page() {
 #[test]
 fn an_unknown_field_is_named_with_the_nearest_and_all_fields() {
     let [first, _] = pages();
-    let (run, _) = ask(&["alerts", "list", "--json=id,titel"], &[first.clone()]);
+    let (run, _) = ask(&["alerts", "list", "--json=id,titel"], &[first]);
     assert_eq!((run.code, run.out.as_str()), (2, ""));
     run.says("`titel` is not a valid field");
     run.says("did you mean `title`? The fields are id, source, message_id");
