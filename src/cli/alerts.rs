@@ -9,6 +9,7 @@ use super::api::{Api, Gateway};
 use super::complete;
 use super::failure::Failure;
 use super::listing::{self, List, Page};
+use super::output::Picked;
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
@@ -42,9 +43,8 @@ enum What {
         /// The id of the alert.
         #[arg(add = ArgValueCandidates::new(complete::alerts))]
         id: String,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        picked: Picked,
     },
     /// Deliver an alert again, even if it was already delivered.
     Retry {
@@ -131,7 +131,7 @@ impl Alerts {
         wait(async {
             match self.what {
                 What::List(filter) => list(&api, filter, terminal).await,
-                What::Show { id, json } => show(&api, &id, json, terminal).await,
+                What::Show { id, picked } => show(&api, &id, &picked, terminal).await,
                 What::Retry { id, sink, json } => retry(&api, &id, sink, json, terminal).await,
             }
         })
@@ -156,10 +156,15 @@ async fn list(api: &Api, filter: Filter, terminal: &mut Terminal) -> Result<(), 
     list.show(api, &filter.page, terminal).await
 }
 
-async fn show(api: &Api, id: &str, json: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+async fn show(
+    api: &Api,
+    id: &str,
+    picked: &Picked,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     let answer = api.get(&["alerts", id], &[]).await?;
-    if json {
-        return terminal.json(answer.raw());
+    if picked.print(answer.raw(), terminal)? {
+        return Ok(());
     }
     let shown: AlertDetail = answer.read()?;
     let item = AlertItem {

@@ -8,6 +8,7 @@ use super::complete;
 use super::failure::Failure;
 use super::kept::{BySink, Chosen, Doing, Kept};
 use super::listing::{List, Page};
+use super::output::Picked;
 use super::setup::count;
 use super::table::{Column, or_empty};
 use super::terminal::Terminal;
@@ -47,9 +48,8 @@ enum What {
         /// The number of the dead letter, from the list.
         #[arg(add = ArgValueCandidates::new(complete::letters))]
         id: i64,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        picked: Picked,
     },
     /// Deliver dead letters again.
     Retry {
@@ -109,7 +109,7 @@ impl What {
                 };
                 list.show(api, &page, terminal).await
             }
-            Self::Show { id, json } => LETTERS.show(id, json, api, terminal).await,
+            Self::Show { id, picked } => LETTERS.show(id, &picked, api, terminal).await,
             Self::Retry { chosen, how } => {
                 let selection = chosen.selection()?;
                 let Some(answer) = LETTERS.retry(selection, &how, api, terminal).await? else {

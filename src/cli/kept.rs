@@ -6,6 +6,7 @@ use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use super::api::{Answer, Api};
 use super::complete;
 use super::failure::Failure;
+use super::output::Picked;
 use super::progress::Progress;
 use super::setup::count;
 use super::table;
@@ -25,13 +26,13 @@ impl Kept {
     pub(crate) async fn show(
         &self,
         id: i64,
-        json: bool,
+        picked: &Picked,
         api: &Api,
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
         let one = api.get(&[self.path, &id.to_string()], &[]).await?;
-        if json {
-            return terminal.json(one.raw());
+        if picked.print(one.raw(), terminal)? {
+            return Ok(());
         }
         table::detail(terminal, one.raw())
     }

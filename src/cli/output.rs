@@ -58,6 +58,24 @@ impl Form {
     }
 }
 
+/// The form of one item.
+#[derive(Debug, Args)]
+pub(crate) struct Picked {
+    /// Print the API's JSON. With names, print only these fields: --json=id,title.
+    #[arg(long, value_name = "FIELDS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    json: Option<Fields>,
+}
+
+impl Picked {
+    /// Prints the item as JSON, if that is asked for. Returns whether it is.
+    pub(crate) fn print(&self, item: &Value, terminal: &mut Terminal) -> Result<bool, Failure> {
+        if let Some(fields) = &self.json {
+            terminal.json(&fields.of(item.clone())?)?;
+        }
+        Ok(self.json.is_some())
+    }
+}
+
 /// Names of fields; empty for all fields.
 #[derive(Clone, Debug)]
 struct Fields(Vec<String>);

@@ -8,6 +8,7 @@ use super::complete;
 use super::failure::Failure;
 use super::kept::{BySource, Chosen, Doing, Kept};
 use super::listing::{List, Page};
+use super::output::Picked;
 use super::setup::count;
 use super::table::{self, Column};
 use super::terminal::Terminal;
@@ -48,9 +49,8 @@ enum What {
         /// The number of the callback, from the list.
         #[arg(add = ArgValueCandidates::new(complete::callbacks))]
         id: i64,
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        picked: Picked,
     },
     /// Read callbacks again, for example after a fix. Those that can be read become alerts. Exit code 1 if any still cannot
     /// be read.
@@ -125,7 +125,7 @@ impl What {
                 };
                 list.show(api, &page, terminal).await
             }
-            Self::Show { id, json } => CALLBACKS.show(id, json, api, terminal).await,
+            Self::Show { id, picked } => CALLBACKS.show(id, &picked, api, terminal).await,
             Self::Retry { chosen, how } => {
                 let selection = chosen.selection()?;
                 match CALLBACKS.retry(selection, &how, api, terminal).await? {

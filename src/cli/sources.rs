@@ -7,7 +7,7 @@ use super::api::{Api, Gateway};
 use super::complete;
 use super::failure::Failure;
 use super::listing::List;
-use super::output::Form;
+use super::output::{Form, Picked};
 use super::table::{self, Column};
 use super::terminal::Terminal;
 use super::wait;
@@ -42,9 +42,8 @@ enum What {
         #[arg(value_name = "PROVIDER/NAME", value_parser = full_name)]
         #[arg(add = ArgValueCandidates::new(complete::sources))]
         name: (String, String),
-        /// Print the API's JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        picked: Picked,
     },
 }
 
@@ -82,10 +81,10 @@ impl Sources {
                 };
                 wait(list.show_whole(&api, &form, terminal))
             }
-            What::Show { name, json } => {
+            What::Show { name, picked } => {
                 let answer = wait(api.get(&["sources", &name.0, &name.1], &[]))?;
-                if json {
-                    return terminal.json(answer.raw());
+                if picked.print(answer.raw(), terminal)? {
+                    return Ok(());
                 }
                 table::detail(terminal, &answer.read::<Source>()?)
             }

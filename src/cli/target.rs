@@ -1,7 +1,7 @@
-//! Which gateway a command uses, and its token: flags, then a named gateway, then variables, then the config.
+//! Which gateway a command uses, and its token: from flags, else from variables.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
@@ -31,20 +31,19 @@ pub(crate) struct Gateway {
     #[arg(long = "gateway", id = "gateway", value_name = "NAME", global = true)]
     #[arg(add = ArgValueCandidates::new(complete::gateways))]
     name: Option<String>,
-    /// Read the address and the token from the config of the gateway.
-    #[arg(long, value_name = "PATH", global = true, env = "CAMPANILE_CONFIG")]
+    /// Read the address and the token from the config of the gateway [env: `CAMPANILE_CONFIG`]
+    #[arg(long, value_name = "PATH", global = true, conflicts_with = "gateway")]
     config: Option<PathBuf>,
 }
 
 impl Gateway {
     /// The flags of a command line that is not complete.
     pub(crate) fn among(line: &[OsString]) -> Self {
-        let config = words::last(line, "--config").map(PathBuf::from);
         Self {
             url: words::last(line, "--url"),
             token: words::last(line, "--token"),
             name: words::last(line, "--gateway"),
-            config: config.or_else(|| variable("CAMPANILE_CONFIG").map(PathBuf::from)),
+            config: words::last(line, "--config").map(PathBuf::from),
         }
     }
 }
@@ -61,20 +60,35 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The gateway that the flags and the environment choose.
+    /// The gateway that the flags choose; without one of them, that of the variables; else the usual one.
     pub(crate) fn of(gateway: &Gateway) -> Result<Self, Failure> {
+        let config = gateway.config.as_deref();
         let token = text(gateway.token.clone());
         if let Some(url) = text(gateway.url.clone()) {
             let token = token.or_else(|| variable("CAMPANILE_ADMIN_TOKEN"));
-            return Self::at(&url, token, gateway);
+            return Self::at(&url, token, config.map(Path::to_owned).or_else(configured));
         }
-        if let Some(name) = text(gateway.name.clone()).or_else(|| variable("CAMPANILE_GATEWAY")) {
+        if let Some(name) = text(gateway.name.clone()) {
+            return Self::named(&name, token);
+        }
+        if let Some(path) = config {
+            let mut target = Self::of_config(path, token)?;
+            let other = || variable("CAMPANILE_ADMIN_TOKEN").map(SecretString::from);
+            target.token = target.token.or_else(other);
+            return Ok(target);
+        }
+        Self::of_variables(token)
+    }
+
+    fn of_variables(token: Option<String>) -> Result<Self, Failure> {
+        if let Some(name) = variable("CAMPANILE_GATEWAY") {
             return Self::named(&name, token);
         }
         let token = token.or_else(|| variable("CAMPANILE_ADMIN_TOKEN"));
-        match variable("CAMPANILE_URL") {
-            Some(url) => Self::at(&url, token, gateway),
-            None => Self::configured(token, gateway),
+        match (variable("CAMPANILE_URL"), configured()) {
+            (Some(url), config) => Self::at(&url, token, config),
+            (None, Some(path)) => Self::of_config(&path, token),
+            (None, None) => Self::at(USUAL_URL, token, None),
         }
     }
 
@@ -90,12 +104,11 @@ impl Target {
     }
 
     /// The gateway at an address. Without a token, the config gives one.
-    fn at(url: &str, token: Option<String>, gateway: &Gateway) -> Result<Self, Failure> {
+    fn at(url: &str, token: Option<String>, config: Option<PathBuf>) -> Result<Self, Failure> {
         let base = base(url)?;
-        let token = token.map(SecretString::from);
-        let token = match (token, config_of(gateway)) {
-            (None, Some(path)) => setup::load(std::slice::from_ref(path))?.admin.token,
-            (token, _) => token,
+        let token = match (token, config) {
+            (None, Some(path)) => setup::load(&[path])?.admin.token,
+            (token, _) => token.map(SecretString::from),
         };
         Ok(Self {
             pages: base.clone(),
@@ -105,12 +118,9 @@ impl Target {
         })
     }
 
-    /// The gateway of the config; without a config, the usual one.
-    fn configured(token: Option<String>, gateway: &Gateway) -> Result<Self, Failure> {
-        let Some(path) = config_of(gateway) else {
-            return Self::at(USUAL_URL, token, gateway);
-        };
-        let admin = setup::load(std::slice::from_ref(path))?.admin;
+    /// The gateway of a config.
+    fn of_config(path: &Path, token: Option<String>) -> Result<Self, Failure> {
+        let admin = setup::load(&[path.to_owned()])?.admin;
         let base = base(&address(&admin))?;
         Ok(Self {
             pages: admin.public_url.clone().unwrap_or_else(|| base.clone()),
@@ -121,12 +131,12 @@ impl Target {
     }
 }
 
-/// The path of the config. An empty variable counts as not set.
-fn config_of(gateway: &Gateway) -> Option<&PathBuf> {
-    let config = gateway.config.as_ref();
-    config.filter(|path| !path.as_os_str().is_empty())
+/// The config that a variable names.
+fn configured() -> Option<PathBuf> {
+    variable("CAMPANILE_CONFIG").map(PathBuf::from)
 }
 
+/// An empty text counts as not given.
 fn text(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }

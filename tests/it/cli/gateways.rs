@@ -119,6 +119,15 @@ fn open_prints_the_address_of_a_page_and_asks_nobody() {
     let config = home.path().join("c.toml");
     let settings = json!({"admin": {"public_url": "https://gw.example.com"}});
     std::fs::write(&config, toml::to_string(&settings).unwrap()).unwrap();
-    let shown = run(&home, &["open", "--config", config.to_str().unwrap()], &[]);
+    // The flag wins over a variable for another gateway.
+    let variables = [
+        ("CAMPANILE_GATEWAY", "prod"),
+        ("CAMPANILE_URL", "http://127.0.0.1:1"),
+    ];
+    let shown = run(
+        &home,
+        &["open", "--config", config.to_str().unwrap()],
+        &variables,
+    );
     assert_eq!(shown.out, "https://gw.example.com/\n", "{}", shown.err);
 }

@@ -44,6 +44,23 @@ fn named_fields_are_picked_and_json_alone_stays_the_whole_page() {
 }
 
 #[test]
+fn one_item_has_picked_fields_too() {
+    let letter = json!({"id": 17, "sink": "webhook/oncall", "alert": alert("load is high")});
+    let args = ["dead", "show", "17", "--json=sink,alert.title"];
+    let (run, _) = ask(&args, &[(200, letter.clone())]);
+    assert_eq!(
+        run.json(),
+        json!({"sink": "webhook/oncall", "alert.title": "load is high"})
+    );
+    assert_eq!(
+        ask(&["dead", "show", "17", "--json"], &[(200, letter)])
+            .0
+            .json()["id"],
+        17
+    );
+}
+
+#[test]
 fn an_unknown_field_is_named_with_the_nearest_and_all_fields() {
     let [first, _] = pages();
     let (run, _) = ask(&["alerts", "list", "--json=id,titel"], &[first]);
