@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::{
     AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Listed, OpenEpisode,
-    OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
-    StoredAlert,
+    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing, FiringFilter,
+    Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement,
+    SinkId, Stats, StoredAlert,
 };
 
 /// Takes callbacks.
@@ -83,6 +83,10 @@ pub trait Archive: Send + Sync {
 
     /// Alerts that match the filter.
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>>;
+
+    /// The problems that fire now. The newest alert of a problem that last came long before the start can be the one that
+    /// opened its episode.
+    fn firing(&self, filter: FiringFilter) -> Answer<'_, Firing>;
 
     /// The alerts at these places, in this order. An alert that was removed or cannot be read is left out.
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>>;

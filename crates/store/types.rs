@@ -269,6 +269,41 @@ pub struct QuarantineFilter {
     pub limit: u32,
 }
 
+/// Which firing problems to list, the episode that opened last first. An empty field does not filter.
+#[derive(Clone, Debug, Default)]
+pub struct FiringFilter {
+    /// A source's full name.
+    pub source: Option<String>,
+    /// The severity of its newest alert.
+    pub severity: Option<Severity>,
+    /// An episode that opened before this one: the last one of the previous page.
+    pub before: Option<Uuid>,
+    /// The largest number of rows.
+    pub limit: u32,
+}
+
+/// The problems that fire now.
+#[derive(Clone, Debug)]
+pub struct Firing {
+    /// The number of problems of each severity, of all sources.
+    pub counts: Vec<(Severity, u64)>,
+    /// There are more problems than the store counts and lists.
+    pub more: bool,
+    /// Those that match the filter.
+    pub rows: Vec<FiringRow>,
+}
+
+/// A problem that fires.
+#[derive(Clone, Debug)]
+pub struct FiringRow {
+    /// The episode: the id of the alert that opened it.
+    pub episode: Uuid,
+    /// When the episode began, by our clock.
+    pub started_at: Timestamp,
+    /// Its newest alert. None when that is no longer kept.
+    pub newest: Option<StoredAlert>,
+}
+
 /// Which callbacks to list, newest first. An empty field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct CallbackFilter {

@@ -13,6 +13,7 @@ pub(crate) mod error;
 mod guard;
 mod health;
 mod openapi;
+pub(crate) mod problems;
 pub(crate) mod quarantine;
 mod query;
 mod renormalize;
@@ -47,6 +48,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
         .configure(alerts::routes)
         .configure(callbacks::routes)
+        .configure(problems::routes)
         .configure(deliveries::routes)
         .configure(dead::routes)
         .configure(quarantine::routes)

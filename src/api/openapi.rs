@@ -8,8 +8,8 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, callbacks, dead, deliveries, quarantine, renormalize, resource, roles, sinks, sources,
-    types,
+    alerts, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles, sinks,
+    sources, types,
 };
 
 #[derive(OpenApi)]
@@ -20,6 +20,8 @@ use super::{
         alerts::show,
         alerts::retry,
         callbacks::index,
+        problems::index,
+        problems::show,
         deliveries::index,
         deliveries::retry,
         deliveries::remove,

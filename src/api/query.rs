@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use campanile_model::Severity;
 use jiff::Timestamp;
 
 use super::error::ApiError;
@@ -68,6 +69,10 @@ impl Query {
         self.parsed(name, TIME)
     }
 
+    pub(super) fn severity(&self) -> Failing<Option<Severity>> {
+        self.parsed("severity", "critical, error, warning, info or unknown")
+    }
+
     /// A place of a list that has its own form.
     pub(super) fn cursor<T: FromStr>(&self) -> Failing<Option<T>> {
         self.parsed("before", CURSOR)
@@ -75,11 +80,10 @@ impl Query {
 
     pub(super) fn alerts(&self) -> Failing<AlertFilter> {
         let firing = "firing or resolved";
-        let severities = "critical, error, warning, info or unknown";
         Ok(AlertFilter {
             source: self.text("source").map(str::to_owned),
             status: self.parsed("status", firing)?,
-            severity: self.parsed("severity", severities)?,
+            severity: self.severity()?,
             fingerprint: self.parsed("fingerprint", "16 hexadecimal digits")?,
             since: self.time("since")?,
             before: self.before()?,

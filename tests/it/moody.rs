@@ -7,9 +7,9 @@ use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
     AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Listed,
-    OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement,
-    SinkId, Stats, StoredAlert, Upkeep, Verdict,
+    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Firing,
+    FiringFilter, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -217,6 +217,7 @@ impl Archive for Moody {
     untouched! {
         known_sinks() -> Vec<(SinkId, String)>;
         alert(id: Uuid) -> Option<StoredAlert>;
+        firing(filter: FiringFilter) -> Firing;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         callback_of(seq: Seq) -> Option<Vec<u8>>;
         callbacks(filter: CallbackFilter) -> Listed<CallbackRow>;

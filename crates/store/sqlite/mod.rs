@@ -4,10 +4,12 @@
 
 mod courier;
 mod filter;
+mod firing;
 mod inspect;
 mod keys;
 mod log;
 mod mark;
+mod packed;
 mod pending;
 mod prune;
 mod read;
@@ -32,6 +34,8 @@ use crate::Error;
 /// An open file with its writer and readers.
 pub struct Sqlite {
     readers: Readers,
+    /// What fires now, as of the last commit.
+    firing: firing::Shared,
     /// The thread holds the lock until it has closed the file.
     writer: Mutex<Option<JoinHandle<()>>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
@@ -56,6 +60,7 @@ impl Sqlite {
             let mark = mark.path().display();
             tracing::warn!(%mark, %error, "the lock file of the database cannot be written; the next start cannot detect a lost database file");
         }
+        let firing = session.firing();
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
         let thread = std::thread::Builder::new()
@@ -64,6 +69,7 @@ impl Sqlite {
             .map_err(|e| Error::Open(format!("cannot start the writer thread: {e}")))?;
         Ok(Self {
             readers: Readers::new(path.to_owned()),
+            firing,
             writer: Mutex::new(Some(thread)),
             queue: Mutex::new(Some(queue)),
         })

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use campanile_model::{Fingerprint, Severity, Status};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::firing::{self, Firing, Open};
 use super::keys::Keys;
+use super::packed::{Packed, number};
 use super::pending;
 use super::prune::Pruned;
 use crate::arrival::Tail;
-use crate::{Appended, Appending, Entry, NewAlert, Seq, SinkId, codec, id};
+use crate::{Appended, Appending, NewAlert, Seq, SinkId, codec, id};
 use campanile_model::failpoint;
 
 /// Entries in the cache of open problems. When it is full, it is cleared.
@@ -23,7 +25,7 @@ const PROBLEMS_MAX: usize = 65_536;
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// The number of a source, and the fingerprint of one of its problems.
-type Problem = (i64, Fingerprint);
+pub(super) type Problem = (i64, Fingerprint);
 
 /// The writer's connection and caches.
 pub(super) struct Session {
@@ -40,6 +42,9 @@ pub(super) struct Session {
     /// Deliveries of the open transaction that are not yet written.
     pending: Vec<PendingRow>,
     pub(super) pruned: Pruned,
+    firing: firing::Shared,
+    /// What the alerts of the open transaction change in `firing`.
+    staged: Vec<(Problem, Option<Open>)>,
 }
 
 /// A new pending delivery.
@@ -114,6 +119,7 @@ impl Session {
         };
         let id_random = highest("SELECT value FROM meta WHERE name = 'id_random'")?.unwrap_or(0);
         let keys = Keys::load(&connection)?;
+        let firing = Arc::new(Mutex::new(Firing::load(&connection)?));
         Ok(Self {
             keys,
             numbers,
@@ -124,6 +130,8 @@ impl Session {
             problems: HashMap::new(),
             pending: Vec::new(),
             pruned: Pruned::default(),
+            firing,
+            staged: Vec::new(),
             connection,
         })
     }
@@ -150,6 +158,7 @@ impl Session {
         failpoint::point("after-commit");
         self.committed = self.numbers;
         self.keys.committed(self.numbers.seq);
+        self.apply_staged();
         Ok(())
     }
 
@@ -165,6 +174,28 @@ impl Session {
         self.sources.clear();
         self.routes = None;
         self.pending.clear();
+        self.staged.clear();
+    }
+
+    /// The problems that fire, shared with the readers.
+    pub(super) fn firing(&self) -> firing::Shared {
+        Arc::clone(&self.firing)
+    }
+
+    /// The file was opened again: the readers keep their map, which gets the problems of this session.
+    pub(super) fn share(&mut self, firing: firing::Shared) {
+        *firing::lock(&firing) = std::mem::take(&mut *firing::lock(&self.firing));
+        self.firing = firing;
+    }
+
+    fn apply_staged(&mut self) {
+        if self.staged.is_empty() {
+            return;
+        }
+        let mut firing = firing::lock(&self.firing);
+        for (problem, open) in self.staged.drain(..) {
+            firing.set(problem, open);
+        }
     }
 
     /// Writes one callback with its alerts and deliveries.
@@ -231,6 +262,14 @@ impl Session {
         let (seq, id) = self.next_id(received_at);
         let episode = self.episode((source, alert.fingerprint), alert.status, id)?;
         self.keys.insert(alert.key, alert.content, received_at);
+        let open = Open {
+            episode,
+            newest: seq,
+            severity: severity_number(alert.severity),
+        };
+        let fires = alert.status == Status::Firing;
+        self.staged
+            .push(((source, alert.fingerprint), fires.then_some(open)));
         self.connection
             .prepare_cached(
                 "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -401,41 +440,6 @@ struct Place {
     received_at: Timestamp,
     /// The offset of its JSON in the decompressed callback.
     body_at: usize,
-}
-
-fn number(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-/// An entry with its compressed bytes. Compression runs on the caller's thread, not on the writer.
-pub(super) struct Packed {
-    pub(super) entry: Entry,
-    bytes: Vec<u8>,
-    /// The length of the arrival at the end. None when nothing is known of it.
-    arrival_bytes: Option<i64>,
-}
-
-impl Packed {
-    pub(super) fn new(entry: Entry) -> Self {
-        let bodies = entry
-            .alerts
-            .iter()
-            .map(|alert| alert.body.len())
-            .sum::<usize>();
-        let mut plain = Vec::with_capacity(entry.callback.len() + bodies);
-        plain.extend_from_slice(&entry.callback);
-        entry
-            .alerts
-            .iter()
-            .for_each(|alert| plain.extend_from_slice(&alert.body));
-        let arrival = Tail::of(&entry.arrival, &entry.alerts, entry.callback.len()).bytes();
-        plain.extend_from_slice(&arrival);
-        Self {
-            arrival_bytes: (!arrival.is_empty()).then(|| number(arrival.len())),
-            bytes: codec::pack(&plain),
-            entry,
-        }
-    }
 }
 
 /// The stored form of a status.

@@ -4,8 +4,9 @@ use campanile_model::{Fingerprint, Worth};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::packed::Packed;
 use super::pending;
-use super::session::{Packed, Session};
+use super::session::Session;
 use crate::{
     Appended, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict,
 };

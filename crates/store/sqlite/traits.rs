@@ -1,18 +1,18 @@
 //! Implements the four traits: writes go through the queue of the writer, reads use their own connections.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use campanile_model::Fingerprint;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::session::Packed;
+use super::packed::Packed;
 use super::{Sqlite, pending, prune, read, settle};
 use crate::{
     AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Inbox, Listed,
-    OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement,
-    SinkId, Stats, StoredAlert, Upkeep,
+    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Firing,
+    FiringFilter, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -101,6 +101,14 @@ impl Archive for Sqlite {
 
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
         Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
+    }
+
+    fn firing(&self, filter: FiringFilter) -> Answer<'_, Firing> {
+        let shared = Arc::clone(&self.firing);
+        Box::pin(
+            self.readers
+                .look(move |c| read::firing(c, &shared, &filter)),
+        )
     }
 
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {

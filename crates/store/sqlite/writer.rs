@@ -161,7 +161,9 @@ impl Writer<'_> {
     fn trusted(&mut self) -> rusqlite::Result<&mut Session> {
         if self.doubted {
             // Open the new connection before the old one is closed: closing the last connection would remove the log.
+            let firing = self.session.firing();
             self.session = session::connect(self.path).and_then(Session::load)?;
+            self.session.share(firing);
             self.doubted = false;
         }
         Ok(&mut self.session)

@@ -1,7 +1,11 @@
 //! What a worker gets with an alert: the firing that opened its episode, the state of the episode, and the sink's handle.
 
-use campanile_model::{Status, Worth};
-use campanile_store::{HANDLE_BYTES_MAX, Settlement, Verdict};
+use std::sync::Arc;
+
+use campanile_model::{Severity, Status, Worth};
+use campanile_store::{
+    Entry, FiringFilter, HANDLE_BYTES_MAX, NewAlert, Settlement, Store, Verdict,
+};
 
 use super::{Place, accepted, alert, at, entry, firing, settlement};
 
@@ -183,4 +187,87 @@ pub(crate) async fn an_open_episode_whose_opening_was_removed_does_not_end_the_l
     let open = store.open_episodes(sink, None, 1).await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].opening.handle.as_deref(), Some("2"));
+}
+
+fn of_severity(message: &str, problem: u64, severity: Severity) -> Entry {
+    entry(vec![NewAlert {
+        severity,
+        ..alert(message, problem, Status::Firing, &[])
+    }])
+}
+
+/// The message ids of what fires, and the counts that are not zero.
+async fn fires(
+    store: &Arc<dyn Store>,
+    filter: FiringFilter,
+) -> (Vec<String>, Vec<(Severity, u64)>) {
+    let filter = FiringFilter { limit: 9, ..filter };
+    let firing = store.firing(filter).await.unwrap();
+    let message = |json: &[u8]| {
+        let json: serde_json::Value = serde_json::from_slice(json).unwrap();
+        json["message_id"].as_str().unwrap().to_owned()
+    };
+    let rows = firing.rows.iter();
+    let shown = rows.map(|row| message(&row.newest.as_ref().unwrap().json));
+    let counts = firing.counts.into_iter().filter(|(_, count)| *count > 0);
+    (shown.collect(), counts.collect())
+}
+
+pub(crate) async fn what_fires_is_listed_by_its_newest_alert_and_counted_by_severity<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let (first, _) = accepted(&store, of_severity("1", 1, Severity::Warning)).await;
+    accepted(&store, of_severity("2", 2, Severity::Info)).await;
+    accepted(&store, of_severity("3", 3, Severity::Info)).await;
+    accepted(&store, of_severity("4", 1, Severity::Critical)).await;
+    accepted(&store, resolved("5", 2, &[])).await;
+    let (messages, counts) = fires(&store, FiringFilter::default()).await;
+    assert_eq!(messages, ["3", "4"]);
+    assert_eq!(counts, [(Severity::Critical, 1), (Severity::Info, 1)]);
+    let severity = Some(Severity::Critical);
+    let critical = FiringFilter {
+        severity,
+        ..FiringFilter::default()
+    };
+    assert_eq!(fires(&store, critical).await.0, ["4"]);
+    let source = Some("nobody/here".to_owned());
+    let elsewhere = FiringFilter {
+        source,
+        ..FiringFilter::default()
+    };
+    assert!(fires(&store, elsewhere).await.0.is_empty());
+    let page = FiringFilter {
+        limit: 1,
+        ..FiringFilter::default()
+    };
+    let newest = store.firing(page).await.unwrap().rows.remove(0);
+    let before = Some(newest.episode);
+    let rest = FiringFilter {
+        before,
+        ..FiringFilter::default()
+    };
+    assert_eq!(fires(&store, rest.clone()).await.0, ["4"]);
+    let row = store
+        .firing(FiringFilter { limit: 9, ..rest })
+        .await
+        .unwrap()
+        .rows
+        .remove(0);
+    assert_eq!(row.started_at, at(0));
+    let opening = store.alert(row.episode).await.unwrap().unwrap();
+    assert_eq!(opening.seq, first);
+}
+
+pub(crate) async fn what_fires_is_the_same_after_a_crash<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    for (message, problem) in [("1", 1), ("2", 2), ("3", 1), ("4", 3)] {
+        accepted(&store, of_severity(message, problem, Severity::Error)).await;
+    }
+    accepted(&store, resolved("5", 3, &[])).await;
+    let before = fires(&store, FiringFilter::default()).await;
+    assert_eq!(before.0, ["2", "3"]);
+    let crashed = place.crashed();
+    let store = crashed.open().await;
+    assert_eq!(fires(&store, FiringFilter::default()).await, before);
 }

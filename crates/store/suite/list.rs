@@ -24,6 +24,8 @@ macro_rules! conformance {
                 an_attempt_keeps_the_first_200_bytes_of_its_reason_and_cuts_no_character
             }
             episodes {
+                what_fires_is_listed_by_its_newest_alert_and_counted_by_severity
+                what_fires_is_the_same_after_a_crash
                 an_alert_comes_with_the_firing_that_opened_its_episode_and_whether_that_is_open
                 a_handle_comes_back_with_later_alerts_of_its_sink_and_episode_only
                 a_handle_outlives_its_opening_while_the_episode_is_open_or_its_end_is_pending

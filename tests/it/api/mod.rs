@@ -3,6 +3,7 @@
 mod arrival;
 mod callbacks;
 mod deliveries;
+mod problems;
 mod roles;
 mod sources;
 

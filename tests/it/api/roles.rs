@@ -20,6 +20,8 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/dead/{id}", "viewer"),
     ("post", "/dead/retry", "operator"),
     ("post", "/dead/drop", "admin"),
+    ("get", "/problems", "viewer"),
+    ("get", "/problems/{fingerprint}", "viewer"),
     ("get", "/quarantine", "viewer"),
     ("get", "/quarantine/{id}", "viewer"),
     ("post", "/quarantine/retry", "operator"),

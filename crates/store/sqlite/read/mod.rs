@@ -4,6 +4,7 @@ mod alerts;
 mod arrival;
 mod callbacks;
 mod deliveries;
+mod firing;
 mod quarantine;
 mod readers;
 mod to_send;
@@ -17,6 +18,7 @@ pub(super) use callbacks::callbacks;
 pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
 };
+pub(super) use firing::firing;
 pub(super) use quarantine::{quarantine, quarantined};
 pub(super) use readers::Readers;
 pub(super) use to_send::{alerts_at, open_episodes};

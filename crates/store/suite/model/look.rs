@@ -2,8 +2,8 @@
 
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
-    AlertFilter, AlertToSend, DeadFilter, DeliveryFilter, Pending, QuarantineFilter, Seq, SinkId,
-    Stats, Store, StoredAlert,
+    AlertFilter, AlertToSend, DeadFilter, DeliveryFilter, FiringFilter, Pending, QuarantineFilter,
+    Seq, SinkId, Stats, Store, StoredAlert,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -24,7 +24,21 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
         ..AlertFilter::default()
     };
     page(store, memory, everything, None).await;
+    firing(store, memory).await;
     stats(store, memory).await;
+}
+
+/// Compares what fires.
+async fn firing(store: &dyn Store, memory: &Memory) {
+    let filter = FiringFilter {
+        limit: MANY,
+        ..FiringFilter::default()
+    };
+    let shown = store.firing(filter).await.unwrap();
+    let episodes: Vec<_> = shown.rows.iter().map(|row| row.episode).collect();
+    assert_eq!(episodes, memory.open(), "what fires");
+    let count: u64 = shown.counts.iter().map(|(_, count)| count).sum();
+    assert_eq!(count, episodes.len() as u64);
 }
 
 /// Compares everything, with every method.

@@ -237,6 +237,13 @@ impl Memory {
         ArrivalRow { arrival, said }
     }
 
+    /// The open episodes, newest first.
+    pub(super) fn open(&self) -> Vec<Uuid> {
+        let mut open: Vec<Uuid> = self.episodes.values().copied().collect();
+        open.sort_unstable_by_key(|episode| std::cmp::Reverse(*episode));
+        open
+    }
+
     pub(super) fn is_open(&self, kept: &Kept) -> bool {
         let problem = (kept.source.clone(), kept.alert.fingerprint);
         self.episodes.get(&problem) == Some(&kept.episode)
