@@ -86,4 +86,9 @@ impl Phase {
             Self::Paused => "paused",
         }
     }
+
+    /// Whether no delivery is sent now, except a probe.
+    pub(crate) fn is_stopped(self) -> bool {
+        matches!(self, Self::Open | Self::Paused)
+    }
 }

@@ -60,6 +60,8 @@ struct Sent {
 /// A pending delivery.
 #[derive(Serialize)]
 struct Waiting {
+    /// Nothing is sent before the sink works again.
+    stopped: bool,
     due: Option<Moment>,
     #[serde(flatten)]
     delivery: Delivery,
@@ -91,6 +93,7 @@ impl Shown {
             attempt,
         });
         let waiting = detail.deliveries.into_iter().map(|delivery| Waiting {
+            stopped: view.is_stopped(&delivery.sink),
             due: delivery.due_at.map(|at| view.moment(at)),
             delivery,
         });

@@ -33,6 +33,8 @@ struct Deliveries {
 #[derive(Serialize)]
 struct Row {
     since: Moment,
+    /// Nothing is sent before the sink works again.
+    stopped: bool,
     due: Option<Moment>,
     #[serde(flatten)]
     delivery: Delivery,
@@ -43,6 +45,7 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
     let filter = Filter::of(request.query_string(), view.now())?;
     let page = deliveries::list(&gateway, &filter.query(&[], &[])).await?;
     let rows = page.items.into_iter().map(|delivery| Row {
+        stopped: view.is_stopped(&delivery.sink),
         since: view.moment(delivery.pending_since),
         due: delivery.due_at.map(|at| view.moment(at)),
         delivery,

@@ -57,7 +57,7 @@ pub(crate) async fn shown(
     };
     let status = response.status();
     // The reader may have no token.
-    view.failing_sinks = 0;
+    view.stopped.clear();
     let mut page = view.page_with(status, "failure.html", Failure::of(status, &reason));
     for (name, value) in response.headers() {
         let of_the_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;

@@ -13,7 +13,6 @@ use super::moment::{Moment, length};
 use super::templates::TEMPLATES;
 use super::{answer, assets, preferences};
 use crate::api::{Role, role};
-use crate::delivery::Phase;
 use crate::http::Gateway;
 
 /// The reader of a page.
@@ -27,8 +26,8 @@ pub(super) struct View {
     here: String,
     path: String,
     gzip: bool,
-    /// Sinks that get nothing now, for the menu. Zero for a reader who is not let in.
-    pub(super) failing_sinks: usize,
+    /// The sinks that get nothing now. Empty for a reader who is not let in.
+    pub(super) stopped: Vec<String>,
 }
 
 /// A link of the menu.
@@ -70,7 +69,7 @@ impl View {
             here: path_and_query.map_or_else(|| "/".to_owned(), ToString::to_string),
             path: request.path().to_owned(),
             gzip: answer::takes_gzip(request.headers()),
-            failing_sinks: failing_sinks(gateway),
+            stopped: stopped(gateway),
         }
     }
 
@@ -82,6 +81,11 @@ impl View {
     /// The time between two times, for this reader.
     pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> String {
         length(to.as_second() - from.as_second(), self.language)
+    }
+
+    /// Whether deliveries of this sink wait until it works again. Then the time of their next attempt means nothing.
+    pub(super) fn is_stopped(&self, sink: &str) -> bool {
+        self.stopped.iter().any(|stopped| stopped == sink)
     }
 
     /// Now, for this reader.
@@ -125,7 +129,7 @@ impl View {
             now => Value::from(Serde(self.moment(self.now))),
             here => &self.here,
             path => &self.path,
-            failing_sinks => self.failing_sinks,
+            failing_sinks => self.stopped.len(),
             menu => Value::from(Serde(MENU)),
             assets => Value::from(Serde(assets::addresses())),
             may => Value::from(Serde(May::of(self.role))),
@@ -136,10 +140,10 @@ impl View {
 }
 
 /// Sinks to which nothing is sent: their circuit breaker is open, or they are paused.
-fn failing_sinks(gateway: &Gateway) -> usize {
+fn stopped(gateway: &Gateway) -> Vec<String> {
     let states = gateway.sinks.states().into_iter();
-    let stopped = states.filter(|sink| matches!(sink.state, Phase::Open | Phase::Paused));
-    stopped.count()
+    let stopped = states.filter(|sink| sink.state.is_stopped());
+    stopped.map(|sink| sink.name.to_string()).collect()
 }
 
 /// What the reader may do, for templates.

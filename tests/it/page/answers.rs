@@ -85,6 +85,20 @@ async fn the_first_page_says_what_fires_and_what_is_not_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_class_of_a_dead_letter_is_words_in_every_language() {
+    let (gateway, _) = with_title("disk").await;
+    for (language, words) in [
+        ("en", "not accepted"),
+        ("zh-Hant", "未被接受"),
+        ("zh-Hans", "未被接受"),
+    ] {
+        let head = format!("cookie: campanile-language={language}\r\n");
+        let page = open(&gateway, "/dead", &head).await.body;
+        assert!(page.contains(words) && !page.contains("poison"), "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_read_gives_a_page_that_says_so() {
     let (gateway, _) = with_title("disk").await;
     gateway.store.failing_reads.store(1, Ordering::SeqCst);

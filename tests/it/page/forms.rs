@@ -67,7 +67,7 @@ async fn dead_letters_are_changed_only_after_a_question_with_their_number() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sink_is_paused_and_resumed() {
-    let (gateway, _) = with_title("disk").await;
+    let (gateway, id) = with_title("disk").await;
     let reply = submit(&gateway, &format!("/sinks/{SINK}/pause"), SAME, "").await;
     assert_eq!(reply.status, 303);
     let page = super::open(&gateway, reply.header("location"), "").await;
@@ -82,10 +82,23 @@ async fn a_sink_is_paused_and_resumed() {
     let reply = submit(&gateway, &format!("/sinks/{SINK}/resume"), SAME, "").await;
     let page = super::open(&gateway, reply.header("location"), "").await;
     assert!(page.body.contains("The sink is resumed.") && !page.body.contains("1 stopped"));
+    // A pending delivery of a paused sink has no time of a next attempt.
+    submit(&gateway, &format!("/alerts/{id}/retry"), SAME, "sink=").await;
+    submit(&gateway, &format!("/sinks/{SINK}/pause"), SAME, "").await;
+    for path in [format!("/alerts/{id}"), "/deliveries".to_owned()] {
+        let page = super::open(&gateway, &path, "").await;
+        assert!(
+            page.body.contains("waits until the sink works again")
+                && !page.body.contains("next attempt"),
+            "{}",
+            page.body
+        );
+    }
+    submit(&gateway, &format!("/sinks/{SINK}/resume"), SAME, "").await;
     // The deliveries that are pending are attempted now.
     let path = "/deliveries/retry";
     let reply = submit(&gateway, path, SAME, "sink=").await;
-    assert_eq!(reply.header("location"), "/deliveries?done=hurried&count=0");
+    assert_eq!(reply.header("location"), "/deliveries?done=hurried&count=1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
