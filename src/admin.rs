@@ -44,6 +44,7 @@ pub fn serve(
         // The middleware that is added last runs first.
         App::new()
             .app_data(data.clone())
+            .wrap(from_fn(page::counted))
             .wrap(from_fn(api::admit))
             .wrap(from_fn(api::guarded))
             .wrap(from_fn(page::failures))

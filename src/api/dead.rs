@@ -60,6 +60,15 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<DeadLet
     })
 }
 
+/// The number of dead letters, counted up to `most`.
+pub(crate) async fn count(gateway: &Gateway, most: u32) -> Failing<usize> {
+    let filter = DeadFilter {
+        limit: most,
+        ..DeadFilter::default()
+    };
+    Ok(gateway.store.dead(filter).await?.len())
+}
+
 /// One dead letter with its alert.
 #[utoipa::path(
     get,

@@ -15,6 +15,7 @@ mod filter;
 mod form;
 mod language;
 mod live;
+mod menu;
 mod moment;
 mod preferences;
 mod problem;
@@ -28,6 +29,7 @@ mod view;
 use actix_web::web;
 
 pub(crate) use failure::shown as failures;
+pub(crate) use menu::counted;
 
 /// The largest body of a form, in bytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::language::Language;
 use super::moment::{Moment, length};
 use super::templates::TEMPLATES;
-use super::{answer, assets, preferences};
+use super::{answer, assets, menu, preferences};
 use crate::api::{Role, role};
 use crate::http::Gateway;
 
@@ -28,31 +28,8 @@ pub(super) struct View {
     gzip: bool,
     /// The sinks that get nothing now. Empty for a reader who is not let in.
     pub(super) stopped: Vec<String>,
-}
-
-/// A link of the menu.
-#[derive(Serialize)]
-struct Entry {
-    /// The key of its text.
-    key: &'static str,
-    href: &'static str,
-}
-
-/// The pages of the menu.
-const MENU: &[Entry] = &[
-    Entry::new("live", "/"),
-    Entry::new("callbacks", "/callbacks"),
-    Entry::new("sources", "/sources"),
-    Entry::new("sinks", "/sinks"),
-    Entry::new("deliveries", "/deliveries"),
-    Entry::new("dead", "/dead"),
-    Entry::new("quarantine", "/quarantine"),
-];
-
-impl Entry {
-    const fn new(key: &'static str, href: &'static str) -> Self {
-        Self { key, href }
-    }
+    /// The number of dead letters, for the menu.
+    dead: String,
 }
 
 impl View {
@@ -70,6 +47,7 @@ impl View {
             path: request.path().to_owned(),
             gzip: answer::takes_gzip(request.headers()),
             stopped: stopped(gateway),
+            dead: menu::dead(request),
         }
     }
 
@@ -130,7 +108,8 @@ impl View {
             here => &self.here,
             path => &self.path,
             failing_sinks => self.stopped.len(),
-            menu => Value::from(Serde(MENU)),
+            menu => Value::from(Serde(menu::MENU)),
+            dead => &self.dead,
             assets => Value::from(Serde(assets::addresses())),
             may => Value::from(Serde(May::of(self.role))),
             page => Value::from(Serde(data)),

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::atomic::Ordering;
 
+use campanile_store::{Upkeep, Verdict};
 use flate2::read::GzDecoder;
 
 use super::{open, with_title};
@@ -85,6 +86,39 @@ async fn the_first_page_says_what_fires_and_what_is_not_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_menu_counts_dead_letters_up_to_99_for_who_is_let_in() {
+    let gateway = Standing::with(vec![source("a")]).await;
+    let mark = async || {
+        let page = open(&gateway, "/sources", "").await.body;
+        let (_, menu) = page.split_once("<nav").unwrap();
+        let (menu, _) = menu.split_once("</nav>").unwrap();
+        let mark = menu.split_once("class=\"mark\">");
+        mark.map(|(_, mark)| mark.split('<').next().unwrap().to_owned())
+    };
+    assert_eq!(mark().await, None);
+    for (number, shown) in [(1, "1"), (99, "99"), (100, "99+")] {
+        for at in gateway.store.stats().await.unwrap().alerts..number {
+            let body = serde_json::json!({"probe": at.to_string(), "problem": "disk", "status": "firing", "title": "disk"});
+            gateway.post("/callback/probe/a", &body).await;
+        }
+        let dead = Verdict::Dead {
+            class: "poison",
+            error: "400 Bad Request".into(),
+        };
+        gateway.store.settle_all(&dead).await;
+        assert_eq!(mark().await.as_deref(), Some(shown));
+    }
+    let raw = request(
+        "GET",
+        "/sources",
+        "accept: text/html\r\nconnection: close\r\n",
+        b"",
+    );
+    let refused = Wire::to(gateway.admin).await.send(raw).await;
+    assert!(!refused.body.contains("class=\"mark\""), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_class_of_a_dead_letter_is_words_in_every_language() {
     let (gateway, _) = with_title("disk").await;
     for (language, words) in [
@@ -101,7 +135,7 @@ async fn the_class_of_a_dead_letter_is_words_in_every_language() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_read_gives_a_page_that_says_so() {
     let (gateway, _) = with_title("disk").await;
-    gateway.store.failing_reads.store(1, Ordering::SeqCst);
+    gateway.store.failing_reads.store(2, Ordering::SeqCst);
     let reply = open(&gateway, "/", "").await;
     assert_eq!(reply.status, 503);
     assert!(
