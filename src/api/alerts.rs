@@ -169,7 +169,7 @@ fn wanted(body: &[u8]) -> Failing<Retry> {
 }
 
 /// The named sinks with their ids. Each must be configured, because a sink that is not configured has no worker.
-async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, String)>> {
+pub(super) async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(SinkId, String)>> {
     let states = gateway.sinks.states().into_iter();
     let configured: Vec<String> = states.map(|state| state.name.to_string()).collect();
     let mut names = wanted.sinks.unwrap_or_else(|| configured.clone());

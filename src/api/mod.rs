@@ -18,6 +18,7 @@ pub(crate) mod quarantine;
 mod query;
 mod renormalize;
 mod roles;
+pub(crate) mod simulate;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 pub mod types;
@@ -55,6 +56,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(renormalize::routes)
         .configure(sinks::routes)
         .configure(sources::routes)
+        .configure(simulate::routes)
         .configure(openapi::routes)
         .default_service(web::to(nothing_here));
     config.configure(health::routes).service(api);

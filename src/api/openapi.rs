@@ -8,8 +8,8 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles, sinks,
-    sources, types,
+    alerts, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles,
+    simulate, sinks, sources, types,
 };
 
 #[derive(OpenApi)]
@@ -40,6 +40,7 @@ use super::{
         sinks::resume,
         sources::index,
         sources::show,
+        simulate::simulate,
         show,
     ),
     components(schemas(types::Refused)),

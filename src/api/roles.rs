@@ -14,7 +14,17 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/api/v1/quarantine/retry", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/resume", Role::Operator),
+    (
+        "POST",
+        "/api/v1/sources/{provider}/{name}/simulate",
+        Role::Operator,
+    ),
     ("POST", "/alerts/{id}/retry", Role::Operator),
+    (
+        "POST",
+        "/sources/{provider}/{name}/simulate",
+        Role::Operator,
+    ),
     ("POST", "/deliveries/retry", Role::Operator),
     ("POST", "/dead/retry", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/pause", Role::Operator),

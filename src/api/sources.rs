@@ -58,20 +58,25 @@ pub(crate) fn named(gateway: &Gateway, name: &(String, String)) -> Failing<Sourc
     let current = gateway.current();
     let source = current.snapshot.source(&format!("{}/{}", name.0, name.1));
     let shown = source.and_then(|source| shown(&current, source));
-    shown.ok_or_else(|| {
-        let sources = current.snapshot.sources.iter();
-        let names: Vec<&str> = sources.map(|source| &*source.name).collect();
-        let names = names.join(", ");
-        ApiError::not_found(format!(
-            "this source is not configured; the sources are: {names}"
-        ))
-    })
+    shown.ok_or_else(|| absent(&current.snapshot))
+}
+
+/// The error for a source that is not configured.
+pub(super) fn absent(snapshot: &snapshot::Snapshot) -> ApiError {
+    let sources = snapshot.sources.iter();
+    let names: Vec<&str> = sources.map(|source| &*source.name).collect();
+    let names = names.join(", ");
+    ApiError::not_found(format!(
+        "this source is not configured; the sources are: {names}"
+    ))
 }
 
 /// The vendor of a configured source.
 pub(crate) struct Vendor {
     /// Its name for people, such as `UCloud`.
     pub(crate) title: String,
+    /// The steps in its console, in Markdown. Empty for a vendor of the operator's own mapping.
+    pub(crate) steps: String,
 }
 
 /// The vendor of a source. A source that a reload has removed has an empty one.
@@ -81,7 +86,15 @@ pub(crate) fn vendor(gateway: &Gateway, source: &str) -> Vendor {
     let about = about.map(|source| source.provider.about());
     Vendor {
         title: about.map_or_else(String::new, |about| about.title.clone()),
+        steps: about.map_or_else(String::new, |about| steps(&about.doc).to_owned()),
     }
+}
+
+/// The section of a vendor's page that an operator follows in the console of the vendor.
+fn steps(page: &str) -> &str {
+    let after = page.split_once("# Point it here\n");
+    let section = after.map_or("", |(_, rest)| rest);
+    section.split("\n# ").next().unwrap_or("").trim()
 }
 
 fn shown(current: &Current, source: &snapshot::Source) -> Option<Source> {

@@ -373,6 +373,26 @@ pub struct Retry {
     pub sinks: Option<Vec<String>>,
 }
 
+/// A message of the vendor to simulate.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Simulate {
+    /// The message: `firing`, `resolved`, or another case of `campanile send VENDOR --case list`.
+    pub case: String,
+    /// The names of the sinks that get the alerts. Default: none.
+    #[serde(default)]
+    pub sinks: Vec<String>,
+}
+
+/// The result of a simulation.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Simulated {
+    /// Whether the proof of the sender held. False: only the vendor can give the proof, so it was not asked for.
+    pub proven: bool,
+    /// The ids of the alerts.
+    pub alert_ids: Vec<String>,
+}
+
 /// The stored alerts to compare, newest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

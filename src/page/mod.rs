@@ -21,6 +21,7 @@ mod preferences;
 mod problem;
 mod quarantine;
 mod row;
+mod setup;
 mod sinks;
 mod sources;
 mod templates;
@@ -46,6 +47,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(callbacks::routes)
         .configure(quarantine::routes)
         .configure(sources::routes)
+        .configure(setup::routes)
         .configure(sinks::routes)
         .configure(deliveries::routes)
         .configure(dead::routes);

@@ -64,13 +64,13 @@ async fn show(
 ) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
     let source = sources::named(&gateway, &name)?;
-    let page = Detail::of(Shown::of(&view, &gateway, source));
+    let page = Detail::of(&view, &gateway, source);
     Ok(view.page("source.html", page))
 }
 
 /// What the template of one source sees.
 #[derive(Serialize)]
-struct Detail {
+pub(super) struct Detail {
     /// The address has a place for the key, which is never shown.
     has_key: bool,
     /// The address can be given to the vendor without the host being added.
@@ -84,7 +84,8 @@ struct Detail {
 }
 
 impl Detail {
-    fn of(shown: Shown) -> Self {
+    pub(super) fn of(view: &View, gateway: &Gateway, source: Source) -> Self {
+        let shown = Shown::of(view, gateway, source);
         let source = &shown.source;
         Self {
             has_key: source.callback.contains("<key>"),

@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = &[
     ("problem.html", include_str!("html/problem.html")),
     ("quarantine.html", include_str!("html/quarantine.html")),
     ("quarantined.html", include_str!("html/quarantined.html")),
+    ("setup.html", include_str!("html/setup.html")),
     ("sinks.html", include_str!("html/sinks.html")),
     ("source.html", include_str!("html/source.html")),
     ("sources.html", include_str!("html/sources.html")),

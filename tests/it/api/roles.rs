@@ -32,6 +32,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("post", "/sinks/{kind}/{name}/resume", "operator"),
     ("get", "/sources", "viewer"),
     ("get", "/sources/{provider}/{name}", "viewer"),
+    ("post", "/sources/{provider}/{name}/simulate", "operator"),
     ("get", "/openapi.json", "viewer"),
 ];
 

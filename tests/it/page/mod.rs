@@ -4,6 +4,7 @@ mod answers;
 mod callbacks;
 mod files;
 mod forms;
+mod setup;
 mod sources;
 mod walk;
 mod words;

@@ -7,6 +7,7 @@ use std::path::Path;
 use campanile_store::Verdict;
 use serde_json::{Value, json};
 
+use super::setup::with_ucloud;
 use crate::driver::Browser;
 use crate::standing::{SINK, Standing, config, keyed, source};
 
@@ -41,7 +42,7 @@ async fn filled() -> (Standing, Vec<String>) {
         keyed("c", "campanile-test-key"),
     ]);
     config.admin.token = None;
-    let gateway = Standing::of(&config).await;
+    let gateway = Standing::of(&with_ucloud(config)).await;
     let alert = |id: &str, severity: &str, status: &str, title: &str| json!({"probe": id, "problem": id, "severity": severity, "status": status, "title": title});
     gateway
         .post(
@@ -102,6 +103,8 @@ async fn filled() -> (Standing, Vec<String>) {
         "/sources",
         "/sources/probe/a",
         "/sources/probe/c",
+        "/sources/probe/c/setup",
+        "/sources/ucloud/prod/setup",
         "/sinks",
         "/deliveries",
         "/dead",
