@@ -104,7 +104,7 @@ impl Server {
             format!(
                 "[server]\nlisten = \"127.0.0.1:0\"\nconnections_max = {connections_max}\n\
                  [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n\
-                 [store]\nurl = \"sqlite:{}\"\n[providers.ucloud.open]\nopen = true\n\
+                 [self]\nalerts = false\n[store]\nurl = \"sqlite:{}\"\n[providers.ucloud.open]\nopen = true\n\
                  [sinks.stdout.screen]\n[[routes]]\nwhen = \"false\"\nsinks = [\"stdout/screen\"]\n",
                 folder.join("campanile.db").display()
             ),

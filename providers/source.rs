@@ -1,6 +1,7 @@
 //! One configured use of a provider.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use campanile_model::{Secret, Severity};
 use campanile_settings::{Value, Values};
@@ -33,6 +34,8 @@ pub struct Source {
     pub time_zone: Option<TimeZone>,
     /// Labels added to each alert of this source.
     pub labels: BTreeMap<String, String>,
+    /// Without a verified callback for this long the source counts as silent; none means never.
+    pub silent_after: Option<Duration>,
     /// The settings that only its provider knows, less the secrets. The provider that declares them reads them.
     pub own: Values,
 }

@@ -121,7 +121,7 @@ impl Gateway<'_> {
             .store
             .map_or_else(|| folder.path().join("campanile.db"), PathBuf::from);
         let text = format!(
-            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[store]\nurl = 'sqlite:{}'\n\
+            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[self]\nalerts = false\n[store]\nurl = 'sqlite:{}'\n\
              [log]\nlevel = 'error'\n[providers.ucloud.bench]\nkey = '{KEY}'\n[providers.jiankong.bench]\n\
              token = '{TOKEN}'\n[providers.alertmanager-api.bench]\ntoken = '{TOKEN}'\n{}",
             store.display(),

@@ -5,6 +5,7 @@ mod descriptors;
 mod duties;
 mod plan;
 mod run;
+mod troubles;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use run::run;
+use troubles::Troubles;
 
 use certificates::Documents;
 
@@ -80,6 +82,9 @@ pub struct App {
     listeners: Vec<Listener>,
     pruning: JoinHandle<()>,
     retention_days: watch::Sender<u32>,
+    troubles: Arc<Troubles>,
+    looking: JoinHandle<()>,
+    watched: watch::Sender<troubles::Settings>,
     config: Mutex<Config>,
     /// The certificates of the public and the admin listener; `None` for a listener without TLS.
     shown: [Option<Arc<Shown>>; 2],
@@ -134,6 +139,9 @@ impl App {
         ];
         let (retention_days, watched) = watch::channel(config.store.retention_days);
         let pruning = duties::start(&store, &clock, watched);
+        let (watched, settings) = watch::channel(plan::watched(&config));
+        let troubles = Troubles::new(&gateway, settings);
+        let looking = troubles.start();
         Ok(Self {
             gateway,
             delivery,
@@ -141,6 +149,9 @@ impl App {
             listeners,
             pruning,
             retention_days,
+            troubles,
+            looking,
+            watched,
             config: Mutex::new(config),
             shown,
         })
@@ -166,6 +177,11 @@ impl App {
         &self.store
     }
 
+    /// Looks for the gateway's own troubles now, for tests that move the clock.
+    pub async fn look_at_itself(&self) {
+        self.troubles.look().await;
+    }
+
     /// Applies a new configuration as a whole. On an error, the old one stays in force as a whole.
     pub async fn reload(&self, new: Config) -> Result<(), Error> {
         let fixed = self
@@ -182,6 +198,7 @@ impl App {
         self.delivery.replace(sinks);
         self.gateway.follow(snapshot, new.admin.clone());
         self.retention_days.send_replace(new.store.retention_days);
+        self.watched.send_replace(plan::watched(&new));
         for (shown, tls) in self.shown.iter().zip(new.tls()) {
             if let (Some(shown), Some(tls)) = (shown, tls) {
                 shown.replace(&tls.pair);
@@ -196,6 +213,7 @@ impl App {
     pub async fn stop(self) {
         self.gateway.stopping();
         self.pruning.abort();
+        self.looking.abort();
         let (public, admin): (Vec<_>, Vec<_>) = self
             .listeners
             .into_iter()

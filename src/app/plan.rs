@@ -1,5 +1,6 @@
 //! Connects the parts: from a configuration to sinks and a snapshot, and from traits to what implements them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use reqwest::header::HeaderMap;
 
 use super::Error;
 use super::certificates::Documents;
+use super::troubles;
 use crate::config::Config;
 use crate::delivery::{BuiltSink, Delivery, SinkState};
 use crate::http::{Outside, SinkControl};
 use crate::snapshot::Snapshot;
-use campanile_model::Clock;
+use campanile_model::{Clock, StoreUrl};
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
 use campanile_store::{Outbox, Seq, SinkId};
@@ -46,6 +48,16 @@ pub(super) async fn sinks(config: &Config, store: &dyn Outbox) -> Result<Vec<Bui
 pub(super) fn snapshot(config: &Config, sinks: &[BuiltSink]) -> Result<Snapshot, Error> {
     let sinks: Vec<SinkId> = sinks.iter().map(|sink| sink.id).collect();
     Snapshot::new(config, &sinks).map_err(Error::Routes)
+}
+
+/// What the watch over the gateway's own troubles needs.
+pub(super) fn watched(config: &Config) -> troubles::Settings {
+    let StoreUrl::Sqlite(file) = &config.store.url;
+    let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+    troubles::Settings {
+        own: config.own.clone(),
+        folder: folder.unwrap_or(Path::new(".")).to_owned(),
+    }
 }
 
 /// Requests to other hosts, through the guarded client.

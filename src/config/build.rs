@@ -8,7 +8,9 @@ use campanile_settings::{Unset, Values};
 use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
-use super::{Admin, Log, Policy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls, Token};
+use super::{
+    Admin, Log, Own, Policy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls, Token,
+};
 
 type Built<T> = Result<T, Unset>;
 
@@ -69,6 +71,13 @@ pub(super) fn log(values: &Values) -> Built<Log> {
     })
 }
 
+pub(super) fn own(values: &Values) -> Built<Own> {
+    Ok(Own {
+        alerts: values.get("alerts")?,
+        free_bytes_min: values.get("free_bytes_min")?,
+    })
+}
+
 pub(super) fn source(
     name: String,
     provider: &Arc<dyn Provider>,
@@ -84,6 +93,7 @@ pub(super) fn source(
         severities: values.get("severities")?,
         time_zone: values.maybe("time_zone"),
         labels: values.get("labels")?,
+        silent_after: values.maybe("silent_after"),
         ..Source::default()
     };
     own_settings(&mut source, values, &**provider);

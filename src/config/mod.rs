@@ -146,6 +146,8 @@ pub struct Config {
     pub store: Store,
     /// `[log]`
     pub log: Log,
+    /// `[self]`
+    pub own: Own,
     /// `[providers.*.*]`, in the order of the file.
     pub sources: Vec<SourceSpec>,
     /// `[sinks.*.*]`, in the order of the file.
@@ -230,6 +232,15 @@ pub struct Log {
     pub pretty: bool,
     /// A filter such as `info` (default) or `campanile=debug`.
     pub level: String,
+}
+
+/// What the gateway says of itself.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Its troubles are alerts.
+    pub alerts: bool,
+    /// Fewer free bytes on the disk of the store are a trouble.
+    pub free_bytes_min: u64,
 }
 
 /// One configured source with its provider.

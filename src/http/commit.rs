@@ -102,7 +102,7 @@ pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended,
     let (metrics, began) = (Arc::clone(&gateway.metrics), Instant::now());
     let append = async move {
         let appended = store.append(entry).await?;
-        metrics.commit_seconds.record(began.elapsed());
+        metrics.committed(began.elapsed());
         sinks.wake(&*workers, &appended);
         Ok((appended, sinks))
     };

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Identified, Kept, Read, identity};
+use super::{Kept, own};
 use crate::snapshot::Source;
 
 /// The source of the alerts about changes.
@@ -396,22 +396,7 @@ pub fn alert(source: &Source, changes: &[Change], now: Timestamp) -> Kept {
     let words: Vec<String> = changes.iter().map(Change::to_string).collect();
     let report = report(source, &words, now);
     let said = json!({"source": &*source.name, "changes": words});
-    let alert = Identified {
-        key: identity::key(SOURCE, &report.message_id),
-        content: identity::content(&report),
-        alert: report.into_alert(SOURCE, now),
-    };
-    Kept {
-        received_at: now,
-        raw: format!("POST /{SOURCE} HTTP/1.1\r\n\r\n{said}").into_bytes(),
-        read: Read {
-            alerts: vec![alert],
-            ..Read::default()
-        },
-        stray: None,
-        from: None,
-        answer: None,
-    }
+    own::kept(SOURCE, report, &said, now)
 }
 
 /// The same source on the same day is the same message, also after a restart: at most one alert a day.

@@ -7,6 +7,7 @@ pub mod admit;
 pub mod documents;
 pub mod drift;
 pub mod identity;
+pub mod own;
 mod read;
 pub mod shown;
 pub mod target;

@@ -69,6 +69,7 @@ const SINK_STATE: &str = "campanile_sink_state";
 const ALERTS: &str = "campanile_alerts";
 const QUARANTINED: &str = "campanile_quarantined";
 const STORE_BYTES: &str = "campanile_store_bytes";
+const STORE_FREE_BYTES: &str = "campanile_store_free_bytes";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
 
 /// Every metric.
@@ -93,6 +94,7 @@ pub const ALL: &[Described] = &[
     metric(ALERTS, Kind::Gauge, &[], "Alerts in the store."),
     metric(QUARANTINED, Kind::Gauge, &[], "Quarantined callbacks that wait for an operator."),
     metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
+    metric(STORE_FREE_BYTES, Kind::Gauge, &[], "Bytes that are free on the disk of the store, looked at every 30 s."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
 ];
 
@@ -216,8 +218,8 @@ pub struct SinkMeters {
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    /// Seconds until the store has committed a callback.
-    pub commit_seconds: Histogram,
+    commit_seconds: Histogram,
+    slowest_commit_us: AtomicU64,
     sources: Mutex<BTreeMap<String, Arc<SourceMeters>>>,
     states: Mutex<BTreeMap<(String, String), Gauge>>,
 }
@@ -246,6 +248,7 @@ impl Metrics {
             recorder,
             handle,
             commit_seconds,
+            slowest_commit_us: AtomicU64::new(0),
             sources: Mutex::default(),
             states: Mutex::default(),
         }
@@ -300,6 +303,23 @@ impl Metrics {
     pub fn waiting(&self, sink: &str, pending: u64, dead: u64) {
         self.gauge(PENDING, &[("sink", sink)]).set(float(pending));
         self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
+    }
+
+    /// Records how long the store took to commit a callback.
+    pub fn committed(&self, took: Duration) {
+        self.commit_seconds.record(took.as_secs_f64());
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.slowest_commit_us.fetch_max(us, Ordering::Relaxed);
+    }
+
+    /// How long the slowest commit took since the last call.
+    pub fn take_slowest_commit(&self) -> Duration {
+        Duration::from_micros(self.slowest_commit_us.swap(0, Ordering::Relaxed))
+    }
+
+    /// Sets the gauge of the free space on the disk of the store.
+    pub fn store_free(&self, bytes: u64) {
+        self.gauge(STORE_FREE_BYTES, &[]).set(float(bytes));
     }
 
     /// Sets the gauge of the age of the first pending delivery of one sink.
@@ -400,7 +420,8 @@ mod tests {
         metrics.log_dropped().increment(1);
         metrics.waiting("webhook/oncall", 3, 1);
         metrics.oldest_pending("webhook/oncall", Duration::from_secs(7));
-        metrics.commit_seconds.record(0.003);
+        metrics.committed(Duration::from_millis(3));
+        metrics.store_free(4096);
         metrics.stored(5, 1, 4096);
         metrics.sink_state("webhook/oncall", "open");
         let text = metrics.render();

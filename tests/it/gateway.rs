@@ -11,6 +11,7 @@ use campanile::telemetry::Metrics;
 use campanile_model::Callback;
 use campanile_model::Clock;
 use campanile_providers::{Fixture, fixture, fixtures};
+use campanile_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,6 +21,7 @@ use crate::standing::{Reply, Wire, post, request};
 pub(crate) struct Gateway {
     app: Option<App>,
     clock: Clock,
+    metrics: Arc<Metrics>,
     folder: Option<TempDir>,
 }
 
@@ -33,7 +35,7 @@ pub(crate) fn preamble(folder: &Path) -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n\
          [admin]\nlisten = \"127.0.0.1:0\"\n\
-         [store]\nurl = \"sqlite:{}\"\n",
+         [self]\nalerts = false\n[store]\nurl = \"sqlite:{}\"\n",
         file.display()
     )
 }
@@ -53,10 +55,12 @@ impl Gateway {
         let mut config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
         change(&mut config);
         let clock = Clock::manual(fixture::RECEIVED_AT.parse().unwrap());
-        let app = App::start(config, clock.clone(), Arc::new(Metrics::new())).await;
+        let metrics = Arc::new(Metrics::new());
+        let app = App::start(config, clock.clone(), Arc::clone(&metrics)).await;
         Self {
             app: Some(app.unwrap()),
             clock,
+            metrics,
             folder: Some(folder),
         }
     }
@@ -67,6 +71,16 @@ impl Gateway {
         let mut config = config::load(&[file], &Environment::new()).unwrap();
         change(&mut config);
         self.app().reload(config).await.unwrap();
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        self.app().store()
+    }
+
+    /// The metrics, to record what a test cannot cause.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     fn app(&self) -> &App {
@@ -135,6 +149,21 @@ impl Gateway {
     /// Waits until no delivery is in flight and none is due now.
     pub(crate) async fn deliver_everything(&self) {
         self.app().delivery().idle().await;
+    }
+
+    /// Looks for the gateway's own troubles now.
+    pub(crate) async fn look_at_itself(&self) {
+        self.app().look_at_itself().await;
+    }
+
+    /// Starts again with the settings of its start and a change.
+    pub(crate) async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
+        self.app.take().unwrap().stop().await;
+        let file = self.folder.as_ref().unwrap().path().join("campanile.toml");
+        let mut config = config::load(&[file], &Environment::new()).unwrap();
+        change(&mut config);
+        let app = App::start(config, self.clock.clone(), Arc::new(Metrics::new())).await;
+        self.app = Some(app.unwrap());
     }
 
     /// Stops the gateway and removes its folder. Panics if the folder cannot be removed.

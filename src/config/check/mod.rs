@@ -46,7 +46,7 @@ impl Check<'_> {
             }
         }
         let sections = settings::SECTIONS.iter();
-        let [server, admin, store, log] = {
+        let [server, admin, store, log, own] = {
             let mut values = sections.map(|(name, _, own)| self.section(tree.get(name), name, own));
             std::array::from_fn(|_| values.next().flatten())
         };
@@ -73,6 +73,7 @@ impl Check<'_> {
             admin: parts.admin?,
             store: parts.store?,
             log: built(build::log(&log?))?,
+            own: built(build::own(&own?))?,
             sources: parts.specs.into_iter().collect::<Option<_>>()?,
             sinks: parts.sinks.into_iter().collect::<Option<_>>()?,
             routes: routes.into_iter().collect::<Option<_>>()?,

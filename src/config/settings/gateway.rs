@@ -125,6 +125,21 @@ pub(crate) const STORE: &[Setting] = &[
     ),
 ];
 
+pub(crate) const OWN: &[Setting] = &[
+    with(
+        "alerts",
+        Type::Flag,
+        "true",
+        "Raise alerts of the source `campanile/self`: a sink fails or has dead letters, a source is silent (`silent_after`), commits are slow, the disk is nearly full.",
+    ),
+    with(
+        "free_bytes_min",
+        Type::Whole(0, 1_000_000_000_000_000),
+        "1000000000",
+        "Raise an alert when fewer bytes are free on the disk of the store. 0: never.",
+    ),
+];
+
 pub(crate) const LOG: &[Setting] = &[
     with(
         "format",

@@ -8,7 +8,7 @@ mod source;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
-pub(super) use gateway::{ADMIN, LOG, SERVER, STORE, TOKEN};
+pub(super) use gateway::{ADMIN, LOG, OWN, SERVER, STORE, TOKEN};
 pub(super) use source::{OTHER_NAMES, SOURCE};
 
 /// The sections with one table each.
@@ -21,6 +21,7 @@ pub(super) const SECTIONS: &[(&str, &str, &[Setting])] = &[
     ),
     ("store", "Where everything is kept.", STORE),
     ("log", "What is logged, and how.", LOG),
+    ("self", "What the gateway says of itself.", OWN),
 ];
 
 /// A table inside of a section.
@@ -72,6 +73,7 @@ pub(super) const TOP: &[&str] = &[
     "admin",
     "store",
     "log",
+    "self",
     "mappings",
     "recipes",
     "providers",
@@ -105,7 +107,11 @@ pub(super) fn is_public(path: &[&str]) -> bool {
         }
         ["providers" | "sinks", _, _, name, ..]
         | ["admin", "tokens", _, name, ..]
-        | ["routes" | "server" | "admin" | "store" | "log", name, ..] => *name,
+        | [
+            "routes" | "server" | "admin" | "store" | "log" | "self",
+            name,
+            ..,
+        ] => *name,
         _ => return false,
     };
     is_known(name) && every().all(|setting| setting.name != name || !setting.takes.is_secret())

@@ -52,6 +52,12 @@ pub(crate) const SOURCE: &[Setting] = &[
         "{}",
         "Labels added to each alert of this source, such as { team = \"db\" }.",
     ),
+    optional(
+        "silent_after",
+        Type::Duration(60, 31_536_000),
+        r#""1h""#,
+        "Raise an alert of `campanile/self` when no verified callback came for this long. For vendors that call regularly, such as with a heartbeat.",
+    ),
 ];
 
 /// Names under which operators look for a provider that has another name.

@@ -63,7 +63,7 @@ impl House {
     pub(crate) fn furnish(&self, settings: &str) -> Result<(), Trouble> {
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-             [store]\nurl = \"sqlite:{}\"\n{settings}",
+             [self]\nalerts = false\n[store]\nurl = \"sqlite:{}\"\n{settings}",
             self.database().display()
         );
         Ok(std::fs::write(self.config(), config)?)

@@ -79,6 +79,7 @@ b","AlarmTime":1691206204}"#
     broken.body = b"[1]".to_vec();
     gateway.send(raw(&broken, &broken.path)).await;
     gateway.deliver_everything().await;
+    gateway.look_at_itself().await;
     let text = gateway.look("/metrics").await.body;
     gateway.stop().await;
     text

@@ -136,6 +136,10 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             pretty: false,
             level: "info".into(),
         },
+        own: config::Own {
+            alerts: false,
+            free_bytes_min: 0,
+        },
         sources: sources.into_iter().map(spec).collect(),
         sinks: vec![],
         // Every alert goes to the one sink, except those with the title `unrouted`.
