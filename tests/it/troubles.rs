@@ -6,7 +6,7 @@ use campanile::config::Config;
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
-use crate::receiver::{Play, Receiver};
+use crate::receiver::{Got, Play, Receiver};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -71,7 +71,7 @@ async fn a_failing_sink_is_reported_once_through_the_others_and_so_is_its_recove
     assert_eq!(told(&gateway).await, both);
     let own = |receiver: &Receiver| {
         let got = receiver.got();
-        let own = got.iter().map(|it| it.json());
+        let own = got.iter().map(Got::json);
         own.filter(|it| it["source"] == "campanile/self").count()
     };
     assert_eq!((own(&works), own(&failing)), (2, 0));
