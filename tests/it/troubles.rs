@@ -39,7 +39,7 @@ async fn pass(gateway: &Gateway, seconds: u64) {
 }
 
 /// The alerts of the gateway about itself, oldest first: what, about what, and its status.
-async fn told(gateway: &Gateway) -> Vec<String> {
+async fn raised(gateway: &Gateway) -> Vec<String> {
     let alerts = gateway.list("/api/v1/alerts?source=campanile/self").await;
     let line = |alert: &Value| {
         let label = |name: &str| alert["labels"][name].as_str().unwrap().to_owned();
@@ -59,16 +59,16 @@ async fn a_failing_sink_is_reported_once_through_the_others_and_so_is_its_recove
     alarm(&gateway, "1").await;
     pass(&gateway, 12).await;
     let firing = "sink_failing webhook/down firing";
-    assert_eq!(told(&gateway).await, [firing]);
+    assert_eq!(raised(&gateway).await, [firing]);
     pass(&gateway, 1).await;
-    assert_eq!(told(&gateway).await, [firing]);
+    assert_eq!(raised(&gateway).await, [firing]);
     failing.now_plays([Play::status(200)]);
     gateway.advance(10 * MINUTE).await;
     pass(&gateway, 1).await;
     let both = [firing, "sink_failing webhook/down resolved"];
-    assert_eq!(told(&gateway).await, both);
+    assert_eq!(raised(&gateway).await, both);
     pass(&gateway, 1).await;
-    assert_eq!(told(&gateway).await, both);
+    assert_eq!(raised(&gateway).await, both);
     let own = |receiver: &Receiver| {
         let got = receiver.got();
         let own = got.iter().map(Got::json);
@@ -86,7 +86,7 @@ async fn dead_letters_are_reported_until_none_is_left() {
     alarm(&gateway, "1").await;
     pass(&gateway, 10).await;
     let firing = "dead_letters webhook/picky firing";
-    assert_eq!(told(&gateway).await, [firing]);
+    assert_eq!(raised(&gateway).await, [firing]);
     let alerts = gateway.list("/api/v1/alerts?source=campanile/self").await;
     let pending = gateway.list("/api/v1/deliveries").await;
     assert!(pending.is_empty(), "it goes through no sink: {pending:?}");
@@ -102,7 +102,7 @@ async fn dead_letters_are_reported_until_none_is_left() {
     gateway.advance(5 * MINUTE).await;
     pass(&gateway, 1).await;
     assert_eq!(
-        told(&gateway).await,
+        raised(&gateway).await,
         [firing, "dead_letters webhook/picky resolved"]
     );
     gateway.stop().await;
@@ -116,25 +116,25 @@ async fn a_silent_source_is_reported_once_also_over_a_restart() {
     alarm(&gateway, "1").await;
     gateway.advance(59 * MINUTE).await;
     pass(&gateway, 1).await;
-    assert_eq!(told(&gateway).await, [""; 0]);
+    assert_eq!(raised(&gateway).await, [""; 0]);
     gateway.advance(MINUTE).await;
     pass(&gateway, 1).await;
     let firing = "silent_source ucloud/prod firing";
-    assert_eq!(told(&gateway).await, [firing]);
+    assert_eq!(raised(&gateway).await, [firing]);
     gateway.restart_with(watching).await;
     gateway.advance(10 * MINUTE).await;
     pass(&gateway, 1).await;
     gateway.advance(60 * MINUTE).await;
     pass(&gateway, 1).await;
     assert_eq!(
-        told(&gateway).await,
+        raised(&gateway).await,
         [firing],
         "the restart changes nothing"
     );
     alarm(&gateway, "2").await;
     pass(&gateway, 1).await;
     let both = [firing, "silent_source ucloud/prod resolved"];
-    assert_eq!(told(&gateway).await, both);
+    assert_eq!(raised(&gateway).await, both);
     gateway.stop().await;
 }
 
@@ -152,12 +152,12 @@ async fn a_full_disk_and_a_slow_store_are_reported_and_resolved() {
     gateway.metrics().committed(Duration::from_secs(2));
     pass(&gateway, 1).await;
     let firing = ["slow_store store firing", "low_disk store firing"];
-    assert_eq!(told(&gateway).await, firing);
+    assert_eq!(raised(&gateway).await, firing);
     gateway.reload_with(watching).await;
     gateway.advance(6 * MINUTE).await;
     pass(&gateway, 1).await;
     let resolved = ["slow_store store resolved", "low_disk store resolved"];
-    assert_eq!(told(&gateway).await, [firing, resolved].concat());
+    assert_eq!(raised(&gateway).await, [firing, resolved].concat());
     gateway.stop().await;
 }
 
@@ -166,7 +166,7 @@ async fn without_the_setting_nothing_is_raised() {
     let gateway = Gateway::start(&(SOURCE.to_owned() + crate::gateway::IDLE_SINK)).await;
     gateway.advance(120 * MINUTE).await;
     pass(&gateway, 1).await;
-    assert_eq!(told(&gateway).await, [""; 0]);
+    assert_eq!(raised(&gateway).await, [""; 0]);
     assert!(gateway.metric("campanile_store_free_bytes").await > 0.0);
     gateway.stop().await;
 }
