@@ -20,22 +20,24 @@ pub(super) struct Entry {
     /// The key of its text.
     key: &'static str,
     href: &'static str,
+    /// The letter that opens it after `g`.
+    letter: char,
 }
 
 /// The pages of the menu.
 pub(super) const MENU: &[Entry] = &[
-    Entry::new("live", "/"),
-    Entry::new("callbacks", "/callbacks"),
-    Entry::new("sources", "/sources"),
-    Entry::new("sinks", "/sinks"),
-    Entry::new("deliveries", "/deliveries"),
-    Entry::new("dead", "/dead"),
-    Entry::new("quarantine", "/quarantine"),
+    Entry::new("live", "/", 'l'),
+    Entry::new("callbacks", "/callbacks", 'c'),
+    Entry::new("sources", "/sources", 's'),
+    Entry::new("sinks", "/sinks", 'k'),
+    Entry::new("deliveries", "/deliveries", 'p'),
+    Entry::new("dead", "/dead", 'd'),
+    Entry::new("quarantine", "/quarantine", 'q'),
 ];
 
 impl Entry {
-    const fn new(key: &'static str, href: &'static str) -> Self {
-        Self { key, href }
+    const fn new(key: &'static str, href: &'static str, letter: char) -> Self {
+        Self { key, href, letter }
     }
 }
 

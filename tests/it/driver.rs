@@ -70,6 +70,19 @@ impl Browser {
         self.call(Method::POST, "/execute/async", &call).await
     }
 
+    /// Runs a script in the page. None if the page was left meanwhile.
+    pub(crate) async fn attempt(&self, script: &str) -> Option<Value> {
+        let url = format!("{}/execute/async", self.base);
+        let call = json!({"script": script, "args": [""]});
+        let answer = self.http.post(url).body(call.to_string()).send().await;
+        let answer = answer.unwrap();
+        if !answer.status().is_success() {
+            return None;
+        }
+        let mut answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        Some(answer["value"].take())
+    }
+
     /// The HTML of the page, or of its frame with this index.
     pub(crate) async fn text(&self, frame: Option<u32>) -> String {
         self.call(Method::POST, "/frame", &json!({"id": frame}))

@@ -116,24 +116,67 @@ function step(by) {
   all[Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
 }
 
-const KEYS = {
-  j: () => step(1),
-  k: () => step(-1),
-  p: () => find('pause')?.click(),
-  '/': () => document.querySelector('.filters summary')?.focus(),
-};
+/** Opens the filters of a list. */
+function filter() {
+  const filters = document.querySelector('.filters');
+  if (!filters) return;
+  filters.open = true;
+  filters.querySelector('input, select').focus();
+}
 
-function press(event) {
-  const typing = event.target.closest?.('input, select, textarea');
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const act = KEYS[event.key];
-  if (!act) return;
-  event.preventDefault();
-  act();
+/** Chooses the theme after the one that is chosen, as the buttons do. */
+function nextTheme() {
+  const themes = [...document.querySelectorAll('[name="theme"]')];
+  const at = themes.findIndex(button => button.ariaPressed === 'true');
+  themes[(at + 1) % themes.length]?.click();
+}
+
+/** The keys of a page, and the letters after `g` that open another page. */
+class Keys {
+  #list = find('keys');
+  #off = find('keys-off');
+  #go = false;
+  #acts = {
+    j: () => step(1),
+    k: () => step(-1),
+    p: () => find('pause')?.click(),
+    t: nextTheme,
+    g: () => { this.#go = true; },
+    '/': filter,
+    '?': () => this.#list.showModal(),
+  };
+
+  start() {
+    const open = find('keys-open');
+    open.hidden = false;
+    open.addEventListener('click', this.#acts['?']);
+    this.#off.ariaPressed = String(localStorage.getItem('campanile-keys') === 'off');
+    this.#off.addEventListener('click', () => this.toggle());
+    document.addEventListener('keydown', event => this.press(event));
+  }
+
+  /** A reader who speaks to the browser, or who types with a trembling hand, needs pages without keys. */
+  toggle() {
+    const off = this.#off.ariaPressed !== 'true';
+    this.#off.ariaPressed = String(off);
+    localStorage.setItem('campanile-keys', off ? 'off' : 'on');
+  }
+
+  press(event) {
+    const typing = event.target.closest?.('input, select, textarea') || this.#list.open;
+    const off = this.#off.ariaPressed === 'true';
+    if (typing || off || event.ctrlKey || event.metaKey || event.altKey) return;
+    const link = this.#go && document.querySelector(`nav [data-key="${CSS.escape(event.key)}"]`);
+    this.#go = false;
+    const act = link ? () => link.click() : this.#acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
 }
 
 const changed = keepZone();
-document.addEventListener('keydown', press);
+new Keys().start();
 for (const button of document.querySelectorAll('[data-copy]')) {
   button.hidden = false;
   button.addEventListener('click', () => copy(button));

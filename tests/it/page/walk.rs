@@ -233,3 +233,109 @@ async fn a_new_alert_appears_without_a_reload_and_pages_work_without_scripts() {
     browser.open(&format!("{base}/sinks")).await;
     assert!(browser.text(None).await.contains(SINK));
 }
+
+/// Presses a key in the page, as a keyboard does.
+async fn press(browser: &Browser, key: &str) {
+    let code = match key {
+        "Tab" => 9,
+        "Enter" => 13,
+        _ => 0,
+    };
+    let text = match key {
+        "Tab" => "",
+        "Enter" => "\r",
+        letter => letter,
+    };
+    for kind in ["keyDown", "keyUp"] {
+        let text = if kind == "keyDown" { text } else { "" };
+        let event = json!({"type": kind, "key": key, "text": text, "windowsVirtualKeyCode": code});
+        browser.command("Input.dispatchKeyEvent", event).await;
+    }
+}
+
+/// Waits until this expression is true in the page, or in the page that follows it.
+async fn until(browser: &Browser, expression: &str) {
+    let ready = format!(
+        "const done = arguments[1], end = Date.now() + 2000; const look = () => document.readyState === 'complete' && ({expression}) \
+         ? done(true) : Date.now() > end ? done(false) : requestAnimationFrame(look); look();"
+    );
+    for _ in 0..30 {
+        // A page that is left during the wait gives no answer.
+        if browser.attempt(&ready).await == Some(json!(true)) {
+            return;
+        }
+    }
+    panic!("never: {expression}: {}", browser.text(None).await);
+}
+
+/// Presses Tab until the focus is on an element that matches.
+async fn tab_to(browser: &Browser, selector: &str) {
+    for _ in 0..80 {
+        press(browser, "Tab").await;
+        let on = format!("arguments[1](document.activeElement?.matches('{selector}') ?? false);");
+        if browser.run(&on, "").await == json!(true) {
+            return;
+        }
+    }
+    panic!("Tab never leads to {selector}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_is_found_opened_and_sent_again_with_tab_and_enter_alone() {
+    let (gateway, _) = filled().await;
+    let browser = browser().await;
+    browser.open(&format!("http://{}/", gateway.admin)).await;
+    tab_to(&browser, ".rows .what a").await;
+    press(&browser, "Enter").await;
+    until(&browser, "location.pathname.startsWith('/alerts/')").await;
+    tab_to(&browser, "form[action$=\"/retry\"] button").await;
+    press(&browser, "Enter").await;
+    until(&browser, "location.search === '?done=retried'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_move_open_and_list_and_are_off_in_fields_and_by_choice() {
+    let (gateway, _) = filled().await;
+    let browser = browser().await;
+    browser.open(&format!("http://{}/", gateway.admin)).await;
+    press(&browser, "?").await;
+    until(&browser, "document.getElementById('keys').open").await;
+    press(&browser, "g").await;
+    browser
+        .run(
+            "document.getElementById('keys').close(); arguments[1]();",
+            "",
+        )
+        .await;
+    press(&browser, "j").await;
+    press(&browser, "j").await;
+    press(&browser, "k").await;
+    let first = "document.activeElement === document.querySelector('.rows .what a')";
+    until(&browser, first).await;
+    press(&browser, "/").await;
+    until(&browser, "document.activeElement.closest('.filters')").await;
+    browser
+        .run(
+            "document.querySelector('select').focus(); arguments[1]();",
+            "",
+        )
+        .await;
+    press(&browser, "?").await;
+    let shut = "!document.getElementById('keys').open";
+    until(&browser, shut).await;
+    browser
+        .run("document.activeElement.blur(); arguments[1]();", "")
+        .await;
+    for key in ["g", "k"] {
+        press(&browser, key).await;
+    }
+    until(&browser, "location.pathname === '/sinks'").await;
+    browser
+        .run(
+            "document.getElementById('keys-off').click(); arguments[1]();",
+            "",
+        )
+        .await;
+    press(&browser, "?").await;
+    until(&browser, shut).await;
+}
