@@ -13,6 +13,7 @@ mod deliveries;
 mod failure;
 mod filter;
 mod form;
+mod help;
 mod language;
 mod live;
 mod menu;
@@ -50,5 +51,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(setup::routes)
         .configure(sinks::routes)
         .configure(deliveries::routes)
-        .configure(dead::routes);
+        .configure(dead::routes)
+        .configure(help::routes);
 }

@@ -19,6 +19,8 @@ const FILES: &[(&str, &str)] = &[
     ("dead.html", include_str!("html/dead.html")),
     ("deliveries.html", include_str!("html/deliveries.html")),
     ("failure.html", include_str!("html/failure.html")),
+    ("help.html", include_str!("html/help.html")),
+    ("help_list.html", include_str!("html/help_list.html")),
     ("live.html", include_str!("html/live.html")),
     ("parts.html", include_str!("html/parts.html")),
     ("problem.html", include_str!("html/problem.html")),

@@ -17,6 +17,8 @@ fn paths(id: &str, fingerprint: &str) -> Vec<String> {
         "/?view=each&status=any".into(),
         format!("/alerts/{id}"),
         format!("/problems/{fingerprint}"),
+        "/help".into(),
+        "/help/operations".into(),
         "/nowhere".into(),
     ]
 }
@@ -39,7 +41,7 @@ async fn text_of_a_vendor_stays_text_on_every_page_in_every_language() {
             assert!(!page.contains('\u{202e}'), "{path}");
             assert_eq!(
                 page.contains("&lt;script&gt;alert(1)"),
-                path != "/nowhere",
+                !path.starts_with("/help") && path != "/nowhere",
                 "{path}"
             );
             assert_eq!(page.matches("<h1").count(), 1, "{path}");

@@ -4,6 +4,7 @@ mod answers;
 mod callbacks;
 mod files;
 mod forms;
+mod help;
 mod setup;
 mod sources;
 mod walk;

@@ -108,6 +108,9 @@ async fn filled() -> (Standing, Vec<String>) {
         "/sinks",
         "/deliveries",
         "/dead",
+        "/help",
+        "/help/operations",
+        "/help/providers/ucloud",
         "/nowhere",
     ]
     .map(String::from)
