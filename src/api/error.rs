@@ -10,6 +10,22 @@ use super::auth::Who;
 use super::types::{Reason, Refused};
 use crate::config::Role;
 
+/// Every code. A program compares it, so a code never changes. `docs/problems.md` explains each.
+pub(crate) const CODES: &[&str] = &[
+    "bad_request",
+    "method_not_allowed",
+    "not_found",
+    "other_origin",
+    "role_too_low",
+    "store_unavailable",
+    "store_unreadable",
+    "too_many_logins",
+    "unauthorized",
+    "unsupported_media_type",
+    "wrong_host",
+    "wrong_token",
+];
+
 /// An error of the API: status, code for programs, and a sentence with the problem and the fix.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -90,6 +106,7 @@ impl ApiError {
     }
 
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(CODES.contains(&code), "{code} is not in the table of codes");
         let message = message.into();
         Self {
             status,

@@ -44,6 +44,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(preferences::routes)
         .configure(live::routes)
         .configure(alert::routes)
+        .configure(help::routes)
         .configure(problem::routes)
         .configure(callbacks::routes)
         .configure(quarantine::routes)
@@ -51,6 +52,5 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(setup::routes)
         .configure(sinks::routes)
         .configure(deliveries::routes)
-        .configure(dead::routes)
-        .configure(help::routes);
+        .configure(dead::routes);
 }

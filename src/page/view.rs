@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::language::Language;
 use super::moment::{Moment, length};
 use super::templates::TEMPLATES;
-use super::{answer, assets, menu, preferences};
+use super::{answer, assets, help, menu, preferences};
 use crate::api::{Role, role};
 use crate::http::Gateway;
 
@@ -107,6 +107,7 @@ impl View {
             now => Value::from(Serde(self.moment(self.now))),
             here => &self.here,
             path => &self.path,
+            help => help::part(&self.path),
             failing_sinks => self.stopped.len(),
             menu => Value::from(Serde(menu::MENU)),
             dead => &self.dead,

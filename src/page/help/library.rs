@@ -95,6 +95,7 @@ const OPERATOR: &[&str] = &[
     "config",
     "commands",
     "api",
+    "problems",
     "metrics",
     "add-a-vendor",
     "add-a-sink",

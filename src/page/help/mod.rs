@@ -7,14 +7,38 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use minijinja::Value;
 use serde::{Deserialize, Serialize};
 
+use super::answer;
 use super::language::Language;
 use super::view::View;
 use crate::api::Failing;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, CODES};
 use crate::http::Gateway;
 use library::Document;
 
+/// The part of help about each page, by the start of its path. The first that fits counts.
+const PARTS: &[(&str, &str)] = &[
+    ("/sinks", "/help/sinks"),
+    ("/sources", "/help/providers"),
+    ("/deliveries", "/help/operations#watch-it"),
+    ("/dead", "/help/operations#dead-letters"),
+    ("/callbacks", "/help/operations#an-alert-did-not-arrive"),
+    ("/quarantine", "/help/operations#quarantine"),
+    ("/help", "/help"),
+    ("/", "/help/operations#watch-it"),
+];
+
+/// The part of help about the page with this path.
+pub(super) fn part(path: &str) -> &'static str {
+    let part = PARTS.iter().find(|part| path.starts_with(part.0));
+    part.map_or(library::HELP, |part| part.1)
+}
+
+/// Adds the paths of help. They come before `/problems/{fingerprint}`, because a code is not a fingerprint.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
+    for code in CODES {
+        let explained = move || async move { answer::see(&format!("/help/problems#{code}")) };
+        config.route(&format!("/problems/{code}"), web::get().to(explained));
+    }
     config
         .route("/help", web::get().to(list))
         .route("/help/files/{name}", web::get().to(file))
@@ -105,4 +129,48 @@ async fn file(name: web::Path<String>) -> Failing<HttpResponse> {
 
 fn nothing() -> ApiError {
     ApiError::not_found("help has no page with this name; `/help` lists all pages")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_page_leads_to_a_part_of_help_that_exists_in_each_language() {
+        let problems = CODES.iter().map(|code| format!("/help/problems#{code}"));
+        let parts = PARTS.iter().map(|part| part.1.to_owned());
+        for address in parts.chain(problems) {
+            let (path, anchor) = address.split_once('#').unwrap_or((&address, ""));
+            let Some(name) = path.strip_prefix("/help/") else {
+                continue;
+            };
+            for language in Language::ALL {
+                let html = render::html(library::named(name, language).unwrap());
+                let exists = anchor.is_empty() || html.contains(&format!(" id=\"{anchor}\""));
+                assert!(exists, "{address} in {}", language.tag());
+            }
+        }
+        assert_eq!(part("/dead"), "/help/operations#dead-letters");
+        assert_eq!(part("/alerts/1"), "/help/operations#watch-it");
+    }
+
+    #[test]
+    fn a_translation_has_the_headings_of_its_original_in_the_same_order() {
+        let outline = |document: Document| {
+            let lines = document.text.split("```").step_by(2).flat_map(str::lines);
+            let levels = lines.filter(|line| line.starts_with('#'));
+            levels.filter_map(|line| line.find(' ')).collect::<Vec<_>>()
+        };
+        for document in library::documents() {
+            let (translated, original) = (outline(document), outline(document.original()));
+            // The Chinese page of a vendor has only how to set it up.
+            let whole = !document.name().starts_with("providers/");
+            assert!(original.starts_with(&translated), "{}", document.path);
+            assert!(
+                !whole || translated.len() == original.len(),
+                "{}",
+                document.path
+            );
+        }
+    }
 }

@@ -114,3 +114,32 @@ async fn help_shows_a_document_in_the_language_of_the_reader_or_of_the_link() {
     assert_eq!(rules.header("content-type"), "text/plain; charset=utf-8");
     assert!(rules.body.contains("CampanileDown"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_of_an_error_leads_to_its_explanation_and_a_fingerprint_to_its_problem() {
+    let gateway = Standing::with(vec![source("a")]).await;
+    let reply = open(&gateway, "/problems/role_too_low", "").await;
+    let to = reply.header("location");
+    assert_eq!((reply.status, to), (303, "/help/problems#role_too_low"));
+    let page = open(
+        &gateway,
+        "/help/problems",
+        "cookie: campanile-language=zh-Hant\r\n",
+    )
+    .await;
+    assert!(
+        page.body.contains("<h2 id=\"role_too_low\">"),
+        "{}",
+        page.body
+    );
+    let reply = open(&gateway, "/problems/0123456789abcdef", "").await;
+    assert_eq!(reply.status, 404);
+    let page = open(&gateway, "/dead", "")
+        .await
+        .body
+        .replace("&#x2f;", "/");
+    assert!(
+        page.contains("href=\"/help/operations#dead-letters\""),
+        "{page}"
+    );
+}
