@@ -106,7 +106,13 @@ fn the_chinese_docs_have_no_character_of_the_other_script() {
         let of_folder = root().join("docs").join(folder);
         for page in pages().iter().filter(|page| page.starts_with(&of_folder)) {
             for line in fs::read_to_string(page).unwrap().lines() {
-                assert_eq!(script.convert(line), line, "{}", page.display());
+                // Taiwan writes both forms of this character; the converter knows only the older one.
+                assert_eq!(
+                    script.convert(line).replace('臺', "台"),
+                    line,
+                    "{}",
+                    page.display()
+                );
             }
         }
     }
