@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::{
     AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, CallbackFilter,
     CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing, FiringFilter,
-    Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement,
-    SinkId, Stats, StoredAlert,
+    Following, Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq,
+    Settlement, SinkId, Stats, StoredAlert,
 };
 
 /// Takes callbacks.
@@ -90,6 +90,11 @@ pub trait Archive: Send + Sync {
 
     /// The alerts at these places, in this order. An alert that was removed or cannot be read is left out.
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>>;
+
+    /// The alerts after this place, in order of `Seq`: at most `rows`, and no more after `bytes` of JSON. An alert that was
+    /// removed or cannot be read is left out. An alert that is committed later has a higher place than
+    /// [`Following::reached`], so a reader that goes on from there misses none.
+    fn alerts_after(&self, after: Seq, rows: u32, bytes: usize) -> Answer<'_, Following>;
 
     /// The raw callback of an alert, without its secrets. None when it is no longer kept.
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>>;

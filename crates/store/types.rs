@@ -217,6 +217,17 @@ pub struct StoredAlert {
     pub json: Vec<u8>,
 }
 
+/// Alerts in order of acceptance, for a reader that follows the store.
+#[derive(Clone, Debug, Default)]
+pub struct Following {
+    /// The alerts.
+    pub alerts: Vec<StoredAlert>,
+    /// Every alert up to this place was looked at. The reader goes on from here.
+    pub reached: Seq,
+    /// The highest place of the kept alerts; 0 when none is kept.
+    pub newest: Seq,
+}
+
 /// Which alerts to list, newest first. An empty field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct AlertFilter {

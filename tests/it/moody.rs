@@ -8,8 +8,8 @@ use campanile_store::sqlite::Sqlite;
 use campanile_store::{
     AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
     CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Firing,
-    FiringFilter, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
+    FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
+    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -219,6 +219,7 @@ impl Archive for Moody {
         alert(id: Uuid) -> Option<StoredAlert>;
         firing(filter: FiringFilter) -> Firing;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
+        alerts_after(after: Seq, rows: u32, bytes: usize) -> Following;
         callback_of(seq: Seq) -> Option<Vec<u8>>;
         callbacks(filter: CallbackFilter) -> Listed<CallbackRow>;
         arrival_of(seq: Seq) -> Option<ArrivalRow>;

@@ -11,8 +11,8 @@ use super::{Sqlite, pending, prune, read, settle};
 use crate::{
     AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
     CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Firing,
-    FiringFilter, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
+    FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
+    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -113,6 +113,13 @@ impl Archive for Sqlite {
 
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
         Box::pin(self.readers.look(move |c| read::alerts_by_seq(c, &seqs)))
+    }
+
+    fn alerts_after(&self, after: Seq, rows: u32, bytes: usize) -> Answer<'_, Following> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::alerts_after(c, after, rows, bytes)),
+        )
     }
 
     fn callback_of(&self, seq: Seq) -> Answer<'_, Option<Vec<u8>>> {

@@ -37,6 +37,7 @@ macro_rules! conformance {
                 an_alert_is_there_after_the_process_died_without_closing
                 every_kept_alert_is_readable_after_many_batches_and_a_restart
                 alerts_are_listed_newest_first_by_what_is_asked
+                a_reader_that_follows_meets_each_alert_once_and_in_order
                 a_quarantined_callback_keeps_its_bytes_and_is_released_once
                 pruning_removes_what_is_old_and_never_what_is_owed_or_dead
             }

@@ -207,3 +207,32 @@ pub(crate) async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead<P
         "a pending alert is kept at any age"
     );
 }
+
+pub(crate) async fn a_reader_that_follows_meets_each_alert_once_and_in_order<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let empty = store.alerts_after(0, 10, 1_000).await.unwrap();
+    assert_eq!((empty.reached, empty.newest), (0, 0));
+    let (mut met, mut after) = (Vec::new(), 0);
+    let writing = async {
+        for round in 0..20_u64 {
+            let posts = (0..30).map(|n| store.append(firing(&format!("{round}-{n}"), n, &[])));
+            futures_util::future::join_all(posts).await;
+        }
+    };
+    let reading = async {
+        while met.len() < 600 {
+            let page = store.alerts_after(after, 7, 100_000).await.unwrap();
+            assert!(page.alerts.len() <= 7 && page.reached <= page.newest);
+            met.extend(page.alerts.iter().map(|alert| alert.seq));
+            after = page.reached;
+            tokio::task::yield_now().await;
+        }
+    };
+    futures_util::future::join(writing, reading).await;
+    assert_eq!(met, (1..=600).collect::<Vec<Seq>>());
+    let end = store.alerts_after(after, 7, 100_000).await.unwrap();
+    assert_eq!((end.alerts.len(), end.reached), (0, 600));
+    let small = store.alerts_after(0, 7, 1).await.unwrap();
+    assert_eq!((small.alerts.len(), small.reached), (1, 1));
+}

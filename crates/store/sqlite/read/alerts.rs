@@ -10,7 +10,7 @@ use super::{damage, size, source_number};
 use crate::id::seq_of;
 use crate::sqlite::schema;
 use crate::sqlite::session::{severity_number, status_number};
-use crate::{AlertFilter, Seq, StoredAlert, codec};
+use crate::{AlertFilter, Following, Seq, StoredAlert, codec};
 
 /// Rows that one query may scan. A longer search takes several queries: a long read would stop SQLite from emptying the WAL.
 const SCAN_ROWS: i64 = 20_000;
@@ -152,6 +152,43 @@ pub(crate) fn alerts(
         before = from;
     }
     Ok(found)
+}
+
+/// Places are assigned in the order of commits, because one thread writes. So what is visible has no gap that fills later.
+pub(crate) fn alerts_after(
+    connection: &Connection,
+    after: Seq,
+    rows: u32,
+    bytes: usize,
+) -> rusqlite::Result<Following> {
+    let newest = bounds(connection)?.map_or(0, |(_, highest)| highest);
+    let mut following = Following {
+        alerts: Vec::new(),
+        reached: newest.max(after),
+        newest,
+    };
+    let mut select = connection.prepare_cached(&format!(
+        "{ALERT} WHERE a.seq > ?1 AND a.seq <= ?2 ORDER BY a.seq LIMIT ?3"
+    ))?;
+    let mut unpacker = Unpacker::new(connection)?;
+    let read = select.query_map(params![after, newest, rows], |row| {
+        Ok((row.get::<_, Seq>(0)?, unpacker.alert(row)))
+    })?;
+    let (mut looked, mut held, mut last) = (0, 0, after);
+    for row in read {
+        let (seq, alert) = row?;
+        let alert = readable(connection, seq, alert)?;
+        held += alert.as_ref().map_or(0, |alert| alert.json.len());
+        following.alerts.extend(alert);
+        (looked, last) = (looked + 1, seq);
+        if held >= bytes {
+            break;
+        }
+    }
+    if looked == rows || held >= bytes {
+        following.reached = last;
+    }
+    Ok(following)
 }
 
 pub(crate) fn callback_of(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<Vec<u8>>> {

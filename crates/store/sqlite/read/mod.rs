@@ -12,7 +12,7 @@ mod to_send;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-pub(super) use alerts::{alert, alerts, alerts_by_seq, callback_of};
+pub(super) use alerts::{alert, alerts, alerts_after, alerts_by_seq, callback_of};
 pub(super) use arrival::arrival_of;
 pub(super) use callbacks::callbacks;
 pub(super) use deliveries::{
