@@ -39,11 +39,13 @@ pub fn serve(
     tls: Option<&Arc<Shown>>,
 ) -> std::io::Result<Server> {
     tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
+    let streams = web::Data::new(api::StreamHub::new(Arc::clone(&gateway)));
     let data = web::Data::from(gateway);
     let factory = move || {
         // The middleware that is added last runs first.
         App::new()
             .app_data(data.clone())
+            .app_data(streams.clone())
             .wrap(from_fn(page::counted))
             .wrap(from_fn(api::admit))
             .wrap(from_fn(api::guarded))

@@ -17,9 +17,11 @@ pub(crate) const CODES: &[&str] = &[
     "not_found",
     "other_origin",
     "role_too_low",
+    "stopping",
     "store_unavailable",
     "store_unreadable",
     "too_many_logins",
+    "too_many_streams",
     "unauthorized",
     "unsupported_media_type",
     "wrong_host",
@@ -93,6 +95,20 @@ impl ApiError {
             "store_unreadable",
             message,
         )
+    }
+
+    /// All streams are in use.
+    pub(super) fn too_many_streams(most: usize) -> Self {
+        let message = format!(
+            "{most} streams are open, and there can be no more; close a page or a `--follow`, or try again later"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message)
+    }
+
+    /// The gateway stops.
+    pub(super) fn stopping() -> Self {
+        let message = "the gateway is stopping; try again when it runs";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", message)
     }
 
     pub(super) fn method() -> Self {

@@ -21,6 +21,7 @@ mod roles;
 pub(crate) mod simulate;
 pub(crate) mod sinks;
 pub(crate) mod sources;
+mod stream;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(crate) use auth::{admit, role};
 use campanile_store::{Seq, SinkId, StoredAlert};
 use error::ApiError;
 pub(crate) use guard::pages as guarded;
+pub(crate) use stream::Hub as StreamHub;
 
 /// The result of a handler.
 pub(crate) type Failing<T> = Result<T, ApiError>;
@@ -57,6 +59,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(sinks::routes)
         .configure(sources::routes)
         .configure(simulate::routes)
+        .configure(stream::routes)
         .configure(openapi::routes)
         .default_service(web::to(nothing_here));
     config.configure(health::routes).service(api);

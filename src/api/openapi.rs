@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     alerts, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles,
-    simulate, sinks, sources, types,
+    simulate, sinks, sources, stream, types,
 };
 
 #[derive(OpenApi)]
@@ -41,6 +41,7 @@ use super::{
         sources::index,
         sources::show,
         simulate::simulate,
+        stream::follow,
         show,
     ),
     components(schemas(types::Refused)),

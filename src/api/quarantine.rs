@@ -161,7 +161,7 @@ async fn release(
     }
     let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.release(row.id, entry).await?;
-    sinks.wake(&*gateway.sinks, &appended);
+    sinks.wake(&*gateway.sinks, &gateway.news, &appended);
     if faults.is_empty() {
         return Ok(Ok(()));
     }

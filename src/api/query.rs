@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use campanile_model::Severity;
@@ -115,6 +116,23 @@ impl Query {
         })
     }
 
+    /// A place in the stream.
+    pub(super) fn place(&self, name: &str) -> Failing<Option<i64>> {
+        self.parsed(name, "the id of an event of this stream")
+    }
+
+    /// A number in a range.
+    pub(super) fn number(&self, name: &str, range: RangeInclusive<u32>) -> Failing<Option<u32>> {
+        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        let number = self.parsed(name, &allowed)?;
+        match number.filter(|number| !range.contains(number)) {
+            None => Ok(number),
+            Some(wrong) => Err(ApiError::bad_request(format!(
+                "`{name}` is {wrong}, but must be {allowed}"
+            ))),
+        }
+    }
+
     fn sink(&self, names: &Names) -> Failing<Option<SinkId>> {
         self.text("sink").map(|sink| names.id(sink)).transpose()
     }
@@ -124,14 +142,7 @@ impl Query {
     }
 
     pub(super) fn limit(&self) -> Failing<u32> {
-        let allowed = format!("a number from 1 to {LIMIT_MAX}");
-        let limit = self.parsed("limit", &allowed)?.unwrap_or(LIMIT);
-        if (1..=LIMIT_MAX).contains(&limit) {
-            return Ok(limit);
-        }
-        Err(ApiError::bad_request(format!(
-            "`limit` is {limit}, but must be {allowed}"
-        )))
+        Ok(self.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT))
     }
 }
 

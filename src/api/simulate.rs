@@ -84,7 +84,7 @@ pub(crate) async fn play(
     }
     let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.append(entry).await?;
-    sinks.wake(&*gateway.sinks, &appended);
+    sinks.wake(&*gateway.sinks, &gateway.news, &appended);
     Ok(Simulated {
         proven,
         alert_ids: ids(&appended),

@@ -144,7 +144,7 @@ pub(crate) fn set_paused(
 }
 
 /// `operator` or `receiver`.
-fn by(paused_by: Option<PausedBy>) -> Option<String> {
+pub(super) fn by(paused_by: Option<PausedBy>) -> Option<String> {
     let word = match paused_by? {
         PausedBy::Operator => "operator",
         PausedBy::Receiver => "receiver",

@@ -8,6 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, StreamLine};
 use crate::intake::drift::Seen;
 
 /// One page of a list, newest first.

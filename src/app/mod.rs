@@ -22,6 +22,7 @@ use certificates::Documents;
 use crate::admin;
 use crate::config::Config;
 use crate::delivery::{Delivery, STOP_GRACE};
+use crate::http::news::News;
 use crate::http::{self, Gateway, Shown};
 use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics};
@@ -110,13 +111,17 @@ impl App {
         let store = campanile_store::open(&config.store.url)?;
         let sinks = plan::sinks(&config, &*store).await?;
         let snapshot = plan::snapshot(&config, &sinks)?;
-        let observer = Arc::new(DeliveryLog::new(Arc::clone(&metrics)));
+        let news = Arc::new(News::new(clock.clone()));
+        let observer = Arc::new(plan::Observers {
+            log: DeliveryLog::new(Arc::clone(&metrics)),
+            news: Arc::clone(&news),
+        });
         let delivery = Delivery::start(Arc::clone(&store), sinks, clock.clone(), observer);
         let internet = plan::Internet {
             documents: Documents::new(clock.clone(), certificates::REACH),
             clock: clock.clone(),
         };
-        let gateway = Gateway::new(
+        let mut gateway = Gateway::new(
             Arc::clone(&store),
             clock.clone(),
             Arc::clone(&metrics),
@@ -124,6 +129,7 @@ impl App {
             Arc::new(internet),
             (snapshot, config.admin.clone()),
         );
+        gateway.news = news;
         let gateway = Arc::new(gateway);
         let shown = config
             .tls()

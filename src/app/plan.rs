@@ -14,9 +14,11 @@ use super::Error;
 use super::certificates::Documents;
 use super::troubles;
 use crate::config::Config;
-use crate::delivery::{BuiltSink, Delivery, SinkState};
+use crate::delivery::{BuiltSink, Delivery, Event, Observer, SinkState};
+use crate::http::news::News;
 use crate::http::{Outside, SinkControl};
 use crate::snapshot::Snapshot;
+use crate::telemetry::DeliveryLog;
 use campanile_model::{Clock, StoreUrl};
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
@@ -139,5 +141,20 @@ impl SinkControl for Workers {
 
     fn resume(&self, name: &str) -> Option<SinkState> {
         self.0.resume(name)
+    }
+}
+
+/// Everyone who sees the events of delivery.
+pub(super) struct Observers {
+    pub(super) log: DeliveryLog,
+    pub(super) news: Arc<News>,
+}
+
+impl Observer for Observers {
+    fn observe(&self, event: Event) {
+        if self.news.is_followed() {
+            self.news.observe(event.clone());
+        }
+        self.log.observe(event);
     }
 }

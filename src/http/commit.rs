@@ -10,6 +10,7 @@ use campanile_store::{
     Answered, Appended, Appending, Arrival, Entry, Error, NewAlert, Seq, SinkId,
 };
 
+use super::news::News;
 use super::{Gateway, SinkControl, arrival};
 use crate::intake::{Identified, Kept, Reason};
 use crate::pipeline;
@@ -77,8 +78,8 @@ impl SinksOf {
         Self(alerts.map(|alert| alert.sinks.clone()).collect())
     }
 
-    /// Wakes the workers of the sinks that have new alerts to deliver.
-    pub(crate) fn wake(&self, workers: &dyn SinkControl, appended: &Appended) {
+    /// Wakes the workers of the sinks that have new alerts to deliver, and those who follow the gateway.
+    pub(crate) fn wake(&self, workers: &dyn SinkControl, news: &News, appended: &Appended) {
         let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
         for (appending, sinks) in appended.alerts.iter().zip(&self.0) {
             if let Appending::Accepted { seq, .. } = appending {
@@ -90,6 +91,7 @@ impl SinksOf {
         for (sink, seqs) in by_sink {
             workers.poke(sink, &seqs);
         }
+        news.appended();
     }
 }
 
@@ -97,13 +99,13 @@ impl SinksOf {
 /// waiter.
 pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, SinksOf), Reason> {
     let store = Arc::clone(&gateway.store);
-    let workers = Arc::clone(&gateway.sinks);
+    let (workers, news) = (Arc::clone(&gateway.sinks), Arc::clone(&gateway.news));
     let sinks = SinksOf::entry(&entry);
     let (metrics, began) = (Arc::clone(&gateway.metrics), Instant::now());
     let append = async move {
         let appended = store.append(entry).await?;
         metrics.committed(began.elapsed());
-        sinks.wake(&*workers, &appended);
+        sinks.wake(&*workers, &news, &appended);
         Ok((appended, sinks))
     };
     if failpoint::broken("broken-ack-before-commit") {

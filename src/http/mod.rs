@@ -13,6 +13,7 @@ pub(crate) mod connection;
 mod ending;
 mod ingest;
 mod list;
+pub mod news;
 pub(crate) mod recent;
 mod remarks;
 mod tls;
@@ -28,6 +29,7 @@ use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
 
 use connection::Limits;
+use news::News;
 use recent::Recent;
 pub use tls::Shown;
 
@@ -57,6 +59,8 @@ pub struct Gateway {
     pub sinks: Arc<dyn SinkControl>,
     /// Requests to other hosts.
     pub outside: Arc<dyn Outside>,
+    /// What just happened. The gateway rings when it has accepted alerts; the events of delivery come from its observer.
+    pub news: Arc<News>,
     current: RwLock<Arc<Current>>,
     near_miss_ms: AtomicI64,
     /// The last callbacks that the store does not have.
@@ -125,6 +129,7 @@ impl Gateway {
         let current = Current::new(snapshot, admin, &metrics);
         Self {
             store,
+            news: Arc::new(News::new(clock.clone())),
             clock,
             metrics,
             sinks,
@@ -142,9 +147,10 @@ impl Gateway {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
     }
 
-    /// Marks the process as stopping: `/readyz` answers 503 from now on.
+    /// Marks the process as stopping: `/readyz` answers 503 from now on, and streams end.
     pub fn stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.news.stop();
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

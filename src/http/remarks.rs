@@ -93,10 +93,11 @@ fn watch(
     let entry = commit::entry(&drift::SOURCE.into(), alert, &current.snapshot);
     let sinks = SinksOf::entry(&entry);
     let (store, workers) = (Arc::clone(&gateway.store), Arc::clone(&gateway.sinks));
+    let news = Arc::clone(&gateway.news);
     // The answer to the vendor does not wait for this commit.
     tokio::spawn(async move {
         match store.append(entry).await {
-            Ok(appended) => sinks.wake(&*workers, &appended),
+            Ok(appended) => sinks.wake(&*workers, &news, &appended),
             Err(error) => {
                 tracing::warn!(error = %error, "the gateway did not commit its own alert about a changed payload");
             }

@@ -67,7 +67,13 @@ fn routes() -> Vec<String> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
     let mut found = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let path = file.unwrap().path();
+        let file = if path.is_dir() {
+            path.join("mod.rs")
+        } else {
+            path
+        };
+        let text = std::fs::read_to_string(file).unwrap();
         for registered in text.split("resource(\"").skip(1) {
             let (path, rest) = registered.split_once("\")").unwrap();
             let rest = rest.trim_start().trim_start_matches('.');

@@ -92,6 +92,11 @@ impl Gateway {
         self.app().public_address().unwrap()
     }
 
+    /// The address of the admin listener.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.app().admin_address().unwrap()
+    }
+
     /// Sends these bytes to the public listener on a new connection.
     pub(crate) async fn send(&self, raw: impl AsRef<[u8]>) -> Reply {
         Wire::to(self.public()).await.send(raw).await

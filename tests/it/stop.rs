@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::api::following::Following;
 use crate::gateway::preamble;
 use crate::process::Process;
 use crate::receiver::{Play, Receiver};
@@ -70,4 +71,61 @@ async fn killed_before_its_receiver_answers_it_sends_the_same_delivery_after_the
     assert_eq!(got[0].body, got[1].body);
     process.signal("TERM");
     assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_goes_on_after_kills_shows_every_accepted_alert_once_and_in_order() {
+    let receiver = Receiver::start([Play::status(200)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver.url("/"));
+    let (mut shown, mut accepted, mut last) = (Vec::new(), 0, "0".to_owned());
+    for round in 0..2 {
+        let process = Process::start(folder.path()).await;
+        let mut stream = Following::lines(process.admin, &format!("?after={last}")).await;
+        let sending = async {
+            let mut wire = Wire::to(process.public).await;
+            for problem in 0.. {
+                if problem == 100 {
+                    process.signal("KILL");
+                }
+                match wire.ask(&alarm(1000 * round + problem)).await {
+                    Some(reply) if reply.is_success() => accepted += 1,
+                    _ => return,
+                }
+            }
+        };
+        tokio::join!(
+            sending,
+            read(&mut stream, &mut shown, &mut last, usize::MAX)
+        );
+        process.ended().await;
+    }
+    let process = Process::start(folder.path()).await;
+    let mut stream = Following::lines(process.admin, &format!("?after={last}")).await;
+    assert_eq!(process.send(alarm(5000)).await.status, 200);
+    let kept = process.look("/api/v1/alerts?limit=500", "").await.json();
+    let kept = kept["items"].as_array().unwrap().iter().rev();
+    let kept: Vec<Value> = kept.map(|alert| alert["id"].clone()).collect();
+    read(&mut stream, &mut shown, &mut last, kept.len()).await;
+    assert!(
+        accepted >= 200 && kept.len() > accepted,
+        "{accepted} of {}",
+        kept.len()
+    );
+    assert_eq!(shown, kept);
+}
+
+/// Reads a stream until it ends or this many alerts were shown. `last` is its last id.
+async fn read(stream: &mut Following, shown: &mut Vec<Value>, last: &mut String, most: usize) {
+    while shown.len() < most {
+        let Some(line) = stream.line().await else {
+            return;
+        };
+        if line["event"] == "alert" {
+            shown.push(line["data"]["id"].clone());
+        }
+        if let Some(id) = line["id"].as_str() {
+            id.clone_into(last);
+        }
+    }
 }

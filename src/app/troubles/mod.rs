@@ -171,7 +171,7 @@ async fn raise(
     }
     let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.append(entry).await?;
-    sinks.wake(&*gateway.sinks, &appended);
+    sinks.wake(&*gateway.sinks, &gateway.news, &appended);
     let (kind, about) = (trouble.kind.word(), &trouble.about);
     tracing::info!(kind, about, %status, "the gateway raised or resolved an alert about itself");
     Ok(())

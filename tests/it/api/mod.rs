@@ -3,9 +3,11 @@
 mod arrival;
 mod callbacks;
 mod deliveries;
+pub(crate) mod following;
 mod problems;
 mod roles;
 mod sources;
+mod stream;
 
 use campanile_store::Verdict;
 use jiff::Timestamp;

@@ -33,6 +33,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/sources", "viewer"),
     ("get", "/sources/{provider}/{name}", "viewer"),
     ("post", "/sources/{provider}/{name}/simulate", "operator"),
+    ("get", "/stream", "viewer"),
     ("get", "/openapi.json", "viewer"),
 ];
 

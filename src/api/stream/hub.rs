@@ -1,0 +1,291 @@
+//! One task reads new alerts and events for all streams together.
+//!
+//! It reads when the gateway rings, at most four times a second, and not while there is no stream. How much it reads follows
+//! from the number of streams, so that a flood of alerts costs the gateway little: a stream that cannot follow gets a reset.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use campanile_store::{Error, Following, Seq};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
+
+use super::item::{About, Item, seq_of};
+use super::shelf::Shelf;
+use crate::api::Failing;
+use crate::api::error::ApiError;
+use crate::http::Gateway;
+use crate::http::news::Happened;
+
+/// The largest number of streams.
+pub(super) const STREAMS_MAX: usize = 64;
+
+/// A stream that is further behind gets a reset in place of the alerts.
+pub(super) const BEHIND_MAX: Seq = 10_000;
+
+/// The time between two reads.
+const PACE: Duration = Duration::from_millis(250);
+
+/// The time until the next read after one that failed.
+const PACE_OF_FAILURES: Duration = Duration::from_secs(2);
+
+/// The largest number of alerts that one read sends to all streams together, and the bytes that it reads.
+const SENDS_MAX: usize = 8192;
+const READ_BYTES: usize = 1 << 20;
+
+/// A read for a stream that comes back is small, because the stream keeps it until its reader has it.
+const CATCH_UP_ROWS: u32 = 32;
+const CATCH_UP_BYTES: usize = 16 << 10;
+
+/// The pause after such a read. Only one stream reads at a time.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(2);
+
+/// Deliveries that were left out are reported at most once in this time.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(5);
+
+/// What all streams share.
+pub(crate) struct Hub {
+    pub(super) gateway: Arc<Gateway>,
+    seats: Arc<Semaphore>,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+    catching_up: Semaphore,
+    /// The runtime of the deliveries. The thread of the admin listener does not read.
+    runtime: Handle,
+}
+
+#[derive(Default)]
+struct State {
+    shelf: Shelf,
+    reading: bool,
+}
+
+/// The right to a stream. The reader ends after the last one.
+pub(super) struct Seat {
+    gateway: Arc<Gateway>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A seat, and where the others are.
+pub(super) struct Joined {
+    pub(super) seat: Seat,
+    /// The place up to which the reader has read.
+    pub(super) place: Seq,
+    /// The number of the next event.
+    pub(super) end: u64,
+    /// The highest place in the store.
+    pub(super) newest: Seq,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.gateway.news.ring();
+    }
+}
+
+impl Hub {
+    /// Must be called inside a Tokio runtime.
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        Self {
+            gateway,
+            seats: Arc::new(Semaphore::new(STREAMS_MAX)),
+            state: Mutex::default(),
+            changed: watch::Sender::new(()),
+            catching_up: Semaphore::new(1),
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Gives a seat.
+    pub(super) async fn join(self: &Arc<Self>) -> Failing<Joined> {
+        let permit = Arc::clone(&self.seats).try_acquire_owned();
+        let permit = permit.map_err(|_| ApiError::too_many_streams(STREAMS_MAX))?;
+        let seat = Seat {
+            gateway: Arc::clone(&self.gateway),
+            permit: Some(permit),
+        };
+        let newest = self.gateway.store.alerts_after(0, 0, 0).await?.newest;
+        let mut state = self.locked();
+        if !state.reading {
+            state.reading = true;
+            state.shelf.restart(newest);
+            self.gateway.news.set_followed(true);
+            // Alerts between the read and this moment did not ring.
+            self.gateway.news.ring();
+            self.runtime.spawn(Arc::clone(self).read());
+        }
+        Ok(Joined {
+            seat,
+            place: state.shelf.place(),
+            end: state.shelf.end(),
+            newest,
+        })
+    }
+
+    /// Looks at the newest events.
+    pub(super) fn shelf<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {
+        look(&self.locked().shelf)
+    }
+
+    /// Changes when there are new events.
+    pub(super) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// A few alerts after this place, for one stream.
+    pub(super) async fn catch_up(&self, after: Seq) -> Result<Following, Error> {
+        let _one_at_a_time = self.catching_up.acquire().await;
+        let store = &self.gateway.store;
+        let page = store
+            .alerts_after(after, CATCH_UP_ROWS, CATCH_UP_BYTES)
+            .await;
+        tokio::time::sleep(CATCH_UP_PAUSE).await;
+        page
+    }
+
+    async fn read(self: Arc<Self>) {
+        let mut left_out = LeftOut::default();
+        loop {
+            self.gateway.news.rung().await;
+            if self.ends() {
+                return;
+            }
+            let pace = match self.look(&mut left_out).await {
+                Ok(more) => {
+                    if more {
+                        self.gateway.news.ring();
+                    }
+                    PACE
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the streams of operators wait: the store cannot be read");
+                    self.gateway.news.ring();
+                    PACE_OF_FAILURES
+                }
+            };
+            tokio::time::sleep(pace).await;
+        }
+    }
+
+    /// Ends the reading after the last stream.
+    fn ends(&self) -> bool {
+        let mut state = self.locked();
+        if self.streams() > 0 {
+            return false;
+        }
+        self.gateway.news.set_followed(false);
+        state.reading = false;
+        true
+    }
+
+    fn streams(&self) -> usize {
+        STREAMS_MAX - self.seats.available_permits()
+    }
+
+    /// Reads what is new. Gives whether there is more.
+    async fn look(&self, left_out: &mut LeftOut) -> Result<bool, Error> {
+        let place = self.shelf(Shelf::place);
+        let rows = u32::try_from(SENDS_MAX / self.streams().max(1)).unwrap_or(u32::MAX);
+        let store = &self.gateway.store;
+        let page = store.alerts_after(place, rows, READ_BYTES).await?;
+        let (newest, mut reached) = (page.newest, page.reached);
+        let mut items: Vec<Item> = page.alerts.iter().filter_map(alert).collect();
+        if newest - reached > BEHIND_MAX {
+            reached = newest;
+            items.push(Item::reset(
+                newest,
+                "alerts came faster than streams show them",
+            ));
+        }
+        let happened = self.gateway.news.take();
+        left_out.pending |= happened.left_out;
+        match self.events(happened, &items).await {
+            Ok(events) => items.extend(events),
+            Err(error) => {
+                left_out.pending = true;
+                return Err(error);
+            }
+        }
+        if left_out.is_due() {
+            items.push(Item::reset(
+                reached,
+                "deliveries ended faster than streams show them",
+            ));
+        }
+        let more = reached < newest || left_out.pending;
+        if !items.is_empty() || reached > place {
+            self.locked().shelf.put(items, reached);
+            self.changed.send_replace(());
+        }
+        Ok(more)
+    }
+
+    /// The events of delivery, each with what is known of its alert.
+    async fn events(&self, happened: Happened, new: &[Item]) -> Result<Vec<Item>, Error> {
+        let new = new.iter().filter_map(|item| item.about.clone());
+        let mut known: HashMap<Seq, Arc<About>> = new.map(|about| (about.seq, about)).collect();
+        let mut missing = Vec::new();
+        self.shelf(|shelf| {
+            for seq in happened.events.iter().filter_map(|(_, e)| seq_of(&e.what)) {
+                if known.contains_key(&seq) {
+                    continue;
+                }
+                match shelf.about(seq) {
+                    Some(about) => drop(known.insert(seq, about)),
+                    None => missing.push(seq),
+                }
+            }
+        });
+        missing.sort_unstable();
+        missing.dedup();
+        if !missing.is_empty() {
+            let stored = self.gateway.store.alerts_by_seq(missing).await?;
+            let found = stored
+                .iter()
+                .filter_map(alert)
+                .filter_map(|item| item.about);
+            known.extend(found.map(|about| (about.seq, about)));
+        }
+        let events = happened.events.into_iter();
+        let item = |(at, event): (_, crate::delivery::Event)| {
+            let about = seq_of(&event.what).and_then(|seq| known.get(&seq).cloned());
+            Item::of(at, event, about)
+        };
+        Ok(events.map(item).collect())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The alert as an event. One that this version cannot read is left out, as in the lists of the sinks.
+fn alert(stored: &campanile_store::StoredAlert) -> Option<Item> {
+    let item = Item::alert(stored);
+    item.inspect_err(|error| tracing::debug!(%error, "a stream leaves an alert out"))
+        .ok()
+}
+
+/// Whether deliveries were left out, and when that was last reported.
+#[derive(Default)]
+struct LeftOut {
+    pending: bool,
+    reported: Option<Instant>,
+}
+
+impl LeftOut {
+    fn is_due(&mut self) -> bool {
+        let recent = self
+            .reported
+            .is_some_and(|at| at.elapsed() < LEFT_OUT_EVERY);
+        if !self.pending || recent {
+            return false;
+        }
+        self.pending = false;
+        self.reported = Some(Instant::now());
+        true
+    }
+}
