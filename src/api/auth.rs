@@ -3,11 +3,13 @@
 use std::fmt;
 
 use actix_web::body::{EitherBody, MessageBody};
+use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -15,11 +17,15 @@ use subtle::ConstantTimeEq;
 use super::STATIC_PATH;
 use super::error::ApiError;
 use super::roles;
+use super::session::{self, Session};
 use crate::config::{Admin, Role, Token};
 use crate::http::Gateway;
 
 /// Paths that need no token, for orchestrators. Their response says only ready or not ready.
 const OPEN_PATHS: &[&str] = &["/healthz", "/readyz"];
+
+/// Paths for a reader who is not logged in yet. `/preferences` sets the language and the theme of their own pages.
+const PATHS_OF_LOGIN: &[&str] = &["/login", "/logout", "/preferences"];
 
 /// Who sent a request. Handlers find it in the extensions of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub(crate) enum Via {
     Open,
     /// A token in the header `Authorization`.
     Token,
+    /// The cookie of a browser that logged in with a token.
+    Cookie,
 }
 
 impl fmt::Display for Via {
@@ -46,6 +54,7 @@ impl fmt::Display for Via {
         f.write_str(match self {
             Self::Open => "open",
             Self::Token => "token",
+            Self::Cookie => "cookie",
         })
     }
 }
@@ -55,55 +64,93 @@ pub(crate) async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
-    let who = match judge(&request) {
-        Ok(who) => who,
-        Err(refusal) => {
-            let refused = request.into_response(refusal.error_response());
-            return Ok(refused.map_into_right_body());
-        }
+    let Some(gateway) = request.app_data::<web::Data<Gateway>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_left_body());
     };
-    let acts = who.clone().filter(|_| !is_look(request.method()));
-    if let Some(who) = who {
+    let (current, now) = (gateway.current(), gateway.clock.now());
+    let sender = Sender::of(&request, &current.admin, now);
+    if let Err(refusal) = judge(&request, sender.who.as_ref()) {
+        let refused = request.into_response(refusal.error_response());
+        return Ok(refused.map_into_right_body());
+    }
+    let changes = !is_look(request.method()) && !needs_nobody(request.path());
+    let acts = sender.who.clone().filter(|_| changes);
+    if let Some(who) = sender.who {
         request.extensions_mut().insert(who);
     }
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
     if let Some(who) = acts {
         log(&who, &response);
+    }
+    if let Some(cookie) = sender.renewed {
+        // Fails only for a cookie that is not valid, and this one is built of valid characters.
+        let _added = response.response_mut().add_cookie(&cookie);
     }
     Ok(response.map_into_left_body())
 }
 
-/// Who sent the request, if it needs somebody.
-fn judge(request: &ServiceRequest) -> Result<Option<Who>, ApiError> {
-    let Some(gateway) = request.app_data::<web::Data<Gateway>>() else {
-        return Ok(None);
-    };
-    if is_open(request.path()) {
-        return Ok(None);
+/// Whether this sender may send this request.
+fn judge(request: &ServiceRequest, who: Option<&Who>) -> Result<(), ApiError> {
+    if needs_nobody(request.path()) {
+        return Ok(());
     }
-    let who = who(request, &gateway.current().admin).ok_or_else(ApiError::unauthorized)?;
     let pattern = request.match_pattern().unwrap_or_default();
     let needed = roles::needed(request.method(), &pattern);
-    if who.role < needed {
-        return Err(ApiError::role(&who, needed));
+    match who {
+        Some(who) if who.role >= needed => Ok(()),
+        Some(who) => Err(ApiError::role(who, needed)),
+        None => Err(ApiError::unauthorized()),
     }
-    Ok(Some(who))
 }
 
-/// Who sent the request. None: nobody that is known.
-fn who(request: &ServiceRequest, admin: &Admin) -> Option<Who> {
-    if let Some(token) = bearer(request, admin) {
-        return Some(Who {
-            name: token.name,
-            role: token.role,
-            via: Via::Token,
-        });
+/// The sender of a request, as far as it shows who that is.
+#[derive(Default)]
+struct Sender {
+    /// None: nobody that is known.
+    who: Option<Who>,
+    /// A new cookie for a session that goes on.
+    renewed: Option<Cookie<'static>>,
+}
+
+impl Sender {
+    /// A token counts before a cookie: a program chose to send it.
+    fn of(request: &ServiceRequest, admin: &Admin, now: Timestamp) -> Self {
+        if let Some(token) = bearer(request, admin) {
+            return Self::with(&token, Via::Token);
+        }
+        let name = session::name(request.headers(), admin);
+        let cookie = request.cookie(name);
+        let session = cookie.and_then(|cookie| Session::of(cookie.value(), admin, now));
+        if let Some(session) = session {
+            let renews = session.is_old(now) && !needs_nobody(request.path());
+            let renewed = renews.then(|| session::cookie(&session.token, now, name));
+            return Self {
+                renewed: renewed.flatten(),
+                ..Self::with(&session.token, Via::Cookie)
+            };
+        }
+        let anyone = || Who {
+            name: "anyone".to_owned(),
+            role: Role::Admin,
+            via: Via::Open,
+        };
+        Self {
+            who: admin.is_open().then(anyone),
+            renewed: None,
+        }
     }
-    admin.is_open().then(|| Who {
-        name: "anyone".to_owned(),
-        role: Role::Admin,
-        via: Via::Open,
-    })
+
+    fn with(token: &Token, via: Via) -> Self {
+        let who = Who {
+            name: token.name.clone(),
+            role: token.role,
+            via,
+        };
+        Self {
+            who: Some(who),
+            renewed: None,
+        }
+    }
 }
 
 fn is_look(method: &Method) -> bool {
@@ -119,16 +166,19 @@ fn log<B>(who: &Who, response: &ServiceResponse<B>) {
     tracing::info!(who = name, role, %via, method, path, status, "an operator sent a command to the admin listener");
 }
 
-/// Whether this path needs no token.
+/// Whether a request to this path needs nobody that is known.
+fn needs_nobody(path: &str) -> bool {
+    is_open(path) || PATHS_OF_LOGIN.contains(&path)
+}
+
+/// Whether this path needs neither a token nor a `Host` that is known.
 pub(super) fn is_open(path: &str) -> bool {
     OPEN_PATHS.contains(&path) || path.starts_with(STATIC_PATH)
 }
 
-/// The role of the sender of this request. Before [`admit`] has let it in, the sender may only look.
-pub(crate) fn role(request: &HttpRequest) -> Role {
-    let extensions = request.extensions();
-    let who = extensions.get::<Who>();
-    who.map_or(Role::Viewer, |who| who.role)
+/// Who sent this request, if [`admit`] has let it in.
+pub(crate) fn who(request: &HttpRequest) -> Option<Who> {
+    request.extensions().get().cloned()
 }
 
 /// The configured token that the request has in its header.

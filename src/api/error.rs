@@ -51,6 +51,18 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
+    /// A browser sent a token that is not configured.
+    pub(super) fn wrong_login() -> Self {
+        let message = "no token has this secret: enter the value of `[admin] token`, or of `secret` in `[admin.tokens.NAME]`";
+        Self::new(StatusCode::UNAUTHORIZED, "wrong_token", message)
+    }
+
+    /// This address tried too many tokens.
+    pub(super) fn too_many_logins() -> Self {
+        let message = "five logins from this address failed in one minute: try again in a minute";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", message)
+    }
+
     /// The role of the sender does not allow it.
     pub(super) fn role(who: &Who, needed: Role) -> Self {
         let (name, role, needed) = (&who.name, who.role.as_str(), needed.as_str());

@@ -1,6 +1,7 @@
 //! Health, metrics, and the API for operators under `/api/v1`. `src/admin.rs` serves it.
 //!
-//! [`guard`] protects the listener from other web pages. [`auth`] decides who a request is from, [`roles`] what they may do.
+//! [`guard`] protects the listener from other web pages. [`auth`] decides who a request is from, [`roles`] what they may do. [`login`] gives a browser the
+//! cookie of a [`session`].
 //! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
 pub(crate) mod alerts;
@@ -12,12 +13,14 @@ pub(crate) mod deliveries;
 pub(crate) mod error;
 mod guard;
 mod health;
+pub(crate) mod login;
 mod openapi;
 pub(crate) mod problems;
 pub(crate) mod quarantine;
 mod query;
 mod renormalize;
 mod roles;
+mod session;
 pub(crate) mod simulate;
 pub(crate) mod sinks;
 pub(crate) mod sources;
@@ -30,7 +33,7 @@ use actix_web::{HttpResponse, web};
 
 pub(crate) use crate::config::Role;
 use crate::http::Gateway;
-pub(crate) use auth::{admit, role};
+pub(crate) use auth::{Via, Who, admit, who};
 use campanile_store::{Seq, SinkId, StoredAlert};
 use error::ApiError;
 pub(crate) use guard::pages as guarded;

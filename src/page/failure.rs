@@ -2,8 +2,8 @@
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 use serde::Serialize;
@@ -40,24 +40,27 @@ impl Failure {
     }
 }
 
-/// Replaces an error of the API by a page, for a browser outside of the API.
+/// Replaces an error of the API by a page, for a browser outside of the API. A reader who is not logged in gets the login.
 pub(crate) async fn shown(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let for_page = answer::wants_page(request.headers()) && !request.path().starts_with("/api/");
+    let is_look = request.method() == Method::GET;
     let gateway = request.app_data::<web::Data<Gateway>>();
     let view = gateway
         .filter(|_| for_page)
         .map(|gateway| View::of(request.request(), gateway));
     let response = next.call(request).await?;
     let reason = response.response().extensions().get::<Reason>().cloned();
-    let (Some(mut view), Some(reason)) = (view, reason) else {
+    let (Some(view), Some(reason)) = (view, reason) else {
         return Ok(response.map_into_left_body());
     };
     let status = response.status();
-    // The reader may have no token.
-    view.stopped.clear();
+    if status == StatusCode::UNAUTHORIZED && is_look {
+        let login = answer::see(&view.login());
+        return Ok(response.into_response(login).map_into_right_body());
+    }
     let mut page = view.page_with(status, "failure.html", Failure::of(status, &reason));
     for (name, value) in response.headers() {
         let of_the_body = name == CONTENT_TYPE || name == CONTENT_LENGTH;

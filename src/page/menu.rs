@@ -8,7 +8,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 use serde::Serialize;
 
 use super::answer;
-use crate::api::{STATIC_PATH, dead};
+use crate::api::{STATIC_PATH, dead, who};
 use crate::http::Gateway;
 
 /// Dead letters are counted up to this number. The menu shows more as `99+`.
@@ -44,7 +44,7 @@ impl Entry {
 /// The number of dead letters, in the extensions of a request for a page.
 struct Dead(usize);
 
-/// Counts the dead letters for the menu. It runs after the reader is let in, so a reader without a token sees no number.
+/// Counts the dead letters for the menu. It runs after the reader is let in. The login has no number.
 pub(crate) async fn counted(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -64,6 +64,7 @@ fn is_page(request: &ServiceRequest) -> bool {
     let other = [STATIC_PATH, "/api/"];
     request.method() == Method::GET
         && answer::wants_page(request.headers())
+        && who(request.request()).is_some()
         && !other.iter().any(|prefix| path.starts_with(prefix))
 }
 

@@ -16,6 +16,7 @@ mod form;
 mod help;
 mod language;
 mod live;
+mod login;
 mod menu;
 mod moment;
 mod preferences;
@@ -43,6 +44,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .configure(preferences::routes)
         .configure(live::routes)
+        .configure(login::routes)
         .configure(alert::routes)
         .configure(help::routes)
         .configure(problem::routes)

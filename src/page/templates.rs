@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("help.html", include_str!("html/help.html")),
     ("help_list.html", include_str!("html/help_list.html")),
     ("live.html", include_str!("html/live.html")),
+    ("login.html", include_str!("html/login.html")),
     ("parts.html", include_str!("html/parts.html")),
     ("problem.html", include_str!("html/problem.html")),
     ("quarantine.html", include_str!("html/quarantine.html")),

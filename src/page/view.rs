@@ -12,7 +12,7 @@ use super::language::Language;
 use super::moment::{Moment, length};
 use super::templates::TEMPLATES;
 use super::{answer, assets, help, menu, preferences};
-use crate::api::{Role, role};
+use crate::api::{Role, Via, Who, who};
 use crate::http::Gateway;
 
 /// The reader of a page.
@@ -21,7 +21,7 @@ pub(super) struct View {
     zone: TimeZone,
     theme: &'static str,
     now: Timestamp,
-    role: Role,
+    who: Option<Who>,
     /// The path and the query of the page.
     here: String,
     path: String,
@@ -42,13 +42,19 @@ impl View {
             zone: wish.zone,
             theme: wish.theme,
             now: gateway.clock.now(),
-            role: role(request),
+            who: who(request),
             here: path_and_query.map_or_else(|| "/".to_owned(), ToString::to_string),
             path: request.path().to_owned(),
             gzip: answer::takes_gzip(request.headers()),
-            stopped: stopped(gateway),
+            stopped: who(request).map_or_else(Vec::new, |_| stopped(gateway)),
             dead: menu::dead(request),
         }
+    }
+
+    /// The address of the login that leads back to this page.
+    pub(super) fn login(&self) -> String {
+        let next = serde_urlencoded::to_string([("next", &self.here)]);
+        format!("/login?{}", next.unwrap_or_default())
     }
 
     /// A time as this reader sees it.
@@ -112,7 +118,8 @@ impl View {
             menu => Value::from(Serde(menu::MENU)),
             dead => &self.dead,
             assets => Value::from(Serde(assets::addresses())),
-            may => Value::from(Serde(May::of(self.role))),
+            may => Value::from(Serde(May::of(self.who.as_ref()))),
+            reader => Value::from(Serde(self.who.as_ref().map(Reader::of))),
             page => Value::from(Serde(data)),
         };
         TEMPLATES.get_template(template)?.render(reader)
@@ -134,10 +141,33 @@ struct May {
 }
 
 impl May {
-    fn of(role: Role) -> Self {
+    fn of(who: Option<&Who>) -> Self {
+        let may = |role| who.is_some_and(|who| who.role >= role);
         Self {
-            operate: role >= Role::Operator,
-            administer: role >= Role::Admin,
+            operate: may(Role::Operator),
+            administer: may(Role::Admin),
+        }
+    }
+}
+
+/// Who the reader is, for templates.
+#[derive(Serialize)]
+struct Reader {
+    name: String,
+    role: &'static str,
+    /// Whether a cookie shows who they are, which they can remove.
+    can_leave: bool,
+    /// Whether nothing shows who they are.
+    anyone: bool,
+}
+
+impl Reader {
+    fn of(who: &Who) -> Self {
+        Self {
+            name: who.name.clone(),
+            role: who.role.as_str(),
+            can_leave: who.via == Via::Cookie,
+            anyone: who.via == Via::Open,
         }
     }
 }

@@ -70,6 +70,7 @@ const ALERTS: &str = "campanile_alerts";
 const QUARANTINED: &str = "campanile_quarantined";
 const STORE_BYTES: &str = "campanile_store_bytes";
 const STORE_FREE_BYTES: &str = "campanile_store_free_bytes";
+const LOGINS: &str = "campanile_logins_total";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
 
 /// Every metric.
@@ -95,6 +96,7 @@ pub const ALL: &[Described] = &[
     metric(QUARANTINED, Kind::Gauge, &[], "Quarantined callbacks that wait for an operator."),
     metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
     metric(STORE_FREE_BYTES, Kind::Gauge, &[], "Bytes that are free on the disk of the store, looked at every 30 s."),
+    metric(LOGINS, Kind::Counter, &["outcome"], "Logins of browsers at the admin listener by outcome: accepted, refused (no token has this secret) or limited (five failed from this address in one minute)."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
 ];
 
@@ -244,6 +246,10 @@ impl Metrics {
         let commit_seconds = recorder.register_histogram(&key(COMMIT_SECONDS, &[]), &METADATA);
         // A counter that appears with its first count has no increase in Prometheus.
         let _dropped = recorder.register_counter(&key(LOG_DROPPED, &[]), &METADATA);
+        for outcome in ["accepted", "refused", "limited"] {
+            let _logins =
+                recorder.register_counter(&key(LOGINS, &[("outcome", outcome)]), &METADATA);
+        }
         Self {
             recorder,
             handle,
@@ -269,6 +275,11 @@ impl Metrics {
     pub fn refuse(&self, source: &str, reason: &'static str) {
         self.counter(REFUSED, &[("source", source), ("reason", reason)])
             .increment(1);
+    }
+
+    /// Counts a login at the admin listener.
+    pub fn login(&self, outcome: &'static str) {
+        self.counter(LOGINS, &[("outcome", outcome)]).increment(1);
     }
 
     /// Counts a quarantined callback, by reason.

@@ -117,6 +117,7 @@ pub(crate) async fn pages(process: &Process, admin: &str) -> String {
             "/api/v1/alerts?source=%00",
             "/api/v1/openapi.json",
             "/nowhere",
+            "/login",
         ] {
             seen += &process.look(path, head).await.body;
         }

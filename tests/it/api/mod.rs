@@ -4,6 +4,7 @@ mod arrival;
 mod callbacks;
 mod deliveries;
 pub(crate) mod following;
+mod login;
 mod problems;
 mod roles;
 mod sources;

@@ -124,12 +124,19 @@ async fn a_refused_action_changes_nothing_however_its_path_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_lets_a_viewer_choose_a_language_and_nothing_else() {
+async fn a_form_of_a_page_needs_the_role_of_what_it_does() {
     let gateway = Standing::of(&with_roles()).await;
     for (path, form, role, status) in [
         ("/preferences", "next=/&theme=dark", "viewer", 303),
         ("/alerts/1/retry", "sink=", "viewer", 403),
         ("/alerts/1/retry", "sink=", "operator", 404),
+        ("/dead/retry", "scope=all", "viewer", 403),
+        ("/dead/retry", "scope=all", "operator", 200),
+        ("/dead/drop", "scope=all", "operator", 403),
+        ("/dead/drop", "scope=all", "admin", 200),
+        ("/deliveries/retry", "sink=", "viewer", 403),
+        ("/sinks/webhook/oncall/pause", "", "viewer", 403),
+        ("/sinks/webhook/oncall/pause", "", "operator", 303),
     ] {
         let head = format!(
             "authorization: Bearer {}\r\nsec-fetch-site: same-origin\r\n\

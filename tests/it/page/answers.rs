@@ -176,7 +176,8 @@ async fn a_browser_gets_an_error_as_a_page_and_a_program_as_json() {
         );
         Wire::to(gateway.admin).await.send(raw).await
     };
-    let reply = send("text/html", "/").await;
+    let raw = request("PUT", "/", "accept: text/html\r\n", b"");
+    let reply = Wire::to(gateway.admin).await.send(raw).await;
     assert_eq!(reply.status, 401);
     assert!(
         reply.body.contains("This page needs a token")

@@ -2,6 +2,7 @@
 
 mod answers;
 mod callbacks;
+mod entry;
 mod files;
 mod forms;
 mod help;

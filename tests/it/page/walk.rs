@@ -12,10 +12,10 @@ use crate::driver::Browser;
 use crate::standing::{SINK, Standing, config, keyed, source};
 
 /// Language, theme, width.
-type Look = (&'static str, &'static str, u32);
+pub(super) type Look = (&'static str, &'static str, u32);
 
 /// Each language, each theme and each width at least once.
-const SOME: &[Look] = &[
+pub(super) const SOME: &[Look] = &[
     ("en", "light", 1280),
     ("zh-Hant", "dark", 360),
     ("zh-Hans", "light", 360),
@@ -128,11 +128,11 @@ async fn filled() -> (Standing, Vec<String>) {
 const LISTEN: &str = "window.refused = []; \
     addEventListener('securitypolicyviolation', event => refused.push(event.violatedDirective + ' ' + event.blockedURI));";
 
-const EXAMINE: &str = "const done = arguments[1]; axe.run(document, { resultTypes: ['violations'] }).then(found => done({ \
+pub(super) const EXAMINE: &str = "const done = arguments[1]; axe.run(document, { resultTypes: ['violations'] }).then(found => done({ \
     axe: found.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 200) + ' ' + n.failureSummary).join(' | ')), \
     refused, title: document.title, wide: document.documentElement.scrollWidth - innerWidth }));";
 
-async fn browser() -> Browser {
+pub(super) async fn browser() -> Browser {
     let axe =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe/node_modules/axe-core/axe.min.js");
     let axe = std::fs::read_to_string(axe).expect("axe-core: scripts/test installs it");
@@ -148,7 +148,7 @@ async fn browser() -> Browser {
     browser
 }
 
-async fn dress(browser: &Browser, base: &str, (language, theme, width): Look) {
+pub(super) async fn dress(browser: &Browser, base: &str, (language, theme, width): Look) {
     for (name, value) in [
         ("campanile-language", language),
         ("campanile-theme", theme),

@@ -8,7 +8,7 @@ const HEAD: &str = "\
 # Metrics
 
 Written by the tests from `src/telemetry/metrics.rs`. Prometheus reads them from `/metrics` of the admin listener, with the admin
-token as a bearer token where one is set. [Operations](operations.md) says which to alert on.
+token, or one of a viewer, as a bearer token where one is set. [Operations](operations.md) says which to alert on.
 
 ```yaml
 scrape_configs:
