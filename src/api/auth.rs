@@ -16,8 +16,8 @@ use subtle::ConstantTimeEq;
 
 use super::STATIC_PATH;
 use super::error::ApiError;
-use super::roles;
 use super::session::{self, Session};
+use super::{proxied, roles};
 use crate::config::{Admin, Role, Token};
 use crate::http::Gateway;
 
@@ -30,7 +30,7 @@ const PATHS_OF_LOGIN: &[&str] = &["/login", "/logout", "/preferences"];
 /// Who sent a request. Handlers find it in the extensions of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
-    /// The name of the token.
+    /// The name of the token, or of the operator whom the proxy logged in.
     pub(crate) name: String,
     /// What they may do.
     pub(crate) role: Role,
@@ -47,6 +47,8 @@ pub(crate) enum Via {
     Token,
     /// The cookie of a browser that logged in with a token.
     Cookie,
+    /// A proxy that logged the operator in.
+    Proxy,
 }
 
 impl fmt::Display for Via {
@@ -55,6 +57,7 @@ impl fmt::Display for Via {
             Self::Open => "open",
             Self::Token => "token",
             Self::Cookie => "cookie",
+            Self::Proxy => "proxy",
         })
     }
 }
@@ -113,10 +116,17 @@ struct Sender {
 }
 
 impl Sender {
-    /// A token counts before a cookie: a program chose to send it.
+    /// A token counts first, because a program chose to send it. Then the proxy, then a cookie.
     fn of(request: &ServiceRequest, admin: &Admin, now: Timestamp) -> Self {
         if let Some(token) = bearer(request, admin) {
             return Self::with(&token, Via::Token);
+        }
+        let proxy = admin.proxy.as_ref();
+        if let Some(who) = proxy.and_then(|proxy| proxied::who(request, proxy)) {
+            return Self {
+                who: Some(who),
+                renewed: None,
+            };
         }
         let name = session::name(request.headers(), admin);
         let cookie = request.cookie(name);

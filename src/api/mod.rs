@@ -16,6 +16,7 @@ mod health;
 pub(crate) mod login;
 mod openapi;
 pub(crate) mod problems;
+mod proxied;
 pub(crate) mod quarantine;
 mod query;
 mod renormalize;

@@ -1,6 +1,9 @@
 //! Who may use the admin listener, and as what.
 
+use std::collections::BTreeMap;
+
 use campanile_model::Secret;
+use ipnet::IpNet;
 
 use super::Admin;
 
@@ -46,6 +49,21 @@ pub struct Token {
     pub role: Role,
 }
 
+/// `[admin.proxy]`: a proxy that logs operators in and names them in headers.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// The header with the name of the operator, in lower case.
+    pub user_header: String,
+    /// The header with the groups of the operator, in lower case.
+    pub groups_header: Option<String>,
+    /// The addresses of the proxy.
+    pub from: Vec<IpNet>,
+    /// The roles of groups.
+    pub roles: BTreeMap<String, Role>,
+    /// The role without such a group.
+    pub role: Option<Role>,
+}
+
 /// The name of the one token that is `[admin] token`.
 const UNNAMED: &str = "token";
 
@@ -70,6 +88,6 @@ impl Admin {
 
     /// Whether everyone who reaches the listener is an admin, because nothing says who is.
     pub fn is_open(&self) -> bool {
-        self.token.is_none() && self.tokens.is_empty()
+        self.token.is_none() && self.tokens.is_empty() && self.proxy.is_none()
     }
 }

@@ -1,5 +1,6 @@
 //! The types of the configuration, from tables whose values are all valid.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use campanile_model::Callback;
@@ -9,7 +10,7 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Log, Own, Policy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls, Token,
+    Admin, Log, Own, Policy, Proxy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls, Token,
 };
 
 type Built<T> = Result<T, Unset>;
@@ -47,12 +48,33 @@ pub(super) fn token(name: &str, values: &Values) -> Built<Token> {
     })
 }
 
-pub(super) fn admin(values: &Values, tls: Option<Tls>, tokens: Vec<Token>) -> Built<Admin> {
+/// The words in `roles` are valid: a mistake says so.
+pub(super) fn proxy(values: &Values) -> Built<Proxy> {
+    let roles: BTreeMap<String, String> = values.get("roles")?;
+    let roles = roles.into_iter();
+    Ok(Proxy {
+        user_header: values.get("user_header")?,
+        groups_header: values.maybe("groups_header"),
+        from: values.get("from")?,
+        roles: roles
+            .filter_map(|(group, word)| Some((group, Role::of(&word)?)))
+            .collect(),
+        role: values.text("role").and_then(Role::of),
+    })
+}
+
+pub(super) fn admin(
+    values: &Values,
+    tls: Option<Tls>,
+    tokens: Vec<Token>,
+    proxy: Option<Proxy>,
+) -> Built<Admin> {
     Ok(Admin {
         listen: values.get("listen")?,
         public_url: values.maybe("public_url"),
         token: values.maybe("token"),
         tokens,
+        proxy,
         tls,
     })
 }

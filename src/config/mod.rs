@@ -28,7 +28,7 @@ use campanile_sinks::Kind;
 use ipnet::IpNet;
 use url::Url;
 
-pub use access::{Role, Token};
+pub use access::{Proxy, Role, Token};
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{Policy, SinkSpec};
 pub use slots::{SecretSlot, secret_slots};
@@ -210,8 +210,10 @@ pub struct Admin {
     pub public_url: Option<Url>,
     /// The bearer token of an admin.
     pub token: Option<Secret>,
-    /// The other tokens. Anything but loopback needs one.
+    /// The other tokens.
     pub tokens: Vec<Token>,
+    /// A proxy that logs operators in. Anything but loopback needs a token or this.
+    pub proxy: Option<Proxy>,
     /// With it the listener serves TLS only.
     pub tls: Option<Tls>,
 }

@@ -51,6 +51,7 @@ impl Check<'_> {
             std::array::from_fn(|_| values.next().flatten())
         };
         let tokens = self.tokens(tree.get("admin"));
+        let proxy = self.proxy(tree.get("admin"));
         let (sources, specs) = self.sources(tree);
         let (names, sinks) = self.sinks(tree);
         let routes = self.routes(tree, &names);
@@ -61,7 +62,7 @@ impl Check<'_> {
             }),
             admin: admin.and_then(|values| {
                 let tls = self.tls(&values, tree.get("admin"));
-                built(build::admin(&values, tls, tokens?))
+                built(build::admin(&values, tls, tokens?, proxy?))
             }),
             store: store.and_then(|values| built(build::store(&values))),
             specs,

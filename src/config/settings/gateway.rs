@@ -73,7 +73,7 @@ pub(crate) const ADMIN: &[Setting] = &[
         "listen",
         Type::Address,
         r#""127.0.0.1:8081""#,
-        "The address of the page and the API. Any address but loopback needs `token` or `[admin.tokens.NAME]`.",
+        "The address of the page and the API. Any address but loopback needs `token`, `[admin.tokens.NAME]` or `[admin.proxy]`.",
     ),
     optional(
         "public_url",
@@ -107,6 +107,39 @@ pub(crate) const TOKEN: &[Setting] = &[
         Type::Word(Role::WORDS),
         r#""viewer""#,
         "viewer: sees everything but secrets. operator: also retries, pauses, resumes, tests and reads again. admin: also drops, wipes and reloads.",
+    ),
+];
+
+pub(crate) const PROXY: &[Setting] = &[
+    required(
+        "user_header",
+        Type::Header,
+        r#""x-forwarded-user""#,
+        "The header in which your proxy names the operator that it logged in.",
+    ),
+    required(
+        "from",
+        Type::Networks,
+        r#"["10.0.0.5/32"]"#,
+        "The addresses of the proxy. From any other address the headers are ignored. The proxy must set the headers on every request, so that a browser's own are never passed on.",
+    ),
+    optional(
+        "groups_header",
+        Type::Header,
+        r#""x-forwarded-groups""#,
+        "The header with the groups of the operator, separated by commas.",
+    ),
+    with(
+        "roles",
+        Type::Labels,
+        "{}",
+        "Roles of the groups, such as { sre = \"operator\" }. Of several groups, the highest role counts.",
+    ),
+    optional(
+        "role",
+        Type::Word(Role::WORDS),
+        r#""viewer""#,
+        "The role of an operator without a group in `roles`. Left out: such an operator needs a token.",
     ),
 ];
 

@@ -8,7 +8,7 @@ mod source;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
-pub(super) use gateway::{ADMIN, LOG, OWN, SERVER, STORE, TOKEN};
+pub(super) use gateway::{ADMIN, LOG, OWN, PROXY as PROXY_SETTINGS, SERVER, STORE, TOKEN};
 pub(super) use source::{OTHER_NAMES, SOURCE};
 
 /// The sections with one table each.
@@ -59,8 +59,17 @@ pub(super) const TOKENS: Inner = Inner {
     named: true,
 };
 
+/// `[admin.proxy]`
+pub(super) const PROXY: Inner = Inner {
+    section: "admin",
+    key: "proxy",
+    doc: "A proxy of yours that logs operators in (oauth2-proxy, Authelia), and names them in a header.",
+    settings: PROXY_SETTINGS,
+    named: false,
+};
+
 /// The tables inside of sections.
-pub(super) const INNER: &[Inner] = &[TOKENS];
+pub(super) const INNER: &[Inner] = &[TOKENS, PROXY];
 
 /// The tables inside of this section.
 pub(super) fn inner(section: &str) -> impl Iterator<Item = &'static Inner> {
@@ -107,6 +116,7 @@ pub(super) fn is_public(path: &[&str]) -> bool {
         }
         ["providers" | "sinks", _, _, name, ..]
         | ["admin", "tokens", _, name, ..]
+        | ["admin", "proxy", name, ..]
         | [
             "routes" | "server" | "admin" | "store" | "log" | "self",
             name,

@@ -6,6 +6,7 @@ mod deliveries;
 pub(crate) mod following;
 mod login;
 mod problems;
+mod proxied;
 mod roles;
 mod sources;
 mod stream;

@@ -126,6 +126,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             public_url: None,
             token: Some(Secret::from(TOKEN)),
             tokens: vec![],
+            proxy: None,
             tls: None,
         },
         store: config::Store {

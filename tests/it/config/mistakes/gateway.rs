@@ -105,6 +105,31 @@ pub(crate) const MISTAKES: &[Expected] = &[
         &["`b` and `token` have the same secret"],
     ),
     (
+        "[admin.proxy]\nuser_header = \"x-user\"\n",
+        (1, 8),
+        &["`admin.proxy` has no `from`"],
+    ),
+    (
+        "[admin.proxy]\nuser_header = \"x-user\"\nfrom = []\n",
+        (3, 8),
+        &["`from` has no address"],
+    ),
+    (
+        "[admin.proxy]\nuser_header = \"x-user\"\nfrom = [\"10.0.0.5/32\", \"0.0.0.0/0\"]\n",
+        (3, 24),
+        &["`0.0.0.0/0`", "every address"],
+    ),
+    (
+        "[admin.proxy]\nuser_header = \"x-user\"\nfrom = [\"::/0\"]\n",
+        (3, 9),
+        &["`::/0`", "every address"],
+    ),
+    (
+        "[admin.proxy]\nuser_header = \"x-user\"\nfrom = [\"10.0.0.5/32\"]\nroles = { sre = \"root\" }\n",
+        (4, 17),
+        &["the role of `sre` is not a role", "`operator`"],
+    ),
+    (
         "[admin.token]\nsecret = \"a-secret-of-the-shift\"\n",
         (2, 10),
         &["`token` has an unknown word"],
