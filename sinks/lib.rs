@@ -12,16 +12,6 @@
 )]
 mod address;
 #[cfg_attr(
-    not(any(
-        feature = "kafka",
-        feature = "mqtt",
-        feature = "nats",
-        feature = "rabbitmq",
-        feature = "redis"
-    )),
-    expect(dead_code, unused_imports, reason = "the drivers use the rest")
-)]
-#[cfg_attr(
     not(feature = "full"),
     allow(
         dead_code,
