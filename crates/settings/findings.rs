@@ -136,8 +136,8 @@ impl Findings {
         stray
     }
 
-    /// Whether every key of a table is one of these words.
-    pub fn words(&mut self, table: &Node, words: &[&str], what: &str) {
+    /// Whether every key of a table is one of these words. `command` lists them, if they can be many.
+    pub fn words(&mut self, table: &Node, words: &[&str], what: &str, command: Option<&str>) {
         for (key, node) in table.entries() {
             if words.contains(&key.as_str()) {
                 continue;
@@ -149,7 +149,9 @@ impl Findings {
                 .or_else(|| language::nearest(key, words.iter().copied()).map(str::to_owned));
             let stray = stray_key(key).filter(|_| near.is_none());
             let shown = self.without_secret(&node.place, key, stray);
-            let expected = one_of(words.iter().copied());
+            let listed = command.map(|command| format!("; `{command}` lists them"));
+            let listed = listed.filter(|_| near.is_none()).unwrap_or_default();
+            let expected = format!("{}{listed}", one_of(words.iter().copied()));
             let message = format!("unknown {what} `{shown}`");
             self.add(&node.place, true, message, expected, near);
         }
@@ -194,7 +196,7 @@ impl Findings {
             }
             let words = settings.iter().map(|setting| &*setting.name);
             let words: Vec<_> = words.chain(inner.iter().copied()).collect();
-            self.words(table, &words, "setting");
+            self.words(table, &words, "setting", None);
         }
         let mut values = Values::defaults(settings);
         let mut sound = true;

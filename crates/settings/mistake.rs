@@ -187,15 +187,12 @@ impl Line {
     }
 }
 
-/// `a`, `b` or `c`.
+/// `a`, `b` or `c`. Of a list that is too long to read, only how long it is.
 pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),
-        // Only the catalogue is so long.
-        many if many.len() > WORDS_SHOWN_MAX => {
-            format!("one of the {} of `campanile providers list`", many.len())
-        }
+        many if many.len() > WORDS_SHOWN_MAX => format!("one of {} names", many.len()),
         [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }

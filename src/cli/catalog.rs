@@ -84,6 +84,7 @@ const PROVIDERS: &[Column<Facts>] = &[
     Column::new("CONFIDENCE", |facts: &Facts| facts.confidence.clone()).optional(),
 ];
 
+/// The last column is only for a build that lacks a kind.
 const KINDS: &[Column<Kind>] = &[
     Column::new("KIND", |kind: &Kind| kind.name.clone()),
     Column::new("GROUP", |kind: &Kind| kind.group.clone()),
@@ -172,7 +173,12 @@ fn facts(provider: &dyn Provider) -> Facts {
 pub(crate) fn list_sinks(form: &Form, terminal: &mut Terminal) -> Result<(), Failure> {
     let kinds = campanile_sinks::kinds();
     let items: Vec<Kind> = kinds.iter().map(|kind| listed(&**kind)).collect();
-    form.print(KINDS, &items, |kind| kind.name.clone(), terminal)
+    let is_whole = items.iter().all(|kind| kind.missing.is_none());
+    let columns = match KINDS {
+        [columns @ .., _] if is_whole => columns,
+        columns => columns,
+    };
+    form.print(columns, &items, |kind| kind.name.clone(), terminal)
 }
 
 fn listed(kind: &dyn campanile_sinks::Kind) -> Kind {

@@ -95,7 +95,9 @@ fn read(path: &Path) -> Result<Layers, Failure> {
     }
     // The variables of the gateway's own settings are not settings of this file.
     let mut layers = Layers::read(&[path.to_owned()], &Environment::new(), &SHAPE);
-    layers.findings.words(&layers.tree, &[SECTION], "section");
+    layers
+        .findings
+        .words(&layers.tree, &[SECTION], "section", None);
     Ok(layers)
 }
 

@@ -37,7 +37,7 @@ struct Parts {
 impl Check<'_> {
     /// The whole configuration. None when there are mistakes; then all of them are in `findings`.
     pub(super) fn whole(&mut self, tree: &Node) -> Option<Config> {
-        self.findings.words(tree, settings::TOP, "section");
+        self.findings.words(tree, settings::TOP, "section", None);
         for section in [super::mappings::SECTION, super::recipes::SECTION] {
             if let Some(found) = tree.get(section) {
                 let message = format!("`{section}` cannot be set by environment variables");

@@ -39,7 +39,8 @@ impl Check<'_> {
         if !top.is_table() {
             self.findings.not_a_table(top, root);
         }
-        self.findings.words(top, kinds, what);
+        let command = format!("campanile {root} list");
+        self.findings.words(top, kinds, what, Some(&command));
         let mut found = Vec::new();
         for (kind, tables) in top.entries() {
             if !kinds.contains(&kind.as_str()) {

@@ -4,6 +4,14 @@ use super::Expected;
 
 pub(crate) const MISTAKES: &[Expected] = &[
     (
+        "[sinks.nosuchreceiver.ops]\nurl = 'https://example.com'\n",
+        (1, 8),
+        &[
+            "unknown kind of sink `nosuchreceiver`",
+            "`campanile sinks list` lists them",
+        ],
+    ),
+    (
         "[store]\nurl = \"sqlite:no/such/folder/a.db\"\n[sinks.sqlite.a]\npath = \"no/such/folder/a.db\"\n",
         (4, 8),
         &[

@@ -4,6 +4,14 @@ use super::Expected;
 
 pub(crate) const MISTAKES: &[Expected] = &[
     (
+        "[providers.nosuchvendorofall.ops]\nkey = 'a-long-random-key'\n",
+        (1, 12),
+        &[
+            "`nosuchvendorofall`",
+            "`campanile providers list` lists them",
+        ],
+    ),
+    (
         "[providers.ucloud.prod]\nclient_certificate = [\"a.example.com\"]\n",
         (2, 1),
         &["no `client_certificate_header`", "trusted_proxies"],
