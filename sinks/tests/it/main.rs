@@ -101,6 +101,21 @@ fn sample() -> [campanile_model::Alert; 2] {
     sample_alerts()
 }
 
+/// The recovery of the same problem.
+#[cfg(any(
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "rabbitmq",
+    feature = "redis"
+))]
+fn other(id: &str) -> Message {
+    let [_, resolved] = sample();
+    Message {
+        delivery_id: id.to_owned(),
+        ..message_of(resolved)
+    }
+}
+
 /// The sink of this kind with these settings, written as in the table of the sink.
 fn try_build_kind(kind: &dyn Kind, values: &str) -> Result<Arc<dyn Sink>, BuildError> {
     let values = Values::parse(values, &settings_of(kind), &Environment::new());

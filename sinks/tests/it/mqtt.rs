@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use campanile_receiver::server::{Server, free_port};
 use campanile_sinks::kinds::mqtt::MqttKind;
-use campanile_sinks::{Class, Message, Sink, Worth};
+use campanile_sinks::{Class, Sink, Worth};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::server::file;
-use super::{
-    assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
-};
+use super::{assert_no_secret, build_kind, digest, json, message, other, try_build_kind};
 
 struct Mosquitto {
     server: Server,
@@ -87,14 +85,6 @@ impl Mosquitto {
         let output = command.kill_on_drop(true).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-fn other(id: &str) -> Message {
-    let [_, resolved] = sample();
-    Message {
-        delivery_id: id.to_owned(),
-        ..message_of(resolved)
     }
 }
 

@@ -13,9 +13,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::server::{file, program};
-use super::{
-    assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
-};
+use super::{assert_no_secret, build_kind, digest, json, message, other, try_build_kind};
 
 struct Rabbitmq {
     server: Server,
@@ -84,14 +82,6 @@ impl Rabbitmq {
         said.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
-    }
-}
-
-fn other(id: &str) -> Message {
-    let [_, resolved] = sample();
-    Message {
-        delivery_id: id.to_owned(),
-        ..message_of(resolved)
     }
 }
 

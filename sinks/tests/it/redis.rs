@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use campanile_receiver::server::{Server, free_port};
 use campanile_sinks::kinds::redis::RedisKind;
-use campanile_sinks::{Class, Message, Sink, Worth};
+use campanile_sinks::{Class, Sink, Worth};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -12,9 +12,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::server::file;
-use super::{
-    assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
-};
+use super::{assert_no_secret, build_kind, digest, json, message, other, try_build_kind};
 
 struct Redis {
     server: Server,
@@ -110,14 +108,6 @@ impl Wire {
             }
             _ => rest.into(),
         }
-    }
-}
-
-fn other(id: &str) -> Message {
-    let [_, resolved] = sample();
-    Message {
-        delivery_id: id.to_owned(),
-        ..message_of(resolved)
     }
 }
 

@@ -13,9 +13,7 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use super::server::{file, program};
-use super::{
-    assert_no_secret, build_kind, digest, json, message, message_of, sample, try_build_kind,
-};
+use super::{assert_no_secret, build_kind, digest, json, message, other, try_build_kind};
 
 /// The number of the request in Kafka's protocol.
 const PRODUCE: u16 = 0;
@@ -71,15 +69,6 @@ fn sink_at(broker: &str, more: &str) -> Arc<dyn Sink> {
         &KafkaKind,
         &format!("brokers = ['{broker}']\ntopic = 'alerts'\n{more}"),
     )
-}
-
-/// The recovery of the same problem: the same key.
-fn other(id: &str) -> Message {
-    let [_, resolved] = sample();
-    Message {
-        delivery_id: id.to_owned(),
-        ..message_of(resolved)
-    }
 }
 
 async fn refusal(sink: &Arc<dyn Sink>, message: &Message) -> Failure {

@@ -4,14 +4,14 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use campanile_receiver::server::free_port;
-use campanile_receiver::{Got, Play, Receiver};
+use campanile_receiver::{Got, Play};
 use campanile_sinks::{Class, Failure, Kind};
 
 use super::stage::{
-    CANARY, answer, exchange, firing, folder, message, recipes, recovery, sink, success,
+    CANARY, answer, exchange, firing, folder, message, receiver, recipes, recovery, sink, success,
 };
 
 /// The recipes that ask for an access token or have a `[probe]`: both are asked.
@@ -37,14 +37,7 @@ fn stage(kind: &dyn Kind) -> Vec<Play> {
 
 /// Asks the receiver: what it got, and what the sink said.
 async fn probed(kind: &dyn Kind, answers: Vec<Play>) -> (Vec<Got>, Result<String, Failure>) {
-    let got = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&got);
-    let receiver = Receiver::start(move |request| {
-        let mut kept = kept.lock().unwrap();
-        kept.push(request);
-        answers[(kept.len() - 1).min(answers.len() - 1)].clone()
-    });
-    let receiver = receiver.await.unwrap();
+    let (receiver, got) = receiver(answers).await;
     let said = asked(kind, &format!("http://{}", receiver.address())).await;
     let got = got.lock().unwrap().clone();
     (got, said)

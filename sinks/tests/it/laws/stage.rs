@@ -172,6 +172,15 @@ pub(super) async fn whole_exchange(
     message: &Message,
     answers: Vec<Play>,
 ) -> (Vec<Got>, Result<Delivered, Failure>) {
+    let (receiver, got) = receiver(answers).await;
+    let sink = sink(kind, &format!("http://{}", receiver.address()), more);
+    let done = sink.send(message).await;
+    let got = got.lock().unwrap().clone();
+    (got, done)
+}
+
+/// A receiver that gives these answers, the last one again and again, and what it got.
+pub(super) async fn receiver(answers: Vec<Play>) -> (Receiver, Arc<Mutex<Vec<Got>>>) {
     let got = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&got);
     let receiver = Receiver::start(move |request| {
@@ -179,11 +188,7 @@ pub(super) async fn whole_exchange(
         kept.push(request);
         answers[(kept.len() - 1).min(answers.len() - 1)].clone()
     });
-    let receiver = receiver.await.unwrap();
-    let sink = sink(kind, &format!("http://{}", receiver.address()), more);
-    let done = sink.send(message).await;
-    let got = got.lock().unwrap().clone();
-    (got, done)
+    (receiver.await.unwrap(), got)
 }
 
 /// A success of this vendor: its fixture `success`.
