@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::answer;
 use super::filter::Filter;
 use super::form::Fields;
+use super::list::List;
 use super::moment::Moment;
 use super::view::View;
 use crate::api::error::ApiError;
@@ -23,18 +24,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/dead/drop", web::post().to(remove));
 }
 
-/// What the template sees.
-#[derive(Serialize)]
-struct Dead {
-    filter: Filter,
-    sinks: Vec<String>,
-    rows: Vec<Row>,
-    older: Option<String>,
-    done: String,
-    /// The number of dead letters of the last action.
-    count: u64,
-}
-
 #[derive(Serialize)]
 struct Row {
     died: Moment,
@@ -50,18 +39,7 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
         died: view.moment(letter.at),
         letter,
     });
-    let states = gateway.sinks.states().into_iter();
-    let older = page
-        .next
-        .map(|next| filter.href("/dead", &[("before", &next)]));
-    let page = Dead {
-        sinks: states.map(|state| state.name.to_string()).collect(),
-        rows: rows.collect(),
-        older,
-        done: filter.text("done").to_owned(),
-        count: filter.text("count").parse().unwrap_or_default(),
-        filter,
-    };
+    let page = List::new("/dead", rows, page.next, filter, &gateway);
     Ok(view.page("dead.html", page))
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::answer;
 use super::filter::Filter;
 use super::form::Fields;
+use super::list::List;
 use super::moment::Moment;
 use super::view::View;
 use crate::api::types::Delivery;
@@ -16,18 +17,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/deliveries", web::get().to(show))
         .route("/deliveries/retry", web::post().to(retry));
-}
-
-/// What the template sees.
-#[derive(Serialize)]
-struct Deliveries {
-    filter: Filter,
-    sinks: Vec<String>,
-    rows: Vec<Row>,
-    older: Option<String>,
-    done: String,
-    /// The number of deliveries of the last action.
-    count: u64,
 }
 
 #[derive(Serialize)]
@@ -50,18 +39,7 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
         due: delivery.due_at.map(|at| view.moment(at)),
         delivery,
     });
-    let states = gateway.sinks.states().into_iter();
-    let older = page
-        .next
-        .map(|next| filter.href("/deliveries", &[("before", &next)]));
-    let page = Deliveries {
-        sinks: states.map(|state| state.name.to_string()).collect(),
-        rows: rows.collect(),
-        older,
-        done: filter.text("done").to_owned(),
-        count: filter.text("count").parse().unwrap_or_default(),
-        filter,
-    };
+    let page = List::new("/deliveries", rows, page.next, filter, &gateway);
     Ok(view.page("deliveries.html", page))
 }
 

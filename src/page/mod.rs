@@ -15,6 +15,7 @@ mod filter;
 mod form;
 mod help;
 mod language;
+mod list;
 mod live;
 mod login;
 mod menu;
