@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use campanile_model::{Alert, Status};
-use campanile_store::{AlertFilter, Error};
+use campanile_store::{Error, FiringFilter};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -27,8 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Directly after a start sinks have not failed yet. What was open is resolved only after this time.
 const SETTLING: SignedDuration = SignedDuration::from_mins(5);
 
-/// The most alerts that are read at the start to find what is open.
-const READ_MAX: u32 = 500;
+/// The most open troubles: of each sink, each source and the store at most a few.
+const OPEN_MAX: u32 = 10_000;
 
 /// Looks at the gateway from time to time.
 pub(super) struct Troubles {
@@ -124,30 +124,27 @@ fn is_over(found: &Found, trouble: &Trouble) -> bool {
     !unknown && !found.firing.contains_key(trouble)
 }
 
-/// What the last alerts of the gateway about itself leave open.
+/// The troubles whose problems fire in the store.
 async fn read_open(gateway: &Gateway) -> Result<BTreeMap<Trouble, Timestamp>, Error> {
-    let filter = AlertFilter {
+    let filter = FiringFilter {
         source: Some(SOURCE.to_owned()),
-        limit: READ_MAX,
-        ..AlertFilter::default()
+        severity: None,
+        before: None,
+        limit: OPEN_MAX,
     };
-    let mut newest = BTreeMap::new();
-    for row in gateway.store.alerts(filter).await? {
-        let Ok(alert) = serde_json::from_slice::<Alert>(&row.json) else {
-            continue;
-        };
-        let label = |name: &str| alert.labels.get(name).cloned().unwrap_or_default();
-        let word = label("trouble");
-        let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word);
-        if let Some(kind) = kind {
-            let about = label("about");
-            let since = alert.starts_at.unwrap_or(alert.received_at);
-            let open = (alert.status == Status::Firing).then_some(since);
-            newest.entry(Trouble { kind, about }).or_insert(open);
-        }
-    }
-    let open = newest.into_iter();
-    Ok(open.filter_map(|(it, since)| Some((it, since?))).collect())
+    let firing = gateway.store.firing(filter).await?;
+    let newest = firing.rows.into_iter().filter_map(|row| row.newest);
+    Ok(newest.filter_map(|row| trouble(&row.json)).collect())
+}
+
+/// The trouble of a stored alert, and when it began.
+fn trouble(json: &[u8]) -> Option<(Trouble, Timestamp)> {
+    let alert: Alert = serde_json::from_slice(json).ok()?;
+    let word = alert.labels.get("trouble")?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word)?;
+    let about = alert.labels.get("about")?.clone();
+    let since = alert.starts_at.unwrap_or(alert.received_at);
+    Some((Trouble { kind, about }, since))
 }
 
 /// Commits the alert of a trouble, and wakes the workers of its sinks.
