@@ -118,7 +118,7 @@ impl Lanes {
                 self.loaded += 1;
             }
         }
-        self.seat(fingerprint);
+        self.reorder(fingerprint);
     }
 
     /// Makes the heads ready that are due.
@@ -131,7 +131,7 @@ impl Lanes {
             if let Some(head) = lane.and_then(|lane| lane.items.front_mut()) {
                 head.due_at = None;
             }
-            self.seat(fingerprint);
+            self.reorder(fingerprint);
         }
     }
 
@@ -139,7 +139,7 @@ impl Lanes {
     pub(super) fn claim(&mut self) -> Option<Claim> {
         let &(_, lane) = self.ready.first()?;
         let item = self.claim_head(lane);
-        self.seat(lane);
+        self.reorder(lane);
         Some(Claim { lane, item: item? })
     }
 
@@ -151,7 +151,7 @@ impl Lanes {
             while claims.len() < limit && self.head_is_due(lane, now) {
                 claims.extend(self.claim_head(lane).map(|item| Claim { lane, item }));
             }
-            self.seat(lane);
+            self.reorder(lane);
         }
         claims
     }
@@ -176,7 +176,7 @@ impl Lanes {
         if lane.and_then(|lane| lane.unclaim(claim.item.seq)).is_some() {
             self.loaded -= 1;
         }
-        self.seat(claim.lane);
+        self.reorder(claim.lane);
     }
 
     /// An operator dropped these. What is in flight goes on.
@@ -190,7 +190,7 @@ impl Lanes {
                 lane.items.retain(|item| !seqs.contains(&item.seq));
                 self.loaded -= before - lane.items.len();
             }
-            self.seat(fingerprint);
+            self.reorder(fingerprint);
         }
     }
 
@@ -205,7 +205,7 @@ impl Lanes {
             }
         }
         for fingerprint in touched {
-            self.seat(fingerprint);
+            self.reorder(fingerprint);
         }
     }
 
@@ -254,7 +254,7 @@ impl Lanes {
             .or_insert_with(Lane::new);
         lane.insert(Item::from(pending));
         self.loaded += 1;
-        self.seat(pending.fingerprint);
+        self.reorder(pending.fingerprint);
     }
 
     fn head_is_due(&self, lane: Fingerprint, now: Timestamp) -> bool {
@@ -277,7 +277,7 @@ impl Lanes {
             change(&mut item);
             lane.insert(item);
         }
-        self.seat(claim.lane);
+        self.reorder(claim.lane);
     }
 
     fn spill_last(&mut self, fingerprint: Fingerprint) {
@@ -285,7 +285,7 @@ impl Lanes {
             self.loaded -= usize::from(lane.items.pop_back().is_some());
             lane.spilled = true;
         }
-        self.seat(fingerprint);
+        self.reorder(fingerprint);
     }
 
     /// Drops the followers of one lane, preferably of one that cannot go now. False when there are none.
@@ -304,12 +304,12 @@ impl Lanes {
             lane.items.shrink_to_fit();
             lane.spilled = true;
         }
-        self.seat(victim);
+        self.reorder(victim);
         true
     }
 
     /// Updates the sets that hold a lane after any change to it.
-    fn seat(&mut self, fingerprint: Fingerprint) {
+    fn reorder(&mut self, fingerprint: Fingerprint) {
         let Some(lane) = self.all.get_mut(&fingerprint) else {
             return;
         };

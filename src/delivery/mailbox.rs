@@ -17,8 +17,8 @@ pub(super) struct Mailbox {
     mail: Mutex<Mail>,
     waiters: Mutex<Vec<Waiter>>,
     state: Mutex<SinkState>,
-    /// Rings when there is mail. A ring is kept until the worker waits for it, so none is lost.
-    pub(super) bell: Notify,
+    /// Wakes the worker when there is mail. A wake is kept until the worker waits for it, so none is lost.
+    pub(super) wake: Notify,
 }
 
 /// Everything that was requested since the worker last looked.
@@ -45,20 +45,20 @@ impl Mailbox {
             mail: Mutex::default(),
             waiters: Mutex::default(),
             state: Mutex::new(state),
-            bell: Notify::new(),
+            wake: Notify::new(),
         }
     }
 
     pub(super) fn request(&self, change: impl FnOnce(&mut Mail)) {
         change(&mut locked(&self.mail));
-        self.bell.notify_one();
+        self.wake.notify_one();
     }
 
     /// Notifies the waiter once nothing is in flight and nothing is due, in the store as it is now.
     pub(super) fn notify_when_idle(&self, waiter: Waiter) {
         self.poke(1);
         locked(&self.waiters).push(waiter);
-        self.bell.notify_one();
+        self.wake.notify_one();
     }
 
     /// Takes all waiters. Call it before the clock is read and the mail is taken: an answer then holds for the time and the
@@ -67,19 +67,19 @@ impl Mailbox {
         std::mem::take(&mut *locked(&self.waiters))
     }
 
-    /// Look into the store from `seq` on. Rings once until the worker has looked: under load most pokes find a ring that
-    /// the worker has not handled yet, and waking a thread costs more than the rest of a poke.
+    /// Look into the store from `seq` on. Wakes the worker once until it has looked: under load most pokes find a wake that
+    /// it has not handled yet, and waking a thread costs more than the rest of a poke.
     pub(super) fn poke(&self, seq: Seq) {
         let mut mail = locked(&self.mail);
         let known = mail.look;
         mail.look = Some(known.map_or(seq, |other| other.min(seq)));
         drop(mail);
         if known.is_none() {
-            self.bell.notify_one();
+            self.wake.notify_one();
         }
     }
 
-    /// Puts these back without ringing: the worker looks again when its request to the store is done.
+    /// Puts these back without waking the worker: the worker looks again when its request to the store is done.
     pub(super) fn defer(&self, dropped: HashSet<Seq>, hurry: HashSet<Seq>) {
         let mut mail = locked(&self.mail);
         mail.dropped.extend(dropped);

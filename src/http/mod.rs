@@ -59,7 +59,7 @@ pub struct Gateway {
     pub sinks: Arc<dyn SinkControl>,
     /// Requests to other hosts.
     pub outside: Arc<dyn Outside>,
-    /// What just happened. The gateway rings when it has accepted alerts; the events of delivery come from its observer.
+    /// What just happened. It wakes its reader when alerts were accepted; the events of delivery come from its observer.
     pub news: Arc<News>,
     current: RwLock<Arc<Current>>,
     near_miss_ms: AtomicI64,

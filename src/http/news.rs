@@ -13,11 +13,11 @@ use campanile_model::Clock;
 /// Events that wait for the reader. What comes when so many wait is left out, and [`Happened::left_out`] says so.
 const EVENTS_MAX: usize = 1024;
 
-/// Rings when alerts were accepted, and keeps the events of delivery until they are taken.
+/// Wakes the reader when alerts were accepted, and keeps the events of delivery until they are taken.
 pub struct News {
     clock: Clock,
     followed: AtomicBool,
-    bell: Notify,
+    notify: Notify,
     happened: Mutex<Happened>,
     stopping: watch::Sender<bool>,
 }
@@ -37,7 +37,7 @@ impl News {
         Self {
             clock,
             followed: AtomicBool::new(false),
-            bell: Notify::new(),
+            notify: Notify::new(),
             happened: Mutex::default(),
             stopping: watch::Sender::new(false),
         }
@@ -59,18 +59,18 @@ impl News {
     /// Alerts were committed.
     pub(crate) fn appended(&self) {
         if self.is_followed() {
-            self.ring();
+            self.wake();
         }
     }
 
-    /// Wakes the reader. A ring is kept until the reader waits.
-    pub fn ring(&self) {
-        self.bell.notify_one();
+    /// Wakes the reader. A wake is kept until the reader waits.
+    pub fn wake(&self) {
+        self.notify.notify_one();
     }
 
     /// Waits until something happened.
-    pub(crate) async fn rung(&self) {
-        self.bell.notified().await;
+    pub(crate) async fn woken(&self) {
+        self.notify.notified().await;
     }
 
     /// Takes the events.
@@ -106,7 +106,7 @@ impl Observer for News {
             happened.left_out = true;
         }
         drop(happened);
-        self.ring();
+        self.wake();
     }
 }
 

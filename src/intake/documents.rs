@@ -34,8 +34,8 @@ const FAILED_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// The documents that are kept, and the limits of fetching more.
 #[derive(Debug, Default)]
 pub struct Documents {
-    certificates: Shelf,
-    keys: Shelf,
+    certificates: Cache,
+    keys: Cache,
     /// When certificates were fetched within the last minute.
     recent: VecDeque<Timestamp>,
 }
@@ -80,7 +80,7 @@ impl Documents {
 
 /// Documents by their addresses.
 #[derive(Debug, Default)]
-struct Shelf(HashMap<String, Kept>);
+struct Cache(HashMap<String, Kept>);
 
 #[derive(Debug)]
 struct Kept {
@@ -91,7 +91,7 @@ struct Kept {
     succeeded: bool,
 }
 
-impl Shelf {
+impl Cache {
     /// Whether the last fetch is too recent for another one.
     fn is_resting(&self, url: &str, now: Timestamp) -> bool {
         self.0.get(url).is_some_and(|kept| {

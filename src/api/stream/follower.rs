@@ -10,10 +10,10 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream};
 use tokio::sync::watch;
 
+use super::buffer::Next;
 use super::form::Form;
-use super::hub::{BEHIND_MAX, Hub, Joined, Seat};
+use super::hub::{BEHIND_MAX, Hub, Joined, Slot};
 use super::item::{Item, Kind, json};
-use super::shelf::Next;
 use super::types::{End, Reset};
 use super::wanted::Wanted;
 
@@ -26,7 +26,7 @@ const BEAT: Duration = Duration::from_secs(15);
 /// One stream.
 pub(super) struct Follower {
     hub: Arc<Hub>,
-    _seat: Seat,
+    _slot: Slot,
     wanted: Wanted,
     form: Form,
     out: BytesMut,
@@ -50,7 +50,7 @@ impl Follower {
         let mut out = BytesMut::new();
         form.start(seen, &mut out);
         Self {
-            _seat: joined.seat,
+            _slot: joined.slot,
             seen,
             since: joined.end,
             next: None,
@@ -113,7 +113,7 @@ impl Follower {
     async fn follow(&mut self, mut next: u64) {
         self.changed.mark_unchanged();
         while self.out.len() < PIECE_BYTES {
-            match self.hub.shelf(|shelf| shelf.get(next)) {
+            match self.hub.buffer(|buffer| buffer.get(next)) {
                 Next::Item(item) => {
                     self.meet(next, &item);
                     next += 1;
@@ -174,7 +174,7 @@ impl Follower {
 
     /// Reads alerts that are older than what the streams share, until the rest is shared.
     async fn catch_up(&mut self) {
-        self.next = self.hub.shelf(|shelf| shelf.after(self.seen));
+        self.next = self.hub.buffer(|buffer| buffer.after(self.seen));
         if self.next.is_some() {
             return;
         }

@@ -1,6 +1,6 @@
 //! One task reads new alerts and events for all streams together.
 //!
-//! It reads when the gateway rings, at most four times a second, and not while there is no stream. How much it reads follows
+//! It reads when the gateway wakes it, at most four times a second, and not while there is no stream. How much it reads follows
 //! from the number of streams, so that a flood of alerts costs the gateway little: a stream that cannot follow gets a reset.
 
 use std::collections::HashMap;
@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use super::buffer::Buffer;
 use super::item::{About, Item, seq_of};
-use super::shelf::Shelf;
 use crate::api::Failing;
 use crate::api::error::ApiError;
 use crate::http::Gateway;
@@ -48,7 +48,7 @@ const LEFT_OUT_EVERY: Duration = Duration::from_secs(5);
 /// What all streams share.
 pub(crate) struct Hub {
     pub(super) gateway: Arc<Gateway>,
-    seats: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     state: Mutex<State>,
     changed: watch::Sender<()>,
     catching_up: Semaphore,
@@ -58,19 +58,19 @@ pub(crate) struct Hub {
 
 #[derive(Default)]
 struct State {
-    shelf: Shelf,
+    buffer: Buffer,
     reading: bool,
 }
 
 /// The right to a stream. The reader ends after the last one.
-pub(super) struct Seat {
+pub(super) struct Slot {
     gateway: Arc<Gateway>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-/// A seat, and where the others are.
+/// A slot, and where the others are.
 pub(super) struct Joined {
-    pub(super) seat: Seat,
+    pub(super) slot: Slot,
     /// The place up to which the reader has read.
     pub(super) place: Seq,
     /// The number of the next event.
@@ -79,10 +79,10 @@ pub(super) struct Joined {
     pub(super) newest: Seq,
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
         drop(self.permit.take());
-        self.gateway.news.ring();
+        self.gateway.news.wake();
     }
 }
 
@@ -91,7 +91,7 @@ impl Hub {
     pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
         Self {
             gateway,
-            seats: Arc::new(Semaphore::new(STREAMS_MAX)),
+            slots: Arc::new(Semaphore::new(STREAMS_MAX)),
             state: Mutex::default(),
             changed: watch::Sender::new(()),
             catching_up: Semaphore::new(1),
@@ -99,11 +99,11 @@ impl Hub {
         }
     }
 
-    /// Gives a seat.
+    /// Gives a slot.
     pub(super) async fn join(self: &Arc<Self>) -> Failing<Joined> {
-        let permit = Arc::clone(&self.seats).try_acquire_owned();
+        let permit = Arc::clone(&self.slots).try_acquire_owned();
         let permit = permit.map_err(|_| ApiError::too_many_streams(STREAMS_MAX))?;
-        let seat = Seat {
+        let slot = Slot {
             gateway: Arc::clone(&self.gateway),
             permit: Some(permit),
         };
@@ -111,23 +111,23 @@ impl Hub {
         let mut state = self.locked();
         if !state.reading {
             state.reading = true;
-            state.shelf.restart(newest);
+            state.buffer.restart(newest);
             self.gateway.news.set_followed(true);
-            // Alerts between the read and this moment did not ring.
-            self.gateway.news.ring();
+            // Alerts between the read and this moment did not wake it.
+            self.gateway.news.wake();
             self.runtime.spawn(Arc::clone(self).read());
         }
         Ok(Joined {
-            seat,
-            place: state.shelf.place(),
-            end: state.shelf.end(),
+            slot,
+            place: state.buffer.place(),
+            end: state.buffer.end(),
             newest,
         })
     }
 
     /// Looks at the newest events.
-    pub(super) fn shelf<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {
-        look(&self.locked().shelf)
+    pub(super) fn buffer<T>(&self, look: impl FnOnce(&Buffer) -> T) -> T {
+        look(&self.locked().buffer)
     }
 
     /// Changes when there are new events.
@@ -149,20 +149,20 @@ impl Hub {
     async fn read(self: Arc<Self>) {
         let mut left_out = LeftOut::default();
         loop {
-            self.gateway.news.rung().await;
+            self.gateway.news.woken().await;
             if self.ends() {
                 return;
             }
             let pace = match self.look(&mut left_out).await {
                 Ok(more) => {
                     if more {
-                        self.gateway.news.ring();
+                        self.gateway.news.wake();
                     }
                     PACE
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the streams of operators wait: the store cannot be read");
-                    self.gateway.news.ring();
+                    self.gateway.news.wake();
                     PACE_OF_FAILURES
                 }
             };
@@ -182,12 +182,12 @@ impl Hub {
     }
 
     fn streams(&self) -> usize {
-        STREAMS_MAX - self.seats.available_permits()
+        STREAMS_MAX - self.slots.available_permits()
     }
 
     /// Reads what is new. Gives whether there is more.
     async fn look(&self, left_out: &mut LeftOut) -> Result<bool, Error> {
-        let place = self.shelf(Shelf::place);
+        let place = self.buffer(Buffer::place);
         let rows = u32::try_from(SENDS_MAX / self.streams().max(1)).unwrap_or(u32::MAX);
         let store = &self.gateway.store;
         let page = store.alerts_after(place, rows, READ_BYTES).await?;
@@ -217,7 +217,7 @@ impl Hub {
         }
         let more = reached < newest || left_out.pending;
         if !items.is_empty() || reached > place {
-            self.locked().shelf.put(items, reached);
+            self.locked().buffer.put(items, reached);
             self.changed.send_replace(());
         }
         Ok(more)
@@ -228,12 +228,12 @@ impl Hub {
         let new = new.iter().filter_map(|item| item.about.clone());
         let mut known: HashMap<Seq, Arc<About>> = new.map(|about| (about.seq, about)).collect();
         let mut missing = Vec::new();
-        self.shelf(|shelf| {
+        self.buffer(|buffer| {
             for seq in happened.events.iter().filter_map(|(_, e)| seq_of(&e.what)) {
                 if known.contains_key(&seq) {
                     continue;
                 }
-                match shelf.about(seq) {
+                match buffer.about(seq) {
                     Some(about) => drop(known.insert(seq, about)),
                     None => missing.push(seq),
                 }

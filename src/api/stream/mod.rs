@@ -3,11 +3,11 @@
 //! The id of an event is the place of an alert in the store, so the store is the log of the stream: a client resumes with the
 //! last id, also after a restart of the gateway. Events of deliveries and sinks are only live.
 
+mod buffer;
 mod follower;
 mod form;
 mod hub;
 mod item;
-mod shelf;
 pub(super) mod types;
 mod wanted;
 

@@ -1,7 +1,7 @@
 //! The worker of one sink: the only task that owns what is pending for it.
 //!
 //! It subscribes, then looks, then waits, and polls the store every second: whatever happens between the look and the wait
-//! rings the bell, and a ring is kept. The rows of the store are the truth; a poke only says when to look.
+//! wakes the worker, and a wake is kept. The rows of the store are the truth; a poke only says when to look.
 //!
 //! [`Dispatch`] decides what may go, [`Settle`] what follows from an attempt, [`Books`] talks to the store. The worker
 //! only carries things from one to the other.
@@ -123,7 +123,7 @@ impl Worker {
     async fn wait(&mut self, now: Timestamp) -> Woken {
         let wake_at = self.wake_at(now);
         tokio::select! {
-            () = self.mailbox.bell.notified() => Woken::Mail,
+            () = self.mailbox.wake.notified() => Woken::Mail,
             done = slot(&mut self.books.running) => Woken::Store(done),
             fetched = slot(&mut self.fetching) => Woken::Fetched(fetched),
             Some(attempted) = self.sends.next() => Woken::Attempted(attempted),

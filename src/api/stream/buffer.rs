@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The newest events.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct Buffer {
     /// Each with its place: that of the newest alert up to it.
     items: VecDeque<(Seq, Arc<Item>)>,
     bytes: usize,
@@ -36,8 +36,8 @@ pub(super) enum Next {
     Gone,
 }
 
-impl Shelf {
-    /// An empty shelf whose next alert is the one after this place. Numbers go on.
+impl Buffer {
+    /// An empty buffer whose next alert is the one after this place. Numbers go on.
     pub(super) fn restart(&mut self, place: Seq) {
         self.first = self.end();
         self.items.clear();
