@@ -51,7 +51,7 @@ async fn append(gateway: &Standing, numbers: std::ops::RangeInclusive<usize>, by
         arrival: Arrival::default(),
     };
     gateway.store.append(entry).await.unwrap();
-    gateway.gateway.news.ring();
+    gateway.gateway.news.wake();
 }
 
 fn numbers(range: std::ops::RangeInclusive<usize>) -> Vec<String> {

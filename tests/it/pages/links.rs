@@ -8,12 +8,12 @@ use ferrous_opencc::OpenCC;
 use ferrous_opencc::config::BuiltinConfig;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The READMEs, the changelog, and all pages of `docs/`.
-fn pages() -> Vec<PathBuf> {
+pub(super) fn pages() -> Vec<PathBuf> {
     let of_root = fs::read_dir(root())
         .unwrap()
         .map(|entry| entry.unwrap().path());
