@@ -14,6 +14,7 @@ use crate::Error;
 /// The bytes of the file header and the header of the first b-tree page.
 const HEAD: usize = 108;
 const MAGIC: &[u8] = b"SQLite format 3\0";
+const JOURNAL_MAGIC: &[u8] = &[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Refuses a file that is not a Campanile database, is incomplete, or cannot be written.
 pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
@@ -33,6 +34,9 @@ pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
         Some(found) => {
             for name in [path, &with_ending(path, "-wal"), &with_ending(path, "-shm")] {
                 check_writable(name)?;
+            }
+            if !mark.was_made() && is_half_created(path) {
+                return Ok(());
             }
             check_kept(path, &found, mark)
         }
@@ -77,6 +81,14 @@ fn forbidden(path: &Path, error: &std::io::Error) -> Error {
          not be mounted read-only.",
         path.display()
     ))
+}
+
+/// Whether the power failed while SQLite wrote the first pages of the file. Its rollback journal then says that the database
+/// had no pages before, and SQLite empties the file when it opens it. Nothing was answered by then.
+/// The header of a journal: <https://sqlite.org/fileformat.html#the_rollback_journal>.
+fn is_half_created(path: &Path) -> bool {
+    let journal = head(&with_ending(path, "-journal")).unwrap_or_default();
+    journal.starts_with(JOURNAL_MAGIC) && journal.len() >= 20 && number(&journal, 16) == 0
 }
 
 fn check_kept(path: &Path, found: &Metadata, mark: &Mark) -> Result<(), Error> {

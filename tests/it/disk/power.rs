@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use campanile_faultfs::{Disk, Loss};
+use campanile_store::Upkeep;
+use campanile_store::sqlite::Sqlite;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{Gateway, alarm, kept, willing};
+use super::{FILE, Gateway, alarm, kept, willing};
 use crate::standing::Wire;
 
 /// Vendors that call at the same time, each on its own connection.
@@ -125,6 +127,39 @@ async fn endure(alarms: usize, cuts_max: usize) {
         assert!(lost.is_empty(), "lost {lost:?}");
     }
     switch.folder.disable_cleanup(false);
+}
+
+/// Random results of one power cut, for each sync of the first start.
+const RESULTS: usize = 16;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_while_the_database_is_created_lets_the_next_start_create_it() {
+    let (folder, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Disk::under(folder.path()).unwrap();
+    let (into, taken) = (copies.path().to_owned(), Arc::new(Mutex::new(0)));
+    let counted = Arc::clone(&taken);
+    disk.at_each_sync(move |disk| {
+        let mut taken = counted.lock().unwrap();
+        for _ in 0..RESULTS {
+            let copy = into.join(taken.to_string());
+            std::fs::create_dir(&copy).unwrap();
+            disk.cut(Loss::Some(*taken), &copy).unwrap();
+            *taken += 1;
+        }
+    });
+    Sqlite::open(&folder.path().join(FILE))
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
+    disk.at_each_sync(|_| ());
+    let taken = *taken.lock().unwrap();
+    assert!(taken > 0);
+    for copy in 0..taken {
+        println!("copy {copy}");
+        let kept = kept(&copies.path().join(copy.to_string())).await;
+        assert!(kept.is_empty(), "{kept:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
