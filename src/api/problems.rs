@@ -13,7 +13,7 @@ use super::query::{Query, page};
 use super::types::AlertItem;
 use super::{Failing, resource};
 use crate::http::Gateway;
-use campanile_store::{AlertFilter, FiringFilter, StoredAlert};
+use campanile_store::{AlertFilter, FiringFilter, FiringRow, StoredAlert};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -100,7 +100,50 @@ pub(super) async fn index(
 }
 
 /// The problems that fire now and match a query.
-pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Problems> {
+async fn list(gateway: &Gateway, query: &str) -> Failing<Problems> {
+    let Found { rows, next, known } = firing(gateway, query).await?;
+    let items = rows.iter().map(|row| {
+        Ok(Problem {
+            episode: row.episode,
+            started_at: row.started_at,
+            alert: row.newest.as_ref().map(shown).transpose()?,
+        })
+    });
+    Ok(Problems {
+        items: items.collect::<Failing<_>>()?,
+        next,
+        firing: known.firing(),
+        counts: known.counts,
+        more: known.more,
+    })
+}
+
+/// Problems that fire now, with their alerts as they are stored.
+pub(crate) struct Found {
+    /// The problems of this page.
+    pub(crate) rows: Vec<FiringRow>,
+    pub(crate) next: Option<String>,
+    pub(crate) known: Known,
+}
+
+/// How many problems fire, of all sources.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The numbers by severity, the highest severity first.
+    pub(crate) counts: Vec<SeverityCount>,
+    /// Whether there are more than the store counts.
+    pub(crate) more: bool,
+}
+
+impl Known {
+    /// The number of all of them.
+    pub(crate) fn firing(&self) -> u64 {
+        self.counts.iter().map(|count| count.count).sum()
+    }
+}
+
+/// The stored problems that fire now and match a query.
+pub(crate) async fn firing(gateway: &Gateway, query: &str) -> Failing<Found> {
     let query = Query::of(query, &["source", "severity", "before", "limit"])?;
     let limit = query.limit()?;
     let filter = FiringFilter {
@@ -116,24 +159,15 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Problems> {
     rows.truncate(wanted);
     let next = rows.last().filter(|_| more);
     let next = next.map(|row| row.episode.to_string());
-    let items = rows.iter().map(|row| {
-        Ok(Problem {
-            episode: row.episode,
-            started_at: row.started_at,
-            alert: row.newest.as_ref().map(shown).transpose()?,
-        })
-    });
     let counts = firing.counts.iter().map(|(severity, count)| SeverityCount {
         severity: severity.to_string(),
         count: *count,
     });
-    Ok(Problems {
-        items: items.collect::<Failing<_>>()?,
-        next,
-        firing: firing.counts.iter().map(|(_, count)| count).sum(),
+    let known = Known {
         counts: counts.collect(),
         more: firing.more,
-    })
+    };
+    Ok(Found { rows, next, known })
 }
 
 /// The episodes of one problem, newest first.

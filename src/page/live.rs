@@ -1,6 +1,6 @@
 //! `/`: what fires now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, guard, web};
@@ -10,16 +10,17 @@ use serde::Serialize;
 
 use super::answer;
 use super::filter::Filter;
+use super::looked::{LOOK, Looked};
 use super::moment::Moment;
 use super::row::Row;
 use super::view::View;
-use crate::api::{self, Failing, alerts, sources};
+use crate::api::error::ApiError;
+use crate::api::problems::Known;
+use crate::api::{self, Failing, alerts, problems, sources};
 use crate::http::Gateway;
 
-/// Alerts that one page looks at.
-const LOOK: &str = "500";
-
 /// Rows on one page.
+const ROWS: &str = "50";
 const ROWS_MAX: usize = 50;
 
 /// The parameters that the page itself reads. The API reads the others.
@@ -30,7 +31,19 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         answer::wants_page(request.head().headers())
     }));
     let root = web::resource("/").route(page.to(show));
-    config.service(root.route(web::get().to(api::welcome)));
+    config
+        .app_data(web::Data::new(Last::default()))
+        .service(root.route(web::get().to(api::welcome)));
+}
+
+/// What fired when a page could last read the store.
+#[derive(Default)]
+struct Last(Mutex<Known>);
+
+impl Last {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What the template sees.
@@ -43,7 +56,9 @@ struct Live {
     severities: Vec<&'static str>,
     /// Firing problems by severity, the worst first.
     counts: Vec<Count>,
-    firing: usize,
+    firing: u64,
+    /// Whether more fire than are counted.
+    more: bool,
     rows: Vec<Row>,
     /// The address of the next page.
     older: Option<String>,
@@ -56,8 +71,8 @@ struct Live {
 
 #[derive(Serialize)]
 struct Count {
-    severity: &'static str,
-    problems: usize,
+    severity: String,
+    problems: u64,
     href: String,
 }
 
@@ -67,17 +82,22 @@ struct LastCallback {
     source: String,
 }
 
-async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+async fn show(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+    last: web::Data<Last>,
+) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
     let filter = Filter::of(request.query_string(), view.now())?;
-    let query = filter.query(OWN, &[("limit", LOOK)]);
-    match alerts::list(&gateway, &query).await {
-        Ok(page) => {
-            let live = Live::of(&view, &gateway, filter, page).await?;
+    let mut live = Live::empty(&view, &gateway, filter);
+    match live.fill(&view, &gateway).await {
+        Ok(known) => {
+            live.count(&known);
+            *last.known() = known;
             Ok(view.page("live.html", live))
         }
         Err(error) if error.status_code().is_server_error() => {
-            let mut live = Live::empty(&view, &gateway, filter);
+            live.count(&last.known());
             live.unreadable = Some(error.to_string());
             Ok(view.page_with(StatusCode::SERVICE_UNAVAILABLE, "live.html", live))
         }
@@ -100,6 +120,7 @@ impl Live {
                 .collect(),
             counts: vec![],
             firing: 0,
+            more: false,
             rows: vec![],
             older: None,
             looked_back_to: None,
@@ -113,82 +134,95 @@ impl Live {
         }
     }
 
-    async fn of(
+    /// Reads the rows, and how many problems fire.
+    async fn fill(&mut self, view: &View, gateway: &Gateway) -> Failing<Known> {
+        let status = self.status()?;
+        let by_time = ["since", "fingerprint"].map(|name| self.filter.text(name));
+        if !self.each && status == Some(Status::Firing) && by_time == ["", ""] {
+            return self.fires(view, gateway).await;
+        }
+        if self.each {
+            self.alerts(view, gateway, status).await?;
+        } else {
+            self.look_back(view, gateway, status).await?;
+        }
+        Ok(problems::firing(gateway, "limit=1").await?.known)
+    }
+
+    /// The status that a row has. None for any.
+    fn status(&self) -> Failing<Option<Status>> {
+        let word = match self.filter.text("status") {
+            "" => return Ok(Some(Status::Firing)),
+            "any" => return Ok(None),
+            word => word,
+        };
+        let wrong = || format!("`status` is `{word:.40}`, but must be firing, resolved or any");
+        let status = word.parse().map_err(|_| ApiError::bad_request(wrong()))?;
+        Ok(Some(status))
+    }
+
+    /// One row for each problem that fires.
+    async fn fires(&mut self, view: &View, gateway: &Gateway) -> Failing<Known> {
+        let query = self.filter.query(OWN, &[("limit", ROWS)]);
+        let found = problems::firing(gateway, &query).await?;
+        let newest = found.rows.into_iter().filter_map(|row| row.newest);
+        let newest: Vec<StoredAlert> = newest.collect();
+        self.rows = Row::all(view, gateway, &newest).await?;
+        self.worst_first();
+        self.goes_on(found.next);
+        Ok(found.known)
+    }
+
+    /// One row for each alert.
+    async fn alerts(
+        &mut self,
         view: &View,
         gateway: &Gateway,
-        filter: Filter,
-        page: api::types::Page<StoredAlert>,
-    ) -> Failing<Self> {
-        let mut live = Self::empty(view, gateway, filter);
-        let looked = Looked::at(page.items)?;
-        live.firing = looked.firing.values().sum();
-        live.counts = counts(&looked.firing, &live.filter);
-        let wanted = live.wanted(looked.alerts);
-        // The page ends after the last row, or after the last alert that was looked at.
-        let last_row = wanted.get(ROWS_MAX - 1).filter(|_| wanted.len() > ROWS_MAX);
-        let next = last_row.map(|stored| stored.seq.to_string()).or(page.next);
-        let shown = wanted.get(..ROWS_MAX).unwrap_or(&wanted);
-        live.rows = Row::all(view, gateway, shown).await?;
-        if !live.each {
-            // A stable sort: the newest stay first within a severity.
-            live.rows.sort_by_key(|row| rank(&row.severity));
-        }
-        live.looked_back_to = next.as_ref().and(looked.oldest).map(|at| view.moment(at));
-        live.older = next.map(|next| live.filter.href("/", &[("before", &next)]));
-        Ok(live)
+        status: Option<Status>,
+    ) -> Failing<()> {
+        let status = status.map(|status| ("status", status.as_str()));
+        let more: Vec<_> = status.into_iter().chain([("limit", ROWS)]).collect();
+        let page = alerts::list(gateway, &self.filter.query(OWN, &more)).await?;
+        self.rows = Row::all(view, gateway, &page.items).await?;
+        self.goes_on(page.next);
+        Ok(())
     }
 
-    /// The alerts that have a row.
-    fn wanted(&self, alerts: Vec<Seen>) -> Vec<StoredAlert> {
-        let status = match self.filter.text("status") {
-            "" if !self.each => Some(Status::Firing),
-            word => word.parse().ok(),
-        };
-        let alerts = alerts.into_iter();
-        let wanted = alerts.filter(|seen| {
-            status.is_none_or(|status| seen.status == status) && (self.each || seen.newest)
+    /// One row for each problem among the newest alerts.
+    async fn look_back(
+        &mut self,
+        view: &View,
+        gateway: &Gateway,
+        status: Option<Status>,
+    ) -> Failing<()> {
+        let query = self.filter.query(OWN, &[("limit", LOOK)]);
+        let looked = Looked::at(gateway, &query, status, ROWS_MAX).await?;
+        self.rows = Row::all(view, gateway, &looked.alerts).await?;
+        self.worst_first();
+        self.looked_back_to = looked.back_to.map(|at| view.moment(at));
+        self.goes_on(looked.next);
+        Ok(())
+    }
+
+    /// A stable sort: the newest stay first within a severity.
+    fn worst_first(&mut self) {
+        self.rows.sort_by_key(|row| rank(&row.severity));
+    }
+
+    fn goes_on(&mut self, next: Option<String>) {
+        self.older = next.map(|next| self.filter.href("/", &[("before", &next)]));
+    }
+
+    fn count(&mut self, known: &Known) {
+        let counts = known.counts.iter().filter(|count| count.count > 0);
+        self.firing = known.firing();
+        self.more = known.more;
+        let shown = counts.map(|count| Count {
+            severity: count.severity.clone(),
+            problems: count.count,
+            href: format!("/?severity={}", count.severity),
         });
-        wanted.map(|seen| seen.stored).collect()
-    }
-}
-
-/// An alert that was looked at.
-struct Seen {
-    stored: StoredAlert,
-    status: Status,
-    /// Whether it is the newest of its problem.
-    newest: bool,
-}
-
-/// The alerts that were looked at, newest first.
-struct Looked {
-    alerts: Vec<Seen>,
-    firing: BTreeMap<&'static str, usize>,
-    oldest: Option<jiff::Timestamp>,
-}
-
-impl Looked {
-    fn at(stored: Vec<StoredAlert>) -> Failing<Self> {
-        let mut problems = BTreeSet::new();
-        let mut looked = Self {
-            alerts: vec![],
-            firing: BTreeMap::new(),
-            oldest: None,
-        };
-        for stored in stored {
-            let alert = alerts::shown(&stored)?;
-            let newest = problems.insert((alert.source, alert.fingerprint));
-            if newest && alert.status == Status::Firing {
-                *looked.firing.entry(alert.severity.as_str()).or_default() += 1;
-            }
-            looked.oldest = Some(alert.received_at);
-            looked.alerts.push(Seen {
-                stored,
-                status: alert.status,
-                newest,
-            });
-        }
-        Ok(looked)
+        self.counts = shown.collect();
     }
 }
 
@@ -197,16 +231,4 @@ fn rank(severity: &str) -> Option<usize> {
     Severity::ALL
         .iter()
         .position(|known| known.as_str() == severity)
-}
-
-fn counts(firing: &BTreeMap<&'static str, usize>, filter: &Filter) -> Vec<Count> {
-    let severities = Severity::ALL.iter().map(|severity| severity.as_str());
-    let found = severities.filter_map(|severity| Some((severity, *firing.get(severity)?)));
-    found
-        .map(|(severity, problems)| Count {
-            severity,
-            problems,
-            href: filter.href("/", &[("severity", severity)]),
-        })
-        .collect()
 }

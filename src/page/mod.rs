@@ -18,6 +18,7 @@ mod language;
 mod list;
 mod live;
 mod login;
+mod looked;
 mod menu;
 mod moment;
 mod preferences;

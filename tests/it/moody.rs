@@ -207,6 +207,13 @@ impl Outbox for Moody {
 }
 
 impl Archive for Moody {
+    fn firing(&self, filter: FiringFilter) -> Answer<'_, Firing> {
+        if counts_down(&self.failing_reads) {
+            return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
+        }
+        self.store.firing(filter)
+    }
+
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
         if counts_down(&self.failing_reads) {
             return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
@@ -217,7 +224,6 @@ impl Archive for Moody {
     untouched! {
         known_sinks() -> Vec<(SinkId, String)>;
         alert(id: Uuid) -> Option<StoredAlert>;
-        firing(filter: FiringFilter) -> Firing;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         alerts_after(after: Seq, rows: u32, bytes: usize) -> Following;
         callback_of(seq: Seq) -> Option<Vec<u8>>;

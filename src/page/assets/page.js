@@ -26,6 +26,9 @@ const parts = page => [...page.querySelectorAll('[data-live]')];
 /** The HTML of a part without its ages: they change every second, and do not make a page new. */
 const content = part => part.innerHTML.replace(/(<time[^>]*>)[^<]*/g, '$1');
 
+/** Whether a part has something new. Rows that the gateway cannot read now stay as they are. */
+const isNew = (part, fresh) => !('keep' in fresh.dataset) && content(part) !== content(fresh);
+
 /** Replaces the parts of the page that changed, but never rows that a reader uses: see `busy`. */
 class Live {
   #pause = find('pause');
@@ -65,8 +68,7 @@ class Live {
     const shown = parts(document);
     if (fresh.length !== shown.length) return;
     document.title = page.title;
-    const isNew = fresh.some((part, i) => content(part) !== content(shown[i]));
-    if (isNew && this.busy(shown)) {
+    if (this.busy(shown) && fresh.some((part, i) => isNew(shown[i], part))) {
       this.#waiting = fresh;
       this.#new.hidden = false;
     } else {
@@ -83,7 +85,7 @@ class Live {
 
   show(fresh) {
     parts(document).forEach((part, i) => {
-      if (content(part) !== content(fresh[i])) part.replaceWith(document.adoptNode(fresh[i]));
+      if (isNew(part, fresh[i])) part.replaceWith(document.adoptNode(fresh[i]));
       else this.ages(part, fresh[i]);
     });
     this.#waiting = null;
@@ -92,7 +94,7 @@ class Live {
 
   ages(part, fresh) {
     const times = fresh.querySelectorAll('time');
-    part.querySelectorAll('time').forEach((time, i) => { time.textContent = times[i].textContent; });
+    part.querySelectorAll('time').forEach((time, i) => { time.textContent = times[i]?.textContent ?? time.textContent; });
   }
 }
 

@@ -137,7 +137,7 @@ async fn the_class_of_a_dead_letter_is_words_in_every_language() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_read_gives_a_page_that_says_so() {
     let (gateway, _) = with_title("disk").await;
-    gateway.store.failing_reads.store(2, Ordering::SeqCst);
+    gateway.store.failing_reads.store(1, Ordering::SeqCst);
     let reply = open(&gateway, "/", "").await;
     assert_eq!(reply.status, 503);
     assert!(
@@ -146,6 +146,42 @@ async fn a_store_that_cannot_be_read_gives_a_page_that_says_so() {
         reply.body
     );
     assert!(!reply.body.contains("Nothing fires"));
+    assert!(reply.body.contains("What fires is not known"));
+    // The numbers of the last page stay.
+    open(&gateway, "/", "").await;
+    gateway.store.failing_reads.store(1, Ordering::SeqCst);
+    let page = open(&gateway, "/", "").await.body;
+    assert!(
+        page.contains("1 problem fired when the store was last read")
+            && page.contains("severity=critical"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_problem_is_counted_and_listed_however_many_alerts_came_after_it() {
+    let (gateway, id) = with_title("disk").await;
+    let noise = |at: usize| {
+        let status = if at.is_multiple_of(2) {
+            "firing"
+        } else {
+            "resolved"
+        };
+        serde_json::json!({"probe": format!("n{at}"), "problem": "load", "status": status, "title": "load"})
+    };
+    for at in 0..502 {
+        gateway.post("/callback/probe/a", &noise(at)).await;
+    }
+    let page = open(&gateway, "/", "").await.body;
+    assert!(
+        page.contains("1 problem fires") && page.contains(&id),
+        "{page}"
+    );
+    // What is over is found by looking back.
+    let over = open(&gateway, "/?status=resolved", "").await.body;
+    assert!(over.contains("load") && !over.contains(&id), "{over}");
+    let each = open(&gateway, "/?view=each", "").await.body;
+    assert_eq!(each.matches("class=\"what\"").count(), 50, "{each}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
