@@ -48,6 +48,7 @@ pub fn serve(
             .app_data(data.clone())
             .app_data(streams.clone())
             .app_data(logins.clone())
+            .wrap(from_fn(api::shaped))
             .wrap(from_fn(page::counted))
             .wrap(from_fn(api::admit))
             .wrap(from_fn(api::guarded))

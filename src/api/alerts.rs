@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::query::{Query, page};
 use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
-use super::{Failing, Named, Names, arrival, deliveries, resource};
+use super::{Failing, Named, Names, arrival, body, deliveries, resource};
 use crate::http::Gateway;
 use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
 
@@ -157,15 +157,14 @@ pub(crate) async fn again(gateway: &Gateway, id: &str, wanted: Retry) -> Failing
     Ok(Retried { pending })
 }
 
-fn wanted(body: &[u8]) -> Failing<Retry> {
-    if body.is_empty() {
+fn wanted(bytes: &[u8]) -> Failing<Retry> {
+    if bytes.is_empty() {
         return Ok(Retry::default());
     }
-    serde_json::from_slice(body).map_err(|_| {
-        ApiError::bad_request(
-            "the body is not valid: send `{\"sinks\":[\"webhook/oncall\"]}` as JSON, or no body for all sinks",
-        )
-    })
+    body::read(
+        bytes,
+        "the body is not valid: send `{\"sinks\":[\"webhook/oncall\"]}` as JSON, or no body for all sinks",
+    )
 }
 
 /// The named sinks with their ids. Each must be configured, because a sink that is not configured has no worker.
@@ -178,7 +177,7 @@ pub(super) async fn sinks_of(gateway: &Gateway, wanted: Retry) -> Failing<Vec<(S
     if let Some(strange) = names.iter().find(|name| !configured.contains(name)) {
         let known = configured.join(", ");
         let message = format!("`{strange:.80}` is not a configured sink; the sinks are: {known}");
-        return Err(ApiError::bad_request(message));
+        return Err(ApiError::bad_request(message).at_pointer("/sinks"));
     }
     let ids = gateway.store.sink_ids(names.clone()).await?;
     Ok(ids.into_iter().zip(names).collect())

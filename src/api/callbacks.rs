@@ -115,9 +115,8 @@ fn verdict(word: &str) -> Failing<String> {
         return Ok(word.to_owned());
     }
     let known = VERDICTS.join(", ");
-    Err(ApiError::bad_request(format!(
-        "`verdict` is `{word:.40}`, but must be one of: {known}"
-    )))
+    let message = format!("`verdict` is `{word:.40}`, but must be one of: {known}");
+    Err(ApiError::bad_request(message).at_parameter("verdict"))
 }
 
 impl Asked {

@@ -193,7 +193,7 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
         return Ok(existing);
     }
     let sink = match &selection.sink {
-        Some(name) => Some(Names::load(gateway).await?.id(name)?),
+        Some(name) => Some(Names::load(gateway).await?.id_of_body(name)?),
         None => None,
     };
     let mut ids: Vec<i64> = Vec::new();

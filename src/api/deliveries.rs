@@ -141,9 +141,11 @@ pub(super) async fn remove(
     let Some(sink) = query.text("sink") else {
         return Err(ApiError::bad_request(
             "the parameter `sink` is missing: add `?sink=kind/name`",
-        ));
+        )
+        .at_parameter("sink"));
     };
-    let sink = Names::load(&gateway).await?.id(sink)?;
+    let sink = Names::load(&gateway).await?.id(sink);
+    let sink = sink.map_err(|error| error.at_parameter("sink"))?;
     let stored = alerts::find(&gateway, &id).await?;
     if gateway.store.drop_pending(stored.seq, sink).await? {
         gateway.sinks.dropped(sink, &[stored.seq]);
@@ -222,11 +224,12 @@ async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, S
     if selection.ids.is_some() {
         return Err(ApiError::bad_request(
             "deliveries have no numbers: send `{\"sink\":\"kind/name\"}` or `{\"all\":true}`",
-        ));
+        )
+        .at_pointer("/ids"));
     }
     let names = Names::load(gateway).await?;
     let sink = match &selection.sink {
-        Some(name) => Some(names.id(name)?),
+        Some(name) => Some(names.id_of_body(name)?),
         None => None,
     };
     // A page never ends inside an alert: it has room for all sinks of its last alert.

@@ -7,7 +7,9 @@
 pub(crate) mod alerts;
 mod arrival;
 mod auth;
+mod body;
 pub(crate) mod callbacks;
+mod codes;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
 pub(crate) mod error;
@@ -22,6 +24,7 @@ mod query;
 mod renormalize;
 mod roles;
 mod session;
+mod shaped;
 pub(crate) mod simulate;
 pub(crate) mod sinks;
 pub(crate) mod sources;
@@ -36,8 +39,10 @@ pub(crate) use crate::config::Role;
 use crate::http::Gateway;
 pub(crate) use auth::{Via, Who, admit, who};
 use campanile_store::{Seq, SinkId, StoredAlert};
+pub(crate) use codes::CODES;
 use error::ApiError;
 pub(crate) use guard::pages as guarded;
+pub(crate) use shaped::shaped;
 pub(crate) use stream::Hub as StreamHub;
 
 /// The result of a handler.
@@ -116,6 +121,11 @@ impl Names {
 
     fn of(&self, sink: SinkId) -> &str {
         self.0.get(&sink).map_or("?", String::as_str)
+    }
+
+    /// The sink that a body names in its field `sink`.
+    fn id_of_body(&self, name: &str) -> Failing<SinkId> {
+        self.id(name).map_err(|error| error.at_pointer("/sink"))
     }
 
     fn id(&self, name: &str) -> Failing<SinkId> {

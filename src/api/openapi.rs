@@ -65,6 +65,7 @@ impl Modify for Common {
         for (path, item) in &mut api.paths.paths {
             refusals(item);
             role(path, item);
+            name(item);
         }
     }
 }
@@ -73,7 +74,7 @@ fn refusals(path: &mut PathItem) {
     let content = Content::new(Some(Ref::from_schema_name("Refused")));
     let refused = ResponseBuilder::new()
         .description("The request was refused or failed.")
-        .content("application/json", content)
+        .content("application/problem+json", content)
         .build();
     let operations = [&mut path.get, &mut path.post, &mut path.delete];
     for operation in operations.into_iter().flatten() {
@@ -95,6 +96,16 @@ fn role(path: &str, item: &mut PathItem) {
             let extension = ExtensionsBuilder::new().add("x-role", role).build();
             operation.extensions = Some(extension);
         }
+    }
+}
+
+/// Makes the name of each operation unique, for generators of clients: `alerts_index`.
+fn name(item: &mut PathItem) {
+    let operations = [&mut item.get, &mut item.post, &mut item.delete];
+    for operation in operations.into_iter().flatten() {
+        let of = operation.tags.iter().flatten().next();
+        let name = operation.operation_id.as_deref().unwrap_or_default();
+        operation.operation_id = of.map(|of| format!("{of}_{name}"));
     }
 }
 

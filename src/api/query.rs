@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::error::ApiError;
 use super::types::{Page, Selection};
-use super::{Failing, Names};
+use super::{Failing, Names, body};
 use campanile_store::{AlertFilter, DeadFilter, DeliveryFilter, QuarantineFilter, SinkId};
 
 /// The default number of items per page.
@@ -38,12 +38,11 @@ impl Query {
                 let message = format!(
                     "`{name:.40}` is not a valid parameter; the parameters are `{allowed}`"
                 );
-                return Err(ApiError::bad_request(message));
+                return Err(ApiError::bad_request(message).at_parameter(&name));
             }
             if known.insert(name.clone(), value).is_some() {
-                return Err(ApiError::bad_request(format!(
-                    "`{name}` is given twice; give it once"
-                )));
+                let message = format!("`{name}` is given twice; give it once");
+                return Err(ApiError::bad_request(message).at_parameter(&name));
             }
         }
         Ok(Self(known))
@@ -60,7 +59,7 @@ impl Query {
         };
         let wrong = |_| {
             let message = format!("`{name}` is `{text:.40}`, but must be {allowed}");
-            ApiError::bad_request(message)
+            ApiError::bad_request(message).at_parameter(name)
         };
         text.parse().map(Some).map_err(wrong)
     }
@@ -127,14 +126,16 @@ impl Query {
         let number = self.parsed(name, &allowed)?;
         match number.filter(|number| !range.contains(number)) {
             None => Ok(number),
-            Some(wrong) => Err(ApiError::bad_request(format!(
-                "`{name}` is {wrong}, but must be {allowed}"
-            ))),
+            Some(wrong) => {
+                let message = format!("`{name}` is {wrong}, but must be {allowed}");
+                Err(ApiError::bad_request(message).at_parameter(name))
+            }
         }
     }
 
     fn sink(&self, names: &Names) -> Failing<Option<SinkId>> {
-        self.text("sink").map(|sink| names.id(sink)).transpose()
+        let sink = self.text("sink").map(|sink| names.id(sink)).transpose();
+        sink.map_err(|error| error.at_parameter("sink"))
     }
 
     fn before(&self) -> Failing<Option<i64>> {
@@ -162,15 +163,12 @@ pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -
 const IDS_MAX: usize = 10_000;
 
 /// Reads the body of a bulk action: exactly one of `ids`, `all` and `group` (`sink` or `source`).
-pub(super) fn select(body: &[u8], group: &str) -> Failing<Selection> {
+pub(super) fn select(bytes: &[u8], group: &str) -> Failing<Selection> {
     let form =
         format!("`{{\"ids\":[1,2]}}`, `{{\"{group}\":\"kind/name\"}}` or `{{\"all\":true}}`");
-    let wrong = || {
-        ApiError::bad_request(format!(
-            "the selection is not valid: send one of {form} as JSON"
-        ))
-    };
-    let selection: Selection = serde_json::from_slice(body).map_err(|_| wrong())?;
+    let message = format!("the selection is not valid: send one of {form} as JSON");
+    let selection: Selection = body::read(bytes, &*message)?;
+    let wrong = || ApiError::bad_request(message).at_pointer("");
     let given = [
         ("ids", selection.ids.is_some()),
         ("all", selection.all),
@@ -195,7 +193,7 @@ pub(super) fn select(body: &[u8], group: &str) -> Failing<Selection> {
     {
         let message =
             format!("`ids` has more than {IDS_MAX} numbers; send them in several requests");
-        return Err(ApiError::bad_request(message));
+        return Err(ApiError::bad_request(message).at_pointer("/ids"));
     }
     Ok(selection)
 }

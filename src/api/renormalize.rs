@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, page};
 use super::types::{Difference, Differing, Renormalize as Wanted, Renormalized};
-use super::{Failing, resource};
+use super::{Failing, body, resource};
 use crate::http::Gateway;
 use crate::intake::{Read, read, stored};
 use crate::snapshot::Source;
@@ -25,13 +25,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 impl Wanted {
-    fn of(body: &[u8]) -> Failing<Self> {
-        serde_json::from_slice(body).map_err(|_| {
-            ApiError::bad_request(
-                "the body is not valid: send `{\"source\":\"zabbix/prod\",\"since\":\"2026-01-31T08:00:00Z\",\"limit\":100,\"before\":\"...\"}` \
+    fn of(bytes: &[u8]) -> Failing<Self> {
+        body::read(
+            bytes,
+            "the body is not valid: send `{\"source\":\"zabbix/prod\",\"since\":\"2026-01-31T08:00:00Z\",\"limit\":100,\"before\":\"...\"}` \
                  as JSON; only `source` is required, `before` is the `next` of the previous page",
-            )
-        })
+        )
     }
 
     /// The filter. It requests one more alert than the limit, to detect a next page.
@@ -39,11 +38,12 @@ impl Wanted {
         let limit = self.limit.unwrap_or(LIMIT);
         if !(1..=LIMIT_MAX).contains(&limit) {
             let message = format!("`limit` is {limit}, but must be a number from 1 to {LIMIT_MAX}");
-            return Err(ApiError::bad_request(message));
+            return Err(ApiError::bad_request(message).at_pointer("/limit"));
         }
         let before = self.before.as_ref().map(|before| before.parse());
         let before = before.transpose().map_err(|_| {
             ApiError::bad_request("`before` must be the `next` of the previous page")
+                .at_pointer("/before")
         })?;
         Ok(AlertFilter {
             source: Some(self.source.clone()),
@@ -63,10 +63,10 @@ impl Wanted {
     responses((status = 200, body = Renormalized))
 )]
 pub(super) async fn compare(
-    body: web::Bytes,
+    bytes: web::Bytes,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let wanted = Wanted::of(&body)?;
+    let wanted = Wanted::of(&bytes)?;
     let current = gateway.current();
     let snapshot = &current.snapshot;
     let source = snapshot.source(&wanted.source).ok_or_else(|| {
@@ -80,7 +80,7 @@ pub(super) async fn compare(
             "`{:.80}` is not a configured source; the sources are: {names}",
             wanted.source
         );
-        ApiError::bad_request(message)
+        ApiError::bad_request(message).at_pointer("/source")
     })?;
     let filter = wanted.filter()?;
     let limit = filter.limit - 1;

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::error::ApiError;
 use super::types::{Retry, Simulate, Simulated};
-use super::{Failing, alerts, resource, sources};
+use super::{Failing, alerts, body, resource, sources};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{Kept, Taken, Target, Trust, take};
@@ -36,14 +36,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 )]
 pub(super) async fn simulate(
     name: web::Path<(String, String)>,
-    body: web::Bytes,
+    bytes: web::Bytes,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let wanted = serde_json::from_slice(&body).map_err(|_| {
-        ApiError::bad_request(
-            "the body is not valid: send `{\"case\":\"firing\",\"sinks\":[\"webhook/oncall\"]}` as JSON",
-        )
-    })?;
+    let wanted = body::read(
+        &bytes,
+        "the body is not valid: send `{\"case\":\"firing\",\"sinks\":[\"webhook/oncall\"]}` as JSON",
+    )?;
     Ok(HttpResponse::Ok().json(play(&gateway, &name, wanted).await?))
 }
 

@@ -104,7 +104,7 @@ impl Api {
             return Ok(Answer(body));
         }
         Err(match serde_json::from_slice::<Refused>(&body) {
-            Ok(refused) => refusal(status, &refused.error.message),
+            Ok(refused) => refusal(status, &refused.detail),
             Err(_) => self.not_the_api(status),
         })
     }

@@ -141,15 +141,18 @@ fn events(text: Option<&str>) -> Failing<Vec<String>> {
     });
     match names.iter().find(|name| !NAMES.contains(&name.as_str())) {
         None => Ok(names),
-        Some(wrong) => Err(ApiError::bad_request(format!(
-            "`events` has `{wrong:.40}`, but must be one or more of {}, with commas",
-            NAMES.join(", ")
-        ))),
+        Some(wrong) => {
+            let all = NAMES.join(", ");
+            let message = format!(
+                "`events` has `{wrong:.40}`, but must be one or more of {all}, with commas"
+            );
+            Err(ApiError::bad_request(message).at_parameter("events"))
+        }
     }
 }
 
 fn not_an_id(id: &str) -> ApiError {
-    ApiError::bad_request(format!(
-        "`Last-Event-ID` is `{id:.40}`, but must be the id of an event of this stream"
-    ))
+    let message =
+        format!("`Last-Event-ID` is `{id:.40}`, but must be the id of an event of this stream");
+    ApiError::bad_request(message).at_parameter("Last-Event-ID")
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::answer;
 use super::language::Language;
 use super::view::View;
-use crate::api::Failing;
-use crate::api::error::{ApiError, CODES};
+use crate::api::error::ApiError;
+use crate::api::{CODES, Failing};
 use crate::http::Gateway;
 use library::Document;
 
@@ -37,7 +37,7 @@ pub(super) fn part(path: &str) -> &'static str {
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     for code in CODES {
         let explained = move || async move { answer::see(&format!("/help/problems#{code}")) };
-        config.route(&format!("/problems/{code}"), web::get().to(explained));
+        config.route(&code.path(), web::get().to(explained));
     }
     config
         .route("/help", web::get().to(list))

@@ -3,6 +3,7 @@
 mod arrival;
 mod callbacks;
 mod deliveries;
+mod errors;
 pub(crate) mod following;
 mod login;
 mod problems;

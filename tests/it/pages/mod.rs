@@ -4,6 +4,7 @@ mod commands;
 mod dashboard;
 mod links;
 mod metrics;
+mod openapi;
 mod operations;
 mod rules;
 mod sink;

@@ -1,6 +1,9 @@
 //! Types of the requests and responses of the API. The handlers build them, the command line reads them, and the OpenAPI
 //! description is generated from them.
 
+mod bulk;
+mod refused;
+
 use campanile_model::{Alert, Fault, Fingerprint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,8 @@ use uuid::Uuid;
 
 pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, StreamLine};
 use crate::intake::drift::Seen;
+pub use bulk::{Counted, Released, Selection, StillUnreadable};
+pub use refused::{Mistake, Reason, Refused};
 
 /// One page of a list, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -226,37 +231,6 @@ pub struct QuarantinedDetail {
     pub arrival: Arrival,
 }
 
-/// The result of reading quarantined callbacks again.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Released {
-    /// The number of selected callbacks.
-    pub count: u64,
-    /// True if nothing was changed. Then only `count` is set.
-    pub dry_run: bool,
-    /// The number of callbacks that were read and accepted.
-    pub released: u64,
-    /// The callbacks that still cannot be read. They stay in quarantine.
-    pub still_unreadable: Vec<StillUnreadable>,
-}
-
-/// A callback that still cannot be read.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct StillUnreadable {
-    /// The number.
-    pub id: i64,
-    /// What cannot be read, with the place.
-    pub faults: Vec<Fault>,
-}
-
-/// The result of a bulk action.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Counted {
-    /// The number of items that it changed, or would change.
-    pub count: u64,
-    /// True if nothing was changed.
-    pub dry_run: bool,
-}
-
 /// The sinks for which an alert is pending again.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Retried {
@@ -344,27 +318,6 @@ pub struct Source {
     pub drift: Seen,
 }
 
-/// The items of a bulk action: exactly one of `ids`, `sink`, `source` and `all`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Selection {
-    /// The items with these numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ids: Option<Vec<i64>>,
-    /// All items of this sink.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sink: Option<String>,
-    /// All items of this source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// All items.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub all: bool,
-    /// Only count the items.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub dry_run: bool,
-}
-
 /// The sinks to which an alert is delivered again.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -445,20 +398,4 @@ pub struct Difference {
     pub old: Value,
     /// The value from the current mapping.
     pub new: Value,
-}
-
-/// The response if a request was refused or failed.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Refused {
-    /// The reason.
-    pub error: Reason,
-}
-
-/// The reason why a request was refused or failed.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Reason {
-    /// One word for programs, such as `not_found`.
-    pub code: String,
-    /// A sentence for the operator: the problem and the fix.
-    pub message: String,
 }
