@@ -98,6 +98,8 @@ async fn help_shows_a_document_in_the_language_of_the_reader_or_of_the_link() {
         ("/help/readme", "zh-Hant", "zh-Hant"),
         ("/help/readme", "zh-Hans", "zh-Hans"),
         ("/help/readme?lang=en", "zh-Hans", "en"),
+        ("/help/operations", "zh-Hant", "zh-Hant"),
+        ("/help/operations", "zh-Hans", "zh-Hans"),
         ("/help/config", "zh-Hant", "en"),
     ] {
         let page = open(&gateway, address, &cookie(reader)).await.body;
