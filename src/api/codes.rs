@@ -51,6 +51,7 @@ pub(crate) const CODES: &[Code] = &[
         "method_not_allowed",
         "The path does not have this method",
     ),
+    code(StatusCode::CONFLICT, "changed", "The selection has changed"),
     code(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",

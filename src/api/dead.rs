@@ -1,11 +1,10 @@
 //! `/api/v1/dead`: dead letters, which are deliveries that failed permanently.
 
-use std::collections::BTreeSet;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::bulk::{self, Act};
 use super::error::ApiError;
-use super::query::{LIMIT_MAX, Query, page, select};
+use super::query::{Query, page};
 use super::types::{Counted, DeadDetail, DeadLetter, Page, Selection};
 use super::{Failing, Named, Names, alerts, named, resource};
 use crate::http::Gateway;
@@ -129,26 +128,7 @@ fn shown(row: &DeadRow, alert: Option<&Named>, names: &Names) -> DeadLetter {
     responses((status = 200, body = Counted))
 )]
 pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let selection = select(&body, "sink")?;
-    Ok(HttpResponse::Ok().json(send_again(&gateway, &selection).await?))
-}
-
-/// Makes the selected dead letters pending again.
-pub(crate) async fn send_again(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
-    let ids = chosen(gateway, selection).await?;
-    let mut count = ids.len();
-    if !selection.dry_run {
-        count = 0;
-        for ids in ids.chunks(chunk()) {
-            let now = gateway.clock.now();
-            let pending = gateway.store.retry_dead(ids.to_vec(), now).await?;
-            for (sink, seq) in &pending {
-                gateway.sinks.poke(*sink, &[*seq]);
-            }
-            count += pending.len();
-        }
-    }
-    Ok(Counted::of(count, selection.dry_run))
+    bulk::counted(&gateway, Act::DeadRetry, &body).await
 }
 
 /// Drops dead letters permanently.
@@ -159,54 +139,5 @@ pub(crate) async fn send_again(gateway: &Gateway, selection: &Selection) -> Fail
     responses((status = 200, body = Counted))
 )]
 pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let selection = select(&body, "sink")?;
-    Ok(HttpResponse::Ok().json(drop_selected(&gateway, &selection).await?))
-}
-
-/// Drops the selected dead letters permanently.
-pub(crate) async fn drop_selected(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
-    let ids = chosen(gateway, selection).await?;
-    if selection.dry_run {
-        return Ok(Counted::of(ids.len(), true));
-    }
-    let mut count = 0;
-    for ids in ids.chunks(chunk()) {
-        count += gateway.store.drop_dead(ids.to_vec()).await?;
-    }
-    Ok(Counted {
-        count,
-        dry_run: false,
-    })
-}
-
-fn chunk() -> usize {
-    usize::try_from(LIMIT_MAX).unwrap_or(1)
-}
-
-/// The numbers of the selected dead letters that exist now. Later dead letters are not included.
-async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
-    if let Some(ids) = &selection.ids {
-        let mut existing = Vec::new();
-        for id in ids.iter().collect::<BTreeSet<_>>() {
-            existing.extend(find(gateway, *id).await?.map(|row| row.id));
-        }
-        return Ok(existing);
-    }
-    let sink = match &selection.sink {
-        Some(name) => Some(Names::load(gateway).await?.id_of_body(name)?),
-        None => None,
-    };
-    let mut ids: Vec<i64> = Vec::new();
-    loop {
-        let filter = DeadFilter {
-            sink,
-            before: ids.last().copied(),
-            limit: LIMIT_MAX,
-        };
-        let rows = gateway.store.dead(filter).await?;
-        if rows.is_empty() {
-            return Ok(ids);
-        }
-        ids.extend(rows.iter().map(|row| row.id));
-    }
+    bulk::counted(&gateway, Act::DeadDrop, &body).await
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::future::try_join_all;
 
+use super::bulk::{self, Act};
 use super::error::ApiError;
-use super::query::{LIMIT_MAX, Query, select};
+use super::query::Query;
 use super::types::{Counted, Delivery, Dropped, Page, Progress, Selection};
 use super::{Failing, Named, Names, alerts, named, resource};
 use crate::http::Gateway;
@@ -43,17 +43,7 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<Deliver
     let query = Query::of(query, &["sink", "before", "limit"])?;
     let names = Names::load(gateway).await?;
     let filter = query.deliveries(&names)?;
-    let limit = filter.limit;
-    let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
-    let asked = limit.saturating_add(sinks).saturating_add(1);
-    let rows = gateway
-        .store
-        .deliveries(DeliveryFilter {
-            limit: asked,
-            ..filter
-        })
-        .await?;
-    let (rows, next) = whole_alerts(rows, usize::try_from(limit).unwrap_or(usize::MAX));
+    let (rows, next) = page(gateway, &names, filter).await?;
     let known = named(gateway, rows.iter().map(|row| row.pending.seq).collect()).await?;
     let items = rows
         .iter()
@@ -62,6 +52,24 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<Deliver
         items: items.collect(),
         next: next.map(|place| place.to_string()),
     })
+}
+
+/// The pending deliveries that match a filter, in whole alerts, and where the next page begins.
+pub(super) async fn page(
+    gateway: &Gateway,
+    names: &Names,
+    filter: DeliveryFilter,
+) -> Failing<(Vec<DeliveryRow>, Option<i64>)> {
+    let limit = filter.limit;
+    // A page has room for all sinks of its last alert.
+    let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
+    let limited = DeliveryFilter {
+        limit: limit.saturating_add(sinks).saturating_add(1),
+        ..filter
+    };
+    let rows = gateway.store.deliveries(limited).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(whole_alerts(rows, limit))
 }
 
 /// Ends a page between two alerts, because a page begins with an alert. If one alert has more deliveries than the limit, the
@@ -164,23 +172,7 @@ pub(super) async fn remove(
     responses((status = 200, body = Counted))
 )]
 pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let selection = select(&body, "sink")?;
-    Ok(HttpResponse::Ok().json(attempt_now(&gateway, &selection).await?))
-}
-
-/// Attempts the selected pending deliveries now.
-pub(crate) async fn attempt_now(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
-    let pending = chosen(gateway, selection).await?;
-    if !selection.dry_run {
-        let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
-        for (seq, sink) in &pending {
-            by_sink.entry(*sink).or_default().push(*seq);
-        }
-        for (sink, seqs) in by_sink {
-            gateway.sinks.hurry(sink, &seqs);
-        }
-    }
-    Ok(Counted::of(pending.len(), selection.dry_run))
+    bulk::counted(&gateway, Act::DeliveriesRetry, &body).await
 }
 
 /// Drops all pending deliveries of a sink, or of all sinks. They do not become dead letters.
@@ -194,63 +186,7 @@ pub(super) async fn remove_many(
     body: web::Bytes,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let selection = select(&body, "sink")?;
-    let pending = chosen(&gateway, &selection).await?;
-    if selection.dry_run {
-        return Ok(HttpResponse::Ok().json(Counted::of(pending.len(), true)));
-    }
-    let mut count = 0;
-    for some in pending.chunks(usize::try_from(LIMIT_MAX).unwrap_or(1)) {
-        // Concurrently, so that the store commits them together.
-        let dropped = some
-            .iter()
-            .map(|(seq, sink)| drop_one(&gateway, *seq, *sink));
-        let dropped = try_join_all(dropped).await?;
-        count += dropped.into_iter().filter(|dropped| *dropped).count();
-    }
-    Ok(HttpResponse::Ok().json(Counted::of(count, false)))
-}
-
-async fn drop_one(gateway: &Gateway, seq: Seq, sink: SinkId) -> Failing<bool> {
-    let dropped = gateway.store.drop_pending(seq, sink).await?;
-    if dropped {
-        gateway.sinks.dropped(sink, &[seq]);
-    }
-    Ok(dropped)
-}
-
-/// The selected deliveries that are pending now. Later deliveries are not included.
-async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<(Seq, SinkId)>> {
-    if selection.ids.is_some() {
-        return Err(ApiError::bad_request(
-            "deliveries have no numbers: send `{\"sink\":\"kind/name\"}` or `{\"all\":true}`",
-        )
-        .at_pointer("/ids"));
-    }
-    let names = Names::load(gateway).await?;
-    let sink = match &selection.sink {
-        Some(name) => Some(names.id_of_body(name)?),
-        None => None,
-    };
-    // A page never ends inside an alert: it has room for all sinks of its last alert.
-    let sinks = u32::try_from(names.0.len()).unwrap_or(u32::MAX);
-    let room = LIMIT_MAX.saturating_add(sinks).saturating_add(1);
-    let (mut chosen, mut before) = (Vec::new(), None);
-    loop {
-        let filter = DeliveryFilter {
-            sink,
-            before,
-            limit: room,
-        };
-        let rows = gateway.store.deliveries(filter).await?;
-        let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
-        let (rows, next) = whole_alerts(rows, most);
-        chosen.extend(rows.iter().map(|row| (row.pending.seq, row.sink)));
-        before = next;
-        if before.is_none() {
-            return Ok(chosen);
-        }
-    }
+    bulk::counted(&gateway, Act::DeliveriesDrop, &body).await
 }
 
 #[cfg(test)]

@@ -113,6 +113,19 @@ impl ApiError {
         Self::new("method_not_allowed", message)
     }
 
+    /// The operator counted other items than there are now.
+    pub(super) fn changed(expected: u64, now: u64) -> Self {
+        let message = format!(
+            "`count` is {expected}, but now there are {now} such items: send the request with `\"dry_run\":true` again, and \
+             then its `count` and `seen_to`"
+        );
+        Self::new("changed", message).at_pointer("/count")
+    }
+
+    pub(crate) fn is_changed(&self) -> bool {
+        self.code.word == "changed"
+    }
+
     /// The body is larger than the listener takes.
     pub(super) fn too_large() -> Self {
         let most = COMMAND_BYTES_MAX / 1024;

@@ -8,6 +8,7 @@ pub(crate) mod alerts;
 mod arrival;
 mod auth;
 mod body;
+pub(crate) mod bulk;
 pub(crate) mod callbacks;
 mod codes;
 pub(crate) mod dead;
@@ -99,15 +100,6 @@ pub(crate) async fn welcome() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
         .body(page)
-}
-
-impl types::Counted {
-    fn of(count: usize, dry_run: bool) -> Self {
-        Self {
-            count: u64::try_from(count).unwrap_or(u64::MAX),
-            dry_run,
-        }
-    }
 }
 
 /// The names of sinks by their ids.

@@ -1,11 +1,10 @@
 //! `/api/v1/quarantine`: verified callbacks that could not be read.
 
-use std::collections::BTreeSet;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::bulk::{self, Act};
 use super::error::ApiError;
-use super::query::{LIMIT_MAX, Query, page, select};
+use super::query::{Query, page};
 use super::types::{
     Counted, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
 };
@@ -106,48 +105,38 @@ fn shown(row: &QuarantineRow) -> Quarantined {
     responses((status = 200, body = Released))
 )]
 pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let selection = select(&body, "source")?;
+    let selection = bulk::selection(Act::QuarantineRetry, &body)?;
     Ok(HttpResponse::Ok().json(read_selected(&gateway, &selection).await?))
 }
 
 /// Reads the selected callbacks again.
 pub(crate) async fn read_selected(gateway: &Gateway, selection: &Selection) -> Failing<Released> {
-    let ids = chosen(gateway, selection).await?;
-    let mut answer = Released {
-        count: u64::try_from(ids.len()).unwrap_or(u64::MAX),
-        dry_run: selection.dry_run,
-        released: 0,
-        still_unreadable: Vec::new(),
-    };
-    if selection.dry_run {
-        return Ok(answer);
-    }
-    let current = gateway.current();
-    // Oldest first, in the order of arrival.
-    for id in ids.into_iter().rev() {
-        let Some(row) = gateway.store.quarantined(id).await? else {
-            continue;
-        };
-        match release(gateway, &current.snapshot, &row).await? {
-            Ok(()) => answer.released += 1,
-            Err((id, faults)) => answer.still_unreadable.push(StillUnreadable { id, faults }),
-        }
-    }
-    Ok(answer)
+    let acted = bulk::act(gateway, Act::QuarantineRetry, selection).await?;
+    let released = acted.counted.count;
+    Ok(Released {
+        counted: Counted {
+            count: acted.selected,
+            ..acted.counted
+        },
+        released: if selection.dry_run { 0 } else { released },
+        still_unreadable: acted.still_unreadable,
+    })
 }
 
-/// The number of a callback that still cannot be read, and its faults.
-type Still = (i64, Vec<Fault>);
-
-/// Reads a callback again with the current provider and source. Its sender was verified when it arrived.
-async fn release(
+/// Reads a callback again with the current provider and source. Its sender was verified when it arrived. None: it is no
+/// longer in quarantine.
+pub(super) async fn release(
     gateway: &Gateway,
     snapshot: &Snapshot,
-    row: &QuarantineRow,
-) -> Failing<Result<(), Still>> {
-    let mut entry = match read_again(snapshot, row) {
+    id: i64,
+) -> Failing<Option<Result<(), StillUnreadable>>> {
+    let Some(row) = gateway.store.quarantined(id).await? else {
+        return Ok(None);
+    };
+    let still = |id, faults| Ok(Some(Err(StillUnreadable { id, faults })));
+    let mut entry = match read_again(snapshot, &row) {
         Ok(entry) => entry,
-        Err(fault) => return Ok(Err((row.id, vec![fault]))),
+        Err(fault) => return still(id, vec![fault]),
     };
     // The vendor got its answer when the callback arrived. The routes are those of now.
     let routes = entry.arrival.routes.take();
@@ -157,15 +146,15 @@ async fn release(
     };
     let faults = entry.faults.clone();
     if entry.alerts.is_empty() && !faults.is_empty() {
-        return Ok(Err((row.id, faults)));
+        return still(id, faults);
     }
     let sinks = SinksOf::entry(&entry);
-    let appended = gateway.store.release(row.id, entry).await?;
+    let appended = gateway.store.release(id, entry).await?;
     sinks.wake(&*gateway.sinks, &gateway.news, &appended);
     if faults.is_empty() {
-        return Ok(Ok(()));
+        return Ok(Some(Ok(())));
     }
-    Ok(Err((appended.quarantine.unwrap_or(row.id), faults)))
+    still(appended.quarantine.unwrap_or(id), faults)
 }
 
 fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> {
@@ -186,47 +175,5 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
     responses((status = 200, body = Counted))
 )]
 pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let selection = select(&body, "source")?;
-    Ok(HttpResponse::Ok().json(drop_selected(&gateway, &selection).await?))
-}
-
-/// Drops the selected callbacks permanently.
-pub(crate) async fn drop_selected(gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
-    let ids = chosen(gateway, selection).await?;
-    if selection.dry_run {
-        return Ok(Counted::of(ids.len(), true));
-    }
-    let mut count = 0;
-    for ids in ids.chunks(usize::try_from(LIMIT_MAX).unwrap_or(1)) {
-        count += gateway.store.drop_quarantined(ids.to_vec()).await?;
-    }
-    Ok(Counted {
-        count,
-        dry_run: false,
-    })
-}
-
-/// The numbers of the selected callbacks that exist, newest first.
-async fn chosen(gateway: &Gateway, selection: &Selection) -> Failing<Vec<i64>> {
-    if let Some(ids) = &selection.ids {
-        let mut existing = Vec::new();
-        for id in ids.iter().collect::<BTreeSet<_>>().into_iter().rev() {
-            let row = gateway.store.quarantined(*id).await?;
-            existing.extend(row.map(|row| row.id));
-        }
-        return Ok(existing);
-    }
-    let mut ids: Vec<i64> = Vec::new();
-    loop {
-        let filter = QuarantineFilter {
-            source: selection.source.clone(),
-            before: ids.last().copied(),
-            limit: LIMIT_MAX,
-        };
-        let rows = gateway.store.quarantine(filter).await?;
-        if rows.is_empty() {
-            return Ok(ids);
-        }
-        ids.extend(rows.iter().map(|row| row.id));
-    }
+    bulk::counted(&gateway, Act::QuarantineDrop, &body).await
 }

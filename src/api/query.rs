@@ -1,4 +1,4 @@
-//! Reads the query parameters of lists and the selections in the bodies of bulk actions.
+//! Reads the query parameters of lists.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,8 +9,8 @@ use campanile_model::Severity;
 use jiff::Timestamp;
 
 use super::error::ApiError;
-use super::types::{Page, Selection};
-use super::{Failing, Names, body};
+use super::types::Page;
+use super::{Failing, Names};
 use campanile_store::{AlertFilter, DeadFilter, DeliveryFilter, QuarantineFilter, SinkId};
 
 /// The default number of items per page.
@@ -157,43 +157,4 @@ pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -
         next: next.map(|place| place.to_string()),
         items: rows,
     }
-}
-
-/// The largest number of `ids` in one request.
-const IDS_MAX: usize = 10_000;
-
-/// Reads the body of a bulk action: exactly one of `ids`, `all` and `group` (`sink` or `source`).
-pub(super) fn select(bytes: &[u8], group: &str) -> Failing<Selection> {
-    let form =
-        format!("`{{\"ids\":[1,2]}}`, `{{\"{group}\":\"kind/name\"}}` or `{{\"all\":true}}`");
-    let message = format!("the selection is not valid: send one of {form} as JSON");
-    let selection: Selection = body::read(bytes, &*message)?;
-    let wrong = || ApiError::bad_request(message).at_pointer("");
-    let given = [
-        ("ids", selection.ids.is_some()),
-        ("all", selection.all),
-        ("sink", selection.sink.is_some()),
-        ("source", selection.source.is_some()),
-    ];
-    let given: Vec<&str> = given
-        .iter()
-        .filter(|(_, is)| *is)
-        .map(|(name, _)| *name)
-        .collect();
-    let [one] = given.as_slice() else {
-        return Err(wrong());
-    };
-    if !["ids", "all", group].contains(one) {
-        return Err(wrong());
-    }
-    if selection
-        .ids
-        .as_ref()
-        .is_some_and(|ids| ids.len() > IDS_MAX)
-    {
-        let message =
-            format!("`ids` has more than {IDS_MAX} numbers; send them in several requests");
-        return Err(ApiError::bad_request(message).at_pointer("/ids"));
-    }
-    Ok(selection)
 }

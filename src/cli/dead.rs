@@ -20,6 +20,7 @@ Examples:
   campanile dead list --sink webhook/oncall
   campanile dead show 17
   campanile dead retry --sink webhook/oncall      (after the receiver is repaired)
+  campanile dead retry --all --leave-out-ended --dry-run
   campanile dead drop --sink webhook/oncall --dry-run
   campanile dead drop 17 18
 
@@ -55,6 +56,9 @@ enum What {
     Retry {
         #[command(flatten)]
         chosen: Chosen<BySink>,
+        /// Leave out alerts that fire but whose problem was resolved since.
+        #[arg(long)]
+        leave_out_ended: bool,
         #[command(flatten)]
         how: Doing,
     },
@@ -110,8 +114,13 @@ impl What {
                 list.show(api, &page, terminal).await
             }
             Self::Show { id, picked } => LETTERS.show(id, &picked, api, terminal).await,
-            Self::Retry { chosen, how } => {
-                let selection = chosen.selection()?;
+            Self::Retry {
+                chosen,
+                leave_out_ended,
+                how,
+            } => {
+                let mut selection = chosen.selection()?;
+                selection.leave_out_ended = leave_out_ended;
                 let Some(answer) = LETTERS.retry(selection, &how, api, terminal).await? else {
                     return Ok(());
                 };

@@ -46,12 +46,12 @@ impl Kept {
         terminal: &mut Terminal,
     ) -> Result<Option<Answer>, Failure> {
         let path = [self.path, "retry"];
-        let announced = self.announce(&path, &selection, how.json, api, terminal);
-        let Some(number) = announced.await? else {
+        let announced = self.announce(&path, selection, how.json, api, terminal);
+        let Some((selection, number)) = announced.await? else {
             return Ok(None);
         };
-        let what = count(number, self.noun);
-        if number > 1 && !how.yes && terminal.can_ask() {
+        let what = self.many(&number);
+        if number.count > 1 && !how.yes && terminal.can_ask() {
             terminal.confirm(&format!("Retry {what}?"))?;
         }
         let progress = Progress::new(terminal, format!("retrying {what}"), None);
@@ -78,11 +78,11 @@ impl Kept {
             return Err(Failure::usage(what)
                 .hint("add --yes to confirm, or --dry-run to print only how many there are"));
         }
-        let announced = self.announce(&path, &selection, how.json, api, terminal);
-        let Some(number) = announced.await? else {
+        let announced = self.announce(&path, selection, how.json, api, terminal);
+        let Some((selection, number)) = announced.await? else {
             return Ok(());
         };
-        let what = count(number, self.noun);
+        let what = self.many(&number);
         if asks {
             terminal.confirm(&format!("Drop {what} permanently?"))?;
         }
@@ -95,30 +95,83 @@ impl Kept {
         terminal.line(format_args!("{} dropped", count(dropped, self.noun)))
     }
 
-    /// Prints how many items are selected, and returns the number. Returns `None` in a dry run.
+    /// Prints how many items are selected. Returns the number, and the selection bound to it: items that come later are left
+    /// out, and if some have gone, nothing is changed. Returns `None` in a dry run.
     async fn announce(
         &self,
         path: &[&str],
-        selection: &Selection,
+        mut selection: Selection,
         json: bool,
         api: &Api,
         terminal: &mut Terminal,
-    ) -> Result<Option<u64>, Failure> {
-        if is_one(selection) && !selection.dry_run {
-            return Ok(Some(1));
+    ) -> Result<Option<(Selection, Counted)>, Failure> {
+        if is_one(&selection) && !selection.dry_run {
+            let one = Counted {
+                count: 1,
+                ..Counted::default()
+            };
+            return Ok(Some((selection, one)));
         }
         let mut only_count = selection.clone();
         only_count.dry_run = true;
         let answer = api.post(path, &only_count).await?;
-        let number = self.found(selection, &answer)?;
-        let words = format!("{} selected", count(number, self.noun));
+        self.found(&selection, &answer)?;
+        let counted = answer.read::<Counted>()?;
+        let words = format!("{} selected", self.many(&counted));
         match (selection.dry_run, json) {
             (true, true) => terminal.json(answer.raw())?,
-            (true, false) => terminal.line(format_args!("{words}; nothing was changed"))?,
-            (false, _) => terminal.say(&words)?,
+            (true, false) => {
+                terminal.line(format_args!("{words}; nothing was changed"))?;
+                for line in details(&counted) {
+                    terminal.line(format_args!("{line}"))?;
+                }
+            }
+            (false, _) => {
+                terminal.say(&words)?;
+                for line in details(&counted) {
+                    terminal.say(&line)?;
+                }
+            }
         }
-        Ok((!selection.dry_run).then_some(number))
+        if selection.dry_run {
+            return Ok(None);
+        }
+        selection.seen_to = counted.seen_to;
+        // Deliveries end all the time, so their number is only that of now.
+        selection.count = (self.path != "deliveries").then_some(counted.count);
+        Ok(Some((selection, counted)))
     }
+
+    fn many(&self, counted: &Counted) -> String {
+        let many = count(counted.count, self.noun);
+        if counted.more {
+            return format!("more than {many}");
+        }
+        many
+    }
+}
+
+/// What the selected items are, one line each.
+fn details(counted: &Counted) -> Vec<String> {
+    let groups = counted.groups.iter().map(|group| {
+        let of = group.sink.as_ref().or(group.source.as_ref());
+        let of = of.map_or("", String::as_str);
+        format!("  {} {of}: {}", group.count, group.reason)
+    });
+    let mut lines: Vec<String> = groups.collect();
+    lines.extend(counted.oldest_at.map(|at| format!("  oldest: {at}")));
+    let ended = counted.ended - counted.left_out;
+    if counted.left_out > 0 {
+        let left_out = counted.left_out;
+        lines.push(format!(
+            "  {left_out} left out: they fire, but their problems have ended"
+        ));
+    } else if ended > 0 {
+        lines.push(format!(
+            "  {ended} of them fire, but their problems have ended: --leave-out-ended leaves them out"
+        ));
+    }
+    lines
 }
 
 impl Kept {

@@ -9,6 +9,7 @@ use super::form::Fields;
 use super::list::List;
 use super::moment::Moment;
 use super::view::View;
+use crate::api::bulk::{self, Act};
 use crate::api::error::ApiError;
 use crate::api::types::{Counted, DeadLetter, Selection};
 use crate::api::{Failing, dead};
@@ -60,10 +61,10 @@ impl Action {
         }
     }
 
-    async fn change(self, gateway: &Gateway, selection: &Selection) -> Failing<Counted> {
+    fn act(self) -> Act {
         match self {
-            Self::Retry => dead::send_again(gateway, selection).await,
-            Self::Drop => dead::drop_selected(gateway, selection).await,
+            Self::Retry => Act::DeadRetry,
+            Self::Drop => Act::DeadDrop,
         }
     }
 }
@@ -102,9 +103,14 @@ struct Question {
     action: Action,
     sink: String,
     ids: Vec<i64>,
-    count: u64,
+    #[serde(flatten)]
+    counted: Counted,
+    /// When the oldest became a dead letter.
+    oldest: Option<Moment>,
+    /// How many there are without those that ended.
+    rest: u64,
     typed: bool,
-    /// What was typed was not the number.
+    /// What was typed was not the number, or the number has changed.
     wrong: bool,
 }
 
@@ -116,25 +122,59 @@ async fn act(
     gateway: &Gateway,
 ) -> Failing<HttpResponse> {
     let selection = selected(&fields)?;
-    let dry = Selection {
-        dry_run: true,
-        ..selection.clone()
-    };
-    let count = action.change(gateway, &dry).await?.count;
-    if fields.text("confirmed") == count.to_string() {
-        let count = action.change(gateway, &selection).await?.count;
-        let more = [("done", action.done()), ("count", &count.to_string())];
-        return Ok(answer::see(&fields.address("/dead", &more)));
+    let confirmed = fields.text("confirmed");
+    if let Ok(count) = confirmed.parse() {
+        let confirmed = Selection {
+            count: Some(count),
+            seen_to: fields.text("seen_to").parse().ok(),
+            leave_out_ended: fields.text("ended") == "left_out",
+            ..selection.clone()
+        };
+        match bulk::act(gateway, action.act(), &confirmed).await {
+            Ok(acted) => {
+                let count = acted.counted.count.to_string();
+                let more = [("done", action.done()), ("count", &count)];
+                return Ok(answer::see(&fields.address("/dead", &more)));
+            }
+            Err(error) if error.is_changed() => (),
+            Err(error) => return Err(error),
+        }
     }
-    let question = Question {
-        action,
-        sink: fields.text("sink").to_owned(),
-        ids: selection.ids.unwrap_or_default(),
-        count,
-        typed: action == Action::Drop && count > TYPED_ABOVE,
-        wrong: !fields.text("confirmed").is_empty(),
+    let view = View::of(request, gateway);
+    let wrong = !confirmed.is_empty();
+    let question = question(&view, gateway, action, (selection, wrong)).await?;
+    Ok(view.page("confirm.html", question))
+}
+
+async fn question(
+    view: &View,
+    gateway: &Gateway,
+    action: Action,
+    (selection, wrong): (Selection, bool),
+) -> Failing<Question> {
+    let count = async |leave_out_ended| {
+        let dry = Selection {
+            dry_run: true,
+            leave_out_ended,
+            ..selection.clone()
+        };
+        bulk::act(gateway, action.act(), &dry).await
     };
-    Ok(View::of(request, gateway).page("confirm.html", question))
+    let counted = count(false).await?.counted;
+    let rest = match counted.ended {
+        0 => counted.count,
+        _ => count(true).await?.counted.count,
+    };
+    Ok(Question {
+        action,
+        oldest: counted.oldest_at.map(|at| view.moment(at)),
+        rest,
+        typed: action == Action::Drop && counted.count > TYPED_ABOVE,
+        counted,
+        sink: selection.sink.unwrap_or_default(),
+        ids: selection.ids.unwrap_or_default(),
+        wrong,
+    })
 }
 
 /// The dead letters that the form names: the marked ones, or all that match its filter.

@@ -9,6 +9,7 @@ use super::form::Fields;
 use super::list::List;
 use super::moment::Moment;
 use super::view::View;
+use crate::api::bulk::{self, Act};
 use crate::api::types::Delivery;
 use crate::api::{Failing, deliveries};
 use crate::http::Gateway;
@@ -49,9 +50,8 @@ async fn retry(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let fields = Fields(fields.into_inner());
-    let count = deliveries::attempt_now(&gateway, &fields.all_that_match())
-        .await?
-        .count;
+    let acted = bulk::act(&gateway, Act::DeliveriesRetry, &fields.all_that_match()).await?;
+    let count = acted.counted.count;
     let shown = fields.address(
         "/deliveries",
         &[("done", "hurried"), ("count", &count.to_string())],

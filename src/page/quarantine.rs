@@ -8,6 +8,7 @@ use super::filter::Filter;
 use super::form::Fields;
 use super::moment::Moment;
 use super::view::View;
+use crate::api::bulk::{self, Act};
 use crate::api::error::ApiError;
 use crate::api::types::{Quarantined, QuarantinedDetail, Selection};
 use crate::api::{Failing, quarantine, sources};
@@ -134,7 +135,8 @@ async fn retry_one(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failin
 }
 
 async fn remove(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let count = quarantine::drop_selected(&gateway, &one(&id)?).await?.count;
+    let dropped = bulk::act(&gateway, Act::QuarantineDrop, &one(&id)?).await?;
+    let count = dropped.counted.count;
     Ok(answer::see(&format!(
         "/quarantine?done=dropped&count={count}"
     )))

@@ -1,6 +1,7 @@
 //! What bulk actions take and answer.
 
 use campanile_model::Fault;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,21 +21,71 @@ pub struct Selection {
     /// All items.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Leave out alerts that fire but whose problem was resolved since. Only for `dead/retry`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leave_out_ended: bool,
+    /// Only items up to this number: the `seen_to` of a dry run. Items that come later are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen_to: Option<i64>,
+    /// The `count` of a dry run. If it is no longer the number of items, nothing is changed and the answer is 409.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Only count the items.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
 
+/// The result of a bulk action, or of its dry run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Counted {
+    /// The number of items that it changed, or would change. A dry run counts up to 10,000.
+    pub count: u64,
+    /// There are more items: more than a dry run counts, or more than one action changes (1,000,000).
+    #[serde(default)]
+    pub more: bool,
+    /// True if nothing was changed.
+    pub dry_run: bool,
+    /// The time of the oldest counted item. Only in a dry run.
+    #[serde(default)]
+    pub oldest_at: Option<Timestamp>,
+    /// The counted items by sink or source and by reason, most first. Only in a dry run.
+    #[serde(default)]
+    pub groups: Vec<Group>,
+    /// Of `dead/retry`: the alerts that fire but whose problem was resolved since. An action counts them only with
+    /// `leave_out_ended`.
+    #[serde(default)]
+    pub ended: u64,
+    /// The number of items that are left out because of `leave_out_ended`. They are not in `count`.
+    #[serde(default)]
+    pub left_out: u64,
+    /// The number of the newest item. Send it with the action to leave out the items that come later.
+    #[serde(default)]
+    pub seen_to: Option<i64>,
+}
+
+/// Items of one sink or source with the same reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Group {
+    /// The sink. Null for quarantined callbacks.
+    pub sink: Option<String>,
+    /// The source. Null for deliveries and dead letters.
+    pub source: Option<String>,
+    /// The class of the failure of a dead letter, the last status of a delivery, the first fault of a callback. `other` if
+    /// there are more than 100 groups.
+    pub reason: String,
+    /// The number of items.
+    pub count: u64,
+}
+
 /// The result of reading quarantined callbacks again.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Released {
-    /// The number of selected callbacks.
-    pub count: u64,
-    /// True if nothing was changed. Then only `count` is set.
-    pub dry_run: bool,
+    /// `count` is the number of selected callbacks.
+    #[serde(flatten)]
+    pub counted: Counted,
     /// The number of callbacks that were read and accepted.
     pub released: u64,
-    /// The callbacks that still cannot be read. They stay in quarantine.
+    /// The callbacks that still cannot be read, at most 1,000. They stay in quarantine.
     pub still_unreadable: Vec<StillUnreadable>,
 }
 
@@ -45,13 +96,4 @@ pub struct StillUnreadable {
     pub id: i64,
     /// What cannot be read, with the place.
     pub faults: Vec<Fault>,
-}
-
-/// The result of a bulk action.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Counted {
-    /// The number of items that it changed, or would change.
-    pub count: u64,
-    /// True if nothing was changed.
-    pub dry_run: bool,
 }

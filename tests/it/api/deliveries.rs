@@ -9,15 +9,20 @@ use crate::standing::SINK;
 #[tokio::test(flavor = "multi_thread")]
 async fn pending_deliveries_are_attempted_now_when_an_operator_says_so() {
     let gateway = standing(3).await;
-    let count = |dry_run: bool| json!({"count": 3, "dry_run": dry_run});
+    let said = |answer: Value| (answer["count"].clone(), answer["dry_run"].clone());
+    let count = |dry_run: bool| (json!(3), json!(dry_run));
     let sink = json!({"sink": SINK}).to_string();
     let all = json!({"all": true, "dry_run": true}).to_string();
     let path = "/api/v1/deliveries/retry";
-    assert_eq!(gateway.ask("POST", path, &all).await.json(), count(true));
+    let counted = gateway.ask("POST", path, &all).await.json();
+    let reason = &counted["groups"][0]["reason"];
+    assert_eq!(reason, "not attempted");
+    assert_eq!(said(counted), count(true));
     assert!(gateway.workers.hurried.lock().unwrap().is_empty());
-    assert_eq!(gateway.ask("POST", path, &sink).await.json(), count(false));
+    let done = gateway.ask("POST", path, &sink).await.json();
+    assert_eq!(said(done), count(false));
     let hurried = gateway.workers.hurried.lock().unwrap().clone();
-    assert_eq!(hurried, [(1, vec![3, 2, 1])]);
+    assert_eq!(hurried, [(1, vec![1, 2, 3])]);
     let numbers = gateway.ask("POST", path, "{\"ids\":[1]}").await;
     assert_eq!(numbers.status, 400);
 }

@@ -28,8 +28,18 @@ pub(super) fn alert(title: &str) -> Value {
     })
 }
 
+/// A refusal of the gateway.
+pub(super) fn refused(code: &str, message: &str) -> Value {
+    let (kind, error) = (
+        format!("/problems/{code}"),
+        json!({"code": code, "message": message}),
+    );
+    json!({"type": kind, "title": "Refused", "status": 400, "detail": message, "error": error})
+}
+
 fn counted(count: u64, dry_run: bool) -> Value {
-    json!({"count": count, "dry_run": dry_run})
+    let group = json!({"sink": "webhook/oncall", "reason": "expired", "count": count});
+    json!({"count": count, "dry_run": dry_run, "seen_to": 18, "groups": [group], "ended": 3})
 }
 
 fn body(asked: &[Asked]) -> Value {
@@ -200,13 +210,16 @@ fn dead_letters_are_selected_by_number_by_sink_or_all_and_counted_first() {
         let args = [&["dead", "retry"], choice].concat();
         let answers = [(200, counted(2, true)), (200, counted(2, false))];
         let (run, asked) = ask(&args, &answers);
-        let mut first = wanted.clone();
+        let (mut first, mut second) = (wanted.clone(), wanted);
         first["dry_run"] = json!(true);
         assert_eq!(body(&asked), first);
+        // What is changed is what was counted.
+        second["seen_to"] = json!(18);
+        second["count"] = json!(2);
         assert_eq!(asked[1].line(), "POST /api/v1/dead/retry HTTP/1.1");
         assert_eq!(
             serde_json::from_str::<Value>(&asked[1].body).unwrap(),
-            wanted
+            second
         );
         run.says("2 dead letters selected");
         run.says("2 dead letters will be delivered again");
@@ -222,6 +235,7 @@ fn pending_deliveries_are_retried_by_sink_and_counted_first() {
     assert_eq!(body(&asked), wanted);
     assert_eq!(asked[1].line(), "POST /api/v1/deliveries/retry HTTP/1.1");
     assert!(!asked[1].body.contains("dry_run"));
+    assert!(!asked[1].body.contains("count"), "deliveries end meanwhile");
     run.says("2 pending deliveries selected");
     run.says("2 pending deliveries will be attempted now");
 }
@@ -292,6 +306,8 @@ fn a_dry_run_only_says_how_many_there_are() {
         let (run, asked) = ask(&args, &[(200, counted(9, true))]);
         assert_eq!((run.code, asked.len()), (0, 1), "{args:?}: {}", run.err);
         run.says(words);
+        run.says("  9 webhook/oncall: expired");
+        run.says("  3 of them fire, but their problems have ended");
     }
 }
 
@@ -392,7 +408,7 @@ fn sinks_are_shown_paused_and_resumed() {
 
 #[test]
 fn the_gateways_own_words_of_refusal_are_shown_and_the_token_is_not() {
-    let refusal = json!({"error": {"code": "unauthorized", "message": "a bearer token is needed"}});
+    let refusal = refused("unauthorized", "a bearer token is needed");
     let (run, _) = ask(&["dead", "list"], &[(401, refusal)]);
     assert_eq!(run.code, 4);
     run.says("a bearer token is needed");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::gateway::{ID, alert, ask};
+use super::gateway::{ID, alert, ask, refused};
 
 fn pages() -> [(u16, Value); 2] {
     let mut first = alert("load is high");
@@ -139,7 +139,7 @@ fn exit_code_says_whether_the_list_has_an_item() {
 
 #[test]
 fn each_class_of_error_has_its_exit_code_and_the_help_has_them_all() {
-    let refusal = |code: &str| json!({"error": {"code": code, "message": "these are the words"}});
+    let refusal = |code: &str| refused(code, "these are the words");
     for (status, code) in [
         (404, 1),
         (409, 1),

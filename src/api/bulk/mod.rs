@@ -1,0 +1,98 @@
+//! Bulk actions: retry or drop many dead letters, pending deliveries or quarantined callbacks.
+//!
+//! A dry run ([`survey`]) counts what an action would change. The action itself ([`run`]) goes through the rows in batches,
+//! oldest first.
+
+mod rows;
+mod run;
+mod selection;
+mod survey;
+
+use actix_web::HttpResponse;
+
+use super::Failing;
+use super::error::ApiError;
+use super::types::{Counted, Selection, StillUnreadable};
+use crate::http::Gateway;
+use rows::Walk;
+use run::Progress;
+pub(super) use selection::selection;
+
+/// The largest number of rows that one action changes.
+const ROWS_MAX: usize = 1_000_000;
+
+/// What a bulk action does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    DeadRetry,
+    DeadDrop,
+    DeliveriesRetry,
+    DeliveriesDrop,
+    QuarantineRetry,
+    QuarantineDrop,
+}
+
+/// The list whose rows an action changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Dead,
+    Deliveries,
+    Quarantine,
+}
+
+impl Act {
+    fn of(self) -> Of {
+        match self {
+            Self::DeadRetry | Self::DeadDrop => Of::Dead,
+            Self::DeliveriesRetry | Self::DeliveriesDrop => Of::Deliveries,
+            Self::QuarantineRetry | Self::QuarantineDrop => Of::Quarantine,
+        }
+    }
+}
+
+/// What an action did, or would do.
+pub(crate) struct Acted {
+    pub(crate) counted: Counted,
+    /// The rows that it looked at.
+    pub(crate) selected: u64,
+    pub(crate) still_unreadable: Vec<StillUnreadable>,
+}
+
+/// Does what `act` says with the selected rows, or counts them in a dry run.
+pub(crate) async fn act(gateway: &Gateway, act: Act, selection: &Selection) -> Failing<Acted> {
+    if selection.dry_run {
+        let counted = survey::survey(gateway, act, selection).await?;
+        return Ok(Acted {
+            selected: counted.count,
+            counted,
+            still_unreadable: Vec::new(),
+        });
+    }
+    agree(gateway, act, selection).await?;
+    let (rows, more) = rows::all(Walk::of(gateway, act.of(), selection).await?).await?;
+    let progress = Progress::default();
+    run::run(gateway, act, &rows, selection.leave_out_ended, &progress).await?;
+    let mut acted = progress.acted();
+    acted.counted.more = more;
+    acted.counted.seen_to = rows.last().map(|row| row.id);
+    Ok(acted)
+}
+
+/// The response to a bulk action whose body has a selection.
+pub(super) async fn counted(gateway: &Gateway, act: Act, body: &[u8]) -> Failing<HttpResponse> {
+    let selection = selection(act, body)?;
+    let acted = self::act(gateway, act, &selection).await?;
+    Ok(HttpResponse::Ok().json(acted.counted))
+}
+
+/// Refuses an action whose rows are no longer those that the operator counted.
+async fn agree(gateway: &Gateway, act: Act, selection: &Selection) -> Failing<()> {
+    let Some(expected) = selection.count else {
+        return Ok(());
+    };
+    let now = survey::survey(gateway, act, selection).await?.count;
+    if now == expected {
+        return Ok(());
+    }
+    Err(ApiError::changed(expected, now))
+}

@@ -1,0 +1,154 @@
+//! Does what a bulk action says, in batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::try_join_all;
+
+use super::rows::{self, Row};
+use super::{Act, Acted};
+use crate::api::types::{Counted, StillUnreadable};
+use crate::api::{Failing, quarantine};
+use crate::http::Gateway;
+use campanile_store::{Seq, SinkId};
+
+/// Rows of one batch, which is one transaction of the store.
+const BATCH: usize = 500;
+
+/// Rows of one batch if each row is a transaction of its own.
+const BATCH_OF_SINGLE: usize = 50;
+
+/// Rows that an answer names.
+const NAMED_MAX: usize = 1_000;
+
+/// How far an action is.
+#[derive(Default)]
+pub(super) struct Progress(Mutex<Done>);
+
+/// What is done.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) total: u64,
+    pub(super) looked_at: u64,
+    pub(super) changed: u64,
+    pub(super) ended: u64,
+    pub(super) still_unreadable: Vec<StillUnreadable>,
+}
+
+impl Progress {
+    pub(super) fn now(&self) -> MutexGuard<'_, Done> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn acted(&self) -> Acted {
+        let mut done = self.now();
+        Acted {
+            counted: Counted {
+                count: done.changed,
+                ended: done.ended,
+                left_out: done.ended,
+                ..Counted::default()
+            },
+            selected: done.looked_at,
+            still_unreadable: std::mem::take(&mut done.still_unreadable),
+        }
+    }
+}
+
+/// Changes the rows, which are given oldest first.
+pub(super) async fn run(
+    gateway: &Gateway,
+    act: Act,
+    rows: &[Row],
+    leave_out_ended: bool,
+    progress: &Progress,
+) -> Failing<()> {
+    progress.now().total = number(rows.len());
+    let batch = match act {
+        Act::DeadRetry | Act::DeadDrop | Act::DeliveriesRetry | Act::QuarantineDrop => BATCH,
+        Act::DeliveriesDrop | Act::QuarantineRetry => BATCH_OF_SINGLE,
+    };
+    for rows in rows.chunks(batch) {
+        let ended = if leave_out_ended {
+            rows::ended(gateway, rows).await?
+        } else {
+            BTreeSet::new()
+        };
+        let wanted = rows.iter().filter(|row| !ended.contains(&row.seq));
+        let wanted: Vec<Row> = wanted.copied().collect();
+        let changed = change(gateway, act, &wanted, progress).await?;
+        let mut done = progress.now();
+        done.looked_at += number(rows.len());
+        done.ended += number(rows.len() - wanted.len());
+        done.changed += changed;
+    }
+    Ok(())
+}
+
+/// Changes the rows of one batch. Returns how many it changed.
+async fn change(gateway: &Gateway, act: Act, rows: &[Row], progress: &Progress) -> Failing<u64> {
+    let (store, ids) = (&gateway.store, || rows.iter().map(|row| row.id).collect());
+    match act {
+        Act::DeadDrop => Ok(store.drop_dead(ids()).await?),
+        Act::QuarantineDrop => Ok(store.drop_quarantined(ids()).await?),
+        Act::DeadRetry => {
+            let pending = store.retry_dead(ids(), gateway.clock.now()).await?;
+            for (sink, seqs) in by_sink(pending.iter().copied()) {
+                gateway.sinks.poke(sink, &seqs);
+            }
+            Ok(number(pending.len()))
+        }
+        Act::DeliveriesRetry => {
+            for (sink, seqs) in by_sink(rows.iter().map(|row| (row.sink, row.seq))) {
+                gateway.sinks.hurry(sink, &seqs);
+            }
+            Ok(number(rows.len()))
+        }
+        Act::DeliveriesDrop => {
+            // Concurrently, so that the store commits them together.
+            let dropped = rows.iter().map(|row| drop_pending(gateway, row));
+            let dropped = try_join_all(dropped).await?;
+            Ok(number(dropped.iter().filter(|dropped| **dropped).count()))
+        }
+        Act::QuarantineRetry => read_again(gateway, rows, progress).await,
+    }
+}
+
+async fn drop_pending(gateway: &Gateway, row: &Row) -> Failing<bool> {
+    let dropped = gateway.store.drop_pending(row.seq, row.sink).await?;
+    if dropped {
+        gateway.sinks.dropped(row.sink, &[row.seq]);
+    }
+    Ok(dropped)
+}
+
+/// Reads callbacks again, in the order of their arrival.
+async fn read_again(gateway: &Gateway, rows: &[Row], progress: &Progress) -> Failing<u64> {
+    let current = gateway.current();
+    let mut released = 0;
+    for row in rows {
+        match quarantine::release(gateway, &current.snapshot, row.id).await? {
+            None => (),
+            Some(Ok(())) => released += 1,
+            Some(Err(still)) => {
+                let mut done = progress.now();
+                if done.still_unreadable.len() < NAMED_MAX {
+                    done.still_unreadable.push(still);
+                }
+            }
+        }
+    }
+    Ok(released)
+}
+
+fn by_sink(rows: impl Iterator<Item = (SinkId, Seq)>) -> BTreeMap<SinkId, Vec<Seq>> {
+    let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
+    for (sink, seq) in rows {
+        by_sink.entry(sink).or_default().push(seq);
+    }
+    by_sink
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
