@@ -94,6 +94,21 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
+    /// Opens an empty window next to the others and goes to it. Returns its name for [`Browser::go_to`].
+    pub(crate) async fn new_window(&self) -> String {
+        let new = json!({"type": "window"});
+        let new = self.call(Method::POST, "/window/new", &new).await;
+        let name = new["handle"].as_str().unwrap().to_owned();
+        self.go_to(&name).await;
+        name
+    }
+
+    /// Goes to a window: the next calls are about its page.
+    pub(crate) async fn go_to(&self, window: &str) {
+        self.call(Method::POST, "/window", &json!({"handle": window}))
+            .await;
+    }
+
     /// Sends a command of the protocol of the developer tools.
     pub(crate) async fn command(&self, name: &str, params: Value) -> Value {
         let call = json!({"cmd": name, "params": params});

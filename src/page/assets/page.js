@@ -1,11 +1,12 @@
 // Updates a page that is open, and adds copy buttons and keys. Every page works without this script.
 
 const POLL_MS = 3000;
-const policy = globalThis.trustedTypes?.createPolicy('row', { createHTML: text => text });
-const html = text => policy ? policy.createHTML(text) : text;
+const GAP_MS = 250;
+const rule = { createHTML: text => text };
+const policy = globalThis.trustedTypes?.createPolicy('row', rule) ?? rule;
 const find = id => document.getElementById(id);
 
-/** Keeps the time zone of the browser in a cookie. The next answer of the gateway uses it. */
+/** Keeps the time zone of the browser for the next answer of the gateway. */
 function keepZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (!zone || document.cookie.includes(`campanile-zone=${zone}`)) return false;
@@ -13,92 +14,150 @@ function keepZone() {
   return true;
 }
 
-/** The page as the gateway renders it now. */
 async function load() {
-  const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+  const answer = await fetch(location.href, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(9000) });
+  if (answer.redirected) location.reload();
   if (!answer.headers.get('content-type')?.startsWith('text/html')) throw new Error('no page');
-  return new DOMParser().parseFromString(html(await answer.text()), 'text/html');
+  return new DOMParser().parseFromString(policy.createHTML(await answer.text()), 'text/html');
 }
 
-/** The parts of a page that change. */
 const parts = page => [...page.querySelectorAll('[data-live]')];
 
-/** The HTML of a part without its ages: they change every second, and do not make a page new. */
+/** The HTML of a part without its ages, which do not make a page new. */
 const content = part => part.innerHTML.replace(/(<time[^>]*>)[^<]*/g, '$1');
 
-/** Whether a part has something new. Rows that the gateway cannot read now stay as they are. */
-const isNew = (part, fresh) => !('keep' in fresh.dataset) && content(part) !== content(fresh);
-
-/** Replaces the parts of the page that changed, but never rows that a reader uses: see `busy`. */
+/**
+ * Replaces the parts of the page that changed, but never rows that a reader uses. It looks every few seconds, and when the stream
+ * has news. A browser opens six connections to a host, so one page has the stream and tells the others. Without locks (plain
+ * HTTP by name) no page has it.
+ */
 class Live {
   #pause = find('pause');
   #new = find('new');
   #lost = find('lost');
+  #channel = new BroadcastChannel('campanile');
+  #wished = false;
+  #source = null;
+  #leave = null;
   #paused = false;
-  #waiting = null;
+  #waiting = [];
+  #timer = 0;
+  #looking = false;
+  #gap = GAP_MS;
+  #looked = 0;
 
   start() {
     this.#pause.hidden = false;
     this.#pause.addEventListener('click', () => this.pause());
-    this.#new.addEventListener('click', () => this.show(this.#waiting));
-    document.addEventListener('visibilitychange', () => this.look());
-    setInterval(() => this.look(), POLL_MS);
+    this.#new.addEventListener('click', () => this.show());
+    this.#channel.onmessage = () => this.soon();
+    document.addEventListener('visibilitychange', () => this.turn());
+    addEventListener('pagehide', () => this.wish(false));
+    setInterval(() => this.beat(), POLL_MS);
+    this.wish(!document.hidden);
   }
 
   pause() {
     const { dataset } = this.#pause;
     [this.#pause.textContent, dataset.other] = [dataset.other, this.#pause.textContent];
     this.#paused = !this.#paused;
+    this.turn();
+  }
+
+  turn() {
+    this.wish(!document.hidden && !this.#paused);
     this.look();
   }
 
+  wish(wished) {
+    if (wished === this.#wished || !('stream' in this.#pause.dataset)) return;
+    this.#wished = wished;
+    this.#source?.close();
+    this.#source = null;
+    this.#leave?.();
+    const have = leave => {
+      this.#leave = leave;
+      this.open();
+    };
+    if (wished) navigator.locks?.request('campanile', () => this.#wished && new Promise(have));
+  }
+
+  open() {
+    const source = this.#source = new EventSource('/api/v1/stream');
+    const tell = () => {
+      this.#channel.postMessage('news');
+      this.soon();
+    };
+    for (const name of ['open', 'alert', 'delivery', 'reset']) source.addEventListener(name, tell);
+    source.onerror = () => {
+      source.close();
+      tell();
+    };
+  }
+
+  beat() {
+    // After a 503 a browser does not open a stream again.
+    if (this.#source?.readyState === EventSource.CLOSED) this.open();
+    this.soon();
+  }
+
+  /** Looks at most four times a second, and less often while news does not end. */
+  soon() {
+    if (this.#timer) return;
+    const since = Date.now() - this.#looked;
+    this.#gap = since > 2 * this.#gap ? GAP_MS : Math.min(2 * this.#gap, POLL_MS);
+    this.#timer = setTimeout(() => this.look(), this.#gap - since);
+  }
+
   async look() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
     if (document.hidden || this.#paused) return;
+    if (this.#looking) return this.soon();
+    this.#looking = true;
+    this.#looked = Date.now();
+    const { dataset, textContent } = this.#lost;
     try {
-      const page = await load();
-      this.#lost.textContent = '';
-      this.offer(page);
+      this.offer(await load());
+      this.#lost.textContent = textContent === dataset.lost ? dataset.back : '';
     } catch {
-      this.#lost.textContent = this.#lost.dataset.text;
+      this.#lost.textContent = dataset.lost;
     }
+    this.#looking = false;
   }
 
   offer(page) {
-    const fresh = parts(page);
-    const shown = parts(document);
+    const [shown, fresh] = [document, page].map(parts);
     if (fresh.length !== shown.length) return;
     document.title = page.title;
-    if (this.busy(shown) && fresh.some((part, i) => isNew(shown[i], part))) {
-      this.#waiting = fresh;
-      this.#new.hidden = false;
-    } else {
-      this.show(fresh);
-    }
+    // Rows that cannot be read now stay.
+    this.#waiting = shown.map((part, i) => [part, fresh[i]]).filter(pair => !('keep' in pair[1].dataset));
+    const isNew = this.#waiting.some(([part, fresh]) => content(part) !== content(fresh));
+    this.#new.hidden = !isNew || !this.busy(shown);
+    if (this.#new.hidden) this.show();
   }
 
   /** Whether a reader points at a row, has the focus in a part, or has scrolled to the rows. */
   busy(shown) {
-    return document.querySelector('.rows:hover') !== null
+    return document.querySelector('.rows:hover')
       || shown.some(part => part.contains(document.activeElement))
       || scrollY > shown.at(-1).offsetTop;
   }
 
-  show(fresh) {
-    parts(document).forEach((part, i) => {
-      if (isNew(part, fresh[i])) part.replaceWith(document.adoptNode(fresh[i]));
-      else this.ages(part, fresh[i]);
-    });
-    this.#waiting = null;
+  show() {
+    for (const [part, fresh] of this.#waiting) {
+      if (content(part) !== content(fresh)) {
+        part.replaceWith(document.adoptNode(fresh));
+        continue;
+      }
+      const times = fresh.querySelectorAll('time');
+      part.querySelectorAll('time').forEach((time, i) => { time.textContent = times[i].textContent; });
+    }
     this.#new.hidden = true;
-  }
-
-  ages(part, fresh) {
-    const times = fresh.querySelectorAll('time');
-    part.querySelectorAll('time').forEach((time, i) => { time.textContent = times[i]?.textContent ?? time.textContent; });
   }
 }
 
-/** Over plain HTTP there is no `navigator.clipboard`; then the text is selected and copied by the browser. */
+/** Over plain HTTP there is no `navigator.clipboard`. */
 async function copy(button) {
   const source = find(button.dataset.copy);
   try {
@@ -110,10 +169,8 @@ async function copy(button) {
   button.textContent = button.dataset.done;
 }
 
-const rows = () => [...document.querySelectorAll('.rows .what a')];
-
 function step(by) {
-  const all = rows();
+  const all = [...document.querySelectorAll('.rows .what a')];
   const at = all.indexOf(document.activeElement);
   all[Math.min(Math.max(at + by, 0), all.length - 1)]?.focus();
 }
@@ -126,14 +183,13 @@ function filter() {
   filters.querySelector('input, select').focus();
 }
 
-/** Chooses the theme after the one that is chosen, as the buttons do. */
 function nextTheme() {
   const themes = [...document.querySelectorAll('[name="theme"]')];
-  const at = themes.findIndex(button => button.ariaPressed === 'true');
+  const at = themes.findIndex(theme => theme.ariaPressed === 'true');
   themes[(at + 1) % themes.length]?.click();
 }
 
-/** The keys of a page, and the letters after `g` that open another page. */
+/** The keys of a page, and after `g` the letters of other pages. */
 class Keys {
   #list = find('keys');
   #off = find('keys-off');
@@ -157,7 +213,7 @@ class Keys {
     document.addEventListener('keydown', event => this.press(event));
   }
 
-  /** A reader who speaks to the browser, or who types with a trembling hand, needs pages without keys. */
+  /** Who speaks to the browser, or types with a trembling hand, needs pages without keys. */
   toggle() {
     const off = this.#off.ariaPressed !== 'true';
     this.#off.ariaPressed = String(off);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::walk::{EXAMINE, SOME, browser, dress};
+use super::reader::{EXAMINE, SOME, browser, dress};
 use crate::standing::{SINK, Standing, TOKEN, source};
 
 #[tokio::test(flavor = "multi_thread")]
