@@ -2,13 +2,17 @@
 //!
 //! One process owns the file and holds a lock file next to it. So no other process can send from the same lanes.
 
+mod append;
+mod connection;
 mod courier;
+mod episodes;
 mod filter;
 mod firing;
 mod inspect;
 mod keys;
 mod log;
 mod mark;
+mod numbers;
 mod packed;
 mod pending;
 mod prune;
@@ -48,12 +52,12 @@ impl Sqlite {
     /// [`Error::Open`] names the problem and the fix: another process has the file, it is damaged, another program or a newer
     /// Campanile wrote it, or its folder is missing or not writable.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        session::check_version().map_err(Error::Open)?;
+        connection::check_version().map_err(Error::Open)?;
         let mark = Mark::take(path)?;
         inspect::check(path, &mark)?;
         let fault =
             |e: rusqlite::Error| Error::Open(format!("cannot open {}", schema::trouble(path, &e)));
-        let mut connection = session::connect(path).map_err(fault)?;
+        let mut connection = connection::connect(path).map_err(fault)?;
         schema::migrate(&mut connection).map_err(fault)?;
         let session = Session::load(connection).map_err(fault)?;
         if let Err(error) = mark.opened(path) {

@@ -7,9 +7,10 @@ use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
+use super::connection;
 use super::mark::Mark;
 use super::schema;
-use super::session::{self, Session};
+use super::session::Session;
 use crate::Error;
 use campanile_model::failpoint;
 
@@ -162,7 +163,7 @@ impl Writer<'_> {
         if self.doubted {
             // Open the new connection before the old one is closed: closing the last connection would remove the log.
             let firing = self.session.firing();
-            self.session = session::connect(self.path).and_then(Session::load)?;
+            self.session = connection::connect(self.path).and_then(Session::load)?;
             self.session.share(firing);
             self.doubted = false;
         }

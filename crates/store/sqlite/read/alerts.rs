@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{damage, size, source_number};
 use crate::id::seq_of;
+use crate::sqlite::numbers::{severity_number, status_number};
 use crate::sqlite::schema;
-use crate::sqlite::session::{severity_number, status_number};
 use crate::{AlertFilter, Following, Seq, StoredAlert, codec};
 
 /// Rows that one query may scan. A longer search takes several queries: a long read would stop SQLite from emptying the WAL.

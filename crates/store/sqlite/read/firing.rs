@@ -6,7 +6,7 @@ use super::alerts::alerts_by_seq;
 use super::{source_number, time};
 use crate::id::{ms_of, seq_of};
 use crate::sqlite::firing::{Shared, lock};
-use crate::sqlite::session::severity_number;
+use crate::sqlite::numbers::severity_number;
 use crate::{Firing, FiringFilter, FiringRow};
 
 pub(crate) fn firing(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use crate::Error;
-use crate::sqlite::{schema, session};
+use crate::sqlite::{connection, schema};
 
 /// Idle connections that are kept.
 const IDLE_MAX: usize = 4;
@@ -69,7 +69,7 @@ impl Readers {
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = session::connect(path)?;
+    let connection = connection::connect(path)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -8_192)?;
     Ok(connection)

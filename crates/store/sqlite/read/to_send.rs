@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::alerts::{COLUMNS, Unpacker, readable};
 use crate::id::seq_of;
-use crate::sqlite::session::status_number;
+use crate::sqlite::numbers::status_number;
 use crate::{AlertToSend, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
 
 pub(crate) fn alerts_at(
