@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing, FiringFilter,
-    Following, Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter, QuarantineRow, Seq,
-    Settlement, SinkId, Stats, StoredAlert,
+    Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
+    CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
+    FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert,
 };
 
 /// Takes callbacks.
@@ -29,7 +29,10 @@ pub trait Inbox: Send + Sync {
 
     /// Removes a callback from quarantine and appends `entry`, its new reading. When the callback is no longer in quarantine
     /// (released or dropped), nothing is appended and the answer is empty.
-    fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended>;
+    fn release(&self, id: i64, entry: Entry, act: Act) -> Answer<'_, Appended>;
+
+    /// The same as `append`, for an operator. The act counts the accepted alerts.
+    fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended>;
 
     /// Tests whether a commit succeeds now: makes one small commit and waits for it.
     fn ready(&self) -> Answer<'_, ()>;
@@ -74,6 +77,9 @@ pub trait Outbox: Send + Sync {
 }
 
 /// What operators read and change. Lists are newest first.
+///
+/// A method that takes an [`Act`] writes it to the audit, in the same transaction and with the number of rows that it changed. It
+/// writes nothing to the audit if it changed nothing.
 pub trait Archive: Send + Sync {
     /// Every sink that was ever configured, with its number.
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>>;
@@ -115,20 +121,20 @@ pub trait Archive: Send + Sync {
     fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>>;
 
     /// Makes an alert pending for a sink again. False when the alert was removed or is already pending for the sink.
-    fn retry(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool>;
+    fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool>;
 
     /// Drops a pending delivery. False when it is not pending.
-    fn drop_pending(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool>;
+    fn drop_pending(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool>;
 
     /// Dead letters.
     fn dead(&self, filter: DeadFilter) -> Answer<'_, Vec<DeadRow>>;
 
     /// Makes dead letters pending again, each at its old place in its lane. Attempts are counted from zero again. Returns
     /// those that existed.
-    fn retry_dead(&self, ids: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>>;
+    fn retry_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, Vec<(SinkId, Seq)>>;
 
     /// Drops dead letters. Returns how many existed.
-    fn drop_dead(&self, ids: Vec<i64>) -> Answer<'_, u64>;
+    fn drop_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64>;
 
     /// Quarantined callbacks.
     fn quarantine(&self, filter: QuarantineFilter) -> Answer<'_, Vec<QuarantineRow>>;
@@ -137,7 +143,13 @@ pub trait Archive: Send + Sync {
     fn quarantined(&self, id: i64) -> Answer<'_, Option<QuarantineRow>>;
 
     /// Drops quarantined callbacks. Returns how many existed.
-    fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64>;
+    fn drop_quarantined(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64>;
+
+    /// Writes an act that changes no row of the store, or changed none.
+    fn record(&self, act: Act, count: u64) -> Answer<'_, ()>;
+
+    /// What operators did. The search is bounded. A row is kept for a year longer than alerts are.
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Listed<AuditRow>>;
 }
 
 /// Removes old rows and reports how full the store is.

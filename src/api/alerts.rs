@@ -4,12 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::Alert;
 use uuid::Uuid;
 
+use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::query::{Query, page};
 use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
 use super::{Failing, Named, Names, arrival, body, deliveries, resource};
 use crate::http::Gateway;
-use campanile_store::{AlertFilter, AttemptRow, SinkId, StoredAlert};
+use campanile_store::{Act, AlertFilter, AttemptRow, SinkId, StoredAlert};
 
 const FILTERS: &[&str] = &[
     "source",
@@ -137,23 +138,34 @@ pub(super) async fn retry(
     id: web::Path<String>,
     body: web::Bytes,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
-    let retried = again(&gateway, &id, wanted(&body)?).await?;
+    let retried = again(&gateway, &id, wanted(&body)?, &actor).await?;
     Ok(HttpResponse::Ok().json(retried))
 }
 
 /// Makes an alert pending again for the wanted sinks.
-pub(crate) async fn again(gateway: &Gateway, id: &str, wanted: Retry) -> Failing<Retried> {
+pub(crate) async fn again(
+    gateway: &Gateway,
+    id: &str,
+    wanted: Retry,
+    actor: &Actor,
+) -> Failing<Retried> {
     let stored = find(gateway, id).await?;
     let sinks = sinks_of(gateway, wanted).await?;
     let mut pending = Vec::new();
+    let names: Vec<&str> = sinks.iter().map(|(_, name)| name.as_str()).collect();
+    let act = Act {
+        detail: names.join(", "),
+        ..actor.does(gateway, "alerts.retry", stored.id.to_string())
+    };
     for (sink, name) in sinks {
-        let now = gateway.clock.now();
-        if gateway.store.retry(stored.seq, sink, now).await? {
+        if gateway.store.retry(stored.seq, sink, act.clone()).await? {
             gateway.sinks.poke(sink, &[stored.seq]);
             pending.push(name);
         }
     }
+    in_vain(gateway, act, pending.len() as u64).await?;
     Ok(Retried { pending })
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::actor::Actor;
 use super::bulk::{self, Act};
 use super::error::ApiError;
 use super::query::{Query, page};
@@ -127,8 +128,12 @@ fn shown(row: &DeadRow, alert: Option<&Named>, names: &Names) -> DeadLetter {
     request_body = Selection,
     responses((status = 200, body = Counted))
 )]
-pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeadRetry, &body).await
+pub(super) async fn retry(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    bulk::counted(&gateway, Act::DeadRetry, &body, &actor).await
 }
 
 /// Drops dead letters permanently.
@@ -138,6 +143,10 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
     request_body = Selection,
     responses((status = 200, body = Counted))
 )]
-pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeadDrop, &body).await
+pub(super) async fn remove(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    bulk::counted(&gateway, Act::DeadDrop, &body, &actor).await
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::actor::Actor;
 use super::bulk::{self, Act};
 use super::error::ApiError;
 use super::query::Query;
@@ -144,6 +145,7 @@ pub(super) async fn remove(
     request: HttpRequest,
     id: web::Path<String>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["sink"])?;
     let Some(sink) = query.text("sink") else {
@@ -152,10 +154,16 @@ pub(super) async fn remove(
         )
         .at_parameter("sink"));
     };
+    let audited = actor.does(&gateway, Act::DeliveriesDrop.action(), sink);
     let sink = Names::load(&gateway).await?.id(sink);
     let sink = sink.map_err(|error| error.at_parameter("sink"))?;
     let stored = alerts::find(&gateway, &id).await?;
-    if gateway.store.drop_pending(stored.seq, sink).await? {
+    let audited = campanile_store::Act {
+        detail: format!("alert {}", stored.id),
+        ..audited
+    };
+    let dropping = gateway.store.drop_pending(stored.seq, sink, audited);
+    if dropping.await? {
         gateway.sinks.dropped(sink, &[stored.seq]);
         return Ok(HttpResponse::Ok().json(Dropped { dropped: true }));
     }
@@ -171,8 +179,12 @@ pub(super) async fn remove(
     request_body = Selection,
     responses((status = 200, body = Counted))
 )]
-pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeliveriesRetry, &body).await
+pub(super) async fn retry(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    bulk::counted(&gateway, Act::DeliveriesRetry, &body, &actor).await
 }
 
 /// Drops all pending deliveries of a sink, or of all sinks. They do not become dead letters.
@@ -185,8 +197,9 @@ pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Fail
 pub(super) async fn remove_many(
     body: web::Bytes,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeliveriesDrop, &body).await
+    bulk::counted(&gateway, Act::DeliveriesDrop, &body, &actor).await
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@ use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;
 use jiff::{SignedDuration, Timestamp};
 
+use super::actor::{Actor, caller};
 use super::error::ApiError;
-use super::{Failing, auth, session};
-use crate::http::{Gateway, address};
+use super::{Failing, Via, Who, auth, session};
+use crate::config::Role;
+use crate::http::Gateway;
 
 /// So many logins of one address may fail in [`WINDOW`]. Later ones are refused until it ends.
 const FAILURES_MAX: u32 = 5;
@@ -38,8 +40,8 @@ impl Failures {
 }
 
 impl Logins {
-    /// Counts a login before its token is looked at. False: this address has tried too often.
-    fn allows(&self, caller: IpAddr, now: Timestamp) -> bool {
+    /// Counts a login before its token is looked at. An address that has more than [`FAILURES_MAX`] is refused.
+    fn count(&self, caller: IpAddr, now: Timestamp) -> u32 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= ADDRESSES_MAX {
             known.retain(|_, failures| !failures.is_over(now));
@@ -59,7 +61,7 @@ impl Logins {
             *failures = fresh;
         }
         failures.count = failures.count.saturating_add(1);
-        failures.count <= FAILURES_MAX
+        failures.count
     }
 
     /// Forgets the failures of an address that logged in.
@@ -70,18 +72,30 @@ impl Logins {
 }
 
 /// The cookie for the browser that sent this token.
-pub(crate) fn log_in(
+pub(crate) async fn log_in(
     request: &HttpRequest,
     gateway: &Gateway,
     logins: &Logins,
     given: &str,
 ) -> Failing<Cookie<'static>> {
-    let (caller, now) = (caller(request, gateway), gateway.clock.now());
-    if !logins.allows(network(caller), now) {
+    // A caller without a known address is counted with all others of that kind.
+    let caller = caller(request, gateway).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let now = gateway.clock.now();
+    let tries = logins.count(network(caller), now);
+    if tries > FAILURES_MAX {
         gateway.metrics.login("limited");
+        if tries == FAILURES_MAX + 1 {
+            let nobody = Who {
+                name: String::new(),
+                role: Role::Viewer,
+                via: Via::Open,
+            };
+            record(request, gateway, nobody, "login.limited").await;
+        }
         return Err(ApiError::too_many_logins());
     }
-    let admin = &gateway.current().admin;
+    let current = gateway.current();
+    let admin = &current.admin;
     let Some(token) = auth::token(given.trim(), admin) else {
         gateway.metrics.login("refused");
         tracing::warn!(%caller, "a login failed: no token has this secret");
@@ -91,6 +105,12 @@ pub(crate) fn log_in(
     gateway.metrics.login("accepted");
     let (who, role) = (&*token.name, token.role.as_str());
     tracing::info!(%caller, who, role, "an operator logged in");
+    let known = Who {
+        name: token.name.clone(),
+        role: token.role,
+        via: Via::Token,
+    };
+    record(request, gateway, known, "login").await;
     let name = session::name(request.headers(), admin);
     session::cookie(&token, now, name).ok_or_else(ApiError::wrong_login)
 }
@@ -100,14 +120,12 @@ pub(crate) fn log_out(request: &HttpRequest, gateway: &Gateway) -> Cookie<'stati
     session::ended(session::name(request.headers(), &gateway.current().admin))
 }
 
-/// The address of the browser. A caller without a known address is counted with all others of that kind.
-fn caller(request: &HttpRequest, gateway: &Gateway) -> IpAddr {
-    let lines = request.headers().get_all("x-forwarded-for");
-    let lines: Vec<_> = lines.map(|line| line.to_str().ok()).collect();
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    let trusted = &gateway.current().snapshot.server.trusted_proxies;
-    let caller = address::caller(peer, lines.into_iter(), trusted);
-    caller.unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+/// Writes a login to the audit. An operator must be able to log in when the disk is full, so a failure is only logged.
+async fn record(request: &HttpRequest, gateway: &Gateway, who: Who, action: &str) {
+    let act = Actor::named(who, request, gateway).does(gateway, action, "");
+    if let Err(error) = gateway.store.record(act, 1).await {
+        tracing::warn!(action, %error, "a login cannot be written to the audit");
+    }
 }
 
 /// One sender of IPv6 has a whole /64 of addresses.

@@ -4,8 +4,10 @@
 //! cookie of a [`session`].
 //! Lists have pages, newest first: `{"items":[...],"next":"..."}`. Give `next` as `before` to get the next page.
 
+pub(crate) mod actor;
 pub(crate) mod alerts;
 mod arrival;
+pub(crate) mod audit;
 mod auth;
 mod body;
 pub(crate) mod bulk;
@@ -38,6 +40,7 @@ use actix_web::{HttpResponse, web};
 
 pub(crate) use crate::config::Role;
 use crate::http::Gateway;
+pub(crate) use actor::Actor;
 pub(crate) use auth::{Via, Who, admit, who};
 use campanile_store::{Seq, SinkId, StoredAlert};
 pub(crate) use codes::CODES;
@@ -60,6 +63,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let api = web::scope("/api/v1")
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
         .configure(alerts::routes)
+        .configure(audit::routes)
         .configure(callbacks::routes)
         .configure(problems::routes)
         .configure(deliveries::routes)

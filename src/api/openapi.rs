@@ -8,7 +8,7 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles,
+    alerts, audit, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles,
     simulate, sinks, sources, stream, types,
 };
 
@@ -19,6 +19,7 @@ use super::{
         alerts::index,
         alerts::show,
         alerts::retry,
+        audit::index,
         callbacks::index,
         problems::index,
         problems::show,

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use super::actor::Actor;
 use super::bulk::{self, Act};
 use super::error::ApiError;
 use super::query::{Query, page};
@@ -104,14 +105,22 @@ fn shown(row: &QuarantineRow) -> Quarantined {
     request_body = Selection,
     responses((status = 200, body = Released))
 )]
-pub(super) async fn retry(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+pub(super) async fn retry(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
     let selection = bulk::selection(Act::QuarantineRetry, &body)?;
-    Ok(HttpResponse::Ok().json(read_selected(&gateway, &selection).await?))
+    Ok(HttpResponse::Ok().json(read_selected(&gateway, &selection, &actor).await?))
 }
 
 /// Reads the selected callbacks again.
-pub(crate) async fn read_selected(gateway: &Gateway, selection: &Selection) -> Failing<Released> {
-    let acted = bulk::act(gateway, Act::QuarantineRetry, selection).await?;
+pub(crate) async fn read_selected(
+    gateway: &Gateway,
+    selection: &Selection,
+    actor: &Actor,
+) -> Failing<Released> {
+    let acted = bulk::act(gateway, Act::QuarantineRetry, selection, actor).await?;
     let released = acted.counted.count;
     Ok(Released {
         counted: Counted {
@@ -129,6 +138,7 @@ pub(super) async fn release(
     gateway: &Gateway,
     snapshot: &Snapshot,
     id: i64,
+    audited: &campanile_store::Act,
 ) -> Failing<Option<Result<(), StillUnreadable>>> {
     let Some(row) = gateway.store.quarantined(id).await? else {
         return Ok(None);
@@ -149,7 +159,7 @@ pub(super) async fn release(
         return still(id, faults);
     }
     let sinks = SinksOf::entry(&entry);
-    let appended = gateway.store.release(id, entry).await?;
+    let appended = gateway.store.release(id, entry, audited.clone()).await?;
     sinks.wake(&*gateway.sinks, &gateway.news, &appended);
     if faults.is_empty() {
         return Ok(Some(Ok(())));
@@ -174,6 +184,10 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
     request_body = Selection,
     responses((status = 200, body = Counted))
 )]
-pub(super) async fn remove(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::QuarantineDrop, &body).await
+pub(super) async fn remove(
+    body: web::Bytes,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    bulk::counted(&gateway, Act::QuarantineDrop, &body, &actor).await
 }

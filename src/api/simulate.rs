@@ -6,6 +6,7 @@ use campanile_providers::{Fixture, Stamp, fixtures};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::types::{Retry, Simulate, Simulated};
 use super::{Failing, alerts, body, resource, sources};
@@ -13,7 +14,7 @@ use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{Kept, Taken, Target, Trust, take};
 use crate::snapshot::{Snapshot, Source};
-use campanile_store::{Appended, Appending, Entry};
+use campanile_store::{Act, Appended, Appending, Entry};
 
 /// The label of each simulated alert, for routes and receivers.
 const LABEL: &str = "campanile_simulated";
@@ -38,12 +39,13 @@ pub(super) async fn simulate(
     name: web::Path<(String, String)>,
     bytes: web::Bytes,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
     let wanted = body::read(
         &bytes,
         "the body is not valid: send `{\"case\":\"firing\",\"sinks\":[\"webhook/oncall\"]}` as JSON",
     )?;
-    Ok(HttpResponse::Ok().json(play(&gateway, &name, wanted).await?))
+    Ok(HttpResponse::Ok().json(play(&gateway, &name, wanted, &actor).await?))
 }
 
 /// The messages that can be simulated for a source.
@@ -62,6 +64,7 @@ pub(crate) async fn play(
     gateway: &Gateway,
     name: &(String, String),
     wanted: Simulate,
+    actor: &Actor,
 ) -> Failing<Simulated> {
     let current = gateway.current();
     let snapshot = &current.snapshot;
@@ -81,9 +84,15 @@ pub(crate) async fn play(
     for alert in &mut entry.alerts {
         alert.sinks = sinks.iter().map(|(id, _)| *id).collect();
     }
+    let names: Vec<&str> = sinks.iter().map(|(_, name)| name.as_str()).collect();
+    let act = Act {
+        detail: format!("{} for {}", wanted.case, names.join(", ")),
+        ..actor.does(gateway, "sources.simulate", &*source.name)
+    };
     let sinks = SinksOf::entry(&entry);
-    let appended = gateway.store.append(entry).await?;
+    let appended = gateway.store.append_by(entry, act.clone()).await?;
     sinks.wake(&*gateway.sinks, &gateway.news, &appended);
+    in_vain(gateway, act, ids(&appended).len() as u64).await?;
     Ok(Simulated {
         proven,
         alert_ids: ids(&appended),

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
+use super::actor::Actor;
 use super::error::ApiError;
 use super::types::{Page, Sink, SinkChanged};
 use super::{Failing, resource};
@@ -96,8 +97,9 @@ fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Sink {
 pub(super) async fn pause(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(set_paused(&gateway, &name, true)?))
+    Ok(HttpResponse::Ok().json(set_paused(&gateway, &name, true, &actor).await?))
 }
 
 /// Resumes a paused sink. It gets its deliveries immediately.
@@ -113,17 +115,25 @@ pub(super) async fn pause(
 pub(super) async fn resume(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(set_paused(&gateway, &name, false)?))
+    Ok(HttpResponse::Ok().json(set_paused(&gateway, &name, false, &actor).await?))
 }
 
 /// Pauses or resumes a sink, given as kind and name. Returns its new state.
-pub(crate) fn set_paused(
+pub(crate) async fn set_paused(
     gateway: &Gateway,
     (kind, name): &(String, String),
     pause: bool,
+    actor: &Actor,
 ) -> Failing<SinkChanged> {
     let name = format!("{kind}/{name}");
+    let states = gateway.sinks.states();
+    if states.iter().any(|state| *state.name == *name) {
+        let action = if pause { "sinks.pause" } else { "sinks.resume" };
+        let act = actor.does(gateway, action, &*name);
+        gateway.store.record(act, 1).await?;
+    }
     let state = if pause {
         gateway.sinks.pause(&name)
     } else {
@@ -136,7 +146,6 @@ pub(crate) fn set_paused(
             paused_by: by(state.paused_by),
         });
     }
-    let states = gateway.sinks.states();
     let known: Vec<&str> = states.iter().map(|state| &*state.name).collect();
     let known = known.join(", ");
     let message = format!("this sink is not configured; the sinks are: {known}");

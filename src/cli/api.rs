@@ -13,6 +13,7 @@ use url::Url;
 use super::failure::{Ending, Failure};
 use super::target::Target;
 pub(crate) use super::target::{Gateway, base};
+use crate::api::actor::COMMAND_LINE;
 use crate::api::types::Refused;
 use crate::config::Tls;
 
@@ -192,6 +193,7 @@ fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
     // A second call fails because a provider is already installed. This is harmless.
     let _in_place = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
+        .user_agent(format!("{COMMAND_LINE}{}", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .no_proxy()
         .http1_only()

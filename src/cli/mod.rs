@@ -5,6 +5,7 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod catalog;
 mod check;
 mod color;
@@ -165,6 +166,9 @@ enum Command {
     /// List the sources of a running gateway: address for the vendor, proof, counters.
     #[command(after_help = sources::EXAMPLES)]
     Sources(sources::Sources),
+    /// List what operators did: who, when, from where, on how many.
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::Audit),
     /// Show the sinks and the sources of a running gateway, once a second.
     #[command(after_help = top::EXAMPLES)]
     Top(top::Top),
@@ -194,6 +198,7 @@ impl Command {
             Self::Providers(providers) => providers.run(terminal),
             Self::Sinks(sinks) => sinks.run(terminal),
             Self::Sources(sources) => sources.run(terminal),
+            Self::Audit(audit) => audit.run(terminal),
             Self::Top(top) => top.run(terminal),
             Self::Open(open) => open.run(terminal),
             Self::Completions(completions) => completions.run(terminal),

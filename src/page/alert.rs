@@ -8,7 +8,7 @@ use super::moment::Moment;
 use super::view::View;
 use super::{answer, row};
 use crate::api::types::{AlertDetail, Arrival, Attempt, Delivery, Retry, RouteSaid};
-use crate::api::{Failing, alerts};
+use crate::api::{Actor, Failing, alerts};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -172,11 +172,12 @@ async fn retry(
     id: web::Path<String>,
     wish: web::Form<Wish>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
     let sink = wish.into_inner().sink.filter(|sink| !sink.is_empty());
     let wanted = Retry {
         sinks: sink.map(|sink| vec![sink]),
     };
-    alerts::again(&gateway, &id, wanted).await?;
+    alerts::again(&gateway, &id, wanted, &actor).await?;
     Ok(answer::see(&format!("/alerts/{id}?done=retried")))
 }

@@ -12,7 +12,7 @@ use super::view::View;
 use crate::api::bulk::{self, Act};
 use crate::api::error::ApiError;
 use crate::api::types::{Counted, DeadLetter, Selection};
-use crate::api::{Failing, dead};
+use crate::api::{Actor, Failing, dead};
 use crate::http::Gateway;
 
 /// Above this number, an operator types it before dead letters are dropped.
@@ -121,6 +121,7 @@ async fn act(
     fields: Fields,
     gateway: &Gateway,
 ) -> Failing<HttpResponse> {
+    let actor = Actor::of(request)?;
     let selection = selected(&fields)?;
     let confirmed = fields.text("confirmed");
     if let Ok(count) = confirmed.parse() {
@@ -130,7 +131,7 @@ async fn act(
             leave_out_ended: fields.text("ended") == "left_out",
             ..selection.clone()
         };
-        match bulk::act(gateway, action.act(), &confirmed).await {
+        match bulk::act(gateway, action.act(), &confirmed, &actor).await {
             Ok(acted) => {
                 let count = acted.counted.count.to_string();
                 let more = [("done", action.done()), ("count", &count)];
@@ -142,14 +143,14 @@ async fn act(
     }
     let view = View::of(request, gateway);
     let wrong = !confirmed.is_empty();
-    let question = question(&view, gateway, action, (selection, wrong)).await?;
+    let question = question(&view, gateway, (action, &actor), (selection, wrong)).await?;
     Ok(view.page("confirm.html", question))
 }
 
 async fn question(
     view: &View,
     gateway: &Gateway,
-    action: Action,
+    (action, actor): (Action, &Actor),
     (selection, wrong): (Selection, bool),
 ) -> Failing<Question> {
     let count = async |leave_out_ended| {
@@ -158,7 +159,7 @@ async fn question(
             leave_out_ended,
             ..selection.clone()
         };
-        bulk::act(gateway, action.act(), &dry).await
+        bulk::act(gateway, action.act(), &dry, actor).await
     };
     let counted = count(false).await?.counted;
     let rest = match counted.ended {

@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::view::View;
 use crate::api::bulk::{self, Act};
 use crate::api::types::Delivery;
-use crate::api::{Failing, deliveries};
+use crate::api::{Actor, Failing, deliveries};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -48,9 +48,16 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
 async fn retry(
     fields: web::Form<Vec<(String, String)>>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
     let fields = Fields(fields.into_inner());
-    let acted = bulk::act(&gateway, Act::DeliveriesRetry, &fields.all_that_match()).await?;
+    let acted = bulk::act(
+        &gateway,
+        Act::DeliveriesRetry,
+        &fields.all_that_match(),
+        &actor,
+    )
+    .await?;
     let count = acted.counted.count;
     let shown = fields.address(
         "/deliveries",

@@ -70,7 +70,7 @@ async fn submit(
     logins: web::Data<Logins>,
 ) -> Failing<HttpResponse> {
     let next = wish.aim.path();
-    let error = match log_in(&request, &gateway, &logins, &wish.token) {
+    let error = match log_in(&request, &gateway, &logins, &wish.token).await {
         Ok(cookie) => {
             let mut answer = answer::see(&next);
             // Fails only for a cookie that is not valid, and this one is built of valid characters.

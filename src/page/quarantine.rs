@@ -11,7 +11,7 @@ use super::view::View;
 use crate::api::bulk::{self, Act};
 use crate::api::error::ApiError;
 use crate::api::types::{Quarantined, QuarantinedDetail, Selection};
-use crate::api::{Failing, quarantine, sources};
+use crate::api::{Actor, Failing, quarantine, sources};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -109,6 +109,7 @@ async fn show(
 async fn retry(
     fields: web::Form<Vec<(String, String)>>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
     let fields = Fields(fields.into_inner());
     let source = Some(fields.text("source")).filter(|source| !source.is_empty());
@@ -117,15 +118,19 @@ async fn retry(
         source: source.map(ToOwned::to_owned),
         ..Selection::default()
     };
-    let answer = quarantine::read_selected(&gateway, &selection).await?;
+    let answer = quarantine::read_selected(&gateway, &selection, &actor).await?;
     let (count, still) = (answer.released, answer.still_unreadable.len());
     Ok(answer::see(&format!(
         "/quarantine?done=read&count={count}&still={still}"
     )))
 }
 
-async fn retry_one(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let answer = quarantine::read_selected(&gateway, &one(&id)?).await?;
+async fn retry_one(
+    id: web::Path<String>,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    let answer = quarantine::read_selected(&gateway, &one(&id)?, &actor).await?;
     let still = answer.still_unreadable.first();
     let path = match still {
         Some(still) => format!("/quarantine/{}?done=still", still.id),
@@ -134,8 +139,12 @@ async fn retry_one(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failin
     Ok(answer::see(&path))
 }
 
-async fn remove(id: web::Path<String>, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let dropped = bulk::act(&gateway, Act::QuarantineDrop, &one(&id)?).await?;
+async fn remove(
+    id: web::Path<String>,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    let dropped = bulk::act(&gateway, Act::QuarantineDrop, &one(&id)?, &actor).await?;
     let count = dropped.counted.count;
     Ok(answer::see(&format!(
         "/quarantine?done=dropped&count={count}"

@@ -10,7 +10,7 @@ use super::form::Fields;
 use super::sources::Detail;
 use super::view::View;
 use crate::api::types::Simulate;
-use crate::api::{Failing, callbacks, simulate, sources};
+use crate::api::{Actor, Failing, callbacks, simulate, sources};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -73,13 +73,14 @@ async fn play(
     name: web::Path<(String, String)>,
     fields: web::Form<Vec<(String, String)>>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
     let fields = Fields(fields.into_inner());
     let wanted = Simulate {
         case: fields.text("case").to_owned(),
         sinks: fields.each("sink").map(ToOwned::to_owned).collect(),
     };
-    let played = simulate::play(&gateway, &name, wanted).await?;
+    let played = simulate::play(&gateway, &name, wanted, &actor).await?;
     let done = if played.proven { "proven" } else { "trusted" };
     let alert = played.alert_ids.first().map_or("", String::as_str);
     let (provider, name) = name.into_inner();

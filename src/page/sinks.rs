@@ -8,7 +8,7 @@ use super::filter::Filter;
 use super::moment::Moment;
 use super::view::View;
 use crate::api::types::Sink;
-use crate::api::{Failing, sinks};
+use crate::api::{Actor, Failing, sinks};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -56,15 +56,17 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
 async fn pause(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
-    sinks::set_paused(&gateway, &name, true)?;
+    sinks::set_paused(&gateway, &name, true, &actor).await?;
     Ok(answer::see("/sinks?done=paused"))
 }
 
 async fn resume(
     name: web::Path<(String, String)>,
     gateway: web::Data<Gateway>,
+    actor: Actor,
 ) -> Failing<HttpResponse> {
-    sinks::set_paused(&gateway, &name, false)?;
+    sinks::set_paused(&gateway, &name, false, &actor).await?;
     Ok(answer::see("/sinks?done=resumed"))
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
-    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Firing,
-    FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
+    Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
+    AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
+    Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
     QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
@@ -179,7 +179,8 @@ impl Inbox for Moody {
     }
 
     untouched! {
-        release(id: i64, entry: Entry) -> Appended;
+        release(id: i64, entry: Entry, act: Act) -> Appended;
+        append_by(entry: Entry, act: Act) -> Appended;
     }
 }
 
@@ -232,14 +233,16 @@ impl Archive for Moody {
         deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;
         attempts_of(seq: Seq) -> Vec<AttemptRow>;
-        retry(seq: Seq, sink: SinkId, now: Timestamp) -> bool;
-        drop_pending(seq: Seq, sink: SinkId) -> bool;
+        retry(seq: Seq, sink: SinkId, act: Act) -> bool;
+        drop_pending(seq: Seq, sink: SinkId, act: Act) -> bool;
         dead(filter: DeadFilter) -> Vec<DeadRow>;
-        retry_dead(ids: Vec<i64>, now: Timestamp) -> Vec<(SinkId, Seq)>;
-        drop_dead(ids: Vec<i64>) -> u64;
+        retry_dead(ids: Vec<i64>, act: Act) -> Vec<(SinkId, Seq)>;
+        drop_dead(ids: Vec<i64>, act: Act) -> u64;
         quarantine(filter: QuarantineFilter) -> Vec<QuarantineRow>;
         quarantined(id: i64) -> Option<QuarantineRow>;
-        drop_quarantined(ids: Vec<i64>) -> u64;
+        drop_quarantined(ids: Vec<i64>, act: Act) -> u64;
+        record(act: Act, count: u64) -> ();
+        audit(filter: AuditFilter) -> Listed<AuditRow>;
     }
 }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use campanile::config::Config;
+use campanile_store::Act;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
@@ -98,7 +100,14 @@ async fn dead_letters_are_reported_until_none_is_left() {
     );
     let drop = gateway.list("/api/v1/dead").await;
     let id = drop[0]["id"].as_i64().unwrap();
-    assert_eq!(gateway.store().drop_dead(vec![id]).await.unwrap(), 1);
+    assert_eq!(
+        gateway
+            .store()
+            .drop_dead(vec![id], Act::new(Timestamp::UNIX_EPOCH, "dead.drop"))
+            .await
+            .unwrap(),
+        1
+    );
     gateway.advance(5 * MINUTE).await;
     pass(&gateway, 1).await;
     assert_eq!(

@@ -3,6 +3,7 @@
 //! One process owns the file and holds a lock file next to it. So no other process can send from the same lanes.
 
 mod append;
+mod audit;
 mod connection;
 mod courier;
 mod episodes;

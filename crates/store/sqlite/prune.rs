@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::pending;
 use super::session::Session;
+use super::{audit, pending};
 use crate::{Seq, SinkId, id};
 use campanile_model::failpoint;
 
@@ -22,6 +22,7 @@ pub(super) struct Pruned {
 /// One step. True while there is more to do. Alerts with a pending delivery or a dead letter stay, with their callbacks.
 pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     if letters(session, before_ms)?
+        || audit::prune(session, before_ms, STEP_ROWS)?
         || alerts(session, before_ms)?
         || callbacks(session, before_ms)?
         || handles(session, before_ms)?

@@ -22,6 +22,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(STEP_3),
     |connection| connection.execute_batch(STEP_4),
     |connection| connection.execute_batch(STEP_5),
+    |connection| connection.execute_batch(STEP_6),
 ];
 
 const STEP_1: &str = "
@@ -114,6 +115,15 @@ const STEP_5: &str = "
     ALTER TABLE callback ADD COLUMN routes INTEGER;
     ALTER TABLE quarantine ADD COLUMN arrival BLOB;
     CREATE TABLE routes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+";
+
+const STEP_6: &str = "
+    -- What operators did. `act` joins the parts of one action into one row.
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, act BLOB NOT NULL UNIQUE, at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL, role TEXT NOT NULL, via TEXT NOT NULL, client TEXT NOT NULL, caller TEXT,
+        action TEXT NOT NULL, target TEXT NOT NULL, count INTEGER NOT NULL, detail TEXT NOT NULL
+    );
 ";
 
 /// The schema version that this program writes.

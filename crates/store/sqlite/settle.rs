@@ -1,14 +1,15 @@
 //! The effects of attempts and of operators' commands, in the writer's transaction.
 
 use campanile_model::{Fingerprint, Worth};
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::audit;
 use super::packed::Packed;
 use super::pending;
 use super::session::Session;
 use crate::{
-    Appended, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict,
+    Act, Appended, Appending, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement,
+    SinkId, Verdict,
 };
 
 /// Writes the outcome of one attempt and its effect. It changes nothing when the delivery is no longer pending.
@@ -125,7 +126,7 @@ fn worth_number(worth: Worth) -> i64 {
 pub(super) fn retry_dead(
     session: &mut Session,
     dead: &[i64],
-    now: Timestamp,
+    act: &Act,
 ) -> rusqlite::Result<Vec<(SinkId, Seq)>> {
     let mut retried = Vec::new();
     for id in dead {
@@ -137,10 +138,11 @@ pub(super) fn retry_dead(
             })
             .optional()?;
         if let Some((sink, seq, lane)) = letter {
-            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)?;
+            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), act.at, true)?;
             retried.push((sink, seq));
         }
     }
+    audit::changed(session, act, retried.len())?;
     Ok(retried)
 }
 
@@ -149,28 +151,52 @@ pub(super) fn retry(
     session: &mut Session,
     seq: Seq,
     sink: SinkId,
-    now: Timestamp,
+    act: &Act,
 ) -> rusqlite::Result<bool> {
     let lane: Option<i64> = session
         .connection
         .prepare_cached("SELECT fingerprint FROM alert WHERE seq = ?1")?
         .query_row([seq], |row| row.get(0))
         .optional()?;
-    match lane {
-        Some(lane) => {
-            session.insert_pending(sink, seq, Fingerprint(lane.cast_unsigned()), now, true)
-        }
-        None => Ok(false),
-    }
+    let Some(lane) = lane else {
+        return Ok(false);
+    };
+    let lane = Fingerprint(lane.cast_unsigned());
+    let pending = session.insert_pending(sink, seq, lane, act.at, true)?;
+    audit::changed(session, act, usize::from(pending))?;
+    Ok(pending)
+}
+
+/// Drops a pending delivery. False when it is not pending.
+pub(super) fn drop_pending(
+    session: &Session,
+    seq: Seq,
+    sink: SinkId,
+    act: &Act,
+) -> rusqlite::Result<bool> {
+    let rows = pending::delete(&session.connection, sink)?.execute([seq])?;
+    audit::changed(session, act, rows)?;
+    Ok(rows > 0)
 }
 
 /// Deletes rows of `table` by number. Returns how many existed.
-pub(super) fn drop_rows(session: &Session, table: &str, ids: &[i64]) -> rusqlite::Result<u64> {
+pub(super) fn drop_rows(
+    session: &Session,
+    table: &str,
+    ids: &[i64],
+    act: &Act,
+) -> rusqlite::Result<u64> {
+    let dropped = delete(session, table, ids)?;
+    audit::changed(session, act, dropped)?;
+    Ok(dropped as u64)
+}
+
+fn delete(session: &Session, table: &str, ids: &[i64]) -> rusqlite::Result<usize> {
     let mut delete = session
         .connection
         .prepare_cached(&format!("DELETE FROM {table} WHERE id = ?1"))?;
     ids.iter()
-        .try_fold(0, |sum, id| Ok(sum + delete.execute([id])? as u64))
+        .try_fold(0, |sum, id| Ok(sum + delete.execute([id])?))
 }
 
 /// Removes a callback from quarantine and appends its new reading. Appends nothing when the callback is no longer in
@@ -179,9 +205,27 @@ pub(super) fn release(
     session: &mut Session,
     id: i64,
     entry: &Packed,
+    act: &Act,
 ) -> rusqlite::Result<Appended> {
-    if drop_rows(session, "quarantine", &[id])? == 0 {
+    if delete(session, "quarantine", &[id])? == 0 {
         return Ok(Appended::default());
     }
+    audit::changed(session, act, 1)?;
     session.append(entry)
+}
+
+/// Appends an entry for an operator.
+pub(super) fn append_by(
+    session: &mut Session,
+    entry: &Packed,
+    act: &Act,
+) -> rusqlite::Result<Appended> {
+    let appended = session.append(entry)?;
+    let accepted = |appending: &&Appending| matches!(appending, Appending::Accepted { .. });
+    audit::changed(
+        session,
+        act,
+        appended.alerts.iter().filter(accepted).count(),
+    )?;
+    Ok(appended)
 }

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::packed::Packed;
-use super::{Sqlite, pending, prune, read, settle};
+use super::{Sqlite, audit, prune, read, settle};
 use crate::{
-    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Error, Firing,
-    FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
+    Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
+    AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
+    Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
     QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
 };
 
@@ -21,9 +21,14 @@ impl Inbox for Sqlite {
         Box::pin(self.enqueue(false, move |session| session.append(&packed)))
     }
 
-    fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended> {
+    fn release(&self, id: i64, entry: Entry, act: Act) -> Answer<'_, Appended> {
         let packed = Packed::new(entry);
-        Box::pin(self.write(move |session| settle::release(session, id, &packed)))
+        Box::pin(self.write(move |session| settle::release(session, id, &packed, &act)))
+    }
+
+    fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended> {
+        let packed = Packed::new(entry);
+        Box::pin(self.write(move |session| settle::append_by(session, &packed, &act)))
     }
 
     fn ready(&self) -> Answer<'_, ()> {
@@ -146,27 +151,24 @@ impl Archive for Sqlite {
         Box::pin(self.readers.look(move |c| read::attempts_of(c, seq)))
     }
 
-    fn retry(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool> {
-        Box::pin(self.write(move |session| settle::retry(session, seq, sink, now)))
+    fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| settle::retry(session, seq, sink, &act)))
     }
 
-    fn drop_pending(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool> {
-        Box::pin(self.write(move |session| {
-            let rows = pending::delete(&session.connection, sink)?.execute([seq])?;
-            Ok(rows > 0)
-        }))
+    fn drop_pending(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| settle::drop_pending(session, seq, sink, &act)))
     }
 
     fn dead(&self, filter: DeadFilter) -> Answer<'_, Vec<DeadRow>> {
         Box::pin(self.readers.look(move |c| read::dead(c, &filter)))
     }
 
-    fn retry_dead(&self, dead: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>> {
-        Box::pin(self.write(move |session| settle::retry_dead(session, &dead, now)))
+    fn retry_dead(&self, dead: Vec<i64>, act: Act) -> Answer<'_, Vec<(SinkId, Seq)>> {
+        Box::pin(self.write(move |session| settle::retry_dead(session, &dead, &act)))
     }
 
-    fn drop_dead(&self, dead: Vec<i64>) -> Answer<'_, u64> {
-        Box::pin(self.write(move |session| settle::drop_rows(session, "dead", &dead)))
+    fn drop_dead(&self, dead: Vec<i64>, act: Act) -> Answer<'_, u64> {
+        Box::pin(self.write(move |session| settle::drop_rows(session, "dead", &dead, &act)))
     }
 
     fn quarantine(&self, filter: QuarantineFilter) -> Answer<'_, Vec<QuarantineRow>> {
@@ -177,8 +179,16 @@ impl Archive for Sqlite {
         Box::pin(self.readers.look(move |c| read::quarantined(c, id)))
     }
 
-    fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64> {
-        Box::pin(self.write(move |session| settle::drop_rows(session, "quarantine", &ids)))
+    fn drop_quarantined(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
+        Box::pin(self.write(move |session| settle::drop_rows(session, "quarantine", &ids, &act)))
+    }
+
+    fn record(&self, act: Act, count: u64) -> Answer<'_, ()> {
+        Box::pin(self.write(move |session| audit::record(session, &act, count)))
+    }
+
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Listed<AuditRow>> {
+        Box::pin(self.readers.look(move |c| read::audit(c, &filter)))
     }
 }
 

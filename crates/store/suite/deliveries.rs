@@ -3,7 +3,7 @@
 use campanile_model::Fingerprint;
 use campanile_store::{DeadFilter, NOTE_BYTES_MAX, Settlement, Verdict};
 
-use super::{Place, accepted, at, firing, settlement};
+use super::{Place, accepted, act, at, firing, settlement};
 
 pub(crate) async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled<P: Place>() {
     let place = P::new();
@@ -95,13 +95,28 @@ pub(crate) async fn a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_
         ("expired", "too old", seq)
     );
     assert_eq!(
-        store.retry_dead(vec![letter.id], at(5)).await.unwrap(),
+        store
+            .retry_dead(vec![letter.id], act("dead.retry"))
+            .await
+            .unwrap(),
         [(sink, seq)]
     );
-    assert_eq!(store.retry_dead(vec![letter.id], at(5)).await.unwrap(), []);
+    assert_eq!(
+        store
+            .retry_dead(vec![letter.id], act("dead.retry"))
+            .await
+            .unwrap(),
+        []
+    );
     let pending = store.pending(sink, 0, 10).await.unwrap();
     assert!(pending[0].retried && pending[0].attempts == 0 && pending[0].pending_since == at(5));
-    assert_eq!(store.drop_dead(vec![letter.id]).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .drop_dead(vec![letter.id], act("dead.drop"))
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 pub(crate) async fn settling_what_an_operator_dropped_changes_nothing<P: Place>() {
@@ -109,8 +124,18 @@ pub(crate) async fn settling_what_an_operator_dropped_changes_nothing<P: Place>(
     let store = place.open().await;
     let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
     let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
-    assert!(store.drop_pending(seq, sink).await.unwrap());
-    assert!(!store.drop_pending(seq, sink).await.unwrap());
+    assert!(
+        store
+            .drop_pending(seq, sink, act("delivery.drop"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .drop_pending(seq, sink, act("delivery.drop"))
+            .await
+            .unwrap()
+    );
     let verdict = Verdict::Dead {
         class: "expired",
         error: String::new(),

@@ -23,6 +23,12 @@ macro_rules! conformance {
                 settling_what_an_operator_dropped_changes_nothing
                 an_attempt_keeps_the_first_200_bytes_of_its_reason_and_cuts_no_character
             }
+            audit {
+                an_act_is_written_with_its_effect_or_not_at_all
+                the_parts_of_one_act_are_one_row_with_their_sum
+                what_operators_did_is_listed_newest_first_by_who_what_and_when
+                an_act_is_kept_for_a_year_longer_than_alerts
+            }
             episodes {
                 what_fires_is_listed_by_its_newest_alert_and_counted_by_severity
                 what_fires_is_the_same_after_a_crash

@@ -5,6 +5,7 @@
 mod list;
 
 pub(crate) mod acceptance;
+pub(crate) mod audit;
 pub(crate) mod deliveries;
 pub(crate) mod episodes;
 pub(crate) mod model;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Severity, Status};
 use campanile_store::{
-    AlertFilter, Appending, Arrival, Entry, NewAlert, Seq, Settlement, Store, Verdict,
+    Act, AlertFilter, Appending, Arrival, Entry, NewAlert, Seq, Settlement, Store, Verdict,
 };
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -47,6 +48,11 @@ pub(crate) fn alert(message: &str, problem: u64, status: Status, sinks: &[i64]) 
         sinks: sinks.to_vec(),
         said: String::new(),
     }
+}
+
+/// An act five seconds after the start.
+pub(crate) fn act(action: &str) -> Act {
+    Act::new(at(5), action)
 }
 
 pub(crate) fn entry(alerts: Vec<NewAlert>) -> Entry {

@@ -4,7 +4,7 @@ use campanile_model::{Fingerprint, Status};
 use campanile_store::{AlertFilter, Appending, Fault, QuarantineFilter, Seq, Settlement, Verdict};
 use jiff::SignedDuration;
 
-use super::{Place, accepted, alert, all, at, entry, firing, settlement};
+use super::{Place, accepted, act, alert, all, at, entry, firing, settlement};
 
 pub(crate) async fn an_alert_is_there_after_the_process_died_without_closing<P: Place>() {
     let place = P::new();
@@ -145,11 +145,14 @@ pub(crate) async fn a_quarantined_callback_keeps_its_bytes_and_is_released_once<
         (row.callback, row.faults),
         (unreadable.callback, vec![fault])
     );
-    let released = store.release(id, firing("m", 1, &[])).await.unwrap();
+    let released = store
+        .release(id, firing("m", 1, &[]), act("quarantine.retry"))
+        .await
+        .unwrap();
     assert_eq!(released.alerts.len(), 1);
     assert!(
         store
-            .release(id, firing("n", 1, &[]))
+            .release(id, firing("n", 1, &[]), act("quarantine.retry"))
             .await
             .unwrap()
             .alerts

@@ -1,6 +1,7 @@
 //! The types of the store's methods, by noun.
 
 mod alert;
+mod audit;
 mod callback;
 mod delivery;
 mod entry;
@@ -9,6 +10,7 @@ use campanile_model::SinkId;
 use jiff::Timestamp;
 
 pub use alert::*;
+pub use audit::*;
 pub use callback::*;
 pub use delivery::*;
 pub use entry::*;

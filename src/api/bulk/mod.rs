@@ -11,6 +11,7 @@ mod survey;
 use actix_web::HttpResponse;
 
 use super::Failing;
+use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::types::{Counted, Selection, StillUnreadable};
 use crate::http::Gateway;
@@ -48,6 +49,18 @@ impl Act {
             Self::QuarantineRetry | Self::QuarantineDrop => Of::Quarantine,
         }
     }
+
+    /// Its name in the audit.
+    pub(super) fn action(self) -> &'static str {
+        match self {
+            Self::DeadRetry => "dead.retry",
+            Self::DeadDrop => "dead.drop",
+            Self::DeliveriesRetry => "deliveries.retry",
+            Self::DeliveriesDrop => "deliveries.drop",
+            Self::QuarantineRetry => "quarantine.retry",
+            Self::QuarantineDrop => "quarantine.drop",
+        }
+    }
 }
 
 /// What an action did, or would do.
@@ -59,7 +72,12 @@ pub(crate) struct Acted {
 }
 
 /// Does what `act` says with the selected rows, or counts them in a dry run.
-pub(crate) async fn act(gateway: &Gateway, act: Act, selection: &Selection) -> Failing<Acted> {
+pub(crate) async fn act(
+    gateway: &Gateway,
+    act: Act,
+    selection: &Selection,
+    actor: &Actor,
+) -> Failing<Acted> {
     if selection.dry_run {
         let counted = survey::survey(gateway, act, selection).await?;
         return Ok(Acted {
@@ -71,18 +89,44 @@ pub(crate) async fn act(gateway: &Gateway, act: Act, selection: &Selection) -> F
     agree(gateway, act, selection).await?;
     let (rows, more) = rows::all(Walk::of(gateway, act.of(), selection).await?).await?;
     let progress = Progress::default();
-    run::run(gateway, act, &rows, selection.leave_out_ended, &progress).await?;
+    let audited = actor.does(gateway, act.action(), target(selection));
+    let job = run::Job {
+        act,
+        audited,
+        leave_out_ended: selection.leave_out_ended,
+    };
+    run::run(gateway, &job, &rows, &progress).await?;
     let mut acted = progress.acted();
+    in_vain(gateway, job.audited, acted.counted.count).await?;
     acted.counted.more = more;
     acted.counted.seen_to = rows.last().map(|row| row.id);
     Ok(acted)
 }
 
 /// The response to a bulk action whose body has a selection.
-pub(super) async fn counted(gateway: &Gateway, act: Act, body: &[u8]) -> Failing<HttpResponse> {
+pub(super) async fn counted(
+    gateway: &Gateway,
+    act: Act,
+    body: &[u8],
+    actor: &Actor,
+) -> Failing<HttpResponse> {
     let selection = selection(act, body)?;
-    let acted = self::act(gateway, act, &selection).await?;
+    let acted = self::act(gateway, act, &selection, actor).await?;
     Ok(HttpResponse::Ok().json(acted.counted))
+}
+
+/// What the audit says that a bulk action was done to: a sink, a source, `all`, or numbers.
+fn target(selection: &Selection) -> String {
+    if let Some(name) = selection.sink.as_ref().or(selection.source.as_ref()) {
+        return name.clone();
+    }
+    let ids = selection.ids.iter().flatten();
+    let ids: Vec<String> = ids.map(i64::to_string).collect();
+    if selection.all {
+        "all".to_owned()
+    } else {
+        ids.join(",")
+    }
 }
 
 /// Refuses an action whose rows are no longer those that the operator counted.

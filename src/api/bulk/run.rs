@@ -21,6 +21,14 @@ const BATCH_OF_SINGLE: usize = 50;
 /// Rows that an answer names.
 const NAMED_MAX: usize = 1_000;
 
+/// What an action does.
+pub(super) struct Job {
+    pub(super) act: Act,
+    /// What the store writes to the audit with each batch.
+    pub(super) audited: campanile_store::Act,
+    pub(super) leave_out_ended: bool,
+}
+
 /// How far an action is.
 #[derive(Default)]
 pub(super) struct Progress(Mutex<Done>);
@@ -58,25 +66,24 @@ impl Progress {
 /// Changes the rows, which are given oldest first.
 pub(super) async fn run(
     gateway: &Gateway,
-    act: Act,
+    job: &Job,
     rows: &[Row],
-    leave_out_ended: bool,
     progress: &Progress,
 ) -> Failing<()> {
     progress.now().total = number(rows.len());
-    let batch = match act {
+    let batch = match job.act {
         Act::DeadRetry | Act::DeadDrop | Act::DeliveriesRetry | Act::QuarantineDrop => BATCH,
         Act::DeliveriesDrop | Act::QuarantineRetry => BATCH_OF_SINGLE,
     };
     for rows in rows.chunks(batch) {
-        let ended = if leave_out_ended {
+        let ended = if job.leave_out_ended {
             rows::ended(gateway, rows).await?
         } else {
             BTreeSet::new()
         };
         let wanted = rows.iter().filter(|row| !ended.contains(&row.seq));
         let wanted: Vec<Row> = wanted.copied().collect();
-        let changed = change(gateway, act, &wanted, progress).await?;
+        let changed = change(gateway, job, &wanted, progress).await?;
         let mut done = progress.now();
         done.looked_at += number(rows.len());
         done.ended += number(rows.len() - wanted.len());
@@ -86,19 +93,21 @@ pub(super) async fn run(
 }
 
 /// Changes the rows of one batch. Returns how many it changed.
-async fn change(gateway: &Gateway, act: Act, rows: &[Row], progress: &Progress) -> Failing<u64> {
+async fn change(gateway: &Gateway, job: &Job, rows: &[Row], progress: &Progress) -> Failing<u64> {
     let (store, ids) = (&gateway.store, || rows.iter().map(|row| row.id).collect());
-    match act {
-        Act::DeadDrop => Ok(store.drop_dead(ids()).await?),
-        Act::QuarantineDrop => Ok(store.drop_quarantined(ids()).await?),
+    let audited = || job.audited.clone();
+    match job.act {
+        Act::DeadDrop => Ok(store.drop_dead(ids(), audited()).await?),
+        Act::QuarantineDrop => Ok(store.drop_quarantined(ids(), audited()).await?),
         Act::DeadRetry => {
-            let pending = store.retry_dead(ids(), gateway.clock.now()).await?;
+            let pending = store.retry_dead(ids(), audited()).await?;
             for (sink, seqs) in by_sink(pending.iter().copied()) {
                 gateway.sinks.poke(sink, &seqs);
             }
             Ok(number(pending.len()))
         }
         Act::DeliveriesRetry => {
+            store.record(audited(), number(rows.len())).await?;
             for (sink, seqs) in by_sink(rows.iter().map(|row| (row.sink, row.seq))) {
                 gateway.sinks.hurry(sink, &seqs);
             }
@@ -106,16 +115,21 @@ async fn change(gateway: &Gateway, act: Act, rows: &[Row], progress: &Progress) 
         }
         Act::DeliveriesDrop => {
             // Concurrently, so that the store commits them together.
-            let dropped = rows.iter().map(|row| drop_pending(gateway, row));
+            let dropped = rows.iter().map(|row| drop_pending(gateway, row, audited()));
             let dropped = try_join_all(dropped).await?;
             Ok(number(dropped.iter().filter(|dropped| **dropped).count()))
         }
-        Act::QuarantineRetry => read_again(gateway, rows, progress).await,
+        Act::QuarantineRetry => read_again(gateway, job, rows, progress).await,
     }
 }
 
-async fn drop_pending(gateway: &Gateway, row: &Row) -> Failing<bool> {
-    let dropped = gateway.store.drop_pending(row.seq, row.sink).await?;
+async fn drop_pending(
+    gateway: &Gateway,
+    row: &Row,
+    audited: campanile_store::Act,
+) -> Failing<bool> {
+    let dropping = gateway.store.drop_pending(row.seq, row.sink, audited);
+    let dropped = dropping.await?;
     if dropped {
         gateway.sinks.dropped(row.sink, &[row.seq]);
     }
@@ -123,11 +137,16 @@ async fn drop_pending(gateway: &Gateway, row: &Row) -> Failing<bool> {
 }
 
 /// Reads callbacks again, in the order of their arrival.
-async fn read_again(gateway: &Gateway, rows: &[Row], progress: &Progress) -> Failing<u64> {
+async fn read_again(
+    gateway: &Gateway,
+    job: &Job,
+    rows: &[Row],
+    progress: &Progress,
+) -> Failing<u64> {
     let current = gateway.current();
     let mut released = 0;
     for row in rows {
-        match quarantine::release(gateway, &current.snapshot, row.id).await? {
+        match quarantine::release(gateway, &current.snapshot, row.id, &job.audited).await? {
             None => (),
             Some(Ok(())) => released += 1,
             Some(Err(still)) => {

@@ -1,6 +1,7 @@
 //! The API for operators.
 
 mod arrival;
+mod audit;
 mod bulk;
 mod callbacks;
 mod deliveries;

@@ -15,6 +15,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("post", "/deliveries/retry", "operator"),
     ("post", "/deliveries/drop", "admin"),
     ("delete", "/deliveries/{alert_id}", "admin"),
+    ("get", "/audit", "viewer"),
     ("get", "/callbacks", "viewer"),
     ("get", "/dead", "viewer"),
     ("get", "/dead/{id}", "viewer"),

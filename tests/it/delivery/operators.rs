@@ -6,6 +6,7 @@ use std::time::Duration;
 use campanile::config::Policy;
 use campanile::delivery::Phase;
 use campanile_sinks::{Class, Message};
+use campanile_store::Act;
 
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
@@ -27,7 +28,7 @@ async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
     let id = rig.dead().await[0].id;
     for (sink, seq) in rig
         .store
-        .retry_dead(vec![id], rig.clock.now())
+        .retry_dead(vec![id], Act::new(rig.clock.now(), "dead.retry"))
         .await
         .unwrap()
     {
@@ -56,7 +57,12 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
     rig.delivery.idle().await;
     assert_eq!(rig.state(0).loaded, 3);
     let id = rig.sinks[0].id;
-    assert!(rig.store.drop_pending(seq, id).await.unwrap());
+    assert!(
+        rig.store
+            .drop_pending(seq, id, Act::new(rig.clock.now(), "drop"))
+            .await
+            .unwrap()
+    );
     rig.delivery.dropped(id, &[seq]);
     sink.now_does(|_| Ok(()));
     rig.pass(MINUTE, SECOND).await;

@@ -10,7 +10,7 @@ use campanile::delivery::{BuiltSink, Delivery, Event, Observer, SinkState, Tunin
 use campanile_model::Clock;
 use campanile_model::Status;
 use campanile_sinks::{Class, Delivered, Failure, Message, Sink};
-use campanile_store::{Appending, DeadFilter, DeadRow, Seq, Store};
+use campanile_store::{Act, Appending, DeadFilter, DeadRow, Seq, Store};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -208,21 +208,21 @@ impl Rig {
         Some(seq)
     }
 
+    fn act(&self) -> Act {
+        Act::new(self.clock.now(), "test")
+    }
+
     /// An operator sends an alert again. False when it is pending.
     pub(crate) async fn retry(&self, sink: usize, seq: Seq) -> bool {
         let id = self.sinks[sink].id;
-        let pending = self.store.retry(seq, id, self.clock.now()).await.unwrap();
+        let pending = self.store.retry(seq, id, self.act()).await.unwrap();
         self.delivery.poke(id, &[seq]);
         pending
     }
 
     /// An operator sends a dead letter again.
     pub(crate) async fn retry_dead(&self, dead: i64) {
-        let retried = self
-            .store
-            .retry_dead(vec![dead], self.clock.now())
-            .await
-            .unwrap();
+        let retried = self.store.retry_dead(vec![dead], self.act()).await.unwrap();
         for (sink, seq) in &retried {
             self.delivery.poke(*sink, &[*seq]);
         }
@@ -231,7 +231,7 @@ impl Rig {
     /// An operator drops what is pending. False when it is not.
     pub(crate) async fn drop_pending(&self, sink: usize, seq: Seq) -> bool {
         let id = self.sinks[sink].id;
-        let dropped = self.store.drop_pending(seq, id).await.unwrap();
+        let dropped = self.store.drop_pending(seq, id, self.act()).await.unwrap();
         self.delivery.dropped(id, &[seq]);
         dropped
     }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod arrival;
+mod audit;
 mod callbacks;
 mod deliveries;
 mod firing;
@@ -14,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub(super) use alerts::{alert, alerts, alerts_after, alerts_by_seq, callback_of};
 pub(super) use arrival::arrival_of;
+pub(super) use audit::audit;
 pub(super) use callbacks::callbacks;
 pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,

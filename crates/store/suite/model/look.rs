@@ -2,8 +2,8 @@
 
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
-    AlertFilter, AlertToSend, DeadFilter, DeliveryFilter, FiringFilter, Pending, QuarantineFilter,
-    Seq, SinkId, Stats, Store, StoredAlert,
+    AlertFilter, AlertToSend, AuditFilter, DeadFilter, DeliveryFilter, FiringFilter, Pending,
+    QuarantineFilter, Seq, SinkId, Stats, Store, StoredAlert,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -25,7 +25,18 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
     };
     page(store, memory, everything, None).await;
     firing(store, memory).await;
+    audit(store, memory).await;
     stats(store, memory).await;
+}
+
+/// Compares what operators did.
+async fn audit(store: &dyn Store, memory: &Memory) {
+    let filter = AuditFilter {
+        limit: MANY,
+        ..AuditFilter::default()
+    };
+    let shown = store.audit(filter).await.unwrap();
+    assert!(shown.rows.iter().eq(memory.audit.iter().rev()), "{shown:?}");
 }
 
 /// Compares what fires.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use campanile_model::{Fingerprint, Status};
 use campanile_store::{
-    Appended, Appending, Arrival, ArrivalRow, AttemptRow, DeadRow, DedupKey, DeliveryRow, Entry,
-    NewAlert, Pending, QuarantineRow, Seq, Settlement, SinkId, Verdict,
+    Act, Appended, Appending, Arrival, ArrivalRow, AttemptRow, AuditRow, DeadRow, DedupKey,
+    DeliveryRow, Entry, NewAlert, Pending, QuarantineRow, Seq, Settlement, SinkId, Verdict,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -42,6 +42,8 @@ pub(super) struct Memory {
     pub(super) quarantine: BTreeMap<i64, QuarantineRow>,
     /// Keyed by place, time in milliseconds, sink and number of the attempt: a second row with the same key replaces the first.
     pub(super) attempts: BTreeMap<(Seq, i64, SinkId, u32), AttemptRow>,
+    /// Oldest first.
+    pub(super) audit: Vec<AuditRow>,
     keys: HashMap<DedupKey, (u64, Timestamp)>,
     episodes: HashMap<(String, Fingerprint), Uuid>,
     /// What a sink returned for an episode. The store may remove a handle when no kept alert belongs to its episode.
@@ -269,6 +271,18 @@ impl Memory {
         let new = !self.pending.contains_key(&(sink, seq));
         self.insert_pending(sink, seq, lane, now, true);
         new
+    }
+
+    /// An act changed these many rows. One that changed none leaves no trace.
+    pub(super) fn acted(&mut self, act: Act, count: u64) {
+        if count > 0 {
+            self.recorded(act, count);
+        }
+    }
+
+    pub(super) fn recorded(&mut self, act: Act, count: u64) {
+        let number = i64::try_from(self.audit.len() + 1).unwrap();
+        self.audit.push(AuditRow { number, act, count });
     }
 
     /// Removes what is older than `before`: dead letters and quarantine first, then alerts that are not needed, up to the first

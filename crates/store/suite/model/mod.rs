@@ -9,7 +9,7 @@ mod step;
 use std::sync::Arc;
 
 use campanile_model::Worth;
-use campanile_store::{Appended, Seq, Settlement, SinkId, Store};
+use campanile_store::{Act, Appended, Appending, Seq, Settlement, SinkId, Store};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -82,8 +82,10 @@ impl<P: Place> Run<P> {
             }
             Step::Retry(at, sink) => {
                 let (seq, sink) = (self.any_place(*at), self.sinks[*sink]);
-                let pending = self.store().retry(seq, sink, self.now).await.unwrap();
+                let act = self.act("alert.retry");
+                let pending = self.store().retry(seq, sink, act.clone()).await.unwrap();
                 assert_eq!(pending, self.memory.retry(seq, sink, self.now));
+                self.memory.acted(act, u64::from(pending));
             }
             Step::DropPending(at) => {
                 if let Some((sink, seq)) = self.any_pending(*at) {
@@ -96,27 +98,42 @@ impl<P: Place> Run<P> {
             }
             Step::RetryDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
-                let retried = self
-                    .store()
-                    .retry_dead(dead.clone(), self.now)
-                    .await
-                    .unwrap();
-                assert_eq!(retried, self.memory.retry_dead(&dead, self.now));
+                let act = self.act("dead.retry");
+                let retried = self.store().retry_dead(dead.clone(), act.clone()).await;
+                let expected = self.memory.retry_dead(&dead, self.now);
+                assert_eq!(retried.unwrap(), expected);
+                self.memory.acted(act, expected.len() as u64);
             }
             Step::DropDead(picks) => {
                 let dead = numbers(picks, self.memory.dead.keys());
-                let dropped = self.store().drop_dead(dead.clone()).await.unwrap();
+                let act = self.act("dead.drop");
+                // In two parts, as a bulk action.
+                let parts = [dead.clone(), dead.clone()];
+                let mut dropped = 0;
+                for part in parts {
+                    dropped += self.store().drop_dead(part, act.clone()).await.unwrap();
+                }
                 let gone = dead.iter().filter_map(|id| self.memory.dead.remove(id));
                 assert_eq!(dropped, gone.count() as u64);
+                self.memory.acted(act, dropped);
             }
             Step::Release(at, call) => self.release(*at, call).await,
+            Step::AppendBy(call) => self.append_by(call).await,
+            Step::Record(count) => {
+                let (act, count) = (self.act("sink.pause"), (*count).into());
+                self.store().record(act.clone(), count).await.unwrap();
+                self.memory.recorded(act, count);
+            }
             Step::DropQuarantined(picks) => {
                 let ids = numbers(picks, self.memory.quarantine.keys());
-                let dropped = self.store().drop_quarantined(ids.clone()).await.unwrap();
+                let act = self.act("quarantine.drop");
+                let dropping = self.store().drop_quarantined(ids.clone(), act.clone());
+                let dropped = dropping.await.unwrap();
                 let gone = ids
                     .iter()
                     .filter_map(|id| self.memory.quarantine.remove(id));
                 assert_eq!(dropped, gone.count() as u64);
+                self.memory.acted(act, dropped);
             }
             Step::Prune(age) => {
                 let before = self.now - SignedDuration::from_secs((*age).into());
@@ -156,11 +173,33 @@ impl<P: Place> Run<P> {
     async fn release(&mut self, at: Index, call: &Call) {
         let id = numbers(&[at], self.memory.quarantine.keys())[0];
         let entry = call.entry(self.now, &self.sinks);
-        let released = self.store().release(id, entry.clone()).await.unwrap();
+        let act = self.act("quarantine.retry");
+        let releasing = self.store().release(id, entry.clone(), act.clone());
+        let released = releasing.await.unwrap();
         if self.memory.quarantine.remove(&id).is_some() {
             self.memory.append(&entry, &released);
+            self.memory.acted(act, 1);
         } else {
             assert_eq!(released, Appended::default());
+        }
+    }
+
+    async fn append_by(&mut self, call: &Call) {
+        let (entry, act) = (call.entry(self.now, &self.sinks), self.act("simulate"));
+        let appending = self.store().append_by(entry.clone(), act.clone());
+        let appended = appending.await.unwrap();
+        self.memory.append(&entry, &appended);
+        let is_new = |alert: &&Appending| matches!(alert, Appending::Accepted { .. });
+        let accepted = appended.alerts.iter().filter(is_new).count();
+        self.memory.acted(act, accepted as u64);
+        self.last_seq += Seq::try_from(accepted).unwrap();
+    }
+
+    fn act(&self, action: &str) -> Act {
+        Act {
+            who: "ops".to_owned(),
+            from: Some([127, 0, 0, 1].into()),
+            ..Act::new(self.now, action)
         }
     }
 
@@ -196,8 +235,11 @@ impl<P: Place> Run<P> {
     }
 
     async fn drop_pending(&mut self, seq: Seq, sink: SinkId) {
-        let dropped = self.store().drop_pending(seq, sink).await.unwrap();
+        let act = self.act("delivery.drop");
+        let dropping = self.store().drop_pending(seq, sink, act.clone());
+        let dropped = dropping.await.unwrap();
         assert_eq!(dropped, self.memory.pending.remove(&(sink, seq)).is_some());
+        self.memory.acted(act, u64::from(dropped));
     }
 
     /// Everything that was answered is there after any end.

@@ -31,6 +31,10 @@ pub(crate) enum Step {
     DropAny(Index, usize),
     Release(Index, Call),
     DropQuarantined(Vec<Index>),
+    /// A callback that an operator appends.
+    AppendBy(Call),
+    /// An act that changes nothing in the store.
+    Record(u8),
     /// Everything older than this number of seconds.
     Prune(u8),
     Pass(u8),
@@ -201,6 +205,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::DropAny(at, sink)),
         2 => (any::<Index>(), call()).prop_map(|(at, call)| Step::Release(at, call)),
         1 => some().prop_map(Step::DropQuarantined),
+        1 => call().prop_map(Step::AppendBy),
+        1 => (0..3_u8).prop_map(Step::Record),
         2 => (0..60_u8).prop_map(Step::Prune),
         3 => (0..60_u8).prop_map(Step::Pass),
         2 => look().prop_map(Step::Look),

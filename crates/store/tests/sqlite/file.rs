@@ -109,6 +109,7 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          ALTER TABLE callback DROP COLUMN routes;
          ALTER TABLE quarantine DROP COLUMN arrival;
          DROP TABLE routes;
+         DROP TABLE audit;
          PRAGMA user_version = 1;",
     )
     .unwrap();

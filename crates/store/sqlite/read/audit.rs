@@ -1,0 +1,82 @@
+//! Lists what operators did, newest first.
+
+use rusqlite::{Connection, Row, params};
+
+use super::time;
+use crate::{Act, AuditFilter, AuditRow, Listed, Searched};
+
+/// Rows that one list reads. Then it says how far it looked.
+const LOOK_ROWS: u32 = 20_000;
+
+const AUDIT: &str =
+    "SELECT id, at_ms, who, action, act, role, via, client, caller, target, count, detail
+    FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+
+pub(crate) fn audit(
+    connection: &Connection,
+    filter: &AuditFilter,
+) -> rusqlite::Result<Listed<AuditRow>> {
+    let mut select = connection.prepare_cached(AUDIT)?;
+    let mut rows = select.query(params![filter.before.unwrap_or(i64::MAX), LOOK_ROWS])?;
+    let (mut found, mut looked, mut last) = (Vec::new(), 0, None);
+    while found.len() < filter.limit as usize {
+        let Some(row) = rows.next()? else {
+            // Fewer rows than the limit of the query are the last ones.
+            let searched = last.filter(|_| looked == LOOK_ROWS);
+            return Ok(Listed {
+                rows: found,
+                searched,
+            });
+        };
+        looked += 1;
+        last = Some(Searched {
+            before: row.get(0)?,
+            at: time(row.get(1)?),
+        });
+        if is_wanted(row, filter)? {
+            found.push(shown(row)?);
+        }
+    }
+    Ok(Listed {
+        rows: found,
+        searched: None,
+    })
+}
+
+fn is_wanted(row: &Row<'_>, filter: &AuditFilter) -> rusqlite::Result<bool> {
+    let (at_ms, who, action) = (
+        row.get::<_, i64>(1)?,
+        row.get_ref(2)?.as_str()?,
+        row.get_ref(3)?.as_str()?,
+    );
+    let of_noun = |wanted: &String| {
+        let verb = action.strip_prefix(wanted.as_str());
+        verb.is_some_and(|verb| verb.is_empty() || verb.starts_with('.'))
+    };
+    Ok(filter
+        .since
+        .is_none_or(|since| at_ms >= since.as_millisecond())
+        && filter.who.as_ref().is_none_or(|wanted| wanted == who)
+        && filter.action.as_ref().is_none_or(of_noun))
+}
+
+fn shown(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+    let from: Option<String> = row.get(8)?;
+    let act = Act {
+        id: u128::from_be_bytes(row.get(4)?),
+        at: time(row.get(1)?),
+        who: row.get(2)?,
+        role: row.get(5)?,
+        via: row.get(6)?,
+        client: row.get(7)?,
+        from: from.and_then(|from| from.parse().ok()),
+        action: row.get(3)?,
+        target: row.get(9)?,
+        detail: row.get(11)?,
+    };
+    Ok(AuditRow {
+        number: row.get(0)?,
+        act,
+        count: row.get::<_, i64>(10)?.cast_unsigned(),
+    })
+}
