@@ -97,6 +97,7 @@ const OPERATOR: &[&str] = &[
     "api",
     "problems",
     "metrics",
+    "words",
     "add-a-vendor",
     "add-a-sink",
     "changelog",

@@ -109,7 +109,7 @@ async fn help_shows_a_document_in_the_language_of_the_reader_or_of_the_link() {
     let page = open(&gateway, "/help/config", &cookie("zh-Hant"))
         .await
         .body;
-    assert!(page.contains("此頁只有英文。"), "{page}");
+    assert!(page.contains("本頁只有英文。"), "{page}");
     let reply = open(&gateway, "/help/nothing", "").await;
     assert_eq!(reply.status, 404);
     let rules = open(&gateway, "/help/files/prometheus-rules.yml", "").await;

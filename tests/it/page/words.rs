@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ferrous_opencc::OpenCC;
-use ferrous_opencc::config::BuiltinConfig;
 use unicode_width::UnicodeWidthStr;
 
 use super::{files, folder};
@@ -167,25 +165,4 @@ fn a_template_has_no_words_of_its_own() {
             .collect::<String>(),
         "YouHi"
     );
-}
-
-/// A text in one script. Its words have one form in the other script, except for the texts that name a script.
-fn slips(name: &str, config: BuiltinConfig) -> Vec<String> {
-    let script = OpenCC::from_config(config).unwrap();
-    let words = words(name).into_iter();
-    let own = words.filter(|(key, _)| !key.starts_with("languages."));
-    let slipped = own.filter(|(_, text)| script.convert(text) != *text);
-    slipped
-        .map(|(key, text)| format!("{key}: {text}"))
-        .collect()
-}
-
-#[test]
-fn no_character_of_the_other_script_slips_in() {
-    let traditional = slips("zh-Hant.toml", BuiltinConfig::S2tw);
-    let simplified = slips("zh-Hans.toml", BuiltinConfig::T2s);
-    assert!(traditional.is_empty(), "{traditional:?}");
-    assert!(simplified.is_empty(), "{simplified:?}");
-    let script = OpenCC::from_config(BuiltinConfig::S2tw).unwrap();
-    assert_ne!(script.convert("重试"), "重试", "a slip is seen");
 }

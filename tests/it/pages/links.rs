@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ferrous_opencc::OpenCC;
-use ferrous_opencc::config::BuiltinConfig;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 pub(super) fn root() -> &'static Path {
@@ -95,28 +93,4 @@ fn every_relative_link_of_the_docs_leads_to_a_file_and_a_heading() {
         !leads(&api, "operations.md#nothing") && !leads(&api, "nothing.md"),
         "a fault is seen"
     );
-}
-
-#[test]
-fn the_chinese_docs_have_no_character_of_the_other_script() {
-    for (folder, config) in [
-        ("zh-Hant", BuiltinConfig::S2tw),
-        ("zh-Hans", BuiltinConfig::T2s),
-    ] {
-        let script = OpenCC::from_config(config).unwrap();
-        let of_folder = root().join("docs").join(folder);
-        for page in pages().iter().filter(|page| page.starts_with(&of_folder)) {
-            for line in fs::read_to_string(page).unwrap().lines() {
-                // The names of the languages are written in themselves.
-                let line = line.replace("繁體中文", "").replace("简体中文", "");
-                // Taiwan writes both forms of this character; the converter knows only the older one.
-                assert_eq!(
-                    script.convert(&line).replace('臺', "台"),
-                    line,
-                    "{}",
-                    page.display()
-                );
-            }
-        }
-    }
 }

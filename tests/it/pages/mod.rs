@@ -2,6 +2,7 @@
 
 mod commands;
 mod dashboard;
+mod glossary;
 mod links;
 mod metrics;
 mod openapi;
