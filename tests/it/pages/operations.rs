@@ -121,7 +121,7 @@ fn message(macro_text: &str) -> String {
 
 #[test]
 fn operations_explain_every_log_line_at_warn_and_error() {
-    let pages = [""].map(|folder| read(&format!("{folder}operations.md")));
+    let pages = ["", "zh-Hant/", "zh-Hans/"].map(|folder| read(&format!("{folder}operations.md")));
     let explained = |line: &str| {
         pages
             .iter()
