@@ -17,6 +17,7 @@ mod multipart;
 pub mod redact;
 pub mod remark;
 pub mod store_url;
+pub mod trace;
 pub mod urlencoded;
 pub mod worth;
 

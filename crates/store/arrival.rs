@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{ANSWER_BYTES_MAX, Answered, Arrival, NewAlert};
 
@@ -13,6 +14,9 @@ use crate::{ANSWER_BYTES_MAX, Answered, Arrival, NewAlert};
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tail<'t> {
+    /// The trace. It comes first: see [`Tail::trace`].
+    #[serde(rename = "t", borrow, skip_serializing_if = "Option::is_none")]
+    trace: Option<Cow<'t, str>>,
     /// The address of the caller.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     from: Option<IpAddr>,
@@ -39,6 +43,7 @@ impl<'t> Tail<'t> {
             (answer.status, Cow::from(text))
         });
         Self {
+            trace: arrival.trace.as_deref().map(Cow::from),
             from: arrival.from,
             answer,
             said: said.filter(|(_, said)| !said.is_empty()).collect(),
@@ -47,7 +52,13 @@ impl<'t> Tail<'t> {
 
     /// The bytes to store. Empty when nothing is known.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        if self.from.is_none() && self.answer.is_none() && self.said.is_empty() {
+        let known = [
+            self.trace.is_some(),
+            self.from.is_some(),
+            self.answer.is_some(),
+            !self.said.is_empty(),
+        ];
+        if !known.contains(&true) {
             return Vec::new();
         }
         serde_json::to_vec(self).unwrap_or_default()
@@ -66,7 +77,25 @@ impl<'t> Tail<'t> {
             from: tail.from,
             answer,
             routes: None,
+            trace: tail.trace.map(Cow::into_owned),
         };
         (arrival, said.unwrap_or_default().into_owned())
+    }
+
+    /// The trace alone. A worker asks for it with every alert: bytes without a trace are not parsed.
+    pub(crate) fn trace(bytes: &'t [u8]) -> Option<Cow<'t, str>> {
+        if !bytes.starts_with(br#"{"t":"#) {
+            return None;
+        }
+        serde_json::from_slice::<Self>(bytes).ok()?.trace
+    }
+}
+
+/// Puts the id of the first alert in the place of the nil UUID.
+pub(crate) fn put_first(arrival: &mut Arrival, first: Uuid) {
+    let nil = Uuid::nil().to_string();
+    let answer = arrival.answer.as_mut().map(|answer| &mut answer.text);
+    for text in answer.into_iter().chain(&mut arrival.trace) {
+        *text = text.replace(&nil, &first.to_string());
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn entry(source: &Arc<str>, kept: Kept, snapshot: &Snapshot) -> Entry
                 status: answer.status,
                 text: answer.body,
             }),
+            trace: None,
         },
     }
 }

@@ -151,6 +151,7 @@ pub(crate) async fn an_arrival_comes_back_with_each_of_its_alerts<P: Place>() {
         from: Some([203, 0, 113, 9].into()),
         answer: Some(answer(format!("OK {} {}", Uuid::nil(), "鐘".repeat(99)))),
         routes: Some(routes.clone()),
+        trace: Some(format!("of {}", Uuid::nil())),
     };
     let appended = store.append(several).await.unwrap();
     let [
@@ -168,6 +169,7 @@ pub(crate) async fn an_arrival_comes_back_with_each_of_its_alerts<P: Place>() {
         assert_eq!(row.said, said);
         assert_eq!(row.arrival.from, Some([203, 0, 113, 9].into()));
         assert_eq!(row.arrival.routes, Some(routes.clone()));
+        assert_eq!(row.arrival.trace, Some(format!("of {id}")));
         let answer = row.arrival.answer.unwrap();
         assert!(
             answer.text.starts_with(&format!("OK {id} 鐘")),

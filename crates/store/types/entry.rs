@@ -36,6 +36,9 @@ pub struct Arrival {
     pub answer: Option<Answered>,
     /// The routes in force, as text that the store does not read. Each text is stored once.
     pub routes: Option<Arc<str>>,
+    /// The trace of the callback, as text that the store does not read. None when it has no trace. The nil UUID represents
+    /// the id of the first alert, as in [`Answered::text`].
+    pub trace: Option<String>,
 }
 
 /// The answer to a vendor.
@@ -51,7 +54,7 @@ pub struct Answered {
 /// The arrival of an alert, as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrivalRow {
-    /// The arrival of its callback. The nil UUID in the answer is replaced.
+    /// The arrival of its callback. The nil UUID in the answer and in the trace is replaced.
     pub arrival: Arrival,
     /// [`NewAlert::said`].
     pub said: String,

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::{damage, size, source_number};
+use crate::arrival::Tail;
 use crate::id::seq_of;
 use crate::sqlite::numbers::{severity_number, status_number};
 use crate::sqlite::schema;
@@ -24,23 +25,46 @@ const ALERT: &str =
 /// Decompresses callbacks. The last one is cached, because the alerts of one callback are read one after the other.
 pub(super) struct Unpacker<'c> {
     select: CachedStatement<'c>,
-    last: Option<(i64, Vec<u8>)>,
+    last: Option<Unpacked>,
+}
+
+/// A decompressed callback.
+struct Unpacked {
+    id: i64,
+    plain: Vec<u8>,
+    /// The length of the arrival at the end.
+    arrival_bytes: usize,
+    first: Seq,
 }
 
 impl<'c> Unpacker<'c> {
     pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let select = connection.prepare_cached("SELECT packed FROM callback WHERE id = ?1")?;
+        let sql = "SELECT packed, arrival_bytes, first_seq FROM callback WHERE id = ?1";
+        let select = connection.prepare_cached(sql)?;
         Ok(Self { select, last: None })
     }
 
     fn unpack(&mut self, callback: i64) -> rusqlite::Result<&[u8]> {
-        if self.last.as_ref().is_none_or(|(id, _)| *id != callback) {
-            let packed = self.select.query_row([callback], |row| {
-                Ok(codec::unpack(row.get_ref(0)?.as_blob()?))
+        if self.last.as_ref().is_none_or(|last| last.id != callback) {
+            let unpacked = self.select.query_row([callback], |row| {
+                Ok(Unpacked {
+                    id: callback,
+                    plain: codec::unpack(row.get_ref(0)?.as_blob()?).ok_or_else(damage)?,
+                    arrival_bytes: row.get::<_, Option<i64>>(1)?.map_or(0, size),
+                    first: row.get(2)?,
+                })
             })?;
-            self.last = Some((callback, packed.ok_or_else(damage)?));
+            self.last = Some(unpacked);
         }
-        Ok(self.last.as_ref().map_or(&[], |(_, plain)| plain))
+        Ok(self.last.as_ref().map_or(&[], |last| &last.plain))
+    }
+
+    /// The trace of the callback of the last alert, and the place of the first alert of this callback.
+    pub(super) fn trace(&self) -> Option<(String, Seq)> {
+        let last = self.last.as_ref()?;
+        let at = last.plain.len().checked_sub(last.arrival_bytes)?;
+        let trace = Tail::trace(last.plain.get(at..)?)?;
+        Some((trace.into_owned(), last.first))
     }
 
     /// The alert of a row that begins with [`COLUMNS`].

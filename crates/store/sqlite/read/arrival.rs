@@ -1,11 +1,10 @@
 //! Reads what happened when a callback arrived.
 
 use rusqlite::{Connection, OptionalExtension};
-use uuid::Uuid;
 
 use super::callbacks::id_at;
 use super::{damage, size};
-use crate::arrival::Tail;
+use crate::arrival::{Tail, put_first};
 use crate::{Arrival, ArrivalRow, Seq, codec};
 
 pub(crate) fn arrival_of(
@@ -28,12 +27,8 @@ pub(crate) fn arrival_of(
     let Some((first, said, mut arrival)) = found else {
         return Ok(None);
     };
-    if let Some(answer) = &mut arrival.answer
-        && let Some(id) = id_at(connection, first)?
-    {
-        answer.text = answer
-            .text
-            .replace(&Uuid::nil().to_string(), &id.to_string());
+    if let Some(id) = id_at(connection, first)? {
+        put_first(&mut arrival, id);
     }
     Ok(Some(ArrivalRow { arrival, said }))
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::arrival::unpacked;
 use super::{size, source_number, time};
+use crate::arrival::put_first;
 use crate::{CallbackFilter, CallbackRow, Listed, Searched, Seq};
 
 /// Rows that one list reads. Then it says how far it looked.
@@ -76,10 +77,8 @@ fn shown(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<CallbackRow
             unpacked(row.get_ref(0)?.as_blob()?, bytes, 0)
         });
     let mut arrival = arrival?.0;
-    if let (Some(answer), Some(first)) = (&mut arrival.answer, first) {
-        answer.text = answer
-            .text
-            .replace(&Uuid::nil().to_string(), &first.to_string());
+    if let Some(first) = first {
+        put_first(&mut arrival, first);
     }
     Ok(CallbackRow {
         id,

@@ -8,9 +8,11 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 use uuid::Uuid;
 
 use super::alerts::{COLUMNS, Unpacker, readable};
+use super::callbacks::id_at;
+use crate::arrival::put_first;
 use crate::id::seq_of;
 use crate::sqlite::numbers::status_number;
-use crate::{AlertToSend, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
+use crate::{AlertToSend, Arrival, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
 
 pub(crate) fn alerts_at(
     connection: &Connection,
@@ -32,6 +34,7 @@ pub(crate) fn alerts_at(
         let Some(mut alert) = readable(connection, *seq, row)? else {
             continue;
         };
+        alert.trace = trace(connection, &unpacker)?;
         if alert.alert.episode != alert.alert.id {
             alert.opened = openings.of(connection, alert.alert.episode)?;
         }
@@ -71,6 +74,7 @@ pub(crate) fn open_episodes(
                 alert: opening,
                 episode_open: true,
                 handle: row.get(3)?,
+                trace: None,
             },
         });
     }
@@ -85,7 +89,23 @@ fn to_send(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> rusqlite::Result<Alert
         alert,
         episode_open: row.get(7)?,
         handle: row.get(8)?,
+        trace: None,
     })
+}
+
+/// The trace of the callback that was unpacked last.
+fn trace(connection: &Connection, unpacker: &Unpacker<'_>) -> rusqlite::Result<Option<String>> {
+    let Some((trace, first)) = unpacker.trace() else {
+        return Ok(None);
+    };
+    let mut arrival = Arrival {
+        trace: Some(trace),
+        ..Arrival::default()
+    };
+    if let Some(first) = id_at(connection, first)? {
+        put_first(&mut arrival, first);
+    }
+    Ok(arrival.trace)
 }
 
 /// The alerts that opened episodes, each read once for a batch.

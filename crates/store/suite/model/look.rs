@@ -85,6 +85,7 @@ fn same_to_send(shown: &[AlertToSend], memory: &Memory, sink: SinkId) {
             memory.handles.get(&(sink, kept.episode)),
             "{shown:?}"
         );
+        assert_eq!(shown.trace, memory.arrival(kept).arrival.trace, "{shown:?}");
     }
 }
 

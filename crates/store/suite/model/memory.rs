@@ -228,12 +228,16 @@ impl Memory {
         (opening.alert.status == Status::Firing).then_some((*seq, opening.id))
     }
 
-    /// What is known of the arrival of an alert. The id in the answer is that of the first alert, while that is kept.
+    /// What is known of the arrival of an alert. The id in the answer and in the trace is that of the first alert, while that
+    /// is kept.
     pub(super) fn arrival(&self, kept: &Kept) -> ArrivalRow {
         let mut arrival = kept.arrival.clone();
-        if let (Some(answer), Some(first)) = (&mut arrival.answer, self.alerts.get(&kept.first)) {
-            let id = first.id.to_string();
-            answer.text = answer.text.replace(&Uuid::nil().to_string(), &id);
+        if let Some(first) = self.alerts.get(&kept.first) {
+            let id = |text: &str| text.replace(&Uuid::nil().to_string(), &first.id.to_string());
+            if let Some(answer) = &mut arrival.answer {
+                answer.text = id(&answer.text);
+            }
+            arrival.trace = arrival.trace.as_deref().map(id);
         }
         let said = kept.alert.said.clone();
         ArrivalRow { arrival, said }

@@ -153,6 +153,10 @@ impl Call {
             from: (self.back > 10).then(|| [203, 0, 113, self.back].into()),
             answer: (self.source == 0).then(answer),
             routes: (self.back < 20).then(|| format!("routes of {}", self.source).into()),
+            trace: self
+                .back
+                .is_multiple_of(2)
+                .then(|| format!("{}-{}", Uuid::nil(), self.source)),
         }
     }
 }
