@@ -39,6 +39,8 @@ pub struct Message {
     pub retried_by_operator: bool,
     /// The time of this attempt.
     pub at: Timestamp,
+    /// The span of this attempt as W3C Trace Context writes it, for receivers that take it.
+    pub traceparent: Option<String>,
 }
 
 impl Message {
@@ -55,6 +57,7 @@ impl Message {
             attempt: 1,
             retried_by_operator: false,
             at,
+            traceparent: None,
         }
     }
 

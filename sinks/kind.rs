@@ -266,7 +266,8 @@ fn in_lines(place: Option<(usize, usize)>) -> String {
 }
 
 impl BuildError {
-    pub(crate) fn new(setting: &str, problem: impl Into<String>) -> Self {
+    /// The setting, and what is wrong with it.
+    pub fn new(setting: &str, problem: impl Into<String>) -> Self {
         Self {
             setting: setting.to_owned(),
             problem: problem.into(),

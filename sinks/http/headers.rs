@@ -28,7 +28,15 @@ const RESERVED: &[&str] = &[
 
 /// The address of a receiver, if it may be called at all.
 pub(crate) fn address(url: &Secret, egress: Egress) -> Result<Url, BuildError> {
-    let wrong = |problem: String| BuildError::new("url", problem);
+    address_in("url", url, egress)
+}
+
+/// The same of another setting.
+///
+/// # Errors
+/// It is not a URL of HTTP, or its host must not be called.
+pub fn address_in(setting: &str, url: &Secret, egress: Egress) -> Result<Url, BuildError> {
+    let wrong = |problem: String| BuildError::new(setting, problem);
     let form = |problem| {
         wrong(format!(
             "it {problem}; write one such as `https://oncall.example.com/hook`"
@@ -40,7 +48,10 @@ pub(crate) fn address(url: &Secret, egress: Egress) -> Result<Url, BuildError> {
 }
 
 /// The name of a header that may be set.
-pub(crate) fn name(setting: &str, name: &str) -> Result<HeaderName, BuildError> {
+///
+/// # Errors
+/// It is not a name of a header, or one that is reserved.
+pub fn name(setting: &str, name: &str) -> Result<HeaderName, BuildError> {
     let parsed = HeaderName::try_from(name)
         .map_err(|_| BuildError::new(setting, "this is not a valid header name"))?;
     if RESERVED.contains(&parsed.as_str()) {

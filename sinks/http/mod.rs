@@ -2,6 +2,6 @@
 
 pub mod client;
 pub mod guard;
-pub(crate) mod headers;
+pub mod headers;
 pub(crate) mod said;
 pub mod sign;

@@ -20,7 +20,7 @@
 //! `alert` is the alert itself, as the API shows it. `cloudevents` is CloudEvents 1.0 in structured mode, `alertmanager` the
 //! webhook of Alertmanager, version 4. Every request has `webhook-id` (the same on every attempt of a delivery: drop what
 //! you have seen), `webhook-timestamp` and, with a secret, `webhook-signature` as in Standard Webhooks. A delivery that an operator
-//! retried has `campanile-retried: true`.
+//! retried has `campanile-retried: true`. With `[telemetry.otlp]` each request has `traceparent`, as in W3C Trace Context.
 //!
 //! With `overflow = "digest"` one request can hold many alerts: `alert` is then a JSON array of alerts, `cloudevents` a batch
 //! (`application/cloudevents-batch+json`), `alertmanager` a group with many `alerts`. In a `body` template and in headers, the fields
@@ -62,6 +62,8 @@ pub const RETRIED: HeaderName = HeaderName::from_static("campanile-retried");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+/// W3C Trace Context's name.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const REDACTED: &str = "***";
 
 /// The kind.
@@ -305,6 +307,11 @@ impl Webhook {
             }
         }
         self.sign(message, &body, &mut headers)?;
+        // An operator's own header of this name is kept.
+        let trace = message.traceparent.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(trace)) = trace {
+            headers.entry(TRACEPARENT).or_insert(trace);
+        }
         if message.retried_by_operator {
             headers.insert(RETRIED, HeaderValue::from_static("true"));
         }

@@ -2,6 +2,7 @@
 
 use super::types::{Arrival, RouteSaid};
 use crate::http::arrival;
+use campanile_model::trace::Context;
 use campanile_store::ArrivalRow;
 
 /// Who called, and the answer.
@@ -11,7 +12,15 @@ pub(super) fn shown(arrival: &campanile_store::Arrival) -> Arrival {
         from: arrival.from.map(|from| from.to_string()),
         status: answer.map(|answer| answer.status),
         answer: answer.map(|answer| answer.text.clone()),
+        trace: trace(arrival),
     }
+}
+
+/// The id of the trace of a callback.
+pub(super) fn trace(arrival: &campanile_store::Arrival) -> Option<String> {
+    // Whether it is sampled has no effect on the id.
+    let context = Context::of_stored(arrival.trace.as_deref()?, 0)?;
+    Some(context.trace_id())
 }
 
 /// What each route said of the alert.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::error::ApiError;
 use super::query::Query;
 use super::types::{CallbackItem, Searched};
-use super::{Failing, resource};
+use super::{Failing, arrival, resource};
 use crate::http::Gateway;
 use crate::http::recent::Call;
 use crate::telemetry::metrics::NO_SOURCE;
@@ -181,6 +181,7 @@ fn remembered(call: Call) -> CallbackItem {
         reason: Some(call.reason),
         from: call.from.map(|from| from.to_string()),
         status: Some(call.status),
+        trace: call.trace,
         request: Some(call.request),
         ..CallbackItem::default()
     }
@@ -198,6 +199,7 @@ fn accepted(row: &CallbackRow) -> CallbackItem {
         verdict: verdict.to_owned(),
         from: row.arrival.from.map(|from| from.to_string()),
         status: row.arrival.answer.as_ref().map(|answer| answer.status),
+        trace: arrival::trace(&row.arrival),
         alerts: row.alerts,
         alert_id: row.first.map(|id| id.to_string()),
         ..CallbackItem::default()
@@ -212,6 +214,7 @@ fn kept(row: &QuarantineRow) -> CallbackItem {
         reason: row.faults.first().map(ToString::to_string),
         from: row.arrival.from.map(|from| from.to_string()),
         status: row.arrival.answer.as_ref().map(|answer| answer.status),
+        trace: arrival::trace(&row.arrival),
         quarantine: Some(row.id),
         ..CallbackItem::default()
     }

@@ -25,7 +25,7 @@ use crate::delivery::{Delivery, STOP_GRACE};
 use crate::http::news::News;
 use crate::http::{self, Gateway, Shown};
 use crate::snapshot::RouteMistake;
-use crate::telemetry::{DeliveryLog, Metrics};
+use crate::telemetry::{DeliveryLog, Metrics, Traces};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
 use campanile_store::{self, Store};
@@ -44,6 +44,9 @@ pub enum Error {
         /// The problem with its settings.
         error: BuildError,
     },
+    /// The exporter of traces cannot start.
+    #[error("traces cannot be sent: `[telemetry.otlp]` {0}")]
+    Traces(BuildError),
     /// A route cannot be compiled.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Routes(Vec<RouteMistake>),
@@ -111,10 +114,14 @@ impl App {
         let store = campanile_store::open(&config.store.url)?;
         let sinks = plan::sinks(&config, &*store).await?;
         let snapshot = plan::snapshot(&config, &sinks)?;
+        let start = |otlp| Traces::start(otlp, clock.clone(), metrics.spans_dropped());
+        let traces = config.otlp.as_ref().map(start).transpose();
+        let traces = traces.map_err(Error::Traces)?;
         let news = Arc::new(News::new(clock.clone()));
         let observer = Arc::new(plan::Observers {
             log: DeliveryLog::new(Arc::clone(&metrics)),
             news: Arc::clone(&news),
+            traces: traces.clone(),
         });
         let delivery = Delivery::start(Arc::clone(&store), sinks, clock.clone(), observer);
         let internet = plan::Internet {
@@ -130,6 +137,7 @@ impl App {
             (snapshot, config.admin.clone()),
         );
         gateway.news = news;
+        gateway.traces = traces;
         let gateway = Arc::new(gateway);
         let shown = config
             .tls()
@@ -234,6 +242,9 @@ impl App {
         };
         tokio::join!(close(public), self.delivery.stop(STOP_GRACE));
         close(admin).await;
+        if let Some(traces) = &self.gateway.traces {
+            traces.stop().await;
+        }
         if let Err(error) = self.store.close().await {
             tracing::error!(error = %error, "the store failed to close; all answered callbacks are in its write-ahead log");
         }

@@ -18,7 +18,8 @@ use crate::delivery::{BuiltSink, Delivery, Event, Observer, SinkState};
 use crate::http::news::News;
 use crate::http::{Outside, SinkControl};
 use crate::snapshot::Snapshot;
-use crate::telemetry::DeliveryLog;
+use crate::telemetry::{DeliveryLog, Traces};
+use campanile_model::trace::Context;
 use campanile_model::{Clock, StoreUrl};
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
@@ -148,6 +149,7 @@ impl SinkControl for Workers {
 pub(super) struct Observers {
     pub(super) log: DeliveryLog,
     pub(super) news: Arc<News>,
+    pub(super) traces: Option<Arc<Traces>>,
 }
 
 impl Observer for Observers {
@@ -155,6 +157,13 @@ impl Observer for Observers {
         if self.news.is_followed() {
             self.news.observe(event.clone());
         }
+        if let Some(traces) = &self.traces {
+            traces.attempted(&event);
+        }
         self.log.observe(event);
+    }
+
+    fn trace(&self, stored: &str) -> Option<Context> {
+        self.traces.as_ref()?.stored(stored)
     }
 }

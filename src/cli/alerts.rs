@@ -185,7 +185,7 @@ async fn show(
 
 /// Who called, and what the vendor was answered.
 fn arrival(terminal: &mut Terminal, arrival: &Arrival) -> Result<(), Failure> {
-    if arrival.from.is_none() && arrival.status.is_none() {
+    if *arrival == Arrival::default() {
         return Ok(());
     }
     terminal.line("")?;

@@ -10,7 +10,8 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Log, Own, Policy, Proxy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls, Token,
+    Admin, Log, Otlp, Own, Policy, Proxy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls,
+    Token,
 };
 
 type Built<T> = Result<T, Unset>;
@@ -90,6 +91,15 @@ pub(super) fn log(values: &Values) -> Built<Log> {
     Ok(Log {
         pretty: values.get::<String>("format")? == "pretty",
         level: values.get("level")?,
+    })
+}
+
+pub(super) fn otlp(values: &Values) -> Built<Otlp> {
+    Ok(Otlp {
+        endpoint: values.get("endpoint")?,
+        headers: values.get("headers")?,
+        sample_percent: values.get("sample_percent")?,
+        trust_traceparent: values.get("trust_traceparent")?,
     })
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod build;
 mod check;
 mod mappings;
+mod otlp;
 pub mod page;
 mod recipes;
 mod reload;
@@ -31,6 +32,7 @@ use url::Url;
 pub use access::{Proxy, Role, Token};
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{Policy, SinkSpec};
+pub use otlp::Otlp;
 pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 
@@ -146,6 +148,8 @@ pub struct Config {
     pub store: Store,
     /// `[log]`
     pub log: Log,
+    /// `[telemetry.otlp]`; without it there are no traces.
+    pub otlp: Option<Otlp>,
     /// `[self]`
     pub own: Own,
     /// `[providers.*.*]`, in the order of the file.

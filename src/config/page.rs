@@ -21,7 +21,12 @@ A config is one TOML file, or a folder of them that are merged in the order of t
 pub fn page(vocabulary: &Vocabulary) -> String {
     let mut parts = vec![HEAD.to_owned()];
     for (name, doc, own) in settings::SECTIONS {
-        parts.push(format!("## `[{name}]`\n\n{doc}\n\n{}", table(own)));
+        let own = if own.is_empty() {
+            String::new()
+        } else {
+            format!("\n{}", table(own))
+        };
+        parts.push(format!("## `[{name}]`\n\n{doc}\n{own}"));
         for inner in settings::inner(name) {
             let (path, doc) = (inner.path("<name>"), inner.doc);
             parts.push(format!(

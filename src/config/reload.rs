@@ -25,6 +25,13 @@ impl Config {
                 self.admin.tls.is_some() != new.admin.tls.is_some(),
             ),
             ("store.url", self.store.url != new.store.url),
+            (
+                "telemetry.otlp",
+                match (&self.otlp, &new.otlp) {
+                    (Some(old), Some(new)) => !old.is(new),
+                    (old, new) => old.is_some() != new.is_some(),
+                },
+            ),
             ("log.format", self.log.pretty != new.log.pretty),
         ];
         differs

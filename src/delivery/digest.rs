@@ -60,6 +60,7 @@ pub(super) fn message(sink: &str, parts: &[Message], at: Timestamp) -> Option<Me
         alerts: parts.iter().flat_map(|part| part.alerts.clone()).collect(),
         stored: parts.iter().flat_map(|part| part.stored.clone()).collect(),
         at,
+        traceparent: parts.first().and_then(|part| part.traceparent.clone()),
     })
 }
 

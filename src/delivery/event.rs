@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
+use campanile_model::trace::Context;
 use campanile_sinks::{Class, Worth};
 use campanile_store::Seq;
 
@@ -14,6 +16,11 @@ use super::state::PausedBy;
 pub trait Observer: Send + Sync {
     /// Something happened. Events hold no secrets.
     fn observe(&self, event: Event);
+
+    /// The span of a callback whose trace was stored as this text. None if nothing is traced.
+    fn trace(&self, _stored: &str) -> Option<Context> {
+        None
+    }
 }
 
 /// Something that happened to a sink or one of its deliveries.
@@ -23,6 +30,29 @@ pub struct Event {
     pub sink: Arc<str>,
     /// What happened.
     pub what: What,
+    /// Where the attempt is in a trace, if it has one.
+    pub trace: Option<Arc<Traced>>,
+}
+
+/// An attempt to deliver one alert, as a part of a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// The span of the callback.
+    pub callback: Context,
+    /// The span of the attempt.
+    pub attempt: Context,
+    /// The alert.
+    pub alert: Uuid,
+    /// When the attempt began.
+    pub began: Timestamp,
+}
+
+impl Event {
+    /// An event that is not of a trace.
+    pub(super) fn of(sink: Arc<str>, what: What) -> Self {
+        let trace = None;
+        Self { sink, what, trace }
+    }
 }
 
 /// What happened.
@@ -34,6 +64,8 @@ pub enum What {
         seq: Seq,
         /// The number of the attempt that succeeded.
         attempt: u32,
+        /// The HTTP status, where there was one.
+        code: Option<u16>,
         /// How long the attempt took.
         took: Duration,
         /// What the success means.

@@ -10,10 +10,12 @@
 //! done. Heads are never dropped, so that no lane is held up by another.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use campanile_model::Fingerprint;
 use jiff::Timestamp;
 
+use super::event::Traced;
 use campanile_model::failpoint;
 use campanile_store::{Pending, Seq};
 
@@ -34,6 +36,15 @@ pub(super) struct Item {
 pub(super) struct Claim {
     pub(super) lane: Fingerprint,
     pub(super) item: Item,
+    /// Its attempt in a trace, from the time when its message is made.
+    pub(super) trace: Option<Arc<Traced>>,
+}
+
+impl Claim {
+    fn new(lane: Fingerprint, item: Item) -> Self {
+        let trace = None;
+        Self { lane, item, trace }
+    }
 }
 
 /// All lanes of one sink.
@@ -140,7 +151,7 @@ impl Lanes {
         let &(_, lane) = self.ready.first()?;
         let item = self.claim_head(lane);
         self.reorder(lane);
-        Some(Claim { lane, item: item? })
+        Some(Claim::new(lane, item?))
     }
 
     /// Everything that is ready with all that may follow it, lane by lane, up to a limit: for a digest.
@@ -149,7 +160,7 @@ impl Lanes {
         let ready: Vec<Fingerprint> = self.ready.iter().map(|(_, lane)| *lane).collect();
         for lane in ready {
             while claims.len() < limit && self.head_is_due(lane, now) {
-                claims.extend(self.claim_head(lane).map(|item| Claim { lane, item }));
+                claims.extend(self.claim_head(lane).map(|item| Claim::new(lane, item)));
             }
             self.reorder(lane);
         }

@@ -36,7 +36,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use event::{Event, Observer, What};
+pub use event::{Event, Observer, Traced, What};
 pub use state::{PausedBy, Phase, SinkState};
 
 use crate::config::Policy;
@@ -330,7 +330,7 @@ async fn work(
         }
         let sink = sink.name.clone();
         let what = What::WorkerRestarted;
-        around.events.observe(Event { sink, what });
+        around.events.observe(Event::of(sink, what));
         around.clock.sleep(POLL_NET).await;
     }
 }

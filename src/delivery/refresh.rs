@@ -37,7 +37,7 @@ pub(super) async fn run(built: &BuiltSink, around: &Surroundings, mailbox: &Mail
                 reason: reason.clone(),
             };
             let sink = built.name.clone();
-            around.events.observe(Event { sink, what });
+            around.events.observe(Event::of(sink, what));
         }
         failed = done.is_err();
     }

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use campanile_model::{Callback, failpoint};
 use campanile_providers::Answer;
 use uuid::Uuid;
 
+use super::traced::TRACE_ID;
 use super::{Current, Gateway};
 use crate::intake::verdict::answer;
 use crate::intake::{Reason, Verdict};
@@ -18,14 +19,14 @@ use crate::telemetry::metrics::{NO_SOURCE, SourceMeters};
 /// The `Retry-After` of an answer that asks the vendor to try again.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Counts and logs the verdict on a callback and builds the answer to the vendor.
+/// Counts and logs the verdict on a callback and builds the answer to the vendor. `trace` is the id of its trace.
 pub(super) fn end(
     gateway: &Gateway,
     current: &Current,
-    source: Option<&Source>,
-    call: &Callback,
+    (source, call): (Option<&Source>, &Callback),
     verdict: &Verdict,
     started: Instant,
+    trace: Option<&str>,
 ) -> HttpResponse {
     let name = source.map_or(NO_SOURCE, |source| &*source.name);
     let took = started.elapsed();
@@ -39,11 +40,15 @@ pub(super) fn end(
     if !verdict.reason().is_empty() {
         gateway.metrics.refuse(name, verdict.reason());
     }
-    log(name, verdict, took.as_secs_f64() * 1000.0);
+    log(name, verdict, took.as_secs_f64() * 1000.0, trace);
     if failpoint::broken("broken-log-secret") {
         tracing::info!(key = call.key.as_deref(), "callback");
     }
-    respond(answer(source, call, verdict), verdict)
+    let mut response = respond(answer(source, call, verdict), verdict);
+    if let Some(Ok(trace)) = trace.map(HeaderValue::from_str) {
+        response.headers_mut().insert(TRACE_ID, trace);
+    }
+    response
 }
 
 fn count(meters: &SourceMeters, verdict: &Verdict) {
@@ -58,7 +63,7 @@ fn count(meters: &SourceMeters, verdict: &Verdict) {
 
 /// Logs one line for each callback. Unauthenticated senders can cause any number of rejections, so these are logged at
 /// `debug`. The metrics count them. The store logs its own failures.
-fn log(source: &str, verdict: &Verdict, took_ms: f64) {
+fn log(source: &str, verdict: &Verdict, took_ms: f64, trace: Option<&str>) {
     let outcome = verdict.word();
     match verdict {
         Verdict::Refused(_) | Verdict::Rejected(_) => {
@@ -68,6 +73,7 @@ fn log(source: &str, verdict: &Verdict, took_ms: f64) {
                 outcome,
                 reason,
                 took_ms,
+                trace,
                 "the gateway rejected a callback"
             );
         }
@@ -75,11 +81,12 @@ fn log(source: &str, verdict: &Verdict, took_ms: f64) {
             source,
             outcome,
             took_ms,
+            trace,
             "the gateway quarantined a callback; see `campanile quarantine list`"
         ),
         Verdict::Accepted(_) | Verdict::Duplicate | Verdict::Ignored => {
             let alerts = Ids(verdict.ids());
-            tracing::info!(source, outcome, %alerts, took_ms, "the gateway committed a callback");
+            tracing::info!(source, outcome, %alerts, took_ms, trace, "the gateway committed a callback");
         }
     }
 }

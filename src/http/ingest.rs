@@ -13,11 +13,13 @@ use tracing::Instrument;
 use super::commit::{self, commit};
 use super::recent::Call;
 use super::remarks::{self, outcome};
-use super::{Current, Gateway, body, callback, ending, list};
+use super::{Current, Gateway, body, callback, ending, list, traced};
 use crate::intake::target::{near_miss, normal};
 use crate::intake::verdict::answer;
-use crate::intake::{Kept, Reason, Taken, Target, Trust, Turned, Verdict, shown, take};
+use crate::intake::{Kept, Reason, Taken, Target, Trust, Turned, Verdict, shown, take_in_steps};
 use crate::snapshot::Source;
+use crate::telemetry::metrics::NO_SOURCE;
+use crate::telemetry::traces::{Began, Ended, Step};
 
 /// The most documents that are fetched for one request. Several sources may each need one.
 const FETCHES_MAX: usize = 4;
@@ -34,10 +36,13 @@ pub(super) async fn serve(
 ) -> HttpResponse {
     let current = gateway.current();
     let path = normal(request.uri().path());
+    let started = Instant::now();
+    let began = traced::began(&gateway, &request, started);
     let visit = Visit {
         gateway: &gateway,
         current: &current,
-        started: Instant::now(),
+        started,
+        began: began.as_ref(),
     };
     match Target::of(&path, &current.snapshot) {
         Some(target) => visit.enter(target, &path, &request, payload).await,
@@ -51,6 +56,8 @@ struct Visit<'v> {
     gateway: &'v Gateway,
     current: &'v Current,
     started: Instant,
+    /// What its trace needs, if there are traces.
+    began: Option<&'v Began>,
 }
 
 impl<'v> Visit<'v> {
@@ -66,6 +73,7 @@ impl<'v> Visit<'v> {
             Ok(()) => body::read(payload, callback::announced(request), server).await,
             Err(reason) => Err(reason),
         };
+        self.ended(Step::Receive);
         let (body, unread) = match body {
             Ok(body) => (body, None),
             Err(reason) => (Vec::new(), Some(reason)),
@@ -98,9 +106,8 @@ impl<'v> Visit<'v> {
 
     /// Calls intake. If a proof needs a document, fetches it and calls intake again.
     async fn take(self, target: &Target<'v, '_>, call: &mut Callback) -> Taken<'v> {
-        let snapshot = &self.current.snapshot;
         for _ in 0..FETCHES_MAX {
-            let (source, needed) = match take(target, call, snapshot, Trust::Proven) {
+            let (source, needed) = match self.take_once(target, call) {
                 Taken::Needs(source, needed) => (source, needed),
                 taken => return taken,
             };
@@ -109,7 +116,29 @@ impl<'v> Visit<'v> {
             };
             call.fetched.push(fetched);
         }
-        take(target, call, snapshot, Trust::Proven)
+        self.take_once(target, call)
+    }
+
+    fn take_once(self, target: &Target<'v, '_>, call: &Callback) -> Taken<'v> {
+        let verified = || self.ended(Step::Verify);
+        let taken = take_in_steps(
+            target,
+            call,
+            &self.current.snapshot,
+            Trust::Proven,
+            verified,
+        );
+        if let Taken::Kept(..) = taken {
+            self.ended(Step::Read);
+        }
+        taken
+    }
+
+    /// A step of the callback ended.
+    fn ended(self, step: Step) {
+        if let Some(began) = self.began {
+            began.ended(step);
+        }
     }
 
     async fn fetch(self, needed: Needed) -> Option<Fetched> {
@@ -126,14 +155,8 @@ impl<'v> Visit<'v> {
                     self.keep(source, kept, call).instrument(span.clone()).await;
                 span.in_scope(|| {
                     let word = if conflict { "conflict" } else { verdict.word() };
-                    self.remember(
-                        Some(source),
-                        &verdict,
-                        word,
-                        || shown::request(Some(source), call, &self.current.snapshot),
-                        call,
-                    );
-                    self.answer(Some(source), &verdict, call)
+                    let request = || shown::request(Some(source), call, &self.current.snapshot);
+                    self.finish(Some(source), &verdict, word, request, call)
                 })
             }
             Taken::List(source) => match list::of(self.gateway, source).await {
@@ -152,9 +175,13 @@ impl<'v> Visit<'v> {
     async fn keep(self, source: &Source, mut kept: Kept, call: &Callback) -> (Verdict, bool) {
         let effect = kept.read.effect.take();
         let remarks = remarks::of(self.gateway, self.current, source, &kept, call);
-        let entry = commit::entry(&source.name, kept, &self.current.snapshot);
+        let mut entry = commit::entry(&source.name, kept, &self.current.snapshot);
+        let alerts = !entry.alerts.is_empty();
+        entry.arrival.trace = self.began.map(|began| began.stored(alerts));
         failpoint::point("after-parse");
-        let (appended, sinks) = match commit(self.gateway, entry).await {
+        let committed = commit(self.gateway, entry).await;
+        self.ended(Step::Commit);
+        let (appended, sinks) = match committed {
             Ok(committed) => committed,
             Err(reason) => return (Verdict::Rejected(reason), false),
         };
@@ -181,25 +208,56 @@ impl<'v> Visit<'v> {
         let mut call = Callback::default();
         call.peer = callback::peer(request, &self.current.snapshot.server);
         let line = || shown::nowhere(request.method().as_str(), path);
-        self.remember(near, &verdict, verdict.word(), line, &call);
-        self.answer(near, &verdict, &call)
+        self.finish(near, &verdict, verdict.word(), line, &call)
     }
 
     /// Ends a callback that intake did not keep.
     fn end(self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> HttpResponse {
         let request = || shown::request(source, call, &self.current.snapshot);
-        self.remember(source, verdict, verdict.word(), request, call);
-        self.answer(source, verdict, call)
+        self.finish(source, verdict, verdict.word(), request, call)
     }
 
-    /// Keeps a callback in memory that the store does not have.
-    fn remember(
+    /// Keeps what the store does not have, and answers.
+    fn finish(
         self,
         source: Option<&Source>,
         verdict: &Verdict,
         word: &'static str,
         request: impl FnOnce() -> String,
         call: &Callback,
+    ) -> HttpResponse {
+        let trace = self.traced(source, verdict, call);
+        let about = (source, call);
+        self.remember(about, verdict, word, request, trace.as_deref());
+        let Self {
+            gateway,
+            current,
+            started,
+            ..
+        } = self;
+        ending::end(gateway, current, about, verdict, started, trace.as_deref())
+    }
+
+    /// Records the spans of the callback. Gives the id of its trace, if it has one.
+    fn traced(self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Option<String> {
+        let (traces, began) = self.gateway.traces.as_ref().zip(self.began)?;
+        let ended = Ended {
+            source: source.map_or(NO_SOURCE, |source| &*source.name),
+            method: &call.method,
+            verdict,
+            status: answer(source, call, verdict).status,
+        };
+        traces.end(began, &ended)
+    }
+
+    /// Keeps a callback in memory that the store does not have.
+    fn remember(
+        self,
+        (source, call): (Option<&Source>, &Callback),
+        verdict: &Verdict,
+        word: &'static str,
+        request: impl FnOnce() -> String,
+        trace: Option<&str>,
     ) {
         let at = call.received_at.unwrap_or_else(|| self.gateway.clock.now());
         let name = source.map(|source| &source.name);
@@ -221,18 +279,10 @@ impl<'v> Visit<'v> {
             from: call.peer,
             verdict: word,
             status: answer(source, call, verdict).status,
+            trace: trace.map(ToOwned::to_owned),
             reason,
             request: request(),
         });
-    }
-
-    fn answer(self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> HttpResponse {
-        let Self {
-            gateway,
-            current,
-            started,
-        } = self;
-        ending::end(gateway, current, source, call, verdict, started)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod news;
 pub(crate) mod recent;
 mod remarks;
 mod tls;
+mod traced;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -36,8 +37,8 @@ pub use tls::Shown;
 use crate::config;
 use crate::delivery::SinkState;
 use crate::snapshot::{Snapshot, Source};
-use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeters;
+use crate::telemetry::{Metrics, Traces};
 use campanile_model::Clock;
 use campanile_store::{Seq, SinkId, Store};
 
@@ -61,6 +62,8 @@ pub struct Gateway {
     pub outside: Arc<dyn Outside>,
     /// What just happened. It wakes its reader when alerts were accepted; the events of delivery come from its observer.
     pub news: Arc<News>,
+    /// Traces, if they are configured.
+    pub traces: Option<Arc<Traces>>,
     current: RwLock<Arc<Current>>,
     near_miss_ms: AtomicI64,
     /// The last callbacks that the store does not have.
@@ -134,6 +137,7 @@ impl Gateway {
             metrics,
             sinks,
             outside,
+            traces: None,
             current: RwLock::new(Arc::new(current)),
             near_miss_ms: AtomicI64::new(i64::MIN),
             recent: Recent::default(),

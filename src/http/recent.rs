@@ -32,6 +32,8 @@ pub(crate) struct Call {
     pub(crate) verdict: &'static str,
     /// The status of the answer.
     pub(crate) status: u16,
+    /// The id of its trace.
+    pub(crate) trace: Option<String>,
     /// The reason, with the fix.
     pub(crate) reason: String,
     /// The request without secrets.
@@ -120,6 +122,7 @@ mod tests {
             from: None,
             verdict: "rejected",
             status: 403,
+            trace: None,
             reason: String::new(),
             request: "x".repeat(bytes),
         }

@@ -85,6 +85,17 @@ pub fn take<'s>(
     snapshot: &'s Snapshot,
     trust: Trust,
 ) -> Taken<'s> {
+    take_in_steps(target, call, snapshot, trust, || ())
+}
+
+/// The same, and calls `verified` when the sender is verified and the message is not read yet.
+pub fn take_in_steps<'s>(
+    target: &Target<'s, '_>,
+    call: &Callback,
+    snapshot: &'s Snapshot,
+    trust: Trust,
+    verified: impl FnOnce(),
+) -> Taken<'s> {
     let asked = Asked {
         snapshot,
         call,
@@ -101,7 +112,10 @@ pub fn take<'s>(
     }
     match asked.admit(target.door) {
         Ok(admitted) if target.asks() == Asks::List => Taken::List(admitted.source),
-        Ok(admitted) => Taken::Kept(admitted.source, keep(admitted, call)),
+        Ok(admitted) => {
+            verified();
+            Taken::Kept(admitted.source, keep(admitted, call))
+        }
         Err(turned) => needed(turned, call),
     }
 }

@@ -29,7 +29,7 @@ impl DeliveryLog {
     }
 
     /// Counts each attempt under exactly one verdict. The last one of a dead letter counts as dead, when that is committed.
-    fn count(&self, Event { sink, what }: &Event) {
+    fn count(&self, Event { sink, what, .. }: &Event) {
         match what {
             What::Delivered { took, .. } => {
                 let meters = self.meters(sink);
@@ -55,19 +55,20 @@ impl Observer for DeliveryLog {
 }
 
 /// One line for each event. A warning or an error needs an operator.
-fn log(Event { sink, what }: Event) {
+fn log(Event { sink, what, trace }: Event) {
     match what {
         What::Delivered { .. }
         | What::Failed { .. }
         | What::Dead { .. }
         | What::Digested { .. } => {
-            log_delivery(&sink, what);
+            let trace = trace.map(|trace| trace.attempt.trace_id());
+            log_delivery(&sink, what, trace.as_deref());
         }
         _ => log_sink(&sink, what),
     }
 }
 
-fn log_delivery(sink: &str, what: What) {
+fn log_delivery(sink: &str, what: What, trace: Option<&str>) {
     match what {
         What::Delivered {
             seq,
@@ -75,6 +76,7 @@ fn log_delivery(sink: &str, what: What) {
             took,
             worth,
             remark,
+            ..
         } => {
             let took_ms = took.as_millis();
             if let Some(remark) = remark {
@@ -83,6 +85,7 @@ fn log_delivery(sink: &str, what: What) {
                     seq,
                     attempt,
                     remark,
+                    trace,
                     "the sink delivered the alert with a remark"
                 );
             } else {
@@ -92,6 +95,7 @@ fn log_delivery(sink: &str, what: What) {
                     attempt,
                     took_ms,
                     ?worth,
+                    trace,
                     "the sink delivered the alert"
                 );
             }
@@ -113,6 +117,7 @@ fn log_delivery(sink: &str, what: What) {
                 class,
                 code,
                 reason,
+                trace,
                 "an attempt to deliver the alert failed; the sink will retry it"
             );
         }
@@ -128,6 +133,7 @@ fn log_delivery(sink: &str, what: What) {
                 attempts,
                 class,
                 reason,
+                trace,
                 "the sink gave up the alert and keeps it as a dead letter; see `campanile dead list`"
             );
         }

@@ -71,6 +71,7 @@ const QUARANTINED: &str = "campanile_quarantined";
 const STORE_BYTES: &str = "campanile_store_bytes";
 const STORE_FREE_BYTES: &str = "campanile_store_free_bytes";
 const LOGINS: &str = "campanile_logins_total";
+const SPANS_DROPPED: &str = "campanile_spans_dropped_total";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
 
 /// Every metric.
@@ -97,6 +98,7 @@ pub const ALL: &[Described] = &[
     metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
     metric(STORE_FREE_BYTES, Kind::Gauge, &[], "Bytes that are free on the disk of the store, looked at every 30 s."),
     metric(LOGINS, Kind::Counter, &["outcome"], "Logins of browsers at the admin listener by outcome: accepted, refused (no token has this secret) or limited (five failed from this address in one minute)."),
+    metric(SPANS_DROPPED, Kind::Counter, &[], "Spans of traces that the collector did not take, or was too slow for."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
 ];
 
@@ -245,7 +247,9 @@ impl Metrics {
         let handle = recorder.handle();
         let commit_seconds = recorder.register_histogram(&key(COMMIT_SECONDS, &[]), &METADATA);
         // A counter that appears with its first count has no increase in Prometheus.
-        let _dropped = recorder.register_counter(&key(LOG_DROPPED, &[]), &METADATA);
+        for name in [SPANS_DROPPED, LOG_DROPPED] {
+            let _dropped = recorder.register_counter(&key(name, &[]), &METADATA);
+        }
         for outcome in ["accepted", "refused", "limited"] {
             let _logins =
                 recorder.register_counter(&key(LOGINS, &[("outcome", outcome)]), &METADATA);
@@ -308,6 +312,11 @@ impl Metrics {
     /// Counts log lines that were dropped.
     pub fn log_dropped(&self) -> Counter {
         self.counter(LOG_DROPPED, &[])
+    }
+
+    /// Counts spans that were dropped.
+    pub fn spans_dropped(&self) -> Counter {
+        self.counter(SPANS_DROPPED, &[])
     }
 
     /// Sets the gauge of what is pending for one sink.
@@ -429,6 +438,7 @@ mod tests {
         sink.delivered.increment(1);
         sink.seconds.record(0.1);
         metrics.log_dropped().increment(1);
+        metrics.spans_dropped().increment(1);
         metrics.waiting("webhook/oncall", 3, 1);
         metrics.oldest_pending("webhook/oncall", Duration::from_secs(7));
         metrics.committed(Duration::from_millis(3));

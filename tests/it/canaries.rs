@@ -140,6 +140,8 @@ fn settings(receiver: &str) -> String {
             text += &source_tables(&**provider, &own, receiver);
         } else if let Some(kind) = sinks.iter().find(is_named) {
             text += &sink_tables(&**kind, &own, receiver);
+        } else if table == "telemetry.otlp" {
+            text += &self::table(table, &own, receiver);
         } else {
             text += &self::table(&format!("{table}.canary"), &own, receiver);
         }
@@ -334,8 +336,8 @@ fn no_mistake_in_a_secret_shows_the_secret() {
         if slot.table.starts_with("providers.") && slot.table != "providers.jiankong" {
             continue;
         }
-        let table = if slot.table == "admin" {
-            "admin".to_owned()
+        let table = if ["admin", "telemetry.otlp"].contains(&slot.table.as_str()) {
+            slot.table.clone()
         } else {
             format!("{}.canary", slot.table)
         };

@@ -41,6 +41,7 @@ mod standing;
 mod stop;
 mod templates;
 mod tls;
+mod traces;
 mod troubles;
 mod ucloud_table;
 mod upgrade;

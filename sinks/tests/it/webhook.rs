@@ -67,6 +67,24 @@ async fn a_template_that_is_not_meant_to_be_json_says_so_by_its_content_type() {
 }
 
 #[tokio::test]
+async fn the_span_of_an_attempt_is_passed_on_unless_the_operator_has_a_header_of_this_name() {
+    let span = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = Message {
+        traceparent: Some(span.to_owned()),
+        ..message()
+    };
+    assert_eq!(
+        sent(|_| {}, &traced).await.header("traceparent"),
+        Some(span)
+    );
+    assert_eq!(sent(|_| {}, &message()).await.header("traceparent"), None);
+    let own = |webhook: &mut Webhook| {
+        webhook.headers = vec![("Traceparent".to_owned(), "own".to_owned().into())];
+    };
+    assert_eq!(sent(own, &traced).await.header("traceparent"), Some("own"));
+}
+
+#[tokio::test]
 async fn what_an_operator_sends_again_is_marked_and_keeps_its_id() {
     let again = Message {
         retried_by_operator: true,

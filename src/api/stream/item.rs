@@ -72,7 +72,7 @@ impl Item {
 
     /// The event of a sink. `about` is the alert of [`seq_of`].
     pub(super) fn of(at: Timestamp, event: Event, about: Option<Arc<About>>) -> Self {
-        let Event { sink, what } = event;
+        let Event { sink, what, .. } = event;
         let alert_id = about.as_ref().map(|about| about.id.clone());
         let ended = delivery(&sink, at, &what, alert_id);
         let (kind, data) = match ended {

@@ -56,7 +56,7 @@ pub struct AlertDetail {
 }
 
 /// What happened when a callback arrived. Null is unknown: the alert is of an older build, or the gateway raised it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Arrival {
     /// The address of the caller, as trusted proxies report it.
     pub from: Option<String>,
@@ -64,6 +64,9 @@ pub struct Arrival {
     pub status: Option<u16>,
     /// The first 200 bytes of the answer.
     pub answer: Option<String>,
+    /// The id of the trace, if traces were configured. The vendor got it in the header `x-trace-id`.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// What a route said of an alert.
@@ -104,6 +107,9 @@ pub struct CallbackItem {
     pub from: Option<String>,
     /// The HTTP status of the answer.
     pub status: Option<u16>,
+    /// The id of the trace, if traces were configured.
+    #[serde(default)]
+    pub trace: Option<String>,
     /// The number of new alerts.
     pub alerts: u32,
     /// The id of the first new alert. Null if it is no longer stored.

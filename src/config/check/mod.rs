@@ -3,6 +3,7 @@
 mod access;
 mod agreement;
 mod named;
+mod telemetry;
 
 pub(super) use named::Named;
 
@@ -46,12 +47,13 @@ impl Check<'_> {
             }
         }
         let sections = settings::SECTIONS.iter();
-        let [server, admin, store, log, own] = {
+        let [server, admin, store, log, _telemetry, own] = {
             let mut values = sections.map(|(name, _, own)| self.section(tree.get(name), name, own));
             std::array::from_fn(|_| values.next().flatten())
         };
         let tokens = self.tokens(tree.get("admin"));
         let proxy = self.proxy(tree.get("admin"));
+        let otlp = self.otlp(tree.get("telemetry"));
         let (sources, specs) = self.sources(tree);
         let (names, sinks) = self.sinks(tree);
         let routes = self.routes(tree, &names);
@@ -74,6 +76,7 @@ impl Check<'_> {
             admin: parts.admin?,
             store: parts.store?,
             log: built(build::log(&log?))?,
+            otlp: otlp?,
             own: built(build::own(&own?))?,
             sources: parts.specs.into_iter().collect::<Option<_>>()?,
             sinks: parts.sinks.into_iter().collect::<Option<_>>()?,

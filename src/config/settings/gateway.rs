@@ -158,6 +158,33 @@ pub(crate) const STORE: &[Setting] = &[
     ),
 ];
 
+pub(crate) const OTLP: &[Setting] = &[
+    required(
+        "endpoint",
+        Type::Url,
+        r#""http://127.0.0.1:4318""#,
+        "The collector: OTLP over HTTP with JSON. `/v1/traces` is appended.",
+    ),
+    with(
+        "headers",
+        Type::Headers,
+        "{}",
+        "Headers of each request to the collector, such as { Authorization = { env = \"OTLP_AUTH\" } }. They are sent as they are written.",
+    ),
+    with(
+        "sample_percent",
+        Type::Whole(0, 100),
+        "100",
+        "How many callbacks of a hundred are traced, each with all its deliveries. The trace id decides.",
+    ),
+    with(
+        "trust_traceparent",
+        Type::Flag,
+        "false",
+        "Continue the trace that a verified vendor names in the header `traceparent`, and follow its choice of what is sampled.",
+    ),
+];
+
 pub(crate) const OWN: &[Setting] = &[
     with(
         "alerts",

@@ -8,7 +8,7 @@ mod source;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
-pub(super) use gateway::{ADMIN, LOG, OWN, PROXY as PROXY_SETTINGS, SERVER, STORE, TOKEN};
+pub(super) use gateway::{ADMIN, LOG, OTLP, OWN, PROXY as PROXY_SETTINGS, SERVER, STORE, TOKEN};
 pub(super) use source::{OTHER_NAMES, SOURCE};
 
 /// The sections with one table each.
@@ -21,6 +21,11 @@ pub(super) const SECTIONS: &[(&str, &str, &[Setting])] = &[
     ),
     ("store", "Where everything is kept.", STORE),
     ("log", "What is logged, and how.", LOG),
+    (
+        "telemetry",
+        "What the gateway reports to other programs.",
+        &[],
+    ),
     ("self", "What the gateway says of itself.", OWN),
 ];
 
@@ -68,8 +73,17 @@ pub(super) const PROXY: Inner = Inner {
     named: false,
 };
 
+/// `[telemetry.otlp]`
+pub(super) const TRACES: Inner = Inner {
+    section: "telemetry",
+    key: "otlp",
+    doc: "Traces of callbacks and deliveries, for a collector of OpenTelemetry. Without this table there are none.",
+    settings: OTLP,
+    named: false,
+};
+
 /// The tables inside of sections.
-pub(super) const INNER: &[Inner] = &[TOKENS, PROXY];
+pub(super) const INNER: &[Inner] = &[TOKENS, PROXY, TRACES];
 
 /// The tables inside of this section.
 pub(super) fn inner(section: &str) -> impl Iterator<Item = &'static Inner> {
@@ -82,6 +96,7 @@ pub(super) const TOP: &[&str] = &[
     "admin",
     "store",
     "log",
+    "telemetry",
     "self",
     "mappings",
     "recipes",
@@ -111,12 +126,14 @@ pub(super) fn is_public(path: &[&str]) -> bool {
         // The names of a secret's variable and file may be shown.
         ["admin", "token", "env" | "file"]
         | ["admin", "tokens", _, "secret", "env" | "file"]
+        | ["telemetry", "otlp", .., "env" | "file"]
         | ["providers" | "sinks", _, _, .., "env" | "file"] => {
             return true;
         }
         ["providers" | "sinks", _, _, name, ..]
         | ["admin", "tokens", _, name, ..]
         | ["admin", "proxy", name, ..]
+        | ["telemetry", "otlp", name, ..]
         | [
             "routes" | "server" | "admin" | "store" | "log" | "self",
             name,

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use super::attempt::{self, Attempted, Load};
 use super::books::{Books, Done, Outcome};
 use super::breaker::Admission;
-use super::event::{Observer, What};
+use super::event::{Observer, Traced, What};
 use super::lane::Claim;
 use super::mailbox::{Mailbox, Waiter};
 use super::state::{PausedBy, SinkState};
@@ -157,7 +157,7 @@ impl Worker {
         for outcome in outcomes {
             outcome.apply(&mut self.dispatch.lanes);
             if let Some(what) = outcome.what {
-                self.report.say(what);
+                self.report.say_of(what, outcome.claim.trace);
             }
         }
     }
@@ -259,18 +259,34 @@ impl Worker {
     ) -> Vec<(Claim, Message)> {
         let mut alerts = alerts.into_iter().peekable();
         let mut ready = Vec::with_capacity(claims.len());
-        for claim in claims {
+        for mut claim in claims {
             // They come in the order of the claims; what is missing is left out.
             let stored = alerts.next_if(|found| found.alert.seq == claim.item.seq);
+            claim.trace = stored.as_ref().and_then(|stored| self.traced(stored, now));
             let message = stored
                 .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
                 .and_then(|a| attempt::message(a, &claim.item, &self.built.name, now));
             match message {
-                Ok(message) => ready.push((claim, message)),
+                Ok(mut message) => {
+                    let trace = claim.trace.as_ref();
+                    message.traceparent = trace.map(|trace| trace.attempt.header());
+                    ready.push((claim, message));
+                }
                 Err(error) => self.books.note(self.settle.lost(claim, error, now)),
             }
         }
         ready
+    }
+
+    /// The place of this attempt in the trace of the callback.
+    fn traced(&self, stored: &AlertToSend, now: Timestamp) -> Option<Arc<Traced>> {
+        let callback = self.around.events.trace(stored.trace.as_deref()?)?;
+        Some(Arc::new(Traced {
+            callback,
+            attempt: callback.with_span(rand::random()),
+            alert: stored.alert.id,
+            began: now,
+        }))
     }
 
     fn start_digest(&mut self, ready: Vec<(Claim, Message)>, admission: Admission, now: Timestamp) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::delivery::breaker::Change;
-use crate::delivery::event::{Event, Observer, What};
+use crate::delivery::event::{Event, Observer, Traced, What};
 use campanile_sinks::{Delivered, Failure};
 
 /// Reports what happens to one sink.
@@ -15,8 +15,13 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn say(&self, what: What) {
+        self.say_of(what, None);
+    }
+
+    /// The same of an attempt that is part of a trace.
+    pub(super) fn say_of(&self, what: What, trace: Option<Arc<Traced>>) {
         let sink = self.sink.clone();
-        self.events.observe(Event { sink, what });
+        self.events.observe(Event { sink, what, trace });
     }
 
     pub(super) fn breaker(&self, change: Option<Change>, result: &Result<Delivered, Failure>) {

@@ -78,6 +78,7 @@ impl Settle {
             let what = What::Delivered {
                 seq: claim.item.seq,
                 attempt: claim.item.attempts.saturating_add(1),
+                code: delivered.code,
                 took: ended.took,
                 worth: delivered.worth,
                 remark: delivered.remark.clone(),
@@ -108,7 +109,7 @@ impl Settle {
             let ruling = attempt::rule(failure, &claim.item, &self.policy, ended.at, chance);
             hold_until = hold_until.max(ruling.hold_until);
             let dead = dead(&claim, &ruling);
-            self.report.say(What::Failed {
+            let what = What::Failed {
                 seq: claim.item.seq,
                 attempt: claim.item.attempts.saturating_add(1),
                 class: failure.class,
@@ -116,7 +117,8 @@ impl Settle {
                 reason: failure.reason.clone(),
                 took: ended.took,
                 last: dead.is_some(),
-            });
+            };
+            self.report.say_of(what, claim.trace.clone());
             let mut outcome = self.outcome(claim, ended, failure.code, ruling.verdict, dead);
             outcome.refusals = ruling.refusals;
             outcomes.push(outcome);

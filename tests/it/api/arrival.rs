@@ -32,7 +32,7 @@ async fn an_alert_says_who_called_what_the_answer_was_and_what_each_route_said()
     for (message, title, matches) in [("1", "disk full", "yes"), ("2", "unrouted", "no")] {
         let reply = forwarded(&gateway, &json!({"probe": message, "title": title})).await;
         let shown = newest(&gateway).await;
-        let arrival = json!({"from": "203.0.113.9", "status": reply.status, "answer": reply.body});
+        let arrival = json!({"from": "203.0.113.9", "status": reply.status, "answer": reply.body, "trace": null});
         assert_eq!(shown["arrival"], arrival);
         assert!(reply.body.contains(shown["alert"]["id"].as_str().unwrap()));
         let routes = json!([{"when": "title != 'unrouted'", "sinks": [], "matches": matches}]);
@@ -54,6 +54,7 @@ async fn a_quarantined_callback_keeps_its_arrival_when_it_is_read_again() {
         .await;
     let path = "/api/v1/quarantine/1";
     let shown = gateway.ask("GET", path, "").await.json();
-    let arrival = json!({"from": "127.0.0.1", "status": reply.status, "answer": reply.body});
+    let arrival =
+        json!({"from": "127.0.0.1", "status": reply.status, "answer": reply.body, "trace": null});
     assert_eq!(shown["arrival"], arrival, "{shown}");
 }

@@ -151,7 +151,8 @@ fn an_alert_is_shown_with_its_deliveries_and_attempts() {
             "attempt": 1, "code": 503, "verdict": "again", "worth": null, "remark": null,
             "note": "It said: upstream gone"}],
         "callback": "POST /callback/ucloud/prod/*** HTTP/1.1\r\n\r\n{}",
-        "arrival": {"from": "203.0.113.9", "status": 200, "answer": "OK 1"},
+        "arrival": {"from": "203.0.113.9", "status": 200, "answer": "OK 1",
+            "trace": "4bf92f3577b34da6a3ce929d0e0e4736"},
         "routes": [{"when": "severity == 'critical'", "sinks": ["webhook/oncall"], "matches": "no"}],
     });
     let (run, asked) = ask(&["alerts", "show", ID], &[(200, answer)]);
@@ -161,6 +162,7 @@ fn an_alert_is_shown_with_its_deliveries_and_attempts() {
         "PENDING FOR",
         "answered 503",
         "203.0.113.9",
+        "4bf92f3577b34da6a3ce929d0e0e4736",
         "ROUTE APPLIES",
         "severity == 'critical'",
         "VERDICT",

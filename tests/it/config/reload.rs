@@ -14,6 +14,30 @@ fn what_a_running_gateway_cannot_change_is_named() {
     assert!(old.diff_needs_restart(&old).is_empty());
 }
 
+#[test]
+fn a_change_of_any_setting_of_traces_needs_a_restart() {
+    let with = |more: &str| {
+        let table = "[telemetry.otlp]\nendpoint = 'http://127.0.0.1:4318/x'\n";
+        load(&format!("{table}{more}")).unwrap()
+    };
+    let old = with("headers = { A = 'one' }");
+    for new in [
+        load("").unwrap(),
+        with("headers = { A = 'two' }"),
+        with("headers = { A = 'one' }\nsample_percent = 99"),
+        with("headers = { A = 'one' }\ntrust_traceparent = true"),
+        load("[telemetry.otlp]\nendpoint = 'http://127.0.0.1:4318/y'\nheaders = { A = 'one' }")
+            .unwrap(),
+    ] {
+        assert_eq!(old.diff_needs_restart(&new), ["telemetry.otlp"]);
+        assert_eq!(new.diff_needs_restart(&old), ["telemetry.otlp"]);
+    }
+    assert!(
+        old.diff_needs_restart(&with("headers = { A = 'one' }"))
+            .is_empty()
+    );
+}
+
 #[tokio::test]
 async fn a_changed_file_is_told_of() {
     let folder = tempfile::tempdir().unwrap();

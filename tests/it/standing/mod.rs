@@ -137,6 +137,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             pretty: false,
             level: "info".into(),
         },
+        otlp: None,
         own: config::Own {
             alerts: false,
             free_bytes_min: 0,

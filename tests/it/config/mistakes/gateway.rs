@@ -130,6 +130,26 @@ pub(crate) const MISTAKES: &[Expected] = &[
         &["the role of `sre` is not a role", "`operator`"],
     ),
     (
+        "[telemetry.otlp]\nsample_percent = 10\n",
+        (1, 12),
+        &["`telemetry.otlp` has no `endpoint`"],
+    ),
+    (
+        "[telemetry.otlp]\nendpoint = \"http://169.254.169.254/\"\n",
+        (2, 12),
+        &["`endpoint` cannot be used", "metadata service"],
+    ),
+    (
+        "[telemetry.otlp]\nendpoint = \"http://127.0.0.1:4318\"\nheaders = { A = \"1\", Host = \"x\" }\n",
+        (3, 29),
+        &["`headers.Host` cannot be used", "set by Campanile"],
+    ),
+    (
+        "[telemetry.otlp]\nendpoint = \"http://127.0.0.1:4318\"\nheaders = { A = \"\\n\" }\n",
+        (3, 17),
+        &["`headers.A` cannot be used"],
+    ),
+    (
         "[admin.token]\nsecret = \"a-secret-of-the-shift\"\n",
         (2, 10),
         &["`token` has an unknown word"],
