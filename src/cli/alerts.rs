@@ -20,6 +20,7 @@ use crate::api::types::{
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile alerts list --since 2h --severity critical
+  campanile alerts list --follow
   campanile alerts show 0190a3c5-7e1d-7c3a-9f00-000000000001
   campanile alerts retry 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
 
@@ -77,20 +78,39 @@ struct Filter {
     /// Only accepted since this time: a duration before now (90s, 15m, 2h, 7d) or a time (2026-01-31T08:00:00Z).
     #[arg(long, value_name = "TIME", value_parser = listing::since)]
     since: Option<Timestamp>,
+    /// Print the newest alerts (10, or --limit), oldest first, and then each new one when it is accepted, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["since", "before", "all_pages", "json", "exit_code"])]
+    follow: bool,
     #[command(flatten)]
     page: Page,
 }
 
 const COLUMNS: &[Column<AlertItem>] = &[
     Column::age("AGE", |item: &AlertItem| Some(item.alert.received_at)),
-    Column::new("STATUS", |item: &AlertItem| item.alert.status.to_string()),
-    Column::new("SEVERITY", |item: &AlertItem| {
-        item.alert.severity.to_string()
-    }),
-    Column::new("SOURCE", |item: &AlertItem| item.alert.source.clone()).optional(),
-    Column::new("TITLE", |item: &AlertItem| item.alert.title.clone()).squeeze(),
-    Column::new("ID", |item: &AlertItem| item.alert.id.clone()),
+    STATUS,
+    SEVERITY,
+    SOURCE,
+    TITLE,
+    ID,
 ];
+
+/// A line that stays on the screen has its time: its age would be that of the moment at which it was printed.
+const FOLLOWED: &[Column<AlertItem>] = &[
+    Column::time("TIME", |item: &AlertItem| item.alert.received_at),
+    STATUS,
+    SEVERITY,
+    SOURCE,
+    TITLE,
+    ID,
+];
+
+const STATUS: Column<AlertItem> = Column::new("STATUS", |item| item.alert.status.to_string());
+const SEVERITY: Column<AlertItem> = Column::new("SEVERITY", |item| item.alert.severity.to_string());
+const SOURCE: Column<AlertItem> =
+    Column::new("SOURCE", |item: &AlertItem| item.alert.source.clone()).optional();
+const TITLE: Column<AlertItem> =
+    Column::new("TITLE", |item: &AlertItem| item.alert.title.clone()).squeeze();
+const ID: Column<AlertItem> = Column::new("ID", |item| item.alert.id.clone());
 
 const DELIVERIES: &[Column<Delivery>] = &[
     Column::new("PENDING FOR", |delivery: &Delivery| delivery.sink.clone()),
@@ -127,7 +147,12 @@ const ATTEMPTS: &[Column<Attempt>] = &[
 
 impl Alerts {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
-        let api = Api::of(&self.gateway)?;
+        let follows = matches!(&self.what, What::List(filter) if filter.follow);
+        let api = if follows {
+            Api::endless(&self.gateway)?
+        } else {
+            Api::of(&self.gateway)?
+        };
         wait(async {
             match self.what {
                 What::List(filter) => list(&api, filter, terminal).await,
@@ -149,10 +174,13 @@ async fn list(api: &Api, filter: Filter, terminal: &mut Terminal) -> Result<(), 
             ("fingerprint", filter.fingerprint.map(|f| f.to_string())),
             ("since", filter.since.map(|t| t.to_string())),
         ],
-        columns: COLUMNS,
+        columns: if filter.follow { FOLLOWED } else { COLUMNS },
         id: |item| item.alert.id.clone(),
         none: "no alerts",
     };
+    if filter.follow {
+        return list.follow(api, &filter.page, terminal).await;
+    }
     list.show(api, &filter.page, terminal).await
 }
 

@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest response that is read, in bytes. A full page of large alerts is much smaller.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// The form of a stream: one JSON object for each line.
+const LINES: &str = "application/x-ndjson";
+
 /// A client of the API of one gateway.
 pub(crate) struct Api {
     http: Client,
@@ -38,8 +41,21 @@ impl Api {
 
     /// The client for the given gateway, with this timeout for each request.
     pub(crate) fn within(gateway: &Gateway, timeout: Duration) -> Result<Self, Failure> {
+        Self::with(gateway, |http| http.timeout(timeout))
+    }
+
+    /// The client for the given gateway, for an answer without end. Only silence ends it: the gateway sends a sign of life
+    /// every 15 seconds.
+    pub(crate) fn endless(gateway: &Gateway) -> Result<Self, Failure> {
+        Self::with(gateway, |http| http.read_timeout(TIMEOUT))
+    }
+
+    fn with(
+        gateway: &Gateway,
+        limit: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    ) -> Result<Self, Failure> {
         let to = Target::of(gateway)?;
-        let mut http = builder(&to.base, timeout);
+        let mut http = limit(builder(&to.base));
         if let Some(tls) = &to.tls {
             http = trusting(http, tls);
         }
@@ -80,6 +96,26 @@ impl Api {
         self.call(self.request(Method::DELETE, path, query)).await
     }
 
+    /// Opens a stream of lines of JSON, after the last id that the client has.
+    pub(crate) async fn stream(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        last: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let mut request = self.request(Method::GET, path, query);
+        request = request.header("accept", LINES);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = self.accepted(request).await?;
+        let form = answer.headers().get("content-type");
+        if form.is_some_and(|form| form == LINES) {
+            return Ok(answer);
+        }
+        Err(self.not_the_api(answer.status().as_u16()))
+    }
+
     fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -96,14 +132,21 @@ impl Api {
     }
 
     async fn call(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let answer = self.accepted(request).await?;
         let status = answer.status().as_u16();
         let body = read_at_most(answer, ANSWER_BYTES_MAX).await?;
-        if (200..=299).contains(&status)
-            && let Ok(body) = serde_json::from_slice(&body)
-        {
-            return Ok(Answer(body));
+        let body = serde_json::from_slice(&body);
+        body.map(Answer).map_err(|_| self.not_the_api(status))
+    }
+
+    /// The response, if the gateway did not refuse the request.
+    async fn accepted(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let answer = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = answer.status().as_u16();
+        if (200..=299).contains(&status) {
+            return Ok(answer);
         }
+        let body = read_at_most(answer, ANSWER_BYTES_MAX).await?;
         Err(match serde_json::from_slice::<Refused>(&body) {
             Ok(refused) => refusal(status, &refused.detail),
             Err(_) => self.not_the_api(status),
@@ -176,7 +219,7 @@ const TOKEN_HINT: &str = "give the admin token with --token or CAMPANILE_ADMIN_T
 
 /// An HTTP client without redirects, without a proxy from the environment, and without HTTP/2.
 pub(crate) fn client(to: &Url, timeout: Duration) -> Result<Client, Failure> {
-    built(builder(to, timeout))
+    built(builder(to).timeout(timeout))
 }
 
 /// Trusts only the certificate in the config. Its host name is not checked: it names the host, not the address of the
@@ -189,15 +232,14 @@ fn trusting(client: ClientBuilder, tls: &Tls) -> ClientBuilder {
         .tls_danger_accept_invalid_hostnames(true)
 }
 
-fn builder(to: &Url, timeout: Duration) -> ClientBuilder {
+fn builder(to: &Url) -> ClientBuilder {
     // A second call fails because a provider is already installed. This is harmless.
     let _in_place = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(format!("{COMMAND_LINE}{}", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .no_proxy()
-        .http1_only()
-        .timeout(timeout);
+        .http1_only();
     if to.scheme() == "http" {
         // Without this, the client cannot be built on a machine that has no CA certificates.
         builder = builder.tls_certs_only([]);

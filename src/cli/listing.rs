@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::failure::Failure;
+use super::follow::Follower;
 use super::output::{Form, Output};
 use super::table::Column;
 use super::terminal::Terminal;
@@ -34,6 +35,10 @@ type Query = Vec<(&'static str, String)>;
 
 /// The largest page that the API gives.
 const LIMIT_MAX: u32 = 500;
+
+/// The items that a list that is followed begins with, and the most.
+const LATEST: u32 = 10;
+const LATEST_MAX: u32 = 50;
 
 /// One list of the API.
 pub(crate) struct List<'a, T: 'static> {
@@ -64,7 +69,7 @@ impl<T: DeserializeOwned> List<'_, T> {
         if page.all {
             query.push(("limit", LIMIT_MAX.to_string()));
             let (before, output) = (page.before.clone(), &mut output);
-            self.follow(api, &query, before, output, terminal).await?;
+            self.pages(api, &query, before, output, terminal).await?;
         } else {
             query.extend(page.limit.map(|limit| ("limit", limit.to_string())));
             let before = page.before.as_deref();
@@ -91,6 +96,27 @@ impl<T: DeserializeOwned> List<'_, T> {
         output.verdict(self.none, terminal)
     }
 
+    /// Prints the newest items, oldest first, and then each new one, until Ctrl-C.
+    pub(crate) async fn follow(
+        self,
+        api: &Api,
+        page: &Page,
+        terminal: &mut Terminal,
+    ) -> Result<(), Failure> {
+        let latest = page.limit.unwrap_or(LATEST);
+        if latest > LATEST_MAX {
+            let what = format!("--limit is at most {LATEST_MAX} with --follow");
+            return Err(Failure::usage(what));
+        }
+        let mut query = self.query();
+        query.push(("latest", latest.to_string()));
+        let mut output = Output::new(&page.form, self.columns, self.id);
+        let follower = Follower::new(api, query);
+        follower
+            .run(terminal, |items, terminal| output.part(items, terminal))
+            .await
+    }
+
     /// The filters that are given.
     fn query(&self) -> Query {
         let filters = self.filters.iter();
@@ -113,7 +139,7 @@ impl<T: DeserializeOwned> List<'_, T> {
     }
 
     /// Prints all pages, from this cursor on.
-    async fn follow(
+    async fn pages(
         &self,
         api: &Api,
         query: &Query,

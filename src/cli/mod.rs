@@ -14,6 +14,7 @@ mod completions;
 mod dead;
 mod deliveries;
 mod failure;
+mod follow;
 mod forecast;
 mod gateways;
 mod kept;

@@ -33,6 +33,7 @@ enum Fit {
 enum Find<T> {
     Text(fn(&T) -> String),
     Age(fn(&T) -> Option<Timestamp>),
+    Time(fn(&T) -> Timestamp),
 }
 
 /// One column of a list of `T`.
@@ -60,6 +61,16 @@ impl<T> Column<T> {
         Self {
             head,
             find: Find::Age(time),
+            absent: "",
+            fit: Fit::Keep,
+        }
+    }
+
+    /// A column that shows the local time.
+    pub(crate) const fn time(head: &'static str, time: fn(&T) -> Timestamp) -> Self {
+        Self {
+            head,
+            find: Find::Time(time),
             absent: "",
             fit: Fit::Keep,
         }
@@ -95,6 +106,7 @@ impl<T> Column<T> {
         let text = match self.find {
             Find::Text(text) => harmless(&text(item)).replace(['\n', '\t'], " "),
             Find::Age(time) => time(item).map(|at| times.brief(at)).unwrap_or_default(),
+            Find::Time(time) => times.local(time(item)),
         };
         if text.is_empty() {
             return self.absent.to_owned();

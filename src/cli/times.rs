@@ -30,10 +30,15 @@ impl Times {
     /// A time in a list.
     pub(crate) fn brief(&self, at: Timestamp) -> String {
         if self.local {
-            let there = at.to_zoned(self.zone.clone());
-            return there.strftime("%Y-%m-%d %H:%M:%S").to_string();
+            return self.local(at);
         }
         age(Clock::machine().now(), at)
+    }
+
+    /// The local time.
+    pub(crate) fn local(&self, at: Timestamp) -> String {
+        let there = at.to_zoned(self.zone.clone());
+        there.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
     /// A time of an item, as the API writes it, with the local time. None if the text is not a time, or if local is UTC.

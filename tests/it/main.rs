@@ -32,6 +32,7 @@ mod process;
 mod proxy;
 mod receiver;
 mod renormalize;
+mod restarted;
 mod routes;
 mod same_id;
 mod secrets;

@@ -8,6 +8,7 @@
 mod attended;
 mod color;
 mod completion;
+mod follow;
 mod gateway;
 mod gateways;
 mod lists;

@@ -1,15 +1,11 @@
 //! The live page follows the gateway while it is open.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::reader::{browser, until};
 use crate::driver::Browser;
-use crate::gateway::preamble;
-use crate::process::Process;
-use crate::receiver::{Play, Receiver};
-use crate::standing::{Standing, TOKEN, config, post, source};
+use crate::restarted::Restarted;
+use crate::standing::{Standing, TOKEN, config, source};
 
 /// Without timers the page only hears the stream.
 const NO_POLL: &str = "window.setInterval = () => 0;";
@@ -76,55 +72,25 @@ async fn six_visible_pages_follow_together_and_the_seventh_opens() {
     }
 }
 
-/// Settings whose admin listener has the same address after a restart.
-fn write_config(folder: &Path, admin: &str, sink: &str) {
-    let preamble = preamble(folder).replace(
-        "[admin]\nlisten = \"127.0.0.1:0\"",
-        &format!("[admin]\nlisten = \"{admin}\""),
-    );
-    let settings = format!(
-        "[providers.ucloud.prod]\nkey = \"the-key-of-ucloud\"\n[sinks.webhook.oncall]\nurl = \"{sink}\"\n"
-    );
-    std::fs::write(folder.join("campanile.toml"), preamble + &settings).unwrap();
-}
-
-async fn alarms(process: &Process, numbers: std::ops::Range<usize>) {
-    for number in numbers {
-        let body = json!({
-            "SessionID": format!("session-{number}"), "Region": "cn-north-03", "ResourceType": "uhost",
-            "ResourceId": format!("uhost-{number}"), "MetricName": "MemUsage",
-            "AlarmTime": 1_470_822_697, "RecoveryTime": 0,
-        });
-        let path = "/callback/ucloud/prod/the-key-of-ucloud";
-        let sent = process.send(post(path, "", body.to_string().as_bytes()));
-        assert_eq!(sent.await.status, 200);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_loses_the_gateway_says_so_and_goes_on_with_every_row_once() {
-    let receiver = Receiver::start([Play::status(200)]).await;
-    let folder = tempfile::tempdir().unwrap();
-    // No other test listens at this address, so the port stays free during the restart.
-    write_config(folder.path(), "127.0.0.77:0", &receiver.url("/"));
-    let first = Process::start(folder.path()).await;
-    write_config(folder.path(), &first.admin.to_string(), &receiver.url("/"));
+    let mut gateway = Restarted::start().await;
     let browser = browser().await;
     browser
-        .open(&format!("http://{}/?view=each", first.admin))
+        .open(&format!("http://{}/?view=each", gateway.admin))
         .await;
-    alarms(&first, 0..10).await;
+    gateway.alarms(0..10).await;
     let rows =
         |count: usize| format!("document.querySelectorAll('.rows tbody tr').length === {count}");
     until(&browser, &rows(10)).await;
-    first.kill().await;
+    gateway.kill().await;
     let says =
         |words: &str| format!("document.getElementById('lost').textContent.includes('{words}')");
     until(&browser, &says("is lost")).await;
     until(&browser, &rows(10)).await;
-    let again = Process::start(folder.path()).await;
+    gateway.again().await;
     until(&browser, &says("is back")).await;
-    alarms(&again, 10..20).await;
+    gateway.alarms(10..20).await;
     until(&browser, &rows(20)).await;
     let ids = "arguments[1](new Set([...document.querySelectorAll('.rows tbody tr')].map(row => row.innerText.match(/uhost-\\d+/)?.[0])).size)";
     assert_eq!(browser.run(ids, "").await, json!(20));
