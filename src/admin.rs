@@ -41,12 +41,14 @@ pub fn serve(
     tokio::spawn(upkeep(Arc::downgrade(&gateway.metrics)));
     let streams = web::Data::new(api::StreamHub::new(Arc::clone(&gateway)));
     let data = web::Data::from(gateway);
+    let jobs = web::Data::new(api::Jobs::here());
     let logins = web::Data::new(api::login::Logins::default());
     let factory = move || {
         // The middleware that is added last runs first.
         App::new()
             .app_data(data.clone())
             .app_data(streams.clone())
+            .app_data(jobs.clone())
             .app_data(logins.clone())
             .wrap(from_fn(api::shaped))
             .wrap(from_fn(page::counted))

@@ -52,6 +52,7 @@ pub(crate) const CODES: &[Code] = &[
         "The path does not have this method",
     ),
     code(StatusCode::CONFLICT, "changed", "The selection has changed"),
+    code(StatusCode::CONFLICT, "job_running", "Such a job is running"),
     code(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",

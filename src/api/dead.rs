@@ -2,11 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::actor::Actor;
-use super::bulk::{self, Act};
+use super::bulk::{Act, Call};
 use super::error::ApiError;
 use super::query::{Query, page};
-use super::types::{Counted, DeadDetail, DeadLetter, Page, Selection};
+use super::types::{Counted, DeadDetail, DeadLetter, Job, Page, Selection};
 use super::{Failing, Named, Names, alerts, named, resource};
 use crate::http::Gateway;
 use campanile_store::{DeadFilter, DeadRow};
@@ -126,14 +125,11 @@ fn shown(row: &DeadRow, alert: Option<&Named>, names: &Names) -> DeadLetter {
     post,
     path = "/api/v1/dead/retry",
     request_body = Selection,
-    responses((status = 200, body = Counted))
+    responses((status = 200, body = Counted), (status = 202, body = Job))
 )]
-pub(super) async fn retry(
-    body: web::Bytes,
-    gateway: web::Data<Gateway>,
-    actor: Actor,
-) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeadRetry, &body, &actor).await
+pub(super) async fn retry(body: web::Bytes, call: Call) -> Failing<HttpResponse> {
+    call.answer(Act::DeadRetry, &body, |acted| acted.counted)
+        .await
 }
 
 /// Drops dead letters permanently.
@@ -141,12 +137,9 @@ pub(super) async fn retry(
     post,
     path = "/api/v1/dead/drop",
     request_body = Selection,
-    responses((status = 200, body = Counted))
+    responses((status = 200, body = Counted), (status = 202, body = Job))
 )]
-pub(super) async fn remove(
-    body: web::Bytes,
-    gateway: web::Data<Gateway>,
-    actor: Actor,
-) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeadDrop, &body, &actor).await
+pub(super) async fn remove(body: web::Bytes, call: Call) -> Failing<HttpResponse> {
+    call.answer(Act::DeadDrop, &body, |acted| acted.counted)
+        .await
 }

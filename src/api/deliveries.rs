@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::actor::Actor;
-use super::bulk::{self, Act};
+use super::bulk::{Act, Call};
 use super::error::ApiError;
 use super::query::Query;
-use super::types::{Counted, Delivery, Dropped, Page, Progress, Selection};
+use super::types::{Counted, Delivery, Dropped, Job, Page, Progress, Selection};
 use super::{Failing, Named, Names, alerts, named, resource};
 use crate::http::Gateway;
 use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
@@ -177,14 +177,11 @@ pub(super) async fn remove(
     post,
     path = "/api/v1/deliveries/retry",
     request_body = Selection,
-    responses((status = 200, body = Counted))
+    responses((status = 200, body = Counted), (status = 202, body = Job))
 )]
-pub(super) async fn retry(
-    body: web::Bytes,
-    gateway: web::Data<Gateway>,
-    actor: Actor,
-) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeliveriesRetry, &body, &actor).await
+pub(super) async fn retry(body: web::Bytes, call: Call) -> Failing<HttpResponse> {
+    call.answer(Act::DeliveriesRetry, &body, |acted| acted.counted)
+        .await
 }
 
 /// Drops all pending deliveries of a sink, or of all sinks. They do not become dead letters.
@@ -192,14 +189,11 @@ pub(super) async fn retry(
     post,
     path = "/api/v1/deliveries/drop",
     request_body = Selection,
-    responses((status = 200, body = Counted))
+    responses((status = 200, body = Counted), (status = 202, body = Job))
 )]
-pub(super) async fn remove_many(
-    body: web::Bytes,
-    gateway: web::Data<Gateway>,
-    actor: Actor,
-) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::DeliveriesDrop, &body, &actor).await
+pub(super) async fn remove_many(body: web::Bytes, call: Call) -> Failing<HttpResponse> {
+    call.answer(Act::DeliveriesDrop, &body, |acted| acted.counted)
+        .await
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
+use uuid::Uuid;
 
 use super::COMMAND_BYTES_MAX;
 use super::auth::Who;
@@ -124,6 +125,15 @@ impl ApiError {
 
     pub(crate) fn is_changed(&self) -> bool {
         self.code.word == "changed"
+    }
+
+    /// Another job of this action is running.
+    pub(super) fn job_running(action: &str, id: Uuid) -> Self {
+        let message = format!(
+            "the job {id} does `{action}` now, and only one can do it at a time: wait until it ends, or stop it with \
+             POST /api/v1/jobs/{id}/stop"
+        );
+        Self::new("job_running", message)
     }
 
     /// The body is larger than the listener takes.

@@ -18,6 +18,7 @@ pub(crate) mod deliveries;
 pub(crate) mod error;
 mod guard;
 mod health;
+mod jobs;
 pub(crate) mod login;
 mod openapi;
 pub(crate) mod problems;
@@ -42,6 +43,7 @@ pub(crate) use crate::config::Role;
 use crate::http::Gateway;
 pub(crate) use actor::Actor;
 pub(crate) use auth::{Via, Who, admit, who};
+pub(crate) use bulk::Jobs;
 use campanile_store::{Seq, SinkId, StoredAlert};
 pub(crate) use codes::CODES;
 use error::ApiError;
@@ -69,6 +71,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(deliveries::routes)
         .configure(dead::routes)
         .configure(quarantine::routes)
+        .configure(jobs::routes)
         .configure(renormalize::routes)
         .configure(sinks::routes)
         .configure(sources::routes)

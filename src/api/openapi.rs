@@ -8,8 +8,8 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, audit, callbacks, dead, deliveries, problems, quarantine, renormalize, resource, roles,
-    simulate, sinks, sources, stream, types,
+    alerts, audit, callbacks, dead, deliveries, jobs, problems, quarantine, renormalize, resource,
+    roles, simulate, sinks, sources, stream, types,
 };
 
 #[derive(OpenApi)]
@@ -35,6 +35,9 @@ use super::{
         quarantine::show,
         quarantine::retry,
         quarantine::remove,
+        jobs::index,
+        jobs::show,
+        jobs::stop,
         renormalize::compare,
         sinks::index,
         sinks::pause,

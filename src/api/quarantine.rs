@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::actor::Actor;
-use super::bulk::{self, Act};
+use super::bulk::{self, Act, Acted, Call};
 use super::error::ApiError;
 use super::query::{Query, page};
 use super::types::{
-    Counted, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
+    Counted, Job, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
 };
 use super::{Failing, arrival, resource};
 use crate::http::Gateway;
@@ -103,15 +103,10 @@ fn shown(row: &QuarantineRow) -> Quarantined {
     post,
     path = "/api/v1/quarantine/retry",
     request_body = Selection,
-    responses((status = 200, body = Released))
+    responses((status = 200, body = Released), (status = 202, body = Job))
 )]
-pub(super) async fn retry(
-    body: web::Bytes,
-    gateway: web::Data<Gateway>,
-    actor: Actor,
-) -> Failing<HttpResponse> {
-    let selection = bulk::selection(Act::QuarantineRetry, &body)?;
-    Ok(HttpResponse::Ok().json(read_selected(&gateway, &selection, &actor).await?))
+pub(super) async fn retry(body: web::Bytes, call: Call) -> Failing<HttpResponse> {
+    call.answer(Act::QuarantineRetry, &body, released).await
 }
 
 /// Reads the selected callbacks again.
@@ -121,15 +116,19 @@ pub(crate) async fn read_selected(
     actor: &Actor,
 ) -> Failing<Released> {
     let acted = bulk::act(gateway, Act::QuarantineRetry, selection, actor).await?;
-    let released = acted.counted.count;
-    Ok(Released {
+    Ok(released(acted))
+}
+
+fn released(acted: Acted) -> Released {
+    let counted = acted.counted;
+    Released {
+        released: if counted.dry_run { 0 } else { counted.count },
         counted: Counted {
             count: acted.selected,
-            ..acted.counted
+            ..counted
         },
-        released: if selection.dry_run { 0 } else { released },
         still_unreadable: acted.still_unreadable,
-    })
+    }
 }
 
 /// Reads a callback again with the current provider and source. Its sender was verified when it arrived. None: it is no
@@ -182,12 +181,9 @@ fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> 
     post,
     path = "/api/v1/quarantine/drop",
     request_body = Selection,
-    responses((status = 200, body = Counted))
+    responses((status = 200, body = Counted), (status = 202, body = Job))
 )]
-pub(super) async fn remove(
-    body: web::Bytes,
-    gateway: web::Data<Gateway>,
-    actor: Actor,
-) -> Failing<HttpResponse> {
-    bulk::counted(&gateway, Act::QuarantineDrop, &body, &actor).await
+pub(super) async fn remove(body: web::Bytes, call: Call) -> Failing<HttpResponse> {
+    call.answer(Act::QuarantineDrop, &body, |acted| acted.counted)
+        .await
 }

@@ -12,6 +12,7 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/api/v1/deliveries/retry", Role::Operator),
     ("POST", "/api/v1/dead/retry", Role::Operator),
     ("POST", "/api/v1/quarantine/retry", Role::Operator),
+    ("POST", "/api/v1/jobs/{id}/stop", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/resume", Role::Operator),
     (
@@ -27,6 +28,7 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ),
     ("POST", "/deliveries/retry", Role::Operator),
     ("POST", "/dead/retry", Role::Operator),
+    ("POST", "/dead/jobs/{id}/stop", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/resume", Role::Operator),
     ("POST", "/dead/drop", Role::Admin),

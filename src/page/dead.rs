@@ -2,21 +2,25 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::answer;
 use super::filter::Filter;
 use super::form::Fields;
 use super::list::List;
 use super::moment::Moment;
 use super::view::View;
-use crate::api::bulk::{self, Act};
+use super::{answer, dead_job};
+use crate::api::bulk::{self, Act, Call};
 use crate::api::error::ApiError;
 use crate::api::types::{Counted, DeadLetter, Selection};
-use crate::api::{Actor, Failing, dead};
+use crate::api::{Failing, Jobs, dead};
 use crate::http::Gateway;
 
 /// Above this number, an operator types it before dead letters are dropped.
 const TYPED_ABOVE: u64 = 100;
+
+/// Above this number, dead letters are changed in the background.
+const WAITED_FOR: u64 = 500;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -32,7 +36,20 @@ struct Row {
     letter: DeadLetter,
 }
 
-async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+/// What the template of the list sees.
+#[derive(Serialize)]
+struct Letters {
+    #[serde(flatten)]
+    list: List<Row>,
+    /// What runs in the background.
+    running: Vec<Uuid>,
+}
+
+async fn show(
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+    jobs: web::Data<Jobs>,
+) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
     let filter = Filter::of(request.query_string(), view.now())?;
     let page = dead::list(&gateway, &filter.query(&[], &[])).await?;
@@ -40,8 +57,13 @@ async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<Http
         died: view.moment(letter.at),
         letter,
     });
-    let page = List::new("/dead", rows, page.next, filter, &gateway);
-    Ok(view.page("dead.html", page))
+    let jobs = jobs.list().into_iter();
+    let running = jobs.filter(|job| job.ended_at.is_none() && job.action.starts_with("dead."));
+    let letters = Letters {
+        list: List::new("/dead", rows, page.next, filter, &gateway),
+        running: running.map(|job| job.id).collect(),
+    };
+    Ok(view.page("dead.html", letters))
 }
 
 /// What happens to dead letters.
@@ -72,29 +94,17 @@ impl Action {
 async fn retry(
     request: HttpRequest,
     fields: web::Form<Vec<(String, String)>>,
-    gateway: web::Data<Gateway>,
+    call: Call,
 ) -> Failing<HttpResponse> {
-    act(
-        Action::Retry,
-        &request,
-        Fields(fields.into_inner()),
-        &gateway,
-    )
-    .await
+    act(Action::Retry, &request, Fields(fields.into_inner()), call).await
 }
 
 async fn remove(
     request: HttpRequest,
     fields: web::Form<Vec<(String, String)>>,
-    gateway: web::Data<Gateway>,
+    call: Call,
 ) -> Failing<HttpResponse> {
-    act(
-        Action::Drop,
-        &request,
-        Fields(fields.into_inner()),
-        &gateway,
-    )
-    .await
+    act(Action::Drop, &request, Fields(fields.into_inner()), call).await
 }
 
 /// What the template of the question sees.
@@ -119,9 +129,8 @@ async fn act(
     action: Action,
     request: &HttpRequest,
     fields: Fields,
-    gateway: &Gateway,
+    call: Call,
 ) -> Failing<HttpResponse> {
-    let actor = Actor::of(request)?;
     let selection = selected(&fields)?;
     let confirmed = fields.text("confirmed");
     if let Ok(count) = confirmed.parse() {
@@ -131,26 +140,45 @@ async fn act(
             leave_out_ended: fields.text("ended") == "left_out",
             ..selection.clone()
         };
-        match bulk::act(gateway, action.act(), &confirmed, &actor).await {
-            Ok(acted) => {
-                let count = acted.counted.count.to_string();
-                let more = [("done", action.done()), ("count", &count)];
+        match change(action, confirmed, &call).await {
+            Ok(Changed::Now(count)) => {
+                let more = [("done", action.done()), ("count", &count.to_string())];
                 return Ok(answer::see(&fields.address("/dead", &more)));
             }
+            Ok(Changed::Begun(page)) => return Ok(answer::see(&page)),
             Err(error) if error.is_changed() => (),
             Err(error) => return Err(error),
         }
     }
-    let view = View::of(request, gateway);
+    let view = View::of(request, &call.gateway);
     let wrong = !confirmed.is_empty();
-    let question = question(&view, gateway, (action, &actor), (selection, wrong)).await?;
+    let question = question(&view, &call, action, (selection, wrong)).await?;
     Ok(view.page("confirm.html", question))
+}
+
+/// What became of an action.
+enum Changed {
+    Now(u64),
+    /// The page of the job.
+    Begun(String),
+}
+
+/// Changes a few dead letters at once, and many in the background.
+async fn change(action: Action, selection: Selection, call: &Call) -> Failing<Changed> {
+    let act = action.act();
+    if selection.count > Some(WAITED_FOR) {
+        return Ok(Changed::Begun(dead_job::address(
+            &call.begin(act, selection).await?,
+        )));
+    }
+    let acted = bulk::act(&call.gateway, act, &selection, &call.actor).await?;
+    Ok(Changed::Now(acted.counted.count))
 }
 
 async fn question(
     view: &View,
-    gateway: &Gateway,
-    (action, actor): (Action, &Actor),
+    call: &Call,
+    action: Action,
     (selection, wrong): (Selection, bool),
 ) -> Failing<Question> {
     let count = async |leave_out_ended| {
@@ -159,7 +187,7 @@ async fn question(
             leave_out_ended,
             ..selection.clone()
         };
-        bulk::act(gateway, action.act(), &dry, actor).await
+        bulk::act(&call.gateway, action.act(), &dry, &call.actor).await
     };
     let counted = count(false).await?.counted;
     let rest = match counted.ended {

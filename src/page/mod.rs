@@ -9,6 +9,7 @@ mod answer;
 mod assets;
 mod callbacks;
 mod dead;
+mod dead_job;
 mod deliveries;
 mod failure;
 mod filter;
@@ -56,5 +57,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(setup::routes)
         .configure(sinks::routes)
         .configure(deliveries::routes)
-        .configure(dead::routes);
+        .configure(dead::routes)
+        .configure(dead_job::routes);
 }

@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("callbacks.html", include_str!("html/callbacks.html")),
     ("confirm.html", include_str!("html/confirm.html")),
     ("dead.html", include_str!("html/dead.html")),
+    ("dead_job.html", include_str!("html/dead_job.html")),
     ("deliveries.html", include_str!("html/deliveries.html")),
     ("failure.html", include_str!("html/failure.html")),
     ("help.html", include_str!("html/help.html")),

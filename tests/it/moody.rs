@@ -222,6 +222,20 @@ impl Archive for Moody {
         self.store.alerts(filter)
     }
 
+    fn drop_pending(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
+        Box::pin(async move {
+            self.admit().await?;
+            self.store.drop_pending(seq, sink, act).await
+        })
+    }
+
+    fn drop_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
+        Box::pin(async move {
+            self.admit().await?;
+            self.store.drop_dead(ids, act).await
+        })
+    }
+
     untouched! {
         known_sinks() -> Vec<(SinkId, String)>;
         alert(id: Uuid) -> Option<StoredAlert>;
@@ -234,10 +248,8 @@ impl Archive for Moody {
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;
         attempts_of(seq: Seq) -> Vec<AttemptRow>;
         retry(seq: Seq, sink: SinkId, act: Act) -> bool;
-        drop_pending(seq: Seq, sink: SinkId, act: Act) -> bool;
         dead(filter: DeadFilter) -> Vec<DeadRow>;
         retry_dead(ids: Vec<i64>, act: Act) -> Vec<(SinkId, Seq)>;
-        drop_dead(ids: Vec<i64>, act: Act) -> u64;
         quarantine(filter: QuarantineFilter) -> Vec<QuarantineRow>;
         quarantined(id: i64) -> Option<QuarantineRow>;
         drop_quarantined(ids: Vec<i64>, act: Act) -> u64;

@@ -1,23 +1,25 @@
 //! Bulk actions: retry or drop many dead letters, pending deliveries or quarantined callbacks.
 //!
 //! A dry run ([`survey`]) counts what an action would change. The action itself ([`run`]) goes through the rows in batches,
-//! oldest first.
+//! oldest first: while the operator waits, or in the background ([`jobs`]).
 
+mod call;
+mod jobs;
 mod rows;
 mod run;
 mod selection;
 mod survey;
-
-use actix_web::HttpResponse;
 
 use super::Failing;
 use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::types::{Counted, Selection, StillUnreadable};
 use crate::http::Gateway;
+pub(crate) use call::Call;
+pub(crate) use jobs::Jobs;
 use rows::Walk;
 use run::Progress;
-pub(super) use selection::selection;
+use selection::selection;
 
 /// The largest number of rows that one action changes.
 const ROWS_MAX: usize = 1_000_000;
@@ -50,7 +52,7 @@ impl Act {
         }
     }
 
-    /// Its name in the audit.
+    /// Its name in the audit and in jobs.
     pub(super) fn action(self) -> &'static str {
         match self {
             Self::DeadRetry => "dead.retry",
@@ -101,18 +103,6 @@ pub(crate) async fn act(
     acted.counted.more = more;
     acted.counted.seen_to = rows.last().map(|row| row.id);
     Ok(acted)
-}
-
-/// The response to a bulk action whose body has a selection.
-pub(super) async fn counted(
-    gateway: &Gateway,
-    act: Act,
-    body: &[u8],
-    actor: &Actor,
-) -> Failing<HttpResponse> {
-    let selection = selection(act, body)?;
-    let acted = self::act(gateway, act, &selection, actor).await?;
-    Ok(HttpResponse::Ok().json(acted.counted))
 }
 
 /// What the audit says that a bulk action was done to: a sink, a source, `all`, or numbers.

@@ -9,7 +9,7 @@ use crate::api::{Failing, body};
 const IDS_MAX: usize = 10_000;
 
 /// The selection in a body: exactly one of `ids`, `all` and the group (`sink` or `source`).
-pub(in crate::api) fn selection(act: Act, bytes: &[u8]) -> Failing<Selection> {
+pub(super) fn selection(act: Act, bytes: &[u8]) -> Failing<Selection> {
     let (group, form) = match act.of() {
         Of::Dead => ("sink", "`{\"ids\":[1,2]}`, `{\"sink\":\"kind/name\"}`"),
         Of::Deliveries => ("sink", "`{\"sink\":\"kind/name\"}`"),

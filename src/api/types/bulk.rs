@@ -4,10 +4,15 @@ use campanile_model::Fault;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// The items of a bulk action: exactly one of `ids`, `sink`, `source` and `all`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a member of the body"
+)]
 pub struct Selection {
     /// The items with these numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,6 +35,9 @@ pub struct Selection {
     /// The `count` of a dry run. If it is no longer the number of items, nothing is changed and the answer is 409.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// Answer at once (202), and work in the background. The answer is a job.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
     /// Only count the items.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
@@ -95,5 +103,48 @@ pub struct StillUnreadable {
     /// The number.
     pub id: i64,
     /// What cannot be read, with the place.
+    pub faults: Vec<Fault>,
+}
+
+/// A bulk action in the background. It is in memory: a restart of the gateway ends it. Each batch of it is in the store before
+/// the next begins, so what it changed is kept.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// The id.
+    pub id: Uuid,
+    /// The action, such as `dead.retry`.
+    pub action: String,
+    /// Who began it: the name of the token, or of the operator whom the proxy logged in.
+    pub who: String,
+    /// `running`, `done`, `stopped` or `failed`.
+    pub state: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// The number of its items. Null while it finds them.
+    pub total: Option<u64>,
+    /// How many items it has looked at.
+    pub done: u64,
+    /// How many of these it changed.
+    pub changed: u64,
+    /// How many of these it left out because of `leave_out_ended`.
+    pub left_out: u64,
+    /// The items that it did not change, at most 1,000.
+    pub results: Vec<NotChanged>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// An item that a bulk action did not change.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct NotChanged {
+    /// The number of the item. Of a delivery the place of its alert.
+    pub id: i64,
+    /// `gone`: somebody else retried or dropped it, or it was delivered. `ended`: left out because its problem was resolved.
+    /// `unreadable`: it still cannot be read.
+    pub reason: String,
+    /// What cannot be read, with the place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, StreamLine};
 use crate::intake::drift::Seen;
-pub use bulk::{Counted, Group, Released, Selection, StillUnreadable};
+pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
 pub use refused::{Mistake, Reason, Refused};
 
 /// One page of a list, newest first.

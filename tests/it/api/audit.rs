@@ -17,6 +17,9 @@ const TABLE: &str = include_str!("../../../src/api/roles.rs");
 /// These change nothing of the gateway.
 const LOOKS: &[&str] = &["/api/v1/renormalize", "/preferences"];
 
+/// These need a job (`jobs.rs`).
+const OF_JOBS: &[&str] = &["/api/v1/jobs/{id}/stop", "/dead/jobs/{id}/stop"];
+
 /// A command: method, path in the table, body, and its action, target and count in the audit. In a target `ALERT` is the id of an
 /// alert.
 type Play = (
@@ -80,7 +83,7 @@ fn commands() -> Vec<(String, String)> {
     let (pairs, rest) = texts.as_chunks::<2>();
     assert!(rest.is_empty() && pairs.len() > 20, "{texts:?}");
     let pairs = pairs.iter().map(|[method, path]| (*method, *path));
-    let pairs = pairs.filter(|(_, path)| !LOOKS.contains(path));
+    let pairs = pairs.filter(|(_, path)| !LOOKS.contains(path) && !OF_JOBS.contains(path));
     pairs
         .map(|(method, path)| (method.to_owned(), path.to_owned()))
         .collect()

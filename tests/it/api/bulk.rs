@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::standing::{SINK, Standing, source};
 
 /// A gateway with a dead letter for each of these messages: problem and status.
-async fn with_letters(messages: &[(&str, &str)]) -> Standing {
+pub(crate) async fn with_letters(messages: &[(&str, &str)]) -> Standing {
     let gateway = Standing::with(vec![source("a")]).await;
     for (number, message) in messages.iter().enumerate() {
         die(&gateway, number, *message).await;
@@ -24,7 +24,7 @@ async fn die(gateway: &Standing, number: usize, (problem, status): (&str, &str))
     gateway.store.settle_all(&dead).await;
 }
 
-async fn send(gateway: &Standing, act: &str, body: &Value) -> (u16, Value) {
+pub(crate) async fn send(gateway: &Standing, act: &str, body: &Value) -> (u16, Value) {
     let path = format!("/api/v1/{act}");
     let reply = gateway.ask("POST", &path, &body.to_string()).await;
     (reply.status, reply.json())

@@ -2,11 +2,12 @@
 
 mod arrival;
 mod audit;
-mod bulk;
+pub(crate) mod bulk;
 mod callbacks;
 mod deliveries;
 mod errors;
 pub(crate) mod following;
+pub(crate) mod jobs;
 mod login;
 mod problems;
 mod proxied;

@@ -35,6 +35,9 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/sources/{provider}/{name}", "viewer"),
     ("post", "/sources/{provider}/{name}/simulate", "operator"),
     ("get", "/stream", "viewer"),
+    ("get", "/jobs", "viewer"),
+    ("get", "/jobs/{id}", "viewer"),
+    ("post", "/jobs/{id}/stop", "operator"),
     ("get", "/openapi.json", "viewer"),
 ];
 

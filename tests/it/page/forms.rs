@@ -1,6 +1,11 @@
 //! What the forms of the pages do.
 
+use serde_json::json;
+
 use super::with_title;
+use crate::api::bulk::{send, with_letters};
+use crate::api::jobs::ended;
+use crate::moody::Mood;
 use crate::standing::{Reply, SINK, Standing, TOKEN, Wire, request};
 
 /// Sends a form as a browser does.
@@ -63,6 +68,54 @@ async fn dead_letters_are_changed_only_after_a_question_with_their_number() {
         "{}",
         page.body
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ended_problems_can_be_left_out_when_dead_letters_are_sent_again() {
+    let letters = [("disk", "firing"), ("disk", "resolved")];
+    let gateway = with_letters(&letters).await;
+    let question = submit(&gateway, "/dead/retry", SAME, "scope=all&sink=").await;
+    for part in [
+        "1 alert fires, but its problem was resolved since.",
+        "Leave them out: send 1 alert again",
+        "Send 2 alerts again",
+        "not accepted",
+        "name=\"seen_to\" value=\"2\"",
+    ] {
+        assert!(question.body.contains(part), "{part}: {}", question.body);
+    }
+    let form = "scope=all&sink=&ended=left_out&seen_to=2&confirmed=1";
+    let reply = submit(&gateway, "/dead/retry", SAME, form).await;
+    assert_eq!(reply.header("location"), "/dead?done=retried&count=1");
+    let left = gateway.ask("GET", "/api/v1/dead", "").await.json();
+    assert_eq!(left["items"][0]["id"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_job_says_how_far_it_is_and_stops_it() {
+    let gateway = with_letters(&[("disk", "firing")]).await;
+    gateway.store.set(Mood::Stuck);
+    let body = json!({"all": true, "background": true});
+    let (_, job) = send(&gateway, "dead/drop", &body).await;
+    let list = super::open(&gateway, "/dead", "").await;
+    let path = format!("/dead/jobs/{}", job["id"].as_str().unwrap());
+    assert!(list.body.contains(&path), "{}", list.body);
+    let page = super::open(&gateway, &path, "").await;
+    for part in ["Dead letters are dropped", "Running", "Stop", "Refresh"] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    let reply = submit(&gateway, &format!("{path}/stop"), SAME, "").await;
+    assert_eq!(reply.header("location"), path);
+    gateway.store.set(Mood::Well);
+    let job = ended(&gateway, &job).await;
+    let page = super::open(&gateway, &path, "").await;
+    assert!(!page.body.contains("Refresh"), "{}", page.body);
+    let words = if job["changed"] == 1 {
+        "1 is changed."
+    } else {
+        "0 are changed."
+    };
+    assert!(page.body.contains(words), "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

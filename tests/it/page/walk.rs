@@ -41,6 +41,8 @@ pub(super) async fn filled() -> (Standing, Vec<String>) {
             &alert("1", "error", "firing", "load: web-01"),
         )
         .await;
+    let late = alert("0", "error", "resolved", "late: web-01");
+    gateway.post("/callback/probe/a", &late).await;
     let dead = Verdict::Dead {
         class: "poison",
         error: "400 Bad Request".into(),
@@ -108,6 +110,9 @@ pub(super) async fn filled() -> (Standing, Vec<String>) {
     .into();
     paths.push(format!("/alerts/{}", first["id"].as_str().unwrap()));
     paths.push(format!("/alerts/{}", last.id));
+    let job = json!({"ids": [2], "background": true}).to_string();
+    let job = gateway.ask("POST", "/api/v1/dead/drop", &job).await.json();
+    paths.push(format!("/dead/jobs/{}", job["id"].as_str().unwrap()));
     paths.push(format!(
         "/problems/{}",
         first["fingerprint"].as_str().unwrap()
