@@ -148,7 +148,10 @@ impl Api {
         }
         let body = read_at_most(answer, ANSWER_BYTES_MAX).await?;
         Err(match serde_json::from_slice::<Refused>(&body) {
-            Ok(refused) => refusal(status, &refused.detail),
+            Ok(refused) => {
+                let page = page(&self.base, &refused.r#type);
+                refusal(status, &refused.detail).page(page)
+            }
             Err(_) => self.not_the_api(status),
         })
     }
@@ -190,6 +193,17 @@ fn refusal(status: u16, message: &str) -> Failure {
         400 | 415 => Failure::usage(message),
         _ => Failure::failed(message),
     }
+}
+
+/// The address of the page about this type of error. None if another server answered and the type is not one of the API.
+fn page(base: &Url, kind: &str) -> Option<String> {
+    let code = kind.strip_prefix("/problems/")?;
+    let is_word = |c: char| c.is_ascii_lowercase() || c == '_';
+    let mut page = base.clone();
+    let mut segments = page.path_segments_mut().ok()?;
+    segments.pop_if_empty().extend(["problems", code]);
+    drop(segments);
+    (!code.is_empty() && code.chars().all(is_word)).then(|| page.into())
 }
 
 /// A successful response of the API.

@@ -36,6 +36,8 @@ pub(crate) enum Failure {
         what: String,
         /// What the operator can do about it.
         hint: Option<String>,
+        /// The address of the page of help about it.
+        page: Option<String>,
     },
     /// Everything is printed already. Only this exit code remains.
     #[error("exit code {0}")]
@@ -62,6 +64,7 @@ impl Failure {
             how,
             what: what.into(),
             hint: None,
+            page: None,
         }
     }
 
@@ -71,6 +74,22 @@ impl Failure {
             *hint = Some(fix.into());
         }
         self
+    }
+
+    /// Adds the address of the page of help about it.
+    pub(crate) fn page(mut self, address: Option<String>) -> Self {
+        if let Self::Ended { page, .. } = &mut self {
+            *page = address;
+        }
+        self
+    }
+
+    /// The address of the page of help about it.
+    pub(crate) fn help(&self) -> Option<&str> {
+        match self {
+            Self::Ended { page, .. } => page.as_deref(),
+            Self::Said(_) | Self::Output(_) => None,
+        }
     }
 
     /// What the operator can do about it.

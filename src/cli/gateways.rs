@@ -90,7 +90,7 @@ fn read(path: &Path) -> Result<Layers, Failure> {
     if !path.exists() {
         return Err(
             Failure::usage(format!("there is no file {}", path.display()))
-                .hint("write it with `[gateways.NAME]`, `url` and `token`; see docs/operations.md"),
+                .hint("write it with `[gateways.NAME]`, `url` and `token`; see docs/operations.md or /help/operations#watch-it of a gateway"),
         );
     }
     // The variables of the gateway's own settings are not settings of this file.

@@ -248,6 +248,9 @@ fn report(terminal: &mut Terminal, failure: &Failure) -> u8 {
     if let Some(fix) = failure.fix() {
         words = format!("{words}\n hint: {fix}");
     }
+    if let Some(page) = failure.help() {
+        words = format!("{words}\n help: {page}");
+    }
     let flushed = terminal.flush();
     if !words.is_empty() && flushed.and_then(|()| terminal.say(words)).is_err() {
         return failure.code().max(1);

@@ -9,7 +9,8 @@ use campanile_settings::{Findings, Layers, Opened, Shape};
 pub(super) const SECTION: &str = "mappings";
 
 /// Where the operator finds what a mapping takes.
-const PAGE: &str = "what docs/add-a-vendor.md says of it";
+const PAGE: &str =
+    "what docs/add-a-vendor.md says of it, or /help/add-a-vendor#reference of a gateway";
 
 /// The operator's vendors, and the names of those that could not be read.
 pub(super) fn read(

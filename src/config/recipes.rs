@@ -8,6 +8,9 @@ use campanile_sinks::{Kind, Recipe};
 /// The section that holds them.
 pub(super) const SECTION: &str = "recipes";
 
+/// Where the operator finds what a recipe takes.
+const PAGE: &str = "what docs/add-a-sink.md says of it, or /help/add-a-sink#the-parts of a gateway";
+
 /// Reads them: the kinds, and the names of those that could not be read.
 pub(super) fn read(layers: &mut Layers, shape: &Shape<'_>) -> (Vec<Arc<dyn Kind>>, Vec<String>) {
     let (opened, mut mistaken) = layers.open(SECTION, shape);
@@ -23,7 +26,7 @@ pub(super) fn read(layers: &mut Layers, shape: &Shape<'_>) -> (Vec<Arc<dyn Kind>
             Err(mistake) => {
                 let place = (mistake.line, mistake.column);
                 let message = format!("in the recipe `{}`: {}", opened.name, mistake.message);
-                let expected = "what docs/add-a-sink.md says of it".to_owned();
+                let expected = PAGE.to_owned();
                 layers
                     .findings
                     .in_document(&opened, place, message, expected, None);

@@ -11,8 +11,8 @@ use campanile_settings::SEVERITY;
 
 /// What a mapping is for.
 const MAPPINGS: &str = "Your own vendors. A mapping says where the fields of an alert are in a vendor's callback; \
-    docs/add-a-vendor.md explains the form. It can also be in its own file: file = \"acme.toml\", from the folder of this \
-    file. A mapping with the name of a built-in vendor replaces that vendor.";
+    docs/add-a-vendor.md explains the form, and /help/add-a-vendor of a gateway. It can also be in its own file: \
+    file = \"acme.toml\", from the folder of this file. A mapping with the name of a built-in vendor replaces that vendor.";
 
 /// A mapping for `full.toml`.
 const EXAMPLE_MAPPING: &str = r#"[mappings.acme]
@@ -245,7 +245,7 @@ fn property(setting: &Setting) -> Value {
 /// A kind of sink of the operator's own. The gateway checks what is in it; here only the outline is described.
 fn recipes() -> Value {
     json!({
-        "description": "Your own kinds of sinks: one HTTP request each. docs/add-a-sink.md explains the form. A recipe can also be in its own file: file = \"pager.toml\", from the folder of this file. A recipe with the name of a built-in kind replaces that kind.",
+        "description": "Your own kinds of sinks: one HTTP request each. docs/add-a-sink.md explains the form, and /help/add-a-sink of a gateway. A recipe can also be in its own file: file = \"pager.toml\", from the folder of this file. A recipe with the name of a built-in kind replaces that kind.",
         "type": "object",
         "additionalProperties": { "type": "object" },
     })

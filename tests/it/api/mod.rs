@@ -11,7 +11,7 @@ pub(crate) mod jobs;
 mod login;
 mod problems;
 mod proxied;
-mod roles;
+pub(crate) mod roles;
 mod sources;
 mod stream;
 

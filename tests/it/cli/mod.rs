@@ -11,6 +11,7 @@ mod completion;
 mod follow;
 mod gateway;
 mod gateways;
+mod helped;
 mod lists;
 mod peer;
 mod receivers;

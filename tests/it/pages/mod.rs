@@ -3,6 +3,7 @@
 mod commands;
 mod dashboard;
 mod glossary;
+mod helped;
 mod links;
 mod metrics;
 mod openapi;

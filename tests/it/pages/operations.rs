@@ -77,7 +77,7 @@ fn operations_say_what_to_do_about_every_rule() {
 }
 
 /// Every file of Rust below a folder of the repository.
-fn sources(folder: PathBuf) -> Vec<PathBuf> {
+pub(super) fn sources(folder: PathBuf) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
