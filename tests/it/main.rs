@@ -1,6 +1,7 @@
 //! One binary for all tests that cross a boundary: HTTP, disk, process.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agreement;
 mod answers;
 mod api;
 mod bad_input;

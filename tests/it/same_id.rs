@@ -225,7 +225,7 @@ async fn held(process: &Process) -> Vec<String> {
         .collect()
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let asked = std::env::var("CAMPANILE_SEED").ok();
     asked.map_or_else(rand::random, |seed| seed.parse().unwrap())
 }
