@@ -87,8 +87,8 @@ pub trait Archive: Send + Sync {
     /// The alert with this id.
     fn alert(&self, id: Uuid) -> Answer<'_, Option<StoredAlert>>;
 
-    /// Alerts that match the filter.
-    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>>;
+    /// Alerts that match the filter. The search ends early when its patience is over.
+    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Listed<StoredAlert>>;
 
     /// The problems that fire now. The newest alert of a problem that last came long before the start can be the one that
     /// opened its episode.

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::actor::{Actor, in_vain};
 use super::error::ApiError;
-use super::query::{Query, page};
-use super::types::{AlertDetail, AlertItem, Attempt, Page, Retried, Retry};
+use super::query::{LABEL, Query, searched};
+use super::types::{AlertDetail, AlertItem, Attempt, Retried, Retry, Searched};
 use super::{Failing, Named, Names, arrival, body, deliveries, resource};
 use crate::http::Gateway;
 use campanile_store::{Act, AlertFilter, AttemptRow, SinkId, StoredAlert};
@@ -18,6 +18,10 @@ const FILTERS: &[&str] = &[
     "severity",
     "fingerprint",
     "since",
+    "until",
+    "q",
+    LABEL,
+    "sink",
     "before",
     "limit",
 ];
@@ -29,7 +33,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/alerts/{id}/retry").post(retry));
 }
 
-/// Alerts, newest first.
+/// Alerts, newest first. The search ends after 50 ms: then `searched_to` says how far it looked, and `next` goes on.
 #[utoipa::path(
     get,
     path = "/api/v1/alerts",
@@ -38,11 +42,15 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         ("status" = Option<String>, Query, description = "Only with this status: firing or resolved"),
         ("severity" = Option<String>, Query, description = "Only with this severity: critical, error, warning, info or unknown"),
         ("fingerprint" = Option<String>, Query, description = "Only of the problem with this fingerprint"),
-        ("since" = Option<String>, Query, description = "Only accepted at or after this time"),
+        ("since" = Option<String>, Query, description = "Only received at or after this time"),
+        ("until" = Option<String>, Query, description = "Only received at or before this time"),
+        ("q" = Option<String>, Query, description = "Only with each of these words in the title, the resource or the description, in any case"),
+        ("label.NAME" = Option<String>, Query, description = "Only with this value of the label NAME; can be given for several labels"),
+        ("sink" = Option<String>, Query, description = "Only pending for this sink, or attempted"),
         ("before" = Option<String>, Query, description = "The `next` of the previous page"),
         ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500"),
     ),
-    responses((status = 200, body = Page<AlertItem>))
+    responses((status = 200, body = Searched<AlertItem>))
 )]
 pub(super) async fn index(
     request: HttpRequest,
@@ -55,22 +63,28 @@ pub(super) async fn index(
             episode: stored.episode,
         })
     });
-    Ok(HttpResponse::Ok().json(Page {
+    Ok(HttpResponse::Ok().json(Searched {
         items: items.collect::<Failing<Vec<_>>>()?,
         next: page.next,
+        searched_to: page.searched_to,
     }))
 }
 
 /// The stored alerts that match a query, newest first.
-pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<StoredAlert>> {
-    let filter = Query::of(query, FILTERS)?.alerts()?;
+pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Searched<StoredAlert>> {
+    let query = Query::of(query, FILTERS)?;
+    let names = match query.text("sink") {
+        Some(_) => Some(Names::load(gateway).await?),
+        None => None,
+    };
+    let filter = query.alerts(names.as_ref())?;
     let limit = filter.limit;
     let one_more = AlertFilter {
         limit: limit + 1,
         ..filter
     };
     let stored = gateway.store.alerts(one_more).await?;
-    Ok(page(stored, limit, |alert| alert.seq))
+    Ok(searched(stored, limit, |alert| alert.seq))
 }
 
 /// One alert with its pending deliveries, its attempts and the request of the vendor.

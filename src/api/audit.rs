@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::query::Query;
+use super::query::{Query, searched};
 use super::types::Searched;
 use super::{Failing, resource};
 use crate::http::Gateway;
@@ -78,18 +78,12 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Searched<Aud
         before: query.cursor()?,
         limit: limit + 1,
     };
-    let mut listed = gateway.store.audit(filter).await?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = listed.rows.len() > wanted;
-    listed.rows.truncate(wanted);
-    let last = listed.rows.last().filter(|_| more);
-    let searched = listed.searched;
-    let next = last.map(|row| row.number);
-    let next = next.or(searched.map(|searched| searched.before));
+    let listed = gateway.store.audit(filter).await?;
+    let page = searched(listed, limit, |row| row.number);
     Ok(Searched {
-        items: listed.rows.into_iter().map(shown).collect(),
-        next: next.map(|next| next.to_string()),
-        searched_to: searched.map(|searched| searched.at),
+        items: page.items.into_iter().map(shown).collect(),
+        next: page.next,
+        searched_to: page.searched_to,
     })
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::alerts::shown;
 use super::error::ApiError;
-use super::query::{Query, page};
+use super::query::{Query, searched};
 use super::types::AlertItem;
 use super::{Failing, resource};
 use crate::http::Gateway;
@@ -63,6 +63,8 @@ pub(crate) struct ProblemDetail {
     pub(crate) episodes: Vec<Episode>,
     /// The cursor of the next page: give it as `before`. Null on the last page. An episode can go on there.
     pub(crate) next: Option<String>,
+    /// How far the search looked, if it ended early because there was too much to look at.
+    pub(crate) searched_to: Option<Timestamp>,
 }
 
 /// One run of a problem from firing to resolved.
@@ -204,7 +206,7 @@ pub(crate) async fn detail(
         )
     };
     let query = Query::of(query, &["source", "since", "before", "limit"])?;
-    let filter = query.alerts()?;
+    let filter = query.alerts(None)?;
     let limit = filter.limit;
     let first = filter.before.is_none();
     let filter = AlertFilter {
@@ -212,15 +214,15 @@ pub(crate) async fn detail(
         limit: limit + 1,
         ..filter
     };
-    let page = page(gateway.store.alerts(filter).await?, limit, |alert| {
-        alert.seq
-    });
-    if page.items.is_empty() && first {
+    let listed = gateway.store.alerts(filter).await?;
+    let page = searched(listed, limit, |alert| alert.seq);
+    if page.items.is_empty() && first && page.next.is_none() {
         return Err(absent());
     }
     Ok(ProblemDetail {
         episodes: episodes(&page.items)?,
         next: page.next,
+        searched_to: page.searched_to,
     })
 }
 

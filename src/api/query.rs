@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use campanile_model::Severity;
 use jiff::Timestamp;
 
 use super::error::ApiError;
-use super::types::Page;
+use super::types::{Page, Searched};
 use super::{Failing, Names};
-use campanile_store::{AlertFilter, DeadFilter, DeliveryFilter, QuarantineFilter, SinkId};
+use campanile_store::{
+    AlertFilter, DeadFilter, DeliveryFilter, Listed, Patience, QuarantineFilter, SinkId,
+};
 
 /// The default number of items per page.
 const LIMIT: u32 = 50;
@@ -20,6 +23,19 @@ const LIMIT: u32 = 50;
 pub(super) const LIMIT_MAX: u32 = 500;
 
 const TIME: &str = "a time such as 2026-01-31T08:00:00Z";
+
+/// A list of alerts answers within this time what it has found, and how far it looked.
+const SEARCH_MAX: Duration = Duration::from_millis(50);
+
+/// The largest number of words in `q`, and the longest `q` in bytes.
+const WORDS_MAX: usize = 8;
+const WORDS_BYTES_MAX: usize = 200;
+
+/// The largest number of labels in one query.
+const LABELS_MAX: usize = 8;
+
+/// In a list of allowed names: `label.` and any name.
+pub(super) const LABEL: &str = "label.NAME";
 
 const CURSOR: &str = "the `next` of the previous page";
 
@@ -33,7 +49,11 @@ impl Query {
             .map_err(|e| ApiError::bad_request(format!("the query string cannot be read: {e}")))?;
         let mut known = BTreeMap::new();
         for (name, value) in pairs {
-            if !allowed.contains(&name.as_str()) {
+            let is_allowed = |allowed: &&str| match *allowed {
+                LABEL => label(&name).is_some(),
+                allowed => allowed == name,
+            };
+            if !allowed.iter().any(is_allowed) {
                 let allowed = allowed.join("`, `");
                 let message = format!(
                     "`{name:.40}` is not a valid parameter; the parameters are `{allowed}`"
@@ -78,7 +98,8 @@ impl Query {
         self.parsed("before", CURSOR)
     }
 
-    pub(super) fn alerts(&self) -> Failing<AlertFilter> {
+    /// Of which alerts. `names` are needed if the query may have `sink`.
+    pub(super) fn alerts(&self, names: Option<&Names>) -> Failing<AlertFilter> {
         let firing = "firing or resolved";
         Ok(AlertFilter {
             source: self.text("source").map(str::to_owned),
@@ -86,9 +107,40 @@ impl Query {
             severity: self.severity()?,
             fingerprint: self.parsed("fingerprint", "16 hexadecimal digits")?,
             since: self.time("since")?,
+            until: self.time("until")?,
+            words: self.words()?,
+            labels: self.labels()?,
+            sink: names.map(|names| self.sink(names)).transpose()?.flatten(),
+            patience: patience(),
             before: self.before()?,
             limit: self.limit()?,
         })
+    }
+
+    /// The words of `q`.
+    fn words(&self) -> Failing<Vec<String>> {
+        let text = self.text("q").unwrap_or("");
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        if words.len() > WORDS_MAX || text.len() > WORDS_BYTES_MAX {
+            let message = format!(
+                "`q` is too long: it can have {WORDS_MAX} words and {WORDS_BYTES_MAX} bytes"
+            );
+            return Err(ApiError::bad_request(message).at_parameter("q"));
+        }
+        Ok(words)
+    }
+
+    /// The labels and their values.
+    fn labels(&self) -> Failing<Vec<(String, String)>> {
+        let given = self.0.iter();
+        let labels =
+            given.filter_map(|(name, value)| Some((label(name)?.to_owned(), value.clone())));
+        let labels: Vec<_> = labels.collect();
+        if labels.len() > LABELS_MAX {
+            let message = format!("more than {LABELS_MAX} labels are given");
+            return Err(ApiError::bad_request(message).at_parameter("label"));
+        }
+        Ok(labels)
     }
 
     pub(super) fn deliveries(&self, names: &Names) -> Failing<DeliveryFilter> {
@@ -144,6 +196,31 @@ impl Query {
 
     pub(super) fn limit(&self) -> Failing<u32> {
         Ok(self.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT))
+    }
+}
+
+/// The name of the label in `label.NAME`.
+fn label(parameter: &str) -> Option<&str> {
+    let label = parameter.strip_prefix("label.");
+    label.filter(|label| !label.is_empty())
+}
+
+/// From now on.
+pub(super) fn patience() -> Patience {
+    let begun = Instant::now();
+    Patience::until(move || begun.elapsed() >= SEARCH_MAX)
+}
+
+/// The page of a search that was asked for one more row than `limit`. `place` is the cursor of a row.
+pub(super) fn searched<T>(listed: Listed<T>, limit: u32, place: impl Fn(&T) -> i64) -> Searched<T> {
+    let page = page(listed.rows, limit, place);
+    let searched = listed.searched.filter(|_| page.next.is_none());
+    Searched {
+        items: page.items,
+        next: page
+            .next
+            .or(searched.map(|searched| searched.before.to_string())),
+        searched_to: searched.map(|searched| searched.at),
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn compare(
     let filter = wanted.filter()?;
     let limit = filter.limit - 1;
     let stored = gateway.store.alerts(filter).await?;
-    let page = page(stored, limit, |alert| alert.seq);
+    let page = page(stored.rows, limit, |alert| alert.seq);
     let mut again = Again::default();
     let (mut items, mut gone) = (Vec::new(), 0);
     for alert in &page.items {

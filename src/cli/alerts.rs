@@ -21,6 +21,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   campanile alerts list --since 2h --severity critical
   campanile alerts list --follow
+  campanile alerts list --query 'disk web-a1' --label team=db
   campanile alerts show 0190a3c5-7e1d-7c3a-9f00-000000000001
   campanile alerts retry 0190a3c5-7e1d-7c3a-9f00-000000000001 --sink webhook/oncall
 
@@ -79,8 +80,20 @@ struct Filter {
     #[arg(long, value_name = "TIME", value_parser = listing::since)]
     since: Option<Timestamp>,
     /// Print the newest alerts (10, or --limit), oldest first, and then each new one when it is accepted, until Ctrl-C.
-    #[arg(long, conflicts_with_all = ["since", "before", "all_pages", "json", "exit_code"])]
+    #[arg(long, conflicts_with_all = ["since", "until", "query", "label", "before", "all_pages", "json", "exit_code"])]
     follow: bool,
+    /// Only accepted until this time, in the same forms.
+    #[arg(long, value_name = "TIME", value_parser = listing::since)]
+    until: Option<Timestamp>,
+    /// Only with each of these words in the title, the resource or the description, in any case of the letters.
+    #[arg(long, value_name = "WORDS")]
+    query: Option<String>,
+    /// Only with this value of a label. Can be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = listing::label)]
+    label: Vec<String>,
+    /// Only pending for this sink, or attempted.
+    #[arg(long, value_name = "KIND/NAME", add = ArgValueCandidates::new(complete::sinks))]
+    sink: Option<String>,
     #[command(flatten)]
     page: Page,
 }
@@ -164,16 +177,22 @@ impl Alerts {
 }
 
 async fn list(api: &Api, filter: Filter, terminal: &mut Terminal) -> Result<(), Failure> {
+    let labels = filter.label.into_iter();
+    let labels = labels.map(|label| (listing::LABEL, Some(label)));
+    let filters = [
+        ("source", filter.source),
+        ("status", filter.status.map(|s| s.to_string())),
+        ("severity", filter.severity.map(|s| s.to_string())),
+        ("fingerprint", filter.fingerprint.map(|f| f.to_string())),
+        ("since", filter.since.map(|t| t.to_string())),
+        ("until", filter.until.map(|t| t.to_string())),
+        (listing::WORDS, filter.query),
+        ("sink", filter.sink),
+    ];
     let list = List {
         command: "alerts list",
         path: &["alerts"],
-        filters: vec![
-            ("source", filter.source),
-            ("status", filter.status.map(|s| s.to_string())),
-            ("severity", filter.severity.map(|s| s.to_string())),
-            ("fingerprint", filter.fingerprint.map(|f| f.to_string())),
-            ("since", filter.since.map(|t| t.to_string())),
-        ],
+        filters: filters.into_iter().chain(labels).collect(),
         columns: if filter.follow { FOLLOWED } else { COLUMNS },
         id: |item| item.alert.id.clone(),
         none: "no alerts",

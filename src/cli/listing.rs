@@ -5,7 +5,7 @@ use jiff::{SpanRelativeTo, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::api::Api;
+use super::api::{Answer, Api};
 use super::failure::Failure;
 use super::follow::Follower;
 use super::output::{Form, Output};
@@ -33,6 +33,15 @@ pub(crate) struct Page {
 /// The parameters of a request.
 type Query = Vec<(&'static str, String)>;
 
+/// The filters of a list, some of them not given.
+pub(crate) type Filters = Vec<(&'static str, Option<String>)>;
+
+/// A filter whose name in the API is `label.` and the name of a label; its value is `NAME=VALUE`.
+pub(crate) const LABEL: &str = "label";
+
+/// The words to search for.
+pub(crate) const WORDS: &str = "q";
+
 /// The largest page that the API gives.
 const LIMIT_MAX: u32 = 500;
 
@@ -46,8 +55,8 @@ pub(crate) struct List<'a, T: 'static> {
     pub(crate) command: &'a str,
     /// The path in the API.
     pub(crate) path: &'a [&'a str],
-    /// The filters. A filter has the same name in the API and on the command line.
-    pub(crate) filters: Vec<(&'static str, Option<String>)>,
+    /// The filters. A filter has the same name in the API and on the command line, except [`LABEL`] and [`WORDS`].
+    pub(crate) filters: Filters,
     /// The columns of the table.
     pub(crate) columns: &'a [Column<T>],
     /// What `-q` prints of an item.
@@ -124,6 +133,15 @@ impl<T: DeserializeOwned> List<'_, T> {
         given.collect()
     }
 
+    async fn ask(&self, api: &Api, query: &Query) -> Result<Answer, Failure> {
+        let query = in_api(query);
+        let query = query.iter();
+        let query: Vec<_> = query
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        api.get(self.path, &query).await
+    }
+
     /// Prints one page, and returns the cursor of the next page.
     async fn page(
         &self,
@@ -133,7 +151,7 @@ impl<T: DeserializeOwned> List<'_, T> {
         output: &mut Output<'_, T>,
         terminal: &mut Terminal,
     ) -> Result<Option<String>, Failure> {
-        let answer = api.get(self.path, &from(query, before)).await?;
+        let answer = self.ask(api, &from(query, before)).await?;
         output.whole(answer.raw().clone(), terminal)?;
         Ok(answer.read::<types::Page<Value>>()?.next)
     }
@@ -148,7 +166,8 @@ impl<T: DeserializeOwned> List<'_, T> {
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
         loop {
-            let answer = api.get(self.path, &from(query, before.as_deref())).await?;
+            let query = from(query, before.as_deref());
+            let answer = self.ask(api, &query).await?;
             let page: types::Page<Value> = answer.read()?;
             output.part(page.items, terminal)?;
             // A cursor that stays the same would never end.
@@ -161,9 +180,10 @@ impl<T: DeserializeOwned> List<'_, T> {
 
     /// The command that prints the next page.
     fn next_page(&self, same: &[(&str, String)], next: &str) -> String {
-        let flags = same
-            .iter()
-            .map(|(name, value)| format!(" --{name} {value}"));
+        let flags = same.iter().map(|(name, value)| match *name {
+            WORDS => format!(" --query '{value}'"),
+            name => format!(" --{name} {value}"),
+        });
         let flags: String = flags.collect();
         format!(
             "more items: campanile {}{flags} --before {next}",
@@ -177,6 +197,23 @@ fn from(query: &Query, before: Option<&str>) -> Query {
     let mut query = query.clone();
     query.extend(before.map(|before| ("before", before.to_owned())));
     query
+}
+
+/// The parameters with their names in the API.
+fn in_api(query: &Query) -> Vec<(String, String)> {
+    let named = |(name, value): &(&'static str, String)| match value.split_once('=') {
+        Some((label, value)) if *name == LABEL => (format!("label.{label}"), value.to_owned()),
+        _ => ((*name).to_owned(), value.clone()),
+    };
+    query.iter().map(named).collect()
+}
+
+/// Parses `NAME=VALUE` of a label.
+pub(crate) fn label(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err("write NAME=VALUE, such as team=db".to_owned()),
+    }
 }
 
 /// Parses a time: a duration before now (`2h`, `3 days`), or RFC 3339.

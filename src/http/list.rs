@@ -22,7 +22,7 @@ pub(super) async fn of(gateway: &Gateway, source: &Source) -> Result<HttpRespons
     };
     let stored = gateway.store.alerts(filter).await;
     let stored = stored.map_err(|error| commit::reason(&error))?;
-    let alerts = stored.iter();
+    let alerts = stored.rows.iter();
     let alerts = alerts.filter_map(|stored| serde_json::from_slice::<Alert>(&stored.json).ok());
     let mut seen = HashSet::new();
     let newest: Vec<Alert> = alerts

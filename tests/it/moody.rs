@@ -1,15 +1,16 @@
 //! The real store with switchable faults: a database whose commits fail, hang or are refused when a test wants it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
-    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep, Verdict,
+    Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox,
+    Patience, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
+    StoredAlert, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -35,6 +36,8 @@ pub(crate) struct Moody {
     pub(crate) go: Notify,
     pub(crate) failing_settles: AtomicU32,
     pub(crate) failing_reads: AtomicU32,
+    /// A search of alerts ends as soon as it can.
+    pub(crate) impatient: AtomicBool,
     _folder: TempDir,
 }
 
@@ -50,6 +53,7 @@ impl Moody {
             go: Notify::new(),
             failing_settles: AtomicU32::new(0),
             failing_reads: AtomicU32::new(0),
+            impatient: AtomicBool::new(false),
             _folder: folder,
         }
     }
@@ -72,7 +76,8 @@ impl Moody {
                 ..AlertFilter::default()
             })
             .await
-            .unwrap();
+            .unwrap()
+            .rows;
         alerts.reverse();
         alerts
     }
@@ -215,9 +220,13 @@ impl Archive for Moody {
         self.store.firing(filter)
     }
 
-    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
+    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Listed<StoredAlert>> {
         if counts_down(&self.failing_reads) {
             return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
+        }
+        let mut filter = filter;
+        if self.impatient.load(Ordering::SeqCst) {
+            filter.patience = Patience::until(|| true);
         }
         self.store.alerts(filter)
     }

@@ -287,7 +287,7 @@ async fn title_of(app: &App, run: &str) -> String {
         limit: 1,
         ..AlertFilter::default()
     };
-    let newest = app.store().alerts(newest).await.unwrap();
+    let newest = app.store().alerts(newest).await.unwrap().rows;
     let alert: serde_json::Value = serde_json::from_slice(&newest[0].json).unwrap();
     alert["title"].as_str().unwrap().to_owned()
 }

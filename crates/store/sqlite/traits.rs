@@ -104,7 +104,7 @@ impl Archive for Sqlite {
         Box::pin(self.readers.look(move |c| read::alert(c, id)))
     }
 
-    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
+    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Listed<StoredAlert>> {
         Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
     }
 

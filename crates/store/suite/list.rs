@@ -47,6 +47,13 @@ macro_rules! conformance {
                 a_quarantined_callback_keeps_its_bytes_and_is_released_once
                 pruning_removes_what_is_old_and_never_what_is_owed_or_dead
             }
+            search {
+                a_list_has_what_arrived_in_a_time_also_when_the_clock_was_set_back
+                a_time_is_found_where_alerts_were_pruned
+                words_and_labels_are_found_in_the_text_of_an_alert
+                an_alert_is_found_by_a_sink_that_it_is_pending_for_or_was_sent_to
+                a_search_whose_patience_is_over_says_where_it_goes_on
+            }
         }
         proptest::proptest! {
             // Cases that failed once are run first from then on: their seeds are in `model/mod.regressions`.

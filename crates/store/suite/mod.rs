@@ -10,6 +10,7 @@ pub(crate) mod deliveries;
 pub(crate) mod episodes;
 pub(crate) mod model;
 pub(crate) mod retention;
+pub(crate) mod search;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -54,7 +54,7 @@ pub(crate) async fn every_kept_alert_is_readable_after_many_batches_and_a_restar
         })
         .await
         .unwrap();
-    assert_eq!(listed.len(), 2000);
+    assert_eq!(listed.rows.len(), 2000);
 }
 
 pub(crate) async fn alerts_are_listed_newest_first_by_what_is_asked<P: Place>() {
@@ -74,7 +74,7 @@ pub(crate) async fn alerts_are_listed_newest_first_by_what_is_asked<P: Place>() 
     }
     let count = |filter: AlertFilter| {
         let store = store.clone();
-        async move { store.alerts(filter).await.unwrap().len() }
+        async move { store.alerts(filter).await.unwrap().rows.len() }
     };
     assert_eq!(count(all()).await, 10);
     assert_eq!(
@@ -113,7 +113,7 @@ pub(crate) async fn alerts_are_listed_newest_first_by_what_is_asked<P: Place>() 
         .alerts(AlertFilter { limit: 3, ..all() })
         .await
         .unwrap();
-    let seqs: Vec<Seq> = page.iter().map(|a| a.seq).collect();
+    let seqs: Vec<Seq> = page.rows.iter().map(|a| a.seq).collect();
     assert_eq!(seqs, [10, 9, 8]);
     assert_eq!(
         count(AlertFilter {
@@ -197,6 +197,7 @@ pub(crate) async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead<P
         .alerts(all())
         .await
         .unwrap()
+        .rows
         .iter()
         .map(|a| a.seq)
         .collect();
@@ -205,7 +206,7 @@ pub(crate) async fn pruning_removes_what_is_old_and_never_what_is_owed_or_dead<P
     assert!(store.callback_of(done).await.unwrap().is_none());
     while store.prune(at(2000)).await.unwrap() {}
     assert_eq!(
-        store.alerts(all()).await.unwrap().len(),
+        store.alerts(all()).await.unwrap().rows.len(),
         1,
         "a pending alert is kept at any age"
     );

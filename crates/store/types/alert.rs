@@ -1,6 +1,9 @@
 //! Alerts as stored, and the problems that fire.
 
-use campanile_model::{Fingerprint, Seq, Severity, Status};
+use std::fmt;
+use std::sync::Arc;
+
+use campanile_model::{Fingerprint, Seq, Severity, SinkId, Status};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -28,6 +31,28 @@ pub struct Following {
     pub newest: Seq,
 }
 
+/// When a search ends although it has not looked at everything. A store reads no clock, so the caller decides. The default
+/// looks at everything.
+#[derive(Clone, Default)]
+pub struct Patience(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Patience {
+    /// The search ends soon after `is_over` returns true. It always looks at something before.
+    pub fn until(is_over: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(is_over)))
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|is_over| is_over())
+    }
+}
+
+impl fmt::Debug for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "some" } else { "endless" })
+    }
+}
+
 /// Which alerts to list, newest first. An empty field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct AlertFilter {
@@ -41,6 +66,16 @@ pub struct AlertFilter {
     pub fingerprint: Option<Fingerprint>,
     /// Received at this time or later.
     pub since: Option<Timestamp>,
+    /// Received at this time or earlier. After the clock was set back by more than a minute, alerts can be missing.
+    pub until: Option<Timestamp>,
+    /// Each of these words is part of the title, of the resource or of the description, in any case of its letters.
+    pub words: Vec<String>,
+    /// It has each of these labels, with this value.
+    pub labels: Vec<(String, String)>,
+    /// It is pending for this sink, or was attempted.
+    pub sink: Option<SinkId>,
+    /// When the search ends.
+    pub patience: Patience,
     /// Accepted before this alert: the last alert of the previous page.
     pub before: Option<Seq>,
     /// The largest number of rows.

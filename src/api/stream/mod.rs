@@ -78,7 +78,7 @@ async fn opened(gateway: &Gateway, hub: Arc<Hub>, wanted: Wanted, form: Form) ->
     let joined = hub.join().await?;
     let (place, newest) = (joined.place, joined.newest);
     let first = match wanted.newest(place) {
-        Some(filter) => gateway.store.alerts(filter).await?,
+        Some(filter) => gateway.store.alerts(filter).await?.rows,
         None => Vec::new(),
     };
     let unknown = wanted.after.is_some_and(|after| after > newest);

@@ -59,7 +59,7 @@ impl Wanted {
         };
         let latest = query.number("latest", 0..=LATEST_MAX)?.unwrap_or(0);
         Ok(Self {
-            alerts: query.alerts()?,
+            alerts: query.alerts(None)?,
             sink,
             events: events(query.text("events"))?,
             // A browser connects again with the same address and with the header, which is newer.

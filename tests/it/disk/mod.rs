@@ -129,7 +129,7 @@ async fn kept(folder: &Path) -> BTreeSet<String> {
         limit: 100_000,
         ..AlertFilter::default()
     };
-    let alerts = store.alerts(all).await.unwrap();
+    let alerts = store.alerts(all).await.unwrap().rows;
     store.close().await.unwrap();
     assert_eq!(integrity(&path), "ok");
     let read = |alert: StoredAlert| session(&serde_json::from_slice(&alert.json).unwrap());

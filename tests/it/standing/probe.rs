@@ -103,6 +103,11 @@ fn report(body: &Value, name: &str) -> Result<Report, Fault> {
     let status = text("status").parse().unwrap_or(Status::Firing);
     let mut report = Report::new(id, Fingerprint::of("probe", [text("problem")]), status);
     report.title = text("title").into();
+    let labels = body.get("labels").and_then(Value::as_object);
+    for (label, value) in labels.into_iter().flatten() {
+        let value = value.as_str().unwrap_or_default();
+        report.labels.insert(label.clone(), value.to_owned());
+    }
     report.severity = text("severity").parse().unwrap_or(Severity::Unknown);
     if !text("severity").is_empty() {
         report

@@ -2,24 +2,19 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{damage, size, source_number};
+use super::{damage, size};
 use crate::arrival::Tail;
 use crate::id::seq_of;
-use crate::sqlite::numbers::{severity_number, status_number};
 use crate::sqlite::schema;
-use crate::{AlertFilter, Following, Seq, StoredAlert, codec};
-
-/// Rows that one query may scan. A longer search takes several queries: a long read would stop SQLite from emptying the WAL.
-const SCAN_ROWS: i64 = 20_000;
+use crate::{Following, Seq, StoredAlert, codec};
 
 /// The columns that [`Unpacker::alert`] reads. They are the first of a row.
 pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
 
-const ALERT: &str =
+pub(super) const ALERT: &str =
     "SELECT a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes FROM alert a";
 
 /// Decompresses callbacks. The last one is cached, because the alerts of one callback are read one after the other.
@@ -135,47 +130,6 @@ pub(crate) fn bounds(connection: &Connection) -> rusqlite::Result<Option<(Seq, S
     let end = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<Seq>>(0));
     let lowest = end("SELECT min(seq) FROM alert")?;
     Ok(lowest.zip(end("SELECT max(seq) FROM alert")?))
-}
-
-pub(crate) fn alerts(
-    connection: &Connection,
-    filter: &AlertFilter,
-) -> rusqlite::Result<Vec<StoredAlert>> {
-    let source = source_number(connection, filter.source.as_deref())?;
-    let Some((lowest, highest)) = bounds(connection)? else {
-        return Ok(Vec::new());
-    };
-    let mut before = filter.before.unwrap_or(Seq::MAX).min(highest + 1);
-    let mut select = connection.prepare_cached(&format!(
-        "{ALERT} WHERE seq < ?1 AND seq >= ?2 AND (?3 IS NULL OR source = ?3) AND (?4 IS NULL OR status = ?4)
-         AND (?5 IS NULL OR severity = ?5) AND (?6 IS NULL OR fingerprint = ?6) AND (?7 IS NULL OR received_ms >= ?7)
-         ORDER BY seq DESC LIMIT ?8"
-    ))?;
-    let mut unpacker = Unpacker::new(connection)?;
-    let since = filter.since.map(Timestamp::as_millisecond);
-    let mut found = Vec::new();
-    while before > lowest && found.len() < filter.limit as usize {
-        let from = before - SCAN_ROWS;
-        let room = i64::from(filter.limit) - i64::try_from(found.len()).unwrap_or(0);
-        let rows = select.query_map(
-            params![
-                before,
-                from,
-                source,
-                filter.status.map(status_number),
-                filter.severity.map(severity_number),
-                filter.fingerprint.map(|f| f.0.cast_signed()),
-                since,
-                room
-            ],
-            |row| unpacker.alert(row),
-        )?;
-        for row in rows {
-            found.push(row?);
-        }
-        before = from;
-    }
-    Ok(found)
 }
 
 /// Places are assigned in the order of commits, because one thread writes. So what is visible has no gap that fills later.

@@ -6,14 +6,17 @@ mod audit;
 mod callbacks;
 mod deliveries;
 mod firing;
+mod places;
 mod quarantine;
 mod readers;
+mod search;
+mod text;
 mod to_send;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-pub(super) use alerts::{alert, alerts, alerts_after, alerts_by_seq, callback_of};
+pub(super) use alerts::{alert, alerts_after, alerts_by_seq, callback_of};
 pub(super) use arrival::arrival_of;
 pub(super) use audit::audit;
 pub(super) use callbacks::callbacks;
@@ -23,6 +26,7 @@ pub(super) use deliveries::{
 pub(super) use firing::firing;
 pub(super) use quarantine::{quarantine, quarantined};
 pub(super) use readers::Readers;
+pub(super) use search::alerts;
 pub(super) use to_send::{alerts_at, open_episodes};
 
 use crate::{SinkId, Stats};

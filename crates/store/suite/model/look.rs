@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::memory::{Kept, Memory};
-use super::step::{Look, PROBLEMS, SOURCES, status};
+use super::step::{Look, PROBLEMS, SOURCES, WORDS, status};
 
 const MANY: u32 = 10_000;
 
@@ -183,8 +183,11 @@ pub(super) async fn page(
                 .fingerprint
                 .is_none_or(|lane| kept.alert.fingerprint == lane)
             && filter.since.is_none_or(|since| kept.received_at >= since)
+            && filter.until.is_none_or(|until| kept.received_at <= until)
+            && filter.words.iter().all(|word| kept.says(word))
+            && filter.sink.is_none_or(|sink| memory.is_for(sink, **seq))
     };
-    let alerts = store.alerts(filter.clone()).await.unwrap();
+    let alerts = store.alerts(filter.clone()).await.unwrap().rows;
     same_alerts(
         &alerts,
         memory.alerts.iter().rev().filter(wanted).take(limit),
@@ -237,7 +240,7 @@ pub(super) async fn page(
 }
 
 impl Look {
-    pub(super) fn filter(&self, now: Timestamp, last: Seq) -> AlertFilter {
+    pub(super) fn filter(&self, now: Timestamp, last: Seq, sinks: &[SinkId]) -> AlertFilter {
         let back = |seconds: u8| now - SignedDuration::from_secs(seconds.into());
         let below = usize::try_from(last + 2).unwrap();
         AlertFilter {
@@ -245,11 +248,19 @@ impl Look {
             status: self.resolved.map(status),
             severity: self.severity.map(|severity| Severity::ALL[severity]),
             fingerprint: self.problem.map(Fingerprint),
-            since: self.seconds.map(back),
+            since: self.seconds.filter(|_| !self.until).map(back),
+            until: self.seconds.filter(|_| self.until).map(back),
+            words: self
+                .word
+                .iter()
+                .map(|word| WORDS[*word].to_owned())
+                .collect(),
+            sink: self.sink.filter(|_| self.until).map(|sink| sinks[sink]),
             before: self
                 .before
                 .map(|at| i64::try_from(at.index(below)).unwrap()),
             limit: self.limit.into(),
+            ..AlertFilter::default()
         }
     }
 }

@@ -25,6 +25,15 @@ pub(super) struct Kept {
     pub(super) alert: NewAlert,
 }
 
+impl Kept {
+    /// Whether its title has this word. A title of the model has no character that JSON escapes.
+    pub(super) fn says(&self, word: &str) -> bool {
+        let body = String::from_utf8_lossy(&self.alert.body).to_lowercase();
+        let (_, title) = body.split_once("\"title\":").unwrap();
+        title.contains(&word.to_lowercase())
+    }
+}
+
 /// Whether the store must know a key.
 enum Known {
     No,
@@ -241,6 +250,13 @@ impl Memory {
         }
         let said = kept.alert.said.clone();
         ArrivalRow { arrival, said }
+    }
+
+    /// Whether an alert is pending for a sink or was attempted.
+    pub(super) fn is_for(&self, sink: SinkId, seq: Seq) -> bool {
+        let mut attempts = self.attempts.keys();
+        self.pending.contains_key(&(sink, seq))
+            || attempts.any(|(of, _, to, _)| *of == seq && *to == sink)
     }
 
     /// The open episodes, newest first.

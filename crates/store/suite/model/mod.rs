@@ -142,7 +142,7 @@ impl<P: Place> Run<P> {
             }
             Step::Pass(seconds) => self.now += SignedDuration::from_secs((*seconds).into()),
             Step::Look(asked) => {
-                let filter = asked.filter(self.now, self.last_seq);
+                let filter = asked.filter(self.now, self.last_seq, &self.sinks);
                 let sink = asked.sink.map(|sink| self.sinks[sink]);
                 look::page(self.store(), &self.memory, filter, sink).await;
             }

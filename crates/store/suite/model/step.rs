@@ -15,6 +15,8 @@ pub(super) const SOURCES: [&str; 2] = ["ucloud/prod", "jiankong/web"];
 pub(super) const SINKS: [&str; 3] = ["webhook/a", "webhook/b", "file/c"];
 const MESSAGES: u8 = 24;
 pub(super) const PROBLEMS: u64 = 4;
+/// Parts of the titles of messages.
+pub(super) const WORDS: [&str; 3] = ["MESSAGE", "problem: 2", "resolved: true"];
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -62,6 +64,9 @@ pub(crate) struct Look {
     pub(super) severity: Option<usize>,
     pub(super) problem: Option<u64>,
     pub(super) seconds: Option<u8>,
+    /// The seconds are the end of a time, not its begin.
+    pub(super) until: bool,
+    pub(super) word: Option<usize>,
     pub(super) before: Option<Index>,
     pub(super) limit: u8,
 }
@@ -273,17 +278,21 @@ fn look() -> impl Strategy<Value = Look> {
         weighted(0.2, 0..Severity::ALL.len()),
         weighted(0.3, 0..PROBLEMS),
         weighted(0.3, 0..90_u8),
+        any::<bool>(),
+        weighted(0.3, 0..WORDS.len()),
         weighted(0.4, any::<Index>()),
         1..12_u8,
     );
     parts.prop_map(
-        |(source, sink, resolved, severity, problem, seconds, before, limit)| Look {
+        |(source, sink, resolved, severity, problem, seconds, until, word, before, limit)| Look {
             source,
             sink,
             resolved,
             severity,
             problem,
             seconds,
+            until,
+            word,
             before,
             limit,
         },

@@ -1,0 +1,172 @@
+//! Alerts are found by time, words, labels and sink, and a search that ends early says where it goes on.
+
+use std::sync::Arc;
+
+use campanile_model::Status;
+use campanile_store::{AlertFilter, Entry, Patience, Seq, Store, Verdict};
+
+use super::{Place, accepted, alert, all, at, entry, firing, settlement};
+
+async fn found(store: &Arc<dyn Store>, filter: AlertFilter) -> Vec<Seq> {
+    let listed = store.alerts(filter).await.unwrap();
+    assert_eq!(listed.searched, None);
+    listed.rows.iter().map(|alert| alert.seq).collect()
+}
+
+fn at_second(second: i64) -> Entry {
+    Entry {
+        received_at: at(second),
+        ..firing(&format!("at {second}"), 1, &[])
+    }
+}
+
+pub(crate) async fn a_list_has_what_arrived_in_a_time_also_when_the_clock_was_set_back<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let seconds = [10, 20, 30, 5, 25, 40, 39, 50];
+    for second in seconds {
+        accepted(&store, at_second(second)).await;
+    }
+    for (since, until) in [
+        (0, 99),
+        (20, 30),
+        (21, 21),
+        (26, 45),
+        (60, 70),
+        (0, 4),
+        (41, 30),
+    ] {
+        let filter = AlertFilter {
+            since: Some(at(since)),
+            until: Some(at(until)),
+            ..all()
+        };
+        let wanted = |(_, second): &(Seq, i64)| (since..=until).contains(second);
+        let expected = (1..).zip(seconds).filter(wanted).map(|(seq, _)| seq);
+        let mut expected: Vec<Seq> = expected.collect();
+        expected.reverse();
+        assert_eq!(found(&store, filter).await, expected, "{since} to {until}");
+    }
+}
+
+pub(crate) async fn a_time_is_found_where_alerts_were_pruned<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    accepted(&store, firing("stays", 1, &[sink])).await;
+    for second in 1..50 {
+        accepted(&store, at_second(second)).await;
+    }
+    while store.prune(at(40)).await.unwrap() {}
+    for (since, expected) in [(0, 11), (1, 10), (39, 10), (45, 5), (49, 1), (50, 0)] {
+        let filter = AlertFilter {
+            since: Some(at(since)),
+            ..all()
+        };
+        assert_eq!(found(&store, filter).await.len(), expected, "since {since}");
+    }
+}
+
+fn says(message: &str, title: &str, labels: &str) -> Entry {
+    let mut alert = alert(message, 1, Status::Firing, &[]);
+    alert.body = format!(
+        r#"{{"message_id":"{message}","title":"{title}","description":"about {message}",
+            "resource":{{"type":"uhost","id":"uhost-{message}"}},"labels":{labels}}}"#
+    )
+    .into_bytes();
+    entry(vec![alert])
+}
+
+pub(crate) async fn words_and_labels_are_found_in_the_text_of_an_alert<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    for (message, title, labels) in [
+        ("1", "CPU of web-a1", r#"{"team":"db"}"#),
+        ("2", "Disk of WEB-a2", r#"{"team":"db","zone":"a"}"#),
+        ("3", "Ünready 鐘樓", "{}"),
+    ] {
+        accepted(&store, says(message, title, labels)).await;
+    }
+    let owned = |word: &&str| (*word).to_owned();
+    for (words, expected) in [
+        (&["web"][..], &[2, 1][..]),
+        (&["web", "disk"], &[2]),
+        (&["ABOUT", "uhost-3"], &[3]),
+        (&["ünREADY"], &[3]),
+        (&["樓"], &[3]),
+        (&["web", "鐘"], &[]),
+        (&["team"], &[]),
+    ] {
+        let filter = AlertFilter {
+            words: words.iter().map(owned).collect(),
+            ..all()
+        };
+        assert_eq!(found(&store, filter).await, expected, "{words:?}");
+    }
+    for (name, value, expected) in [
+        ("team", "db", &[2, 1][..]),
+        ("zone", "a", &[2]),
+        ("team", "d", &[]),
+        ("nothing", "", &[]),
+    ] {
+        let filter = AlertFilter {
+            labels: vec![(name.to_owned(), value.to_owned())],
+            ..all()
+        };
+        assert_eq!(found(&store, filter).await, expected, "{name}={value}");
+    }
+}
+
+pub(crate) async fn an_alert_is_found_by_a_sink_that_it_is_pending_for_or_was_sent_to<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let names = ["a/a", "b/b", "c/c"].map(str::to_owned).to_vec();
+    let sinks = store.sink_ids(names).await.unwrap();
+    let (delivered, _) = accepted(&store, firing("1", 1, &sinks[..2])).await;
+    let (pending, _) = accepted(&store, firing("2", 2, &sinks[..1])).await;
+    accepted(&store, firing("3", 3, &[])).await;
+    let settled = settlement(sinks[0], delivered, Verdict::Delivered);
+    store.settle(vec![settled]).await.unwrap();
+    for (sink, expected) in [
+        (sinks[0], vec![pending, delivered]),
+        (sinks[1], vec![delivered]),
+        (sinks[2], vec![]),
+        (99, vec![]),
+    ] {
+        let filter = AlertFilter {
+            sink: Some(sink),
+            ..all()
+        };
+        assert_eq!(found(&store, filter).await, expected, "sink {sink}");
+    }
+}
+
+pub(crate) async fn a_search_whose_patience_is_over_says_where_it_goes_on<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    for n in 0..30 {
+        let title = if n % 7 == 0 { "rare" } else { "common" };
+        let mut said = says(&n.to_string(), title, "{}");
+        said.received_at = at(n);
+        accepted(&store, said).await;
+    }
+    let (mut met, mut before, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let filter = AlertFilter {
+            words: vec!["rare".to_owned()],
+            patience: Patience::until(|| true),
+            before,
+            ..all()
+        };
+        let page = store.alerts(filter).await.unwrap();
+        pages += 1;
+        met.extend(page.rows.iter().map(|alert| alert.seq));
+        let Some(searched) = page.searched else {
+            break;
+        };
+        assert_eq!(searched.at, at(searched.before - 1), "{searched:?}");
+        before = Some(searched.before);
+    }
+    assert_eq!(met, [29, 22, 15, 8, 1]);
+    assert_eq!(pages, 30, "each page looked at one alert");
+}
