@@ -39,7 +39,7 @@ pub(crate) struct Alerts {
 #[derive(Debug, Subcommand)]
 enum What {
     /// List alerts, newest first.
-    List(Filter),
+    List(Box<Filter>),
     /// Show one alert with its pending deliveries, attempts and the request of the vendor.
     Show {
         /// The id of the alert.
@@ -168,7 +168,7 @@ impl Alerts {
         };
         wait(async {
             match self.what {
-                What::List(filter) => list(&api, filter, terminal).await,
+                What::List(filter) => list(&api, *filter, terminal).await,
                 What::Show { id, picked } => show(&api, &id, &picked, terminal).await,
                 What::Retry { id, sink, json } => retry(&api, &id, sink, json, terminal).await,
             }

@@ -106,6 +106,21 @@ async fn a_database_of_an_older_build_is_migrated_and_served() {
         .filter(|a| !a["note"].is_null());
     assert_eq!(noted.count(), 0, "{attempts}");
 
+    // That build kept no postings: its alerts are found by a scan.
+    let first = items(&app, "/api/v1/alerts?limit=1").await;
+    let problem = format!(
+        "/api/v1/alerts?fingerprint={}",
+        first[0]["fingerprint"].as_str().unwrap()
+    );
+    let before = items(&app, &problem).await.len();
+    assert!(before > 0);
+    assert_eq!(
+        items(&app, "/api/v1/alerts?source=ucloud/prod&status=resolved")
+            .await
+            .len(),
+        1
+    );
+
     ask(&app, "POST", "/api/v1/dead/retry", r#"{"all":true}"#).await;
     app.delivery().idle().await;
     assert_eq!(receiver.got().len(), 10, "the dead letters were sent again");

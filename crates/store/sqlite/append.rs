@@ -8,6 +8,7 @@ use super::firing::Open;
 use super::numbers::{severity_number, status_number};
 use super::packed::{Packed, number};
 use super::pending;
+use super::postings::{Post, group};
 use super::session::Session;
 use crate::arrival::Tail;
 use crate::{Appended, Appending, NewAlert, Seq, SinkId, codec};
@@ -86,6 +87,11 @@ impl Session {
         let (seq, id) = self.next_id(received_at);
         let episode = self.episode((source, alert.fingerprint), alert.status, id)?;
         self.keys.insert(alert.key, alert.content, received_at);
+        self.postings.insert(Post {
+            seq,
+            fingerprint: alert.fingerprint,
+            group: group(source, severity_number(alert.severity)),
+        });
         let open = Open {
             episode,
             newest: seq,

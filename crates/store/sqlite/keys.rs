@@ -18,8 +18,6 @@ use super::filter::Filter;
 use crate::{DedupKey, Seq};
 use campanile_model::failpoint;
 
-/// Keys in one run. The store holds two such sets in memory (`hot` and `frozen`), at about 40 bytes for each key.
-const RUN_KEYS: usize = 65_536;
 /// Runs that share one filter.
 const EPOCH_RUNS: i64 = 16;
 /// Rows of the current run that each commit writes, plus two for each new key of the commit.
@@ -77,8 +75,8 @@ struct Epoch {
 
 impl Keys {
     /// Loads the runs and filters, and the newest keys from the table of alerts.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        Self::load_with(connection, failpoint::bound("run-keys", RUN_KEYS))
+    pub(super) fn load(connection: &Connection, run_size: usize) -> rusqlite::Result<Self> {
+        Self::load_with(connection, failpoint::bound("run-keys", run_size))
     }
 
     fn load_with(connection: &Connection, run_size: usize) -> rusqlite::Result<Self> {

@@ -4,6 +4,7 @@
 
 mod append;
 mod audit;
+mod block;
 mod connection;
 mod courier;
 mod episodes;
@@ -16,6 +17,7 @@ mod mark;
 mod numbers;
 mod packed;
 mod pending;
+mod postings;
 mod prune;
 mod read;
 mod schema;
@@ -36,11 +38,31 @@ use self::session::Session;
 use self::writer::{Task, Work};
 use crate::Error;
 
+/// How many alerts make a sorted run. Fewer make more runs, which a test wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs {
+    /// Of dedup keys. The store holds two such sets in memory, at about 40 bytes for each key.
+    pub keys: usize,
+    /// Of places by problem and by severity. The store holds one or two such sets in memory, at 24 bytes for each alert.
+    pub places: usize,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self {
+            keys: 65_536,
+            places: 32_768,
+        }
+    }
+}
+
 /// An open file with its writer and readers.
 pub struct Sqlite {
     readers: Readers,
     /// What fires now, as of the last commit.
     firing: firing::Shared,
+    /// The newest places by problem and by severity.
+    recent: postings::Shared,
     /// The thread holds the lock until it has closed the file.
     writer: Mutex<Option<JoinHandle<()>>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
@@ -53,6 +75,14 @@ impl Sqlite {
     /// [`Error::Open`] names the problem and the fix: another process has the file, it is damaged, another program or a newer
     /// Campanile wrote it, or its folder is missing or not writable.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_with(path, Runs::default())
+    }
+
+    /// The same with runs of this size.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(path: &Path, runs: Runs) -> Result<Self, Error> {
         connection::check_version().map_err(Error::Open)?;
         let mark = Mark::take(path)?;
         inspect::check(path, &mark)?;
@@ -60,12 +90,12 @@ impl Sqlite {
             |e: rusqlite::Error| Error::Open(format!("cannot open {}", schema::trouble(path, &e)));
         let mut connection = connection::connect(path).map_err(fault)?;
         schema::migrate(&mut connection).map_err(fault)?;
-        let session = Session::load(connection).map_err(fault)?;
+        let session = Session::load(connection, runs).map_err(fault)?;
         if let Err(error) = mark.opened(path) {
             let mark = mark.path().display();
             tracing::warn!(%mark, %error, "the lock file of the database cannot be written; the next start cannot detect a lost database file");
         }
-        let firing = session.firing();
+        let (firing, recent) = (session.firing(), session.postings.shared());
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
         let thread = std::thread::Builder::new()
@@ -75,6 +105,7 @@ impl Sqlite {
         Ok(Self {
             readers: Readers::new(path.to_owned()),
             firing,
+            recent,
             writer: Mutex::new(Some(thread)),
             queue: Mutex::new(Some(queue)),
         })

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::session::Session;
-use super::{audit, pending};
+use super::{audit, pending, postings};
 use crate::{Seq, SinkId, id};
 use campanile_model::failpoint;
 
@@ -30,6 +30,9 @@ pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bo
         return Ok(true);
     }
     session.pruned = Pruned::default();
+    if postings::prune(&session.connection, before_ms)? {
+        return Ok(true);
+    }
     let Session {
         keys, connection, ..
     } = session;

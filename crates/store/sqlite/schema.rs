@@ -23,6 +23,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(STEP_4),
     |connection| connection.execute_batch(STEP_5),
     |connection| connection.execute_batch(STEP_6),
+    |connection| connection.execute_batch(STEP_7),
 ];
 
 const STEP_1: &str = "
@@ -124,6 +125,17 @@ const STEP_6: &str = "
         who TEXT NOT NULL, role TEXT NOT NULL, via TEXT NOT NULL, client TEXT NOT NULL, caller TEXT,
         action TEXT NOT NULL, target TEXT NOT NULL, count INTEGER NOT NULL, detail TEXT NOT NULL
     );
+";
+
+const STEP_7: &str = "
+    -- The places of alerts by problem, and by source and severity, in sorted runs (`postings.rs`). Alerts of older builds are
+    -- before posted_from.
+    CREATE TABLE posting (id INTEGER PRIMARY KEY, block BLOB NOT NULL);
+    CREATE TABLE posting_run (
+        run INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, newest_ms INTEGER NOT NULL,
+        directory BLOB NOT NULL
+    );
+    INSERT INTO meta SELECT 'posted_from', coalesce(max(seq), 0) + 1 FROM alert;
 ";
 
 /// The schema version that this program writes.

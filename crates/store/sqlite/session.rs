@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::Runs;
 use super::append::PendingRow;
 use super::firing::{self, Firing, Open};
 use super::keys::Keys;
 use super::pending;
+use super::postings::Postings;
 use super::prune::Pruned;
 use crate::{Seq, SinkId, id};
 
@@ -22,6 +24,8 @@ pub(super) type Problem = (i64, Fingerprint);
 pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) keys: Keys,
+    pub(super) postings: Postings,
+    pub(super) runs: Runs,
     pub(super) numbers: Numbers,
     committed: Numbers,
     id_random: u16,
@@ -49,7 +53,7 @@ pub(super) struct Numbers {
 
 impl Session {
     /// Loads the caches from the file.
-    pub(super) fn load(connection: Connection) -> rusqlite::Result<Self> {
+    pub(super) fn load(connection: Connection, runs: Runs) -> rusqlite::Result<Self> {
         let highest = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let numbers = Numbers {
             seq: highest("SELECT max(seq) FROM alert")?
@@ -72,10 +76,13 @@ impl Session {
                 .map_or(0, |id| id::ms_of(Uuid::from_bytes(id))),
         };
         let id_random = highest("SELECT value FROM meta WHERE name = 'id_random'")?.unwrap_or(0);
-        let keys = Keys::load(&connection)?;
+        let keys = Keys::load(&connection, runs.keys)?;
+        let postings = Postings::load(&connection, runs.places)?;
         let firing = Arc::new(Mutex::new(Firing::load(&connection)?));
         Ok(Self {
             keys,
+            postings,
+            runs,
             numbers,
             committed: numbers,
             id_random: u16::try_from(id_random).unwrap_or(0),
@@ -107,11 +114,13 @@ impl Session {
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
         self.write_pending()?;
         self.keys.write_some(&self.connection)?;
+        self.postings.write_some(&self.connection)?;
         failpoint::point("before-commit");
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         failpoint::point("after-commit");
         self.committed = self.numbers;
         self.keys.committed(self.numbers.seq);
+        self.postings.committed(self.numbers.id_ms);
         self.apply_staged();
         Ok(())
     }
@@ -124,6 +133,7 @@ impl Session {
         }
         self.numbers = self.committed;
         self.keys.rolled_back();
+        self.postings.rolled_back();
         self.problems.clear();
         self.sources.clear();
         self.routes = None;

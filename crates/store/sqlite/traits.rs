@@ -105,7 +105,11 @@ impl Archive for Sqlite {
     }
 
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Listed<StoredAlert>> {
-        Box::pin(self.readers.look(move |c| read::alerts(c, &filter)))
+        let recent = Arc::clone(&self.recent);
+        Box::pin(
+            self.readers
+                .look(move |c| read::alerts(c, &recent, &filter)),
+        )
     }
 
     fn firing(&self, filter: FiringFilter) -> Answer<'_, Firing> {

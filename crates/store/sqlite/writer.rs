@@ -162,9 +162,12 @@ impl Writer<'_> {
     fn trusted(&mut self) -> rusqlite::Result<&mut Session> {
         if self.doubted {
             // Open the new connection before the old one is closed: closing the last connection would remove the log.
-            let firing = self.session.firing();
-            self.session = connection::connect(self.path).and_then(Session::load)?;
+            let runs = self.session.runs;
+            let (firing, recent) = (self.session.firing(), self.session.postings.shared());
+            self.session = connection::connect(self.path)
+                .and_then(|connection| Session::load(connection, runs))?;
             self.session.share(firing);
+            self.session.postings.share(recent);
             self.doubted = false;
         }
         Ok(&mut self.session)

@@ -50,6 +50,7 @@ macro_rules! conformance {
             search {
                 a_list_has_what_arrived_in_a_time_also_when_the_clock_was_set_back
                 a_time_is_found_where_alerts_were_pruned
+                a_rare_problem_is_found_among_many_also_after_a_crash_and_pruning
                 words_and_labels_are_found_in_the_text_of_an_alert
                 an_alert_is_found_by_a_sink_that_it_is_pending_for_or_was_sent_to
                 a_search_whose_patience_is_over_says_where_it_goes_on

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use campanile_model::Status;
+use campanile_model::{Fingerprint, Severity, Status};
 use campanile_store::{AlertFilter, Entry, Patience, Seq, Store, Verdict};
 
 use super::{Place, accepted, alert, all, at, entry, firing, settlement};
@@ -65,6 +65,51 @@ pub(crate) async fn a_time_is_found_where_alerts_were_pruned<P: Place>() {
         };
         assert_eq!(found(&store, filter).await.len(), expected, "since {since}");
     }
+}
+
+pub(crate) async fn a_rare_problem_is_found_among_many_also_after_a_crash_and_pruning<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    let sink = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0];
+    for n in 1..=200_u64 {
+        let mut rare = alert(&n.to_string(), n % 7 + 10, Status::Firing, &[]);
+        if n % 50 == 0 {
+            (rare.fingerprint, rare.severity) = (Fingerprint(3), Severity::Critical);
+        }
+        if n == 50 {
+            rare.sinks = vec![sink];
+        }
+        let entry = Entry {
+            received_at: at(n.cast_signed()),
+            ..entry(vec![rare])
+        };
+        accepted(&store, entry).await;
+    }
+    let problem = || AlertFilter {
+        fingerprint: Some(Fingerprint(3)),
+        ..all()
+    };
+    let severity = || AlertFilter {
+        severity: Some(Severity::Critical),
+        ..all()
+    };
+    let both = async |store: &Arc<dyn Store>, expected: &[Seq]| {
+        assert_eq!(found(store, problem()).await, expected);
+        assert_eq!(found(store, severity()).await, expected);
+    };
+    both(&store, &[200, 150, 100, 50]).await;
+    while store.prune(at(120)).await.unwrap() {}
+    // The first of them is pending, so it stays.
+    both(&store, &[200, 150, 50]).await;
+    let crashed = place.crashed();
+    let store = crashed.open().await;
+    both(&store, &[200, 150, 50]).await;
+    let page = AlertFilter {
+        before: Some(150),
+        limit: 1,
+        ..problem()
+    };
+    assert_eq!(found(&store, page).await, [50]);
 }
 
 fn says(message: &str, title: &str, labels: &str) -> Entry {

@@ -12,6 +12,7 @@ mod login;
 mod problems;
 mod proxied;
 pub(crate) mod roles;
+mod search;
 mod sources;
 mod stream;
 

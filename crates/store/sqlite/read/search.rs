@@ -1,7 +1,7 @@
 //! Searches alerts, newest first.
 //!
-//! Times become places by bisection ([`super::places`]). What is left is looked at in parts, so that the search can end when its
-//! patience is over: then it says how far it looked.
+//! Times become places by bisection ([`super::places`]). A problem, a source and a severity have postings. All else is looked at
+//! in parts, so that the search can end when its patience is over: then it says how far it looked.
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
@@ -11,6 +11,7 @@ use super::text::Wanted;
 use super::{known_sinks, places, source_number, time};
 use crate::sqlite::numbers::{severity_number, status_number};
 use crate::sqlite::pending;
+use crate::sqlite::postings::{self, Want};
 use crate::{AlertFilter, Listed, Searched, Seq, SinkId, StoredAlert};
 
 /// Rows that one query may scan. A longer search takes several queries: a long read would stop SQLite from emptying the WAL.
@@ -18,6 +19,7 @@ const SCAN_ROWS: i64 = 20_000;
 
 pub(crate) fn alerts(
     connection: &Connection,
+    recent: &postings::Shared,
     filter: &AlertFilter,
 ) -> rusqlite::Result<Listed<StoredAlert>> {
     let mut search = Search::new(connection, filter)?;
@@ -26,9 +28,10 @@ pub(crate) fn alerts(
     } else {
         None
     };
-    let reached = match range {
-        Some((lowest, before)) => search.scan(lowest, before)?,
-        None => None,
+    let reached = match (range, search.want()) {
+        (None, _) => None,
+        (Some(range), None) => search.scan(range)?,
+        (Some(range), Some(want)) => search.probe(connection, recent, &want, range)?,
     };
     let searched = match reached {
         Some(before) => searched(connection, before)?,
@@ -105,7 +108,7 @@ impl<'c, 'f> Search<'c, 'f> {
     }
 
     /// Looks at all places from `lowest` to the one before `before`. Returns the lowest place that it looked at if it ended early.
-    fn scan(&mut self, lowest: Seq, mut before: Seq) -> rusqlite::Result<Option<Seq>> {
+    fn scan(&mut self, (lowest, mut before): (Seq, Seq)) -> rusqlite::Result<Option<Seq>> {
         while before > lowest && !self.is_full() {
             let from = (before - SCAN_ROWS).max(lowest);
             if let Some(reached) = self.look(from, before)? {
@@ -114,6 +117,66 @@ impl<'c, 'f> Search<'c, 'f> {
             before = from;
             if before > lowest && !self.is_full() && self.filter.patience.is_over() {
                 return Ok(Some(before));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What has postings of what is asked for.
+    fn want(&self) -> Option<Want> {
+        let severity = self.filter.severity.map(severity_number);
+        match self.filter.fingerprint {
+            Some(fingerprint) => Some(Want::Problem(fingerprint)),
+            None if self.source.is_none() && severity.is_none() => None,
+            None => Some(Want::Group(self.source, severity)),
+        }
+    }
+
+    /// Looks at the places that the postings name, then at those before the first run. Returns the lowest place that it looked at
+    /// if it ended early.
+    fn probe(
+        &mut self,
+        connection: &Connection,
+        recent: &postings::Shared,
+        want: &Want,
+        (lowest, before): (Seq, Seq),
+    ) -> rusqlite::Result<Option<Seq>> {
+        let within = |seq: &Seq| (lowest..before).contains(seq);
+        // A run that is completed after this begins here or later.
+        let (from, seqs) = postings::recent(recent, want);
+        let mut covered = from.min(before);
+        if let Some(reached) = self.look_at(seqs.into_iter().filter(within))? {
+            return Ok(Some(reached));
+        }
+        while covered > lowest && !self.is_full() {
+            let Some(run) = postings::run_before(connection, covered, want)? else {
+                return self.scan((lowest, covered));
+            };
+            if run.last < lowest {
+                return Ok(None);
+            }
+            let seqs = run.seqs.into_iter().filter(|seq| *seq < covered);
+            if let Some(reached) = self.look_at(seqs.filter(within))? {
+                return Ok(Some(reached));
+            }
+            covered = run.first;
+            if covered > lowest && !self.is_full() && self.filter.patience.is_over() {
+                return Ok(Some(covered));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at these places. Returns the lowest one if it ended early.
+    fn look_at(&mut self, seqs: impl Iterator<Item = Seq>) -> rusqlite::Result<Option<Seq>> {
+        let mut seqs = seqs.peekable();
+        while let Some(seq) = seqs.next() {
+            self.look(seq, seq + 1)?;
+            if self.is_full() {
+                return Ok(None);
+            }
+            if seqs.peek().is_some() && self.filter.patience.is_over() {
+                return Ok(Some(seq));
             }
         }
         Ok(None)

@@ -110,6 +110,9 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          ALTER TABLE quarantine DROP COLUMN arrival;
          DROP TABLE routes;
          DROP TABLE audit;
+         DROP TABLE posting;
+         DROP TABLE posting_run;
+         DELETE FROM meta WHERE name = 'posted_from';
          PRAGMA user_version = 1;",
     )
     .unwrap();

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use campanile_store::Store;
-use campanile_store::sqlite::Sqlite;
+use campanile_store::sqlite::{Runs, Sqlite};
 use tempfile::TempDir;
 
 use suite::Place;
@@ -42,7 +42,12 @@ impl Place for Folder {
 }
 
 pub(crate) fn open(folder: &Path) -> Arc<dyn Store> {
-    Arc::new(Sqlite::open(&folder.join(FILE)).unwrap())
+    // Short runs, so that each test has several.
+    let runs = Runs {
+        keys: 16,
+        places: 8,
+    };
+    Arc::new(Sqlite::open_with(&folder.join(FILE), runs).unwrap())
 }
 
 conformance!(crate::Folder);
