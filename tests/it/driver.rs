@@ -39,6 +39,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts a browser that resolves these names to this machine.
     pub(crate) async fn start(names: &str) -> Self {
+        Self::with_text_of(16, names).await
+    }
+
+    /// Starts a browser whose reader chose this size of text, in pixels.
+    pub(crate) async fn with_text_of(size: u32, names: &str) -> Self {
         let (driver, port) = started();
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Self {
@@ -51,7 +56,9 @@ impl Browser {
         let profile = browser.profile.path().display();
         flags.push(format!("--user-data-dir={profile}"));
         flags.push(format!("--host-resolver-rules=MAP {names} 127.0.0.1"));
-        let options = json!({"goog:chromeOptions": {"args": flags}});
+        let text = json!({"default_font_size": size, "default_fixed_font_size": size * 13 / 16});
+        let prefs = json!({"webkit": {"webprefs": text}});
+        let options = json!({"goog:chromeOptions": {"args": flags, "prefs": prefs}});
         let wanted = json!({"capabilities": {"alwaysMatch": options}});
         let session = browser.call(Method::POST, "", &wanted).await;
         let id = session["sessionId"].as_str().unwrap().to_owned();

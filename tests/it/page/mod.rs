@@ -1,6 +1,8 @@
 //! The pages for operators.
 
 mod answers;
+mod aria;
+mod bulk;
 mod callbacks;
 mod entry;
 mod files;
@@ -10,6 +12,7 @@ mod help;
 mod keys;
 mod reader;
 mod setup;
+mod sight;
 mod sources;
 mod walk;
 mod words;

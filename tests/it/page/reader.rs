@@ -22,13 +22,21 @@ const LISTEN: &str = "window.refused = []; \
 
 pub(super) const EXAMINE: &str = "const done = arguments[1]; axe.run(document, { resultTypes: ['violations'] }).then(found => done({ \
     axe: found.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 200) + ' ' + n.failureSummary).join(' | ')), \
-    refused, title: document.title, wide: document.documentElement.scrollWidth - innerWidth }));";
+    refused, title: document.title, wide: document.documentElement.scrollWidth - document.documentElement.clientWidth }));";
 
 pub(super) async fn browser() -> Browser {
+    prepared(Browser::start("unused.example").await).await
+}
+
+/// A browser whose reader chose text of twice the size.
+pub(super) async fn browser_with_large_text() -> Browser {
+    prepared(Browser::with_text_of(32, "unused.example").await).await
+}
+
+async fn prepared(browser: Browser) -> Browser {
     let axe =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe/node_modules/axe-core/axe.min.js");
     let axe = std::fs::read_to_string(axe).expect("axe-core: scripts/test installs it");
-    let browser = Browser::start("unused.example").await;
     for script in [LISTEN, &axe] {
         browser
             .command(

@@ -120,7 +120,7 @@ pub(super) async fn filled() -> (Standing, Vec<String>) {
     (gateway, paths)
 }
 
-async fn picture(browser: &Browser, name: &str) {
+pub(super) async fn picture(browser: &Browser, name: &str) {
     let Ok(folder) = std::env::var("CAMPANILE_PICTURES") else {
         return;
     };
