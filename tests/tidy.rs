@@ -277,6 +277,31 @@ fn no_file_is_named_for_nothing_in_particular() {
     );
 }
 
+#[test]
+fn a_test_waits_only_where_its_patience_ends() {
+    // A wait without a bound, or one that does not say what did not come.
+    const BANNED: &[&str] = &[
+        "time::timeout(",
+        ".idle().await",
+        ".output().unwrap()",
+        ".wait_with_output()",
+    ];
+    let mut faults = Vec::new();
+    let waiting = files("tests/it", "rs").into_iter();
+    for path in waiting.filter(|path| !path.ends_with("patience.rs")) {
+        for banned in BANNED
+            .iter()
+            .filter(|banned| text(&path).contains(**banned))
+        {
+            let path = shown(&path);
+            faults.push(format!(
+                "{path}: `{banned}` outside of `tests/it/patience.rs`"
+            ));
+        }
+    }
+    check(&faults);
+}
+
 /// Paths in backticks that begin with a folder of ours.
 fn paths_named_in(page: &str) -> impl Iterator<Item = &str> {
     const FOLDERS: &[&str] = &[

@@ -9,6 +9,7 @@ use campanile_model::Callback;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::patience::within;
 use crate::standing::{Standing, source};
 
 /// The number of callbacks until a source is learned, and the number until every 16th callback was checked twice.
@@ -163,9 +164,7 @@ async fn a_changed_payload_raises_one_alert_of_campaniles_own() {
             }
         }
     };
-    let page = tokio::time::timeout(Duration::from_secs(10), raised)
-        .await
-        .unwrap();
+    let page = within("an alert about the changed payload", raised).await;
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     let alert = &page["items"][0];
     assert_eq!(alert["title"], "probe/a: the vendor changed its payload");

@@ -15,6 +15,7 @@ use campanile_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::patience::{idle, within};
 use crate::standing::{Reply, Wire, post, request};
 
 /// A running gateway with its own folder. End it with [`Gateway::stop`].
@@ -153,7 +154,7 @@ impl Gateway {
 
     /// Waits until no delivery is in flight and none is due now.
     pub(crate) async fn deliver_everything(&self) {
-        self.app().delivery().idle().await;
+        idle(self.app().delivery()).await;
     }
 
     /// Looks for the gateway's own troubles now.
@@ -163,7 +164,7 @@ impl Gateway {
 
     /// Starts again with the settings of its start and a change.
     pub(crate) async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
-        self.app.take().unwrap().stop().await;
+        within("a stop of the gateway", self.app.take().unwrap().stop()).await;
         let file = self.folder.as_ref().unwrap().path().join("campanile.toml");
         let mut config = config::load(&[file], &Environment::new()).unwrap();
         change(&mut config);
@@ -173,7 +174,7 @@ impl Gateway {
 
     /// Stops the gateway and removes its folder. Panics if the folder cannot be removed.
     pub(crate) async fn stop(mut self) {
-        self.app.take().unwrap().stop().await;
+        within("a stop of the gateway", self.app.take().unwrap().stop()).await;
         self.folder.take().unwrap().close().unwrap();
     }
 }

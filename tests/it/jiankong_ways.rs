@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::gateway::Gateway;
+use crate::patience::until;
 use crate::standing::post;
 
 const TOKEN: &str = "our-own-callback-token";
@@ -25,7 +26,6 @@ const HTTP: [&str; 4] = [
     "bark.phone",
     "ntfy.browser",
 ];
-const PATIENCE: Duration = Duration::from_mins(1);
 
 fn root(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -83,7 +83,7 @@ impl Mail {
             port,
             printed,
         };
-        until(async || {
+        until("a mail server", async || {
             tokio::net::TcpStream::connect(("127.0.0.1", port))
                 .await
                 .is_ok()
@@ -91,19 +91,6 @@ impl Mail {
         .await;
         mail
     }
-}
-
-/// Polls, because the awaited event happens in another process.
-async fn until(mut done: impl AsyncFnMut() -> bool) {
-    let mut again = tokio::time::interval(Duration::from_millis(20));
-    let looking = async {
-        while !done().await {
-            again.tick().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking)
-        .await
-        .expect("the event in time");
 }
 
 /// The shipped example. Only its secrets, addresses and program are others.
@@ -193,7 +180,7 @@ async fn an_alarm_reaches_phone_mail_voice_app_browser_and_programs_and_so_does_
         let log = fs::read_to_string(folder.path().join("log")).unwrap();
         assert_eq!(log.lines().count(), usize::from(status), "{log}");
         let mails = || mail.printed.lock().unwrap().matches("Subject: ").count();
-        until(async || mails() == usize::from(status)).await;
+        until("the mail", async || mails() == usize::from(status)).await;
     }
     // The limit of calls holds the one that is not made, too.
     gateway.advance(Duration::from_mins(1)).await;

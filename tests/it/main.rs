@@ -28,6 +28,7 @@ mod outage;
 mod own_mapping;
 mod page;
 mod pages;
+mod patience;
 mod peers;
 mod process;
 mod proxy;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::gateway::{Gateway, IDLE_SINK, preamble};
+use crate::patience::{output, until};
 use crate::process::Process;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, post};
@@ -56,8 +57,7 @@ fn check_shows_five_mistakes_each_in_its_place() {
     let file = folder.path().join("campanile.toml");
     std::fs::write(&file, config).unwrap();
     let mut check = Command::new(env!("CARGO_BIN_EXE_campanile"));
-    let checked = check.arg("check").arg("--config").arg(&file).output();
-    let checked = checked.unwrap();
+    let checked = output(check.arg("check").arg("--config").arg(&file));
     let said = String::from_utf8([checked.stdout, checked.stderr].concat()).unwrap();
     assert_eq!(checked.status.code(), Some(2), "{said}");
     assert_eq!(said.matches("error: ").count(), 5, "{said}");
@@ -123,10 +123,10 @@ async fn a_shorter_retention_removes_what_has_expired_as_soon_as_it_is_reloaded(
     gateway
         .reload_with(|config| config.store.retention_days = 10)
         .await;
-    let gone = async { while !gateway.list("/api/v1/alerts").await.is_empty() {} };
-    tokio::time::timeout(Duration::from_secs(20), gone)
-        .await
-        .unwrap();
+    until("a removal of what has expired", async || {
+        gateway.list("/api/v1/alerts").await.is_empty()
+    })
+    .await;
     gateway.stop().await;
 }
 

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::message;
 use crate::moody::Moody;
 use crate::order::rig::{Note, Rig, Whim};
+use crate::patience::{idle, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -149,7 +150,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
         tuning,
     );
     assert!(sink.delivery.set(delivery.clone()).is_ok());
-    delivery.idle().await;
+    idle(&delivery).await;
 
     let before_it_opened = sink.calls.load(Ordering::Relaxed);
     // Four failures open nothing and make room for four more; the fifth opens it, and what is under way then ends.
@@ -159,7 +160,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
     let step = 10 * SECOND;
     for steps in 1..=down.as_secs() / step.as_secs() {
         clock.advance(step);
-        delivery.idle().await;
+        idle(&delivery).await;
         sink.look_at_memory();
         let probes = sink.calls.load(Ordering::Relaxed) - before_it_opened;
         let within = Duration::from_secs(steps * step.as_secs());
@@ -176,10 +177,13 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
     assert_eq!(store.stats().await.unwrap().pending, [(id, PENDING)]);
 
     sink.fixed.set(()).unwrap();
-    while !store.stats().await.unwrap().pending.is_empty() {
-        clock.advance(60 * SECOND);
-        delivery.idle().await;
-    }
+    let drained = async {
+        while !store.stats().await.unwrap().pending.is_empty() {
+            clock.advance(60 * SECOND);
+            idle(&delivery).await;
+        }
+    };
+    within("an end of what is pending", drained).await;
     assert_eq!(sink.most.load(Ordering::Relaxed), policy.in_flight_max);
     let most_loaded = sink.most_loaded.load(Ordering::Relaxed);
     assert!(most_loaded <= LOADED_MAX, "{most_loaded} in memory");
@@ -208,7 +212,7 @@ async fn a_delivery_gets_its_last_try_at_the_very_end_of_its_window_and_only_the
     let rig = Rig::new(sinks, Tuning::default()).await;
     (0..2).for_each(|sink| rig.set_down(sink, true));
     let seq = rig.post("firing", 1, Status::Firing).await.unwrap();
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     let end = rig.clock.now() + 6 * HOUR;
     rig.pass(359 * 60 * SECOND, 20 * SECOND).await;
     rig.pass(59 * SECOND, SECOND).await;
@@ -249,7 +253,7 @@ async fn what_could_not_be_tried_for_longer_than_its_window_is_delivered_all_the
     rig.post("held", 1, Status::Firing).await.unwrap();
     rig.pass(48 * HOUR, HOUR).await;
     rig.delivery.resume("test/0");
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!((rig.pending(0).await, rig.dead(0).await), (vec![], vec![]));
 }
 
@@ -267,7 +271,7 @@ async fn one_by_one(rig: &Rig, numbers: std::ops::Range<u64>) {
     for number in numbers {
         let message = number.to_string();
         rig.post(&message, number, Status::Firing).await.unwrap();
-        rig.delivery.idle().await;
+        idle(&rig.delivery).await;
     }
 }
 
@@ -341,7 +345,7 @@ async fn an_operator_who_resumes_a_sink_that_is_left_alone_has_it_tried_at_once(
     assert_eq!(rig.state(0).state, Phase::Open);
     assert_eq!(rig.pending(0).await.len(), 6);
     rig.delivery.resume("test/0");
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_ne!(rig.state(0).state, Phase::Open);
     let waits = "what failed waits for its own next try";
     assert_eq!(rig.pending(0).await.len(), 5, "{waits}");

@@ -4,14 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::patience::within;
 use crate::standing::{Reply, Wire, request};
-
-/// A test that waits longer fails.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `campanile run`. It is killed on drop.
 pub(crate) struct Process {
@@ -37,7 +34,7 @@ impl Process {
         let log = follow(child.stderr.take().unwrap());
         let ended = wait(child);
         let greeted = async { output.wait_for(|said| said.contains("operators\n")).await };
-        let greeting = tokio::time::timeout(PATIENCE, greeted).await.unwrap();
+        let greeting = within("the addresses of the gateway", greeted).await;
         let greeting = greeting.map(|said| said.clone());
         let greeting = greeting.unwrap_or_else(|_| panic!("it did not start: {}", *log.borrow()));
         let mut urls = greeting.split("://").skip(1);
@@ -72,8 +69,8 @@ impl Process {
     /// Waits until the process has ended.
     pub(crate) async fn ended(&self) -> ExitStatus {
         let mut ended = self.ended.clone();
-        let waited = tokio::time::timeout(PATIENCE, ended.wait_for(Option::is_some)).await;
-        let status = waited.expect("it ends in time").unwrap();
+        let waited = within("an end of the gateway", ended.wait_for(Option::is_some)).await;
+        let status = waited.unwrap();
         status.unwrap()
     }
 
@@ -81,9 +78,9 @@ impl Process {
     pub(crate) async fn logs_times(&self, words: &str, times: usize) {
         let mut log = self.log.clone();
         let enough = log.wait_for(|log| log.matches(words).count() >= times);
-        let waited = tokio::time::timeout(PATIENCE, enough).await;
-        let seen = waited.is_ok_and(|seen| seen.is_ok());
-        assert!(seen, "`{words}` is not logged:\n{}", self.log());
+        let what = std::fmt::from_fn(|f| write!(f, "`{words}` in the log:\n{}", self.log()));
+        let logged = within(&what, enough).await.is_ok();
+        assert!(logged, "the program ended without {what}");
     }
 
     /// The log so far.

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::gateway::{Gateway, preamble};
+use crate::patience::within;
 use crate::process::Process;
 use crate::receiver::{Got, Play, Receiver};
 use crate::standing::{Reply, Wire, post, request};
@@ -254,9 +255,10 @@ async fn a_message_posted_before_during_and_after_a_kill_is_one_event_and_one_de
         let mut answered = count.subscribe();
         let moment = random.random_range(1..COPIES * MESSAGES / 2);
         let posting = tokio::spawn(storm(process.public, MESSAGES, count));
-        answered.wait_for(|count| *count >= moment).await.unwrap();
+        let enough = answered.wait_for(|count| *count >= moment);
+        within("the answers before the kill", enough).await.unwrap();
         process.kill().await;
-        let heard = posting.await.unwrap();
+        let heard = within("an end of the senders", posting).await.unwrap();
         promised.extend(heard.promised());
         heard
             .new

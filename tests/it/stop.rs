@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::following::Following;
 use crate::gateway::preamble;
+use crate::patience::within;
 use crate::process::Process;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Wire, post, request};
@@ -88,7 +89,8 @@ async fn a_stream_that_goes_on_after_kills_shows_every_accepted_alert_once_and_i
                 if problem == 100 {
                     process.signal("KILL");
                 }
-                match wire.ask(&alarm(1000 * round + problem)).await {
+                let asked = alarm(1000 * round + problem);
+                match within("an answer", wire.ask(&asked)).await {
                     Some(reply) if reply.is_success() => accepted += 1,
                     _ => return,
                 }
@@ -102,10 +104,16 @@ async fn a_stream_that_goes_on_after_kills_shows_every_accepted_alert_once_and_i
     }
     let process = Process::start(folder.path()).await;
     let mut stream = Following::lines(process.admin, &format!("?after={last}")).await;
+    let kept = async || {
+        let kept = process.look("/api/v1/alerts?limit=500", "").await.json();
+        let kept = kept["items"].as_array().unwrap().iter().rev();
+        kept.map(|alert| alert["id"].clone())
+            .collect::<Vec<Value>>()
+    };
+    read(&mut stream, &mut shown, &mut last, kept().await.len()).await;
+    // The stream has all of the store, so this one can only come as it happens.
     assert_eq!(process.send(alarm(5000)).await.status, 200);
-    let kept = process.look("/api/v1/alerts?limit=500", "").await.json();
-    let kept = kept["items"].as_array().unwrap().iter().rev();
-    let kept: Vec<Value> = kept.map(|alert| alert["id"].clone()).collect();
+    let kept = kept().await;
     read(&mut stream, &mut shown, &mut last, kept.len()).await;
     assert!(
         accepted >= 200 && kept.len() > accepted,
@@ -117,15 +125,23 @@ async fn a_stream_that_goes_on_after_kills_shows_every_accepted_alert_once_and_i
 
 /// Reads a stream until it ends or this many alerts were shown. `last` is its last id.
 async fn read(stream: &mut Following, shown: &mut Vec<Value>, last: &mut String, most: usize) {
-    while shown.len() < most {
-        let Some(line) = stream.line().await else {
-            return;
-        };
-        if line["event"] == "alert" {
-            shown.push(line["data"]["id"].clone());
+    // Signs of life come without end.
+    let reading = async {
+        while shown.len() < most {
+            let Some(line) = stream.line().await else {
+                return;
+            };
+            if line["event"] == "alert" {
+                shown.push(line["data"]["id"].clone());
+            }
+            if let Some(id) = line["id"].as_str() {
+                id.clone_into(last);
+            }
         }
-        if let Some(id) = line["id"].as_str() {
-            id.clone_into(last);
-        }
-    }
+    };
+    let what = match most {
+        usize::MAX => "the end of the stream".to_owned(),
+        _ => format!("{most} alerts in the stream"),
+    };
+    within(&what, reading).await;
 }

@@ -15,6 +15,7 @@ use campanile_model::Clock;
 use serde_json::{Value, json};
 
 use crate::gateway::preamble;
+use crate::patience::idle;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, Wire, post, request};
 
@@ -74,7 +75,7 @@ async fn a_database_of_an_older_build_is_migrated_and_served() {
     unpack(folder.path());
     let receiver = Receiver::start([Play::status(200)]).await;
     let app = start(folder.path(), &receiver).await;
-    app.delivery().idle().await;
+    idle(app.delivery()).await;
 
     let pending: Vec<String> = receiver
         .got()
@@ -122,7 +123,7 @@ async fn a_database_of_an_older_build_is_migrated_and_served() {
     );
 
     ask(&app, "POST", "/api/v1/dead/retry", r#"{"all":true}"#).await;
-    app.delivery().idle().await;
+    idle(app.delivery()).await;
     assert_eq!(receiver.got().len(), 10, "the dead letters were sent again");
     assert_eq!(alarm(&app, "s2").await.status, 200);
     let alerts = items(&app, "/api/v1/alerts").await;

@@ -1,16 +1,13 @@
 //! A client of a stream that reads only when a test wants it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use crate::patience::within;
 use crate::standing::{TOKEN, request};
-
-/// A test that waits longer fails.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The header that asks for lines of JSON.
 pub(crate) const LINES: &str = "accept: application/x-ndjson\r\n";
@@ -56,13 +53,19 @@ impl Following {
             head: String::new(),
             over: false,
         };
-        let head = following.raw_until(b"\r\n\r\n").await.expect("a head");
+        let head = within("the head of a stream", following.raw_until(b"\r\n\r\n")).await;
+        let head = head.expect("a head");
         following.head = String::from_utf8(head).unwrap().to_ascii_lowercase();
         following
     }
 
     /// The text up to this mark, and the mark. None at the end of the stream.
     pub(crate) async fn until(&mut self, mark: &str) -> Option<String> {
+        let what = format!("{mark:?} in the stream");
+        within(&what, self.marked(mark)).await
+    }
+
+    async fn marked(&mut self, mark: &str) -> Option<String> {
         loop {
             let found = self
                 .text
@@ -78,19 +81,27 @@ impl Following {
 
     /// The next line of JSON. None at the end of the stream.
     pub(crate) async fn line(&mut self) -> Option<Value> {
-        let line = self.until("\n").await?;
+        within("a line in the stream", self.parsed()).await
+    }
+
+    async fn parsed(&mut self) -> Option<Value> {
+        let line = self.marked("\n").await?;
         Some(serde_json::from_str(&line).unwrap())
     }
 
     /// The next line with this event. Only lines without an event may come before it.
     pub(crate) async fn next(&mut self, event: &str) -> Value {
-        loop {
-            let line = self.line().await.unwrap_or_else(|| panic!("no `{event}`"));
-            if line["event"] == event {
-                return line;
+        let coming = async {
+            loop {
+                let line = self.parsed().await;
+                let line = line.unwrap_or_else(|| panic!("no `{event}`"));
+                if line["event"] == event {
+                    return line;
+                }
+                assert_eq!(line["event"], "place", "not `{event}`: {line}");
             }
-            assert_eq!(line["event"], "place", "not `{event}`: {line}");
-        }
+        };
+        within(&format!("the event `{event}`"), coming).await
     }
 
     /// The message ids of the next alerts.
@@ -131,9 +142,7 @@ impl Following {
     }
 
     async fn more(&mut self) -> Option<()> {
-        let read = self.tcp.read_buf(&mut self.raw);
-        let read = tokio::time::timeout(PATIENCE, read).await;
-        let read = read.expect("the stream says something in time");
+        let read = self.tcp.read_buf(&mut self.raw).await;
         read.is_ok_and(|read| read > 0).then_some(())
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::following::{Following, LINES};
 use super::standing;
 use crate::gateway::Gateway;
+use crate::patience::{until, within};
 use crate::receiver::{Play, Receiver};
 use crate::standing::{SINK, Standing, Wire, source};
 
@@ -226,14 +227,12 @@ async fn the_65th_stream_is_refused_until_another_one_has_gone() {
     drop(open.pop());
     // The gateway notices it at its next sign of life.
     gateway.gateway.clock.advance(Duration::from_secs(15));
-    loop {
-        let mut again = Following::lines(gateway.admin, "").await;
-        if again.head.contains("200 ok") {
-            break assert!(again.line().await.is_some());
-        }
+    until("a place for a stream", async || {
         gateway.gateway.clock.advance(Duration::from_secs(15));
-        tokio::task::yield_now().await;
-    }
+        let mut again = Following::lines(gateway.admin, "").await;
+        again.head.contains("200 ok") && again.line().await.is_some()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,14 +259,17 @@ async fn a_reader_that_does_not_read_is_dropped_and_goes_on_where_it_was() {
         assert_eq!(quick.alerts(50).await.len(), 50);
     }
     let mut seen = Vec::new();
-    let end = loop {
-        let line = slow.line().await.unwrap();
-        match line["event"].as_str().unwrap() {
-            "alert" => seen.push(line["data"]["message_id"].as_str().unwrap().to_owned()),
-            "end" => break line,
-            other => assert_eq!(other, "place"),
+    let reading = async {
+        loop {
+            let line = slow.line().await.unwrap();
+            match line["event"].as_str().unwrap() {
+                "alert" => seen.push(line["data"]["message_id"].as_str().unwrap().to_owned()),
+                "end" => return line,
+                other => assert_eq!(other, "place"),
+            }
         }
     };
+    let end = within("the end of a stream that is not read", reading).await;
     assert_eq!(end["data"]["code"], "slow");
     assert!(slow.line().await.is_none(), "the gateway closes it");
     assert!(seen.len() < last - 1, "it was dropped early");
@@ -413,8 +415,9 @@ async fn the_store_is_not_read_while_nobody_follows() {
     let stream = Following::lines(gateway.admin, "").await;
     drop(stream);
     let news = Arc::clone(&gateway.gateway.news);
-    while news.is_followed() {
+    until("an end of the reading", async || {
         gateway.gateway.clock.advance(Duration::from_secs(15));
-        tokio::task::yield_now().await;
-    }
+        !news.is_followed()
+    })
+    .await;
 }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use super::peer::Peer;
+use crate::patience::{PATIENCE, blocking, ended};
 
 /// The program with these arguments at a terminal, on which this is typed.
 fn attended(args: &str, typed: &str) -> Child {
@@ -46,10 +47,10 @@ fn a_bulk_action_asks_with_the_number_and_no_changes_nothing() {
             let (first, second) = (counted(142, true), counted(142, false));
             let peer = Peer::answering(&[(200, &first), (200, &second)]);
             let args = format!("{action} --url {} --token the-token", peer.url);
-            let ended = attended(&args, typed).wait_with_output().unwrap();
-            let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+            let over = ended(attended(&args, typed));
+            let said = String::from_utf8_lossy(&over.stdout).into_owned();
             assert!(said.contains(question), "{said}");
-            assert_eq!(ended.status.code(), Some(code), "{said}");
+            assert_eq!(over.status.code(), Some(code), "{said}");
             let (asked, _) = peer.asked();
             assert_eq!(asked.len(), if code == 0 { 2 } else { 1 }, "{said}");
             assert!(asked[0].body.contains(r#""dry_run":true"#));
@@ -62,9 +63,9 @@ fn one_item_and_yes_are_not_asked() {
     let (first, second) = (counted(142, true), counted(142, false));
     let peer = Peer::answering(&[(200, &first), (200, &second)]);
     let args = format!("dead retry --all --yes --url {}", peer.url);
-    let ended = attended(&args, "").wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-    assert!(ended.status.success() && !said.contains("[y/N]"), "{said}");
+    let over = ended(attended(&args, ""));
+    let said = String::from_utf8_lossy(&over.stdout).into_owned();
+    assert!(over.status.success() && !said.contains("[y/N]"), "{said}");
     assert_eq!(peer.asked().0.len(), 2);
 }
 
@@ -74,7 +75,10 @@ fn work_of_more_than_a_second_shows_its_progress() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut child = attended(&format!("dead retry 17 --url {url}"), "");
-    let (mut stream, _) = listener.accept().unwrap();
+    let (mut stream, _) = blocking("a connection of the program", move || {
+        listener.accept().unwrap()
+    });
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     assert!(
         lines
@@ -84,25 +88,31 @@ fn work_of_more_than_a_second_shows_its_progress() {
             .starts_with("POST /api/v1/dead/retry")
     );
     let mut screen = child.stdout.take().unwrap();
-    let mut said = Vec::new();
-    let mut byte = [0];
-    while !String::from_utf8_lossy(&said).contains("retrying 1 dead letter") {
+    let mut screen = blocking("the progress on the screen", move || {
+        let mut said = Vec::new();
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&said).contains("retrying 1 dead letter") {
+            screen
+                .read_exact(&mut byte)
+                .expect("the progress appears before the end");
+            said.extend(byte);
+        }
         screen
-            .read_exact(&mut byte)
-            .expect("the progress appears before the end");
-        said.extend(byte);
-    }
+    });
     let body = counted(1, false);
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(answer.as_bytes()).unwrap();
-    let mut rest = String::new();
-    screen.read_to_string(&mut rest).unwrap();
+    let rest = blocking("the rest of the screen", move || {
+        let mut rest = String::new();
+        screen.read_to_string(&mut rest).map(|_| rest)
+    });
+    let rest = rest.unwrap();
     assert!(
         rest.contains("1 dead letter will be delivered again"),
         "{rest}"
     );
-    assert!(child.wait().unwrap().success());
+    assert!(ended(child).status.success());
 }

@@ -1,6 +1,7 @@
 //! When the output has color. No output of a test is a terminal.
 
 use super::{Run, campanile};
+use crate::patience::output;
 use crate::process::Process;
 
 fn is_colored(args: &[&str], variables: &[(&str, &str)]) -> bool {
@@ -9,7 +10,7 @@ fn is_colored(args: &[&str], variables: &[(&str, &str)]) -> bool {
         command.env_remove(name);
     }
     command.envs(variables.iter().copied());
-    let run = Run::from(command.output().unwrap());
+    let run = Run::from(output(&mut command));
     format!("{}{}", run.out, run.err).contains('\u{1b}')
 }
 

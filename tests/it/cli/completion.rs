@@ -9,11 +9,13 @@ use super::gateway::{ID, alert};
 use super::peer::{Peer, free_port};
 use super::{Run, campanile};
 
+use crate::patience::output;
+
 /// What is offered for the last of these words, as the script of fish asks for it: value, tab, help.
 fn offered(words: &[&str]) -> Run {
     let line = [&["--", "campanile"], words].concat();
     let mut command = campanile(&line);
-    Run::from(command.env("CAMPANILE_COMPLETE", "fish").output().unwrap())
+    Run::from(output(command.env("CAMPANILE_COMPLETE", "fish")))
 }
 
 fn page(items: &Value) -> String {
@@ -35,11 +37,7 @@ fn bash_completes_commands_with_the_script() {
     let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
     let script = "source <(campanile completions bash); COMP_WORDS=(campanile quar); COMP_CWORD=1; \
         _clap_complete_campanile campanile quar campanile 2> /dev/null; echo \"${COMPREPLY[@]}\"";
-    let bash = Command::new("bash")
-        .args(["-c", script])
-        .env("PATH", path)
-        .output()
-        .unwrap();
+    let bash = output(Command::new("bash").args(["-c", script]).env("PATH", path));
     assert_eq!(Run::from(bash).out.trim(), "quarantine");
 }
 

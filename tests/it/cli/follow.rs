@@ -1,17 +1,14 @@
 //! `campanile alerts list --follow`.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use super::{Run, campanile};
+use crate::patience::within;
 use crate::restarted::Restarted;
-
-/// A test that waits longer fails.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `campanile alerts list --follow`.
 struct Following {
@@ -32,9 +29,8 @@ impl Following {
     }
 
     async fn line(&mut self) -> String {
-        let line = tokio::time::timeout(PATIENCE, self.lines.next_line());
-        let line = line.await.expect("a line in time").unwrap();
-        line.expect("the program goes on")
+        let line = within("a line of the program", self.lines.next_line()).await;
+        line.unwrap().expect("the program goes on")
     }
 
     async fn lines(&mut self, count: usize) -> Vec<String> {
@@ -50,8 +46,8 @@ impl Following {
         let pid = self.child.id().unwrap().to_string();
         let mut kill = std::process::Command::new("kill");
         assert!(kill.args(["-s", "INT", &pid]).status().unwrap().success());
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait());
-        let ended = ended.await.expect("it ends in time").unwrap();
+        let ended = within("an end of the program", self.child.wait()).await;
+        let ended = ended.unwrap();
         let mut said = String::new();
         let mut err = self.child.stderr.take().unwrap();
         err.read_to_string(&mut said).await.unwrap();

@@ -6,6 +6,8 @@ use tempfile::TempDir;
 use super::peer::Peer;
 use super::{Run, campanile};
 
+use crate::patience::output;
+
 const EMPTY: &str = r#"{"items":[],"next":null}"#;
 
 /// A home folder with this `cli.toml`.
@@ -23,7 +25,7 @@ fn run(home: &TempDir, args: &[&str], variables: &[(&str, &str)]) -> Run {
         .env("HOME", home.path())
         .env_remove("XDG_CONFIG_HOME");
     command.envs(variables.iter().copied());
-    Run::from(command.output().unwrap())
+    Run::from(output(&mut command))
 }
 
 /// Lists alerts, and returns the token that the gateway got.

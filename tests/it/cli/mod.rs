@@ -22,6 +22,7 @@ mod vendor;
 
 use std::process::{Command, Output, Stdio};
 
+use crate::patience::{ended, output};
 use peer::free_port;
 
 /// The program with these arguments, without `CAMPANILE` variables in its environment.
@@ -45,7 +46,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn of(args: &[&str]) -> Self {
-        Self::from(campanile(args).output().unwrap())
+        Self::from(output(&mut campanile(args)))
     }
 
     /// The output as JSON.
@@ -247,7 +248,7 @@ fn the_list_of_vendors_reads_only_the_mappings_of_a_config() {
 fn a_config_that_the_environment_names_does_not_stop_the_list_of_vendors() {
     let mut command = campanile(&["providers", "list", "-q"]);
     command.env("CAMPANILE_CONFIG", "/nowhere/campanile.toml");
-    let run = Run::from(command.output().unwrap());
+    let run = Run::from(output(&mut command));
     assert_eq!(run.code, 0, "{}", run.err);
     assert!(run.out.lines().any(|line| line == "ucloud"));
     run.says("warning: only built-in vendors are known; CAMPANILE_CONFIG");
@@ -273,6 +274,6 @@ fn a_reader_who_has_enough_ends_the_program_quietly() {
         .unwrap();
     // Closes the pipe before the program writes, like `| head -0`.
     drop(child.stdout.take());
-    let run = Run::from(child.wait_with_output().unwrap());
+    let run = Run::from(ended(child));
     assert_eq!((run.code, run.err.as_str()), (0, ""));
 }

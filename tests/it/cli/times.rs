@@ -5,10 +5,12 @@ use super::peer::Peer;
 use super::{Run, campanile};
 use serde_json::{Value, json};
 
+use crate::patience::output;
+
 fn ask(args: &[&str], zone: &str, answer: &Value) -> Run {
     let peer = Peer::answering(&[(200, &answer.to_string())]);
     let mut command = campanile(&[args, &["--url", &peer.url]].concat());
-    let run = Run::from(command.env("TZ", zone).output().unwrap());
+    let run = Run::from(output(command.env("TZ", zone)));
     peer.asked();
     run
 }

@@ -11,6 +11,8 @@ use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 
+use crate::patience::idle;
+
 /// The figures of `deliveries_total` after all events: delivered, again, dead.
 fn counted(rig: &Rig) -> [u64; 3] {
     let metrics = Arc::new(Metrics::new());
@@ -37,7 +39,7 @@ async fn a_digest_counts_each_of_its_alerts_once() {
     for lane in 0..25 {
         rig.accept(&format!("m{lane:02}"), lane).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(MINUTE, SECOND).await;
     assert!(rig.notes.has(|e| e.what == What::Digested { count: 24 }));
     assert_eq!(counted(&rig), [25, 0, 0]);

@@ -12,6 +12,7 @@ use super::rig::{Rig, policy, tuning};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 use crate::moody::Moody;
+use crate::patience::idle;
 
 #[tokio::test]
 async fn a_retry_after_holds_the_whole_sink() {
@@ -24,7 +25,7 @@ async fn a_retry_after_holds_the_whole_sink() {
     });
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("first", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     sink.now_does(|_| Ok(()));
     rig.accept("other lane", 2).await;
     rig.pass(Duration::from_secs(119), SECOND).await;
@@ -43,7 +44,7 @@ async fn poison_gets_three_attempts_then_is_dead_and_the_lane_goes_on() {
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("poison", 1).await;
     rig.accept("after", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(MINUTE, SECOND).await;
     assert_eq!(sink.messages(), ["poison", "poison", "poison", "after"]);
     let dead = rig.dead().await;
@@ -61,11 +62,11 @@ async fn a_sink_whose_code_panics_loses_one_alert_and_not_its_worker() {
     });
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("bad", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     // The panic poisoned the test's own lock, not the worker.
     sink.script.clear_poison();
     rig.accept("good", 2).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.taken(), ["good"]);
 }
 
@@ -78,7 +79,7 @@ async fn what_is_too_old_gets_a_last_attempt_and_is_then_dead() {
     };
     let rig = Rig::new(&[(sink.clone(), short)]).await;
     rig.accept("firing", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(15 * SECOND, SECOND).await;
     let last = sink.seen().pop().unwrap();
     assert_eq!(rig.dead().await[0].class, "expired");
@@ -96,7 +97,7 @@ async fn an_open_breaker_uses_up_no_attempts_and_probes_with_the_oldest() {
     for lane in 0..50 {
         rig.accept(&format!("m{lane:02}"), lane).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.seen().len(), 5);
     assert!(
         rig.notes
@@ -125,7 +126,7 @@ async fn a_refused_token_is_reported_once_and_retried_slowly() {
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("a", 1).await;
     rig.accept("b", 2).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(59 * SECOND, SECOND).await;
     assert_eq!(sink.seen().len(), 2);
     let notes = rig.notes.0.lock().unwrap();
@@ -140,7 +141,7 @@ async fn a_receiver_that_says_gone_pauses_its_sink_until_it_is_resumed() {
     let sink = Scripted::new(|_| Err(fails(Class::Gone)));
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("first", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.accept("second", 2).await;
     rig.pass(HOUR, MINUTE).await;
     assert_eq!(sink.messages(), ["first"]);
@@ -148,7 +149,7 @@ async fn a_receiver_that_says_gone_pauses_its_sink_until_it_is_resumed() {
     sink.now_does(|_| Ok(()));
     let state = rig.delivery.resume("test/0").unwrap();
     assert_eq!((state.state, state.paused_by), (Phase::Ok, None));
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.taken(), ["first", "second"]);
     assert_eq!(rig.delivery.resume("test/unknown"), None);
 }
@@ -161,7 +162,7 @@ async fn an_outcome_that_cannot_be_written_is_kept_and_never_sent_again() {
     let rig = Rig::with(moody, &[(sink.clone(), policy())], tuning()).await;
     rig.accept("firing", 1).await;
     rig.accept("resolved", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert!(
         rig.notes
             .has(|e| matches!(e.what, What::StoreFailed { unsettled: 1, .. }))

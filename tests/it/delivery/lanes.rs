@@ -11,12 +11,14 @@ use super::rig::{Rig, policy, store, tuning};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 
+use crate::patience::idle;
+
 #[tokio::test]
 async fn an_alert_reaches_every_sink_once_and_is_then_owed_to_none() {
     let (a, b) = (Scripted::takes_all(), Scripted::takes_all());
     let rig = Rig::new(&[(a.clone(), policy()), (b.clone(), policy())]).await;
     let seq = rig.accept("firing", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(a.messages(), ["firing"]);
     assert_eq!(b.messages(), ["firing"]);
     assert_eq!(rig.pending().await, 0);
@@ -35,7 +37,7 @@ async fn a_try_again_carries_the_same_delivery_id_and_the_next_number() {
     });
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("firing", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(MINUTE, SECOND).await;
     let seen = sink.seen();
     assert_eq!(
@@ -61,7 +63,7 @@ async fn a_stuck_alert_holds_back_its_own_lane_and_no_other() {
     rig.accept("firing", 1).await;
     rig.accept("resolved", 1).await;
     rig.accept("other", 2).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.taken(), ["other"]);
     assert!(!sink.messages().contains(&"resolved".to_owned()));
     sink.now_does(|_| Ok(()));
@@ -86,7 +88,7 @@ async fn a_sink_that_was_down_for_an_hour_gets_everything_in_lane_order_and_no_o
         );
         let message = format!("{word}{minute}");
         rig.accept(&message, lane).await;
-        rig.delivery.idle().await;
+        idle(&rig.delivery).await;
         assert_eq!(
             well.messages().last(),
             Some(&message),
@@ -123,7 +125,7 @@ async fn a_slow_sink_slows_no_other_and_sends_no_more_than_its_bound() {
     assert_eq!(rig.state(0).in_flight, 2);
     assert_eq!(slow.arrived.available_permits(), 0);
     slow.gate.add_permits(100);
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(slow.taken().len(), 20);
 }
 
@@ -146,7 +148,7 @@ async fn lanes_that_did_not_fit_into_memory_come_later_in_order() {
     for lane in 2..12 {
         rig.accept(&format!("free{lane}"), lane).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.taken().len(), 10, "the stuck lane holds up the others");
     assert!(rig.state(0).loaded <= 5);
     sink.now_does(|_| Ok(()));
@@ -159,7 +161,7 @@ async fn a_firing_that_is_sent_again_after_its_episode_ended_says_that_it_has_en
     let sink = Scripted::new(|_| Err(fails(Class::Transient)));
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("firing", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.accept("resolved", 1).await;
     sink.now_does(|_| Ok(()));
     rig.pass(MINUTE, SECOND).await;

@@ -8,6 +8,8 @@ use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 
+use crate::patience::idle;
+
 #[tokio::test]
 async fn what_does_not_fit_under_a_limit_waits_for_its_window() {
     let sink = Scripted::takes_all();
@@ -19,7 +21,7 @@ async fn what_does_not_fit_under_a_limit_waits_for_its_window() {
     for lane in 0..8 {
         rig.accept(&format!("m{lane}"), lane).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.seen().len(), 3);
     assert_eq!(rig.state(0).state, Phase::Waiting);
     rig.pass(59 * SECOND, SECOND).await;
@@ -48,7 +50,7 @@ async fn what_overflows_a_limit_goes_out_as_one_digest() {
     for n in 0..40 {
         rig.accept(&format!("m{n:02}"), n % 20).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.seen().len(), 3);
     rig.pass(MINUTE, SECOND).await;
     assert_eq!(sink.seen().len(), 4);
@@ -67,7 +69,7 @@ async fn what_overflows_a_limit_goes_out_as_one_digest() {
     assert_eq!(digest.stored, serialized, "the stored JSON of each alert");
     assert_eq!(rig.pending().await, 0);
     rig.accept("single again", 99).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.messages().pop().unwrap(), "single again");
 }
 
@@ -81,7 +83,7 @@ async fn a_digest_that_is_refused_kills_none_of_its_alerts() {
     for n in 0..20 {
         rig.accept(&format!("m{n:02}"), n).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(HOUR, MINUTE).await;
     assert_eq!(sink.taken().len(), 20);
     assert!(rig.dead().await.is_empty());
@@ -98,7 +100,7 @@ async fn a_refused_digest_turns_digests_off_for_an_hour_and_not_for_good() {
         for n in from..from + 20 {
             rig.accept(&format!("m{n:02}"), n).await;
         }
-        rig.delivery.idle().await;
+        idle(&rig.delivery).await;
         rig.pass(30 * MINUTE, SECOND).await;
     };
     let digests = || {
@@ -126,7 +128,7 @@ async fn a_digest_that_is_too_large_is_sent_again_in_halves() {
     for n in 0..43 {
         rig.accept(&format!("m{n:02}"), n).await;
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.pass(10 * MINUTE, SECOND).await;
     assert_eq!(rig.pending().await, 0);
     assert!(rig.dead().await.is_empty());

@@ -12,6 +12,8 @@ use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
 use super::{MINUTE, SECOND};
 
+use crate::patience::idle;
+
 #[tokio::test]
 async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
     let sink = Scripted::new(|message| match message.alerts[0].message_id.as_str() {
@@ -23,7 +25,7 @@ async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
     rig.accept("dead", 1).await;
     rig.pass(MINUTE, SECOND).await;
     rig.accept("waits", 2).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     sink.now_does(|_| Ok(()));
     let id = rig.dead().await[0].id;
     for (sink, seq) in rig
@@ -34,7 +36,7 @@ async fn a_dead_letter_sent_again_is_found_below_what_was_already_read() {
     {
         rig.delivery.poke(sink, &[seq]);
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.taken(), ["dead"]);
     assert!(
         sink.messages_sent
@@ -51,10 +53,10 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
     let sink = Scripted::new(|_| Err(fails(Class::Transient)));
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("waits", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     let seq = rig.accept("dropped", 1).await;
     rig.accept("kept", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(rig.state(0).loaded, 3);
     let id = rig.sinks[0].id;
     assert!(
@@ -76,13 +78,13 @@ async fn what_waits_for_its_next_attempt_is_attempted_when_an_operator_says_so()
         let sink = Scripted::new(|_| Err(fails(Class::Transient)));
         let rig = Rig::new(&[(sink.clone(), policy())]).await;
         let seqs = [rig.accept("a", 1).await, rig.accept("b", 2).await];
-        rig.delivery.idle().await;
+        idle(&rig.delivery).await;
         rig.pass(waited, SECOND).await;
         sink.now_does(|_| Ok(()));
         assert_eq!(rig.pending().await, 2);
         // No time passes.
         rig.delivery.hurry(rig.sinks[0].id, &seqs);
-        rig.delivery.idle().await;
+        idle(&rig.delivery).await;
         assert_eq!(rig.pending().await, 0, "{waited:?}");
     }
 }
@@ -97,7 +99,7 @@ async fn a_paused_sink_gets_nothing_until_it_is_resumed() {
     assert_eq!(rig.state(0).state, Phase::Paused);
     assert!(sink.messages().is_empty());
     rig.delivery.resume("test/0");
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.messages(), ["waits"]);
 }
 
@@ -106,11 +108,11 @@ async fn what_came_during_a_pause_goes_out_at_once_when_it_ends() {
     let sink = Scripted::takes_all();
     let rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.delivery.pause("test/0");
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.accept("waits", 1).await;
     rig.delivery.resume("test/0");
     // No time passes: the look at the store that comes every second is not what sends it.
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.messages(), ["waits"]);
 }
 
@@ -131,7 +133,7 @@ async fn a_probe_that_was_sent_before_its_sink_was_resumed_does_not_count() {
         rig.accept(&format!("m{lane}"), lane).await;
     }
     sink.arrivals(5).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(rig.state(0).state, Phase::Open);
     rig.clock.advance(10 * SECOND);
     sink.arrivals(1).await;
@@ -139,7 +141,7 @@ async fn a_probe_that_was_sent_before_its_sink_was_resumed_does_not_count() {
     rig.delivery.resume("test/0");
     tokio::task::yield_now().await;
     sink.gate.add_permits(100);
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_ne!(rig.state(0).state, Phase::Open);
     assert!(!sink.taken().is_empty(), "another probe went at once");
 }
@@ -165,9 +167,9 @@ async fn attempts_that_were_sent_before_their_sink_was_resumed_do_not_open_its_b
     rig.delivery.resume("test/0");
     tokio::task::yield_now().await;
     sink.gate.add_permits(100);
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.accept("new", 7).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(sink.taken(), ["new"], "the new alert goes at once");
 }
 
@@ -183,13 +185,13 @@ async fn a_probe_that_was_sent_after_its_sink_was_resumed_counts_again() {
         rig.accept(&format!("m{lane}"), lane).await;
     }
     sink.arrivals(5).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.clock.advance(10 * SECOND);
     sink.arrivals(1).await;
     rig.delivery.resume("test/0");
     tokio::task::yield_now().await;
     sink.gate.add_permits(100);
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     // Five failures, the probe from before, and one probe after it. The other lanes wait for the breaker.
     assert_eq!(sink.seen().len(), 7);
     assert_eq!(rig.state(0).state, Phase::Open);

@@ -9,6 +9,8 @@ use super::MINUTE;
 use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
 
+use crate::patience::idle;
+
 async fn forgetful() -> (Arc<Scripted>, Rig) {
     let sink = Scripted::takes_all();
     *sink.every.lock().unwrap() = Some(MINUTE);
@@ -18,7 +20,7 @@ async fn forgetful() -> (Arc<Scripted>, Rig) {
 
 /// Waits for the refreshes after one interval.
 async fn refreshed(sink: &Scripted, rig: &Rig, count: u32) -> Vec<Vec<String>> {
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.clock.advance(MINUTE);
     sink.refreshes.acquire_many(count).await.unwrap().forget();
     std::mem::take(&mut sink.refreshed.lock().unwrap())
@@ -49,12 +51,12 @@ async fn many_open_episodes_are_sent_again_in_batches() {
 async fn a_refresh_that_fails_is_said_once_and_tried_again_at_the_next_interval() {
     let (sink, rig) = forgetful().await;
     rig.accept("a", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     sink.now_does(|_| Err(fails(Class::Transient)));
     for _ in 0..2 {
         assert_eq!(refreshed(&sink, &rig, 1).await, [["a"]]);
     }
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     let said = |e: &campanile::delivery::Event| matches!(e.what, What::NotRefreshed { .. });
     assert_eq!(
         rig.notes
@@ -73,10 +75,10 @@ async fn a_refresh_that_fails_is_said_once_and_tried_again_at_the_next_interval(
 async fn a_paused_sink_is_not_refreshed() {
     let (sink, rig) = forgetful().await;
     rig.accept("a", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.delivery.pause("test/0");
     rig.clock.advance(MINUTE);
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.delivery.resume("test/0");
     assert_eq!(refreshed(&sink, &rig, 1).await, [["a"]]);
 }

@@ -7,6 +7,8 @@ use super::rig::{Rig, policy};
 use super::scripted::{Scripted, fails};
 use super::{MINUTE, SECOND};
 
+use crate::patience::idle;
+
 #[tokio::test]
 async fn stopping_waits_for_what_is_in_flight_and_writes_it_down() {
     let sink = Scripted::gated(|_| Ok(()), 0);
@@ -39,7 +41,7 @@ async fn a_restart_waits_for_the_due_time_and_keeps_the_lane_in_order() {
     let mut rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("firing", 1).await;
     rig.accept("resolved", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     sink.now_does(|_| Ok(()));
     rig.restart().await;
     rig.pass(59 * SECOND, SECOND).await;
@@ -64,7 +66,7 @@ async fn a_replaced_sink_starts_after_the_old_one_has_ended() {
     tokio::task::yield_now().await;
     assert_eq!(new.messages().len(), 0);
     old.gate.add_permits(100);
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     assert_eq!(
         (old.messages(), new.messages()),
         (vec!["firing".into()], vec!["resolved".into()])
@@ -77,10 +79,10 @@ async fn a_handle_that_a_sink_returned_comes_back_with_its_episode_also_after_a_
     let mut rig = Rig::new(&[(sink.clone(), policy())]).await;
     rig.accept("firing", 1).await;
     rig.accept("another problem", 2).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     rig.restart().await;
     rig.accept("resolved", 1).await;
-    rig.delivery.idle().await;
+    idle(&rig.delivery).await;
     let sent = sink.messages_sent.lock().unwrap();
     let handles: Vec<_> = sent
         .iter()

@@ -12,6 +12,7 @@ use campanile_store::{Appending, DeadFilter, DeadRow, Seq, SinkId, Store};
 use super::scripted::Scripted;
 use crate::message;
 use crate::moody::Moody;
+use crate::patience::idle;
 
 /// Records every event.
 #[derive(Default)]
@@ -105,7 +106,7 @@ impl Rig {
         let end = self.clock.now() + whole;
         while self.clock.now() < end {
             self.clock.advance(step);
-            self.delivery.idle().await;
+            idle(&self.delivery).await;
         }
     }
 

@@ -14,6 +14,8 @@ use super::rig::{Rig, policy, store, tuning};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 
+use crate::patience::idle;
+
 /// How a sink answers an attempt, drawn at random.
 fn whim() -> impl Strategy<Value = u8> {
     prop_oneof![4 => Just(0_u8), 3 => Just(1), 1 => Just(2), 1 => Just(3), 1 => Just(4)]
@@ -55,7 +57,7 @@ async fn play(lanes: Vec<u64>, whims: Vec<u8>, digest: bool, restart_every: usiz
     for (n, lane) in lanes.iter().enumerate() {
         rig.accept(&format!("m{n:03}"), *lane).await;
         if n % restart_every == 0 {
-            rig.delivery.idle().await;
+            idle(&rig.delivery).await;
             rig.restart().await;
         }
         rig.pass(2 * SECOND, SECOND).await;
@@ -110,7 +112,7 @@ proptest! {
         digest in any::<bool>(),
         restart_every in 5_usize..40,
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(play(lanes, whims, digest, restart_every));
     }
 }

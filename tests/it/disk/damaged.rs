@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{FILE, Gateway, came, integrity, kept, settings, willing};
 use crate::gateway::preamble;
 use crate::operations::{alarm, running};
+use crate::patience::within;
 use crate::receiver::Receiver;
 
 const LOG: &str = "campanile.db-wal";
@@ -184,8 +185,8 @@ async fn refusal(folder: &Path, as_nobody: bool) -> String {
     if as_nobody {
         command.uid(NOBODY).gid(NOBODY);
     }
-    let ended = tokio::time::timeout(Duration::from_secs(30), command.output()).await;
-    let output = ended.expect("it ends without a signal").unwrap();
+    let output = within("an end without a signal", command.output()).await;
+    let output = output.unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     said

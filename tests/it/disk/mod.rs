@@ -24,6 +24,7 @@ use campanile_store::{AlertFilter, Archive, StoredAlert, Upkeep};
 use serde_json::{Value, json};
 
 use crate::gateway::preamble;
+use crate::patience::idle;
 use crate::receiver::{Got, Play, Receiver};
 use crate::standing::{Reply, Wire, post, request};
 
@@ -63,7 +64,7 @@ impl Gateway {
 
     /// Sends all due deliveries, as far as the disk permits.
     async fn deliver(&self) {
-        self.app.delivery().idle().await;
+        idle(self.app.delivery()).await;
     }
 
     async fn advance(&self, by: Duration) {

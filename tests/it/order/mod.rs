@@ -18,6 +18,8 @@ use proptest::sample::Index;
 use reference::Reference;
 use rig::{Note, Rig, Whim};
 
+use crate::patience::idle;
+
 const SECOND: Duration = Duration::from_secs(1);
 const SINKS: usize = 2;
 
@@ -193,8 +195,8 @@ impl Run {
     /// Waits until everything due is done, and checks every line of the log with the reference.
     async fn settle_down(&mut self) {
         // A worker whose pause of `Retry-After` has ended reads the store only at the next wake.
-        self.rig.delivery.idle().await;
-        self.rig.delivery.idle().await;
+        idle(&self.rig.delivery).await;
+        idle(&self.rig.delivery).await;
         for (at, note) in self.rig.log.take() {
             match &note {
                 Note::Sent(sent) => self.references[sent.sink].sent(sent),
@@ -259,7 +261,7 @@ proptest! {
         whims in [prop::collection::vec(whim(), 0..80), prop::collection::vec(whim(), 0..80)],
         tight in any::<bool>(),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let mut run = Run::new(whims, tight).await;
             for step in &steps {

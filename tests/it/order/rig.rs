@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::message;
 use crate::moody::Moody;
+use crate::patience::idle;
 
 /// One line of the log.
 #[derive(Clone, Debug)]
@@ -241,7 +242,7 @@ impl Rig {
         let end = self.clock.now() + whole;
         while self.clock.now() < end {
             self.clock.advance(step);
-            self.delivery.idle().await;
+            idle(&self.delivery).await;
         }
     }
 

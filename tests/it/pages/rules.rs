@@ -3,17 +3,14 @@
 use std::process::Command;
 
 use super::operations::{read, root};
+use crate::patience::output;
 
 /// The series that make each rule fire.
 const CASES: &str = "tests/it/pages/prometheus-rules-test.yml";
 
 fn promtool(args: &[&str]) {
-    let run = Command::new("promtool")
-        .args(args)
-        .current_dir(root())
-        .output();
-    let run = run
-        .unwrap_or_else(|error| panic!("promtool: {error}; install Debian's package prometheus"));
+    // Debian's package `prometheus` has it.
+    let run = output(Command::new("promtool").args(args).current_dir(root()));
     let said = [run.stdout, run.stderr].concat();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&said));
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-use super::{PATIENCE, TOKEN, gateway, run, stored};
+use super::{TOKEN, gateway, run, stored};
+use crate::patience::until;
 use crate::standing::{Standing, post};
 
 const INSTALL: &str = "install Debian's package prometheus-alertmanager";
@@ -126,25 +127,15 @@ impl Alertmanager {
 
     /// Connects again until the server listens.
     async fn ready(&self) {
-        until(async || TcpStream::connect(self.address).await.is_ok()).await;
+        until("a running Alertmanager", async || {
+            TcpStream::connect(self.address).await.is_ok()
+        })
+        .await;
     }
 
     fn url(&self) -> String {
         format!("http://{}", self.address)
     }
-}
-
-/// Polls, because the awaited event happens in another process.
-async fn until(mut done: impl AsyncFnMut() -> bool) {
-    let mut again = tokio::time::interval(std::time::Duration::from_millis(20));
-    let looking = async {
-        while !done().await {
-            again.tick().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking)
-        .await
-        .expect("the event in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,10 +145,10 @@ async fn an_alertmanager_tells_the_gateway_of_firing_and_resolved() {
     alertmanager.ready().await;
     let labels = ["alertname=DiskFull", "severity=page", "instance=db7"];
     amtool(&alertmanager.url(), &labels).await;
-    until(async || stored(&gateway).await.len() == 1).await;
+    until("the firing", async || stored(&gateway).await.len() == 1).await;
     let over = format!("--end={}", campanile_model::Clock::machine().now());
     amtool(&alertmanager.url(), &[&labels[..], &[&over]].concat()).await;
-    until(async || stored(&gateway).await.len() == 2).await;
+    until("the resolved", async || stored(&gateway).await.len() == 2).await;
 
     let alerts = stored(&gateway).await;
     assert_eq!(alerts[0].status, Status::Firing);

@@ -9,20 +9,17 @@ mod topics;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use campanile::config::SourceSpec;
 use campanile_model::{Alert, Secret};
 use campanile_providers::Source;
 use tokio::process::Command;
 
+use crate::patience::within;
 use crate::standing::{Standing, config};
 
 /// The secret of all senders here. It has the length of `PagerDuty`'s keys.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-/// A sender that needs longer has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A gateway with one source `<provider>/prod` of each of these providers, with the token.
 async fn gateway(providers: &[&str]) -> Standing {
@@ -56,9 +53,9 @@ async fn stored(gateway: &Standing) -> Vec<Alert> {
 async fn run(program: &str, install: &str, args: &[&str]) -> String {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output()).await;
-    let output = output
-        .unwrap_or_else(|_| panic!("{program} {args:?} takes too long"))
+    let what = format!("an end of {program} {args:?}");
+    let output = within(&what, command.output())
+        .await
         .unwrap_or_else(|error| panic!("{program}: {error}; {install}"));
     let said =
         [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());

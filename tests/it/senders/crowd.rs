@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::gateway::preamble;
+use crate::patience::within;
 use crate::process::Process;
 use crate::receiver::Receiver;
 use crate::standing::{Standing, Wire, impatient, post, source};
@@ -25,10 +26,8 @@ fn whole(id: &str) -> Vec<u8> {
 
 /// The interval at which a slow sender writes a byte.
 const BEAT: Duration = Duration::from_millis(50);
-/// A test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whether the server closes the connection of a sender that writes a byte at each interval.
+/// Waits until the server closes the connection of a sender that writes a byte at each interval.
 async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
     let closed = async {
         let mut beat = tokio::time::interval(BEAT);
@@ -37,7 +36,8 @@ async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
             wire.write("x").await;
         }
     };
-    tokio::time::timeout(PATIENCE, closed).await.is_ok()
+    within("an end of a connection on which bytes drip", closed).await;
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]

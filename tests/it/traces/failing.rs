@@ -1,6 +1,6 @@
 //! A collector that is down, refuses or is silent: it costs its spans, and nothing else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{alarm, settings};
 use crate::gateway::Gateway;
@@ -83,6 +83,8 @@ async fn a_silent_collector_holds_up_neither_callbacks_nor_the_stop() {
     gateway.deliver_everything().await;
     assert_eq!(sink.got().len(), 2);
     // Less than the collector may take for a request.
-    let stopped = tokio::time::timeout(Duration::from_secs(8), gateway.stop()).await;
-    assert!(stopped.is_ok(), "the gateway stops in time");
+    let began = Instant::now();
+    gateway.stop().await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
 }
