@@ -14,7 +14,7 @@ use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
     FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert,
+    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, TallyFilter, TallyRow,
 };
 
 /// Takes callbacks.
@@ -81,6 +81,10 @@ pub trait Outbox: Send + Sync {
 /// A method that takes an [`Act`] writes it to the audit, in the same transaction and with the number of rows that it changed. It
 /// writes nothing to the audit if it changed nothing.
 pub trait Archive: Send + Sync {
+    /// How many alerts arrived in each step, in the order of time. Nothing is scanned: each minute has been counted. An older build counted
+    /// nothing, and pruning removes the counts of old minutes.
+    fn tallies(&self, filter: TallyFilter) -> Answer<'_, Vec<TallyRow>>;
+
     /// Every sink that was ever configured, with its number.
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>>;
 

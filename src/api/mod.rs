@@ -33,6 +33,7 @@ pub(crate) mod simulate;
 pub(crate) mod sinks;
 pub(crate) mod sources;
 mod stream;
+pub(crate) mod tallies;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -77,6 +78,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(sources::routes)
         .configure(simulate::routes)
         .configure(stream::routes)
+        .configure(tallies::routes)
         .configure(openapi::routes)
         .default_service(web::to(nothing_here));
     config.configure(health::routes).service(api);

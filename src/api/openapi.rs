@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     alerts, audit, callbacks, dead, deliveries, jobs, problems, quarantine, renormalize, resource,
-    roles, simulate, sinks, sources, stream, types,
+    roles, simulate, sinks, sources, stream, tallies, types,
 };
 
 #[derive(OpenApi)]
@@ -46,6 +46,7 @@ use super::{
         sources::show,
         simulate::simulate,
         stream::follow,
+        tallies::index,
         show,
     ),
     components(schemas(types::Refused)),

@@ -10,7 +10,7 @@ use campanile_store::{
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
     Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox,
     Patience, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
-    StoredAlert, Upkeep, Verdict,
+    StoredAlert, TallyFilter, TallyRow, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -247,6 +247,7 @@ impl Archive for Moody {
 
     untouched! {
         known_sinks() -> Vec<(SinkId, String)>;
+        tallies(filter: TallyFilter) -> Vec<TallyRow>;
         alert(id: Uuid) -> Option<StoredAlert>;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         alerts_after(after: Seq, rows: u32, bytes: usize) -> Following;

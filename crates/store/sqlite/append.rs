@@ -87,10 +87,13 @@ impl Session {
         let (seq, id) = self.next_id(received_at);
         let episode = self.episode((source, alert.fingerprint), alert.status, id)?;
         self.keys.insert(alert.key, alert.content, received_at);
+        let (severity, status) = (severity_number(alert.severity), status_number(alert.status));
+        self.tallies
+            .insert(received_at.as_millisecond(), source, severity, status);
         self.postings.insert(Post {
             seq,
             fingerprint: alert.fingerprint,
-            group: group(source, severity_number(alert.severity)),
+            group: group(source, severity),
         });
         let open = Open {
             episode,

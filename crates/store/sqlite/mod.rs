@@ -23,6 +23,7 @@ mod read;
 mod schema;
 mod session;
 mod settle;
+mod tallies;
 mod traits;
 mod writer;
 
@@ -63,6 +64,8 @@ pub struct Sqlite {
     firing: firing::Shared,
     /// The newest places by problem and by severity.
     recent: postings::Shared,
+    /// The counts of the last minutes.
+    minutes: tallies::Shared,
     /// The thread holds the lock until it has closed the file.
     writer: Mutex<Option<JoinHandle<()>>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
@@ -96,6 +99,7 @@ impl Sqlite {
             tracing::warn!(%mark, %error, "the lock file of the database cannot be written; the next start cannot detect a lost database file");
         }
         let (firing, recent) = (session.firing(), session.postings.shared());
+        let minutes = session.tallies.shared();
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
         let thread = std::thread::Builder::new()
@@ -106,6 +110,7 @@ impl Sqlite {
             readers: Readers::new(path.to_owned()),
             firing,
             recent,
+            minutes,
             writer: Mutex::new(Some(thread)),
             queue: Mutex::new(Some(queue)),
         })

@@ -10,6 +10,21 @@ pub(super) fn status_number(status: Status) -> i64 {
     }
 }
 
+/// The status with this stored form.
+pub(super) fn status_of(number: i64) -> Status {
+    match number {
+        0 => Status::Firing,
+        _ => Status::Resolved,
+    }
+}
+
+/// The severity with this stored form.
+pub(super) fn severity_of(number: i64) -> Severity {
+    let known = Severity::ALL.iter().copied();
+    let mut known = known.filter(|severity| severity_number(*severity) == number);
+    known.next().unwrap_or(Severity::Unknown)
+}
+
 /// The stored form of a severity.
 pub(super) fn severity_number(severity: Severity) -> i64 {
     match severity {

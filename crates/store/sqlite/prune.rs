@@ -34,8 +34,14 @@ pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bo
         return Ok(true);
     }
     let Session {
-        keys, connection, ..
+        keys,
+        tallies,
+        connection,
+        ..
     } = session;
+    if tallies.prune(connection, before_ms, STEP_ROWS)? {
+        return Ok(true);
+    }
     keys.prune(connection, before_ms, STEP_ROWS)
 }
 

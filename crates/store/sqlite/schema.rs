@@ -24,6 +24,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(STEP_5),
     |connection| connection.execute_batch(STEP_6),
     |connection| connection.execute_batch(STEP_7),
+    |connection| connection.execute_batch(STEP_8),
 ];
 
 const STEP_1: &str = "
@@ -136,6 +137,14 @@ const STEP_7: &str = "
         directory BLOB NOT NULL
     );
     INSERT INTO meta SELECT 'posted_from', coalesce(max(seq), 0) + 1 FROM alert;
+";
+
+const STEP_8: &str = "
+    -- How many alerts arrived in each minute; `of` is source, severity and status (`tallies.rs`). All alerts up to tallied_to are
+    -- counted. Of an older file, the newest are counted at the first start.
+    CREATE TABLE tally (minute INTEGER NOT NULL, of INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (minute, of))
+        WITHOUT ROWID;
+    INSERT INTO meta SELECT 'tallied_to', max(coalesce(max(seq), 0) - 200000, 0) FROM alert;
 ";
 
 /// The schema version that this program writes.

@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::pending;
 use super::postings::Postings;
 use super::prune::Pruned;
+use super::tallies::Tallies;
 use crate::{Seq, SinkId, id};
 
 /// The number of a source, and the fingerprint of one of its problems.
@@ -25,6 +26,7 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) keys: Keys,
     pub(super) postings: Postings,
+    pub(super) tallies: Tallies,
     pub(super) runs: Runs,
     pub(super) numbers: Numbers,
     committed: Numbers,
@@ -78,10 +80,12 @@ impl Session {
         let id_random = highest("SELECT value FROM meta WHERE name = 'id_random'")?.unwrap_or(0);
         let keys = Keys::load(&connection, runs.keys)?;
         let postings = Postings::load(&connection, runs.places)?;
+        let tallies = Tallies::load(&connection, numbers.seq)?;
         let firing = Arc::new(Mutex::new(Firing::load(&connection)?));
         Ok(Self {
             keys,
             postings,
+            tallies,
             runs,
             numbers,
             committed: numbers,
@@ -115,12 +119,14 @@ impl Session {
         self.write_pending()?;
         self.keys.write_some(&self.connection)?;
         self.postings.write_some(&self.connection)?;
+        self.tallies.write_some(&self.connection)?;
         failpoint::point("before-commit");
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         failpoint::point("after-commit");
         self.committed = self.numbers;
         self.keys.committed(self.numbers.seq);
         self.postings.committed(self.numbers.id_ms);
+        self.tallies.committed(self.numbers.seq);
         self.apply_staged();
         Ok(())
     }
@@ -134,6 +140,7 @@ impl Session {
         self.numbers = self.committed;
         self.keys.rolled_back();
         self.postings.rolled_back();
+        self.tallies.rolled_back();
         self.problems.clear();
         self.sources.clear();
         self.routes = None;

@@ -12,7 +12,8 @@ use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
     Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
-    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
+    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, TallyFilter,
+    TallyRow, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -96,6 +97,14 @@ impl Outbox for Sqlite {
 }
 
 impl Archive for Sqlite {
+    fn tallies(&self, filter: TallyFilter) -> Answer<'_, Vec<TallyRow>> {
+        let minutes = Arc::clone(&self.minutes);
+        Box::pin(
+            self.readers
+                .look(move |c| read::tallies(c, &minutes, &filter)),
+        )
+    }
+
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {
         Box::pin(self.readers.look(read::known_sinks))
     }

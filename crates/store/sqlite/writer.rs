@@ -163,11 +163,13 @@ impl Writer<'_> {
         if self.doubted {
             // Open the new connection before the old one is closed: closing the last connection would remove the log.
             let runs = self.session.runs;
+            let minutes = self.session.tallies.shared();
             let (firing, recent) = (self.session.firing(), self.session.postings.shared());
             self.session = connection::connect(self.path)
                 .and_then(|connection| Session::load(connection, runs))?;
             self.session.share(firing);
             self.session.postings.share(recent);
+            self.session.tallies.share(minutes);
             self.doubted = false;
         }
         Ok(&mut self.session)

@@ -55,6 +55,11 @@ macro_rules! conformance {
                 an_alert_is_found_by_a_sink_that_it_is_pending_for_or_was_sent_to
                 a_search_whose_patience_is_over_says_where_it_goes_on
             }
+            tallies {
+                alerts_are_counted_by_the_minute_of_their_arrival_also_after_a_crash
+                alerts_are_counted_by_severity_status_and_source
+                minutes_older_than_the_retention_are_not_counted
+            }
         }
         proptest::proptest! {
             // Cases that failed once are run first from then on: their seeds are in `model/mod.regressions`.

@@ -11,6 +11,7 @@ pub(crate) mod episodes;
 pub(crate) mod model;
 pub(crate) mod retention;
 pub(crate) mod search;
+pub(crate) mod tallies;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ mod audit;
 mod callback;
 mod delivery;
 mod entry;
+mod tally;
 
 use campanile_model::SinkId;
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ pub use audit::*;
 pub use callback::*;
 pub use delivery::*;
 pub use entry::*;
+pub use tally::*;
 
 /// Rows of a list whose search is bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]

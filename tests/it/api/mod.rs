@@ -15,6 +15,7 @@ pub(crate) mod roles;
 mod search;
 mod sources;
 mod stream;
+mod tallies;
 
 use campanile_store::Verdict;
 use jiff::Timestamp;

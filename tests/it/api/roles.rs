@@ -38,6 +38,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/jobs", "viewer"),
     ("get", "/jobs/{id}", "viewer"),
     ("post", "/jobs/{id}/stop", "operator"),
+    ("get", "/tallies", "viewer"),
     ("get", "/openapi.json", "viewer"),
 ];
 

@@ -29,7 +29,7 @@ pub(super) use readers::Readers;
 pub(super) use search::alerts;
 pub(super) use to_send::{alerts_at, open_episodes};
 
-use crate::{SinkId, Stats};
+use crate::{SinkId, Stats, TallyFilter, TallyRow};
 
 pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
     let number = |sql: &str| {
@@ -59,6 +59,15 @@ pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
         quarantined: number("SELECT count(*) FROM quarantine")?,
         bytes: pages,
     })
+}
+
+pub(super) fn tallies(
+    connection: &Connection,
+    minutes: &super::tallies::Shared,
+    filter: &TallyFilter,
+) -> rusqlite::Result<Vec<TallyRow>> {
+    let source = source_number(connection, filter.source.as_deref())?;
+    super::tallies::rows(connection, minutes, source, filter)
 }
 
 pub(super) fn known_sinks(connection: &Connection) -> rusqlite::Result<Vec<(SinkId, String)>> {

@@ -112,7 +112,8 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          DROP TABLE audit;
          DROP TABLE posting;
          DROP TABLE posting_run;
-         DELETE FROM meta WHERE name = 'posted_from';
+         DROP TABLE tally;
+         DELETE FROM meta WHERE name IN ('posted_from', 'tallied_to');
          PRAGMA user_version = 1;",
     )
     .unwrap();

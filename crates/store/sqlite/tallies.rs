@@ -1,0 +1,287 @@
+//! How many alerts arrived in each minute, by source, severity and status.
+//!
+//! The counts of the last two days are in memory. The writer adds to them after each commit, and writes those of a minute with
+//! the first commit of the next one, so accepting an alert needs no statement. A crash loses what was not yet written; a start
+//! counts it again from the newest alerts. Older minutes are read from the table.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, params};
+
+use super::numbers::{severity_of, status_of};
+use super::postings::group;
+use crate::{Seq, TallyFilter, TallyRow};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Minutes in memory.
+const MINUTES_MAX: i64 = 2 * 24 * 60;
+
+/// Counts in memory. Of a gateway with many sources, fewer minutes are.
+const COUNTS_MAX: usize = 200_000;
+
+/// Alerts that a start has to count again, at most about.
+const UNWRITTEN_MAX: u64 = 65_536;
+
+/// A minute since 1970; source, severity and status as one number.
+type Place = (i64, i64);
+
+/// The counts in memory.
+#[derive(Default)]
+pub(super) struct Minutes {
+    /// All counts from this minute on are here.
+    from: i64,
+    counts: BTreeMap<Place, u64>,
+}
+
+/// What the writer and the readers share.
+pub(super) type Shared = Arc<Mutex<Minutes>>;
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Minutes> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The counts of one store, for its writer.
+pub(super) struct Tallies {
+    shared: Shared,
+    /// Alerts of the open transaction.
+    staged: Vec<Place>,
+    /// Committed alerts that are not yet in the table, up to this place.
+    unwritten: BTreeMap<Place, u64>,
+    unwritten_to: Seq,
+    /// The newest minute that was seen.
+    minute: i64,
+    /// The open transaction writes `unwritten`.
+    writing: bool,
+    /// The open transaction removes the minutes before this one.
+    pruning: Option<i64>,
+}
+
+fn place(received_ms: i64, source: i64, severity: i64, status: i64) -> Place {
+    let minute = received_ms.div_euclid(MINUTE_MS);
+    (minute, group(source, severity) * 2 + status)
+}
+
+impl Tallies {
+    /// Reads the newest minutes, and counts the alerts that are not in the table.
+    pub(super) fn load(connection: &Connection, last_seq: Seq) -> rusqlite::Result<Self> {
+        let written: Seq = connection.query_row(
+            "SELECT value FROM meta WHERE name = 'tallied_to'",
+            [],
+            |row| row.get(0),
+        )?;
+        let mut unwritten = BTreeMap::new();
+        let sql = "SELECT received_ms, source, severity, status FROM alert WHERE seq > ?1";
+        let mut select = connection.prepare(sql)?;
+        let rows = select.query_map([written], |row| {
+            Ok(place(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
+        for place in rows {
+            *unwritten.entry(place?).or_default() += 1;
+        }
+        let newest: Option<i64> =
+            connection.query_row("SELECT max(minute) FROM tally", [], |row| row.get(0))?;
+        let last = unwritten.last_key_value().map(|((minute, _), _)| *minute);
+        let minute = newest.max(last).unwrap_or(0);
+        let mut minutes = Minutes {
+            from: minute - MINUTES_MAX,
+            counts: BTreeMap::new(),
+        };
+        let sql = "SELECT minute, of, count FROM tally WHERE minute >= ?1 ORDER BY minute DESC, of LIMIT ?2";
+        let mut select = connection.prepare(sql)?;
+        let most = i64::try_from(COUNTS_MAX).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![minutes.from, most], |row| {
+            Ok((
+                (row.get(0)?, row.get(1)?),
+                row.get::<_, i64>(2)?.cast_unsigned(),
+            ))
+        })?;
+        for row in rows {
+            let (place, count) = row?;
+            minutes.counts.insert(place, count);
+        }
+        if minutes.counts.len() >= COUNTS_MAX {
+            minutes.drop_first();
+        }
+        for (place, count) in &unwritten {
+            minutes.add(*place, *count);
+        }
+        Ok(Self {
+            shared: Arc::new(Mutex::new(minutes)),
+            staged: Vec::new(),
+            unwritten,
+            unwritten_to: last_seq,
+            minute,
+            writing: false,
+            pruning: None,
+        })
+    }
+
+    pub(super) fn shared(&self) -> Shared {
+        Arc::clone(&self.shared)
+    }
+
+    /// The file was opened again: the readers keep their part, which gets the counts of this session.
+    pub(super) fn share(&mut self, shared: Shared) {
+        *lock(&shared) = std::mem::take(&mut *lock(&self.shared));
+        self.shared = shared;
+    }
+
+    /// Counts an alert of the open transaction.
+    pub(super) fn insert(&mut self, received_ms: i64, source: i64, severity: i64, status: i64) {
+        self.staged
+            .push(place(received_ms, source, severity, status));
+    }
+
+    /// Writes what was committed before, in the open transaction, when a new minute has begun or when it is much.
+    pub(super) fn write_some(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let newest = self.staged.iter().map(|(minute, _)| *minute).max();
+        let much = || self.unwritten.values().sum::<u64>() >= UNWRITTEN_MAX;
+        let due = newest.is_some_and(|newest| newest > self.minute) || much();
+        if !due || self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let mut add = connection.prepare_cached(
+            "INSERT INTO tally VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        )?;
+        for ((minute, of), count) in &self.unwritten {
+            add.execute(params![minute, of, count.cast_signed()])?;
+        }
+        connection
+            .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'tallied_to'")?
+            .execute([self.unwritten_to])?;
+        self.writing = true;
+        Ok(())
+    }
+
+    /// The open transaction is durable, and `last_seq` is its last place.
+    pub(super) fn committed(&mut self, last_seq: Seq) {
+        if std::mem::take(&mut self.writing) {
+            self.unwritten.clear();
+        }
+        let mut minutes = lock(&self.shared);
+        if let Some(before) = self.pruning.take() {
+            self.unwritten = self.unwritten.split_off(&(before, i64::MIN));
+            minutes.counts = minutes.counts.split_off(&(before, i64::MIN));
+        }
+        self.unwritten_to = last_seq;
+        if self.staged.is_empty() {
+            return;
+        }
+        self.staged.sort_unstable();
+        for same in self.staged.chunk_by(|a, b| a == b) {
+            if let Some(place) = same.first() {
+                *self.unwritten.entry(*place).or_default() += same.len() as u64;
+                minutes.add(*place, same.len() as u64);
+                self.minute = self.minute.max(place.0);
+            }
+        }
+        self.staged.clear();
+        minutes.shorten(self.minute - MINUTES_MAX);
+    }
+
+    /// The open transaction was rolled back.
+    pub(super) fn rolled_back(&mut self) {
+        self.staged.clear();
+        self.writing = false;
+        self.pruning = None;
+    }
+
+    /// Removes some minutes that ended before `before_ms`. True if it did.
+    pub(super) fn prune(
+        &mut self,
+        connection: &Connection,
+        before_ms: i64,
+        rows: i64,
+    ) -> rusqlite::Result<bool> {
+        let before = before_ms.div_euclid(MINUTE_MS);
+        self.pruning = Some(before);
+        let sql = "DELETE FROM tally WHERE (minute, of) IN (SELECT minute, of FROM tally WHERE minute < ?1 LIMIT ?2)";
+        let removed = connection.prepare_cached(sql)?.execute([before, rows])?;
+        Ok(removed > 0)
+    }
+}
+
+impl Minutes {
+    fn add(&mut self, place: Place, count: u64) {
+        if place.0 >= self.from {
+            *self.counts.entry(place).or_default() += count;
+        }
+    }
+
+    /// Removes the minutes before this one, and more while there are too many counts.
+    fn shorten(&mut self, from: i64) {
+        if from > self.from {
+            self.from = from;
+            self.counts = self.counts.split_off(&(from, i64::MIN));
+        }
+        while self.counts.len() > COUNTS_MAX {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(((first, _), _)) = self.counts.first_key_value() {
+            self.from = first + 1;
+            self.counts = self.counts.split_off(&(self.from, i64::MIN));
+        }
+    }
+}
+
+/// The counts that match, by step, in the order of time.
+pub(super) fn rows(
+    connection: &Connection,
+    shared: &Shared,
+    source: Option<i64>,
+    filter: &TallyFilter,
+) -> rusqlite::Result<Vec<TallyRow>> {
+    let minute = |at: jiff::Timestamp| at.as_millisecond().div_euclid(MINUTE_MS);
+    let (since, until) = (minute(filter.since), minute(filter.until));
+    let step = i64::from(filter.step_minutes.max(1));
+    let mut sums: BTreeMap<Place, u64> = BTreeMap::new();
+    let mut add = |(minute, of): Place, count: u64| {
+        let (group, status) = (of.div_euclid(2), of.rem_euclid(2));
+        let (source_of, severity) = (group.div_euclid(8), group.rem_euclid(8));
+        if source.is_none_or(|source| source == source_of) {
+            let begin = minute - (minute - since).rem_euclid(step);
+            *sums.entry((begin, severity * 2 + status)).or_default() += count;
+        }
+    };
+    let kept_from = {
+        let minutes = lock(shared);
+        let from = since.max(minutes.from);
+        if from < until {
+            let range = (from, i64::MIN)..(until, i64::MIN);
+            minutes
+                .counts
+                .range(range)
+                .for_each(|(place, count)| add(*place, *count));
+        }
+        minutes.from
+    };
+    if since < kept_from {
+        let mut select = connection.prepare_cached(
+            "SELECT minute, of, count FROM tally WHERE minute >= ?1 AND minute < ?2",
+        )?;
+        let mut rows = select.query([since, until.min(kept_from)])?;
+        while let Some(row) = rows.next()? {
+            add(
+                (row.get(0)?, row.get(1)?),
+                row.get::<_, i64>(2)?.cast_unsigned(),
+            );
+        }
+    }
+    let at = |minute: i64| {
+        jiff::Timestamp::from_millisecond(minute.saturating_mul(MINUTE_MS)).unwrap_or_default()
+    };
+    let sums = sums.into_iter();
+    Ok(sums
+        .map(|((minute, of), count)| TallyRow {
+            at: at(minute),
+            severity: severity_of(of.div_euclid(2)),
+            status: status_of(of.rem_euclid(2)),
+            count,
+        })
+        .collect())
+}
