@@ -64,6 +64,8 @@ impl Page {
                     self.events.push(Event::End(TagEnd::Link));
                 }
             }
+            // The pictures of a README are not in the program. What remains of one is its description.
+            Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => {}
             Event::Html(text) | Event::InlineHtml(text) => self.events.push(Event::Text(text)),
             event => self.events.push(event),
         }

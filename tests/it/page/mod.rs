@@ -10,6 +10,7 @@ mod following;
 mod forms;
 mod help;
 mod keys;
+mod pictures;
 mod reader;
 mod setup;
 mod sight;

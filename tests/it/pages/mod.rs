@@ -8,6 +8,7 @@ mod links;
 mod metrics;
 mod openapi;
 mod operations;
+mod pictures;
 mod rules;
 mod sink;
 mod translations;
