@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod forecast;
 pub mod http;
 pub mod intake;
 mod page;

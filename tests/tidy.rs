@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("snapshot", &["config"]),
     ("intake", &["snapshot"]),
     ("pipeline", &["snapshot"]),
+    ("forecast", &["intake", "pipeline", "snapshot"]),
     ("delivery", &["config"]),
     ("telemetry", &["config", "delivery", "intake"]),
     (
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "config",
             "delivery",
+            "forecast",
             "http",
             "intake",
             "snapshot",
@@ -51,7 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["api", "app", "config", "intake", "pipeline", "snapshot"],
+        &["api", "app", "config", "forecast", "intake", "snapshot"],
     ),
 ];
 

@@ -34,6 +34,7 @@ pub(crate) mod sinks;
 pub(crate) mod sources;
 mod stream;
 pub(crate) mod tallies;
+pub(crate) mod trial;
 pub mod types;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(simulate::routes)
         .configure(stream::routes)
         .configure(tallies::routes)
+        .configure(trial::routes)
         .configure(openapi::routes)
         .default_service(web::to(nothing_here));
     config.configure(health::routes).service(api);

@@ -8,8 +8,7 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, audit, callbacks, dead, deliveries, jobs, problems, quarantine, renormalize, resource,
-    roles, simulate, sinks, sources, stream, tallies, types,
+    alerts, audit, callbacks, dead, deliveries, jobs, problems, quarantine, renormalize, resource, roles, simulate, sinks, sources, stream, tallies, trial, types,
 };
 
 #[derive(OpenApi)]
@@ -47,6 +46,7 @@ use super::{
         simulate::simulate,
         stream::follow,
         tallies::index,
+        trial::show,
         show,
     ),
     components(schemas(types::Refused)),

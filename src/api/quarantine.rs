@@ -75,18 +75,23 @@ pub(super) async fn show(
 
 /// The quarantined callback with this number.
 pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<QuarantinedDetail> {
-    let absent = || {
-        ApiError::not_found(
-            "no quarantined callback has this number; it may already be read again or dropped",
-        )
-    };
-    let id: i64 = id.parse().map_err(|_| absent())?;
-    let row = gateway.store.quarantined(id).await?.ok_or_else(absent)?;
+    let row = find(gateway, id.parse().map_err(|_| absent())?).await?;
     Ok(QuarantinedDetail {
         quarantined: shown(&row),
         callback: String::from_utf8_lossy(&row.callback).into_owned(),
         arrival: arrival::shown(&row.arrival),
     })
+}
+
+/// The quarantined callback with this number, as it is stored.
+pub(super) async fn find(gateway: &Gateway, id: i64) -> Failing<QuarantineRow> {
+    gateway.store.quarantined(id).await?.ok_or_else(absent)
+}
+
+fn absent() -> ApiError {
+    ApiError::not_found(
+        "no quarantined callback has this number; it may already be read again or dropped",
+    )
 }
 
 fn shown(row: &QuarantineRow) -> Quarantined {

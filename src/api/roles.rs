@@ -6,8 +6,10 @@ use crate::config::Role;
 
 /// The role for each operation that is not a plain look: method, path, role.
 const NEEDS: &[(&str, &str, Role)] = &[
-    // Compares, and changes nothing.
+    // These compare or forecast, and change nothing.
     ("POST", "/api/v1/renormalize", Role::Viewer),
+    ("POST", "/api/v1/try", Role::Viewer),
+    ("POST", "/try", Role::Viewer),
     ("POST", "/api/v1/alerts/{id}/retry", Role::Operator),
     ("POST", "/api/v1/deliveries/retry", Role::Operator),
     ("POST", "/api/v1/dead/retry", Role::Operator),

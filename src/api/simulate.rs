@@ -59,6 +59,26 @@ pub(crate) fn cases(gateway: &Gateway, source: &str) -> Vec<&'static str> {
         .collect()
 }
 
+/// A built-in message of the vendor of a source, as text.
+pub(crate) fn example(gateway: &Gateway, source: &str, case: &str) -> Failing<String> {
+    let current = gateway.current();
+    let snapshot = &current.snapshot;
+    let source = snapshot
+        .source(source)
+        .ok_or_else(|| sources::absent(snapshot))?;
+    let fixture = fixture(source.vendor(), case)?;
+    Ok(String::from_utf8_lossy(fixture.request).into_owned())
+}
+
+fn fixture(vendor: &str, case: &str) -> Failing<&'static Fixture> {
+    let found = fixtures(vendor).iter().find(|fixture| fixture.case == case);
+    found.ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "the vendor `{vendor}` has no built-in message `{case:.40}`"
+        ))
+    })
+}
+
 /// Takes a message of the vendor and stores its alerts for the named sinks.
 pub(crate) async fn play(
     gateway: &Gateway,
@@ -101,15 +121,9 @@ pub(crate) async fn play(
 
 /// The fixture as a new message of now, signed with the secret of the source.
 fn message(source: &Source, case: &str, now: Timestamp) -> Failing<Callback> {
-    let absent = || {
-        let vendor = source.vendor();
-        ApiError::bad_request(format!(
-            "the vendor `{vendor}` has no built-in message `{case:.40}`"
-        ))
-    };
-    let mut all = fixtures(source.vendor()).iter();
-    let fixture: &Fixture = all.find(|f| f.case == case).ok_or_else(absent)?;
-    let call = Callback::from_http(fixture.request).map_err(|_| absent())?;
+    let fixture = fixture(source.vendor(), case)?;
+    let call = Callback::from_http(fixture.request)
+        .map_err(|error| ApiError::bad_request(format!("the built-in message: {error}")))?;
     let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
     let stamp = Stamp {
         // As `campanile send` does: two messages have the same id only in the same millisecond.

@@ -21,6 +21,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::{DeliveryLog, Traces};
 use campanile_model::trace::Context;
 use campanile_model::{Clock, StoreUrl};
+use campanile_sinks::Sink;
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
 use campanile_store::{Outbox, Seq, SinkId};
@@ -142,6 +143,10 @@ impl SinkControl for Workers {
 
     fn resume(&self, name: &str) -> Option<SinkState> {
         self.0.resume(name)
+    }
+
+    fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
+        self.0.sink(name)
     }
 }
 

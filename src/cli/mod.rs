@@ -15,7 +15,6 @@ mod dead;
 mod deliveries;
 mod failure;
 mod follow;
-mod forecast;
 mod gateways;
 mod kept;
 mod listing;
@@ -107,14 +106,8 @@ pub fn forecast(
     call: campanile_model::Callback,
     now: jiff::Timestamp,
 ) -> Result<serde_json::Value, String> {
-    let question = forecast::Question {
-        config,
-        source: None,
-        believe: false,
-        explain: false,
-        now,
-    };
-    let forecast = question.ask(call).map_err(|failure| failure.to_string())?;
+    let wish = trial::Wish::default();
+    let forecast = trial::ask(config, call, &wish, now).map_err(|failure| failure.to_string())?;
     serde_json::to_value(forecast).map_err(|error| error.to_string())
 }
 

@@ -5,15 +5,18 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use campanile_model::Callback;
-use campanile_providers::Explained;
+use campanile_model::{Callback, SinkId};
 use clap::Args;
+use jiff::Timestamp;
 
+use super::catalog;
 use super::failure::Failure;
-use super::forecast::{Fate, Forecast, Origin, Question};
 use super::setup::{self, count};
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless, style_of};
+use crate::config::Config;
+use crate::forecast::{self, Fate, FieldOrigin, Forecast, Origin, Question};
+use crate::snapshot::Snapshot;
 use campanile_model::Clock;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -70,24 +73,66 @@ impl Trial {
         let mut call = request(&self.file)?;
         call.peer = self.from;
         call.client_certificate = self.client_certificate;
-        let question = Question {
-            config: &config,
-            source: self.source.as_deref(),
+        let wish = Wish {
+            source: self.source,
             believe: self.believe,
             explain: self.explain,
-            now: Clock::machine().now(),
         };
-        let forecast = question.ask(call)?;
+        let forecast = ask(&config, call, &wish, Clock::machine().now())?;
         if self.json {
             terminal.json(&forecast)?;
         } else {
             show(terminal, &forecast)?;
         }
-        match forecast.verdict {
+        match &*forecast.verdict {
             "accepted" | "ignored" => Ok(()),
             _ => Err(Failure::Said(1)),
         }
     }
+}
+
+/// What `campanile try` is asked for in addition to the request.
+#[derive(Default)]
+pub(crate) struct Wish {
+    source: Option<String>,
+    believe: bool,
+    explain: bool,
+}
+
+/// What a gateway with this config would do with `call`.
+pub(crate) fn ask(
+    config: &Config,
+    call: Callback,
+    wish: &Wish,
+    now: Timestamp,
+) -> Result<Forecast, Failure> {
+    let places = 0..config.sinks.len();
+    let sinks: Vec<SinkId> = places.filter_map(|at| SinkId::try_from(at).ok()).collect();
+    let snapshot = Snapshot::new(config, &sinks).map_err(|mistakes| {
+        let wrong: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Failure::usage(wrong.join("\n"))
+    })?;
+    let question = Question {
+        snapshot: &snapshot,
+        sink: &|name| {
+            let spec = config.sinks.iter().find(|spec| spec.name == name);
+            let spec = spec.ok_or_else(|| format!("the sink {name} is not configured"))?;
+            campanile_sinks::build(spec).map_err(|error| error.to_string())
+        },
+        source: wish.source.as_deref(),
+        believe: wish.believe,
+        explain: wish.explain,
+        alerts_max: usize::MAX,
+        now,
+    };
+    question.ask(call).map_err(|error| match &error {
+        forecast::Error::NoPath(_) => Failure::usage(error.to_string())
+            .hint("give the source, for example --source ucloud/prod"),
+        forecast::Error::NoSource(name) => {
+            let names = snapshot.sources.iter().map(|source| &*source.name);
+            catalog::unknown("source", name, names, "campanile check")
+        }
+    })
 }
 
 /// The raw request in a file; `-` reads stdin.
@@ -117,7 +162,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
-    let verdict = terminal.paint(style_of(forecast.verdict), forecast.verdict);
+    let verdict = terminal.paint(style_of(&forecast.verdict), &forecast.verdict);
     let reason = forecast.reason.as_ref().map(|reason| format!(": {reason}"));
     let source = forecast.source.as_deref().unwrap_or("none");
     terminal.line(format_args!("source   {source}"))?;
@@ -147,7 +192,7 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
     if let Some(origin) = &forecast.explained {
         show_origin(terminal, forecast, origin)?;
     }
-    terminal.say(match forecast.verdict {
+    terminal.say(match &*forecast.verdict {
         "rejected" => {
             "nothing was stored or sent; use --believe to continue as if the sender were verified"
         }
@@ -155,13 +200,13 @@ fn show(terminal: &mut Terminal, forecast: &Forecast) -> Result<(), Failure> {
     })
 }
 
-const ORIGIN: &[Column<Explained>] = &[
-    Column::new("FIELD", |field: &Explained| field.field.clone()),
-    Column::new("VALUE", |field: &Explained| field.value.clone())
+const ORIGIN: &[Column<FieldOrigin>] = &[
+    Column::new("FIELD", |field: &FieldOrigin| field.field.clone()),
+    Column::new("VALUE", |field: &FieldOrigin| field.value.clone())
         .or("(none: the default is used)")
         .squeeze(),
-    Column::new("FROM", |field: &Explained| field.place.clone()).squeeze(),
-    Column::new("EXPRESSION", |field: &Explained| field.expression.clone()).squeeze(),
+    Column::new("FROM", |field: &FieldOrigin| field.place.clone()).squeeze(),
+    Column::new("EXPRESSION", |field: &FieldOrigin| field.expression.clone()).squeeze(),
 ];
 
 fn show_origin(

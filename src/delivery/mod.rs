@@ -110,6 +110,13 @@ struct Crew {
     stopped: bool,
 }
 
+impl Crew {
+    fn named(&self, name: &str) -> Option<&Running> {
+        let mut running = self.running.iter();
+        running.find(|running| *running.mailbox.state().name == *name)
+    }
+}
+
 struct Running {
     id: SinkId,
     sink: Arc<dyn Sink>,
@@ -276,11 +283,15 @@ impl Delivery {
         }
     }
 
+    /// The sink of this name, to show what it would send or to send a test; none when there is no such sink.
+    pub fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
+        let crew = self.crew();
+        crew.named(name).map(|running| Arc::clone(&running.sink))
+    }
+
     fn set_paused(&self, name: &str, pause: bool) -> Option<SinkState> {
         let crew = self.crew();
-        let named = |running: &&Running| *running.mailbox.state().name == *name;
-        let running = crew.running.iter().find(named)?;
-        Some(running.mailbox.set_paused(pause))
+        Some(crew.named(name)?.mailbox.set_paused(pause))
     }
 
     /// Starts the worker of a sink after the one before it, if any, has ended.

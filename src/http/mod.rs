@@ -40,6 +40,7 @@ use crate::snapshot::{Snapshot, Source};
 use crate::telemetry::metrics::SourceMeters;
 use crate::telemetry::{Metrics, Traces};
 use campanile_model::Clock;
+use campanile_sinks::Sink;
 use campanile_store::{Seq, SinkId, Store};
 
 /// A connection without a request for this long is closed.
@@ -117,6 +118,8 @@ pub trait SinkControl: Send + Sync {
     fn pause(&self, name: &str) -> Option<SinkState>;
     /// Resumes a sink. Returns its new state, or `None` when the sink is not configured.
     fn resume(&self, name: &str) -> Option<SinkState>;
+    /// The sink itself, to show what it would send or to send a test. `None` when the sink is not configured.
+    fn sink(&self, name: &str) -> Option<Arc<dyn Sink>>;
 }
 
 impl Gateway {

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::{Alert, Link};
 use serde::{Deserialize, Serialize};
 
+use super::field::{self, Field};
 use super::moment::Moment;
 use super::view::View;
 use super::{answer, row};
@@ -38,9 +39,7 @@ struct Shown {
     routes: Vec<RouteSaid>,
     sent: Vec<Sent>,
     waiting: Vec<Waiting>,
-    fields: Vec<(String, String)>,
-    labels: Vec<(String, String)>,
-    raw: Vec<(String, String)>,
+    fields: Vec<Field>,
     times: Vec<(&'static str, Moment)>,
     links: Vec<Link>,
     /// The sinks to which it can be sent again.
@@ -110,10 +109,8 @@ impl Shown {
             routes: detail.routes,
             sent: sent.collect(),
             waiting: waiting.collect(),
-            fields: fields(&alert),
+            fields: field::all(&alert, &[]),
             times: times(view, &alert),
-            labels: alert.labels.into_iter().collect(),
-            raw: alert.raw.into_iter().collect(),
             links: alert
                 .links
                 .into_iter()
@@ -127,29 +124,6 @@ impl Shown {
             id: alert.id,
         }
     }
-}
-
-/// The fields of resource and metric, by their names in the API.
-fn fields(alert: &Alert) -> Vec<(String, String)> {
-    let (resource, metric) = (&alert.resource, &alert.metric);
-    let number = |number: &Option<serde_json::Number>| number.as_ref().map(ToString::to_string);
-    let fields = [
-        ("message_id", Some(alert.message_id.clone())),
-        ("resource.type", resource.kind.clone()),
-        ("resource.id", resource.id.clone()),
-        ("resource.name", resource.name.clone()),
-        ("resource.region", resource.region.clone()),
-        ("resource.account", resource.account.clone()),
-        ("metric.name", metric.name.clone()),
-        ("metric.value", number(&metric.value)),
-        ("metric.comparator", metric.comparator.clone()),
-        ("metric.threshold", number(&metric.threshold)),
-        ("metric.unit", metric.unit.clone()),
-    ];
-    let given = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    given.collect()
 }
 
 /// The times of the vendor's clock.

@@ -12,6 +12,7 @@ mod dead;
 mod dead_job;
 mod deliveries;
 mod failure;
+mod field;
 mod filter;
 mod form;
 mod help;
@@ -30,6 +31,7 @@ mod setup;
 mod sinks;
 mod sources;
 mod templates;
+mod trial;
 mod view;
 
 use actix_web::web;
@@ -56,6 +58,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(sources::routes)
         .configure(setup::routes)
         .configure(sinks::routes)
+        .configure(trial::routes)
         .configure(deliveries::routes)
         .configure(dead::routes)
         .configure(dead_job::routes);

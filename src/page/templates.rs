@@ -32,6 +32,7 @@ const FILES: &[(&str, &str)] = &[
     ("sinks.html", include_str!("html/sinks.html")),
     ("source.html", include_str!("html/source.html")),
     ("sources.html", include_str!("html/sources.html")),
+    ("try.html", include_str!("html/try.html")),
 ];
 
 /// The engine with all templates. A test renders each of them, so a template that cannot be read is never released.

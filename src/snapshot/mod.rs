@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub paths: Vec<OwnPath>,
     /// Which alert goes to which sink.
     pub routes: Routes,
+    /// The sinks, in the order of the file: number in the store and full name.
+    pub sinks: Vec<(SinkId, Arc<str>)>,
     /// The limits of the public listener, and the proxies that it trusts.
     pub server: Server,
     by_name: HashMap<Arc<str>, usize>,
@@ -71,6 +73,11 @@ impl Snapshot {
             by_name: names.zip(0..).collect(),
             paths: own_paths(&sources),
             routes: Routes::compile(&config.routes, sinks, &sink_names)?,
+            sinks: sinks
+                .iter()
+                .copied()
+                .zip(sink_names.into_iter().map(Arc::from))
+                .collect(),
             server: config.server.clone(),
             sources,
         })

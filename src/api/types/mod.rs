@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, StreamLine};
+pub use crate::forecast::{FieldOrigin, Forecast, Origin, Rendered, RouteSaid};
 use crate::intake::drift::Seen;
 pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
 pub use refused::{Mistake, Reason, Refused};
@@ -67,17 +68,6 @@ pub struct Arrival {
     /// The id of the trace, if traces were configured. The vendor got it in the header `x-trace-id`.
     #[serde(default)]
     pub trace: Option<String>,
-}
-
-/// What a route said of an alert.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct RouteSaid {
-    /// The condition. Null matches every alert.
-    pub when: Option<String>,
-    /// The sinks of the route.
-    pub sinks: Vec<String>,
-    /// `yes`, `no` or `failed`. A route whose condition failed is applied.
-    pub matches: String,
 }
 
 /// One page of a list whose search is bounded, newest first.

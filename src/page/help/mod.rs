@@ -23,6 +23,7 @@ const PARTS: &[(&str, &str)] = &[
     ("/dead", "/help/operations#dead-letters"),
     ("/callbacks", "/help/operations#an-alert-did-not-arrive"),
     ("/quarantine", "/help/operations#quarantine"),
+    ("/try", "/help/operations#an-alert-did-not-arrive"),
     ("/help", "/help"),
     ("/", "/help/operations#watch-it"),
 ];

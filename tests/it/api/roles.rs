@@ -39,6 +39,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/jobs/{id}", "viewer"),
     ("post", "/jobs/{id}/stop", "operator"),
     ("get", "/tallies", "viewer"),
+    ("post", "/try", "viewer"),
     ("get", "/openapi.json", "viewer"),
 ];
 

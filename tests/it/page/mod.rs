@@ -15,6 +15,7 @@ mod reader;
 mod setup;
 mod sight;
 mod sources;
+mod trial;
 mod walk;
 mod words;
 

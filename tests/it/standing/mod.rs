@@ -15,6 +15,7 @@ use campanile::telemetry::Metrics;
 use campanile_model::Clock;
 use campanile_model::{Secret, StoreUrl};
 use campanile_providers::{Effect, Needed, Source};
+use campanile_sinks::Sink;
 use campanile_store::{Seq, SinkId, Store};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -68,6 +69,9 @@ impl SinkControl for Workers {
     fn resume(&self, name: &str) -> Option<SinkState> {
         *self.paused.lock().unwrap() &= name != SINK;
         (name == SINK).then(|| self.state())
+    }
+    fn sink(&self, _name: &str) -> Option<Arc<dyn Sink>> {
+        None
     }
 }
 
