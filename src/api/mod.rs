@@ -12,6 +12,7 @@ mod auth;
 mod body;
 pub(crate) mod bulk;
 pub(crate) mod callbacks;
+pub(crate) mod checks;
 mod codes;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
@@ -21,6 +22,7 @@ mod health;
 mod jobs;
 pub(crate) mod login;
 mod openapi;
+pub(crate) mod origin;
 pub(crate) mod problems;
 mod proxied;
 pub(crate) mod quarantine;
@@ -68,6 +70,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
         .configure(alerts::routes)
         .configure(audit::routes)
+        .configure(origin::routes)
         .configure(callbacks::routes)
         .configure(problems::routes)
         .configure(deliveries::routes)
@@ -76,6 +79,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(jobs::routes)
         .configure(renormalize::routes)
         .configure(sinks::routes)
+        .configure(checks::routes)
         .configure(sources::routes)
         .configure(simulate::routes)
         .configure(stream::routes)

@@ -8,7 +8,7 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, audit, callbacks, dead, deliveries, jobs, problems, quarantine, renormalize, resource, roles, simulate, sinks, sources, stream, tallies, trial, types,
+    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine, renormalize, resource, roles, simulate, sinks, sources, stream, tallies, trial, types,
 };
 
 #[derive(OpenApi)]
@@ -19,6 +19,7 @@ use super::{
         alerts::show,
         alerts::retry,
         audit::index,
+        origin::show,
         callbacks::index,
         problems::index,
         problems::show,
@@ -41,6 +42,7 @@ use super::{
         sinks::index,
         sinks::pause,
         sinks::resume,
+        checks::test,
         sources::index,
         sources::show,
         simulate::simulate,

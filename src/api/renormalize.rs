@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::query::{LIMIT_MAX, page};
+use super::simulate::LABEL;
 use super::types::{Difference, Differing, Renormalize as Wanted, Renormalized};
 use super::{Failing, body, resource};
 use crate::http::Gateway;
@@ -17,7 +18,7 @@ use campanile_store::{AlertFilter, Fault, StoredAlert};
 /// The default number of alerts to compare.
 const LIMIT: u32 = 100;
 
-/// Fields that the gateway sets. No mapping sets them.
+/// Fields that the gateway sets, in addition to the label of a simulation. No mapping sets them.
 const OF_THE_GATEWAY: &[&str] = &["id", "source", "received_at"];
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -163,7 +164,7 @@ fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Rea
 
 /// The new form of an alert: the one with the same message id, else the only one with the same fingerprint, else the only
 /// one.
-fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
+pub(super) fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
     let alerts = || read.alerts.iter().map(|identified| &identified.alert);
     let only = |mut alerts: Vec<&'r Alert>| alerts.pop().filter(|_| alerts.is_empty());
     let by_message = alerts().find(|new| new.message_id == old.message_id);
@@ -177,7 +178,7 @@ fn same<'r>(read: &'r Read, old: &Alert) -> Option<&'r Alert> {
 }
 
 /// The reason why the callback no longer gives this alert.
-fn absent(read: &Read) -> Fault {
+pub(super) fn absent(read: &Read) -> Fault {
     if let Some(fault) = read.faults.first() {
         return fault.clone();
     }
@@ -189,7 +190,7 @@ fn absent(read: &Read) -> Fault {
 }
 
 /// The fields in which two alerts differ, such as `metric.value`, with the old and the new value.
-fn differences(old: &Value, new: &Value) -> Vec<Difference> {
+pub(super) fn differences(old: &Value, new: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare_at("", old, new, &mut found);
     found
@@ -202,6 +203,7 @@ fn compare_at(path: &str, old: &Value, new: &Value, found: &mut Vec<Difference>)
             let path = match path {
                 "" if OF_THE_GATEWAY.contains(&key.as_str()) => continue,
                 "" => key.clone(),
+                "labels" if key == LABEL => continue,
                 path => format!("{path}.{key}"),
             };
             let of = |fields: &serde_json::Map<String, Value>| fields.get(key).cloned();

@@ -17,6 +17,7 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/api/v1/jobs/{id}/stop", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/api/v1/sinks/{kind}/{name}/resume", Role::Operator),
+    ("POST", "/api/v1/sinks/{kind}/{name}/test", Role::Operator),
     (
         "POST",
         "/api/v1/sources/{provider}/{name}/simulate",
@@ -33,6 +34,7 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/dead/jobs/{id}/stop", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/pause", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/resume", Role::Operator),
+    ("POST", "/sinks/{kind}/{name}/test", Role::Operator),
     ("POST", "/dead/drop", Role::Admin),
     ("POST", "/quarantine/retry", Role::Operator),
     ("POST", "/quarantine/{id}/retry", Role::Operator),

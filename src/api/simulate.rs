@@ -17,7 +17,7 @@ use crate::snapshot::{Snapshot, Source};
 use campanile_store::{Act, Appended, Appending, Entry};
 
 /// The label of each simulated alert, for routes and receivers.
-const LABEL: &str = "campanile_simulated";
+pub(super) const LABEL: &str = "campanile_simulated";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/sources/{provider}/{name}/simulate").post(simulate));

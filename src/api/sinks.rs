@@ -146,10 +146,17 @@ pub(crate) async fn set_paused(
             paused_by: by(state.paused_by),
         });
     }
+    Err(absent(gateway))
+}
+
+/// The error for a sink that is not configured.
+pub(super) fn absent(gateway: &Gateway) -> ApiError {
+    let states = gateway.sinks.states();
     let known: Vec<&str> = states.iter().map(|state| &*state.name).collect();
     let known = known.join(", ");
-    let message = format!("this sink is not configured; the sinks are: {known}");
-    Err(ApiError::not_found(message))
+    ApiError::not_found(format!(
+        "this sink is not configured; the sinks are: {known}"
+    ))
 }
 
 /// `operator` or `receiver`.

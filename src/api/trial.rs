@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::{Failing, alerts, quarantine, resource, sources};
+use super::{Failing, alerts, body, quarantine, resource, sources};
 use crate::forecast::{Error, Forecast, Question};
 use crate::http::Gateway;
 use crate::intake::stored;
 use crate::snapshot::{Snapshot, Source};
 
 /// The largest body, in bytes: a request of the default size with its escapes in JSON or in a form.
-pub(crate) const BYTES_MAX: usize = 3 << 20;
+pub(crate) const BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Only so many alerts of a request are routed and rendered.
 const ALERTS_MAX: usize = 20;
@@ -56,13 +56,12 @@ pub(crate) struct Try {
     request_body = Try,
     responses((status = 200, body = Forecast))
 )]
-pub(super) async fn show(body: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
-    let wanted: Try = serde_json::from_slice(&body).map_err(|_| {
-        ApiError::bad_request(
-            "the body is not valid: send `{\"request\":\"POST /callback/... HTTP/1.1\\n\\n...\"}`, `{\"alert\":\"ID\"}` or \
+pub(super) async fn show(bytes: web::Bytes, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
+    let wanted: Try = body::read(
+        &bytes,
+        "the body is not valid: send `{\"request\":\"POST /callback/... HTTP/1.1\\n\\n...\"}`, `{\"alert\":\"ID\"}` or \
              `{\"quarantine\":1}` as JSON; `source`, `believe`, `from` and `client_certificate` are optional",
-        )
-    })?;
+    )?;
     let gateway = gateway.into_inner();
     Ok(HttpResponse::Ok().json(forecast(&gateway, wanted).await?))
 }
@@ -81,11 +80,8 @@ pub(crate) async fn forecast(gateway: &Arc<Gateway>, wanted: Try) -> Failing<For
     let gateway = Arc::clone(gateway);
     // Templates take time, and all requests of the admin listener share one thread.
     let asked = tokio::task::spawn_blocking(move || asked.ask(&gateway));
-    asked.await.map_err(|_| {
-        ApiError::bad_request(
-            "Campanile failed on this request: report it with the panic in the log",
-        )
-    })?
+    let failed = |_| ApiError::failed("the request cannot be tried: the log has the panic");
+    asked.await.map_err(failed)?
 }
 
 /// What is asked about a callback.

@@ -16,8 +16,9 @@ use super::sinks::full_name;
 use super::table::Column;
 use super::terminal::{Terminal, harmless};
 use super::wait;
+use crate::api::checks::{firing, first};
 use crate::config::Config;
-use campanile_model::{Alert, Clock, Fingerprint, Report, Severity, Status};
+use campanile_model::{Alert, Clock, Severity, Status};
 use campanile_sinks::{Delivered, Message, Sink, SinkSpec, build};
 
 /// The command line of `campanile sinks test`.
@@ -47,8 +48,9 @@ impl Test {
         let name = format!("{kind}/{name}");
         let spec = spec(&config, &name)?;
         let sink = build(spec).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
-        let firing = firing(severity(&self.severity), &name);
-        let handle = self.send(&*sink, &first(&firing), terminal)?;
+        let now = Clock::machine().now();
+        let firing = firing(severity(&self.severity), &name, now);
+        let handle = self.send(&*sink, &first(&firing, now), terminal)?;
         if self.resolve {
             self.send(&*sink, &recovery(&firing, handle), terminal)?;
         }
@@ -112,25 +114,6 @@ fn spec<'c>(config: &'c Config, name: &str) -> Result<&'c SinkSpec, Failure> {
 fn severity(word: &str) -> Severity {
     let mut all = Severity::ALL.iter().copied();
     all.find(|known| known.as_str() == word).unwrap_or_default()
-}
-
-/// The marked alert.
-fn firing(severity: Severity, sink: &str) -> Alert {
-    let now = Clock::machine().now();
-    let fingerprint = Fingerprint::of("campanile", ["test", sink]);
-    let mut report = Report::new(format!("test {now}"), fingerprint, Status::Firing);
-    report.severity = severity;
-    report.title = "TEST 測試: this is not an alert".into();
-    report.description = format!("`campanile sinks test {sink}` sent this message.");
-    report.starts_at = Some(now);
-    let mut alert = report.into_alert("campanile/test", now);
-    alert.id = Uuid::now_v7().to_string();
-    alert
-}
-
-fn first(firing: &Alert) -> Message {
-    let id = format!("dlv_test_{}", firing.id);
-    Message::of(firing.clone(), id, Clock::machine().now())
 }
 
 fn recovery(firing: &Alert, handle: Option<String>) -> Message {

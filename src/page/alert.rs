@@ -3,13 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::{Alert, Link};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::field::{self, Field};
 use super::moment::Moment;
 use super::view::View;
 use super::{answer, row};
-use crate::api::types::{AlertDetail, Arrival, Attempt, Delivery, Retry, RouteSaid};
-use crate::api::{Actor, Failing, alerts};
+use crate::api::types::{
+    AlertDetail, AlertOrigin, Arrival, Attempt, Delivery, Difference, Origin, Retry, RouteSaid,
+};
+use crate::api::{Actor, Failing, alerts, origin};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -40,12 +43,41 @@ struct Shown {
     sent: Vec<Sent>,
     waiting: Vec<Waiting>,
     fields: Vec<Field>,
+    /// The vendor is read by code, so the origin of a field is not known.
+    by_code: bool,
+    /// Why the origin of the fields is not known, although there is a request.
+    unknown_origin: Option<String>,
+    /// What the current mapping would read differently.
+    differs: Vec<Differs>,
     times: Vec<(&'static str, Moment)>,
     links: Vec<Link>,
     /// The sinks to which it can be sent again.
     sinks: Vec<String>,
     /// What the reader just did.
     done: Option<String>,
+}
+
+/// A field that the current mapping would read differently.
+#[derive(Serialize)]
+struct Differs {
+    field: String,
+    old: String,
+    new: String,
+}
+
+impl Differs {
+    fn of(difference: Difference) -> Self {
+        let text = |value: &Value| match value {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Self {
+            old: text(&difference.old),
+            new: text(&difference.new),
+            field: difference.field,
+        }
+    }
 }
 
 /// One attempt.
@@ -73,7 +105,8 @@ async fn show(
 ) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
     let detail = alerts::detail(&gateway, &id).await?;
-    let mut shown = Shown::of(&view, detail);
+    let origin = origin::of(&gateway.clone().into_inner(), &id).await?;
+    let mut shown = Shown::of(&view, detail, origin);
     let all = gateway.sinks.states().into_iter();
     shown.sinks = all.map(|sink| sink.name.to_string()).collect();
     shown.done = request
@@ -84,8 +117,14 @@ async fn show(
 }
 
 impl Shown {
-    fn of(view: &View, detail: AlertDetail) -> Self {
+    fn of(view: &View, detail: AlertDetail, origin: AlertOrigin) -> Self {
         let alert = detail.alert;
+        let has_request = detail.callback.is_some();
+        let (by_code, origins) = match origin.origin {
+            Some(Origin::Code) => (true, vec![]),
+            Some(Origin::Mapping { fields }) => (false, fields),
+            None => (false, vec![]),
+        };
         let request_line = detail.callback.as_ref().and_then(|raw| raw.lines().next());
         let sent = detail.attempts.into_iter().map(|attempt| Sent {
             ended: view.moment(attempt.at),
@@ -109,7 +148,10 @@ impl Shown {
             routes: detail.routes,
             sent: sent.collect(),
             waiting: waiting.collect(),
-            fields: field::all(&alert, &[]),
+            fields: field::all(&alert, &origins),
+            by_code,
+            differs: origin.differs.into_iter().map(Differs::of).collect(),
+            unknown_origin: origin.reason.filter(|_| has_request),
             times: times(view, &alert),
             links: alert
                 .links

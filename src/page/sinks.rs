@@ -7,23 +7,26 @@ use super::answer;
 use super::filter::Filter;
 use super::moment::Moment;
 use super::view::View;
-use crate::api::types::Sink;
-use crate::api::{Actor, Failing, sinks};
+use crate::api::types::{Sink, TestSink, Tested};
+use crate::api::{Actor, Failing, checks, sinks};
 use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/sinks", web::get().to(show))
         .route("/sinks/{kind}/{name}/pause", web::post().to(pause))
-        .route("/sinks/{kind}/{name}/resume", web::post().to(resume));
+        .route("/sinks/{kind}/{name}/resume", web::post().to(resume))
+        .route("/sinks/{kind}/{name}/test", web::post().to(test));
 }
 
 /// What the template sees.
 #[derive(Serialize)]
-struct Sinks {
+struct Page {
     sinks: Vec<Shown>,
     /// What the reader just did.
     done: String,
+    /// What a receiver just answered to a test.
+    tested: Option<Tested>,
 }
 
 /// One sink.
@@ -39,18 +42,40 @@ struct Shown {
 async fn show(request: HttpRequest, gateway: web::Data<Gateway>) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
     let filter = Filter::of(request.query_string(), view.now())?;
-    let sinks = sinks::list(&gateway).await?.items;
+    page(&view, &gateway, filter.text("done"), None).await
+}
+
+async fn page(
+    view: &View,
+    gateway: &Gateway,
+    done: &str,
+    tested: Option<Tested>,
+) -> Failing<HttpResponse> {
+    let sinks = sinks::list(gateway).await?.items;
     let shown = sinks.into_iter().map(|sink| Shown {
         delivered: sink.last_success_at.map(|at| view.moment(at)),
         failed: sink.last_error_at.map(|at| view.moment(at)),
         next: sink.retry_at.map(|at| view.moment(at)),
         sink,
     });
-    let page = Sinks {
+    let page = Page {
         sinks: shown.collect(),
-        done: filter.text("done").to_owned(),
+        done: done.to_owned(),
+        tested,
     };
     Ok(view.page("sinks.html", page))
+}
+
+/// Sends a test alert. The answer is a page and not a redirect, because the words of the receiver belong in no address.
+async fn test(
+    name: web::Path<(String, String)>,
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway);
+    let tested = checks::send(&gateway, &name, &TestSink::default(), &actor).await?;
+    page(&view, &gateway, "", Some(tested)).await
 }
 
 async fn pause(

@@ -66,6 +66,12 @@ impl Gateway {
         }
     }
 
+    /// Writes other settings into its file. They count from the next reload or restart.
+    pub(crate) fn write(&self, settings: &str) {
+        let folder = self.folder.as_ref().unwrap().path();
+        std::fs::write(folder.join("campanile.toml"), preamble(folder) + settings).unwrap();
+    }
+
     /// Reloads the settings of its start, with a change.
     pub(crate) async fn reload_with(&self, change: impl FnOnce(&mut Config)) {
         let file = self.folder.as_ref().unwrap().path().join("campanile.toml");

@@ -2,6 +2,7 @@
 //! description is generated from them.
 
 mod bulk;
+mod check;
 mod refused;
 
 use campanile_model::{Alert, Fault, Fingerprint};
@@ -15,6 +16,8 @@ pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, 
 pub use crate::forecast::{FieldOrigin, Forecast, Origin, Rendered, RouteSaid};
 use crate::intake::drift::Seen;
 pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
+pub use bulk::{Counted, Group, Released, Selection, StillUnreadable};
+pub use check::{AlertOrigin, TestSink, Tested};
 pub use refused::{Mistake, Reason, Refused};
 
 /// One page of a list, newest first.

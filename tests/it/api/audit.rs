@@ -15,7 +15,7 @@ use crate::standing::{SINK, Standing, Wire, post};
 const TABLE: &str = include_str!("../../../src/api/roles.rs");
 
 /// These change nothing of the gateway.
-const LOOKS: &[&str] = &["/api/v1/renormalize", "/preferences"];
+const LOOKS: &[&str] = &["/api/v1/renormalize", "/api/v1/try", "/try", "/preferences"];
 
 /// These need a job (`jobs.rs`).
 const OF_JOBS: &[&str] = &["/api/v1/jobs/{id}/stop", "/dead/jobs/{id}/stop"];
@@ -48,6 +48,7 @@ const PLAYS: &[Play] = &[
     ("POST", "/api/v1/quarantine/drop", ONE, ("quarantine.drop", "1", 1)),
     ("POST", "/api/v1/sinks/{kind}/{name}/pause", "", ("sinks.pause", SINK, 1)),
     ("POST", "/api/v1/sinks/{kind}/{name}/resume", "", ("sinks.resume", SINK, 1)),
+    ("POST", "/api/v1/sinks/{kind}/{name}/test", "", ("sinks.test", SINK, 1)),
     ("POST", "/api/v1/sources/{provider}/{name}/simulate", CASE, ("sources.simulate", "ucloud/prod", 1)),
     ("POST", "/alerts/{id}/retry", "sink=", ("alerts.retry", "ALERT", 1)),
     ("POST", "/sources/{provider}/{name}/simulate", "case=firing", ("sources.simulate", "ucloud/prod", 1)),
@@ -56,6 +57,7 @@ const PLAYS: &[Play] = &[
     ("POST", "/dead/drop", "id=1&confirmed=1", ("dead.drop", "1", 1)),
     ("POST", "/sinks/{kind}/{name}/pause", "", ("sinks.pause", SINK, 1)),
     ("POST", "/sinks/{kind}/{name}/resume", "", ("sinks.resume", SINK, 1)),
+    ("POST", "/sinks/{kind}/{name}/test", "", ("sinks.test", SINK, 1)),
     ("POST", "/quarantine/retry", "source=", ("quarantine.retry", "all", 0)),
     ("POST", "/quarantine/{id}/retry", "", ("quarantine.retry", "1", 0)),
     ("POST", "/quarantine/{id}/drop", "", ("quarantine.drop", "1", 1)),

@@ -10,6 +10,7 @@ use crate::standing::{SINK, Standing, Wire, config, post, source};
 const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/alerts", "viewer"),
     ("get", "/alerts/{id}", "viewer"),
+    ("get", "/alerts/{id}/origin", "viewer"),
     ("post", "/alerts/{id}/retry", "operator"),
     ("get", "/deliveries", "viewer"),
     ("post", "/deliveries/retry", "operator"),
@@ -31,6 +32,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/sinks", "viewer"),
     ("post", "/sinks/{kind}/{name}/pause", "operator"),
     ("post", "/sinks/{kind}/{name}/resume", "operator"),
+    ("post", "/sinks/{kind}/{name}/test", "operator"),
     ("get", "/sources", "viewer"),
     ("get", "/sources/{provider}/{name}", "viewer"),
     ("post", "/sources/{provider}/{name}/simulate", "operator"),

@@ -30,7 +30,13 @@ when = "severity == 'critical'"
 sinks = ["stdout/screen"]
 "#;
 
-async fn send(gateway: &Gateway, method: &str, path: &str, kind: &str, body: &str) -> Reply {
+pub(super) async fn send(
+    gateway: &Gateway,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &str,
+) -> Reply {
     let head = format!(
         "accept: text/html\r\nsec-fetch-site: same-origin\r\nconnection: close\r\ncontent-type: {kind}\r\n"
     );
@@ -40,7 +46,7 @@ async fn send(gateway: &Gateway, method: &str, path: &str, kind: &str, body: &st
     reply
 }
 
-async fn open(gateway: &Gateway, path: &str) -> String {
+pub(super) async fn open(gateway: &Gateway, path: &str) -> String {
     let reply = send(gateway, "GET", path, "text/plain", "").await;
     assert_eq!(reply.status, 200, "{path}: {}", reply.body);
     reply.body
