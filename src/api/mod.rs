@@ -29,6 +29,7 @@ pub(crate) mod quarantine;
 mod query;
 mod renormalize;
 mod roles;
+pub(crate) mod running;
 mod session;
 mod shaped;
 pub(crate) mod simulate;
@@ -78,6 +79,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(quarantine::routes)
         .configure(jobs::routes)
         .configure(renormalize::routes)
+        .configure(running::routes)
         .configure(sinks::routes)
         .configure(checks::routes)
         .configure(sources::routes)

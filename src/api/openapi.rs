@@ -8,7 +8,7 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine, renormalize, resource, roles, simulate, sinks, sources, stream, tallies, trial, types,
+    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine, renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types,
 };
 
 #[derive(OpenApi)]
@@ -43,6 +43,7 @@ use super::{
         sinks::pause,
         sinks::resume,
         checks::test,
+        running::show,
         sources::index,
         sources::show,
         simulate::simulate,

@@ -40,6 +40,7 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/quarantine/{id}/retry", Role::Operator),
     // A cookie of the reader.
     ("POST", "/preferences", Role::Viewer),
+    ("POST", "/settings", Role::Viewer),
     ("POST", "/api/v1/deliveries/drop", Role::Admin),
     ("POST", "/api/v1/dead/drop", Role::Admin),
     ("POST", "/api/v1/quarantine/drop", Role::Admin),

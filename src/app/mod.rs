@@ -222,6 +222,11 @@ impl App {
         Ok(())
     }
 
+    /// Keeps for operators why a changed configuration is not in force.
+    pub fn refuse(&self, reason: String) {
+        self.gateway.refuse(reason);
+    }
+
     /// Stops the gateway: accepts no more callbacks, finishes the work in progress and writes the outcomes. Takes
     /// little more than 25 s at most.
     pub async fn stop(self) {

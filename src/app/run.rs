@@ -132,6 +132,7 @@ async fn reload(
             tracing::error!(
                 "the gateway did not reload its config; the old one stays in force. {reason}"
             );
+            app.refuse(reason);
             None
         }
     }

@@ -133,7 +133,10 @@ pub fn load_with(
         mistaken,
         mistaken_recipes,
     };
-    let config = check.whole(&layers.tree);
+    let mut config = check.whole(&layers.tree);
+    if let Some(config) = &mut config {
+        config.text = campanile_settings::shown(&layers.tree, &SHAPE).into();
+    }
     check.findings.verdict(config)
 }
 
@@ -158,6 +161,8 @@ pub struct Config {
     pub sinks: Vec<SinkSpec>,
     /// `[[routes]]`; none means that every alert goes to every sink.
     pub routes: Vec<Route>,
+    /// What was read, as TOML, without secrets. Without mappings and recipes.
+    pub text: Arc<str>,
 }
 
 impl Config {

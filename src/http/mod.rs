@@ -28,6 +28,7 @@ use actix_web::dev::Server;
 use actix_web::{App, web};
 use campanile_providers::{Effect, Needed};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use connection::Limits;
 use news::News;
@@ -67,6 +68,9 @@ pub struct Gateway {
     pub traces: Option<Arc<Traces>>,
     current: RwLock<Arc<Current>>,
     near_miss_ms: AtomicI64,
+    /// When it started.
+    pub(crate) started_at: Timestamp,
+    refused: RwLock<Option<Refused>>,
     /// The last callbacks that the store does not have.
     pub(crate) recent: Recent,
     stopping: AtomicBool,
@@ -78,6 +82,15 @@ pub trait Outside: Send + Sync {
     fn document(&self, needed: Needed) -> BoxFuture<'static, Option<Arc<[u8]>>>;
     /// Starts an action that a vendor's protocol needs, in the background. Must not block.
     fn carry_out(&self, effect: Effect);
+}
+
+/// A changed configuration that was not applied.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// When it was read.
+    pub(crate) at: Timestamp,
+    /// Every mistake in it, without secrets.
+    pub(crate) reason: String,
 }
 
 /// The snapshot in force, and the counters of its sources.
@@ -136,6 +149,8 @@ impl Gateway {
         Self {
             store,
             news: Arc::new(News::new(clock.clone())),
+            started_at: clock.now(),
+            refused: RwLock::default(),
             clock,
             metrics,
             sinks,
@@ -152,6 +167,22 @@ impl Gateway {
     pub fn follow(&self, snapshot: Snapshot, admin: config::Admin) {
         let current = Current::new(snapshot, admin, &self.metrics);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Keeps for operators why a changed configuration is not in force. The next one that is in force ends it.
+    pub fn refuse(&self, reason: String) {
+        let refused = Refused {
+            at: self.clock.now(),
+            reason,
+        };
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+    }
+
+    /// Why the last changed configuration is not in force.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        let refused = self.refused.read();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Marks the process as stopping: `/readyz` answers 503 from now on, and streams end.

@@ -7,6 +7,7 @@
 mod alert;
 mod answer;
 mod assets;
+mod audit;
 mod callbacks;
 mod dead;
 mod dead_job;
@@ -27,6 +28,7 @@ mod preferences;
 mod problem;
 mod quarantine;
 mod row;
+mod settings;
 mod setup;
 mod sinks;
 mod sources;
@@ -62,4 +64,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(deliveries::routes)
         .configure(dead::routes)
         .configure(dead_job::routes);
+        .configure(audit::routes)
+        .configure(settings::routes)
+        .configure(dead::routes);
 }

@@ -6,12 +6,14 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::answer;
-use super::form::path_back;
+use super::form::{Fields, path_back};
 use super::language::Language;
 use crate::api::Failing;
 
 const LANGUAGE: &str = "campanile-language";
 const THEME: &str = "campanile-theme";
+/// Chosen by the reader.
+const CHOSEN_ZONE: &str = "campanile-chosen-zone";
 /// Set by `assets/page.js`, which knows the zone of the browser.
 const ZONE: &str = "campanile-zone";
 
@@ -30,7 +32,8 @@ impl Preferences {
         let cookie = |name| request.cookie(name).map(|cookie| cookie.value().to_owned());
         let language = cookie(LANGUAGE).and_then(|tag| Language::of_tag(&tag));
         let theme = cookie(THEME).and_then(|theme| known(&theme));
-        let zone = wanted_zone(request.query_string()).or_else(|| cookie(ZONE));
+        let wanted = wanted_zone(request.query_string()).or_else(|| chosen_zone(request));
+        let zone = wanted.or_else(|| cookie(ZONE));
         Self {
             language: language.unwrap_or_else(|| Language::preferred(request.headers())),
             zone: zone
@@ -39,6 +42,12 @@ impl Preferences {
             theme: theme.unwrap_or("auto"),
         }
     }
+}
+
+/// The time zone that the reader chose on `/settings`.
+pub(super) fn chosen_zone(request: &HttpRequest) -> Option<String> {
+    let zone = request.cookie(CHOSEN_ZONE)?.value().to_owned();
+    Some(zone).filter(|zone| !zone.is_empty())
 }
 
 fn known(theme: &str) -> Option<&'static str> {
@@ -66,18 +75,36 @@ struct Wish {
 /// Keeps a preference in a cookie and leads back to the page.
 async fn keep(wish: web::Form<Wish>) -> Failing<HttpResponse> {
     let mut answer = answer::see(path_back(&wish.next)?);
-    let language = wish.language.as_deref().and_then(Language::of_tag);
-    let theme = wish.theme.as_deref().and_then(known);
-    for (name, value) in [(LANGUAGE, language.map(Language::tag)), (THEME, theme)] {
+    let (language, theme) = (wish.language.as_deref(), wish.theme.as_deref());
+    add(&mut answer, language.unwrap_or(""), theme.unwrap_or(""));
+    Ok(answer)
+}
+
+/// Keeps language, theme and time zone, and leads to this path. None if the zone is not known. An empty zone is that of the
+/// browser.
+pub(super) fn kept(path: &str, fields: &Fields, zone: &str) -> Option<HttpResponse> {
+    if !zone.is_empty() && TimeZone::get(zone).is_err() {
+        return None;
+    }
+    let mut answer = answer::see(path);
+    add(&mut answer, fields.text("language"), fields.text("theme"));
+    // A name of a zone is valid in a cookie.
+    let _added = answer.add_cookie(&cookie(CHOSEN_ZONE, zone));
+    Some(answer)
+}
+
+/// Adds the cookies of a known language and of a known theme.
+fn add(answer: &mut HttpResponse, language: &str, theme: &str) {
+    let language = Language::of_tag(language).map(Language::tag);
+    for (name, value) in [(LANGUAGE, language), (THEME, known(theme))] {
         if let Some(value) = value {
             // Fails only for a cookie that is not valid, and these are constants.
             let _added = answer.add_cookie(&cookie(name, value));
         }
     }
-    Ok(answer)
 }
 
-fn cookie(name: &'static str, value: &'static str) -> Cookie<'static> {
+fn cookie<'v>(name: &'static str, value: &'v str) -> Cookie<'v> {
     Cookie::build(name, value)
         .path("/")
         .same_site(SameSite::Lax)

@@ -13,6 +13,7 @@ use super::language::form;
 /// The templates by name.
 const FILES: &[(&str, &str)] = &[
     ("alert.html", include_str!("html/alert.html")),
+    ("audit.html", include_str!("html/audit.html")),
     ("base.html", include_str!("html/base.html")),
     ("callbacks.html", include_str!("html/callbacks.html")),
     ("confirm.html", include_str!("html/confirm.html")),
@@ -28,6 +29,7 @@ const FILES: &[(&str, &str)] = &[
     ("problem.html", include_str!("html/problem.html")),
     ("quarantine.html", include_str!("html/quarantine.html")),
     ("quarantined.html", include_str!("html/quarantined.html")),
+    ("settings.html", include_str!("html/settings.html")),
     ("setup.html", include_str!("html/setup.html")),
     ("sinks.html", include_str!("html/sinks.html")),
     ("source.html", include_str!("html/source.html")),

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub sinks: Vec<(SinkId, Arc<str>)>,
     /// The limits of the public listener, and the proxies that it trusts.
     pub server: Server,
+    /// The configuration as TOML, without secrets.
+    pub text: Arc<str>,
     by_name: HashMap<Arc<str>, usize>,
 }
 
@@ -79,6 +81,7 @@ impl Snapshot {
                 .zip(sink_names.into_iter().map(Arc::from))
                 .collect(),
             server: config.server.clone(),
+            text: Arc::clone(&config.text),
             sources,
         })
     }

@@ -80,6 +80,11 @@ impl Gateway {
         self.app().reload(config).await.unwrap();
     }
 
+    /// A reload that failed, for this reason.
+    pub(crate) fn refuse(&self, reason: &str) {
+        self.app().refuse(reason.to_owned());
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.app().store()

@@ -1,6 +1,7 @@
-//! Types of what an operator checks: where the fields of an alert come from, and whether a sink works.
+//! Types of what an operator checks: where the fields of an alert come from, whether a sink works, and what is in force.
 
 use campanile_model::Severity;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -46,4 +47,27 @@ pub struct Tested {
     pub remark: Option<String>,
     /// What went wrong, with the words of the receiver. Null after a success.
     pub reason: Option<String>,
+}
+
+/// The gateway as it runs now.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Running {
+    /// The version of the program.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The configuration in force as TOML: files and environment together, without mappings and recipes. `***` is in the place
+    /// of each secret.
+    pub config: String,
+    /// The changed configuration that is not in force, because of its mistakes. Null if there is none.
+    pub refused: Option<ConfigRefused>,
+}
+
+/// A changed configuration that is not in force.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ConfigRefused {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Every mistake in it, with place and fix.
+    pub reason: String,
 }

@@ -5,7 +5,9 @@ mod agreement;
 mod named;
 mod telemetry;
 
-pub(super) use named::Named;
+pub(super) use std::sync::Arc;
+
+use named::Named;
 
 use campanile_language::nearest;
 use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, one_of};
@@ -81,6 +83,7 @@ impl Check<'_> {
             sources: parts.specs.into_iter().collect::<Option<_>>()?,
             sinks: parts.sinks.into_iter().collect::<Option<_>>()?,
             routes: routes.into_iter().collect::<Option<_>>()?,
+            text: Arc::default(),
         })
     }
 

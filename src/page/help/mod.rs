@@ -24,6 +24,8 @@ const PARTS: &[(&str, &str)] = &[
     ("/callbacks", "/help/operations#an-alert-did-not-arrive"),
     ("/quarantine", "/help/operations#quarantine"),
     ("/try", "/help/operations#an-alert-did-not-arrive"),
+    ("/audit", "/help/api#who-did-what"),
+    ("/settings", "/help/operations#change-it"),
     ("/help", "/help"),
     ("/", "/help/operations#watch-it"),
 ];

@@ -15,7 +15,13 @@ use crate::standing::{SINK, Standing, Wire, post};
 const TABLE: &str = include_str!("../../../src/api/roles.rs");
 
 /// These change nothing of the gateway.
-const LOOKS: &[&str] = &["/api/v1/renormalize", "/api/v1/try", "/try", "/preferences"];
+const LOOKS: &[&str] = &[
+    "/api/v1/renormalize",
+    "/api/v1/try",
+    "/try",
+    "/preferences",
+    "/settings",
+];
 
 /// These need a job (`jobs.rs`).
 const OF_JOBS: &[&str] = &["/api/v1/jobs/{id}/stop", "/dead/jobs/{id}/stop"];

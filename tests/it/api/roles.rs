@@ -42,6 +42,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("post", "/jobs/{id}/stop", "operator"),
     ("get", "/tallies", "viewer"),
     ("post", "/try", "viewer"),
+    ("get", "/gateway", "viewer"),
     ("get", "/openapi.json", "viewer"),
 ];
 

@@ -13,6 +13,7 @@ mod help;
 mod keys;
 mod pictures;
 mod reader;
+mod settings;
 mod setup;
 mod sight;
 mod sources;

@@ -82,6 +82,10 @@ pub(super) async fn filled() -> (Standing, Vec<String>) {
             &alert("4-over", "warning", "resolved", "disk 81 % on db2"),
         )
         .await;
+    for act in ["pause", "resume"] {
+        let path = format!("/api/v1/sinks/{SINK}/{act}");
+        gateway.ask("POST", &path, "").await;
+    }
     let unread = json!({"no": hostile});
     gateway.post("/callback/probe/a", &unread).await;
     gateway.post("/callback/probe/c/wrong", &unread).await;
@@ -101,6 +105,8 @@ pub(super) async fn filled() -> (Standing, Vec<String>) {
         "/sinks",
         "/deliveries",
         "/dead",
+        "/audit",
+        "/settings",
         "/try",
         "/try?source=ucloud/prod&case=firing",
         "/try?quarantine=1",

@@ -166,6 +166,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             when: Some("title != 'unrouted'".to_owned()),
             sinks: vec![0],
         }],
+        text: "[store]\nretention_days = 30\n".into(),
     }
 }
 
