@@ -39,6 +39,7 @@ mod stream;
 pub(crate) mod tallies;
 pub(crate) mod trial;
 pub mod types;
+pub(crate) mod vendors;
 
 use std::collections::BTreeMap;
 
@@ -80,6 +81,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(jobs::routes)
         .configure(renormalize::routes)
         .configure(running::routes)
+        .configure(vendors::routes)
         .configure(sinks::routes)
         .configure(checks::routes)
         .configure(sources::routes)

@@ -8,7 +8,7 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine, renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types,
+    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine, renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types, vendors,
 };
 
 #[derive(OpenApi)]
@@ -44,6 +44,9 @@ use super::{
         sinks::resume,
         checks::test,
         running::show,
+        vendors::index,
+        vendors::show,
+        sources::key,
         sources::index,
         sources::show,
         simulate::simulate,

@@ -36,6 +36,8 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/sinks/{kind}/{name}/resume", Role::Operator),
     ("POST", "/sinks/{kind}/{name}/test", Role::Operator),
     ("POST", "/dead/drop", Role::Admin),
+    ("POST", "/sources/{provider}/{name}/key", Role::Admin),
+    ("POST", "/api/v1/sources/{provider}/{name}/key", Role::Admin),
     ("POST", "/quarantine/retry", Role::Operator),
     ("POST", "/quarantine/{id}/retry", Role::Operator),
     // A cookie of the reader.

@@ -1,17 +1,22 @@
 //! `/api/v1/sources`: sources, their addresses and counters.
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, web};
+use campanile_model::Secret;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::ExposeSecret;
 
 use super::error::ApiError;
-use super::types::{Page, Source};
-use super::{Failing, resource};
+use super::types::{Addresses, Page, Source};
+use super::{Actor, Failing, resource};
 use crate::http::{Current, Gateway};
 use crate::snapshot;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/sources").get(index))
-        .service(resource("/sources/{provider}/{name}").get(show));
+        .service(resource("/sources/{provider}/{name}").get(show))
+        .service(resource("/sources/{provider}/{name}/key").post(key));
 }
 
 /// All sources with the address for the vendor and counters.
@@ -51,6 +56,55 @@ pub(super) async fn show(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     Ok(HttpResponse::Ok().json(named(&gateway, &name)?))
+}
+
+/// The addresses of a source for its vendor, with its keys: the only response that shows a secret.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sources/{provider}/{name}/key",
+    params(
+        ("provider" = String, Path, description = "Such as `ucloud`"),
+        ("name" = String, Path, description = "Such as `prod`"),
+    ),
+    responses((status = 200, body = Addresses))
+)]
+pub(super) async fn key(
+    name: web::Path<(String, String)>,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    let addresses = with_keys(&gateway, &name, &actor).await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(response.json(addresses))
+}
+
+/// The addresses of a source with its keys. The audit has a row of it first.
+pub(crate) async fn with_keys(
+    gateway: &Gateway,
+    (provider, name): &(String, String),
+    actor: &Actor,
+) -> Failing<Addresses> {
+    let current = gateway.current();
+    let snapshot = &current.snapshot;
+    let name = format!("{provider}/{name}");
+    let source = snapshot.source(&name).ok_or_else(|| absent(snapshot))?;
+    let keys = &source.settings.keys;
+    if keys.is_empty() {
+        return Err(ApiError::bad_request(
+            "this source has no `key`: its address has no secret",
+        ));
+    }
+    let act = actor.does(gateway, "sources.show_key", &*name);
+    gateway.store.record(act, 1).await?;
+    let address = snapshot.server.address(&source.settings);
+    let with = |key: &Secret| {
+        let key = utf8_percent_encode(key.expose_secret(), NON_ALPHANUMERIC);
+        address.replace("<key>", &key.to_string())
+    };
+    Ok(Addresses {
+        callbacks: keys.iter().map(with).collect(),
+    })
 }
 
 /// The source with this provider and this name.

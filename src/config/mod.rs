@@ -6,6 +6,7 @@
 mod access;
 mod build;
 mod check;
+pub mod example;
 mod mappings;
 mod otlp;
 pub mod page;

@@ -35,6 +35,7 @@ mod sources;
 mod templates;
 mod trial;
 mod view;
+mod wizard;
 
 use actix_web::web;
 
@@ -59,6 +60,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(quarantine::routes)
         .configure(sources::routes)
         .configure(setup::routes)
+        .configure(wizard::routes)
         .configure(sinks::routes)
         .configure(trial::routes)
         .configure(deliveries::routes)

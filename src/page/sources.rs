@@ -6,23 +6,20 @@ use serde::Serialize;
 use super::moment::Moment;
 use super::view::View;
 use crate::api::types::Source;
-use crate::api::{Failing, sources};
+use crate::api::{Actor, Failing, sources};
 use crate::http::Gateway;
-
-/// What an operator can paste into a configuration without a source.
-const EXAMPLE: &str = "[providers.ucloud.prod]\nkey = { env = \"UCLOUD_KEY\" }";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/sources", web::get().to(index))
-        .route("/sources/{provider}/{name}", web::get().to(show));
+        .route("/sources/{provider}/{name}", web::get().to(show))
+        .route("/sources/{provider}/{name}/key", web::post().to(key));
 }
 
 /// What the template of the list sees.
 #[derive(Serialize)]
 struct Sources {
     sources: Vec<Shown>,
-    example: &'static str,
 }
 
 /// One source.
@@ -52,7 +49,6 @@ async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> HttpRespons
         sources: sources
             .map(|source| Shown::of(&view, &gateway, source))
             .collect(),
-        example: EXAMPLE,
     };
     view.page("sources.html", page)
 }
@@ -66,6 +62,30 @@ async fn show(
     let source = sources::named(&gateway, &name)?;
     let page = Detail::of(&view, &gateway, source);
     Ok(view.page("source.html", page))
+}
+
+/// The addresses with the keys, alone on a page and not compressed.
+async fn key(
+    name: web::Path<(String, String)>,
+    request: HttpRequest,
+    gateway: web::Data<Gateway>,
+    actor: Actor,
+) -> Failing<HttpResponse> {
+    let view = View::of(&request, &gateway).uncompressed();
+    let addresses = sources::with_keys(&gateway, &name, &actor).await?;
+    let (provider, name) = name.into_inner();
+    let page = Key {
+        name: format!("{provider}/{name}"),
+        addresses: addresses.callbacks,
+    };
+    Ok(view.page("key.html", page))
+}
+
+/// What the template of the keys sees.
+#[derive(Serialize)]
+struct Key {
+    name: String,
+    addresses: Vec<String>,
 }
 
 /// What the template of one source sees.

@@ -24,7 +24,9 @@ const FILES: &[(&str, &str)] = &[
     ("help.html", include_str!("html/help.html")),
     ("help_list.html", include_str!("html/help_list.html")),
     ("live.html", include_str!("html/live.html")),
+    ("key.html", include_str!("html/key.html")),
     ("login.html", include_str!("html/login.html")),
+    ("new_source.html", include_str!("html/new_source.html")),
     ("parts.html", include_str!("html/parts.html")),
     ("problem.html", include_str!("html/problem.html")),
     ("quarantine.html", include_str!("html/quarantine.html")),
@@ -35,6 +37,7 @@ const FILES: &[(&str, &str)] = &[
     ("source.html", include_str!("html/source.html")),
     ("sources.html", include_str!("html/sources.html")),
     ("try.html", include_str!("html/try.html")),
+    ("vendors.html", include_str!("html/vendors.html")),
 ];
 
 /// The engine with all templates. A test renders each of them, so a template that cannot be read is never released.

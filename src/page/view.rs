@@ -51,6 +51,14 @@ impl View {
         }
     }
 
+    /// The same reader, for a page with a secret: the length of a compressed page tells of what is in it.
+    pub(super) fn uncompressed(self) -> Self {
+        Self {
+            gzip: false,
+            ..self
+        }
+    }
+
     /// The address of the login that leads back to this page.
     pub(super) fn login(&self) -> String {
         let next = serde_urlencoded::to_string([("next", &self.here)]);

@@ -71,3 +71,10 @@ pub struct ConfigRefused {
     /// Every mistake in it, with place and fix.
     pub reason: String,
 }
+
+/// The addresses of a source for its vendor, with its keys.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Addresses {
+    /// One for each key, in the order of the configuration.
+    pub callbacks: Vec<String>,
+}

@@ -17,7 +17,7 @@ pub use crate::forecast::{FieldOrigin, Forecast, Origin, Rendered, RouteSaid};
 use crate::intake::drift::Seen;
 pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
 pub use bulk::{Counted, Group, Released, Selection, StillUnreadable};
-pub use check::{AlertOrigin, ConfigRefused, Running, TestSink, Tested};
+pub use check::{Addresses, AlertOrigin, ConfigRefused, Running, TestSink, Tested};
 pub use refused::{Mistake, Reason, Refused};
 
 /// One page of a list, newest first.

@@ -19,6 +19,7 @@ use library::Document;
 const PARTS: &[(&str, &str)] = &[
     ("/sinks", "/help/sinks"),
     ("/sources", "/help/providers"),
+    ("/setup", "/help/providers"),
     ("/deliveries", "/help/operations#watch-it"),
     ("/dead", "/help/operations#dead-letters"),
     ("/callbacks", "/help/operations#an-alert-did-not-arrive"),

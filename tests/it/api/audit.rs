@@ -55,6 +55,8 @@ const PLAYS: &[Play] = &[
     ("POST", "/api/v1/sinks/{kind}/{name}/pause", "", ("sinks.pause", SINK, 1)),
     ("POST", "/api/v1/sinks/{kind}/{name}/resume", "", ("sinks.resume", SINK, 1)),
     ("POST", "/api/v1/sinks/{kind}/{name}/test", "", ("sinks.test", SINK, 1)),
+    ("POST", "/api/v1/sources/{provider}/{name}/key", "", ("sources.show_key", "ucloud/prod", 1)),
+    ("POST", "/sources/{provider}/{name}/key", "", ("sources.show_key", "ucloud/prod", 1)),
     ("POST", "/api/v1/sources/{provider}/{name}/simulate", CASE, ("sources.simulate", "ucloud/prod", 1)),
     ("POST", "/alerts/{id}/retry", "sink=", ("alerts.retry", "ALERT", 1)),
     ("POST", "/sources/{provider}/{name}/simulate", "case=firing", ("sources.simulate", "ucloud/prod", 1)),

@@ -43,6 +43,9 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/tallies", "viewer"),
     ("post", "/try", "viewer"),
     ("get", "/gateway", "viewer"),
+    ("get", "/providers", "viewer"),
+    ("get", "/providers/{name}", "viewer"),
+    ("post", "/sources/{provider}/{name}/key", "admin"),
     ("get", "/openapi.json", "viewer"),
 ];
 

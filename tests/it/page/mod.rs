@@ -19,6 +19,7 @@ mod sight;
 mod sources;
 mod trial;
 mod walk;
+mod wizard;
 mod words;
 
 use std::path::{Path, PathBuf};

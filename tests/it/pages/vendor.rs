@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use campanile::config::example::{self, PATH_KEY, has, variable};
 use campanile_providers::{Fixture, Provider, fixtures, verify};
 use serde_json::Value;
 
@@ -20,9 +21,6 @@ How sure: *documented* is from the vendor's own description, *seen in code* from
 Proof: a *path key* is a secret at the end of the address, for vendors that can only call an address. With *or*, one of the
 proofs is enough.
 ";
-
-/// The proof of vendors that can only call an address.
-const PATH_KEY: &str = "path key";
 
 /// The table of all vendors.
 pub(super) fn list() -> String {
@@ -103,14 +101,6 @@ fn without_facts<'a>(provider: &dyn Provider, text: &'a str) -> &'a str {
     text.split_once("\n\n").map_or("", |(_, rest)| rest)
 }
 
-fn has(provider: &dyn Provider, setting: &str) -> bool {
-    provider
-        .about()
-        .settings
-        .iter()
-        .any(|known| known.name == setting)
-}
-
 fn has_token(provider: &dyn Provider) -> bool {
     has(provider, "token")
 }
@@ -142,42 +132,10 @@ fn sections(provider: &dyn Provider) -> (Vec<(&str, String)>, String) {
     )
 }
 
-/// The prefix of the variables of its secrets.
-fn variable(provider: &dyn Provider) -> String {
-    provider.name().to_uppercase().replace('-', "_")
-}
-
 /// The config of a source.
 fn config(provider: &dyn Provider) -> String {
-    let name = provider.name();
-    let variable = variable(provider);
-    let key = format!("key = {{ env = \"{variable}_KEY\" }}");
-    let also = "   # instead, or in addition: the last part of the address, .../prod/<key>";
-    let mut text = format!("In the config:\n\n```toml\n[providers.{name}.prod]\n");
-    if has_token(provider) {
-        writeln!(text, "token = {{ env = \"{variable}_TOKEN\" }}").unwrap();
-        if provider.about().proof.contains("basic") {
-            text += "# user = \"campanile\"   # with Basic authorization\n";
-        }
-        if provider.about().proof.contains(PATH_KEY) {
-            writeln!(text, "# {key}{also}").unwrap();
-        }
-    } else {
-        writeln!(
-            text,
-            "{key}   # the last part of the address; make it long and random"
-        )
-        .unwrap();
-    }
-    if has_jwt(provider) {
-        text += "# audience = [\"api://campanile\"]   # instead, or in addition: a token (JWT) for this audience\n";
-        if has(provider, "tenant") {
-            text +=
-                "# tenant = \"00000000-0000-0000-0000-000000000000\"   # goes with `audience`\n";
-        }
-    }
-    text += "# allow_from = [\"192.0.2.0/24\"]   # restricts the callers, if the vendor publishes its addresses\n```\n\n";
-    text + &trying(provider)
+    let lines = example::source(provider, "prod", None);
+    format!("In the config:\n\n```toml\n{lines}```\n\n") + &trying(provider)
 }
 
 fn trying(provider: &dyn Provider) -> String {
