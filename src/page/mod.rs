@@ -64,9 +64,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(sinks::routes)
         .configure(trial::routes)
         .configure(deliveries::routes)
-        .configure(dead::routes)
-        .configure(dead_job::routes);
         .configure(audit::routes)
         .configure(settings::routes)
-        .configure(dead::routes);
+        .configure(dead::routes)
+        .configure(dead_job::routes);
 }
