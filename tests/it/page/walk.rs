@@ -25,6 +25,36 @@ fn looks() -> Vec<Look> {
     all
 }
 
+/// The pages that need no id of an alert.
+const PATHS: &[&str] = &[
+    "/",
+    "/?view=each&status=any",
+    "/callbacks",
+    "/quarantine",
+    "/quarantine/1",
+    "/sources",
+    "/sources/probe/a",
+    "/sources/probe/c",
+    "/sources/probe/c/setup",
+    "/sources/ucloud/prod/setup",
+    "/sinks",
+    "/deliveries",
+    "/dead",
+    "/audit",
+    "/settings",
+    "/setup",
+    "/setup?q=cloud",
+    "/setup/ucloud",
+    "/setup/jiankong?name=new&step=wait",
+    "/try",
+    "/try?source=ucloud/prod&case=firing",
+    "/try?quarantine=1",
+    "/help",
+    "/help/operations",
+    "/help/providers/ucloud",
+    "/nowhere",
+];
+
 /// A gateway without a token: firing alerts of each severity, a resolved one, a dead letter and pending deliveries.
 pub(super) async fn filled() -> (Standing, Vec<String>) {
     let mut config = config(vec![
@@ -91,36 +121,7 @@ pub(super) async fn filled() -> (Standing, Vec<String>) {
     gateway.post("/callback/probe/c/wrong", &unread).await;
     let first = gateway.store.first_alert().await;
     let last = gateway.store.all_alerts().await.pop().unwrap();
-    let mut paths: Vec<String> = [
-        "/",
-        "/?view=each&status=any",
-        "/callbacks",
-        "/quarantine",
-        "/quarantine/1",
-        "/sources",
-        "/sources/probe/a",
-        "/sources/probe/c",
-        "/sources/probe/c/setup",
-        "/sources/ucloud/prod/setup",
-        "/sinks",
-        "/deliveries",
-        "/dead",
-        "/audit",
-        "/settings",
-        "/setup",
-        "/setup?q=cloud",
-        "/setup/ucloud",
-        "/setup/jiankong?name=new&step=wait",
-        "/try",
-        "/try?source=ucloud/prod&case=firing",
-        "/try?quarantine=1",
-        "/help",
-        "/help/operations",
-        "/help/providers/ucloud",
-        "/nowhere",
-    ]
-    .map(String::from)
-    .into();
+    let mut paths: Vec<String> = PATHS.iter().map(ToString::to_string).collect();
     paths.push(format!("/alerts/{}", first["id"].as_str().unwrap()));
     paths.push(format!("/alerts/{}", last.id));
     let job = json!({"ids": [2], "background": true}).to_string();
