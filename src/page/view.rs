@@ -51,7 +51,7 @@ impl View {
         }
     }
 
-    /// The same reader, for a page with a secret: the length of a compressed page tells of what is in it.
+    /// The same reader, for a page with a secret: the length of a compressed page depends on its secret.
     pub(super) fn uncompressed(self) -> Self {
         Self {
             gzip: false,
