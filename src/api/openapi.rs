@@ -8,7 +8,9 @@ use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine, renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types, vendors,
+    alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine,
+    renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types,
+    vendors,
 };
 
 #[derive(OpenApi)]
