@@ -135,6 +135,20 @@ async fn the_class_of_a_dead_letter_is_words_in_every_language() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sentence_has_the_marks_of_its_language() {
+    let (gateway, id) = with_title("disk").await;
+    for (language, words) in [
+        ("en", "given up, attempt 1, 12 ms"),
+        ("zh-Hant", "已放棄，第 1 次嘗試，12 毫秒"),
+        ("zh-Hans", "已放弃，第 1 次尝试，12 毫秒"),
+    ] {
+        let head = format!("cookie: campanile-language={language}\r\n");
+        let page = open(&gateway, &format!("/alerts/{id}"), &head).await.body;
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_cannot_be_read_gives_a_page_that_says_so() {
     let (gateway, _) = with_title("disk").await;
     gateway.store.failing_reads.store(1, Ordering::SeqCst);
