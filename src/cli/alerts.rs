@@ -80,7 +80,7 @@ struct Filter {
     #[arg(long, value_name = "TIME", value_parser = listing::since)]
     since: Option<Timestamp>,
     /// Print the newest alerts (10, or --limit), oldest first, and then each new one when it is accepted, until Ctrl-C.
-    #[arg(long, conflicts_with_all = ["since", "until", "query", "label", "before", "all_pages", "json", "exit_code"])]
+    #[arg(long, conflicts_with_all = ["since", "until", "query", "label", "sink", "before", "all_pages", "json", "exit_code"])]
     follow: bool,
     /// Only accepted until this time, in the same forms.
     #[arg(long, value_name = "TIME", value_parser = listing::since)]

@@ -39,6 +39,15 @@ impl Filter {
         self.given.get(name).map_or("", String::as_str)
     }
 
+    /// The filters by label: the parameters `label.NAME` and their values.
+    pub(super) fn labels(&self) -> Vec<(String, String)> {
+        let given = self.given.iter();
+        let labels = given.filter(|(name, _)| name.starts_with("label."));
+        labels
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// The query for the API: without the parameters that the page reads, and with more.
     pub(super) fn query(&self, own: &[&str], more: &[(&str, &str)]) -> String {
         let given = self
@@ -46,16 +55,17 @@ impl Filter {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
         let kept = given.filter(|(name, _)| !own.contains(name) && !OF_PAGES.contains(name));
-        let since = |(name, value): (&str, &str)| match name {
-            "since" => (name.to_owned(), self.since(value)),
+        let absolute = |(name, value): (&str, &str)| match name {
+            "since" | "until" => (name.to_owned(), self.time(value)),
             _ => (name.to_owned(), value.to_owned()),
         };
-        let pairs: BTreeMap<String, String> = kept.chain(more.iter().copied()).map(since).collect();
+        let pairs: BTreeMap<String, String> =
+            kept.chain(more.iter().copied()).map(absolute).collect();
         encoded(&pairs)
     }
 
     /// A time, or a duration before now, such as `24h`.
-    fn since(&self, value: &str) -> String {
+    fn time(&self, value: &str) -> String {
         let seconds = duration::seconds(value)
             .and_then(|seconds| SignedDuration::try_from_secs_f64(seconds).ok());
         let time = seconds.and_then(|seconds| self.now.checked_sub(seconds).ok());

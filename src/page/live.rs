@@ -26,6 +26,9 @@ const ROWS_MAX: usize = 50;
 /// The parameters that the page itself reads. The API reads the others.
 const OWN: &[&str] = &["status", "view"];
 
+/// Filters that only the list of all alerts has, and those by label.
+const OF_ALERTS: &[&str] = &["q", "sink", "since", "until", "fingerprint"];
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let page = web::get().guard(guard::fn_guard(|request| {
         answer::wants_page(request.head().headers())
@@ -53,7 +56,10 @@ struct Live {
     /// Whether there is a row for each alert, not for each problem.
     each: bool,
     sources: Vec<String>,
+    sinks: Vec<String>,
     severities: Vec<&'static str>,
+    /// The filters by label: name of the parameter, and value.
+    labels: Vec<(String, String)>,
     /// Firing problems by severity, the worst first.
     counts: Vec<Count>,
     firing: u64,
@@ -114,6 +120,13 @@ impl Live {
         let last = last.max_by_key(|(at, _)| *at);
         Self {
             each: filter.text("view") == "each",
+            sinks: gateway
+                .sinks
+                .states()
+                .into_iter()
+                .map(|sink| sink.name.to_string())
+                .collect(),
+            labels: filter.labels(),
             severities: Severity::ALL
                 .iter()
                 .map(|severity| severity.as_str())
@@ -137,8 +150,11 @@ impl Live {
     /// Reads the rows, and how many problems fire.
     async fn fill(&mut self, view: &View, gateway: &Gateway) -> Failing<Known> {
         let status = self.status()?;
-        let by_time = ["since", "fingerprint"].map(|name| self.filter.text(name));
-        if !self.each && status == Some(Status::Firing) && by_time == ["", ""] {
+        let of_alerts = OF_ALERTS
+            .iter()
+            .any(|name| !self.filter.text(name).is_empty());
+        let of_alerts = self.each || of_alerts || !self.labels.is_empty();
+        if status == Some(Status::Firing) && !of_alerts {
             return self.fires(view, gateway).await;
         }
         if self.each {
@@ -184,6 +200,7 @@ impl Live {
         let more: Vec<_> = status.into_iter().chain([("limit", ROWS)]).collect();
         let page = alerts::list(gateway, &self.filter.query(OWN, &more)).await?;
         self.rows = Row::all(view, gateway, &page.items).await?;
+        self.looked_back_to = page.searched_to.map(|at| view.moment(at));
         self.goes_on(page.next);
         Ok(())
     }

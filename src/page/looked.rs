@@ -37,6 +37,7 @@ impl Looked {
             next: page.next,
             back_to: None,
         };
+        let mut full = false;
         for stored in page.items {
             let alert = alerts::shown(&stored)?;
             let newest = problems.insert((alert.source, alert.fingerprint));
@@ -44,6 +45,7 @@ impl Looked {
             if is_wanted && looked.alerts.len() == rows {
                 // The page ends before this alert.
                 looked.next = Some((stored.seq + 1).to_string());
+                full = true;
                 break;
             }
             looked.back_to = Some(alert.received_at);
@@ -51,7 +53,8 @@ impl Looked {
                 looked.alerts.push(stored);
             }
         }
-        looked.back_to = looked.next.as_ref().and(looked.back_to);
+        let searched_to = page.searched_to.filter(|_| !full);
+        looked.back_to = looked.next.as_ref().and(searched_to.or(looked.back_to));
         Ok(looked)
     }
 }

@@ -107,6 +107,7 @@ async fn a_list_is_not_followed_without_a_gateway_or_with_flags_of_a_list_that_e
         (&["--json"], "cannot be used with"),
         (&["--since", "2h"], "cannot be used with"),
         (&["--all"], "cannot be used with"),
+        (&["--sink", "webhook/oncall"], "cannot be used with"),
     ] {
         let mut args = vec!["alerts", "list", "--follow", "--url", &url];
         args.extend(flags);

@@ -135,6 +135,46 @@ async fn the_class_of_a_dead_letter_is_words_in_every_language() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_finds_alerts_as_the_api_does_and_keeps_what_was_asked_in_its_form() {
+    let (gateway, _) = with_title("disk").await;
+    let body = serde_json::json!({"probe": "2", "problem": "load", "status": "firing", "title": "unrouted load", "labels": {"team": "db"}});
+    gateway.post("/callback/probe/a", &body).await;
+    for (query, found, field) in [
+        ("q=LOAD", ["load"].as_slice(), "name=\"q\" value=\"LOAD\""),
+        (
+            "label.team=db",
+            &["load"],
+            "name=\"label.team\" value=\"db\"",
+        ),
+        (
+            "sink=webhook/oncall",
+            &["disk", "load"],
+            "<option selected>webhook&#x2f;oncall",
+        ),
+        ("until=1h", &[], "name=\"until\" value=\"1h\""),
+        ("view=each&q=disk", &["disk"], "name=\"q\" value=\"disk\""),
+    ] {
+        let page = open(&gateway, &format!("/?{query}"), "").await.body;
+        for title in ["disk", "load"] {
+            let row = format!("{title}</bdi></a>");
+            assert_eq!(
+                page.contains(&row),
+                found.contains(&title),
+                "{query}: {page}"
+            );
+        }
+        assert!(page.contains(field), "{query}: {page}");
+    }
+    // A search that ends early says how far it looked.
+    gateway.store.impatient.store(true, Ordering::SeqCst);
+    let page = open(&gateway, "/?q=nothing", "").await.body;
+    assert!(
+        page.contains("Look further back") && page.contains("This page looked back to"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sentence_has_the_marks_of_its_language() {
     let (gateway, id) = with_title("disk").await;
     for (language, words) in [
