@@ -42,6 +42,7 @@ pub fn serve(
     let streams = web::Data::new(api::StreamHub::new(Arc::clone(&gateway)));
     let data = web::Data::from(gateway);
     let jobs = web::Data::new(api::Jobs::here());
+    let keyed = web::Data::new(api::Keyed::default());
     let logins = web::Data::new(api::login::Logins::default());
     let factory = move || {
         // The middleware that is added last runs first.
@@ -49,6 +50,7 @@ pub fn serve(
             .app_data(data.clone())
             .app_data(streams.clone())
             .app_data(jobs.clone())
+            .app_data(keyed.clone())
             .app_data(logins.clone())
             .wrap(from_fn(api::shaped))
             .wrap(from_fn(page::counted))

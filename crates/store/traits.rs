@@ -85,6 +85,10 @@ pub trait Archive: Send + Sync {
     /// nothing, and pruning removes the counts of old minutes.
     fn tallies(&self, filter: TallyFilter) -> Answer<'_, Vec<TallyRow>>;
 
+    /// A number that every commit changes, also over a restart. What was read after this call is what is stored for as long as
+    /// the number is the same.
+    fn version(&self) -> Answer<'_, u64>;
+
     /// Every sink that was ever configured, with its number.
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>>;
 

@@ -8,7 +8,7 @@ use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::query::{LABEL, Query, searched};
 use super::types::{AlertDetail, AlertItem, Attempt, Retried, Retry, Searched};
-use super::{Failing, Named, Names, arrival, body, deliveries, resource};
+use super::{Failing, Named, Names, arrival, body, deliveries, fresh, resource};
 use crate::http::Gateway;
 use campanile_store::{Act, AlertFilter, AttemptRow, SinkId, StoredAlert};
 
@@ -56,18 +56,21 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let page = list(&gateway, request.query_string()).await?;
-    let items = page.items.iter().map(|stored| {
-        Ok(AlertItem {
-            alert: shown(stored)?,
-            episode: stored.episode,
+    let read = async {
+        let page = list(&gateway, request.query_string()).await?;
+        let items = page.items.iter().map(|stored| {
+            Ok(AlertItem {
+                alert: shown(stored)?,
+                episode: stored.episode,
+            })
+        });
+        Ok(Searched {
+            items: items.collect::<Failing<Vec<_>>>()?,
+            next: page.next,
+            searched_to: page.searched_to,
         })
-    });
-    Ok(HttpResponse::Ok().json(Searched {
-        items: items.collect::<Failing<Vec<_>>>()?,
-        next: page.next,
-        searched_to: page.searched_to,
-    }))
+    };
+    fresh(&request, &gateway, read).await
 }
 
 /// The stored alerts that match a query, newest first.
@@ -96,9 +99,10 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Searched<Sto
 )]
 pub(super) async fn show(
     id: web::Path<String>,
+    request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(detail(&gateway, &id).await?))
+    fresh(&request, &gateway, detail(&gateway, &id)).await
 }
 
 /// The alert with this id, with its deliveries, attempts and callback.
@@ -187,10 +191,11 @@ fn wanted(bytes: &[u8]) -> Failing<Retry> {
     if bytes.is_empty() {
         return Ok(Retry::default());
     }
-    body::read(
+    let wanted: Option<Retry> = body::read(
         bytes,
         "the body is not valid: send `{\"sinks\":[\"webhook/oncall\"]}` as JSON, or no body for all sinks",
-    )
+    )?;
+    Ok(wanted.unwrap_or_default())
 }
 
 /// The named sinks with their ids. Each must be configured, because a sink that is not configured has no worker.

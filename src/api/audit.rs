@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::query::{Query, searched};
 use super::types::Searched;
-use super::{Failing, resource};
+use super::{Failing, fresh, resource};
 use crate::http::Gateway;
 use campanile_store::{AuditFilter, AuditRow};
 
@@ -64,7 +64,7 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+    fresh(&request, &gateway, list(&gateway, request.query_string())).await
 }
 
 /// What operators did and matches a query, newest first.

@@ -54,6 +54,11 @@ pub(crate) const CODES: &[Code] = &[
     code(StatusCode::CONFLICT, "changed", "The selection has changed"),
     code(StatusCode::CONFLICT, "job_running", "Such a job is running"),
     code(
+        StatusCode::CONFLICT,
+        "key_in_use",
+        "The first request with this key is not answered yet",
+    ),
+    code(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
         "The body is too large",
@@ -62,6 +67,11 @@ pub(crate) const CODES: &[Code] = &[
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",
         "The body is not declared as JSON",
+    ),
+    code(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "key_reused",
+        "The key is that of another request",
     ),
     code(
         StatusCode::TOO_MANY_REQUESTS,

@@ -6,7 +6,7 @@ use super::bulk::{Act, Call};
 use super::error::ApiError;
 use super::query::{Query, page};
 use super::types::{Counted, DeadDetail, DeadLetter, Job, Page, Selection};
-use super::{Failing, Named, Names, alerts, named, resource};
+use super::{Failing, Named, Names, alerts, fresh, named, resource};
 use crate::http::Gateway;
 use campanile_store::{DeadFilter, DeadRow};
 
@@ -33,7 +33,7 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+    fresh(&request, &gateway, list(&gateway, request.query_string())).await
 }
 
 /// The dead letters that match a query, newest first.
@@ -77,20 +77,26 @@ pub(crate) async fn count(gateway: &Gateway, most: u32) -> Failing<usize> {
 )]
 pub(super) async fn show(
     id: web::Path<String>,
+    request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
+    fresh(&request, &gateway, detail(&gateway, &id)).await
+}
+
+/// The dead letter with this number.
+async fn detail(gateway: &Gateway, id: &str) -> Failing<DeadDetail> {
     let absent = || {
         ApiError::not_found("no dead letter has this number; it may already be retried or dropped")
     };
     let id: i64 = id.parse().map_err(|_| absent())?;
-    let row = find(&gateway, id).await?.ok_or_else(absent)?;
-    let names = Names::load(&gateway).await?;
+    let row = find(gateway, id).await?.ok_or_else(absent)?;
+    let names = Names::load(gateway).await?;
     let stored = gateway.store.alerts_by_seq(vec![row.seq]).await?;
     let stored = stored.first();
-    Ok(HttpResponse::Ok().json(DeadDetail {
+    Ok(DeadDetail {
         letter: shown(&row, stored.map(Named::of).as_ref(), &names),
         alert: stored.map(alerts::shown).transpose()?,
-    }))
+    })
 }
 
 /// The dead letter of this number, if it still exists.

@@ -9,7 +9,7 @@ use super::bulk::{Act, Call};
 use super::error::ApiError;
 use super::query::Query;
 use super::types::{Counted, Delivery, Dropped, Job, Page, Progress, Selection};
-use super::{Failing, Named, Names, alerts, named, resource};
+use super::{Failing, Named, Names, alerts, fresh, named, resource};
 use crate::http::Gateway;
 use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
 
@@ -36,7 +36,7 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+    fresh(&request, &gateway, list(&gateway, request.query_string())).await
 }
 
 /// The pending deliveries that match a query, newest alert first.

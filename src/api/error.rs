@@ -136,6 +136,19 @@ impl ApiError {
         Self::new("job_running", message)
     }
 
+    /// The first request with the same `Idempotency-Key` is being worked on.
+    pub(super) fn key_in_use() -> Self {
+        let message = "the first request with this `Idempotency-Key` has no answer yet: send it again in a moment";
+        Self::new("key_in_use", message).at_parameter("Idempotency-Key")
+    }
+
+    /// The body differs from that of the first request with the same `Idempotency-Key`.
+    pub(super) fn key_reused() -> Self {
+        let message =
+            "another body was sent with this `Idempotency-Key`: use a new key for each new request";
+        Self::new("key_reused", message).at_parameter("Idempotency-Key")
+    }
+
     /// The body is larger than the listener takes.
     pub(super) fn too_large() -> Self {
         let most = COMMAND_BYTES_MAX / 1024;

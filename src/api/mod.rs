@@ -17,10 +17,13 @@ mod codes;
 pub(crate) mod dead;
 pub(crate) mod deliveries;
 pub(crate) mod error;
+mod fresh;
 mod guard;
 mod health;
 mod jobs;
+mod keyed;
 pub(crate) mod login;
+mod mcp;
 mod openapi;
 pub(crate) mod origin;
 pub(crate) mod problems;
@@ -43,7 +46,9 @@ pub(crate) mod vendors;
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::ALLOW;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 pub(crate) use crate::config::Role;
 use crate::http::Gateway;
@@ -53,7 +58,9 @@ pub(crate) use bulk::Jobs;
 use campanile_store::{Seq, SinkId, StoredAlert};
 pub(crate) use codes::CODES;
 use error::ApiError;
+use fresh::fresh;
 pub(crate) use guard::pages as guarded;
+pub(crate) use keyed::Keyed;
 pub(crate) use shaped::shaped;
 pub(crate) use stream::Hub as StreamHub;
 
@@ -70,6 +77,7 @@ pub(crate) const STATIC_PATH: &str = "/static/";
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let api = web::scope("/api/v1")
         .app_data(web::PayloadConfig::new(COMMAND_BYTES_MAX))
+        .wrap(from_fn(keyed::keyed))
         .configure(alerts::routes)
         .configure(audit::routes)
         .configure(origin::routes)
@@ -91,7 +99,10 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(trial::routes)
         .configure(openapi::routes)
         .default_service(web::to(nothing_here));
-    config.configure(health::routes).service(api);
+    config
+        .configure(health::routes)
+        .configure(mcp::routes)
+        .service(api);
 }
 
 /// One path. Methods without a handler get a 405 in the form of the API.
@@ -99,8 +110,15 @@ fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
 
-pub(crate) async fn wrong_method() -> Failing<HttpResponse> {
-    Err(ApiError::method())
+/// The response to a method that the path does not have, with those that it has.
+async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let mut response = ApiError::method().error_response();
+    // Fails only for a value that is not valid, and the names of methods are.
+    if let Ok(allowed) = openapi::methods(&pattern).parse() {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 pub(crate) async fn nothing_here() -> Failing<HttpResponse> {

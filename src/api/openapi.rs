@@ -3,10 +3,13 @@
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, PathItem, Ref, ResponseBuilder};
+use utoipa::openapi::{Content, Object, PathItem, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use super::query::LIMIT_MAX;
 use super::{
     alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine,
     renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types,
@@ -62,6 +65,16 @@ use super::{
 )]
 struct Description;
 
+/// The paths of what is stored: its responses have an `ETag`.
+const STORED: &[&str] = &[
+    "/api/v1/alerts",
+    "/api/v1/audit",
+    "/api/v1/dead",
+    "/api/v1/deliveries",
+    "/api/v1/problems",
+    "/api/v1/quarantine",
+];
+
 /// Adds the token and the error response to all operations.
 struct Common;
 
@@ -79,6 +92,8 @@ impl Modify for Common {
             refusals(item);
             role(path, item);
             name(item);
+            headers(path, item);
+            parameters(item);
         }
     }
 }
@@ -92,7 +107,53 @@ fn refusals(path: &mut PathItem) {
     let operations = [&mut path.get, &mut path.post, &mut path.delete];
     for operation in operations.into_iter().flatten() {
         let responses = &mut operation.responses.responses;
-        responses.insert("default".to_owned(), refused.clone().into());
+        for range in ["4XX", "5XX"] {
+            responses.insert(range.to_owned(), refused.clone().into());
+        }
+    }
+}
+
+/// Adds the 304 of what is stored, and the headers that readers and senders can give.
+fn headers(path: &str, item: &mut PathItem) {
+    let stored = STORED.iter().any(|stored| path.starts_with(stored));
+    if let Some(get) = item.get.as_mut().filter(|_| stored) {
+        let same = ResponseBuilder::new().description("It is what `If-None-Match` names.");
+        let responses = &mut get.responses.responses;
+        responses.insert("304".to_owned(), same.build().into());
+        header(get, "If-None-Match", "The `ETag` of an earlier response");
+    }
+    if let Some(post) = &mut item.post {
+        let about =
+            "A name for this request, such as a UUID. Sent again with it, it is not done twice";
+        header(post, "Idempotency-Key", about);
+    }
+}
+
+fn header(operation: &mut Operation, name: &str, about: &str) {
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(about))
+        .schema(Some(Object::with_type(Type::String)));
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.push(parameter.build());
+}
+
+/// Says of the parameters that many operations have which values they take.
+fn parameters(item: &mut PathItem) {
+    let given = item.get.iter_mut().flat_map(|get| &mut get.parameters);
+    for parameter in given.flatten() {
+        let schema = match parameter.name.as_str() {
+            "limit" => ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(1))
+                .maximum(Some(LIMIT_MAX)),
+            "since" | "until" => ObjectBuilder::new()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))),
+            _ => continue,
+        };
+        parameter.schema = Some(schema.into());
     }
 }
 
@@ -124,6 +185,21 @@ fn name(item: &mut PathItem) {
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/openapi.json").get(show));
+}
+
+/// The methods of a path, as the header `Allow` lists them.
+pub(super) fn methods(pattern: &str) -> String {
+    let described = Description::openapi();
+    let Some(path) = described.paths.paths.get(pattern) else {
+        return "POST".to_owned();
+    };
+    let has = [
+        ("GET", path.get.is_some()),
+        ("POST", path.post.is_some()),
+        ("DELETE", path.delete.is_some()),
+    ];
+    let has = has.iter().filter(|(_, has)| *has).map(|(name, _)| *name);
+    has.collect::<Vec<_>>().join(", ")
 }
 
 /// All paths.

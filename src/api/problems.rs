@@ -11,7 +11,7 @@ use super::alerts::shown;
 use super::error::ApiError;
 use super::query::{Query, searched};
 use super::types::AlertItem;
-use super::{Failing, resource};
+use super::{Failing, fresh, resource};
 use crate::http::Gateway;
 use campanile_store::{AlertFilter, FiringFilter, FiringRow, StoredAlert};
 
@@ -98,7 +98,7 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+    fresh(&request, &gateway, list(&gateway, request.query_string())).await
 }
 
 /// The problems that fire now and match a query.
@@ -190,8 +190,8 @@ pub(super) async fn show(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    let query = request.query_string();
-    Ok(HttpResponse::Ok().json(detail(&gateway, &fingerprint, query).await?))
+    let read = detail(&gateway, &fingerprint, request.query_string());
+    fresh(&request, &gateway, read).await
 }
 
 /// The episodes of the problem with this fingerprint that match a query.

@@ -9,7 +9,7 @@ use super::query::{Query, page};
 use super::types::{
     Counted, Job, Page, Quarantined, QuarantinedDetail, Released, Selection, StillUnreadable,
 };
-use super::{Failing, arrival, resource};
+use super::{Failing, arrival, fresh, resource};
 use crate::http::Gateway;
 use crate::http::commit::{self, SinksOf};
 use crate::intake::{keep_of, stored};
@@ -39,7 +39,7 @@ pub(super) async fn index(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(list(&gateway, request.query_string()).await?))
+    fresh(&request, &gateway, list(&gateway, request.query_string())).await
 }
 
 /// The quarantined callbacks that match a query, newest first.
@@ -68,9 +68,10 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<Quarant
 )]
 pub(super) async fn show(
     id: web::Path<String>,
+    request: HttpRequest,
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
-    Ok(HttpResponse::Ok().json(detail(&gateway, &id).await?))
+    fresh(&request, &gateway, detail(&gateway, &id)).await
 }
 
 /// The quarantined callback with this number.

@@ -40,6 +40,8 @@ const NEEDS: &[(&str, &str, Role)] = &[
     ("POST", "/api/v1/sources/{provider}/{name}/key", Role::Admin),
     ("POST", "/quarantine/retry", Role::Operator),
     ("POST", "/quarantine/{id}/retry", Role::Operator),
+    // Its tools only read.
+    ("POST", "/mcp", Role::Viewer),
     // A cookie of the reader.
     ("POST", "/preferences", Role::Viewer),
     ("POST", "/settings", Role::Viewer),

@@ -246,6 +246,7 @@ impl Archive for Moody {
     }
 
     untouched! {
+        version() -> u64;
         known_sinks() -> Vec<(SinkId, String)>;
         tallies(filter: TallyFilter) -> Vec<TallyRow>;
         alert(id: Uuid) -> Option<StoredAlert>;

@@ -28,7 +28,8 @@ mod traits;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
@@ -66,6 +67,8 @@ pub struct Sqlite {
     recent: postings::Shared,
     /// The counts of the last minutes.
     minutes: tallies::Shared,
+    /// Grows with each commit, from a random number.
+    version: Arc<AtomicU64>,
     /// The thread holds the lock until it has closed the file.
     writer: Mutex<Option<JoinHandle<()>>>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Work>>>>,
@@ -100,17 +103,20 @@ impl Sqlite {
         }
         let (firing, recent) = (session.firing(), session.postings.shared());
         let minutes = session.tallies.shared();
+        let version = Arc::new(AtomicU64::new(rand::random()));
+        let counted = Arc::clone(&version);
         let (queue, works) = mpsc::channel(writer::QUEUE_MAX);
         let at = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer::run(mark, session, &at, works))
+            .spawn(move || writer::run(mark, session, (&at, &counted), works))
             .map_err(|e| Error::Open(format!("cannot start the writer thread: {e}")))?;
         Ok(Self {
             readers: Readers::new(path.to_owned()),
             firing,
             recent,
             minutes,
+            version,
             writer: Mutex::new(Some(thread)),
             queue: Mutex::new(Some(queue)),
         })

@@ -1,5 +1,6 @@
 //! Implements the four traits: writes go through the queue of the writer, reads use their own connections.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use campanile_model::Fingerprint;
@@ -103,6 +104,11 @@ impl Archive for Sqlite {
             self.readers
                 .look(move |c| read::tallies(c, &minutes, &filter)),
         )
+    }
+
+    fn version(&self) -> Answer<'_, u64> {
+        let version = self.version.load(Ordering::SeqCst);
+        Box::pin(std::future::ready(Ok(version)))
     }
 
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {

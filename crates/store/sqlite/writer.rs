@@ -1,6 +1,7 @@
 //! The writer thread. Group commit: writes that arrive at the same time share one transaction and one sync.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
@@ -76,12 +77,13 @@ impl<T: Send, F: FnMut(&mut Session) -> rusqlite::Result<T> + Send> Work for Tas
 pub(super) fn run(
     mark: Mark,
     session: Session,
-    path: &Path,
+    (path, version): (&Path, &AtomicU64),
     mut queue: mpsc::Receiver<Box<dyn Work>>,
 ) {
     let mut writer = Writer {
         session,
         path,
+        version,
         failing: false,
         doubted: false,
     };
@@ -117,6 +119,7 @@ fn gather(batch: &mut Vec<Box<dyn Work>>, queue: &mut mpsc::Receiver<Box<dyn Wor
 struct Writer<'p> {
     session: Session,
     path: &'p Path,
+    version: &'p AtomicU64,
     /// Whether the last batch failed. A full disk is logged once, not thirty thousand times a second, because the log can be
     /// on the same disk.
     failing: bool,
@@ -132,6 +135,8 @@ impl Writer<'_> {
             .and_then(|session| transaction(session, batch))
         {
             Ok(()) => {
+                // Before any caller knows of the commit.
+                self.version.fetch_add(1, Ordering::SeqCst);
                 batch.drain(..).for_each(|work| work.finish(Ok(())));
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("the store commits again; callbacks are accepted");

@@ -5,6 +5,29 @@ use campanile_store::{DeadFilter, NOTE_BYTES_MAX, Settlement, Verdict};
 
 use super::{Place, accepted, act, at, firing, settlement};
 
+pub(crate) async fn every_write_changes_the_version_and_a_restart_too<P: Place>() {
+    let place = P::new();
+    let mut versions = Vec::new();
+    let store = place.open().await;
+    versions.push(store.version().await.unwrap());
+    let sinks = store.sink_ids(vec!["a/a".to_owned()]).await.unwrap();
+    versions.push(store.version().await.unwrap());
+    let (seq, _) = accepted(&store, firing("1", 1, &sinks)).await;
+    versions.push(store.version().await.unwrap());
+    let dropped = store.drop_pending(seq, sinks[0], act("drop")).await;
+    assert!(dropped.unwrap());
+    versions.push(store.version().await.unwrap());
+    store.alerts_by_seq(vec![seq]).await.unwrap();
+    assert_eq!(versions.last(), Some(&store.version().await.unwrap()));
+    store.close().await.unwrap();
+    drop(store);
+    let store = place.open().await;
+    versions.push(store.version().await.unwrap());
+    versions.sort_unstable();
+    versions.dedup();
+    assert_eq!(versions.len(), 5);
+}
+
 pub(crate) async fn what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled<P: Place>() {
     let place = P::new();
     let store = place.open().await;

@@ -18,6 +18,7 @@ macro_rules! conformance {
                 callbacks_are_listed_newest_first_with_their_first_alert
             }
             deliveries {
+                every_write_changes_the_version_and_a_restart_too
                 what_is_owed_is_listed_in_order_of_acceptance_until_it_is_settled
                 a_dead_letter_is_kept_with_its_reason_and_can_be_sent_again_once
                 settling_what_an_operator_dropped_changes_nothing

@@ -19,6 +19,7 @@ const LOOKS: &[&str] = &[
     "/api/v1/renormalize",
     "/api/v1/try",
     "/try",
+    "/mcp",
     "/preferences",
     "/settings",
 ];
