@@ -3,6 +3,7 @@
 mod alertmanager;
 mod clients;
 mod fetching;
+mod openapi;
 mod tokens;
 mod topics;
 
