@@ -54,7 +54,7 @@ struct Shown {
     /// The sinks to which it can be sent again.
     sinks: Vec<String>,
     /// What the reader just did.
-    done: Option<String>,
+    done: Option<&'static str>,
 }
 
 /// A field that the current mapping would read differently.
@@ -109,10 +109,9 @@ async fn show(
     let mut shown = Shown::of(&view, detail, origin);
     let all = gateway.sinks.states().into_iter();
     shown.sinks = all.map(|sink| sink.name.to_string()).collect();
-    shown.done = request
-        .query_string()
-        .contains("done=retried")
-        .then(|| "retried".to_owned());
+    let query = request.query_string();
+    let done = [RETRIED, ALREADY].into_iter();
+    shown.done = { done }.find(|done| query.contains(&format!("done={done}")));
     Ok(view.page("alert.html", shown))
 }
 
@@ -183,6 +182,11 @@ struct Wish {
     sink: Option<String>,
 }
 
+/// The alert is pending again.
+const RETRIED: &str = "retried";
+/// It was pending already, so nothing was changed.
+const ALREADY: &str = "already";
+
 /// Sends an alert again.
 async fn retry(
     id: web::Path<String>,
@@ -194,6 +198,11 @@ async fn retry(
     let wanted = Retry {
         sinks: sink.map(|sink| vec![sink]),
     };
-    alerts::again(&gateway, &id, wanted, &actor).await?;
-    Ok(answer::see(&format!("/alerts/{id}?done=retried")))
+    let retried = alerts::again(&gateway, &id, wanted, &actor).await?;
+    let done = if retried.pending.is_empty() {
+        ALREADY
+    } else {
+        RETRIED
+    };
+    Ok(answer::see(&format!("/alerts/{id}?done={done}")))
 }

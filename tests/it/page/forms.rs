@@ -41,6 +41,14 @@ async fn an_alert_is_sent_again_to_the_chosen_sink() {
         "{}",
         page.body
     );
+    // The second time nothing is left to do.
+    let reply = submit(&gateway, &path, SAME, &format!("sink={SINK}")).await;
+    let page = super::open(&gateway, reply.header("location"), "").await;
+    assert!(
+        page.body.contains("The alert was already pending."),
+        "{}",
+        page.body
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
