@@ -1,0 +1,156 @@
+//! Measures what open pages cost: ingest with 32 open live pages over ingest with none.
+//!
+//! `cargo bench --bench tabs` starts the gateway twice in each round, on an empty SQLite file with two sinks that are down.
+//! One start has nobody that looks. The other has readers that do what an open page does while news does not end: each reads the
+//! event stream, and loads the live page every three seconds. The readers are part of this program, so their work takes from the
+//! same cores.
+//!
+//! Environment variables: `ROUNDS` (5), `SECONDS` per measurement (10), `CONNECTIONS` (64), `TABS` (32).
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use support::load::{Load, Measured, wait};
+use support::messages::Form;
+use support::print;
+use support::rounds::{rounds, setting};
+use support::server::{self, Server, Sinks};
+use support::spread::{head, row};
+use support::wire::Wire;
+
+/// A page loads itself again after this time while news does not end.
+const RELOAD: Duration = Duration::from_secs(3);
+
+/// A thread looks this often whether the measurement is over.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Open pages.
+struct Tabs {
+    closed: Arc<AtomicBool>,
+    bytes: Arc<AtomicU64>,
+    loads: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Tabs {
+    fn open(admin: SocketAddr, count: u64) -> Self {
+        let mut tabs = Self {
+            closed: Arc::default(),
+            bytes: Arc::default(),
+            loads: Arc::default(),
+            threads: Vec::new(),
+        };
+        for number in 0..count {
+            let (closed, bytes) = (Arc::clone(&tabs.closed), Arc::clone(&tabs.bytes));
+            tabs.start(move || follow(admin, &closed, &bytes));
+            let (closed, loads) = (Arc::clone(&tabs.closed), Arc::clone(&tabs.loads));
+            let first =
+                RELOAD * u32::try_from(number).unwrap_or(0) / u32::try_from(count).unwrap_or(1);
+            tabs.start(move || reload(admin, first, &closed, &loads));
+        }
+        tabs
+    }
+
+    fn start(&mut self, work: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::Builder::new().stack_size(128 * 1024);
+        self.threads
+            .push(thread.spawn(work).expect("a thread can be started"));
+    }
+
+    /// Closes them, and returns the kilobytes of their streams and the number of loads.
+    fn close(self) -> (u64, u64) {
+        self.closed.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().expect("a reader ends without a panic");
+        }
+        (
+            self.bytes.load(Ordering::Relaxed) / 1024,
+            self.loads.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// Reads the event stream.
+fn follow(admin: SocketAddr, closed: &AtomicBool, bytes: &AtomicU64) {
+    let mut stream = TcpStream::connect(admin).expect("the admin listener answers");
+    let request = format!(
+        "GET /api/v1/stream HTTP/1.1\r\nhost: {admin}\r\naccept: text/event-stream\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("a request");
+    stream.set_read_timeout(Some(STEP)).expect("a timeout");
+    let mut buffer = [0; 16 * 1024];
+    while !closed.load(Ordering::Relaxed) {
+        match stream.read(&mut buffer) {
+            Ok(0) => panic!("the stream ended"),
+            Ok(read) => {
+                let _before = bytes.fetch_add(read as u64, Ordering::Relaxed);
+            }
+            // Nothing came in this step.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Loads the live page.
+fn reload(admin: SocketAddr, first: Duration, closed: &AtomicBool, loads: &AtomicU64) {
+    let mut wire = Wire::new(admin);
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: {admin}\r\naccept: text/html\r\naccept-encoding: gzip\r\n\r\n"
+    );
+    let mut left = first;
+    while !closed.load(Ordering::Relaxed) {
+        if left > Duration::ZERO {
+            wait(STEP);
+            left = left.saturating_sub(STEP);
+            continue;
+        }
+        let status = wire.exchange(request.as_bytes());
+        assert!(matches!(status, Ok(200)), "the page: {status:?}");
+        let _before = loads.fetch_add(1, Ordering::Relaxed);
+        left = RELOAD;
+    }
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = server::play_bare() {
+        return code;
+    }
+    let (seconds, tabs) = (setting("SECONDS", 10), setting("TABS", 32));
+    let connections = usize::try_from(setting("CONNECTIONS", 64)).unwrap_or(64);
+    let load = Load::closed(Form::Ucloud, connections, Duration::from_secs(seconds));
+    print(&format!(
+        "{connections} connections, {seconds} s, {tabs} tabs\n"
+    ));
+    let measured = rounds(setting("ROUNDS", 5), |round| {
+        let alone = Server::gateway(Sinks::TwoDown).measure(&load);
+        print(&format!("round {round}  none  {alone}"));
+        let server = Server::gateway(Sinks::TwoDown);
+        let open = Tabs::open(server.admin, tabs);
+        let watched = server.measure(&load);
+        let (kilobytes, loads) = open.close();
+        print(&format!(
+            "round {round}  tabs  {watched}; {kilobytes} KB of streams, {loads} loads"
+        ));
+        (alone, watched)
+    });
+    head(&[
+        "tabs",
+        "answers/s over none",
+        "server CPU an answer, over none",
+        "p99 over none",
+    ]);
+    row([
+        &*tabs.to_string(),
+        &format!("{:.2}", support::ratio(&measured, Measured::per_second)),
+        &format!("{:.2}", support::ratio(&measured, Measured::cpu_us)),
+        &format!("{:.1}", support::ratio(&measured, Measured::p99_ms)),
+    ]);
+    ExitCode::SUCCESS
+}
