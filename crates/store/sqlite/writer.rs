@@ -28,6 +28,10 @@ const CROWD: usize = 16;
 /// it does not wait.
 const LINGER: Duration = Duration::from_micros(200);
 
+/// Writes of one batch that may meet damage, each in its own transaction. The file is opened again after each, which takes up to
+/// a second.
+const DAMAGED_MAX: usize = 3;
+
 /// One write: applied inside a transaction, answered after its commit. It is applied again when another write made the
 /// shared transaction fail.
 pub(super) trait Work: Send {
@@ -128,8 +132,8 @@ struct Writer<'p> {
 }
 
 impl Writer<'_> {
-    /// Writes a batch and answers it.
-    fn write(&mut self, batch: &mut Vec<Box<dyn Work>>) {
+    /// Writes a batch and answers it. False when it was not committed as a whole.
+    fn write(&mut self, batch: &mut Vec<Box<dyn Work>>) -> bool {
         let error = match self
             .trusted()
             .and_then(|session| transaction(session, batch))
@@ -141,25 +145,35 @@ impl Writer<'_> {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!("the store commits again; callbacks are accepted");
                 }
-                return;
+                return true;
             }
             Err(error) => error,
         };
-        if is_of_the_machine(&error) {
-            self.doubted = true;
-        } else if batch.len() > 1 {
-            // One of the writes cannot succeed. Each gets a transaction of its own, so only that one fails.
-            for work in std::mem::take(batch) {
-                self.write(&mut vec![work]);
-            }
-            return;
-        }
+        self.doubted |= is_of_the_machine(&error);
         let trouble = schema::trouble(self.path, &error);
+        if batch.len() > 1 && (!self.doubted || schema::is_damage(&error)) {
+            self.write_each(std::mem::take(batch), &trouble);
+            return false;
+        }
         if !std::mem::replace(&mut self.failing, true) {
             tracing::error!(error = %trouble, "a commit failed; callbacks are answered 503 until one succeeds");
         }
         for work in batch.drain(..) {
             work.finish(Err(Error::Commit(trouble.clone())));
+        }
+        false
+    }
+
+    /// One of the writes cannot succeed, or meets a damaged page. Each gets a transaction of its own, so only that one fails.
+    /// When several meet damage, the page is one that every write needs.
+    fn write_each(&mut self, batch: Vec<Box<dyn Work>>, trouble: &str) {
+        let mut damaged = 0;
+        for work in batch {
+            if damaged == DAMAGED_MAX {
+                work.finish(Err(Error::Commit(trouble.to_owned())));
+            } else if !self.write(&mut vec![work]) && self.doubted {
+                damaged += 1;
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use campanile_store::sqlite::Sqlite;
 
 use campanile_model::Status;
 use campanile_store::{Settlement, Verdict};
+use futures_util::future::{join, join_all};
+use sha2::{Digest, Sha256};
 
 use super::open;
 use super::suite::{accepted, alert, at, entry, firing, settlement};
@@ -160,4 +162,46 @@ async fn a_handle_is_removed_with_the_last_alert_of_its_episode() {
         file.query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     assert_eq!((count("alert"), count("handle")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_damaged_page_fails_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for n in 0..60 {
+        let mut old = firing(&format!("old {n}"), n, &[]);
+        // Text that compresses badly, so the callbacks take several pages.
+        old.callback = (0..64_u8)
+            .flat_map(|i| Sha256::digest([n.to_be_bytes()[7], i]))
+            .collect();
+        accepted(&store, old).await;
+    }
+    store.close().await.unwrap();
+    let path = folder.path().join("campanile.db");
+    let leaf = "SELECT min(pageno) FROM dbstat WHERE name = 'callback' AND pagetype = 'leaf'";
+    let leaf: u32 = {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.query_row(leaf, [], |row| row.get(0)).unwrap()
+    };
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(leaf as usize - 1) * 4096] ^= 0xff;
+    std::fs::write(&path, bytes).unwrap();
+
+    let store = open(folder.path());
+    let append = |n: u64| {
+        let mut new = firing(&format!("new {n}"), n, &[]);
+        new.received_at = at(100);
+        store.append(new)
+    };
+    // The alerts go first, then the callbacks, of which one is on the damaged page.
+    let mut refused = 0;
+    for round in 0..20 {
+        let before = join_all((0..10).map(|n| append(round * 20 + n)));
+        let after = join_all((10..20).map(|n| append(round * 20 + n)));
+        let (before, (pruned, after)) = join(before, join(store.prune(at(10)), after)).await;
+        let answers = before.into_iter().chain(after);
+        assert!({ answers }.all(|answer| answer.is_ok()));
+        refused += usize::from(pruned.is_err());
+    }
+    assert!(refused > 0, "nothing met the damaged page");
 }
