@@ -92,7 +92,7 @@ pub struct AlertToSend {
     pub episode_open: bool,
     /// The handle that this sink returned last for the episode.
     pub handle: Option<String>,
-    /// [`Arrival::trace`], with the id of the first alert.
+    /// [`Arrival::trace`](crate::Arrival::trace), with the id of the first alert.
     pub trace: Option<String>,
 }
 
