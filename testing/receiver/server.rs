@@ -1,8 +1,10 @@
 //! Programs of other projects that a test starts and ends.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::{Command as Plain, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -64,6 +66,11 @@ impl Server {
             let group = format!("-{id}");
             let sent = Plain::new("kill").args(["-s", name, "--", &group]).status();
             assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+            let asked = Instant::now();
+            while name == "STOP" && !is_stopped(id) {
+                assert!(asked.elapsed() < PATIENCE, "it does not stop");
+                std::thread::yield_now();
+            }
         }
     }
 }
@@ -77,6 +84,27 @@ impl Drop for Server {
                 .status();
         }
     }
+}
+
+/// Whether every thread of this process group has stopped. Under load some still run for a while after the signal.
+fn is_stopped(group: u32) -> bool {
+    let folders = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    // "id (name) state parent group ..."; the name can contain anything.
+    let after_name = |path: &Path| {
+        let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        fields
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let of_group = |path: &Path| after_name(path).get(2) == Some(&group.to_string());
+    let has_stopped = |path: &Path| after_name(path).first().is_none_or(|state| state == "T");
+    folders(Path::new("/proc"))
+        .map(|process| process.path())
+        .filter(|process| of_group(process))
+        .flat_map(|process| folders(&process.join("task")))
+        .all(|thread| has_stopped(&thread.path()))
 }
 
 /// Reads to the end, so that the program never waits for its pipe.
