@@ -32,7 +32,7 @@ const PACE: Duration = Duration::from_millis(250);
 const PACE_OF_FAILURES: Duration = Duration::from_secs(2);
 
 /// The largest number of alerts that one read sends to all streams together, and the bytes that it reads.
-const SENDS_MAX: usize = 8192;
+const SENDS_MAX: usize = 1024;
 const READ_BYTES: usize = 1 << 20;
 
 /// A read for a stream that comes back is small, because the stream keeps it until its reader has it.
