@@ -1,17 +1,17 @@
 //! The open file, and the run of a statement on a thread of its own.
 //!
-//! A send that is dropped stops its statement: a thread cannot be ended from outside, so it looks whether it is still wanted, and a
-//! statement that runs is interrupted.
+//! A send that is dropped stops its statement: a thread cannot be ended from outside, so SQLite asks again and again while a statement
+//! runs, and once more before it commits, whether the send still waits.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{Connection, InterruptHandle, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde_json::Value;
 
 use super::fault;
@@ -21,6 +21,8 @@ use crate::{Class, Delivered, Failure, Message, Sink};
 
 /// How long SQLite waits for a lock before the thread looks whether the statement is still wanted.
 const LOCK_STEP: Duration = Duration::from_millis(50);
+/// After so many steps of SQLite's machine a statement looks whether it is still wanted: about 0.1 ms.
+const STEPS: i32 = 10_000;
 /// The store of a Campanile: `crates/store/sqlite/schema.rs` marks it with this number.
 const STORE_ID: u32 = 0x434d_504e;
 
@@ -41,32 +43,30 @@ struct Open {
     place: Option<(u64, u64)>,
 }
 
-/// Whether a send still waits for its thread.
-#[derive(Default)]
-struct Wanted {
-    stopped: AtomicBool,
-    running: Mutex<Option<InterruptHandle>>,
-}
+/// Whether the send that a thread works for was dropped.
+#[derive(Clone, Default)]
+struct Stopped(Arc<AtomicBool>);
 
-impl Wanted {
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
+impl Stopped {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, Option<InterruptHandle>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends a statement that runs, and takes back one that would commit. An interrupt from outside is not enough: SQLite forgets it when
+    /// a statement begins, so one that comes just before would be lost.
+    fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        let (running, committing) = (self.clone(), self.clone());
+        connection.progress_handler(STEPS, Some(move || running.is_set()))?;
+        connection.commit_hook(Some(move || committing.is_set()))
     }
 }
 
 /// Stops the thread when the send is dropped.
-struct Stop(Arc<Wanted>);
+struct Stop(Stopped);
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        self.0.stopped.store(true, Ordering::SeqCst);
-        if let Some(running) = &*self.0.running() {
-            running.interrupt();
-        }
+        self.0.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -75,7 +75,7 @@ struct Job {
     path: PathBuf,
     makes: Option<String>,
     statement: Arc<Statement>,
-    wanted: Arc<Wanted>,
+    stopped: Stopped,
 }
 
 impl Sqlite {
@@ -99,13 +99,13 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Job, &Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let wanted = Arc::new(Wanted::default());
-        let _stop = Stop(Arc::clone(&wanted));
+        let stopped = Stopped::default();
+        let _stop = Stop(stopped.clone());
         let job = Job {
             path: self.path.clone(),
             makes: self.makes.clone(),
             statement: Arc::clone(&self.statement),
-            wanted,
+            stopped,
         };
         let mut file = Arc::clone(&self.file).lock_owned().await;
         let thread = tokio::task::spawn_blocking(move || job.run(&mut file, work));
@@ -145,13 +145,13 @@ impl Job {
         work: impl FnOnce(&Self, &Connection) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let place = place(&self.path);
-        let open = match file.take() {
+        let mut open = match file.take() {
             Some(open) if open.place.is_some() && open.place == place => open,
             _ => self.open()?,
         };
-        *self.wanted.running() = Some(open.connection.get_interrupt_handle());
+        let watched = self.stopped.watch(&mut open.connection);
+        watched.map_err(|error| fault::failure(&error))?;
         let done = work(self, &open.connection);
-        *self.wanted.running() = None;
         // After a failure of the disk nothing in the connection is trusted.
         let trusted = |failure: &Failure| failure.class.is_refusal();
         if done.as_ref().map_or_else(trusted, |_| true) {
@@ -228,7 +228,7 @@ impl Job {
         mut run: impl FnMut() -> rusqlite::Result<T>,
     ) -> Result<rusqlite::Result<T>, Failure> {
         loop {
-            if self.wanted.is_stopped() {
+            if self.stopped.is_set() {
                 return Err(Failure::new(Class::Transient, "the attempt was ended"));
             }
             match run() {
