@@ -81,7 +81,7 @@ pub trait Outbox: Send + Sync {
 /// A method that takes an [`Act`] writes it to the audit, in the same transaction and with the number of rows that it changed. It
 /// writes nothing to the audit if it changed nothing.
 pub trait Archive: Send + Sync {
-    /// How many alerts arrived in each step, in the order of time. Nothing is scanned: each minute has been counted. An older build counted
+    /// How many alerts arrived in each step, in the order of time. No alert is read: each minute has been counted. An older build counted
     /// nothing, and pruning removes the counts of old minutes.
     fn tallies(&self, filter: TallyFilter) -> Answer<'_, Vec<TallyRow>>;
 

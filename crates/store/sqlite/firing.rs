@@ -3,7 +3,8 @@
 //! The writer stages the effect of each alert and applies it after the commit. At a start the map is made from the table of
 //! open problems, and from the newest alerts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use campanile_model::{Fingerprint, Severity};
@@ -35,6 +36,8 @@ pub(super) struct Open {
 #[derive(Default)]
 pub(super) struct Firing {
     open: HashMap<Problem, Open>,
+    /// By episode, which grows with time: a page of the newest looks at its own rows only.
+    episodes: BTreeMap<Uuid, Problem>,
     counts: [u64; Severity::ALL.len()],
     /// There were more than [`OPEN_MAX`].
     full: bool,
@@ -107,6 +110,15 @@ impl Firing {
             Some(open) => self.open.insert(problem, open),
             None => self.open.remove(&problem),
         };
+        // Most alerts of a problem belong to its open episode.
+        let (ended, begun) = (before.map(|old| old.episode), open.map(|new| new.episode));
+        if ended != begun {
+            if let Some(episode) = ended {
+                self.episodes.remove(&episode);
+            }
+            self.episodes
+                .extend(begun.map(|episode| (episode, problem)));
+        }
         if let Some(before) = before {
             *self.count(before.severity) -= 1;
         }
@@ -138,28 +150,21 @@ impl Firing {
         source: Option<i64>,
         severity: Option<i64>,
     ) -> Vec<(Problem, Open)> {
-        let wanted = self.open.iter().filter(|((of, _), open)| {
-            source.is_none_or(|source| *of == source)
-                && severity.is_none_or(|severity| open.severity == severity)
-                && filter.before.is_none_or(|before| open.episode < before)
-        });
-        let mut found: Vec<_> = wanted.map(|(problem, open)| (*problem, *open)).collect();
-        let limit = filter.limit as usize;
-        if found.len() > limit && limit > 0 {
-            found.select_nth_unstable_by_key(limit - 1, newest_first);
-        }
-        found.truncate(limit);
-        found.sort_unstable_by_key(newest_first);
-        found
+        let end = filter.before.map_or(Bound::Unbounded, Bound::Excluded);
+        let newest_first = self.episodes.range((Bound::Unbounded, end)).rev();
+        newest_first
+            .filter_map(|(_, problem)| Some((*problem, *self.open.get(problem)?)))
+            .filter(|((of, _), open)| {
+                source.is_none_or(|source| *of == source)
+                    && severity.is_none_or(|severity| open.severity == severity)
+            })
+            .take(filter.limit as usize)
+            .collect()
     }
 }
 
 /// The stored form of [`Severity::Unknown`].
 const UNKNOWN: i64 = 4;
-
-fn newest_first((_, open): &(Problem, Open)) -> std::cmp::Reverse<Uuid> {
-    std::cmp::Reverse(open.episode)
-}
 
 fn fingerprint(stored: i64) -> Fingerprint {
     Fingerprint(stored.cast_unsigned())

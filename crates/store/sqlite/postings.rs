@@ -1,7 +1,7 @@
 //! The places of the alerts of each problem, and of each source and severity.
 //!
 //! An index by fingerprint would change one page for each alert. So the newest places are in memory, in their order. The oldest of
-//! them become a run: sorted by key, cut into [`block`]s, and appended, a block with each later commit, as the dedup keys are
+//! them become a run: sorted by key, cut into [`block`]s, and appended, some blocks with each later commit, as the dedup keys are
 //! ([`super::keys`]). A crash loses the memory and the incomplete run; a start reads them back from the newest alerts.
 //!
 //! Alerts before the first run have no postings: those of a build without them, and the few that outlive their run. A search
@@ -14,11 +14,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::block::{self, Key};
 use crate::Seq;
-
-/// Blocks of the current run that each commit writes, plus one for each of [`PLACES_PER_BLOCK`] new alerts. A run is written
-/// long before the next one is full.
-const BLOCKS_PER_COMMIT: usize = 1;
-const PLACES_PER_BLOCK: usize = 64;
 
 /// The number of a block is that of its run times this, plus its place in the run.
 const BLOCKS_MAX: i64 = 1 << 20;
@@ -52,8 +47,9 @@ impl Want {
         match (self, key) {
             (Self::Problem(wanted), Key::Problem(of)) => *wanted == of,
             (Self::Group(source, severity), Key::Group(of)) => {
-                source.is_none_or(|source| source == of.div_euclid(SEVERITIES))
-                    && severity.is_none_or(|severity| severity == of.rem_euclid(SEVERITIES))
+                let (of_source, of_severity) = source_and_severity(of);
+                source.is_none_or(|source| source == of_source)
+                    && severity.is_none_or(|severity| severity == of_severity)
             }
             _ => false,
         }
@@ -66,6 +62,11 @@ const SEVERITIES: i64 = 8;
 /// A source and a severity as one number.
 pub(super) fn group(source: i64, severity: i64) -> i64 {
     source * SEVERITIES + severity
+}
+
+/// The source and the severity of a [`group`].
+pub(super) fn source_and_severity(group: i64) -> (i64, i64) {
+    (group.div_euclid(SEVERITIES), group.rem_euclid(SEVERITIES))
 }
 
 /// The newest places, which are not yet in a run.
@@ -162,13 +163,14 @@ impl Postings {
         self.staged.push(post);
     }
 
-    /// Writes some blocks of the current run in the open transaction.
+    /// Writes some blocks of the current run in the open transaction: one, and so many that all are written before half as many
+    /// alerts arrive as are in the run. A run has a block or more for each group, so their number is not known before.
     pub(super) fn write_some(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let Some(frozen) = &mut self.frozen else {
             return Ok(());
         };
         let blocks = &frozen.sorted.blocks;
-        let some = BLOCKS_PER_COMMIT + self.staged.len() / PLACES_PER_BLOCK;
+        let some = 1 + 2 * blocks.len() * self.staged.len() / self.run_size.max(1);
         let until = (frozen.written + some).min(blocks.len());
         let mut insert = connection.prepare_cached("INSERT INTO posting VALUES (?1, ?2)")?;
         let first = frozen.run * BLOCKS_MAX;

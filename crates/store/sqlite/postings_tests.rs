@@ -145,6 +145,18 @@ proptest! {
 }
 
 #[test]
+fn few_places_are_in_memory_when_each_alert_has_a_group_of_its_own() {
+    let mut store = Store::new();
+    let eight: Vec<Of> = (0..8).map(|n| (n, n, 0)).collect();
+    for _ in 0..20 {
+        store.batch(&eight, true);
+        let kept = lock(&store.postings.recent).posts.len();
+        assert!(kept <= 2 * RUN, "{kept} places");
+    }
+    store.check();
+}
+
+#[test]
 fn a_run_is_written_in_parts_and_removed_as_a_whole() {
     let mut store = Store::new();
     let count = |store: &Store, table: &str| -> i64 {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, params};
 
 use super::numbers::{severity_of, status_of};
-use super::postings::group;
+use super::postings::{group, source_and_severity};
 use crate::{Seq, TallyFilter, TallyRow};
 
 const MINUTE_MS: i64 = 60_000;
@@ -50,7 +50,7 @@ pub(super) struct Tallies {
     /// Committed alerts that are not yet in the table, up to this place.
     unwritten: BTreeMap<Place, u64>,
     unwritten_to: Seq,
-    /// The newest minute that was seen.
+    /// The minute of the last commit with alerts.
     minute: i64,
     /// The open transaction writes `unwritten`.
     writing: bool,
@@ -134,11 +134,12 @@ impl Tallies {
             .push(place(received_ms, source, severity, status));
     }
 
-    /// Writes what was committed before, in the open transaction, when a new minute has begun or when it is much.
+    /// Writes what was committed before, in the open transaction, when another minute has begun or when it is much. After the
+    /// clock was set back, the other minute is an earlier one.
     pub(super) fn write_some(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let newest = self.staged.iter().map(|(minute, _)| *minute).max();
         let much = || self.unwritten.values().sum::<u64>() >= UNWRITTEN_MAX;
-        let due = newest.is_some_and(|newest| newest > self.minute) || much();
+        let due = newest.is_some_and(|newest| newest != self.minute) || much();
         if !due || self.unwritten.is_empty() {
             return Ok(());
         }
@@ -174,7 +175,7 @@ impl Tallies {
             if let Some(place) = same.first() {
                 *self.unwritten.entry(*place).or_default() += same.len() as u64;
                 minutes.add(*place, same.len() as u64);
-                self.minute = self.minute.max(place.0);
+                self.minute = place.0;
             }
         }
         self.staged.clear();
@@ -242,24 +243,24 @@ pub(super) fn rows(
     let mut sums: BTreeMap<Place, u64> = BTreeMap::new();
     let mut add = |(minute, of): Place, count: u64| {
         let (group, status) = (of.div_euclid(2), of.rem_euclid(2));
-        let (source_of, severity) = (group.div_euclid(8), group.rem_euclid(8));
+        let (source_of, severity) = source_and_severity(group);
         if source.is_none_or(|source| source == source_of) {
             let begin = minute - (minute - since).rem_euclid(step);
             *sums.entry((begin, severity * 2 + status)).or_default() += count;
         }
     };
-    let kept_from = {
+    // The writer waits for this lock before it answers a commit, so the counts are only copied under it.
+    let (kept_from, kept) = {
         let minutes = lock(shared);
         let from = since.max(minutes.from);
-        if from < until {
-            let range = (from, i64::MIN)..(until, i64::MIN);
-            minutes
-                .counts
-                .range(range)
-                .for_each(|(place, count)| add(*place, *count));
-        }
-        minutes.from
+        let range = (from, i64::MIN)..(until.max(from), i64::MIN);
+        let kept = minutes.counts.range(range);
+        let kept: Vec<(Place, u64)> = kept.map(|(place, count)| (*place, *count)).collect();
+        (minutes.from, kept)
     };
+    for (place, count) in kept {
+        add(place, count);
+    }
     if since < kept_from {
         let mut select = connection.prepare_cached(
             "SELECT minute, of, count FROM tally WHERE minute >= ?1 AND minute < ?2",
@@ -284,4 +285,36 @@ pub(super) fn rows(
             count,
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    #[test]
+    fn after_the_clock_was_set_back_the_present_is_counted() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let mut tallies = Tallies::load(&connection, 0).unwrap();
+        let day = 24 * 60;
+        for (seq, minute) in (1..).zip([10 * day, day, day + 1]) {
+            tallies.insert(minute * MINUTE_MS, 1, 0, 0);
+            tallies.write_some(&connection).unwrap();
+            tallies.committed(seq);
+        }
+        let at = |minute: i64| Timestamp::from_millisecond(minute * MINUTE_MS).unwrap();
+        let filter = TallyFilter {
+            source: None,
+            since: at(day),
+            until: at(2 * day),
+            step_minutes: 1,
+        };
+        let found = rows(&connection, &tallies.shared(), None, &filter).unwrap();
+        let found: Vec<_> = found.iter().map(|row| (row.at, row.count)).collect();
+        // The last minute is written when the next one begins.
+        assert_eq!(found, [(at(day), 1)]);
+    }
 }

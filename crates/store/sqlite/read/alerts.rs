@@ -107,7 +107,7 @@ pub(super) fn readable<T>(
         Err(error) if schema::is_damage(&error) => {
             let path = connection.path().unwrap_or_default();
             let error = schema::trouble(Path::new(path), &error);
-            tracing::error!(seq, %error, "an alert in the store is damaged and cannot be sent");
+            tracing::error!(seq, %error, "an alert in the store is damaged and cannot be read");
             Ok(None)
         }
         read => read,

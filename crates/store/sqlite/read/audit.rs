@@ -1,12 +1,11 @@
 //! Lists what operators did, newest first.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, Row, params};
 
-use super::time;
-use crate::{Act, AuditFilter, AuditRow, Listed, Searched};
-
-/// Rows that one list reads. Then it says how far it looked.
-const LOOK_ROWS: u32 = 20_000;
+use super::{LOOK_ROWS, listed, time};
+use crate::{Act, AuditFilter, AuditRow, Listed};
 
 const AUDIT: &str =
     "SELECT id, at_ms, who, action, act, role, via, client, caller, target, count, detail
@@ -17,29 +16,11 @@ pub(crate) fn audit(
     filter: &AuditFilter,
 ) -> rusqlite::Result<Listed<AuditRow>> {
     let mut select = connection.prepare_cached(AUDIT)?;
-    let mut rows = select.query(params![filter.before.unwrap_or(i64::MAX), LOOK_ROWS])?;
-    let (mut found, mut looked, mut last) = (Vec::new(), 0, None);
-    while found.len() < filter.limit as usize {
-        let Some(row) = rows.next()? else {
-            // Fewer rows than the limit of the query are the last ones.
-            let searched = last.filter(|_| looked == LOOK_ROWS);
-            return Ok(Listed {
-                rows: found,
-                searched,
-            });
-        };
-        looked += 1;
-        last = Some(Searched {
-            before: row.get(0)?,
-            at: time(row.get(1)?),
-        });
-        if is_wanted(row, filter)? {
-            found.push(shown(row)?);
-        }
-    }
-    Ok(Listed {
-        rows: found,
-        searched: None,
+    let rows = select.query(params![filter.before.unwrap_or(i64::MAX), LOOK_ROWS])?;
+    listed(rows, filter.limit, |row| {
+        let wanted = is_wanted(row, filter)?;
+        let shown = wanted.then(|| shown(row)).transpose()?;
+        Ok(ControlFlow::Continue(shown))
     })
 }
 

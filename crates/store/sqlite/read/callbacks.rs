@@ -1,15 +1,14 @@
 //! Lists callbacks, newest first.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::arrival::unpacked;
-use super::{size, source_number, time};
+use super::{LOOK_ROWS, listed, size, source_number, time};
 use crate::arrival::put_first;
-use crate::{CallbackFilter, CallbackRow, Listed, Searched, Seq};
-
-/// Rows that one list reads. Then it says how far it looked.
-const LOOK_ROWS: u32 = 20_000;
+use crate::{CallbackFilter, CallbackRow, Listed, Seq};
 
 /// Callbacks are in the order of their commits. Their times differ from it by less than this, unless the clock was set.
 const DISORDER_MS: i64 = 60_000;
@@ -27,38 +26,19 @@ pub(crate) fn callbacks(
         .since
         .map_or(i64::MIN, jiff::Timestamp::as_millisecond);
     let mut select = connection.prepare_cached(CALLBACK)?;
-    let mut rows = select.query(params![filter.before.unwrap_or(i64::MAX), LOOK_ROWS])?;
-    let (mut found, mut looked, mut last) = (Vec::new(), 0, None);
-    while found.len() < filter.limit as usize {
-        let Some(row) = rows.next()? else {
-            // Fewer rows than the limit of the query are the last ones.
-            let searched = last.filter(|_| looked == LOOK_ROWS);
-            return Ok(Listed {
-                rows: found,
-                searched,
-            });
-        };
-        looked += 1;
-        let (id, at) = (row.get(0)?, row.get(1)?);
+    let rows = select.query(params![filter.before.unwrap_or(i64::MAX), LOOK_ROWS])?;
+    listed(rows, filter.limit, |row| {
+        let (at, of, alerts): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
         if at < since.saturating_sub(DISORDER_MS) {
-            break;
+            return Ok(ControlFlow::Break(()));
         }
-        last = Some(Searched {
-            before: id,
-            at: time(at),
-        });
-        let (of, alerts): (i64, i64) = (row.get(2)?, row.get(3)?);
-        let wanted = source.is_none_or(|source| of == source)
+        let wanted = at >= since
+            && source.is_none_or(|source| of == source)
             && filter
                 .ignored
                 .is_none_or(|ignored| ignored == (alerts == 0));
-        if wanted && at >= since {
-            found.push(shown(connection, row)?);
-        }
-    }
-    Ok(Listed {
-        rows: found,
-        searched: None,
+        let shown = wanted.then(|| shown(connection, row)).transpose()?;
+        Ok(ControlFlow::Continue(shown))
     })
 }
 

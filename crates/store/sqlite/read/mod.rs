@@ -13,8 +13,10 @@ mod search;
 mod text;
 mod to_send;
 
+use std::ops::ControlFlow;
+
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row, Rows};
 
 pub(super) use alerts::{alert, alerts_after, alerts_by_seq, callback_of};
 pub(super) use arrival::arrival_of;
@@ -29,7 +31,10 @@ pub(super) use readers::Readers;
 pub(super) use search::alerts;
 pub(super) use to_send::{alerts_at, open_episodes};
 
-use crate::{SinkId, Stats, TallyFilter, TallyRow};
+use crate::{Listed, Searched, SinkId, Stats, TallyFilter, TallyRow};
+
+/// Rows that one list of a bounded search reads. Then it says how far it looked.
+const LOOK_ROWS: u32 = 20_000;
 
 pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
     let number = |sql: &str| {
@@ -84,6 +89,39 @@ fn source_number(connection: &Connection, name: Option<&str>) -> rusqlite::Resul
         .query_row([name], |row| row.get(0))
         .optional()?;
     Ok(Some(id.unwrap_or(-1)))
+}
+
+/// Up to `limit` rows that `look` makes of at most [`LOOK_ROWS`] rows of a query. They begin with a number and a time. The list ends
+/// where `look` breaks.
+fn listed<T>(
+    mut rows: Rows<'_>,
+    limit: u32,
+    mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<(), Option<T>>>,
+) -> rusqlite::Result<Listed<T>> {
+    let (mut found, mut looked, mut last) = (Vec::new(), 0, None);
+    while found.len() < limit as usize {
+        let Some(row) = rows.next()? else {
+            // Fewer rows than the limit of the query are the last ones.
+            let searched = last.filter(|_| looked == LOOK_ROWS);
+            return Ok(Listed {
+                rows: found,
+                searched,
+            });
+        };
+        looked += 1;
+        last = Some(Searched {
+            before: row.get(0)?,
+            at: time(row.get(1)?),
+        });
+        match look(row)? {
+            ControlFlow::Continue(row) => found.extend(row),
+            ControlFlow::Break(()) => break,
+        }
+    }
+    Ok(Listed {
+        rows: found,
+        searched: None,
+    })
 }
 
 fn time(ms: i64) -> Timestamp {
