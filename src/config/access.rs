@@ -12,9 +12,9 @@ use super::Admin;
 pub enum Role {
     /// Sees everything but secrets.
     Viewer,
-    /// Also retries, pauses, resumes, tests and reads again.
+    /// Also retries, pauses, resumes, tests, simulates, stops jobs and reads again.
     Operator,
-    /// Also drops, wipes and reloads.
+    /// Also drops, and sees the keys of sources.
     Admin,
 }
 

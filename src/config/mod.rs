@@ -83,6 +83,27 @@ impl Vocabulary {
             .cloned()
             .collect()
     }
+
+    /// Whether a secret is at this path of a source or a sink. A setting of an operator's own recipe can be a secret although
+    /// others of its name are not.
+    fn has_secret(&self, path: &[&str]) -> bool {
+        let (section, of, name) = match path {
+            // The names of its variable and file may be shown.
+            [_, _, _, _, .., "env" | "file"] => return false,
+            [section, of, _, name, ..] => (*section, *of, *name),
+            _ => return false,
+        };
+        let own = match section {
+            "providers" => self.settings_of(of),
+            "sinks" => {
+                let kind = self.sinks.iter().find(|kind| kind.about().name == of);
+                kind.map_or_else(Vec::new, |kind| kind.settings().to_vec())
+            }
+            _ => return false,
+        };
+        let mut own = own.iter();
+        own.any(|setting| setting.name == name && setting.takes.is_secret())
+    }
 }
 
 /// What must be known of the settings before a file is read.
@@ -136,7 +157,13 @@ pub fn load_with(
     };
     let mut config = check.whole(&layers.tree);
     if let Some(config) = &mut config {
-        config.text = campanile_settings::shown(&layers.tree, &SHAPE).into();
+        let vocabulary = check.vocabulary;
+        let is_public = |path: &[&str]| settings::is_public(path) && !vocabulary.has_secret(path);
+        let shape = Shape {
+            is_public: &is_public,
+            ..SHAPE
+        };
+        config.text = campanile_settings::shown(&layers.tree, &shape).into();
     }
     check.findings.verdict(config)
 }
@@ -279,4 +306,74 @@ pub struct Route {
     pub when: Option<String>,
     /// Indices into [`Config::sinks`].
     pub sinks: Vec<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recipe whose secret has the name of a setting that is not a secret elsewhere.
+    const RECIPE: &str = r#"
+        [providers.ucloud.prod]
+        key = "0123456789abcdef0123456789abcdef"
+
+        [recipes.pager]
+        title = "Pager: pages the person on call"
+        limit = { characters = 500 }
+
+        [recipes.pager.settings]
+        url = { takes = "url", required = true, example = "https://pager.example.com", doc = "The address of the pager." }
+        role = { takes = "secret", example = { env = "PAGER_ROLE" }, doc = "The key of the role." }
+        team = { takes = "text", required = true, example = "db", doc = "The team to page." }
+
+        [recipes.pager.request]
+        method = "POST"
+        url = "{{ settings.url }}/v1/pages"
+        headers = { x-pager-key = "{{ settings.role }}" }
+        body = '{"team": {{ settings.team|tojson }}, "text": {{ message.text|tojson }}}'
+
+        [recipes.pager.answer]
+        success = "status == 200 and body.ok"
+        again = "status == 200 and body.error == 'busy'"
+        never = "body.error == 'invalid'"
+        reason = "/error"
+
+        [recipes.pager.doc]
+        does = "Pages the person on call."
+        setup = "Make a key in the pager and set `[sinks.pager.NAME]`."
+        sent = "One page for each alert."
+        fails = "A busy pager is called again."
+
+        [sinks.pager.oncall]
+        url = "https://pager.example.com"
+        team = "db"
+        role = "c4nary-key-of-the-pager"
+    "#;
+
+    #[test]
+    fn a_secret_of_a_recipe_is_hidden_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("campanile.toml");
+        std::fs::write(&file, RECIPE).unwrap();
+        let config = load(&[file], &Environment::new()).unwrap();
+        assert!(
+            config.text.contains("role = \"***\""),
+            "its place is shown: {}",
+            config.text
+        );
+        assert!(!config.text.contains("c4nary"), "{}", config.text);
+        assert!(settings::is_public(&["sinks", "pager", "oncall", "role"]));
+    }
+
+    #[test]
+    fn the_value_of_a_header_is_hidden_under_any_name() {
+        for name in ["env", "file", "x-key"] {
+            for table in [&["sinks", "webhook", "oncall"][..], &["telemetry", "otlp"]] {
+                let path = [table, &["headers", name]].concat();
+                assert!(!settings::is_public(&path), "{path:?}");
+                let variable = [table, &["headers", "x-key", "env"]].concat();
+                assert!(settings::is_public(&variable), "{variable:?}");
+            }
+        }
+    }
 }

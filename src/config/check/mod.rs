@@ -5,12 +5,11 @@ mod agreement;
 mod named;
 mod telemetry;
 
-pub(super) use std::sync::Arc;
-
-use named::Named;
+use std::sync::Arc;
 
 use campanile_language::nearest;
 use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, one_of};
+use named::Named;
 
 use super::settings::{self, Setting};
 use super::{

@@ -106,7 +106,7 @@ pub(crate) const TOKEN: &[Setting] = &[
         "role",
         Type::Word(Role::WORDS),
         r#""viewer""#,
-        "viewer: sees everything but secrets. operator: also retries, pauses, resumes, tests and reads again. admin: also drops, wipes and reloads.",
+        "viewer: sees everything but secrets. operator: also retries, pauses, resumes, tests and reads again. admin: also drops, and sees the keys of sources.",
     ),
 ];
 

@@ -123,6 +123,8 @@ pub(super) const ROUTE: &[Setting] = &[
 /// Whether the value at this path may be shown: it is a known setting and not a secret.
 pub(super) fn is_public(path: &[&str]) -> bool {
     let name = match path {
+        // A header of this name: its value is a secret.
+        [.., "headers", "env" | "file"] => return false,
         // The names of a secret's variable and file may be shown.
         ["admin", "token", "env" | "file"]
         | ["admin", "tokens", _, "secret", "env" | "file"]
