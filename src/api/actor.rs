@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use super::error::ApiError;
 use super::{Failing, Who, who};
-use crate::http::{Gateway, address};
+use crate::http::{Gateway, callback};
 use campanile_store::Act;
 
 /// How the command line names itself in `User-Agent`, before its version.
@@ -86,9 +86,5 @@ fn client(request: &HttpRequest) -> &'static str {
 
 /// The address of the sender, as trusted proxies report it.
 pub(super) fn caller(request: &HttpRequest, gateway: &Gateway) -> Option<IpAddr> {
-    let lines = request.headers().get_all("x-forwarded-for");
-    let lines: Vec<_> = lines.map(|line| line.to_str().ok()).collect();
-    let peer = request.peer_addr().map(|peer| peer.ip());
-    let trusted = &gateway.current().snapshot.server.trusted_proxies;
-    address::caller(peer, lines.into_iter(), trusted)
+    callback::peer(request, &gateway.current().snapshot.server)
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
@@ -72,12 +71,13 @@ pub(crate) async fn admit(
     };
     let (current, now) = (gateway.current(), gateway.clock.now());
     let sender = Sender::of(&request, &current.admin, now);
-    if let Err(refusal) = judge(&request, sender.who.as_ref()) {
+    let pattern = request.match_pattern().unwrap_or_default();
+    if let Err(refusal) = judge(&request, &pattern, sender.who.as_ref()) {
         let refused = request.into_response(refusal.error_response());
         return Ok(refused.map_into_right_body());
     }
-    let changes = !is_look(request.method()) && !needs_nobody(request.path());
-    let acts = sender.who.clone().filter(|_| changes);
+    let acts = roles::acts(request.method(), &pattern) && !needs_nobody(request.path());
+    let acts = sender.who.clone().filter(|_| acts);
     if let Some(who) = sender.who {
         request.extensions_mut().insert(who);
     }
@@ -93,12 +93,11 @@ pub(crate) async fn admit(
 }
 
 /// Whether this sender may send this request.
-fn judge(request: &ServiceRequest, who: Option<&Who>) -> Result<(), ApiError> {
+fn judge(request: &ServiceRequest, pattern: &str, who: Option<&Who>) -> Result<(), ApiError> {
     if needs_nobody(request.path()) {
         return Ok(());
     }
-    let pattern = request.match_pattern().unwrap_or_default();
-    let needed = roles::needed(request.method(), &pattern);
+    let needed = roles::needed(request.method(), pattern);
     match who {
         Some(who) if who.role >= needed => Ok(()),
         Some(who) => Err(ApiError::role(who, needed)),
@@ -163,11 +162,7 @@ impl Sender {
     }
 }
 
-fn is_look(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// Each change is one line of the log: who, what, and how it ended.
+/// Each command is one line of the log: who, what, and how it ended.
 fn log<B>(who: &Who, response: &ServiceResponse<B>) {
     let request = response.request();
     let (method, path) = (request.method().as_str(), request.path());

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, ResponseError};
 use uuid::Uuid;
 
 use super::COMMAND_BYTES_MAX;
-use super::auth::Who;
+use super::auth::{Via, Who};
 use super::codes::Code;
 use super::types::{Mistake, Reason, Refused};
 use crate::config::Role;
@@ -59,9 +59,13 @@ impl ApiError {
     /// The role of the sender does not allow it.
     pub(super) fn role(who: &Who, needed: Role) -> Self {
         let (name, role, needed) = (&who.name, who.role.as_str(), needed.as_str());
+        let place = match who.via {
+            Via::Proxy => "`roles` or `role` in `[admin.proxy]`".to_owned(),
+            _ => format!("`role` in `[admin.tokens.{name}]`"),
+        };
         let message = format!(
-            "this needs the role `{needed}`, but `{name}` has the role `{role}`: use the token of somebody with the role \
-             `{needed}`, or change `role` in `[admin.tokens.{name}]`"
+            "this needs the role `{needed}`, but `{name:.40}` has the role `{role}`: use the token of somebody with the role \
+             `{needed}`, or change {place}"
         );
         Self::new("role_too_low", message)
     }
@@ -152,7 +156,8 @@ impl ApiError {
     /// The body is larger than the listener takes.
     pub(super) fn too_large() -> Self {
         let most = COMMAND_BYTES_MAX / 1024;
-        let message = format!("the body is too large: send at most {most} KiB in one request");
+        let message =
+            format!("the body is too large for this path: a command can have at most {most} KiB");
         Self::new("too_large", message)
     }
 

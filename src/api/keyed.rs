@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a POST that is sent again with its key gets the first answer, and is not done twice.
 //!
 //! The answers are in memory, for 24 hours or until there are too many, and a restart loses them. A refused request is not
-//! remembered: it changed nothing, and can be sent again with its key.
+//! remembered: it changed nothing, and can be sent again with its key. A request that only reads needs no key, and an answer with a
+//! secret is not remembered.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use actix_web::body::{BoxBody, EitherBody, MessageBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorInternalServerError;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
@@ -18,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
-use super::{Failing, who};
+use super::{Failing, roles, who};
 use crate::http::Gateway;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -162,8 +165,8 @@ pub(crate) async fn keyed(
     let known = request.app_data::<web::Data<Keyed>>().cloned();
     let gateway = request.app_data::<web::Data<Gateway>>().cloned();
     let key = request.headers().get(KEY).cloned();
-    let is_post = request.method() == Method::POST;
-    let (Some(known), Some(gateway), Some(key), true) = (known, gateway, key, is_post) else {
+    let (Some(known), Some(gateway), Some(key), true) = (known, gateway, key, acts(&request))
+    else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let body = request.extract::<Bytes>().await?;
@@ -189,7 +192,7 @@ pub(crate) async fn keyed(
     };
     request.set_payload(Payload::from(body));
     let response = next.call(request).await?;
-    if !response.status().is_success() {
+    if !response.status().is_success() || is_secret(response.headers()) {
         return Ok(response.map_into_left_body());
     }
     let (request, response) = response.into_parts();
@@ -213,6 +216,19 @@ pub(crate) async fn keyed(
     Ok(ServiceResponse::new(request, response).map_into_right_body())
 }
 
+/// Whether this is a POST that changes something. The body of another one can be larger than what is read here.
+fn acts(request: &ServiceRequest) -> bool {
+    let pattern = request.match_pattern().unwrap_or_default();
+    request.method() == Method::POST && roles::acts(request.method(), &pattern)
+}
+
+/// Whether the answer must not be stored: it shows a key, and each answer that shows it has a row in the audit.
+fn is_secret(headers: &HeaderMap) -> bool {
+    headers
+        .get(CACHE_CONTROL)
+        .is_some_and(|value| value == "no-store")
+}
+
 fn name(request: &ServiceRequest, key: &HeaderValue) -> Failing<Name> {
     let valid = key.to_str().is_ok() && (1..=KEY_BYTES_MAX).contains(&key.len());
     if !valid {
@@ -230,4 +246,35 @@ fn name(request: &ServiceRequest, key: &HeaderValue) -> Failing<Name> {
         hash.update(part);
     }
     Ok(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps an answer with a body of this size, and gives how many are kept afterwards.
+    fn remember(keyed: &Keyed, number: usize, bytes: usize) -> usize {
+        let mut name = Name::default();
+        name[..8].copy_from_slice(&number.to_be_bytes());
+        let before = keyed.begin(name, [0; 32], Timestamp::UNIX_EPOCH);
+        assert!(before.is_ok_and(|before| before.is_none()));
+        let answer = Answer {
+            status: StatusCode::OK,
+            headers: Vec::new(),
+            body: vec![0; bytes].into(),
+        };
+        keyed.keep(name, answer);
+        keyed.lock().requests.len()
+    }
+
+    #[test]
+    fn the_oldest_answers_are_forgotten_when_there_are_too_many_or_they_are_too_large() {
+        let keyed = Keyed::default();
+        let most = (0..ANSWERS_MAX * 2).map(|number| remember(&keyed, number, 10));
+        assert_eq!(most.max(), Some(ANSWERS_MAX));
+        let keyed = Keyed::default();
+        let quarter = BYTES_MAX / 4;
+        let most = (0..20).map(|number| remember(&keyed, number, quarter));
+        assert_eq!(most.max(), Some(4));
+    }
 }

@@ -68,11 +68,15 @@ struct Description;
 /// The paths of what is stored: its responses have an `ETag`.
 const STORED: &[&str] = &[
     "/api/v1/alerts",
+    "/api/v1/alerts/{id}",
     "/api/v1/audit",
     "/api/v1/dead",
+    "/api/v1/dead/{id}",
     "/api/v1/deliveries",
     "/api/v1/problems",
+    "/api/v1/problems/{fingerprint}",
     "/api/v1/quarantine",
+    "/api/v1/quarantine/{id}",
 ];
 
 /// Adds the token and the error response to all operations.
@@ -115,14 +119,14 @@ fn refusals(path: &mut PathItem) {
 
 /// Adds the 304 of what is stored, and the headers that readers and senders can give.
 fn headers(path: &str, item: &mut PathItem) {
-    let stored = STORED.iter().any(|stored| path.starts_with(stored));
-    if let Some(get) = item.get.as_mut().filter(|_| stored) {
+    if let Some(get) = item.get.as_mut().filter(|_| STORED.contains(&path)) {
         let same = ResponseBuilder::new().description("It is what `If-None-Match` names.");
         let responses = &mut get.responses.responses;
         responses.insert("304".to_owned(), same.build().into());
         header(get, "If-None-Match", "The `ETag` of an earlier response");
     }
-    if let Some(post) = &mut item.post {
+    let acts = roles::acts(&Method::POST, path);
+    if let Some(post) = item.post.as_mut().filter(|_| acts) {
         let about =
             "A name for this request, such as a UUID. Sent again with it, it is not done twice";
         header(post, "Idempotency-Key", about);

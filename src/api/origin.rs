@@ -1,4 +1,4 @@
-//! `GET /api/v1/alerts/{id}/origin`: where the fields of a stored alert come from, with the mapping of today.
+//! `GET /api/v1/alerts/{id}/origin`: where the fields of a stored alert come from, with the current mapping.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::alerts::shown;
 use super::error::ApiError;
-use super::query::{Query, searched};
+use super::query::{Query, page, searched};
 use super::types::AlertItem;
 use super::{Failing, fresh, resource};
 use crate::http::Gateway;
@@ -155,12 +155,7 @@ pub(crate) async fn firing(gateway: &Gateway, query: &str) -> Failing<Found> {
         limit: limit + 1,
     };
     let firing = gateway.store.firing(filter).await?;
-    let mut rows = firing.rows;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > wanted;
-    rows.truncate(wanted);
-    let next = rows.last().filter(|_| more);
-    let next = next.map(|row| row.episode.to_string());
+    let page = page(firing.rows, limit, |row| row.episode);
     let counts = firing.counts.iter().map(|(severity, count)| SeverityCount {
         severity: severity.to_string(),
         count: *count,
@@ -169,7 +164,11 @@ pub(crate) async fn firing(gateway: &Gateway, query: &str) -> Failing<Found> {
         counts: counts.collect(),
         more: firing.more,
     };
-    Ok(Found { rows, next, known })
+    Ok(Found {
+        rows: page.items,
+        next: page.next,
+        known,
+    })
 }
 
 /// The episodes of one problem, newest first.

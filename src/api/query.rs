@@ -61,7 +61,7 @@ impl Query {
                 return Err(ApiError::bad_request(message).at_parameter(&name));
             }
             if known.insert(name.clone(), value).is_some() {
-                let message = format!("`{name}` is given twice; give it once");
+                let message = format!("`{name:.40}` is given twice; give it once");
                 return Err(ApiError::bad_request(message).at_parameter(&name));
             }
         }
@@ -137,7 +137,8 @@ impl Query {
             given.filter_map(|(name, value)| Some((label(name)?.to_owned(), value.clone())));
         let labels: Vec<_> = labels.collect();
         if labels.len() > LABELS_MAX {
-            let message = format!("more than {LABELS_MAX} labels are given");
+            let message =
+                format!("more than {LABELS_MAX} labels are given; give at most {LABELS_MAX}");
             return Err(ApiError::bad_request(message).at_parameter("label"));
         }
         Ok(labels)
@@ -225,7 +226,11 @@ pub(super) fn searched<T>(listed: Listed<T>, limit: u32, place: impl Fn(&T) -> i
 }
 
 /// Removes the extra row that was requested to detect a next page, and returns the cursor of the next page.
-pub(super) fn page<T>(mut rows: Vec<T>, limit: u32, place: impl Fn(&T) -> i64) -> Page<T> {
+pub(super) fn page<T, P: Display>(
+    mut rows: Vec<T>,
+    limit: u32,
+    place: impl Fn(&T) -> P,
+) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > limit;
     rows.truncate(limit);

@@ -64,6 +64,12 @@ pub(super) fn needed(method: &Method, pattern: &str) -> Role {
     }
 }
 
+/// Whether the operation at the path `pattern` changes something, or shows a secret. What a viewer may send only reads, or sets
+/// a cookie of the reader.
+pub(super) fn acts(method: &Method, pattern: &str) -> bool {
+    needed(method, pattern) > Role::Viewer
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +79,17 @@ mod tests {
         assert_eq!(needed(&Method::GET, "/api/v1/new"), Role::Viewer);
         assert_eq!(needed(&Method::PATCH, "/api/v1/new"), Role::Admin);
         assert_eq!(needed(&Method::POST, ""), Role::Admin);
+    }
+
+    #[test]
+    fn what_a_viewer_may_send_does_not_act() {
+        for reads in ["/mcp", "/api/v1/try", "/api/v1/renormalize", "/settings"] {
+            assert!(!acts(&Method::POST, reads), "{reads}");
+        }
+        for acting in ["/api/v1/dead/retry", "/api/v1/dead/drop", "/api/v1/new"] {
+            assert!(acts(&Method::POST, acting), "{acting}");
+        }
+        assert!(acts(&Method::DELETE, "/api/v1/deliveries/{alert_id}"));
+        assert!(!acts(&Method::GET, "/api/v1/dead"));
     }
 }

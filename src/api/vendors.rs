@@ -1,5 +1,6 @@
 //! `/api/v1/providers`: the vendors, and the lines of a configuration for a new source.
 
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_providers::Provider;
 use campanile_settings::{is_name, names_expected};
@@ -76,7 +77,9 @@ pub(super) async fn index(request: HttpRequest) -> Failing<HttpResponse> {
 pub(super) async fn show(name: web::Path<String>, request: HttpRequest) -> Failing<HttpResponse> {
     let query = Query::of(request.query_string(), &["source"])?;
     let detail = detail(&name, query.text("source").unwrap_or(NAME))?;
-    Ok(HttpResponse::Ok().json(detail))
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    Ok(response.json(detail))
 }
 
 /// The vendors whose name or title has all of these words.
@@ -97,9 +100,9 @@ pub(crate) fn detail(vendor: &str, source: &str) -> Failing<VendorDetail> {
     })?;
     if !is_name(source) {
         let expected = names_expected();
-        return Err(ApiError::bad_request(format!(
-            "`{source:.40}` is not a valid name of a source; a name is {expected}"
-        )));
+        let message =
+            format!("`{source:.40}` is not a valid name of a source; a name is {expected}");
+        return Err(ApiError::bad_request(message).at_parameter("source"));
     }
     let secret = format!("{:032x}", rand::random::<u128>());
     Ok(VendorDetail {

@@ -92,7 +92,12 @@ impl<'a> Follower<'a> {
             match stream.chunk().await {
                 Ok(Some(chunk)) => text.extend_from_slice(&chunk),
                 Ok(None) => return Ok("the gateway ended the stream".to_owned()),
-                Err(error) => return Ok(format!("the stream broke: {}", root_cause(&error))),
+                Err(error) => {
+                    return Ok(format!(
+                        "the connection to the gateway was lost: {}",
+                        root_cause(&error)
+                    ));
+                }
             }
             let whole = text.iter().rposition(|byte| *byte == b'\n');
             let lines: Vec<u8> = text.drain(..whole.map_or(0, |at| at + 1)).collect();

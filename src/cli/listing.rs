@@ -181,7 +181,8 @@ impl<T: DeserializeOwned> List<'_, T> {
     /// The command that prints the next page.
     fn next_page(&self, same: &[(&str, String)], next: &str) -> String {
         let flags = same.iter().map(|(name, value)| match *name {
-            WORDS => format!(" --query '{value}'"),
+            WORDS => format!(" --query {}", quoted(value)),
+            LABEL => format!(" --label {}", quoted(value)),
             name => format!(" --{name} {value}"),
         });
         let flags: String = flags.collect();
@@ -206,6 +207,11 @@ fn in_api(query: &Query) -> Vec<(String, String)> {
         _ => ((*name).to_owned(), value.clone()),
     };
     query.iter().map(named).collect()
+}
+
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Parses `NAME=VALUE` of a label.

@@ -234,7 +234,7 @@ fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {
     terminal.json(&fate.alert)?;
     terminal.line("")?;
     if fate.sinks.is_empty() {
-        terminal.line("goes to no sink: no route matches it")?;
+        terminal.line("goes to no sink")?;
         for route in &fate.routes {
             let when = harmless(route.when.as_deref().unwrap_or("always"));
             terminal.line(format_args!("  {}: {when}", route.matches))?;

@@ -69,7 +69,7 @@ pub(super) fn of(request: &HttpRequest, server: &Server, body: Vec<u8>) -> Callb
 }
 
 /// The address of the caller, as trusted proxies report it.
-pub(super) fn peer(request: &HttpRequest, server: &Server) -> Option<IpAddr> {
+pub(crate) fn peer(request: &HttpRequest, server: &Server) -> Option<IpAddr> {
     let forwarded = request.headers().get_all("x-forwarded-for");
     let forwarded: Vec<_> = forwarded.map(|line| line.to_str().ok()).collect();
     let peer = request.peer_addr().map(|addr| addr.ip());

@@ -1,4 +1,4 @@
-//! The end of a callback: the only place that counts, logs and answers it.
+//! The end of a callback: the only place that counts and logs it, and builds the response.
 
 use std::time::Instant;
 
@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::traced::TRACE_ID;
 use super::{Current, Gateway};
-use crate::intake::verdict::answer;
 use crate::intake::{Reason, Verdict};
 use crate::snapshot::Source;
 use crate::telemetry::metrics::{NO_SOURCE, SourceMeters};
@@ -19,12 +18,12 @@ use crate::telemetry::metrics::{NO_SOURCE, SourceMeters};
 /// The `Retry-After` of an answer that asks the vendor to try again.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// Counts and logs the verdict on a callback and builds the answer to the vendor. `trace` is the id of its trace.
+/// Counts and logs the verdict on a callback and builds the response with the answer to the vendor. `trace` is the id of its trace.
 pub(super) fn end(
     gateway: &Gateway,
     current: &Current,
     (source, call): (Option<&Source>, &Callback),
-    verdict: &Verdict,
+    (verdict, answer): (&Verdict, Answer),
     started: Instant,
     trace: Option<&str>,
 ) -> HttpResponse {
@@ -44,7 +43,7 @@ pub(super) fn end(
     if failpoint::broken("broken-log-secret") {
         tracing::info!(key = call.key.as_deref(), "callback");
     }
-    let mut response = respond(answer(source, call, verdict), verdict);
+    let mut response = respond(answer, verdict);
     if let Some(Ok(trace)) = trace.map(HeaderValue::from_str) {
         response.headers_mut().insert(TRACE_ID, trace);
     }

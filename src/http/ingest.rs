@@ -226,26 +226,33 @@ impl<'v> Visit<'v> {
         request: impl FnOnce() -> String,
         call: &Callback,
     ) -> HttpResponse {
-        let trace = self.traced(source, verdict, call);
-        let about = (source, call);
-        self.remember(about, verdict, word, request, trace.as_deref());
+        let answer = answer(source, call, verdict);
+        let trace = self.traced(source, verdict, &call.method, answer.status);
+        let (about, trace) = ((source, call), trace.as_deref());
+        self.remember(about, verdict, word, request, (trace, answer.status));
         let Self {
             gateway,
             current,
             started,
             ..
         } = self;
-        ending::end(gateway, current, about, verdict, started, trace.as_deref())
+        ending::end(gateway, current, about, (verdict, answer), started, trace)
     }
 
     /// Records the spans of the callback. Gives the id of its trace, if it has one.
-    fn traced(self, source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Option<String> {
+    fn traced(
+        self,
+        source: Option<&Source>,
+        verdict: &Verdict,
+        method: &str,
+        status: u16,
+    ) -> Option<String> {
         let (traces, began) = self.gateway.traces.as_ref().zip(self.began)?;
         let ended = Ended {
             source: source.map_or(NO_SOURCE, |source| &*source.name),
-            method: &call.method,
+            method,
             verdict,
-            status: answer(source, call, verdict).status,
+            status,
         };
         traces.end(began, &ended)
     }
@@ -257,7 +264,7 @@ impl<'v> Visit<'v> {
         verdict: &Verdict,
         word: &'static str,
         request: impl FnOnce() -> String,
-        trace: Option<&str>,
+        (trace, status): (Option<&str>, u16),
     ) {
         let at = call.received_at.unwrap_or_else(|| self.gateway.clock.now());
         let name = source.map(|source| &source.name);
@@ -278,7 +285,7 @@ impl<'v> Visit<'v> {
             source: name.cloned(),
             from: call.peer,
             verdict: word,
-            status: answer(source, call, verdict).status,
+            status,
             trace: trace.map(ToOwned::to_owned),
             reason,
             request: request(),

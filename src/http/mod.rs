@@ -7,7 +7,7 @@
 pub mod address;
 pub(crate) mod arrival;
 mod body;
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod commit;
 pub(crate) mod connection;
 mod ending;

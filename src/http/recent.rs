@@ -57,7 +57,8 @@ impl Recent {
         let rings = self.rings();
         let ring = rings.by_source.get(&source.cloned());
         let nth = ring.and_then(|ring| ring.len().checked_sub(PER_SECOND).map(|nth| &ring[nth]));
-        nth.is_none_or(|nth| at.duration_since(nth.at) >= SignedDuration::from_secs(1))
+        // Also after the clock was set back: then the others are of later than now.
+        nth.is_none_or(|nth| at.duration_since(nth.at).abs() >= SignedDuration::from_secs(1))
     }
 
     /// Keeps a callback and gives it its number. Removes the oldest.
@@ -106,7 +107,8 @@ impl Recent {
 
 impl Call {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.reason.len() + self.request.len()
+        let trace = self.trace.as_ref().map_or(0, String::len);
+        size_of::<Self>() + trace + self.reason.len() + self.request.len()
     }
 }
 
@@ -167,5 +169,9 @@ mod tests {
         assert!(!recent.wants(Some(&one), at(0)));
         assert!(recent.wants(Some(&other), at(0)) && recent.wants(None, at(0)));
         assert!(recent.wants(Some(&one), at(1)));
+        assert!(
+            recent.wants(Some(&one), at(-3600)),
+            "the clock was set back"
+        );
     }
 }

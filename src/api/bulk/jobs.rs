@@ -4,8 +4,10 @@
 //! one begins.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -77,7 +79,10 @@ impl Jobs {
         self.add(&task)?;
         let job = task.shown();
         self.runtime.spawn(async move {
-            let result = task.run(&gateway, &selection).await;
+            // A job that panics ends too: one that runs without end would refuse all others of its kind.
+            let running = AssertUnwindSafe(task.run(&gateway, &selection)).catch_unwind();
+            let failed = |_| Err(ApiError::failed("the job panicked: the log has the panic"));
+            let result = running.await.unwrap_or_else(failed);
             task.end(&gateway, result);
         });
         Ok(job)

@@ -95,10 +95,7 @@ impl Follower {
                 return None;
             }
             if *self.stopping.borrow() {
-                self.end(
-                    "stopping",
-                    "the gateway stops; connect again with the last id",
-                );
+                self.end("stopping", "the gateway stops");
             } else if let Some(next) = self.next {
                 self.follow(next).await;
             } else {
@@ -120,10 +117,7 @@ impl Follower {
                 }
                 Next::Nothing => break,
                 Next::Gone => {
-                    return self.end(
-                        "slow",
-                        "the reader did not keep up; connect again with the last id",
-                    );
+                    return self.end("slow", "the reader did not keep up");
                 }
             }
         }
@@ -179,10 +173,7 @@ impl Follower {
             return;
         }
         let Ok(page) = self.hub.catch_up(self.seen).await else {
-            return self.end(
-                "store_unreadable",
-                "the store cannot be read; connect again with the last id",
-            );
+            return self.end("store_unreadable", "the store cannot be read");
         };
         if page.newest - self.seen > BEHIND_MAX {
             self.reset(page.newest, "more than 10,000 alerts came in the meantime");

@@ -149,3 +149,22 @@ async fn a_key_in_use_is_refused_and_a_refused_request_does_not_use_up_its_key()
     };
     assert_eq!((first.status, &first.json()["count"]), (200, &json!(1)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_a_source_is_never_remembered_and_a_request_that_only_reads_needs_no_key() {
+    let gateway = standing(1).await;
+    for _ in 0..2 {
+        let shown = post(&gateway, "sources/probe/b/key", "key", &json!({})).await;
+        assert_eq!(shown.status, 200, "{}", shown.body);
+        assert!(shown.body.contains("the%2Dsecret%2Dkey"), "{}", shown.body);
+        assert_eq!(shown.header("idempotency-replayed"), "");
+        assert_eq!(shown.header("cache-control"), "no-store");
+    }
+    let audit = gateway.ask("GET", "/api/v1/audit", "").await.json();
+    assert_eq!(audit["items"].as_array().map(Vec::len), Some(2), "{audit}");
+    // More than the body of a command can have.
+    let text = "x".repeat(300 * 1024);
+    let body = json!({"source": "probe/a", "request": format!("POST / HTTP/1.1\r\n\r\n{text}")});
+    let tried = post(&gateway, "try", "key", &body).await;
+    assert_eq!(tried.status, 200, "{}", tried.body);
+}

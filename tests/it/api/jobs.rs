@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::bulk::{send, with_letters};
 use super::standing;
 use crate::moody::Mood;
+use crate::patience::{until, within};
 use crate::standing::Standing;
 
 async fn look(gateway: &Standing, job: &Value) -> Value {
@@ -14,13 +15,16 @@ async fn look(gateway: &Standing, job: &Value) -> Value {
 
 /// The job when it has ended. What waits for the store goes on.
 pub(crate) async fn ended(gateway: &Standing, job: &Value) -> Value {
-    loop {
-        gateway.store.go.notify_waiters();
-        let job = look(gateway, job).await;
-        if job["state"] != "running" {
-            return job;
+    let ending = async {
+        loop {
+            gateway.store.go.notify_waiters();
+            let job = look(gateway, job).await;
+            if job["state"] != "running" {
+                return job;
+            }
         }
-    }
+    };
+    within("an end of the job", ending).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +65,10 @@ async fn a_job_is_stopped_after_its_batch_and_the_rest_stays_as_it_was() {
     );
     let (status, _) = send(&gateway, "deliveries/retry", &body).await;
     assert_eq!(status, 202, "another action can run at the same time");
-    while look(&gateway, &job).await["total"].is_null() {}
+    until("the number of items of the job", async || {
+        !look(&gateway, &job).await["total"].is_null()
+    })
+    .await;
     let stop = format!("/api/v1/jobs/{}/stop", job["id"].as_str().unwrap());
     let stopped = gateway.ask("POST", &stop, "").await;
     assert_eq!(stopped.json()["state"], "running");

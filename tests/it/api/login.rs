@@ -92,9 +92,12 @@ async fn a_session_ends_after_twelve_hours_without_a_request_and_is_renewed_befo
     let gateway = Standing::of(&with_roles()).await;
     let clock = &gateway.gateway.clock;
     let first = cookie(&log_in(&gateway, "viewer").await);
-    let fresh = look(&gateway, LIST, &first).await;
-    assert!(!fresh.headers.contains_key("set-cookie"));
-    clock.advance(Duration::from_hours(11));
+    for (minutes, renews) in [(0, false), (59, false), (2, true)] {
+        clock.advance(Duration::from_mins(minutes));
+        let reply = look(&gateway, LIST, &first).await;
+        assert_eq!(reply.headers.contains_key("set-cookie"), renews);
+    }
+    clock.advance(Duration::from_hours(10));
     let renewed = look(&gateway, LIST, &first).await;
     assert_eq!(renewed.status, 200);
     let second = cookie(&renewed);
@@ -170,6 +173,25 @@ async fn an_address_may_fail_five_times_in_a_minute() {
             "{name}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_addresses_of_a_network_of_ipv6_fail_together() {
+    let mut config = with_roles();
+    config.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let gateway = Standing::of(&config).await;
+    let log_in = async |address: &str, token: &str| {
+        let head = format!("x-forwarded-for: {address}\r\n");
+        let form = format!("token={token}");
+        submit(&gateway, "/login", &head, &form).await.status
+    };
+    for host in 1..=5 {
+        let address = format!("2001:db8::{host}");
+        assert_eq!(log_in(&address, "wrong-token-of-nobody").await, 401);
+    }
+    let right = secret("viewer");
+    assert_eq!(log_in("2001:db8::ffff:1", &right).await, 429);
+    assert_eq!(log_in("2001:db8:0:1::1", &right).await, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -412,9 +412,11 @@ async fn a_wrong_parameter_of_a_stream_is_named_with_what_is_allowed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_is_not_read_while_nobody_follows() {
     let gateway = standing(1).await;
-    let stream = Following::lines(gateway.admin, "").await;
-    drop(stream);
     let news = Arc::clone(&gateway.gateway.news);
+    assert!(!news.is_followed());
+    let stream = Following::lines(gateway.admin, "").await;
+    assert!(news.is_followed());
+    drop(stream);
     until("an end of the reading", async || {
         gateway.gateway.clock.advance(Duration::from_secs(15));
         !news.is_followed()
