@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::field::{self, Field};
+use super::filter::Filter;
 use super::moment::Moment;
 use super::view::View;
 use super::{answer, row};
@@ -54,7 +55,7 @@ struct Shown {
     /// The sinks to which it can be sent again.
     sinks: Vec<String>,
     /// What the reader just did.
-    done: Option<&'static str>,
+    done: String,
 }
 
 /// A field that the current mapping would read differently.
@@ -104,14 +105,13 @@ async fn show(
     gateway: web::Data<Gateway>,
 ) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
+    let filter = Filter::of(request.query_string(), view.now())?;
     let detail = alerts::detail(&gateway, &id).await?;
     let origin = origin::of(&gateway.clone().into_inner(), &id).await?;
     let mut shown = Shown::of(&view, detail, origin);
     let all = gateway.sinks.states().into_iter();
     shown.sinks = all.map(|sink| sink.name.to_string()).collect();
-    let query = request.query_string();
-    let done = [RETRIED, ALREADY].into_iter();
-    shown.done = { done }.find(|done| query.contains(&format!("done={done}")));
+    filter.text("done").clone_into(&mut shown.done);
     Ok(view.page("alert.html", shown))
 }
 
@@ -158,7 +158,7 @@ impl Shown {
                 .filter_map(|link| Link::web(link.title, &link.url))
                 .collect(),
             sinks: vec![],
-            done: None,
+            done: String::new(),
             request: detail.callback,
             source: alert.source,
             description: alert.description,
@@ -182,11 +182,6 @@ struct Wish {
     sink: Option<String>,
 }
 
-/// The alert is pending again.
-const RETRIED: &str = "retried";
-/// It was pending already, so nothing was changed.
-const ALREADY: &str = "already";
-
 /// Sends an alert again.
 async fn retry(
     id: web::Path<String>,
@@ -200,9 +195,9 @@ async fn retry(
     };
     let retried = alerts::again(&gateway, &id, wanted, &actor).await?;
     let done = if retried.pending.is_empty() {
-        ALREADY
+        "already"
     } else {
-        RETRIED
+        "retried"
     };
     Ok(answer::see(&format!("/alerts/{id}?done={done}")))
 }

@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, HttpResponse, web};
 use serde::Serialize;
 
 use super::answer;
@@ -17,7 +17,7 @@ use crate::http::Gateway;
 #[derive(Serialize)]
 struct Failure {
     status: u16,
-    /// The words for this status, in `failure.about`.
+    /// The key of the words for this status, in `failure`.
     about: &'static str,
     message: String,
 }
@@ -45,21 +45,24 @@ pub(crate) async fn shown(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
-    let for_page = answer::wants_page(request.headers()) && !request.path().starts_with("/api/");
-    let is_look = request.method() == Method::GET;
-    let gateway = request.app_data::<web::Data<Gateway>>();
-    let view = gateway
-        .filter(|_| for_page)
-        .map(|gateway| View::of(request.request(), gateway));
     let response = next.call(request).await?;
-    let reason = response.response().extensions().get::<Reason>().cloned();
-    let (Some(view), Some(reason)) = (view, reason) else {
-        return Ok(response.map_into_left_body());
-    };
+    match page(&response) {
+        Some(page) => Ok(response.into_response(page).map_into_right_body()),
+        None => Ok(response.map_into_left_body()),
+    }
+}
+
+/// The page for an error. Only the request that was answered says who the reader is.
+fn page<B>(response: &ServiceResponse<B>) -> Option<HttpResponse> {
+    let reason = response.response().extensions().get::<Reason>().cloned()?;
+    let request = response.request();
+    if !answer::wants_page(request.headers()) || request.path().starts_with("/api/") {
+        return None;
+    }
+    let view = View::of(request, request.app_data::<web::Data<Gateway>>()?);
     let status = response.status();
-    if status == StatusCode::UNAUTHORIZED && is_look {
-        let login = answer::see(&view.login());
-        return Ok(response.into_response(login).map_into_right_body());
+    if status == StatusCode::UNAUTHORIZED && request.method() == Method::GET {
+        return Some(answer::see(&view.login()));
     }
     let mut page = view.page_with(status, "failure.html", Failure::of(status, &reason));
     for (name, value) in response.headers() {
@@ -68,5 +71,5 @@ pub(crate) async fn shown(
             page.headers_mut().insert(name.clone(), value.clone());
         }
     }
-    Ok(response.into_response(page).map_into_right_body())
+    Some(page)
 }

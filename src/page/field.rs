@@ -37,7 +37,7 @@ fn place<'o>(name: &str, value: &str, origins: &'o [FieldOrigin]) -> Option<&'o 
         Some(("labels", label)) => with_value.find(|origin| {
             origin.name() == "labels" && is_in(&origin.value, label, value) || origin.name() == name
         }),
-        // The word of the vendor for a field of ours.
+        // What the vendor wrote for a field of the alert.
         Some(("raw", field)) => with_value.find(|origin| origin.name() == field),
         _ => with_value.find(|origin| origin.name() == name),
     };

@@ -9,6 +9,7 @@ use super::form::Fields;
 use super::moment::Moment;
 use super::preferences;
 use super::view::View;
+use crate::api::types::ConfigRefused;
 use crate::api::{Failing, Who, running, who};
 use crate::http::Gateway;
 
@@ -36,9 +37,18 @@ struct Settings {
 
 /// A changed configuration that is not in force.
 #[derive(Serialize)]
-struct Refused {
+pub(super) struct Refused {
     at: Moment,
     reason: String,
+}
+
+impl Refused {
+    pub(super) fn of(view: &View, refused: ConfigRefused) -> Self {
+        Self {
+            at: view.moment(refused.at),
+            reason: refused.reason,
+        }
+    }
 }
 
 impl Settings {
@@ -52,10 +62,7 @@ impl Settings {
             version: running.version,
             started: view.moment(running.started_at),
             config: running.config,
-            refused: running.refused.map(|refused| Refused {
-                at: view.moment(refused.at),
-                reason: refused.reason,
-            }),
+            refused: running.refused.map(|refused| Refused::of(view, refused)),
         }
     }
 }

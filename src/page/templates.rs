@@ -68,7 +68,7 @@ fn whole_lines() -> SyntaxConfig {
         .unwrap_or_default()
 }
 
-/// Writes values at the places of a text: `{{ w.live.problems|fill(n=3) }}`. The number `n` also chooses between the forms
+/// Writes values at the places of a text: `{{ w.live.firing|fill(n=3) }}`. The number `n` also chooses between the forms
 /// `one` and `other`. Text and values are escaped, except values that are HTML already.
 #[expect(
     clippy::needless_pass_by_value,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::filter::Filter;
-use super::moment::Moment;
+use super::settings::Refused;
 use super::view::View;
 use crate::api::vendors::{self, VendorDetail, VendorItem};
 use crate::api::{Failing, running, sources};
@@ -48,13 +48,6 @@ struct New {
     refused: Option<Refused>,
 }
 
-/// A changed configuration that is not in force.
-#[derive(Serialize)]
-struct Refused {
-    at: Moment,
-    reason: String,
-}
-
 async fn lines(
     vendor: web::Path<String>,
     request: HttpRequest,
@@ -75,10 +68,7 @@ async fn lines(
         name: source.1,
         vendor,
         lines: (!waits).then_some(config),
-        refused: refused.map(|refused| Refused {
-            at: view.moment(refused.at),
-            reason: refused.reason,
-        }),
+        refused: refused.map(|refused| Refused::of(&view, refused)),
     };
     Ok(view.page("new_source.html", page))
 }

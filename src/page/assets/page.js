@@ -6,12 +6,14 @@ const rule = { createHTML: text => text };
 const policy = globalThis.trustedTypes?.createPolicy('row', rule) ?? rule;
 const find = id => document.getElementById(id);
 
-/** Keeps the time zone of the browser for the next answer of the gateway. */
+/** Keeps the time zone of the browser for the next answer. Returns whether it changed. */
 function keepZone() {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (!zone || document.cookie.includes(`campanile-zone=${zone}`)) return false;
-  document.cookie = `campanile-zone=${zone}; path=/; max-age=31536000; samesite=lax`;
-  return true;
+  const cookie = `campanile-zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}`;
+  const isKept = () => document.cookie.split('; ').includes(cookie);
+  if (isKept()) return false;
+  document.cookie = `${cookie}; path=/; max-age=31536000; samesite=lax`;
+  // A browser without cookies would reload the page without end.
+  return isKept();
 }
 
 async function load() {
@@ -27,9 +29,8 @@ const parts = page => [...page.querySelectorAll('[data-live]')];
 const content = part => part.innerHTML.replace(/(<time[^>]*>)[^<]*/g, '$1');
 
 /**
- * Replaces the parts of the page that changed, but never rows that a reader uses. It looks every few seconds, and when the stream
- * has news. A browser opens six connections to a host, so one page has the stream and tells the others. Without locks (plain
- * HTTP by name) no page has it.
+ * Replaces the parts of the page that changed, but never rows that a reader uses. A browser opens six connections to a host, so
+ * one page has the stream and tells the others. Without locks (plain HTTP by name) no page has it.
  */
 class Live {
   #pause = find('pause');
@@ -137,7 +138,7 @@ class Live {
     if (this.#new.hidden) this.show();
   }
 
-  /** Whether a reader points at a row, has the focus in a part, or has scrolled to the rows. */
+  /** Whether a reader points at a row, has the focus there, or has scrolled to the rows. */
   busy(shown) {
     return document.querySelector('.rows:hover')
       || shown.some(part => part.contains(document.activeElement))
@@ -213,7 +214,7 @@ class Keys {
     document.addEventListener('keydown', event => this.press(event));
   }
 
-  /** Who speaks to the browser, or types with a trembling hand, needs pages without keys. */
+  /** For a reader who speaks to the browser, or presses keys by mistake. */
   toggle() {
     const off = this.#off.ariaPressed !== 'true';
     this.#off.ariaPressed = String(off);

@@ -31,12 +31,12 @@ async fn an_alert_says_where_each_field_came_from_and_what_the_mapping_of_today_
     let page = page_of_newest(&gateway).await;
     let severity = "<dt><code>severity</code></dt><dd><bdi lang=\"\">critical</bdi>\n <span class=\"quiet\">← <code lang=\"\">body.prio</code>";
     assert!(page.contains(severity), "{page}");
-    assert!(!page.contains("The mapping of today would read"), "{page}");
+    assert!(!page.contains("The current mapping would read"), "{page}");
     gateway.write(&mapping("body.level"));
     gateway.reload_with(|_| ()).await;
     let page = page_of_newest(&gateway).await;
     for part in [
-        "The mapping of today would read",
+        "The current mapping would read",
         "<bdi lang=\"\">warning</bdi>",
         "← <code lang=\"\">body.level</code>",
     ] {
@@ -58,7 +58,9 @@ async fn a_field_of_a_batch_is_that_of_the_item_of_the_alert() {
     let one = |name: &str| json!({"status": "firing", "labels": {"alertname": name, "severity": "warning"}, "startsAt": "2026-01-01T00:00:00Z"});
     let batch = json!({"version": "4", "alerts": [one("first"), one("second")]});
     gateway.post("/callback/alertmanager/prod", &batch).await;
-    for alert in gateway.list("/api/v1/alerts").await {
+    let alerts = gateway.list("/api/v1/alerts").await;
+    assert_eq!(alerts.len(), 2);
+    for alert in alerts {
         let (id, title) = (
             alert["id"].as_str().unwrap(),
             alert["title"].as_str().unwrap(),

@@ -7,7 +7,7 @@ use crate::driver::Browser;
 use crate::restarted::Restarted;
 use crate::standing::{Standing, TOKEN, config, source};
 
-/// Without timers the page only hears the stream.
+/// Without timers the page learns only from the stream that there is news.
 const NO_POLL: &str = "window.setInterval = () => 0;";
 
 /// A browser that is logged in.

@@ -48,7 +48,8 @@ async fn forced_colours_leave_every_shape_and_word() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     browser.open(&format!("{base}/")).await;
     // Without its colour a severity is a shape, a border and a word.
-    let shown = "arguments[1]([...document.querySelectorAll('.rows .severity')].every(badge => { \
+    let shown = "const badges = [...document.querySelectorAll('.rows .severity')]; \
+        arguments[1](badges.length > 4 && badges.every(badge => { \
         const icon = badge.querySelector('.icon').getBoundingClientRect(); const style = getComputedStyle(badge); \
         return matchMedia('(forced-colors: active)').matches && icon.width > 8 && badge.innerText.trim() \
             && parseFloat(style.borderTopWidth) >= 1; }))";
