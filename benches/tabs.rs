@@ -1,7 +1,7 @@
 //! Measures what open pages cost: ingest with 32 open live pages over ingest with none.
 //!
 //! `cargo bench --bench tabs` starts the gateway twice in each round, on an empty SQLite file with two sinks that are down.
-//! One start has nobody that looks. The other has readers that do what an open page does while news does not end: each reads the
+//! One start has no open page. The other has readers that do what an open page does while news does not end: each reads the
 //! event stream, and loads the live page every three seconds. The readers are part of this program, so their work takes from the
 //! same cores.
 //!

@@ -9,6 +9,9 @@ use tokio::sync::watch;
 
 use crate::{Got, Play};
 
+/// A test that waits longer has failed. It is long because other work can slow the machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A receiver that listens until it is dropped.
 pub struct Receiver {
     raw: crate::Receiver,
@@ -55,7 +58,7 @@ impl Receiver {
     pub async fn got_at_least(&self, count: usize) -> Vec<Got> {
         let mut got = self.stage.got.subscribe();
         let enough = got.wait_for(|got| got.len() >= count);
-        let got = tokio::time::timeout(Duration::from_secs(10), enough).await;
+        let got = tokio::time::timeout(PATIENCE, enough).await;
         got.expect("the requests come in time")
             .expect("the receiver lives")
             .clone()
@@ -64,7 +67,7 @@ impl Receiver {
     /// Waits until what it got satisfies a condition.
     pub async fn until(&self, enough: impl FnMut(&Vec<Got>) -> bool) {
         let mut got = self.stage.got.subscribe();
-        let waited = tokio::time::timeout(Duration::from_mins(1), got.wait_for(enough)).await;
+        let waited = tokio::time::timeout(PATIENCE, got.wait_for(enough)).await;
         assert!(waited.is_ok(), "what is pending does not come");
     }
 
@@ -77,7 +80,7 @@ impl Receiver {
     pub async fn ended_at_least(&self, count: usize) {
         let mut connections = self.raw.connections();
         let enough = connections.wait_for(|connections| connections.ended >= count);
-        let waited = tokio::time::timeout(Duration::from_secs(30), enough).await;
+        let waited = tokio::time::timeout(PATIENCE, enough).await;
         assert!(waited.is_ok(), "the sender does not let go");
     }
 

@@ -28,7 +28,7 @@ fn whole(id: &str) -> Vec<u8> {
 const BEAT: Duration = Duration::from_millis(50);
 
 /// Waits until the server closes the connection of a sender that writes a byte at each interval.
-async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
+async fn closes_though_bytes_drip(mut wire: Wire) {
     let closed = async {
         let mut beat = tokio::time::interval(BEAT);
         while !wire.has_closed() {
@@ -37,7 +37,6 @@ async fn is_closed_though_bytes_drip(mut wire: Wire) -> bool {
         }
     };
     within("an end of a connection on which bytes drip", closed).await;
-    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +60,10 @@ async fn a_request_that_never_ends_gives_its_place_back_also_when_it_is_not_the_
         let both = [&whole(&format!("along-{number}")), beginning.as_bytes()].concat();
         in_one.write(both).await;
         assert_eq!(in_one.read().await.status, 200);
-        ends.spawn(is_closed_though_bytes_drip(in_one));
+        ends.spawn(async move {
+            closes_though_bytes_drip(in_one).await;
+            true
+        });
     }
     assert!(ends.join_all().await.into_iter().all(|closed| closed));
 }
