@@ -116,6 +116,8 @@ async fn the_audit_shows_who_did_what_and_can_be_filtered() {
         page.contains("paused a sink") && !page.contains("sent an alert again"),
         "{page}"
     );
+    let target = format!("<bdi lang=\"\">{}</bdi>", SINK.replace('/', "&#x2f;"));
+    assert!(page.contains(&target), "{target}: {page}");
     let page = open(&gateway, "/audit?who=nobody", "").await.body;
     assert!(
         page.contains("No action matches.") && page.contains("value=\"nobody\""),
