@@ -14,7 +14,7 @@ use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
     FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, TallyFilter, TallyRow,
+    QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow,
 };
 
 /// Takes callbacks.
@@ -84,6 +84,9 @@ pub trait Archive: Send + Sync {
     /// How many alerts arrived in each step, in the order of time. No alert is read: each minute has been counted. An older build counted
     /// nothing, and pruning removes the counts of old minutes.
     fn tallies(&self, filter: TallyFilter) -> Answer<'_, Vec<TallyRow>>;
+
+    /// The same counts by source, in the order of time: one read for a list of all sources.
+    fn tallies_by_source(&self, filter: TallyFilter) -> Answer<'_, Vec<SourceTally>>;
 
     /// A number that every commit changes, also over a restart. What was read after this call is what is stored for as long as
     /// the number is the same.

@@ -9,8 +9,8 @@ use campanile_store::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
     Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox,
-    Patience, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats,
-    StoredAlert, TallyFilter, TallyRow, Upkeep, Verdict,
+    Patience, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally,
+    Stats, StoredAlert, TallyFilter, TallyRow, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -249,6 +249,7 @@ impl Archive for Moody {
         version() -> u64;
         known_sinks() -> Vec<(SinkId, String)>;
         tallies(filter: TallyFilter) -> Vec<TallyRow>;
+        tallies_by_source(filter: TallyFilter) -> Vec<SourceTally>;
         alert(id: Uuid) -> Option<StoredAlert>;
         alerts_by_seq(seqs: Vec<Seq>) -> Vec<StoredAlert>;
         alerts_after(after: Seq, rows: u32, bytes: usize) -> Following;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::numbers::{severity_of, status_of};
@@ -237,45 +238,14 @@ pub(super) fn rows(
     source: Option<i64>,
     filter: &TallyFilter,
 ) -> rusqlite::Result<Vec<TallyRow>> {
-    let minute = |at: jiff::Timestamp| at.as_millisecond().div_euclid(MINUTE_MS);
-    let (since, until) = (minute(filter.since), minute(filter.until));
-    let step = i64::from(filter.step_minutes.max(1));
     let mut sums: BTreeMap<Place, u64> = BTreeMap::new();
-    let mut add = |(minute, of): Place, count: u64| {
+    visit(connection, shared, filter, |begin, of, count| {
         let (group, status) = (of.div_euclid(2), of.rem_euclid(2));
         let (source_of, severity) = source_and_severity(group);
         if source.is_none_or(|source| source == source_of) {
-            let begin = minute - (minute - since).rem_euclid(step);
             *sums.entry((begin, severity * 2 + status)).or_default() += count;
         }
-    };
-    // The writer waits for this lock before it answers a commit, so the counts are only copied under it.
-    let (kept_from, kept) = {
-        let minutes = lock(shared);
-        let from = since.max(minutes.from);
-        let range = (from, i64::MIN)..(until.max(from), i64::MIN);
-        let kept = minutes.counts.range(range);
-        let kept: Vec<(Place, u64)> = kept.map(|(place, count)| (*place, *count)).collect();
-        (minutes.from, kept)
-    };
-    for (place, count) in kept {
-        add(place, count);
-    }
-    if since < kept_from {
-        let mut select = connection.prepare_cached(
-            "SELECT minute, of, count FROM tally WHERE minute >= ?1 AND minute < ?2",
-        )?;
-        let mut rows = select.query([since, until.min(kept_from)])?;
-        while let Some(row) = rows.next()? {
-            add(
-                (row.get(0)?, row.get(1)?),
-                row.get::<_, i64>(2)?.cast_unsigned(),
-            );
-        }
-    }
-    let at = |minute: i64| {
-        jiff::Timestamp::from_millisecond(minute.saturating_mul(MINUTE_MS)).unwrap_or_default()
-    };
+    })?;
     let sums = sums.into_iter();
     Ok(sums
         .map(|((minute, of), count)| TallyRow {
@@ -287,10 +257,68 @@ pub(super) fn rows(
         .collect())
 }
 
+/// The counts that match by step and by the number of the source, in the order of time.
+pub(super) fn by_source(
+    connection: &Connection,
+    shared: &Shared,
+    source: Option<i64>,
+    filter: &TallyFilter,
+) -> rusqlite::Result<Vec<(Timestamp, i64, u64)>> {
+    let mut sums: BTreeMap<Place, u64> = BTreeMap::new();
+    visit(connection, shared, filter, |begin, of, count| {
+        let (source_of, _) = source_and_severity(of.div_euclid(2));
+        if source.is_none_or(|source| source == source_of) {
+            *sums.entry((begin, source_of)).or_default() += count;
+        }
+    })?;
+    let sums = sums.into_iter();
+    Ok(sums
+        .map(|((minute, source), count)| (at(minute), source, count))
+        .collect())
+}
+
+/// Calls `add` for each count of the time, with the minute in which its step begins, and what it is of.
+fn visit(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &TallyFilter,
+    mut add: impl FnMut(i64, i64, u64),
+) -> rusqlite::Result<()> {
+    let minute = |at: Timestamp| at.as_millisecond().div_euclid(MINUTE_MS);
+    let (since, until) = (minute(filter.since), minute(filter.until));
+    let step = i64::from(filter.step_minutes.max(1));
+    let begin = |minute: i64| minute - (minute - since).rem_euclid(step);
+    // The writer waits for this lock before it answers a commit, so the counts are only copied under it.
+    let (kept_from, kept) = {
+        let minutes = lock(shared);
+        let from = since.max(minutes.from);
+        let range = (from, i64::MIN)..(until.max(from), i64::MIN);
+        let kept = minutes.counts.range(range);
+        let kept: Vec<(Place, u64)> = kept.map(|(place, count)| (*place, *count)).collect();
+        (minutes.from, kept)
+    };
+    for ((minute, of), count) in kept {
+        add(begin(minute), of, count);
+    }
+    if since < kept_from {
+        let mut select = connection.prepare_cached(
+            "SELECT minute, of, count FROM tally WHERE minute >= ?1 AND minute < ?2",
+        )?;
+        let mut rows = select.query([since, until.min(kept_from)])?;
+        while let Some(row) = rows.next()? {
+            let count = row.get::<_, i64>(2)?.cast_unsigned();
+            add(begin(row.get(0)?), row.get(1)?, count);
+        }
+    }
+    Ok(())
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_millisecond(minute.saturating_mul(MINUTE_MS)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::sqlite::schema;
 

@@ -13,8 +13,8 @@ use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
     Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
-    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, TallyFilter,
-    TallyRow, Upkeep,
+    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert,
+    TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -103,6 +103,14 @@ impl Archive for Sqlite {
         Box::pin(
             self.readers
                 .look(move |c| read::tallies(c, &minutes, &filter)),
+        )
+    }
+
+    fn tallies_by_source(&self, filter: TallyFilter) -> Answer<'_, Vec<SourceTally>> {
+        let minutes = Arc::clone(&self.minutes);
+        Box::pin(
+            self.readers
+                .look(move |c| read::tallies_by_source(c, &minutes, &filter)),
         )
     }
 

@@ -60,6 +60,7 @@ macro_rules! conformance {
                 alerts_are_counted_by_the_minute_of_their_arrival_also_after_a_crash
                 alerts_are_counted_by_severity_status_and_source
                 minutes_older_than_the_retention_are_not_counted
+                one_read_has_the_counts_of_every_source_by_step
             }
         }
         proptest::proptest! {

@@ -105,6 +105,48 @@ pub(crate) async fn alerts_are_counted_by_severity_status_and_source<P: Place>()
     assert_eq!(store.tallies(all()).await.unwrap().len(), 3);
 }
 
+pub(crate) async fn one_read_has_the_counts_of_every_source_by_step<P: Place>() {
+    let place = P::new();
+    let store = place.open().await;
+    for (message, second) in (0..).zip([0, 30, 60, 130]) {
+        accepted(&store, at_second(second, message)).await;
+    }
+    for (message, second) in (10..).zip([70, 200]) {
+        let mut other = at_second(second, message);
+        other.source = "jiankong/web".into();
+        accepted(&store, other).await;
+    }
+    let of = async |source: Option<&str>, step_minutes| {
+        let filter = TallyFilter {
+            source: source.map(str::to_owned),
+            step_minutes,
+            ..all()
+        };
+        let found = store.tallies_by_source(filter).await.unwrap();
+        let begin = |time: jiff::Timestamp| time.duration_since(at(0)).as_secs();
+        let found = found.into_iter();
+        let mut found: Vec<_> = found
+            .map(|tally| (begin(tally.at), tally.source, tally.count))
+            .collect();
+        assert!(found.is_sorted_by_key(|(begin, ..)| *begin), "{found:?}");
+        found.sort();
+        found
+    };
+    let (ucloud, jiankong) = ("ucloud/prod".to_owned(), "jiankong/web".to_owned());
+    let both = [
+        (0, jiankong.clone(), 1),
+        (0, ucloud.clone(), 3),
+        (120, jiankong.clone(), 1),
+        (120, ucloud.clone(), 1),
+    ];
+    assert_eq!(of(None, 2).await, both);
+    assert_eq!(
+        of(Some("jiankong/web"), 1).await,
+        [(60, jiankong.clone(), 1), (180, jiankong, 1)]
+    );
+    assert_eq!(of(Some("nobody/here"), 1).await, []);
+}
+
 pub(crate) async fn minutes_older_than_the_retention_are_not_counted<P: Place>() {
     let place = P::new();
     let store = place.open().await;

@@ -28,3 +28,14 @@ pub struct TallyRow {
     /// How many, at least one.
     pub count: u64,
 }
+
+/// How many alerts of one source arrived in one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTally {
+    /// The source's full name. It can be one that is no longer configured.
+    pub source: String,
+    /// When the step begins.
+    pub at: Timestamp,
+    /// How many, of every severity and status, at least one.
+    pub count: u64,
+}

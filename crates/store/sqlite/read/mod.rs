@@ -13,6 +13,7 @@ mod search;
 mod text;
 mod to_send;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
@@ -31,7 +32,7 @@ pub(super) use readers::Readers;
 pub(super) use search::alerts;
 pub(super) use to_send::{alerts_at, open_episodes};
 
-use crate::{Listed, Searched, SinkId, Stats, TallyFilter, TallyRow};
+use crate::{Listed, Searched, SinkId, SourceTally, Stats, TallyFilter, TallyRow};
 
 /// Rows that one list of a bounded search reads. Then it says how far it looked.
 const LOOK_ROWS: u32 = 20_000;
@@ -73,6 +74,27 @@ pub(super) fn tallies(
 ) -> rusqlite::Result<Vec<TallyRow>> {
     let source = source_number(connection, filter.source.as_deref())?;
     super::tallies::rows(connection, minutes, source, filter)
+}
+
+pub(super) fn tallies_by_source(
+    connection: &Connection,
+    minutes: &super::tallies::Shared,
+    filter: &TallyFilter,
+) -> rusqlite::Result<Vec<SourceTally>> {
+    let source = source_number(connection, filter.source.as_deref())?;
+    let names: HashMap<i64, String> = connection
+        .prepare_cached("SELECT id, name FROM source")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let counts = super::tallies::by_source(connection, minutes, source, filter)?;
+    let tallies = counts.into_iter().filter_map(|(at, source, count)| {
+        Some(SourceTally {
+            source: names.get(&source)?.clone(),
+            at,
+            count,
+        })
+    });
+    Ok(tallies.collect())
 }
 
 pub(super) fn known_sinks(connection: &Connection) -> rusqlite::Result<Vec<(SinkId, String)>> {
