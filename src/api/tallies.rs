@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::query::Query;
 use super::{Failing, resource};
 use crate::http::Gateway;
-use campanile_store::TallyFilter;
+use campanile_store::{SourceTally, TallyFilter};
 
 /// The largest number of steps in one response.
 const STEPS_MAX: i64 = 1_500;
@@ -109,6 +109,22 @@ pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Tallies> {
         step,
         items: items.collect(),
     })
+}
+
+/// How many alerts of each source arrived, of every severity and status.
+pub(crate) async fn by_source(
+    gateway: &Gateway,
+    since: Timestamp,
+    until: Timestamp,
+    step: u32,
+) -> Failing<Vec<SourceTally>> {
+    let filter = TallyFilter {
+        source: None,
+        since,
+        until,
+        step_minutes: step,
+    };
+    Ok(gateway.store.tallies_by_source(filter).await?)
 }
 
 /// The begin of the minute of this time.

@@ -72,7 +72,12 @@ impl Filter {
         time.map_or_else(|| value.to_owned(), |time| time.to_string())
     }
 
-    /// The address of this list with other values.
+    /// The time of a parameter that is a time. None if it has no value, or one that is not valid.
+    pub(super) fn at(&self, name: &str) -> Option<Timestamp> {
+        self.time(self.given.get(name)?).parse().ok()
+    }
+
+    /// The address of this list with other values. An empty value removes the parameter.
     pub(super) fn href(&self, path: &str, changed: &[(&str, &str)]) -> String {
         let mut pairs = self.given.clone();
         for name in ["before", "done", "count"] {
@@ -82,6 +87,7 @@ impl Filter {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         pairs.extend(changed);
+        pairs.retain(|_, value| !value.is_empty());
         format!("{path}?{}", encoded(&pairs))
     }
 }

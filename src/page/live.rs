@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::answer;
 use super::filter::Filter;
+use super::histogram::Chart;
 use super::looked::{LOOK, Looked};
 use super::moment::Moment;
 use super::row::Row;
@@ -65,6 +66,7 @@ struct Live {
     firing: u64,
     /// Whether more fire than are counted.
     more: bool,
+    chart: Chart,
     rows: Vec<Row>,
     /// The address of the next page.
     older: Option<String>,
@@ -134,6 +136,7 @@ impl Live {
             counts: vec![],
             firing: 0,
             more: false,
+            chart: Chart::default(),
             rows: vec![],
             older: None,
             looked_back_to: None,
@@ -147,9 +150,21 @@ impl Live {
         }
     }
 
-    /// Reads the rows, and how many problems fire.
+    /// Reads the rows and the chart, and how many problems fire.
     async fn fill(&mut self, view: &View, gateway: &Gateway) -> Failing<Known> {
         let status = self.status()?;
+        let known = self.list(view, gateway, status).await?;
+        self.chart = Chart::of(view, gateway, &self.filter, status).await?;
+        Ok(known)
+    }
+
+    /// Reads the rows of the list.
+    async fn list(
+        &mut self,
+        view: &View,
+        gateway: &Gateway,
+        status: Option<Status>,
+    ) -> Failing<Known> {
         let of_alerts = OF_ALERTS
             .iter()
             .any(|name| !self.filter.text(name).is_empty());

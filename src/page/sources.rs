@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::moment::Moment;
+use super::sparkline::{self, Sparkline};
 use super::view::View;
 use crate::api::types::Source;
 use crate::api::{Actor, Failing, sources};
@@ -19,7 +20,18 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// What the template of the list sees.
 #[derive(Serialize)]
 struct Sources {
-    sources: Vec<Shown>,
+    sources: Vec<Listed>,
+    /// Whether the store could be read, so that a source without a chart sent nothing.
+    counted: bool,
+}
+
+/// One source of the list.
+#[derive(Serialize)]
+struct Listed {
+    /// The alerts of the last 24 hours. None if there are none.
+    chart: Option<Sparkline>,
+    #[serde(flatten)]
+    shown: Shown,
 }
 
 /// One source.
@@ -45,10 +57,18 @@ impl Shown {
 async fn index(request: HttpRequest, gateway: web::Data<Gateway>) -> HttpResponse {
     let view = View::of(&request, &gateway);
     let sources = sources::list(&gateway).items.into_iter();
+    let mut charts = sparkline::all(&view, &gateway).await;
+    let listed = sources.map(|source| Listed {
+        chart: charts
+            .as_mut()
+            .ok()
+            .and_then(|charts| charts.remove(&source.name)),
+        shown: Shown::of(&view, &gateway, source),
+    });
+    let listed = listed.collect();
     let page = Sources {
-        sources: sources
-            .map(|source| Shown::of(&view, &gateway, source))
-            .collect(),
+        sources: listed,
+        counted: charts.is_ok(),
     };
     view.page("sources.html", page)
 }

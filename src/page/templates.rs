@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("audit.html", include_str!("html/audit.html")),
     ("base.html", include_str!("html/base.html")),
     ("callbacks.html", include_str!("html/callbacks.html")),
+    ("charts.html", include_str!("html/charts.html")),
     ("confirm.html", include_str!("html/confirm.html")),
     ("dead.html", include_str!("html/dead.html")),
     ("dead_job.html", include_str!("html/dead_job.html")),
@@ -49,6 +50,7 @@ pub(super) static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_auto_escape_callback(|_| AutoEscape::Html);
     engine.set_syntax(whole_lines());
     engine.add_filter("fill", fill);
+    engine.add_filter("grouped", grouped);
     engine.add_filter("vendor", |text: &str| harmless(&text.replace('\r', "")));
     for (name, file) in FILES {
         if let Err(error) = engine.add_template(name, file) {
@@ -87,6 +89,19 @@ fn fill(text: &Value, values: Kwargs) -> Result<Value, Error> {
     Ok(Value::from_safe_string(filled))
 }
 
+/// A number with a comma for each thousand: `1,204`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 fn escaped(value: &Value) -> String {
     if value.is_safe() {
         return value.to_string();
@@ -95,4 +110,22 @@ fn escaped(value: &Value) -> String {
     // Writing to a string cannot fail.
     let _written = write!(escaped, "{}", HtmlEscape(&value.to_string()));
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_a_comma_for_each_thousand() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_204, "1,204"),
+            (123_456, "123,456"),
+            (1_000_000, "1,000,000"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
 }

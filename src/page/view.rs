@@ -2,8 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
@@ -78,6 +78,11 @@ impl View {
     /// Whether deliveries of this sink wait until it works again. Then the time of their next attempt means nothing.
     pub(super) fn is_stopped(&self, sink: &str) -> bool {
         self.stopped.iter().any(|stopped| stopped == sink)
+    }
+
+    /// A time in the zone of this reader.
+    pub(super) fn zoned(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(self.zone.clone())
     }
 
     /// Now, for this reader.

@@ -33,6 +33,7 @@ const SAME: &str = "arguments[1](arguments[0]
     .replace(/127\\.0\\.0\\.1:\\d+/g, 'ADDRESS')
     .replace(/\\d{4}-\\d\\d-\\d\\d[ T]\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z?/g, 'TIME')
     .replace(/\\b\\d\\d:\\d\\d:\\d\\d\\.\\d{3}/g, 'CLOCK')
+    .replace(/\\d{4}-\\d\\d-\\d\\d/g, 'DATE').replace(/\\b\\d\\d:\\d\\d\\b/g, 'CLOCK')
     .replace(/\\b\\d+(\\.\\d+)? (ms|s|min|h|d)\\b/g, 'AGE')
     .replace(/x{100,}/g, 'x...'))";
 

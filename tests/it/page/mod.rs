@@ -4,6 +4,7 @@ mod answers;
 mod aria;
 mod bulk;
 mod callbacks;
+mod charts;
 mod checks;
 mod entry;
 mod files;
