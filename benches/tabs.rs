@@ -10,14 +10,14 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use support::load::{Load, Measured, wait};
+use support::load::{Load, Measured};
 use support::messages::Form;
 use support::print;
 use support::rounds::{rounds, setting};
@@ -28,14 +28,12 @@ use support::wire::Wire;
 /// A page loads itself again after this time while news does not end.
 const RELOAD: Duration = Duration::from_secs(3);
 
-/// A thread looks this often whether the measurement is over.
-const STEP: Duration = Duration::from_millis(100);
-
 /// Open pages.
 struct Tabs {
     closed: Arc<AtomicBool>,
     bytes: Arc<AtomicU64>,
     loads: Arc<AtomicU64>,
+    streams: Vec<TcpStream>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -45,11 +43,15 @@ impl Tabs {
             closed: Arc::default(),
             bytes: Arc::default(),
             loads: Arc::default(),
+            streams: Vec::new(),
             threads: Vec::new(),
         };
         for number in 0..count {
+            let stream = opened(admin);
+            tabs.streams
+                .push(stream.try_clone().expect("a second handle"));
             let (closed, bytes) = (Arc::clone(&tabs.closed), Arc::clone(&tabs.bytes));
-            tabs.start(move || follow(admin, &closed, &bytes));
+            tabs.start(move || follow(stream, &closed, &bytes));
             let (closed, loads) = (Arc::clone(&tabs.closed), Arc::clone(&tabs.loads));
             let first =
                 RELOAD * u32::try_from(number).unwrap_or(0) / u32::try_from(count).unwrap_or(1);
@@ -67,7 +69,11 @@ impl Tabs {
     /// Closes them, and returns the kilobytes of their streams and the number of loads.
     fn close(self) -> (u64, u64) {
         self.closed.store(true, Ordering::Relaxed);
+        for stream in &self.streams {
+            stream.shutdown(Shutdown::Both).expect("an open stream");
+        }
         for thread in self.threads {
+            thread.thread().unpark();
             thread.join().expect("a reader ends without a panic");
         }
         (
@@ -77,24 +83,26 @@ impl Tabs {
     }
 }
 
-/// Reads the event stream.
-fn follow(admin: SocketAddr, closed: &AtomicBool, bytes: &AtomicU64) {
+/// Asks for the event stream.
+fn opened(admin: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(admin).expect("the admin listener answers");
     let request = format!(
         "GET /api/v1/stream HTTP/1.1\r\nhost: {admin}\r\naccept: text/event-stream\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).expect("a request");
-    stream.set_read_timeout(Some(STEP)).expect("a timeout");
+    stream
+}
+
+/// Reads the event stream until it is closed here.
+fn follow(mut stream: TcpStream, closed: &AtomicBool, bytes: &AtomicU64) {
     let mut buffer = [0; 16 * 1024];
-    while !closed.load(Ordering::Relaxed) {
-        match stream.read(&mut buffer) {
-            Ok(0) => panic!("the stream ended"),
-            Ok(read) => {
-                let _before = bytes.fetch_add(read as u64, Ordering::Relaxed);
-            }
-            // Nothing came in this step.
-            Err(_) => {}
+    loop {
+        let read = stream.read(&mut buffer).expect("the stream can be read");
+        if read == 0 {
+            assert!(closed.load(Ordering::Relaxed), "the stream ended");
+            return;
         }
+        let _before = bytes.fetch_add(read as u64, Ordering::Relaxed);
     }
 }
 
@@ -104,17 +112,18 @@ fn reload(admin: SocketAddr, first: Duration, closed: &AtomicBool, loads: &Atomi
     let request = format!(
         "GET / HTTP/1.1\r\nhost: {admin}\r\naccept: text/html\r\naccept-encoding: gzip\r\n\r\n"
     );
-    let mut left = first;
-    while !closed.load(Ordering::Relaxed) {
-        if left > Duration::ZERO {
-            wait(STEP);
-            left = left.saturating_sub(STEP);
-            continue;
+    let mut next = Instant::now() + first;
+    loop {
+        while !closed.load(Ordering::Relaxed) && Instant::now() < next {
+            std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
+        }
+        if closed.load(Ordering::Relaxed) {
+            return;
         }
         let status = wire.exchange(request.as_bytes());
         assert!(matches!(status, Ok(200)), "the page: {status:?}");
         let _before = loads.fetch_add(1, Ordering::Relaxed);
-        left = RELOAD;
+        next += RELOAD;
     }
 }
 
