@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
-    FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, QuarantineFilter,
+    FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, Progress, QuarantineFilter,
     QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow,
 };
 
@@ -130,6 +130,10 @@ pub trait Archive: Send + Sync {
 
     /// Attempts of the deliveries of one alert, oldest first.
     fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>>;
+
+    /// How far the deliveries of these alerts are, in this order. For a sink for which an alert is not pending, the last attempt
+    /// counts.
+    fn progress_of(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<Progress>>;
 
     /// Makes an alert pending for a sink again. False when the alert was removed or is already pending for the sink.
     fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool>;

@@ -1,17 +1,15 @@
 //! `/api/v1/deliveries`: pending deliveries.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::actor::Actor;
 use super::bulk::{Act, Call};
 use super::error::ApiError;
 use super::query::Query;
-use super::types::{Counted, Delivery, Dropped, Job, Page, Progress, Selection};
+use super::types::{Counted, Delivery, Dropped, Job, Page, Selection};
 use super::{Failing, Named, Names, alerts, fresh, named, resource};
 use crate::http::Gateway;
-use campanile_store::{DeliveryFilter, DeliveryRow, Seq, SinkId};
+use campanile_store::{DeliveryFilter, DeliveryRow};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -111,24 +109,6 @@ pub(super) fn shown(row: &DeliveryRow, alert: Option<&Named>, names: &Names) -> 
         last_code: row.last_code,
         retried: row.pending.retried,
     }
-}
-
-/// How far the deliveries of one alert are. The last attempt at each sink counts.
-pub(crate) async fn progress(gateway: &Gateway, seq: Seq) -> Failing<Progress> {
-    let pending = gateway.store.deliveries_of(seq).await?;
-    let attempts = gateway.store.attempts_of(seq).await?;
-    let last: BTreeMap<SinkId, &str> = attempts
-        .iter()
-        .map(|row| (row.sink, row.verdict.as_str()))
-        .collect();
-    let is_pending = |sink: SinkId| pending.iter().any(|row| row.sink == sink);
-    let ended = last.iter().filter(|(sink, _)| !is_pending(**sink));
-    let number = |verdict: &str| ended.clone().filter(|(_, last)| **last == verdict).count();
-    Ok(Progress {
-        delivered: number("delivered"),
-        pending: pending.len(),
-        dead: number("dead"),
-    })
 }
 
 /// Drops one pending delivery. It does not become a dead letter.

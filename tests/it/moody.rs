@@ -1,7 +1,7 @@
 //! The real store with switchable faults: a database whose commits fail, hang or are refused when a test wants it.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use campanile_model::Fingerprint;
 use campanile_store::sqlite::Sqlite;
@@ -9,8 +9,8 @@ use campanile_store::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
     Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox,
-    Patience, Pending, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally,
-    Stats, StoredAlert, TallyFilter, TallyRow, Upkeep, Verdict,
+    Patience, Pending, Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId,
+    SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -36,6 +36,8 @@ pub(crate) struct Moody {
     pub(crate) go: Notify,
     pub(crate) failing_settles: AtomicU32,
     pub(crate) failing_reads: AtomicU32,
+    /// How often a method without faults was called.
+    pub(crate) calls: AtomicUsize,
     /// A search of alerts ends as soon as it can.
     pub(crate) impatient: AtomicBool,
     _folder: TempDir,
@@ -53,6 +55,7 @@ impl Moody {
             go: Notify::new(),
             failing_settles: AtomicU32::new(0),
             failing_reads: AtomicU32::new(0),
+            calls: AtomicUsize::new(0),
             impatient: AtomicBool::new(false),
             _folder: folder,
         }
@@ -163,6 +166,7 @@ fn counts_down(left: &AtomicU32) -> bool {
 macro_rules! untouched {
     ($($method:ident($($given:ident: $type:ty),*) -> $result:ty;)*) => {
         $(fn $method(&self, $($given: $type),*) -> Answer<'_, $result> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
             self.store.$method($($given),*)
         })*
     };
@@ -259,6 +263,7 @@ impl Archive for Moody {
         deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;
         attempts_of(seq: Seq) -> Vec<AttemptRow>;
+        progress_of(seqs: Vec<Seq>) -> Vec<Progress>;
         retry(seq: Seq, sink: SinkId, act: Act) -> bool;
         dead(filter: DeadFilter) -> Vec<DeadRow>;
         retry_dead(ids: Vec<i64>, act: Act) -> Vec<(SinkId, Seq)>;

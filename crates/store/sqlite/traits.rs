@@ -13,8 +13,8 @@ use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
     Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
-    QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert,
-    TallyFilter, TallyRow, Upkeep,
+    Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats,
+    StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -176,6 +176,10 @@ impl Archive for Sqlite {
 
     fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>> {
         Box::pin(self.readers.look(move |c| read::attempts_of(c, seq)))
+    }
+
+    fn progress_of(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<Progress>> {
+        Box::pin(self.readers.look(move |c| read::progress_of(c, &seqs)))
     }
 
     fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {

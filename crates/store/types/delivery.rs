@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use campanile_model::{Fingerprint, Seq, SinkId, Worth};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::StoredAlert;
 
@@ -163,6 +164,17 @@ pub struct DeadRow {
     pub error: String,
     /// The HTTP status of the last attempt.
     pub code: Option<u16>,
+}
+
+/// How far the deliveries of an alert are, in numbers of sinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Sinks that have the alert.
+    pub delivered: usize,
+    /// Sinks for which it is pending.
+    pub pending: usize,
+    /// Sinks to which it could not be delivered.
+    pub dead: usize,
 }
 
 /// One attempt of a delivery, kept for `GET /api/v1/alerts/{id}`.

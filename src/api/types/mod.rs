@@ -137,17 +137,6 @@ pub struct Delivery {
     pub retried: bool,
 }
 
-/// How far the deliveries of an alert are, in numbers of sinks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Progress {
-    /// Sinks that have the alert.
-    pub delivered: usize,
-    /// Sinks for which it is pending.
-    pub pending: usize,
-    /// Sinks to which it could not be delivered.
-    pub dead: usize,
-}
-
 /// One attempt at a delivery.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {

@@ -174,6 +174,57 @@ async fn the_first_page_finds_alerts_as_the_api_does_and_keeps_what_was_asked_in
     );
 }
 
+/// How often each list reads the store, with so many rows.
+async fn reads(rows: usize) -> Vec<(&'static str, usize)> {
+    let gateway = Standing::with(vec![source("a")]).await;
+    for number in 0..rows {
+        let body = serde_json::json!({"probe": number.to_string(), "problem": number.to_string(), "status": "firing", "title": "disk"});
+        for body in [body, serde_json::json!({"no": number})] {
+            gateway.post("/callback/probe/a", &body).await;
+        }
+    }
+    let count = async |path| {
+        gateway.store.calls.store(0, Ordering::SeqCst);
+        let reply = open(&gateway, path, "").await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        (path, gateway.store.calls.load(Ordering::SeqCst))
+    };
+    let mut counts = Vec::new();
+    for path in LISTS {
+        counts.push(count(path).await);
+    }
+    let dead = Verdict::Dead {
+        class: "poison",
+        error: "400 Bad Request".into(),
+    };
+    gateway.store.settle_all(&dead).await;
+    for path in ["/dead", "/api/v1/dead"] {
+        counts.push(count(path).await);
+    }
+    counts
+}
+
+const LISTS: &[&str] = &[
+    "/",
+    "/?view=each",
+    "/?status=any",
+    "/callbacks",
+    "/deliveries",
+    "/quarantine",
+    "/audit",
+    "/api/v1/alerts",
+    "/api/v1/problems",
+    "/api/v1/deliveries",
+    "/api/v1/quarantine",
+    "/api/v1/callbacks",
+];
+
+/// With a read for each row, a page of 50 rows opened as many connections to the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_the_store_as_often_for_fifty_rows_as_for_two() {
+    assert_eq!(reads(50).await, reads(2).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sentence_has_the_marks_of_its_language() {
     let (gateway, id) = with_title("disk").await;

@@ -1,11 +1,15 @@
 //! Reads pending deliveries, attempts and dead letters.
 
+use std::collections::HashMap;
+
 use campanile_model::{Fingerprint, Worth};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{known_sinks, time};
 use crate::sqlite::pending;
-use crate::{AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Seq, SinkId};
+use crate::{
+    AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Progress, Seq, SinkId,
+};
 
 fn pending_row(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -122,6 +126,34 @@ pub(crate) fn attempts_of(connection: &Connection, seq: Seq) -> rusqlite::Result
             })
         })?
         .collect()
+}
+
+pub(crate) fn progress_of(
+    connection: &Connection,
+    seqs: &[Seq],
+) -> rusqlite::Result<Vec<Progress>> {
+    let sinks = known_sinks(connection)?;
+    let mut pending = sinks
+        .iter()
+        .map(|(sink, _)| Ok((*sink, pending::select(connection, *sink, "WHERE seq = ?1")?)))
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut attempts = connection
+        .prepare_cached("SELECT sink, verdict FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink")?;
+    let of = |seq: &Seq| {
+        let last = attempts.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut last: HashMap<SinkId, i64> = last.collect::<rusqlite::Result<_>>()?;
+        let mut progress = Progress::default();
+        for (sink, pending) in &mut pending {
+            if pending.exists([seq])? {
+                progress.pending += 1;
+                last.remove(sink);
+            }
+        }
+        progress.delivered = last.values().filter(|verdict| **verdict == 0).count();
+        progress.dead = last.values().filter(|verdict| **verdict == 2).count();
+        Ok(progress)
+    };
+    seqs.iter().map(of).collect()
 }
 
 fn worth(number: i64) -> Worth {

@@ -1,5 +1,7 @@
 //! Reads the problems that fire now: which they are is in memory, what they say is in the file.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension};
 
 use super::alerts::alerts_by_seq;
@@ -7,7 +9,7 @@ use super::{source_number, time};
 use crate::id::{ms_of, seq_of};
 use crate::sqlite::firing::{Shared, lock};
 use crate::sqlite::numbers::severity_number;
-use crate::{Firing, FiringFilter, FiringRow};
+use crate::{Firing, FiringFilter, FiringRow, Seq, StoredAlert};
 
 pub(crate) fn firing(
     connection: &Connection,
@@ -21,6 +23,12 @@ pub(crate) fn firing(
         let open = firing.list(filter, source, severity);
         (open, firing.counts(), firing.is_full())
     };
+    let newest: Vec<Seq> = open.iter().map(|(_, open)| open.newest).collect();
+    // One read: alerts of one callback are unpacked together.
+    let mut alerts: HashMap<Seq, StoredAlert> = alerts_by_seq(connection, &newest)?
+        .into_iter()
+        .map(|alert| (alert.seq, alert))
+        .collect();
     let mut opened = connection.prepare_cached("SELECT received_ms FROM alert WHERE seq = ?1")?;
     let mut rows = Vec::with_capacity(open.len());
     for (_, open) in open {
@@ -30,7 +38,7 @@ pub(crate) fn firing(
         rows.push(FiringRow {
             episode: open.episode,
             started_at: time(at),
-            newest: alerts_by_seq(connection, &[open.newest])?.pop(),
+            newest: alerts.remove(&open.newest),
         });
     }
     Ok(Firing { counts, more, rows })

@@ -24,7 +24,7 @@ pub(super) use arrival::arrival_of;
 pub(super) use audit::audit;
 pub(super) use callbacks::callbacks;
 pub(super) use deliveries::{
-    attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane,
+    attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane, progress_of,
 };
 pub(super) use firing::firing;
 pub(super) use quarantine::{quarantine, quarantined};

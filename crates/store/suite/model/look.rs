@@ -1,9 +1,11 @@
 //! Compares what the store returns with the model.
 
+use std::collections::BTreeMap;
+
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
-    AlertFilter, AlertToSend, AuditFilter, DeadFilter, DeliveryFilter, FiringFilter, Pending,
-    QuarantineFilter, Seq, SinkId, Stats, Store, StoredAlert,
+    AlertFilter, AlertToSend, AttemptRow, AuditFilter, DeadFilter, DeliveryFilter, DeliveryRow,
+    FiringFilter, Pending, Progress, QuarantineFilter, Seq, SinkId, Stats, Store, StoredAlert,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -129,9 +131,27 @@ async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
     let deliveries = store.deliveries_of(seq).await.unwrap();
     let expected = memory.pending.values().filter(|row| row.pending.seq == seq);
     assert!(deliveries.iter().eq(expected), "{deliveries:?}");
+    let progress = store.progress_of(vec![Seq::MAX, seq]).await.unwrap();
+    let expected = [Progress::default(), progress_of(&deliveries, &attempts)];
+    assert_eq!(progress, expected);
     if let Some(kept) = kept {
         let shown = store.alert(kept.id).await.unwrap().unwrap();
         same_alert(&shown, seq, kept);
+    }
+}
+
+/// The last attempt of each sink that has nothing to do.
+fn progress_of(deliveries: &[DeliveryRow], attempts: &[AttemptRow]) -> Progress {
+    let mut last = BTreeMap::new();
+    for attempt in attempts {
+        last.insert(attempt.sink, attempt.verdict.as_str());
+    }
+    last.retain(|sink, _| deliveries.iter().all(|row| row.sink != *sink));
+    let number = |verdict| last.values().filter(|last| **last == verdict).count();
+    Progress {
+        delivered: number("delivered"),
+        pending: deliveries.len(),
+        dead: number("dead"),
     }
 }
 
