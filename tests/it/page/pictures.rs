@@ -19,7 +19,7 @@ use crate::standing::{Wire, post, request};
 
 /// The width of the page, the height of each picture, and how much smaller the pictures are than the page.
 const WIDTH: u32 = 1180;
-const LIVE_HEIGHT: u32 = 605;
+const LIVE_HEIGHT: u32 = 820;
 const ALERT_HEIGHT: u32 = 810;
 const SCALE: f64 = 0.8;
 
@@ -87,11 +87,11 @@ async fn gateway(scene: &Scene) -> (Gateway, [Receiver; 2]) {
     );
     let gateway = Gateway::start(&settings).await;
     ucloud(&gateway, "uhost", "uhost-web01", ("MemUsage", 93.2, "%")).await;
-    minutes(&gateway, 11).await;
+    minutes(&gateway, 320).await;
     jiankong(&gateway, "259197", "load", ("web-01", scene.load)).await;
-    minutes(&gateway, 7).await;
+    minutes(&gateway, 130).await;
     ucloud(&gateway, "udb", "udb-orders", ("DiskUsage", 88.4, "%")).await;
-    minutes(&gateway, 4).await;
+    minutes(&gateway, 45).await;
     jiankong(&gateway, "556701", "http", (scene.site, scene.down)).await;
     // Two attempts fail, and the third has a time.
     gateway.deliver_everything().await;
