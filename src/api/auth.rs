@@ -70,9 +70,9 @@ pub(crate) async fn admit(
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let (current, now) = (gateway.current(), gateway.clock.now());
-    let sender = Sender::of(&request, &current.admin, now);
+    let sender = Sender::of(request.request(), &current.admin, now);
     let pattern = request.match_pattern().unwrap_or_default();
-    if let Err(refusal) = judge(&request, &pattern, sender.who.as_ref()) {
+    if let Err(refusal) = judge(request.request(), &pattern, sender.who.as_ref()) {
         let refused = request.into_response(refusal.error_response());
         return Ok(refused.map_into_right_body());
     }
@@ -93,7 +93,7 @@ pub(crate) async fn admit(
 }
 
 /// Whether this sender may send this request.
-fn judge(request: &ServiceRequest, pattern: &str, who: Option<&Who>) -> Result<(), ApiError> {
+fn judge(request: &HttpRequest, pattern: &str, who: Option<&Who>) -> Result<(), ApiError> {
     if needs_nobody(request.path()) {
         return Ok(());
     }
@@ -116,7 +116,7 @@ struct Sender {
 
 impl Sender {
     /// A token counts first, because a program chose to send it. Then the proxy, then a cookie.
-    fn of(request: &ServiceRequest, admin: &Admin, now: Timestamp) -> Self {
+    fn of(request: &HttpRequest, admin: &Admin, now: Timestamp) -> Self {
         if let Some(token) = bearer(request, admin) {
             return Self::with(&token, Via::Token);
         }
@@ -181,13 +181,20 @@ pub(super) fn is_open(path: &str) -> bool {
     OPEN_PATHS.contains(&path) || path.starts_with(STATIC_PATH)
 }
 
+/// Whether [`admit`] would let this request in now: its token can be removed and its session can end while it is answered.
+pub(super) fn is_admitted(request: &HttpRequest, gateway: &Gateway) -> bool {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let sender = Sender::of(request, &gateway.current().admin, gateway.clock.now());
+    judge(request, &pattern, sender.who.as_ref()).is_ok()
+}
+
 /// Who sent this request, if [`admit`] has let it in.
 pub(crate) fn who(request: &HttpRequest) -> Option<Who> {
     request.extensions().get().cloned()
 }
 
 /// The configured token that the request has in its header.
-pub(super) fn bearer(request: &ServiceRequest, admin: &Admin) -> Option<Token> {
+pub(super) fn bearer(request: &HttpRequest, admin: &Admin) -> Option<Token> {
     let given = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, given) = given.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {

@@ -72,7 +72,7 @@ fn judge(request: &ServiceRequest) -> Result<(), ApiError> {
     let headers = request.headers();
     // Orchestrators and load balancers request health under any name, and the response has no data. A browser never adds the
     // token automatically, so a request with the token does not come from another page.
-    if !auth::is_open(request.path()) && auth::bearer(request, &current.admin).is_none() {
+    if !auth::is_open(request.path()) && auth::bearer(request.request(), &current.admin).is_none() {
         host(headers, &current.admin)?;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) {

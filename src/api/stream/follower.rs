@@ -20,7 +20,8 @@ use super::wanted::Wanted;
 /// Bytes that are given to the connection at once. It takes more only when the reader has taken most of them.
 const PIECE_BYTES: usize = 16 << 10;
 
-/// The time between two signs of life. With them a write to a reader that is gone fails.
+/// The time between two signs of life. With them a write to a reader that is gone fails. Then it is also tested whether the reader
+/// still may follow.
 const BEAT: Duration = Duration::from_secs(15);
 
 /// One stream.
@@ -38,13 +39,21 @@ pub(super) struct Follower {
     next: Option<u64>,
     changed: watch::Receiver<()>,
     stopping: watch::Receiver<bool>,
+    /// Whether the request of the reader would be let in now.
+    admitted: Box<dyn Fn() -> bool>,
     beat: BoxFuture<'static, ()>,
     ended: bool,
 }
 
 impl Follower {
     /// A stream after the last event of the client, or from the place up to which the reader of the hub has read.
-    pub(super) fn new(hub: Arc<Hub>, joined: Joined, wanted: Wanted, form: Form) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        joined: Joined,
+        wanted: Wanted,
+        form: Form,
+        admitted: Box<dyn Fn() -> bool>,
+    ) -> Self {
         let changed = hub.changed();
         let seen = wanted.after.unwrap_or(joined.place);
         let mut out = BytesMut::new();
@@ -56,6 +65,7 @@ impl Follower {
             next: None,
             changed,
             stopping: hub.gateway.news.stopping(),
+            admitted,
             beat: hub.gateway.clock.sleep(BEAT),
             ended: false,
             hub,
@@ -131,10 +141,19 @@ impl Follower {
         tokio::select! {
             _ = self.changed.changed() => {}
             _ = self.stopping.changed() => {}
-            () = &mut self.beat => self.form.place(self.seen, &mut self.out),
+            () = &mut self.beat => self.beat(),
         }
-        if !self.out.is_empty() {
-            self.beat = self.hub.gateway.clock.sleep(BEAT);
+    }
+
+    fn beat(&mut self) {
+        self.beat = self.hub.gateway.clock.sleep(BEAT);
+        if (self.admitted)() {
+            self.form.place(self.seen, &mut self.out);
+        } else {
+            self.end(
+                "unauthorized",
+                "the token or the session is no longer valid",
+            );
         }
     }
 

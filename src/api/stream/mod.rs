@@ -17,7 +17,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
-use super::{Failing, resource};
+use super::{Failing, auth, resource};
 use crate::http::Gateway;
 use follower::Follower;
 use form::Form;
@@ -65,7 +65,8 @@ pub(super) async fn follow(
         return Err(ApiError::stopping());
     }
     let hub = hub.into_inner();
-    let follower = opened(&gateway, hub, wanted, form).await?;
+    let admitted = move || auth::is_admitted(&request, &gateway);
+    let follower = opened(hub, wanted, form, Box::new(admitted)).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, form.content_type()))
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -74,15 +75,20 @@ pub(super) async fn follow(
         .streaming(follower.pieces()))
 }
 
-async fn opened(gateway: &Gateway, hub: Arc<Hub>, wanted: Wanted, form: Form) -> Failing<Follower> {
+async fn opened(
+    hub: Arc<Hub>,
+    wanted: Wanted,
+    form: Form,
+    admitted: Box<dyn Fn() -> bool>,
+) -> Failing<Follower> {
     let joined = hub.join().await?;
     let (place, newest) = (joined.place, joined.newest);
     let first = match wanted.newest(place) {
-        Some(filter) => gateway.store.alerts(filter).await?.rows,
+        Some(filter) => hub.gateway.store.alerts(filter).await?.rows,
         None => Vec::new(),
     };
     let unknown = wanted.after.is_some_and(|after| after > newest);
-    let mut follower = Follower::new(hub, joined, wanted, form);
+    let mut follower = Follower::new(hub, joined, wanted, form, admitted);
     if unknown {
         follower.lost(place);
     }

@@ -86,7 +86,7 @@ pub struct Reset {
 /// The gateway ends the stream.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct End {
-    /// `slow` (the reader did not keep up), `stopping` (the gateway stops) or `store_unreadable`.
+    /// `slow` (the reader did not keep up), `stopping` (the gateway stops), `unauthorized` (the token or the session is no longer valid) or `store_unreadable`.
     pub code: String,
     /// The reason, in words.
     pub message: String,

@@ -14,7 +14,7 @@ use super::standing;
 use crate::gateway::Gateway;
 use crate::patience::{until, within};
 use crate::receiver::{Play, Receiver};
-use crate::standing::{SINK, Standing, Wire, source};
+use crate::standing::{SINK, Standing, Wire, config, source};
 
 /// Sends alerts of the test vendor, as many as there are numbers.
 async fn send(gateway: &Standing, numbers: std::ops::RangeInclusive<usize>) {
@@ -305,6 +305,22 @@ async fn streams_end_when_the_gateway_stops_and_no_new_one_begins() {
         (refused.status, &refused.json()["error"]["code"]),
         (503, &json!("stopping"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_its_token_is_removed() {
+    let mut settings = config(vec![source("a")]);
+    let gateway = Standing::of(&settings).await;
+    let mut stream = Following::lines(gateway.admin, "").await;
+    settings.admin.token = Some("another-token-of-an-admin".into());
+    gateway.follow(&settings).await;
+    let end = tokio::spawn(async move { stream.next("end").await });
+    until("an end of the stream", async || {
+        gateway.gateway.clock.advance(Duration::from_secs(15));
+        end.is_finished()
+    })
+    .await;
+    assert_eq!(end.await.unwrap()["data"]["code"], "unauthorized");
 }
 
 #[tokio::test(flavor = "multi_thread")]
