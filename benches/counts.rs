@@ -167,7 +167,7 @@ fn serve_counting(config: &str) -> ExitCode {
     let paths = [PathBuf::from(config)];
     let config =
         campanile::config::load(&paths, &environment).expect("the bench's config is right");
-    match campanile::app::run(&paths, &environment, config, false) {
+    match campanile::app::run(&paths, &environment, config, false, false) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

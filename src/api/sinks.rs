@@ -164,6 +164,7 @@ pub(super) fn by(paused_by: Option<PausedBy>) -> Option<String> {
     let word = match paused_by? {
         PausedBy::Operator => "operator",
         PausedBy::Receiver => "receiver",
+        PausedBy::Hold => "hold",
     };
     Some(word.to_owned())
 }

@@ -107,6 +107,19 @@ impl App {
     /// # Errors
     /// The first part that did not start, and the fix. Nothing is left running.
     pub async fn start(config: Config, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        Self::start_with(config, clock, metrics, false).await
+    }
+
+    /// [`Self::start`]; with `hold`, every sink is paused until an operator resumes it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(
+        config: Config,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        hold: bool,
+    ) -> Result<Self, Error> {
         let mut server = config.server.clone();
         server.connections_max = descriptors::connections(&config, descriptors::raised());
         let public = listen(config.server.listen)?;
@@ -123,7 +136,12 @@ impl App {
             news: Arc::clone(&news),
             traces: traces.clone(),
         });
-        let delivery = Delivery::start(Arc::clone(&store), sinks, clock.clone(), observer);
+        let deliver = if hold {
+            Delivery::start_held
+        } else {
+            Delivery::start
+        };
+        let delivery = deliver(Arc::clone(&store), sinks, clock.clone(), observer);
         let internet = plan::Internet {
             documents: Documents::new(clock.clone(), certificates::REACH),
             clock: clock.clone(),

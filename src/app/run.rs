@@ -30,12 +30,13 @@ pub enum RunError {
 }
 
 /// Runs the gateway until SIGTERM or SIGINT. Reads `paths` again on SIGHUP and when one of the files changes. `color` is for
-/// the log of people.
+/// the log of people. With `hold`, every sink is paused until an operator resumes it.
 pub fn run(
     paths: &[PathBuf],
     environment: &Environment,
     config: Config,
     color: bool,
+    hold: bool,
 ) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::new());
     let logs = telemetry::log::init(&config.log, color, metrics.log_dropped())?;
@@ -43,13 +44,14 @@ pub fn run(
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(paths, environment, config, metrics, &logs))
+    runtime.block_on(serve(paths, environment, config, hold, metrics, &logs))
 }
 
 async fn serve(
     paths: &[PathBuf],
     environment: &Environment,
     config: Config,
+    hold: bool,
     metrics: Arc<Metrics>,
     logs: &Logs,
 ) -> Result<(), RunError> {
@@ -59,7 +61,12 @@ async fn serve(
     let greeting = sources(&config);
     let schemes = config.tls().map(|tls| tls.map_or("http", |_| "https"));
     warn_of_expired(&config);
-    let app = App::start(config, Clock::machine(), metrics).await?;
+    let app = App::start_with(config, Clock::machine(), metrics, hold).await?;
+    if hold {
+        tracing::warn!(
+            "the gateway was started with --hold: it sends nothing to a sink until an operator runs `campanile sinks resume`"
+        );
+    }
     greet(&app, schemes, &greeting);
     while let Wish::Reload = signals.next(&mut changes).await {
         let now = reload(&app, paths, environment, logs).await;

@@ -126,7 +126,7 @@ enum Command {
     /// On SIGTERM or Ctrl-C it finishes the work in progress and stops. On SIGHUP it reloads its config. It does not start
     /// if the config has a mistake.
     #[command(after_help = setup::RUN_EXAMPLES)]
-    Run(setup::Files),
+    Run(setup::Run),
     /// Check a config: print every mistake with its place.
     #[command(after_help = check::EXAMPLES)]
     Check(check::Check),
@@ -180,7 +180,7 @@ enum Command {
 impl Command {
     fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {
         match self {
-            Self::Run(files) => files.run(terminal),
+            Self::Run(run) => run.run(terminal),
             Self::Check(check) => check.run(terminal),
             Self::Send(send) => send.run(terminal),
             Self::Try(trial) => trial.run(terminal),

@@ -16,6 +16,7 @@ Examples:
   campanile run --config campanile.toml
   campanile run --config /etc/campanile/         (all *.toml files in the folder, in name order)
   CAMPANILE__SERVER__LISTEN=0.0.0.0:8080 campanile run --config campanile.toml
+  campanile run --config campanile.toml --hold   (after a restore: nothing is sent until `campanile sinks resume`)
 
 See also: `campanile check` checks a config without starting the gateway.";
 
@@ -27,10 +28,23 @@ pub(crate) struct Files {
     pub(crate) config: Vec<PathBuf>,
 }
 
-impl Files {
+/// The command line of `campanile run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    files: Files,
+    /// Start with every sink paused, for a start after a restore. Callbacks are accepted; nothing is sent to a sink until an
+    /// operator resumes it.
+    #[arg(long)]
+    hold: bool,
+}
+
+impl Run {
     pub(crate) fn run(self, terminal: &Terminal) -> Result<(), Failure> {
-        let config = load(&self.config)?;
-        app::run(&self.config, &environment(), config, terminal.log_color())
+        let paths = &self.files.config;
+        let config = load(paths)?;
+        let color = terminal.log_color();
+        app::run(paths, &environment(), config, color, self.hold)
             .map_err(|error| Failure::failed(error.to_string()))
     }
 }

@@ -80,7 +80,7 @@ struct One {
 
 pub(super) const STATUS: &[Column<Sink>] = &[
     Column::new("SINK", |sink: &Sink| sink.name.clone()),
-    Column::new("STATE", |sink: &Sink| sink.state.clone()),
+    Column::new("STATE", state),
     Column::new("PENDING", |sink: &Sink| sink.pending.to_string()),
     Column::new("DEAD", |sink: &Sink| sink.dead.to_string()),
     Column::new("SENDING", |sink: &Sink| sink.in_flight.to_string()).optional(),
@@ -93,6 +93,14 @@ pub(super) const STATUS: &[Column<Sink>] = &[
     })
     .squeeze(),
 ];
+
+/// The state, with who paused the sink: `paused (hold)`.
+fn state(sink: &Sink) -> String {
+    match &sink.paused_by {
+        Some(by) => format!("{} ({by})", sink.state),
+        None => sink.state.clone(),
+    }
+}
 
 impl Sinks {
     pub(crate) fn run(self, terminal: &mut Terminal) -> Result<(), Failure> {

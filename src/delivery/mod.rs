@@ -10,7 +10,7 @@
 //! under the same delivery id. A lane's next delivery starts only after the outcome of the one before is committed.
 //!
 //! Pauses, the circuit breaker and the counts under a limit are in memory only. After a restart the sink is tried again,
-//! and the receiver answers again what it wants.
+//! and the receiver answers again what it wants. After a restore nobody wants that: then all sinks start paused.
 
 mod attempt;
 pub mod backoff;
@@ -135,6 +135,18 @@ impl Delivery {
         Self::start_tuned(store, sinks, clock, events, Tuning::default())
     }
 
+    /// [`Self::start`], but every sink is paused until an operator resumes it.
+    pub fn start_held(
+        store: Arc<dyn Store>,
+        sinks: Vec<BuiltSink>,
+        clock: Clock,
+        events: Arc<dyn Observer>,
+    ) -> Self {
+        let delivery = Self::start_tuned(store, Vec::new(), clock, events, Tuning::default());
+        delivery.hire_all(sinks, true);
+        delivery
+    }
+
     /// [`Self::start`] with other limits.
     pub fn start_tuned(
         store: Arc<dyn Store>,
@@ -214,8 +226,14 @@ impl Delivery {
 
     /// Replaces the set of sinks. The worker of a sink that is the same object is kept. For the others, the old worker ends
     /// what is in flight first and the new one starts after it: a sink never has two workers. An operator's pause is
-    /// kept until the operator resumes the sink.
+    /// kept until the operator resumes the sink. A new sink is held while another one still is.
     pub fn replace(&self, sinks: Vec<BuiltSink>) {
+        let is_held = |state: &SinkState| state.paused_by == Some(PausedBy::Hold);
+        let hold = self.states().iter().any(is_held);
+        self.hire_all(sinks, hold);
+    }
+
+    fn hire_all(&self, sinks: Vec<BuiltSink>, hold: bool) {
         let mut crew = self.crew();
         if crew.stopped {
             return;
@@ -233,7 +251,8 @@ impl Delivery {
                 }
                 None => {
                     let leaving = crew.leaving.remove(&sink.id);
-                    self.hire(sink, leaving, None)
+                    let state = hold.then(|| SinkState::held(sink.name.clone()));
+                    self.hire(sink, leaving, state)
                 }
             };
             crew.running.push(running);
@@ -302,8 +321,8 @@ impl Delivery {
         state: Option<SinkState>,
     ) -> Running {
         let mut state = state.unwrap_or_else(|| SinkState::new(sink.name.clone()));
-        // A 410 pause ends when the settings change; an operator's pause survives a reload.
-        state.paused_by = state.paused_by.filter(|by| *by == PausedBy::Operator);
+        // A 410 pause ends when the settings change; the other pauses survive a reload.
+        state.paused_by = state.paused_by.filter(|by| *by != PausedBy::Receiver);
         let mailbox = Arc::new(Mailbox::new(state));
         Running {
             id: sink.id,

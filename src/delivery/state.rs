@@ -13,6 +13,8 @@ pub enum PausedBy {
     Operator,
     /// The receiver answered 410 Gone.
     Receiver,
+    /// The gateway was started with `--hold`.
+    Hold,
 }
 
 /// One sink as operators see it.
@@ -51,6 +53,15 @@ impl SinkState {
             last_error: None,
             last_error_at: None,
             retry_at: None,
+        }
+    }
+
+    /// A sink to which nothing is sent until an operator resumes it.
+    pub(super) fn held(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            state: Phase::Paused,
+            paused_by: Some(PausedBy::Hold),
+            ..Self::new(name)
         }
     }
 

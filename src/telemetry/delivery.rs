@@ -157,7 +157,7 @@ fn log_sink(sink: &str, what: What) {
             tracing::info!(sink, "the sink works again; its circuit breaker is closed");
         }
         What::Paused {
-            by: PausedBy::Operator,
+            by: PausedBy::Operator | PausedBy::Hold,
         } => tracing::info!(sink, "an operator paused the sink; its deliveries wait"),
         What::Paused {
             by: PausedBy::Receiver,

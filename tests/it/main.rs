@@ -16,6 +16,7 @@ mod drift;
 mod driver;
 mod field;
 mod gateway;
+mod hold;
 mod ingest;
 mod jiankong_ways;
 mod laws;

@@ -66,7 +66,7 @@ pub struct SinkNow {
     pub state: String,
     /// When it changed.
     pub at: Timestamp,
-    /// `operator` or `receiver`, if it is paused.
+    /// `operator`, `receiver` or `hold` (the gateway was started with `--hold`), if it is paused.
     pub paused_by: Option<String>,
     /// What went wrong, if the circuit breaker opened: at most 200 bytes.
     pub note: Option<String>,

@@ -243,7 +243,7 @@ pub struct Sink {
     pub configured: bool,
     /// `ok`, `waiting`, `open`, `paused` or `not configured`.
     pub state: String,
-    /// `operator` or `receiver`, while it is paused.
+    /// `operator`, `receiver` or `hold` (the gateway was started with `--hold`), while it is paused.
     pub paused_by: Option<String>,
     /// Pending deliveries.
     pub pending: u64,
@@ -270,7 +270,7 @@ pub struct SinkChanged {
     pub name: String,
     /// The new state.
     pub state: String,
-    /// `operator` or `receiver`, while it is paused.
+    /// `operator`, `receiver` or `hold` (the gateway was started with `--hold`), while it is paused.
     pub paused_by: Option<String>,
 }
 

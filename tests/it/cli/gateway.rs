@@ -397,7 +397,12 @@ fn sinks_are_shown_paused_and_resumed() {
         &["sinks", "status"],
         &[(200, json!({"items": [sink], "next": null}))],
     );
-    for words in ["webhook/oncall", "paused", "never", "answered 410"] {
+    for words in [
+        "webhook/oncall",
+        "paused (operator)",
+        "never",
+        "answered 410",
+    ] {
         run.says(words);
     }
     for verb in ["pause", "resume"] {
