@@ -47,6 +47,12 @@ pub(crate) enum Failure {
     Output(#[from] io::Error),
 }
 
+impl From<campanile_store::Error> for Failure {
+    fn from(error: campanile_store::Error) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
 impl Failure {
     /// The command failed: exit code 1.
     pub(crate) fn failed(what: impl Into<String>) -> Self {

@@ -30,6 +30,7 @@ mod send;
 mod setup;
 mod sinks;
 mod sources;
+mod store;
 mod table;
 mod tally;
 mod target;
@@ -163,6 +164,9 @@ enum Command {
     /// List what operators did: who, when, from where, on how many.
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::Audit),
+    /// Copy, check or migrate the database, also next to a running gateway.
+    #[command(after_help = store::EXAMPLES)]
+    Store(store::Store),
     /// Show the sinks and the sources of a running gateway, once a second.
     #[command(after_help = top::EXAMPLES)]
     Top(top::Top),
@@ -193,6 +197,7 @@ impl Command {
             Self::Sinks(sinks) => sinks.run(terminal),
             Self::Sources(sources) => sources.run(terminal),
             Self::Audit(audit) => audit.run(terminal),
+            Self::Store(store) => store.run(terminal),
             Self::Top(top) => top.run(terminal),
             Self::Open(open) => open.run(terminal),
             Self::Completions(completions) => completions.run(terminal),

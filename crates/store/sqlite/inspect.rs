@@ -128,13 +128,49 @@ fn head(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Refuses what is not a SQLite database. Opens it for reading only.
+pub(super) fn check_header(path: &Path) -> Result<(), Error> {
+    let shown = path.display();
+    let found = path.metadata().and_then(|found| {
+        let head = if found.is_file() {
+            head(path)?
+        } else {
+            Vec::new()
+        };
+        Ok((found.is_file(), head))
+    });
+    match found {
+        Ok((true, head)) if head.starts_with(MAGIC) => Ok(()),
+        Ok((true, _)) => Err(Error::Open(format!(
+            "{shown} is not a SQLite database. Name a database or a backup of Campanile."
+        ))),
+        Ok((false, _)) => Err(Error::Open(format!(
+            "{shown} is not a file. Name a database or a backup of Campanile."
+        ))),
+        Err(error) => Err(Error::Open(format!(
+            "cannot read {shown}: {error}. Check the path, and that you may read the file."
+        ))),
+    }
+}
+
 /// Which program wrote the file, and which schema version it has.
 fn check_identity(path: &Path, head: &[u8]) -> Result<(), Error> {
-    let shown = path.display();
     let (version, application) = (number(head, 60), number(head, 68));
     // An empty leaf page: no table was ever created.
     let blank = head.get(100) == Some(&13) && head.get(103..105) == Some(&[0, 0]);
-    if application != schema::APPLICATION_ID && !(blank && application == 0) {
+    let is_new = blank && application == 0;
+    let application = if is_new {
+        schema::APPLICATION_ID
+    } else {
+        application
+    };
+    check_written(path, version, application)
+}
+
+/// Refuses a file of another program, and of a newer version.
+pub(super) fn check_written(path: &Path, version: u32, application: u32) -> Result<(), Error> {
+    let shown = path.display();
+    if application != schema::APPLICATION_ID {
         return Err(Error::Open(format!(
             "{shown} is a SQLite file of another program. Set [store] url to another file."
         )));

@@ -8,6 +8,7 @@ mod block;
 mod connection;
 mod courier;
 mod episodes;
+pub mod file;
 mod filter;
 mod firing;
 mod inspect;

@@ -15,26 +15,29 @@ const COLUMNS: &str = "seq, fingerprint, attempts, due_ms, owed_ms, redriven, co
 
 /// Creates the table of a new sink.
 pub(super) fn create(connection: &Connection, sink: SinkId) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!(
-        "CREATE TABLE IF NOT EXISTS {} (
-             seq INTEGER PRIMARY KEY, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL, owed_ms INTEGER NOT NULL,
-             due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT
-         )",
-        table(sink)
-    ))
+    connection.execute_batch(&creation(sink))
 }
 
-/// Migration: moves the rows of the one table of older files to the table of each sink.
-pub(super) fn split(connection: &Connection) -> rusqlite::Result<()> {
-    for (sink, _) in read::known_sinks(connection)? {
-        create(connection, sink)?;
-        let rows = format!(
-            "INSERT INTO {} ({COLUMNS}) SELECT {COLUMNS} FROM delivery WHERE sink = ?1",
-            table(sink)
-        );
-        connection.execute(&rows, [sink])?;
-    }
-    connection.execute_batch("DROP TABLE delivery")
+fn creation(sink: SinkId) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (
+        seq INTEGER PRIMARY KEY, fingerprint INTEGER NOT NULL, attempts INTEGER NOT NULL, owed_ms INTEGER NOT NULL,
+        due_ms INTEGER, redriven INTEGER NOT NULL, code INTEGER, error TEXT
+    );",
+        table(sink)
+    )
+}
+
+/// Migration: the SQL that moves the rows of the one table of older files to the table of each sink.
+pub(super) fn split(connection: &Connection) -> rusqlite::Result<String> {
+    let moved = |(sink, _): (SinkId, String)| {
+        let (creation, table) = (creation(sink), table(sink));
+        format!(
+            "\n    {creation}\n    INSERT INTO {table} ({COLUMNS}) SELECT {COLUMNS} FROM delivery WHERE sink = {sink};"
+        )
+    };
+    let sinks = read::known_sinks(connection)?.into_iter();
+    Ok(sinks.map(moved).collect::<String>() + "\n    DROP TABLE delivery;\n")
 }
 
 /// The name of a sink's table.

@@ -15,16 +15,19 @@ use campanile_model::failpoint;
 /// Identifies a Campanile database: "CMPN".
 pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
+/// The SQL of a step, for the file as the steps before have left it.
+type Step = fn(&Connection) -> rusqlite::Result<String>;
+
 /// The step at index N migrates a file from version N to N + 1. A released step is never changed.
-const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
-    |connection| connection.execute_batch(STEP_1),
+const STEPS: &[Step] = &[
+    |_| Ok(STEP_1.to_owned()),
     pending::split,
-    |connection| connection.execute_batch(STEP_3),
-    |connection| connection.execute_batch(STEP_4),
-    |connection| connection.execute_batch(STEP_5),
-    |connection| connection.execute_batch(STEP_6),
-    |connection| connection.execute_batch(STEP_7),
-    |connection| connection.execute_batch(STEP_8),
+    |_| Ok(STEP_3.to_owned()),
+    |_| Ok(STEP_4.to_owned()),
+    |_| Ok(STEP_5.to_owned()),
+    |_| Ok(STEP_6.to_owned()),
+    |_| Ok(STEP_7.to_owned()),
+    |_| Ok(STEP_8.to_owned()),
 ];
 
 const STEP_1: &str = "
@@ -152,6 +155,14 @@ pub(super) fn version() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
+/// The SQL of the steps that migrate a file of this version. The file has its sinks since the first step, and no later step
+/// depends on another.
+pub(super) fn steps(connection: &Connection, from: u32) -> rusqlite::Result<Vec<String>> {
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let steps = STEPS.iter().skip(from);
+    steps.map(|step| step(connection)).collect()
+}
+
 /// Creates the tables or migrates the file to the newest version, each step in a transaction of its own.
 /// [`super::inspect`] has checked before that the file is a Campanile database.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -164,14 +175,10 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn apply(
-    connection: &mut Connection,
-    version: usize,
-    step: fn(&Connection) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
+fn apply(connection: &mut Connection, version: usize, step: Step) -> rusqlite::Result<()> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    step(&transaction)?;
+    transaction.execute_batch(&step(&transaction)?)?;
     failpoint::point("mid-migration");
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(

@@ -15,6 +15,7 @@ mod helped;
 mod lists;
 mod peer;
 mod receivers;
+mod store;
 mod times;
 mod top;
 mod trial;
@@ -104,6 +105,7 @@ fn every_command_shows_an_example_of_itself() {
         "providers",
         "sinks",
         "sources",
+        "store",
         "completions",
         "man",
         "open",

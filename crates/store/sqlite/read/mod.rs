@@ -150,7 +150,7 @@ fn time(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
 }
 
-fn size(kept: i64) -> usize {
+pub(super) fn size(kept: i64) -> usize {
     usize::try_from(kept).unwrap_or(0)
 }
 

@@ -7,6 +7,7 @@
 mod suite;
 
 mod file;
+mod operator;
 
 use std::path::Path;
 use std::sync::Arc;
