@@ -48,16 +48,30 @@ impl Rabbitmq {
         }
     }
 
-    async fn run(folder: &TempDir, ports: [u16; 4]) -> Server {
-        let [plain, _, names, nodes] = ports;
-        let path = |name: &str| folder.path().join(name);
-        let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    /// A program of the broker, with the names of this node.
+    fn command(program: &str, folder: &TempDir, [plain, _, names, _]: [u16; 4]) -> Command {
+        let mut command = Command::new(format!("/usr/lib/rabbitmq/bin/{program}"));
         command
             .env("HOME", folder.path())
             .env("RABBITMQ_NODENAME", format!("test{plain}@localhost"))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("ERL_EPMD_PORT", names.to_string())
-            .env("RABBITMQ_DIST_PORT", nodes.to_string())
+            .env("ERL_EPMD_PORT", names.to_string());
+        command
+    }
+
+    /// Syncs what the broker knows of its queues. It does that late, so a broker that is killed at once can forget a new queue.
+    async fn sync(&self) {
+        let mut command = Self::command("rabbitmqctl", &self.folder, self.ports);
+        let eval = command.args(["eval", "ok = mnesia:sync_log()."]);
+        let output = eval.kill_on_drop(true).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    async fn run(folder: &TempDir, ports: [u16; 4]) -> Server {
+        let path = |name: &str| folder.path().join(name);
+        let mut command = Self::command("rabbitmq-server", folder, ports);
+        command
+            .env("RABBITMQ_DIST_PORT", ports[3].to_string())
             .env("RABBITMQ_MNESIA_BASE", path("data"))
             .env("RABBITMQ_LOG_BASE", path("log"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"))
@@ -292,6 +306,7 @@ async fn unanswered(broker: &Rabbitmq) {
 async fn what_failed_while_the_broker_was_down_is_not_sent_later() {
     let broker = Rabbitmq::start().await;
     broker.peer(&["queue", "all", "{}"]).await;
+    broker.sync().await;
     let sink = broker.sink("queue = 'all'");
     sink.send(&message()).await.unwrap();
     let Rabbitmq {
