@@ -6,6 +6,7 @@
 mod arrival;
 mod codec;
 mod id;
+mod packed;
 pub mod sqlite;
 mod traits;
 mod types;

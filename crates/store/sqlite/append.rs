@@ -6,11 +6,11 @@ use rusqlite::params;
 
 use super::firing::Open;
 use super::numbers::{severity_number, status_number};
-use super::packed::{Packed, number};
 use super::pending;
 use super::postings::{Post, group};
 use super::session::Session;
 use crate::arrival::Tail;
+use crate::packed::{Packed, number};
 use crate::{Appended, Appending, NewAlert, Seq, SinkId, codec};
 
 /// A new pending delivery.

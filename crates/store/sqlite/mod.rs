@@ -16,7 +16,6 @@ mod keys;
 mod log;
 mod mark;
 mod numbers;
-mod packed;
 mod pending;
 mod postings;
 mod prune;

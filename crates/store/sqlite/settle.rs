@@ -4,9 +4,9 @@ use campanile_model::{Fingerprint, Worth};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::audit;
-use super::packed::Packed;
 use super::pending;
 use super::session::Session;
+use crate::packed::Packed;
 use crate::{
     Act, Appended, Appending, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement,
     SinkId, Verdict,

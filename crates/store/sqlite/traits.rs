@@ -7,8 +7,8 @@ use campanile_model::Fingerprint;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::packed::Packed;
 use super::{Sqlite, audit, prune, read, settle};
+use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,

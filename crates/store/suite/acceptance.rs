@@ -209,18 +209,13 @@ pub(crate) async fn callbacks_are_listed_newest_first_with_their_first_alert<P: 
         listed.rows
     };
     let all = list(CallbackFilter::default()).await;
-    let seen: Vec<_> = all
-        .iter()
-        .map(|row| (row.id, &*row.source, row.alerts))
-        .collect();
+    let seen: Vec<_> = all.iter().map(|row| (&*row.source, row.alerts)).collect();
     assert_eq!(
         seen,
-        [
-            (3, "jiankong/web", 1),
-            (2, "ucloud/prod", 0),
-            (1, "ucloud/prod", 1)
-        ]
+        [("jiankong/web", 1), ("ucloud/prod", 0), ("ucloud/prod", 1)]
     );
+    let [third, second, only] = [all[0].id, all[1].id, all[2].id];
+    assert!(third > second && second > only);
     assert_eq!((all[2].first, all[1].first), (Some(first), None));
     let ids = async |filter| {
         list(filter)
@@ -232,14 +227,17 @@ pub(crate) async fn callbacks_are_listed_newest_first_with_their_first_alert<P: 
     let filter = CallbackFilter::default;
     let since = |second| Some(at(second));
     let source = Some("ucloud/prod".to_owned());
-    assert_eq!(ids(CallbackFilter { source, ..filter() }).await, [2, 1]);
+    assert_eq!(
+        ids(CallbackFilter { source, ..filter() }).await,
+        [second, only]
+    );
     assert_eq!(
         ids(CallbackFilter {
             ignored: Some(true),
             ..filter()
         })
         .await,
-        [2]
+        [second]
     );
     assert_eq!(
         ids(CallbackFilter {
@@ -247,7 +245,7 @@ pub(crate) async fn callbacks_are_listed_newest_first_with_their_first_alert<P: 
             ..filter()
         })
         .await,
-        [3, 1]
+        [third, only]
     );
     assert_eq!(
         ids(CallbackFilter {
@@ -255,14 +253,14 @@ pub(crate) async fn callbacks_are_listed_newest_first_with_their_first_alert<P: 
             ..filter()
         })
         .await,
-        [3, 2]
+        [third, second]
     );
     assert_eq!(
         ids(CallbackFilter {
-            before: Some(2),
+            before: Some(second),
             ..filter()
         })
         .await,
-        [1]
+        [only]
     );
 }

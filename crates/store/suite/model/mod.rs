@@ -289,6 +289,7 @@ pub(crate) fn settings() -> ProptestConfig {
 /// Runs these steps on a new store and on the model.
 pub(crate) fn run<P: Place>(steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {

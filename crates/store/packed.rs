@@ -4,15 +4,15 @@ use crate::arrival::Tail;
 use crate::{Entry, codec};
 
 /// An entry with its compressed bytes. Compression runs on the caller's thread, not on the writer.
-pub(super) struct Packed {
-    pub(super) entry: Entry,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Packed {
+    pub(crate) entry: Entry,
+    pub(crate) bytes: Vec<u8>,
     /// The length of the arrival at the end. None when nothing is known of it.
-    pub(super) arrival_bytes: Option<i64>,
+    pub(crate) arrival_bytes: Option<i64>,
 }
 
 impl Packed {
-    pub(super) fn new(entry: Entry) -> Self {
+    pub(crate) fn new(entry: Entry) -> Self {
         let bodies = entry
             .alerts
             .iter()
@@ -35,6 +35,6 @@ impl Packed {
 }
 
 /// A length as it is stored.
-pub(super) fn number(bytes: usize) -> i64 {
+pub(crate) fn number(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

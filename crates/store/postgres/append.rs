@@ -1,0 +1,445 @@
+//! Group commit: callbacks that arrive at the same time share one statement and one sync.
+//!
+//! A few tasks take batches from one queue, each with a connection of its own. While one waits for its commit, the next
+//! gathers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, GenericClient};
+use uuid::Uuid;
+
+use super::batch::{Batch, Outcome, int};
+use super::commit::commit;
+use super::names::{Names, Numbers};
+use super::partition;
+use super::pool::{Fault, Pool, call};
+use super::session::Session;
+use super::trouble::{is_conflict, is_lost, trouble};
+use crate::arrival::Tail;
+use crate::packed::Packed;
+use crate::{Appended, Appending, Error, codec};
+
+/// Callbacks in the queue. When it is full, a callback is answered 503 at once.
+const QUEUE_MAX: usize = 4_096;
+
+/// Callbacks in one statement. Larger batches gain little, and the first callback waits longer.
+const BATCH_MAX: usize = 256;
+
+/// Tasks that write. Two connections fill two cores of a server; four also cover its syncs (`docs/performance.md`).
+const WRITERS: usize = 4;
+
+/// How long a batch is tried, with new connections, before its callbacks are answered 503.
+const BUDGET: Duration = Duration::from_secs(4);
+
+/// Between two attempts to reach the database.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const APPEND: &str = include_str!("append.sql");
+
+/// One callback that waits for its commit.
+struct Job {
+    packed: Packed,
+    reply: oneshot::Sender<Result<Appended, Error>>,
+}
+
+/// The queue of the writers.
+pub(super) struct Appender {
+    queue: std::sync::Mutex<Option<mpsc::Sender<Job>>>,
+    writers: std::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+/// What the writers share.
+pub(super) struct Shared {
+    pub(super) pool: Arc<Pool>,
+    pub(super) names: Names,
+    /// A part of the ids of this database.
+    pub(super) id_random: i32,
+    /// The latest time in an id. It never decreases, so ids sort by acceptance when the clock is set back.
+    pub(super) id_ms: AtomicI64,
+    jobs: Mutex<mpsc::Receiver<Job>>,
+}
+
+impl Appender {
+    /// Starts the writers. `id_ms` is the latest time in an id of the database.
+    pub(super) fn start(pool: Arc<Pool>, id_random: i32, id_ms: i64) -> (Self, Arc<Shared>) {
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        let shared = Arc::new(Shared {
+            pool,
+            names: Names::default(),
+            id_random,
+            id_ms: AtomicI64::new(id_ms),
+            jobs: Mutex::new(jobs),
+        });
+        let writers = (0..WRITERS).map(|_| tokio::spawn(run(Arc::clone(&shared))));
+        let appender = Self {
+            queue: std::sync::Mutex::new(Some(queue)),
+            writers: std::sync::Mutex::new(writers.collect()),
+        };
+        (appender, shared)
+    }
+
+    /// Commits a callback.
+    pub(super) async fn append(&self, packed: Packed) -> Result<Appended, Error> {
+        let stopped = |what: &str| Error::Stopped(what.to_owned());
+        let (reply, answer) = oneshot::channel();
+        let queue = self.lock().clone().ok_or_else(|| stopped("it is closed"))?;
+        queue
+            .try_send(Job { packed, reply })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Busy,
+                mpsc::error::TrySendError::Closed(_) => stopped("its writers have ended"),
+            })?;
+        drop(queue);
+        answer
+            .await
+            .map_err(|_| stopped("its writers have ended"))?
+    }
+
+    /// Commits what waits, and ends the writers.
+    pub(super) async fn close(&self) {
+        drop(self.lock().take());
+        let writers = std::mem::take(
+            &mut *self
+                .writers
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        for writer in writers {
+            // A writer that panicked has dropped its callbacks, which are answered as not known.
+            let _ended = writer.await;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<mpsc::Sender<Job>>> {
+        self.queue
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// One writer: it ends when the queue is closed and empty.
+async fn run(shared: Arc<Shared>) {
+    let mut session = None;
+    loop {
+        let jobs = gather(&mut *shared.jobs.lock().await).await;
+        if jobs.is_empty() {
+            return;
+        }
+        commit_jobs(&shared, &mut session, jobs).await;
+    }
+}
+
+async fn gather(queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    queue.recv_many(&mut jobs, BATCH_MAX).await;
+    jobs
+}
+
+/// Commits a batch and answers it. When one callback makes it fail, each gets a transaction of its own.
+async fn commit_jobs(shared: &Shared, session: &mut Option<Session>, jobs: Vec<Job>) {
+    let entries: Vec<&Packed> = jobs.iter().map(|job| &job.packed).collect();
+    match tried(shared, session, &entries).await {
+        Ok(answers) => {
+            for (job, answer) in jobs.into_iter().zip(answers) {
+                // When the caller has gone, only the answer is lost, not the commit.
+                let _gone = job.reply.send(Ok(answer));
+            }
+        }
+        Err(Refused::Data(_)) if jobs.len() > 1 => {
+            for job in jobs {
+                let answer = tried(shared, session, &[&job.packed]).await;
+                let answer = answer.map(|mut answers| answers.pop().unwrap_or_default());
+                let _gone = job.reply.send(answer.map_err(Refused::into_error));
+            }
+        }
+        Err(refused) => {
+            let error = refused.into_error();
+            tracing::error!(%error, callbacks = jobs.len(), "a commit failed; its callbacks are answered 503");
+            for job in jobs {
+                let _gone = job.reply.send(Err(Error::Commit(error.to_string())));
+            }
+        }
+    }
+}
+
+/// Why a batch was not committed.
+enum Refused {
+    /// The database refused the data of the batch.
+    Data(Error),
+    /// The database cannot be reached, or the state of the commit is not what it should be.
+    Database(Error),
+}
+
+impl Refused {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Data(error) | Self::Database(error) => error,
+        }
+    }
+}
+
+/// Commits a batch. After a lost connection the same batch is sent again: what was committed is found by its token.
+async fn tried(
+    shared: &Shared,
+    kept: &mut Option<Session>,
+    entries: &[&Packed],
+) -> Result<Vec<Appended>, Refused> {
+    let mut numbers = Vec::with_capacity(entries.len());
+    for packed in entries {
+        let of = shared.names.of(&shared.pool, packed).await;
+        numbers.push(of.map_err(Refused::Database)?);
+    }
+    let token: i64 = rand::random();
+    let ms = entries.iter().map(|p| p.entry.received_at.as_millisecond());
+    let ms = ms.max().unwrap_or(0);
+    let ms = shared.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms);
+    let batch = Batch::of(entries, &numbers, ms);
+    let write = Write {
+        shared,
+        batch: &batch,
+        entries,
+        numbers: &numbers,
+        token,
+    };
+    let (began, mut again) = (Instant::now(), false);
+    loop {
+        let error = match write.once(kept, again).await {
+            Ok(answers) => return Ok(answers),
+            Err(error) => error,
+        };
+        let error = match error {
+            Lost::Unsure(error) => return Err(Refused::Database(error)),
+            Lost::Database(error) => error,
+        };
+        let shown = || trouble(&shared.pool.address().shown(), &error);
+        if is_lost(&error) {
+            (*kept, again) = (None, true);
+            if began.elapsed() > BUDGET {
+                return Err(Refused::Database(Error::Commit(shown())));
+            }
+            tokio::time::sleep(PAUSE).await;
+        } else if error.code() == Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION) {
+            // The last partition is full.
+            make_room(&shared.pool).await.map_err(Refused::Database)?;
+        } else if !is_conflict(&error) {
+            return Err(Refused::Data(Error::Commit(shown())));
+        }
+        if began.elapsed() > BUDGET {
+            return Err(Refused::Database(Error::Commit(shown())));
+        }
+    }
+}
+
+/// Creates the next partitions.
+async fn make_room(pool: &Pool) -> Result<(), Error> {
+    call!(pool.writing(), session => partition::ensure_now(&mut session.client).await)
+}
+
+enum Lost {
+    Database(tokio_postgres::Error),
+    /// The commit stands, but not on every server that must have it.
+    Unsure(Error),
+}
+
+impl From<tokio_postgres::Error> for Lost {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// One batch to write.
+struct Write<'w> {
+    shared: &'w Shared,
+    batch: &'w Batch<'w>,
+    entries: &'w [&'w Packed],
+    numbers: &'w [Numbers],
+    token: i64,
+}
+
+impl Write<'_> {
+    /// `again`: an earlier attempt may have been committed.
+    async fn once(&self, kept: &mut Option<Session>, again: bool) -> Result<Vec<Appended>, Lost> {
+        let session = match kept.take() {
+            Some(session) if !session.client.is_closed() => session,
+            _ => self.shared.pool.address().connect().await?,
+        };
+        let session = kept.insert(session);
+        session.take_warning();
+        let append = session.prepared(APPEND).await?;
+        let answers = if self.has_more() {
+            let transaction = session.client.transaction().await?;
+            let answers = write(&transaction, &append, self, again).await?;
+            commit(transaction, self.shared.pool.address()).await?;
+            answers
+        } else {
+            write(&session.client, &append, self, again).await?
+        };
+        if session.take_warning() {
+            return Err(Lost::Unsure(Error::Commit(
+                "the commit is not on the standby: the wait for it was cancelled".to_owned(),
+            )));
+        }
+        Ok(answers)
+    }
+
+    /// Whether the batch needs more than the one statement.
+    fn has_more(&self) -> bool {
+        let more =
+            |packed: &&Packed| packed.entry.alerts.is_empty() || !packed.entry.faults.is_empty();
+        self.entries.iter().any(more)
+    }
+}
+
+/// Writes a batch on this client or in this transaction.
+async fn write(
+    client: &impl GenericClient,
+    append: &tokio_postgres::Statement,
+    write: &Write<'_>,
+    again: bool,
+) -> Result<Vec<Appended>, tokio_postgres::Error> {
+    let batch = write.batch;
+    let mut outcomes = Vec::new();
+    if !batch.is_empty() {
+        let parameters = batch.parameters(&write.shared.id_random, &write.token);
+        outcomes = batch.outcomes(&client.query(append, &parameters).await?);
+        if again
+            || outcomes
+                .iter()
+                .any(|one| matches!(one, Outcome::Known(None)))
+        {
+            recognize(client, batch, write.token, &mut outcomes).await?;
+        }
+    }
+    let mut answers = batch.answers(&outcomes);
+    for ((packed, numbers), answer) in write.entries.iter().zip(write.numbers).zip(&mut answers) {
+        if packed.entry.alerts.is_empty() && packed.entry.faults.is_empty() {
+            insert_bare(client, packed, *numbers, write.token).await?;
+        }
+        if !packed.entry.faults.is_empty() {
+            answer.quarantine = Some(insert_quarantined(client, packed, *numbers).await?);
+        }
+    }
+    Ok(answers)
+}
+
+/// Looks up the keys that were committed after the statement's snapshot, and those of an earlier attempt of this batch whose
+/// answer was lost.
+async fn recognize(
+    client: &impl GenericClient,
+    batch: &Batch<'_>,
+    token: i64,
+    outcomes: &mut [Outcome],
+) -> Result<(), tokio_postgres::Error> {
+    let known = batch.known(outcomes);
+    if known.is_empty() {
+        return Ok(());
+    }
+    let (rows, keys): (Vec<usize>, Vec<Uuid>) = known.into_iter().unzip();
+    let select = "SELECT d.key, d.content, CASE WHEN c.batch = $2 THEN a.seq END, a.id FROM dedup d
+                  LEFT JOIN alert a ON a.seq = d.seq LEFT JOIN callback c ON c.seq = a.callback
+                  WHERE d.key = ANY($1)";
+    for found in client.query(select, &[&keys, &token]).await? {
+        let key: Uuid = found.get(0);
+        let own: Option<i64> = found.get(2);
+        let outcome = match own {
+            Some(seq) => Outcome::New(Appending::Accepted {
+                seq,
+                id: found.get(3),
+            }),
+            None => Outcome::Known(Some(found.get(1))),
+        };
+        let at = keys.iter().position(|one| *one == key);
+        if let Some(slot) = at
+            .and_then(|at| rows.get(at))
+            .and_then(|row| outcomes.get_mut(*row))
+        {
+            *slot = outcome;
+        }
+    }
+    Ok(())
+}
+
+/// A known message without an alert.
+async fn insert_bare(
+    client: &impl GenericClient,
+    packed: &Packed,
+    numbers: Numbers,
+    token: i64,
+) -> Result<(), tokio_postgres::Error> {
+    let insert = "INSERT INTO callback (seq, last, batch, received, source, alerts, raw_bytes, arrival_bytes, routes, packed)
+                  SELECT place, place, $1, $2, $3, 0, $4, $5, $6, $7 FROM (SELECT CASE WHEN pg_current_xact_id() IS NOT NULL
+                      THEN nextval('place') END AS place) drawn";
+    let arrival_bytes = packed
+        .arrival_bytes
+        .map(|n| int(usize::try_from(n).unwrap_or(0)));
+    let parameters: [&(dyn ToSql + Sync); 7] = [
+        &token,
+        &packed.entry.received_at,
+        &numbers.source,
+        &int(packed.entry.callback.len()),
+        &arrival_bytes,
+        &numbers.routes,
+        &packed.bytes,
+    ];
+    client.execute(insert, &parameters).await?;
+    Ok(())
+}
+
+async fn insert_quarantined(
+    client: &impl GenericClient,
+    packed: &Packed,
+    numbers: Numbers,
+) -> Result<i64, tokio_postgres::Error> {
+    let insert = "INSERT INTO quarantine (received, source, faults, raw, arrival) VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    let faults = serde_json::to_string(&packed.entry.faults).unwrap_or_default();
+    let arrival = Tail::of(&packed.entry.arrival, &[], 0).bytes();
+    let parameters: [&(dyn ToSql + Sync); 5] = [
+        &packed.entry.received_at,
+        &numbers.source,
+        &faults,
+        &codec::pack(&packed.entry.callback),
+        &arrival,
+    ];
+    Ok(client.query_one(insert, &parameters).await?.get(0))
+}
+
+/// Removes a callback from quarantine and appends its new reading. Appends nothing when it is no longer there.
+pub(super) async fn release(shared: &Shared, id: i64, packed: Packed) -> Result<Appended, Error> {
+    let numbers = shared.names.of(&shared.pool, &packed).await?;
+    let ms = packed.entry.received_at.as_millisecond();
+    let ms = shared.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms);
+    let entries = [&packed];
+    let numbers = [numbers];
+    let batch = Batch::of(&entries, &numbers, ms);
+    let release = Write {
+        shared,
+        batch: &batch,
+        entries: &entries,
+        numbers: &numbers,
+        token: rand::random(),
+    };
+    let pool = &shared.pool;
+    call!(pool.writing(), session => released(session, id, &release).await)
+}
+
+async fn released(session: &mut Session, id: i64, release: &Write<'_>) -> Result<Appended, Fault> {
+    let append = session.prepared(APPEND).await?;
+    let transaction = session.client.transaction().await?;
+    let delete = "DELETE FROM quarantine WHERE id = $1";
+    if transaction.execute(delete, &[&id]).await? == 0 {
+        return Ok(Appended::default());
+    }
+    let mut answers = write(&transaction, &append, release, false).await?;
+    commit(transaction, release.shared.pool.address()).await?;
+    Ok(answers.pop().unwrap_or_default())
+}
+
+/// Commits one small row, to see that commits succeed.
+pub(super) async fn ready(client: &Client) -> Result<(), tokio_postgres::Error> {
+    let probe = "UPDATE meta SET probe = probe + 1";
+    client.execute(probe, &[]).await.map(|_| ())
+}

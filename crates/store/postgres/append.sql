@@ -1,0 +1,64 @@
+-- One batch of alerts of at most 256 callbacks: one statement, one transaction, one round trip.
+-- $1..$10 arrays, one element for each alert; $11..$16 arrays, one element for each callback; $17 id_random; $18 the batch;
+-- $19, $20 arrays, one element for each delivery.
+WITH input AS MATERIALIZED (
+    -- The transaction gets its number before the place is drawn: `floor.rs` depends on this order.
+    SELECT u.*, CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('place') END AS seq,
+        (random() * 4194303)::bigint AS salt
+    FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::smallint[], $7::smallint[], $8::int[],
+                $9::int[], $10::bigint[])
+        WITH ORDINALITY AS u(key, content, call, source, fingerprint, status, severity, body_at, body_bytes, ms, ord)
+), fresh AS (
+    -- The one gate. Sorted: two batches that share keys wait in the same order and do not block each other.
+    INSERT INTO dedup (key, content, seq) SELECT key, content, seq FROM input ORDER BY key
+    ON CONFLICT (key) DO NOTHING RETURNING seq
+), new AS MATERIALIZED (
+    SELECT i.*,
+        (lpad(to_hex(i.ms), 12, '0') || '7' || lpad(to_hex($17::int), 3, '0')
+            || to_hex((-9223372036854775808)::bigint | (i.seq << 22) | i.salt))::uuid AS id,
+        min(i.seq) OVER (PARTITION BY i.call) AS first, max(i.seq) OVER (PARTITION BY i.call) AS last,
+        count(*) OVER (PARTITION BY i.call) AS alerts,
+        count(*) FILTER (WHERE i.status = 1) OVER (
+            PARTITION BY i.source, i.fingerprint ORDER BY i.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS run
+    FROM input i JOIN fresh USING (seq)
+), placed AS MATERIALIZED (
+    -- An open episode lasts until the first resolved alert of the batch. Each later run has an episode of its own.
+    SELECT n.*,
+        coalesce(CASE WHEN n.run = 0 THEN p.episode END,
+                 first_value(n.id) OVER (PARTITION BY n.source, n.fingerprint, n.run ORDER BY n.seq)) AS episode,
+        row_number() OVER (PARTITION BY n.source, n.fingerprint ORDER BY n.seq DESC) AS back
+    FROM new n LEFT JOIN problem p USING (source, fingerprint)
+), closed AS (
+    DELETE FROM problem p USING placed t
+    WHERE t.back = 1 AND t.status = 1 AND p.source = t.source AND p.fingerprint = t.fingerprint
+), opened AS (
+    INSERT INTO problem (source, fingerprint, severity, episode, newest)
+    SELECT source, fingerprint, severity, episode, seq FROM placed WHERE back = 1 AND status = 0 ORDER BY 1, 2
+    ON CONFLICT (source, fingerprint) DO UPDATE
+    SET severity = excluded.severity, episode = excluded.episode, newest = excluded.newest
+), called AS (
+    INSERT INTO callback (seq, last, batch, received, source, alerts, raw_bytes, arrival_bytes, routes, packed)
+    SELECT t.seq, t.last, $18, c.received, t.source, t.alerts, c.raw_bytes, c.arrival_bytes, c.routes, c.packed
+    FROM placed t JOIN unnest($11::timestamptz[], $12::int[], $13::int[], $14::int[], $15::bytea[], $16::int[])
+        AS c(received, raw_bytes, arrival_bytes, routes, packed, call) USING (call)
+    WHERE t.seq = t.first
+), kept AS (
+    INSERT INTO alert (seq, callback, fingerprint, received, id, episode, source, body_at, body_bytes, status, severity)
+    SELECT t.seq, t.first, t.fingerprint, c.received, t.id, nullif(t.episode, t.id), t.source, t.body_at, t.body_bytes,
+        t.status, t.severity
+    FROM placed t JOIN unnest($11::timestamptz[], $16::int[]) AS c(received, call) USING (call)
+), due AS (
+    INSERT INTO pending (sink, seq, lane, since)
+    SELECT o.sink, n.seq, n.fingerprint, c.received
+    FROM unnest($19::bigint[], $20::int[]) AS o(ord, sink) JOIN new n USING (ord)
+        JOIN unnest($11::timestamptz[], $16::int[]) AS c(received, call) USING (call)
+    ORDER BY 1, 2
+), again AS MATERIALIZED (
+    SELECT i.ord, i.key, i.source FROM input i WHERE NOT EXISTS (SELECT FROM fresh f WHERE f.seq = i.seq)
+), counted AS (
+    -- A row, so that this commit waits until the original is on the standby too.
+    INSERT INTO duplicate SELECT now(), source, count(*) FROM again GROUP BY source
+)
+SELECT ord, seq, id, NULL::bigint AS content FROM new
+UNION ALL
+SELECT ord, NULL, NULL, (SELECT d.content FROM dedup d WHERE d.key = again.key) FROM again

@@ -1,0 +1,105 @@
+//! The store on a PostgreSQL server of version 15 or newer. Many gateways can share it.
+//!
+//! Each method is one transaction. Appends are batched ([`append`]), everything else takes a connection of [`pool`]. What must
+//! be read in the order of places is read up to the [`floor`].
+
+mod append;
+mod batch;
+mod commit;
+mod floor;
+mod names;
+mod partition;
+mod pool;
+mod prune;
+mod read;
+mod schema;
+mod session;
+mod settle;
+mod traits;
+mod trouble;
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use self::append::{Appender, Shared};
+use self::pool::Pool;
+use self::session::{Address, Session};
+use crate::{Error, id};
+
+/// The oldest version of the server that is supported.
+const VERSION_MIN: i32 = 150_000;
+
+/// An open store.
+pub struct Postgres {
+    pool: Arc<Pool>,
+    appender: Appender,
+    shared: Arc<Shared>,
+    pruning: Mutex<prune::Progress>,
+}
+
+impl Postgres {
+    /// Connects to the database of a URL such as `postgres://user:password@host:5432/database`, and creates or migrates its
+    /// tables.
+    ///
+    /// # Errors
+    /// [`Error::Open`] names the problem and the fix: the server cannot be reached, is too old, is read-only or does not sync,
+    /// the user has too few rights, or a newer Campanile wrote the tables.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        let address =
+            Address::parse(url).map_err(|problem| Error::Open(format!("[store] url {problem}")))?;
+        let shown = address.shown();
+        let fault = |error: tokio_postgres::Error| {
+            Error::Open(format!("cannot open {}", trouble::trouble(&shown, &error)))
+        };
+        let mut session = address.connect().await.map_err(fault)?;
+        check(&session, &shown).await?;
+        schema::migrate(&mut session).await.map_err(fault)?.map_err(|level| {
+            Error::Open(format!(
+                "{shown} was written by a newer Campanile (level {level}; this program supports at most {}). Run the newer \
+                 version.",
+                schema::level()
+            ))
+        })?;
+        let (id_random, id_ms) = ids(&session).await.map_err(fault)?;
+        let pool = Arc::new(Pool::new(Arc::new(address)));
+        let (appender, shared) = Appender::start(Arc::clone(&pool), id_random, id_ms);
+        Ok(Self {
+            pool,
+            appender,
+            shared,
+            pruning: Mutex::default(),
+        })
+    }
+}
+
+/// Refuses a server that cannot keep the promises.
+async fn check(session: &Session, shown: &str) -> Result<(), Error> {
+    let select =
+        "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+                         current_setting('fsync') = 'on'";
+    let fault = |error: tokio_postgres::Error| {
+        Error::Open(format!("cannot open {}", trouble::trouble(shown, &error)))
+    };
+    let row = session.client.query_one(select, &[]).await.map_err(fault)?;
+    let (number, version, syncs): (i32, String, bool) = (row.get(0), row.get(1), row.get(2));
+    if number < VERSION_MIN {
+        return Err(Error::Open(format!(
+            "{shown} is PostgreSQL {version}. Campanile needs 15 or newer."
+        )));
+    }
+    if !syncs {
+        return Err(Error::Open(format!(
+            "{shown} has fsync = off: it loses alerts that were answered when its machine fails. Set fsync = on."
+        )));
+    }
+    Ok(())
+}
+
+/// The random part of the ids of this database, and the latest time in an id.
+async fn ids(session: &Session) -> Result<(i32, i64), tokio_postgres::Error> {
+    let select = "SELECT id_random, (SELECT id FROM alert ORDER BY seq DESC LIMIT 1) FROM meta";
+    let row = session.client.query_one(select, &[]).await?;
+    let newest = row.get::<_, Option<uuid::Uuid>>(1);
+    Ok((row.get(0), newest.map_or(0, id::ms_of)))
+}

@@ -1,0 +1,76 @@
+//! The numbers of sources, of routes and of sinks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_postgres::Client;
+
+use super::pool::{Fault, Pool, call};
+use crate::packed::Packed;
+use crate::{Error, SinkId};
+
+/// Numbers in the cache. When it is full, it is cleared.
+const CACHED_MAX: usize = 4_096;
+
+/// The numbers of one callback.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) source: i32,
+    pub(super) routes: Option<i32>,
+}
+
+/// The numbers that this gateway has met. A name keeps its number.
+#[derive(Default)]
+pub(super) struct Names {
+    cached: Mutex<HashMap<(&'static str, Arc<str>), i32>>,
+}
+
+impl Names {
+    /// The numbers for a callback. A new name gets one, in a transaction of its own.
+    pub(super) async fn of(&self, pool: &Pool, packed: &Packed) -> Result<Numbers, Error> {
+        let source = self.number(pool, "source", &packed.entry.source).await?;
+        let routes = match &packed.entry.arrival.routes {
+            Some(routes) => Some(self.number(pool, "routes", routes).await?),
+            None => None,
+        };
+        Ok(Numbers { source, routes })
+    }
+
+    async fn number(&self, pool: &Pool, kind: &'static str, name: &Arc<str>) -> Result<i32, Error> {
+        let key = (kind, Arc::clone(name));
+        let cached = || self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = cached().get(&key) {
+            return Ok(*number);
+        }
+        let name: &str = name;
+        let number = call!(pool.writing(), session => number(&session.client, kind, name).await)?;
+        let mut cached = cached();
+        if cached.len() >= CACHED_MAX {
+            cached.clear();
+        }
+        cached.insert(key, number);
+        Ok(number)
+    }
+}
+
+async fn number(client: &Client, kind: &str, name: &str) -> Result<i32, Fault> {
+    let insert = "INSERT INTO name (kind, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    client.execute(insert, &[&kind, &name]).await?;
+    let select = "SELECT id FROM name WHERE kind = $1 AND md5(name) = md5($2) AND name = $2";
+    Ok(client.query_one(select, &[&kind, &name]).await?.get(0))
+}
+
+/// The numbers of these sinks. A new name gets one.
+pub(super) async fn sink_ids(client: &Client, names: &[String]) -> Result<Vec<SinkId>, Fault> {
+    let mut numbers = Vec::with_capacity(names.len());
+    for name in names {
+        let insert =
+            "INSERT INTO sink (name) SELECT $1 WHERE NOT EXISTS (SELECT FROM sink WHERE name = $1)
+                      ON CONFLICT DO NOTHING";
+        client.execute(insert, &[name]).await?;
+        let select = "SELECT id FROM sink WHERE name = $1";
+        let row = client.query_one(select, &[name]).await?;
+        numbers.push(row.get::<_, i32>(0).into());
+    }
+    Ok(numbers)
+}

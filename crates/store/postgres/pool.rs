@@ -1,0 +1,178 @@
+//! Connections for everything but appends. Each call takes one, and gives it back when it did not fail.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::session::{Address, Session};
+use super::trouble::{is_conflict, is_lost, trouble};
+use crate::Error;
+
+/// Connections that are open at the same time. More callers wait.
+const OPEN_MAX: usize = 8;
+
+/// Idle connections that are kept.
+const IDLE_MAX: usize = 4;
+
+/// How often a statement is sent again after a lost connection or a deadlock.
+const RETRIES: usize = 2;
+
+/// The connections.
+pub(super) struct Pool {
+    address: Arc<Address>,
+    idle: Mutex<Vec<Session>>,
+    open: Semaphore,
+    closed: AtomicBool,
+}
+
+/// What went wrong in a call: the database, or the store itself.
+pub(super) enum Fault {
+    Database(tokio_postgres::Error),
+    Store(Error),
+}
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Pool {
+    pub(super) fn new(address: Arc<Address>) -> Self {
+        Self {
+            address,
+            idle: Mutex::default(),
+            open: Semaphore::new(OPEN_MAX),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Begins a call that reads.
+    pub(super) async fn reading(&self) -> Result<Call<'_>, Error> {
+        self.call(Error::Read).await
+    }
+
+    /// Begins a call that writes. The write must be one that can be repeated: it is sent again when the connection was lost.
+    pub(super) async fn writing(&self) -> Result<Call<'_>, Error> {
+        self.call(Error::Commit).await
+    }
+
+    async fn call(&self, kind: fn(String) -> Error) -> Result<Call<'_>, Error> {
+        let permit = self.open.acquire().await.map_err(|_| stopped())?;
+        Ok(Call {
+            pool: self,
+            _permit: permit,
+            kind,
+            tries: 0,
+        })
+    }
+
+    async fn take(&self) -> Result<Session, tokio_postgres::Error> {
+        let idle = self.lock().pop();
+        match idle {
+            Some(session) if !session.client.is_closed() => Ok(session),
+            _ => self.address.connect().await,
+        }
+    }
+
+    fn give_back(&self, session: Session) {
+        let mut idle = self.lock();
+        if idle.len() < IDLE_MAX && !self.closed.load(Ordering::Acquire) {
+            idle.push(session);
+        }
+    }
+
+    /// Closes the idle connections. Every later call fails.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.open.close();
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stopped() -> Error {
+    Error::Stopped("it is closed".to_owned())
+}
+
+/// One call, which is tried again after a lost connection.
+pub(super) struct Call<'p> {
+    pool: &'p Pool,
+    _permit: SemaphorePermit<'p>,
+    kind: fn(String) -> Error,
+    tries: usize,
+}
+
+impl Call<'_> {
+    /// A connection for the next try.
+    pub(super) async fn session(&mut self) -> Result<Session, Error> {
+        loop {
+            if self.pool.closed.load(Ordering::Acquire) {
+                return Err(stopped());
+            }
+            match self.pool.take().await {
+                Ok(session) => return Ok(session),
+                Err(error) => self.failed(&error)?,
+            }
+        }
+    }
+
+    /// The result of the call. None: try again.
+    pub(super) fn ended<T>(
+        &mut self,
+        session: Session,
+        result: Result<T, Fault>,
+    ) -> Option<Result<T, Error>> {
+        match result {
+            Ok(done) => {
+                self.pool.give_back(session);
+                Some(Ok(done))
+            }
+            Err(Fault::Store(error)) => Some(Err(error)),
+            Err(Fault::Database(error)) => self.failed(&error).err().map(Err),
+        }
+    }
+
+    fn failed(&mut self, error: &tokio_postgres::Error) -> Result<(), Error> {
+        self.tries += 1;
+        if self.tries > RETRIES || !(is_lost(error) || is_conflict(error)) {
+            return Err((self.kind)(trouble(&self.pool.address.shown(), error)));
+        }
+        Ok(())
+    }
+}
+
+/// Runs an expression with a connection, and again after a lost one: `call!(pool.reading(), session => expression)`. A macro,
+/// because the future of an async closure cannot be sent between threads yet.
+macro_rules! call {
+    ($pool:ident.$kind:ident(), $session:ident => $body:expr) => {{
+        let mut call = $pool.$kind().await?;
+        loop {
+            let mut held = call.session().await?;
+            let result = async {
+                let $session = &mut held;
+                $body.map_err($crate::postgres::pool::Fault::from)
+            }
+            .await;
+            if let Some(ended) = call.ended(held, result) {
+                break ended;
+            }
+        }
+    }};
+}
+
+pub(super) use call;

@@ -1,0 +1,207 @@
+//! Reads alerts and the callbacks that contain them.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::{limit, size, source_number};
+use crate::id::seq_of;
+use crate::postgres::batch::{severity_number, status_number};
+use crate::postgres::floor::floor;
+use crate::postgres::pool::Fault;
+use crate::postgres::session::Session;
+use crate::postgres::trouble::damage;
+use crate::{AlertFilter, Error, Following, Seq, StoredAlert, codec};
+
+/// The columns that [`Bodies::alert`] reads. They are the first of a row.
+pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
+
+/// Decompressed callbacks of the rows of one query, each read once.
+pub(super) struct Bodies(HashMap<Seq, Option<Vec<u8>>>);
+
+impl Bodies {
+    /// Of rows that begin with [`COLUMNS`].
+    pub(super) async fn of(client: &Client, rows: &[Row]) -> Result<Self, Fault> {
+        let mut callbacks: Vec<Seq> = rows.iter().map(|row| row.get(3)).collect();
+        callbacks.sort_unstable();
+        callbacks.dedup();
+        let select = "SELECT seq, packed FROM callback WHERE seq = ANY($1)";
+        let rows = client.query(select, &[&callbacks]).await?;
+        let unpacked = |row: &Row| (row.get(0), codec::unpack(row.get(1)));
+        Ok(Self(rows.iter().map(unpacked).collect()))
+    }
+
+    /// The alert of a row that begins with [`COLUMNS`].
+    pub(super) fn alert(&self, row: &Row) -> Result<StoredAlert, Error> {
+        let (seq, id, callback): (Seq, Uuid, Seq) = (row.get(0), row.get(1), row.get(3));
+        let (at, bytes) = (size(row.get(4)), size(row.get(5)));
+        let plain = self.0.get(&callback).and_then(Option::as_ref);
+        let body = plain
+            .and_then(|plain| plain.get(at..)?.get(..bytes)?.strip_prefix(b"{"))
+            .ok_or_else(damage)?;
+        let json = [format!("{{\"id\":\"{id}\",").as_bytes(), body].concat();
+        Ok(StoredAlert {
+            seq,
+            id,
+            episode: row.get::<_, Option<Uuid>>(2).unwrap_or(id),
+            json,
+        })
+    }
+
+    /// The same. A damaged alert gives none, because it must not block the others.
+    pub(super) fn readable(&self, row: &Row) -> Option<StoredAlert> {
+        let seq: Seq = row.get(0);
+        self.alert(row)
+            .inspect_err(|error| {
+                tracing::error!(seq, %error, "an alert in the store is damaged and cannot be sent");
+            })
+            .ok()
+    }
+}
+
+/// The alerts at these places, in this order.
+pub(crate) async fn by_seq(client: &Client, seqs: &[Seq]) -> Result<Vec<StoredAlert>, Fault> {
+    let select = format!("SELECT {COLUMNS} FROM alert a WHERE a.seq = ANY($1)");
+    let rows = client.query(&select, &[&seqs]).await?;
+    let bodies = Bodies::of(client, &rows).await?;
+    let mut found: HashMap<Seq, StoredAlert> = HashMap::new();
+    found.extend(
+        rows.iter()
+            .filter_map(|row| Some((row.get(0), bodies.readable(row)?))),
+    );
+    Ok(seqs
+        .iter()
+        .filter_map(|seq| found.get(seq).cloned())
+        .collect())
+}
+
+pub(crate) async fn alert(client: &Client, id: Uuid) -> Result<Option<StoredAlert>, Fault> {
+    let select = format!("SELECT {COLUMNS} FROM alert a WHERE a.seq = $1 AND a.id = $2");
+    let rows = client.query(&select, &[&seq_of(id), &id]).await?;
+    let bodies = Bodies::of(client, &rows).await?;
+    let alert = rows.first().map(|row| bodies.alert(row));
+    Ok(alert.transpose()?)
+}
+
+pub(crate) async fn alerts(
+    client: &Client,
+    filter: &AlertFilter,
+) -> Result<Vec<StoredAlert>, Fault> {
+    let source = source_number(client, filter.source.as_deref()).await?;
+    let mut list = List::default();
+    list.add("a.seq < ", filter.before);
+    list.add("a.source = ", source);
+    list.add("a.status = ", filter.status.map(status_number));
+    list.add("a.severity = ", filter.severity.map(severity_number));
+    list.add(
+        "a.fingerprint = ",
+        filter.fingerprint.map(|f| f.0.cast_signed()),
+    );
+    list.add("a.received >= ", filter.since);
+    let rows = list
+        .query(
+            client,
+            COLUMNS,
+            "alert a",
+            "a.seq DESC",
+            limit(filter.limit),
+        )
+        .await?;
+    let bodies = Bodies::of(client, &rows).await?;
+    Ok(rows
+        .iter()
+        .map(|row| bodies.alert(row))
+        .collect::<Result<_, _>>()?)
+}
+
+/// The conditions of a list. Only what is asked is in the statement, so the server can use the index that fits.
+#[derive(Default)]
+pub(super) struct List {
+    conditions: Vec<String>,
+    values: Vec<Box<dyn ToSql + Sync + Send>>,
+}
+
+impl List {
+    /// Adds a condition, such as `a.seq < `, if there is a value for it.
+    pub(super) fn add(
+        &mut self,
+        condition: &str,
+        value: Option<impl ToSql + Sync + Send + 'static>,
+    ) {
+        if let Some(value) = value {
+            self.values.push(Box::new(value));
+            self.conditions
+                .push(format!("{condition}${}", self.values.len()));
+        }
+    }
+
+    pub(super) async fn query(
+        &self,
+        client: &Client,
+        columns: &str,
+        tables: &str,
+        order: &str,
+        limit: i64,
+    ) -> Result<Vec<Row>, Fault> {
+        let mut conditions = self.conditions.join(" AND ");
+        if !conditions.is_empty() {
+            conditions.insert_str(0, "WHERE ");
+        }
+        let select =
+            format!("SELECT {columns} FROM {tables} {conditions} ORDER BY {order} LIMIT {limit}");
+        let values: Vec<&(dyn ToSql + Sync)> = self.values.iter().map(|v| &**v as _).collect();
+        Ok(client.query(&select, &values).await?)
+    }
+}
+
+/// The alerts after this place, up to the floor.
+pub(crate) async fn after(
+    session: &mut Session,
+    after: Seq,
+    rows: u32,
+    bytes: usize,
+) -> Result<Following, Fault> {
+    let floor = floor(session).await?;
+    let client = &session.client;
+    let newest = "SELECT coalesce(max(seq), 0) FROM alert WHERE seq <= $1";
+    let newest: Seq = client.query_one(newest, &[&floor]).await?.get(0);
+    let select = format!(
+        "SELECT {COLUMNS} FROM alert a WHERE a.seq > $1 AND a.seq <= $2 ORDER BY a.seq LIMIT $3"
+    );
+    let read = client
+        .query(&select, &[&after, &newest, &limit(rows)])
+        .await?;
+    let bodies = Bodies::of(client, &read).await?;
+    let mut following = Following {
+        alerts: Vec::new(),
+        reached: newest.max(after),
+        newest,
+    };
+    let mut held = 0;
+    for row in &read {
+        let alert = bodies.readable(row);
+        held += alert.as_ref().map_or(0, |alert| alert.json.len());
+        following.alerts.extend(alert);
+        if held >= bytes {
+            following.reached = row.get(0);
+            return Ok(following);
+        }
+    }
+    if read.len() == rows as usize {
+        following.reached = read.last().map_or(after, |row| row.get(0));
+    }
+    Ok(following)
+}
+
+/// The raw callback of an alert.
+pub(crate) async fn callback_of(client: &Client, seq: Seq) -> Result<Option<Vec<u8>>, Fault> {
+    let select = "SELECT c.raw_bytes, c.packed FROM alert a JOIN callback c ON c.seq = a.callback WHERE a.seq = $1";
+    let Some(row) = client.query_opt(select, &[&seq]).await? else {
+        return Ok(None);
+    };
+    let mut plain = codec::unpack(row.get(1)).ok_or_else(damage)?;
+    plain.truncate(size(row.get(0)));
+    Ok(Some(plain))
+}

@@ -1,0 +1,158 @@
+//! Reads pending deliveries, attempts and dead letters.
+
+use campanile_model::{Fingerprint, Worth};
+use tokio_postgres::{Client, Row};
+
+use super::alerts::List;
+use super::limit;
+use crate::postgres::batch::sink_number;
+use crate::postgres::floor::floor;
+use crate::postgres::pool::Fault;
+use crate::postgres::session::Session;
+use crate::{AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Seq, SinkId};
+
+const COLUMNS: &str = "sink, seq, lane, attempts, due, since, retried, code, error";
+
+fn pending_row(row: &Row) -> Pending {
+    Pending {
+        seq: row.get(1),
+        fingerprint: Fingerprint(row.get::<_, i64>(2).cast_unsigned()),
+        attempts: row.get::<_, i32>(3).unsigned_abs(),
+        due_at: row.get(4),
+        pending_since: row.get(5),
+        retried: row.get(6),
+    }
+}
+
+fn delivery_row(row: &Row) -> DeliveryRow {
+    DeliveryRow {
+        sink: row.get::<_, i32>(0).into(),
+        pending: pending_row(row),
+        last_code: code(row.get(7)),
+        last_error: row.get(8),
+    }
+}
+
+fn code(kept: Option<i32>) -> Option<u16> {
+    kept.and_then(|code| u16::try_from(code).ok())
+}
+
+/// Pending deliveries of a sink, up to the floor.
+pub(crate) async fn pending(
+    session: &mut Session,
+    sink: SinkId,
+    after: Seq,
+    count: usize,
+) -> Result<Vec<Pending>, Fault> {
+    let floor = floor(session).await?;
+    let client = &session.client;
+    let select = format!(
+        "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+    );
+    let parameters = (sink_number(sink), limit(count));
+    let rows = client
+        .query(&select, &[&parameters.0, &after, &floor, &parameters.1])
+        .await?;
+    Ok(rows.iter().map(pending_row).collect())
+}
+
+/// The same for one lane.
+pub(crate) async fn pending_in_lane(
+    session: &mut Session,
+    sink: SinkId,
+    lane: Fingerprint,
+    after: Seq,
+    count: usize,
+) -> Result<Vec<Pending>, Fault> {
+    let floor = floor(session).await?;
+    let client = &session.client;
+    let select = format!(
+        "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND lane = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5"
+    );
+    let (sink, lane, limit) = (sink_number(sink), lane.0.cast_signed(), limit(count));
+    let rows = client
+        .query(&select, &[&sink, &lane, &after, &floor, &limit])
+        .await?;
+    Ok(rows.iter().map(pending_row).collect())
+}
+
+pub(crate) async fn deliveries(
+    client: &Client,
+    filter: &DeliveryFilter,
+) -> Result<Vec<DeliveryRow>, Fault> {
+    let mut list = List::default();
+    list.add("seq < ", filter.before);
+    list.add("sink = ", filter.sink.map(sink_number));
+    let rows = list
+        .query(
+            client,
+            COLUMNS,
+            "pending",
+            "seq DESC, sink DESC",
+            limit(filter.limit),
+        )
+        .await?;
+    Ok(rows.iter().map(delivery_row).collect())
+}
+
+pub(crate) async fn of_alert(client: &Client, seq: Seq) -> Result<Vec<DeliveryRow>, Fault> {
+    let select = format!("SELECT {COLUMNS} FROM pending WHERE seq = $1 ORDER BY sink");
+    let rows = client.query(&select, &[&seq]).await?;
+    Ok(rows.iter().map(delivery_row).collect())
+}
+
+pub(crate) async fn attempts(client: &Client, seq: Seq) -> Result<Vec<AttemptRow>, Fault> {
+    let select =
+        "SELECT sink, at, took_ms, attempt, code, verdict, worth, remark, note FROM attempt
+                  WHERE seq = $1 ORDER BY at, sink, attempt";
+    let rows = client.query(select, &[&seq]).await?;
+    Ok(rows.iter().map(attempt_row).collect())
+}
+
+fn attempt_row(row: &Row) -> AttemptRow {
+    let verdict = match row.get::<_, i16>(5) {
+        0 => "delivered",
+        1 => "again",
+        _ => "dead",
+    };
+    AttemptRow {
+        sink: row.get::<_, i32>(0).into(),
+        at: row.get(1),
+        took_ms: u32::try_from(row.get::<_, i64>(2)).unwrap_or(u32::MAX),
+        attempt: row.get::<_, i32>(3).unsigned_abs(),
+        code: code(row.get(4)),
+        verdict: verdict.to_owned(),
+        worth: row.get::<_, Option<i16>>(6).map(worth),
+        remark: row.get(7),
+        note: row.get(8),
+    }
+}
+
+fn worth(number: i16) -> Worth {
+    match number {
+        0 => Worth::Committed,
+        1 => Worth::Accepted,
+        _ => Worth::Written,
+    }
+}
+
+pub(crate) async fn dead(client: &Client, filter: &DeadFilter) -> Result<Vec<DeadRow>, Fault> {
+    let mut list = List::default();
+    list.add("id < ", filter.before);
+    list.add("sink = ", filter.sink.map(sink_number));
+    let columns = "id, sink, seq, attempts, at, class, error, code";
+    let rows = list
+        .query(client, columns, "dead", "id DESC", limit(filter.limit))
+        .await?;
+    let letter = |row: &Row| DeadRow {
+        id: row.get(0),
+        sink: row.get::<_, i32>(1).into(),
+        seq: row.get(2),
+        attempts: row.get::<_, i32>(3).unsigned_abs(),
+        at: row.get(4),
+        class: row.get(5),
+        error: row.get(6),
+        code: code(row.get(7)),
+    };
+    Ok(rows.iter().map(letter).collect())
+}

@@ -1,0 +1,139 @@
+//! The tables, and the migration of older databases.
+//!
+//! Only plain features are used: no triggers, functions, extensions or partial indexes. Tables with a row for each alert are
+//! partitioned by `seq`, so retention drops whole files ([`super::partition`]).
+
+use tokio_postgres::Transaction;
+
+use super::partition;
+use super::session::Session;
+
+/// The step at index N migrates a database from level N to N + 1. A released step is never changed.
+const STEPS: &[&str] = &[STEP_1];
+
+const STEP_1: &str = "
+    CREATE TABLE name (
+        kind text NOT NULL, id int GENERATED ALWAYS AS IDENTITY, name text NOT NULL,
+        PRIMARY KEY (kind, id)
+    );
+    -- Routes are too long for an index over the text itself.
+    CREATE UNIQUE INDEX name_by_hash ON name (kind, md5(name));
+
+    CREATE TABLE sink (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE);
+
+    -- Places: 40 bits, because an id contains its place.
+    CREATE SEQUENCE place AS bigint MAXVALUE 1099511627775 CACHE 1;
+
+    -- The one gate against duplicates.
+    CREATE TABLE dedup (key uuid PRIMARY KEY, content bigint NOT NULL, seq bigint NOT NULL);
+    CREATE INDEX dedup_by_seq ON dedup USING brin (seq) WITH (pages_per_range = 32, autosummarize = on);
+
+    -- Duplicates that were dropped. The row also makes the commit wait for the standby that has the original.
+    CREATE TABLE duplicate (at timestamptz NOT NULL, source int NOT NULL, n int NOT NULL);
+
+    -- One request of a vendor; seq is the place of its first new alert, or its own when it has none. `packed` is compressed
+    -- already. `last` is the place of its last new alert.
+    CREATE TABLE callback (
+        seq bigint NOT NULL, last bigint NOT NULL, batch bigint NOT NULL, received timestamptz NOT NULL, source int NOT NULL,
+        alerts int NOT NULL, raw_bytes int NOT NULL, arrival_bytes int, routes int, packed bytea NOT NULL,
+        PRIMARY KEY (seq)
+    ) PARTITION BY RANGE (seq);
+    ALTER TABLE callback ALTER packed SET STORAGE EXTERNAL;
+
+    CREATE TABLE alert (
+        seq bigint NOT NULL, callback bigint NOT NULL, fingerprint bigint NOT NULL, received timestamptz NOT NULL,
+        id uuid NOT NULL, episode uuid, source int NOT NULL, body_at int NOT NULL, body_bytes int NOT NULL,
+        status smallint NOT NULL, severity smallint NOT NULL,
+        PRIMARY KEY (seq)
+    ) PARTITION BY RANGE (seq);
+    CREATE INDEX alert_by_fingerprint ON alert (fingerprint, seq);
+
+    CREATE TABLE attempt (
+        seq bigint NOT NULL, at timestamptz NOT NULL, sink int NOT NULL, took_ms bigint NOT NULL, attempt int NOT NULL,
+        verdict smallint NOT NULL, code int, worth smallint, remark text, note text,
+        PRIMARY KEY (seq, at, sink, attempt)
+    ) PARTITION BY RANGE (seq);
+
+    -- Problems that fire, each with its newest alert.
+    CREATE TABLE problem (
+        fingerprint bigint NOT NULL, source int NOT NULL, severity smallint NOT NULL, episode uuid NOT NULL, newest bigint NOT NULL,
+        PRIMARY KEY (source, fingerprint)
+    ) WITH (fillfactor = 70);
+
+    -- What is pending, and nothing else. No index over due: a retry then updates no index.
+    CREATE TABLE pending (
+        seq bigint NOT NULL, lane bigint NOT NULL, since timestamptz NOT NULL, due timestamptz, sink int NOT NULL,
+        attempts int NOT NULL DEFAULT 0, code int, retried boolean NOT NULL DEFAULT false, error text,
+        PRIMARY KEY (sink, seq)
+    ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+            autovacuum_vacuum_cost_delay = 0);
+    CREATE INDEX pending_by_seq ON pending (seq);
+
+    CREATE TABLE dead (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq bigint NOT NULL, lane bigint NOT NULL, at timestamptz NOT NULL,
+        sink int NOT NULL, attempts int NOT NULL, code int, class text NOT NULL, error text NOT NULL
+    );
+    CREATE INDEX dead_by_seq ON dead (seq);
+
+    CREATE TABLE quarantine (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, received timestamptz NOT NULL, source int NOT NULL,
+        faults text NOT NULL, raw bytea NOT NULL, arrival bytea NOT NULL
+    );
+
+    -- What a sink returned for an episode. ended is the last place that was drawn when prune found the episode closed.
+    CREATE TABLE handle (
+        episode uuid NOT NULL, sink int NOT NULL, source int NOT NULL, fingerprint bigint NOT NULL, ended bigint,
+        handle text NOT NULL,
+        PRIMARY KEY (episode, sink)
+    );
+
+    -- One row. pruned: everything below was old. forgotten: dedup keys below were removed. id_random: a part of ids.
+    CREATE TABLE meta (
+        level int NOT NULL, pruned bigint NOT NULL DEFAULT 0, forgotten bigint NOT NULL DEFAULT 0,
+        id_random int NOT NULL DEFAULT (random() * 4095)::int, probe bigint NOT NULL DEFAULT 0
+    );
+    INSERT INTO meta (level) VALUES (0);
+";
+
+/// The level that this program writes.
+pub(super) fn level() -> i32 {
+    i32::try_from(STEPS.len()).unwrap_or(i32::MAX)
+}
+
+/// Creates the tables or migrates them to this program's level. Two gateways that start together wait for each other. Returns
+/// the level of a database that a newer program wrote, as an error.
+pub(super) async fn migrate(
+    session: &mut Session,
+) -> Result<Result<(), i32>, tokio_postgres::Error> {
+    let transaction = session.client.transaction().await?;
+    // No lock of the tables themselves exists before they do.
+    transaction
+        .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+        .await?;
+    let found = found(&transaction).await?;
+    if found > level() {
+        return Ok(Err(found));
+    }
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.batch_execute(step).await?;
+    }
+    if found < level() {
+        let set = "UPDATE meta SET level = $1";
+        transaction.execute(set, &[&level()]).await?;
+    }
+    partition::ensure(&transaction).await?;
+    transaction.commit().await?;
+    Ok(Ok(()))
+}
+
+/// "CMPN", the number of the lock of a migration.
+const LOCK: i64 = 0x434d_504e;
+
+async fn found(transaction: &Transaction<'_>) -> Result<i32, tokio_postgres::Error> {
+    let exists = "SELECT to_regclass('meta') IS NOT NULL";
+    if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        return Ok(0);
+    }
+    let row = transaction.query_one("SELECT level FROM meta", &[]).await?;
+    Ok(row.get(0))
+}

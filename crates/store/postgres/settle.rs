@@ -1,0 +1,198 @@
+//! The effects of attempts and of operators' commands.
+
+use std::collections::HashMap;
+
+use campanile_model::Worth;
+use jiff::Timestamp;
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::ToSql;
+
+use super::batch::sink_number;
+use super::pool::Fault;
+use super::session::Session;
+use crate::{HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict};
+
+const SETTLE: &str = include_str!("settle.sql");
+
+/// Writes the outcomes in one transaction. Outcomes of the same delivery are written one after the other.
+pub(super) async fn settle(session: &mut Session, settlements: &[Settlement]) -> Result<(), Fault> {
+    let rounds = rounds(settlements);
+    let settle = session.prepared(SETTLE).await?;
+    if let [round] = rounds.as_slice() {
+        session.client.query(&settle, &round.parameters()).await?;
+        return Ok(());
+    }
+    let transaction = session.client.transaction().await?;
+    for round in &rounds {
+        transaction.query(&settle, &round.parameters()).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// The parameters of `settle.sql`.
+#[derive(Default)]
+struct Round<'s> {
+    sinks: Vec<i32>,
+    seqs: Vec<Seq>,
+    at: Vec<Timestamp>,
+    took_ms: Vec<i64>,
+    attempts: Vec<i32>,
+    codes: Vec<Option<i32>>,
+    verdicts: Vec<i16>,
+    due: Vec<Option<Timestamp>>,
+    classes: Vec<&'s str>,
+    errors: Vec<&'s str>,
+    worths: Vec<Option<i16>>,
+    remarks: Vec<Option<&'s str>>,
+    notes: Vec<Option<&'s str>>,
+    handles: Vec<Option<&'s str>>,
+}
+
+/// Each round has at most one outcome of a delivery.
+fn rounds(settlements: &[Settlement]) -> Vec<Round<'_>> {
+    let mut met: HashMap<(SinkId, Seq), usize> = HashMap::new();
+    let mut rounds: Vec<Round<'_>> = Vec::new();
+    for settlement in settlements {
+        let round = met.entry((settlement.sink, settlement.seq)).or_default();
+        if rounds.len() == *round {
+            rounds.push(Round::default());
+        }
+        if let Some(of) = rounds.get_mut(*round) {
+            of.push(settlement);
+        }
+        *round += 1;
+    }
+    rounds
+}
+
+impl<'s> Round<'s> {
+    fn push(&mut self, settlement: &'s Settlement) {
+        let (verdict, due, class, error) = match &settlement.verdict {
+            Verdict::Delivered => (0, None, "", ""),
+            Verdict::Again { due_at, error } => (1, Some(*due_at), "", error.as_str()),
+            Verdict::Dead { class, error } => (2, None, *class, error.as_str()),
+        };
+        self.sinks.push(sink_number(settlement.sink));
+        self.seqs.push(settlement.seq);
+        self.at.push(settlement.at);
+        self.took_ms.push(settlement.took_ms.into());
+        self.attempts
+            .push(i32::try_from(settlement.attempt).unwrap_or(i32::MAX));
+        self.codes.push(settlement.code.map(Into::into));
+        self.verdicts.push(verdict);
+        self.due.push(due);
+        self.classes.push(class);
+        self.errors.push(error);
+        self.worths.push(settlement.worth.map(worth_number));
+        let remark = settlement.remark.as_deref();
+        self.remarks
+            .push(remark.map(|remark| cut(remark, REMARK_BYTES_MAX)));
+        self.notes
+            .push((verdict != 0).then(|| cut(error, NOTE_BYTES_MAX)));
+        self.handles.push(handle(settlement));
+    }
+
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 14] {
+        [
+            &self.sinks,
+            &self.seqs,
+            &self.at,
+            &self.took_ms,
+            &self.attempts,
+            &self.codes,
+            &self.verdicts,
+            &self.due,
+            &self.classes,
+            &self.errors,
+            &self.worths,
+            &self.remarks,
+            &self.notes,
+            &self.handles,
+        ]
+    }
+}
+
+fn handle(settlement: &Settlement) -> Option<&str> {
+    let handle = settlement.handle.as_deref()?;
+    if handle.len() > HANDLE_BYTES_MAX {
+        tracing::warn!(
+            sink = settlement.sink,
+            seq = settlement.seq,
+            bytes = handle.len(),
+            "a sink returned a handle that is too long to keep; later messages of this episode go out without it"
+        );
+        return None;
+    }
+    Some(handle)
+}
+
+/// The part of a remark or a reason that is stored.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = text.floor_char_boundary(bytes_max);
+    text.get(..end).unwrap_or_default()
+}
+
+fn worth_number(worth: Worth) -> i16 {
+    match worth {
+        Worth::Committed => 0,
+        Worth::Accepted => 1,
+        Worth::Written => 2,
+    }
+}
+
+/// Makes an alert pending for a sink again. False when the alert was removed or is already pending.
+pub(super) async fn retry(
+    client: &impl GenericClient,
+    seq: Seq,
+    sink: SinkId,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let insert = "INSERT INTO pending (sink, seq, lane, since, retried)
+                  SELECT $1, seq, fingerprint, $3, true FROM alert WHERE seq = $2 ON CONFLICT DO NOTHING";
+    let rows = client
+        .execute(insert, &[&sink_number(sink), &seq, &now])
+        .await?;
+    Ok(rows > 0)
+}
+
+pub(super) async fn drop_pending(
+    client: &impl GenericClient,
+    seq: Seq,
+    sink: SinkId,
+) -> Result<bool, Fault> {
+    let delete = "DELETE FROM pending WHERE sink = $1 AND seq = $2";
+    Ok(client.execute(delete, &[&sink_number(sink), &seq]).await? > 0)
+}
+
+/// Makes dead letters pending again. When the alert is already pending for the sink, the dead letter is only removed.
+pub(super) async fn retry_dead(
+    client: &impl GenericClient,
+    ids: &[i64],
+    now: Timestamp,
+) -> Result<Vec<(SinkId, Seq)>, Fault> {
+    let retry = "WITH letter AS (DELETE FROM dead WHERE id = ANY($1) RETURNING *), back AS (
+                     INSERT INTO pending (sink, seq, lane, since, retried)
+                     SELECT sink, seq, lane, $2, true FROM letter ORDER BY 1, 2 ON CONFLICT DO NOTHING
+                 ) SELECT id, sink, seq FROM letter";
+    let rows = client.query(retry, &[&ids, &now]).await?;
+    let mut rows: HashMap<i64, (SinkId, Seq)> = rows
+        .iter()
+        .map(|row| (row.get(0), (row.get::<_, i32>(1).into(), row.get(2))))
+        .collect();
+    Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
+}
+
+pub(super) async fn drop_dead(client: &impl GenericClient, ids: &[i64]) -> Result<u64, Fault> {
+    Ok(client
+        .execute("DELETE FROM dead WHERE id = ANY($1)", &[&ids])
+        .await?)
+}
+
+pub(super) async fn drop_quarantined(
+    client: &impl GenericClient,
+    ids: &[i64],
+) -> Result<u64, Fault> {
+    Ok(client
+        .execute("DELETE FROM quarantine WHERE id = ANY($1)", &[&ids])
+        .await?)
+}
