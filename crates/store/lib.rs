@@ -6,6 +6,7 @@
 mod arrival;
 mod codec;
 mod id;
+pub mod lease;
 mod packed;
 pub mod sqlite;
 mod traits;

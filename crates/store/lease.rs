@@ -1,0 +1,446 @@
+//! Which gateway delivers for a sink, when several share a store. Pure: a view of the tables goes in, wishes come out.
+//!
+//! Each gateway counts up its own row, the beat. Another gateway declares it dead when the beat has not changed for [`TTL`] of
+//! *its own* clock. No two clocks are compared, so a wrong clock cannot matter. The clock goes on while the machine is suspended.
+//!
+//! An owner starts a send only while it has [`Trust`]: its last accepted beat is younger than [`TTL`] less [`MARGIN`]. So it has
+//! stopped before another can have taken the sink.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::SinkId;
+
+/// Between two beats.
+pub const BEAT: Duration = Duration::from_secs(2);
+
+/// A gateway whose beat has not changed for this long is dead.
+pub const TTL: Duration = Duration::from_secs(10);
+
+/// An owner stops this long before another can take its sinks.
+pub const MARGIN: Duration = Duration::from_secs(2);
+
+/// A gateway gives back what is above its share only after the gateways have not changed for this long.
+pub const CALM: Duration = Duration::from_secs(30);
+
+/// What a beat that was accepted shows.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Every gateway that is not dead, also this one.
+    pub gateways: Vec<Peer>,
+    /// Every lease.
+    pub leases: Vec<Row>,
+}
+
+/// A gateway that is not dead.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Chosen at its start.
+    pub id: Uuid,
+    /// Grows while it lives.
+    pub beat: i64,
+    /// The sinks in its configuration.
+    pub sinks: Vec<SinkId>,
+    /// It stops: it takes nothing more.
+    pub leaving: bool,
+}
+
+/// A lease as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The sink.
+    pub sink: SinkId,
+    /// Who delivers. None: nobody.
+    pub owner: Option<Uuid>,
+    /// Grows with every change of the owner.
+    pub epoch: i64,
+}
+
+/// What a gateway wants to change. The store refuses a wish if the view was too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Declare a gateway dead whose beat is still this.
+    Bury {
+        /// The gateway.
+        id: Uuid,
+        /// Its beat.
+        beat: i64,
+    },
+    /// Take a lease that still has this owner, who is dead, or none.
+    Take(Row),
+    /// Give up a lease that is above the share.
+    GiveBack(Row),
+}
+
+/// How long an owner may start sends, by its own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    until: Duration,
+}
+
+impl Trust {
+    /// After a beat that was sent at this time and accepted. The time of the answer would be too late: the beat counts from
+    /// when others can have seen it.
+    #[must_use]
+    pub fn after(sent: Duration) -> Self {
+        Self {
+            until: sent + TTL.saturating_sub(MARGIN),
+        }
+    }
+
+    /// Whether a send may start now.
+    #[must_use]
+    pub fn holds(self, now: Duration) -> bool {
+        now < self.until
+    }
+}
+
+/// What one gateway has seen of the others.
+#[derive(Debug)]
+pub struct Watch {
+    me: Uuid,
+    sinks: Vec<SinkId>,
+    seen: HashMap<Uuid, Seen>,
+    /// The end of the last time that the gateways changed.
+    changed: Duration,
+    members: Vec<Uuid>,
+    last_look: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    beat: i64,
+    since: Duration,
+}
+
+impl Watch {
+    /// Of a gateway with these sinks.
+    #[must_use]
+    pub fn new(me: Uuid, sinks: Vec<SinkId>) -> Self {
+        Self {
+            me,
+            sinks,
+            seen: HashMap::new(),
+            changed: Duration::ZERO,
+            members: Vec::new(),
+            last_look: None,
+        }
+    }
+
+    /// The sinks of a new configuration.
+    pub fn set_sinks(&mut self, sinks: Vec<SinkId>) {
+        self.sinks = sinks;
+    }
+
+    /// Looks at the view of an accepted beat, at this time of the own clock.
+    pub fn look(&mut self, now: Duration, view: &View) -> Vec<Wish> {
+        self.see(now, view);
+        let mut wishes: Vec<Wish> = view
+            .gateways
+            .iter()
+            .filter(|peer| peer.id != self.me && self.is_silent(now, peer))
+            .map(|peer| Wish::Bury {
+                id: peer.id,
+                beat: peer.beat,
+            })
+            .collect();
+        let shares = Self::shares(view);
+        wishes.extend(self.takes(view, &shares));
+        if now.saturating_sub(self.changed) >= CALM {
+            wishes.extend(self.give_backs(view, &shares));
+        }
+        wishes
+    }
+
+    /// Silence counts only over an unbroken run of own beats: while the database was away, nobody could beat.
+    fn see(&mut self, now: Duration, view: &View) {
+        let broken = self
+            .last_look
+            .is_none_or(|last| now.saturating_sub(last) >= BEAT * 2);
+        self.last_look = Some(now);
+        if broken {
+            self.seen.clear();
+        }
+        self.seen
+            .retain(|id, _| view.gateways.iter().any(|peer| peer.id == *id));
+        for Peer { id, beat, .. } in &view.gateways {
+            let seen = self.seen.entry(*id).or_insert(Seen {
+                beat: *beat,
+                since: now,
+            });
+            if seen.beat != *beat {
+                *seen = Seen {
+                    beat: *beat,
+                    since: now,
+                };
+            }
+        }
+        let mut members: Vec<Uuid> = view.gateways.iter().map(|peer| peer.id).collect();
+        members.sort_unstable();
+        if members != self.members {
+            self.members = members;
+            self.changed = now;
+        }
+    }
+
+    fn is_silent(&self, now: Duration, peer: &Peer) -> bool {
+        let seen = self.seen.get(&peer.id);
+        seen.is_some_and(|seen| now.saturating_sub(seen.since) >= TTL)
+    }
+
+    /// Who should have which lease: every gateway computes the same from the same view. Each sink goes to the gateway with the
+    /// highest rank for it that has room; a sink that a live gateway has stays there while that has room.
+    fn shares(view: &View) -> BTreeMap<SinkId, Uuid> {
+        let able = |sink: SinkId| {
+            let peers = view.gateways.iter();
+            peers.filter(move |peer| !peer.leaving && peer.sinks.contains(&sink))
+        };
+        let mut wanted: Vec<Row> = view
+            .leases
+            .iter()
+            .copied()
+            .filter(|row| able(row.sink).next().is_some())
+            .collect();
+        wanted.sort_unstable_by_key(|row| row.sink);
+        let members = view.gateways.iter().filter(|peer| !peer.leaving).count();
+        let room = wanted.len().div_ceil(members.max(1));
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        let mut shares = BTreeMap::new();
+        let mut open = Vec::new();
+        for row in wanted {
+            let owner = row
+                .owner
+                .filter(|owner| able(row.sink).any(|peer| peer.id == *owner));
+            match owner {
+                Some(owner) if counts.get(&owner).copied().unwrap_or(0) < room => {
+                    *counts.entry(owner).or_default() += 1;
+                    shares.insert(row.sink, owner);
+                }
+                _ => open.push(row.sink),
+            }
+        }
+        // Those with the least choice first.
+        open.sort_by_key(|sink| able(*sink).count());
+        for sink in open {
+            let mut peers: Vec<Uuid> = able(sink).map(|peer| peer.id).collect();
+            peers.sort_unstable_by_key(|id| std::cmp::Reverse(rank(sink, *id)));
+            let free = peers
+                .iter()
+                .find(|id| counts.get(*id).copied().unwrap_or(0) < room);
+            // A sink that only full gateways have configured goes to the first of them.
+            if let Some(chosen) = free.or(peers.first()) {
+                *counts.entry(*chosen).or_default() += 1;
+                shares.insert(sink, *chosen);
+            }
+        }
+        shares
+    }
+
+    fn takes(&self, view: &View, shares: &BTreeMap<SinkId, Uuid>) -> Vec<Wish> {
+        let living = |owner: Uuid| view.gateways.iter().any(|peer| peer.id == owner);
+        let free = view
+            .leases
+            .iter()
+            .filter(|row| !row.owner.is_some_and(living));
+        let mine = free.filter(|row| {
+            shares.get(&row.sink) == Some(&self.me) && self.sinks.contains(&row.sink)
+        });
+        mine.map(|row| Wish::Take(*row)).collect()
+    }
+
+    fn give_backs(&self, view: &View, shares: &BTreeMap<SinkId, Uuid>) -> Vec<Wish> {
+        let mine = view.leases.iter().filter(|row| row.owner == Some(self.me));
+        let above = mine.filter(|row| shares.get(&row.sink).is_some_and(|owner| *owner != self.me));
+        above.map(|row| Wish::GiveBack(*row)).collect()
+    }
+}
+
+/// The same for every gateway.
+fn rank(sink: SinkId, gateway: Uuid) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (sink, gateway.as_u128()).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    fn peer(number: u128, beat: i64, sinks: &[SinkId]) -> Peer {
+        Peer {
+            id: id(number),
+            beat,
+            sinks: sinks.to_vec(),
+            leaving: false,
+        }
+    }
+
+    fn free(sink: SinkId) -> Row {
+        Row {
+            sink,
+            owner: None,
+            epoch: 0,
+        }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn sinks_of(wishes: &[Wish]) -> Vec<SinkId> {
+        let takes = wishes.iter().filter_map(|wish| match wish {
+            Wish::Take(row) => Some(row.sink),
+            _ => None,
+        });
+        takes.collect()
+    }
+
+    #[test]
+    fn every_free_sink_is_taken_by_exactly_one_gateway_that_has_it_and_shares_differ_by_one() {
+        let sinks: Vec<SinkId> = (1..=10).collect();
+        let mut view = View {
+            gateways: (1..=3).map(|n| peer(n, 1, &sinks)).collect(),
+            leases: sinks.iter().map(|sink| free(*sink)).collect(),
+        };
+        // Only the first has sink 10.
+        for peer in &mut view.gateways[1..] {
+            peer.sinks.pop();
+        }
+        let taken: Vec<Vec<SinkId>> = view
+            .gateways
+            .iter()
+            .map(|peer| {
+                let mut watch = Watch::new(peer.id, peer.sinks.clone());
+                sinks_of(&watch.look(seconds(0), &view))
+            })
+            .collect();
+        let mut all: Vec<SinkId> = taken.iter().flatten().copied().collect();
+        all.sort_unstable();
+        assert_eq!(all, sinks);
+        assert!(
+            taken.iter().all(|of| (2..=4).contains(&of.len())),
+            "{taken:?}"
+        );
+        assert!(taken[0].contains(&10));
+    }
+
+    #[test]
+    fn a_gateway_is_declared_dead_after_ten_seconds_of_own_unbroken_beats_and_not_before() {
+        let mut watch = Watch::new(id(1), vec![7]);
+        let view = |beat| View {
+            gateways: vec![peer(1, beat, &[7]), peer(2, 5, &[7])],
+            leases: vec![Row {
+                sink: 7,
+                owner: Some(id(2)),
+                epoch: 3,
+            }],
+        };
+        let bury = Wish::Bury { id: id(2), beat: 5 };
+        for second in [0, 2, 4, 6, 8] {
+            assert_eq!(watch.look(seconds(second), &view(1)), []);
+        }
+        assert_eq!(watch.look(seconds(10), &view(1)), [bury]);
+        // The database was away: the count begins again.
+        let mut watch = Watch::new(id(1), vec![7]);
+        for second in [0, 2, 4, 30, 32, 34, 36, 38] {
+            assert_eq!(watch.look(seconds(second), &view(1)), [], "{second}");
+        }
+        assert_eq!(watch.look(seconds(40), &view(1)), [bury]);
+    }
+
+    #[test]
+    fn a_beat_that_changes_keeps_a_gateway_alive() {
+        let mut watch = Watch::new(id(1), vec![]);
+        for second in 0..60 {
+            let beat = i64::try_from(second / 9).unwrap();
+            let view = View {
+                gateways: vec![peer(1, 0, &[]), peer(2, beat, &[])],
+                leases: vec![],
+            };
+            assert_eq!(watch.look(seconds(second), &view), []);
+        }
+    }
+
+    #[test]
+    fn what_a_dead_gateway_had_is_taken() {
+        let mut watch = Watch::new(id(1), vec![7]);
+        let row = Row {
+            sink: 7,
+            owner: Some(id(2)),
+            epoch: 3,
+        };
+        let view = View {
+            gateways: vec![peer(1, 1, &[7])],
+            leases: vec![row],
+        };
+        assert_eq!(watch.look(seconds(0), &view), [Wish::Take(row)]);
+    }
+
+    #[test]
+    fn a_gateway_that_joins_gets_its_share_after_calm_and_nothing_moves_afterwards() {
+        let sinks: Vec<SinkId> = (1..=6).collect();
+        let mut leases: Vec<Row> = sinks
+            .iter()
+            .map(|sink| Row {
+                owner: Some(id(1)),
+                ..free(*sink)
+            })
+            .collect();
+        let mut watches = [1, 2].map(|n| Watch::new(id(n), sinks.clone()));
+        let mut moved_at = Vec::new();
+        for second in (0..120).step_by(2) {
+            let beat = i64::try_from(second).unwrap();
+            let view = View {
+                gateways: vec![peer(1, beat, &sinks), peer(2, beat, &sinks)],
+                leases: leases.clone(),
+            };
+            for watch in &mut watches {
+                for wish in watch.look(seconds(second), &view) {
+                    let (row, owner) = match wish {
+                        Wish::Take(row) => (row, Some(watch.me)),
+                        Wish::GiveBack(row) => (row, None),
+                        Wish::Bury { .. } => panic!("both live"),
+                    };
+                    moved_at.push(second);
+                    for lease in leases.iter_mut().filter(|lease| **lease == row) {
+                        lease.owner = owner;
+                        lease.epoch += 1;
+                    }
+                }
+            }
+        }
+        let of = |n| leases.iter().filter(|row| row.owner == Some(id(n))).count();
+        assert_eq!((of(1), of(2)), (3, 3));
+        assert!(
+            moved_at.iter().all(|second| (30..40).contains(second)),
+            "{moved_at:?}"
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_stops_takes_nothing() {
+        let mut leaving = peer(1, 1, &[7]);
+        leaving.leaving = true;
+        let view = View {
+            gateways: vec![leaving, peer(2, 1, &[7])],
+            leases: vec![free(7)],
+        };
+        assert_eq!(Watch::new(id(1), vec![7]).look(seconds(0), &view), []);
+        let other = Watch::new(id(2), vec![7]).look(seconds(0), &view);
+        assert_eq!(sinks_of(&other), [7]);
+    }
+
+    #[test]
+    fn trust_ends_before_another_can_take_the_sink() {
+        let trust = Trust::after(seconds(100));
+        assert!(trust.holds(seconds(107)));
+        assert!(!trust.holds(seconds(108)));
+    }
+}
