@@ -8,7 +8,9 @@ mod codec;
 mod id;
 pub mod lease;
 mod packed;
+pub mod postgres;
 pub mod sqlite;
+mod text;
 mod traits;
 mod types;
 

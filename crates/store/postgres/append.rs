@@ -8,20 +8,22 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient};
 use uuid::Uuid;
 
-use super::batch::{Batch, Outcome, int};
+use super::batch::{Batch, Outcome};
 use super::commit::commit;
 use super::names::{Names, Numbers};
-use super::partition;
+use super::numbers::int;
 use super::pool::{Fault, Pool, call};
 use super::session::Session;
 use super::trouble::{is_conflict, is_lost, trouble};
+use super::{audit, partition};
 use crate::arrival::Tail;
 use crate::packed::Packed;
-use crate::{Appended, Appending, Error, codec};
+use crate::{Act, Appended, Appending, Error, codec};
 
 /// Callbacks in the queue. When it is full, a callback is answered 503 at once.
 const QUEUE_MAX: usize = 4_096;
@@ -61,6 +63,15 @@ pub(super) struct Shared {
     /// The latest time in an id. It never decreases, so ids sort by acceptance when the clock is set back.
     pub(super) id_ms: AtomicI64,
     jobs: Mutex<mpsc::Receiver<Job>>,
+}
+
+impl Shared {
+    /// The time in the ids of these callbacks.
+    fn ms(&self, entries: &[&Packed]) -> i64 {
+        let ms = entries.iter().map(|p| p.entry.received_at.as_millisecond());
+        let ms = ms.max().unwrap_or(0);
+        self.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms)
+    }
 }
 
 impl Appender {
@@ -194,10 +205,7 @@ async fn tried(
         numbers.push(of.map_err(Refused::Database)?);
     }
     let token: i64 = rand::random();
-    let ms = entries.iter().map(|p| p.entry.received_at.as_millisecond());
-    let ms = ms.max().unwrap_or(0);
-    let ms = shared.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms);
-    let batch = Batch::of(entries, &numbers, ms);
+    let batch = Batch::of(entries, &numbers, shared.ms(entries));
     let write = Write {
         shared,
         batch: &batch,
@@ -222,8 +230,7 @@ async fn tried(
                 return Err(Refused::Database(Error::Commit(shown())));
             }
             tokio::time::sleep(PAUSE).await;
-        } else if error.code() == Some(&tokio_postgres::error::SqlState::CHECK_VIOLATION) {
-            // The last partition is full.
+        } else if is_full(&error) {
             make_room(&shared.pool).await.map_err(Refused::Database)?;
         } else if !is_conflict(&error) {
             return Err(Refused::Data(Error::Commit(shown())));
@@ -407,15 +414,18 @@ async fn insert_quarantined(
     Ok(client.query_one(insert, &parameters).await?.get(0))
 }
 
-/// Removes a callback from quarantine and appends its new reading. Appends nothing when it is no longer there.
-pub(super) async fn release(shared: &Shared, id: i64, packed: Packed) -> Result<Appended, Error> {
-    let numbers = shared.names.of(&shared.pool, &packed).await?;
-    let ms = packed.entry.received_at.as_millisecond();
-    let ms = shared.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms);
-    let entries = [&packed];
-    let numbers = [numbers];
-    let batch = Batch::of(&entries, &numbers, ms);
-    let release = Write {
+/// Appends an entry for an operator. With the number of a callback in quarantine, this is its new reading: it is removed from
+/// there, and nothing is appended when it is no longer there.
+pub(super) async fn by(
+    shared: &Shared,
+    packed: &Packed,
+    act: &Act,
+    quarantined: Option<i64>,
+) -> Result<Appended, Error> {
+    let entries = [packed];
+    let numbers = [shared.names.of(&shared.pool, packed).await?];
+    let batch = Batch::of(&entries, &numbers, shared.ms(&entries));
+    let operated = Write {
         shared,
         batch: &batch,
         entries: &entries,
@@ -423,19 +433,44 @@ pub(super) async fn release(shared: &Shared, id: i64, packed: Packed) -> Result<
         token: rand::random(),
     };
     let pool = &shared.pool;
-    call!(pool.writing(), session => released(session, id, &release).await)
+    call!(pool.writing(), session => {
+        let done = operate(session, &operated, act, quarantined).await;
+        match done {
+            Err(Fault::Database(error)) if is_full(&error) => {
+                partition::ensure_now(&mut session.client).await?;
+                operate(session, &operated, act, quarantined).await
+            }
+            done => done,
+        }
+    })
 }
 
-async fn released(session: &mut Session, id: i64, release: &Write<'_>) -> Result<Appended, Fault> {
+async fn operate(
+    session: &mut Session,
+    operated: &Write<'_>,
+    act: &Act,
+    quarantined: Option<i64>,
+) -> Result<Appended, Fault> {
     let append = session.prepared(APPEND).await?;
     let transaction = session.client.transaction().await?;
-    let delete = "DELETE FROM quarantine WHERE id = $1";
-    if transaction.execute(delete, &[&id]).await? == 0 {
-        return Ok(Appended::default());
+    if let Some(id) = quarantined {
+        let delete = "DELETE FROM quarantine WHERE id = $1";
+        if transaction.execute(delete, &[&id]).await? == 0 {
+            return Ok(Appended::default());
+        }
     }
-    let mut answers = write(&transaction, &append, release, false).await?;
-    commit(transaction, release.shared.pool.address()).await?;
-    Ok(answers.pop().unwrap_or_default())
+    let mut answers = write(&transaction, &append, operated, false).await?;
+    let appended = answers.pop().unwrap_or_default();
+    let new = |appending: &&Appending| matches!(appending, Appending::Accepted { .. });
+    let accepted = appended.alerts.iter().filter(new).count() as u64;
+    let rows = if quarantined.is_some() { 1 } else { accepted };
+    audit::commit_changed(transaction, operated.shared.pool.address(), act, rows).await?;
+    Ok(appended)
+}
+
+/// Whether the last partition is full.
+fn is_full(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::CHECK_VIOLATION)
 }
 
 /// Commits one small row, to see that commits succeed.

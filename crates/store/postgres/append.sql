@@ -1,6 +1,6 @@
 -- One batch of alerts of at most 256 callbacks: one statement, one transaction, one round trip.
 -- $1..$10 arrays, one element for each alert; $11..$16 arrays, one element for each callback; $17 id_random; $18 the batch;
--- $19, $20 arrays, one element for each delivery.
+-- $19, $20 arrays, one element for each delivery; $21 the minute of each callback.
 WITH input AS MATERIALIZED (
     -- The transaction gets its number before the place is drawn: `floor.rs` depends on this order.
     SELECT u.*, CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('place') END AS seq,
@@ -47,6 +47,10 @@ WITH input AS MATERIALIZED (
     SELECT t.seq, t.first, t.fingerprint, c.received, t.id, nullif(t.episode, t.id), t.source, t.body_at, t.body_bytes,
         t.status, t.severity
     FROM placed t JOIN unnest($11::timestamptz[], $16::int[]) AS c(received, call) USING (call)
+), tallied AS (
+    INSERT INTO counted (minute, source, severity, status, n)
+    SELECT c.minute, t.source, t.severity, t.status, count(*)
+    FROM placed t JOIN unnest($21::int[], $16::int[]) AS c(minute, call) USING (call) GROUP BY 1, 2, 3, 4
 ), due AS (
     INSERT INTO pending (sink, seq, lane, since)
     SELECT o.sink, n.seq, n.fingerprint, c.received
@@ -55,7 +59,7 @@ WITH input AS MATERIALIZED (
     ORDER BY 1, 2
 ), again AS MATERIALIZED (
     SELECT i.ord, i.key, i.source FROM input i WHERE NOT EXISTS (SELECT FROM fresh f WHERE f.seq = i.seq)
-), counted AS (
+), repeated AS (
     -- A row, so that this commit waits until the original is on the standby too.
     INSERT INTO duplicate SELECT now(), source, count(*) FROM again GROUP BY source
 )

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use campanile_model::{Severity, Status};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::names::Numbers;
+use super::numbers::{int, severity_number, sink_number, status_number};
+use super::tallies::minute;
 use crate::packed::Packed;
 use crate::{Appended, Appending, DedupKey, NewAlert};
 
@@ -33,6 +34,7 @@ pub(super) struct Batch<'b> {
     call_numbers: Vec<i32>,
     due_ord: Vec<i64>,
     due_sink: Vec<i32>,
+    minutes: Vec<i32>,
     /// What each alert of each callback is: a row of the statement, or a repetition of an earlier row.
     slots: Vec<Vec<Slot>>,
 }
@@ -81,6 +83,7 @@ impl<'b> Batch<'b> {
             }
             batch.slots.push(slots);
             batch.received.push(packed.entry.received_at);
+            batch.minutes.push(minute(packed.entry.received_at));
             batch.raw_bytes.push(int(packed.entry.callback.len()));
             batch.arrival_bytes.push(
                 packed
@@ -121,7 +124,7 @@ impl<'b> Batch<'b> {
         &'p self,
         id_random: &'p i32,
         token: &'p i64,
-    ) -> [&'p (dyn ToSql + Sync); 20] {
+    ) -> [&'p (dyn ToSql + Sync); 21] {
         [
             &self.keys,
             &self.contents,
@@ -143,6 +146,7 @@ impl<'b> Batch<'b> {
             token,
             &self.due_ord,
             &self.due_sink,
+            &self.minutes,
         ]
     }
 
@@ -194,28 +198,4 @@ impl<'b> Batch<'b> {
             })
             .collect()
     }
-}
-
-/// A number or a length as it is stored.
-pub(super) fn int(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// The stored form of a sink's number.
-pub(super) fn sink_number(sink: i64) -> i32 {
-    i32::try_from(sink).unwrap_or(-1)
-}
-
-/// The stored form of a status.
-pub(super) fn status_number(status: Status) -> i16 {
-    match status {
-        Status::Firing => 0,
-        Status::Resolved => 1,
-    }
-}
-
-/// The stored form of a severity: its place in [`Severity::ALL`].
-pub(super) fn severity_number(severity: Severity) -> i16 {
-    let at = Severity::ALL.iter().position(|one| *one == severity);
-    i16::try_from(at.unwrap_or(Severity::ALL.len() - 1)).unwrap_or(0)
 }

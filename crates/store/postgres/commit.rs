@@ -6,6 +6,7 @@ use tokio_postgres::Transaction;
 
 use super::session::Address;
 use super::trouble::is_lost;
+use super::version::draw;
 
 /// Between two looks at a transaction whose answer was lost.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -13,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Looks before the outcome counts as not known.
 const LOOKS_MAX: usize = 40;
 
-/// Commits. When the connection is lost meanwhile, the server is asked on a new one whether the transaction was committed.
+/// Commits, and changes the version. When the connection is lost meanwhile, the server is asked on a new one whether the transaction was committed.
 ///
 /// # Errors
 /// The transaction was not committed, or that is not known: the error is then that of the lost connection.
@@ -21,7 +22,7 @@ pub(super) async fn commit(
     transaction: Transaction<'_>,
     address: &Address,
 ) -> Result<(), tokio_postgres::Error> {
-    let number = "SELECT pg_current_xact_id()::text";
+    let number = concat!("SELECT pg_current_xact_id()::text, ", draw!());
     let number: String = transaction.query_one(number, &[]).await?.get(0);
     let Err(error) = transaction.commit().await else {
         return Ok(());

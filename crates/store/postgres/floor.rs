@@ -8,6 +8,7 @@
 //! a transaction number: every transaction with a place up to that of step 1 has a lower number. When no transaction with a
 //! lower number runs, the floor is the place of step 1.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use super::pool::Fault;
@@ -26,26 +27,42 @@ const RUNNING: &str = "SELECT NOT EXISTS (
         AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL
         AND age(backend_xid) > age($1::text::xid8::xid))";
 
-/// The floor. Every write that returned before this call is at or below it.
-pub(super) async fn floor(session: &mut Session) -> Result<Seq, Fault> {
-    let drawn = session
-        .prepared("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM place")
-        .await?;
+/// The floor that was found last. While no place is drawn it is the floor, and the reader draws no transaction number: this would
+/// change the version of the store.
+#[derive(Default)]
+pub(super) struct Floor(AtomicI64);
+
+impl Floor {
+    /// The floor. Every write that returned before this call is at or below it.
+    pub(super) async fn look(&self, session: &mut Session) -> Result<Seq, Fault> {
+        let drawn = session
+            .prepared("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM place")
+            .await?;
+        let drawn: Seq = session.client.query_one(&drawn, &[]).await?.get(0);
+        if self.0.load(Ordering::Acquire) != drawn {
+            wait(session).await?;
+            self.0.store(drawn, Ordering::Release);
+        }
+        Ok(drawn)
+    }
+}
+
+/// Waits until every transaction has ended that has its number now.
+async fn wait(session: &mut Session) -> Result<(), Fault> {
     let number = session
         .prepared("SELECT pg_current_xact_id()::text")
         .await?;
     let ended = session
         .prepared("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8")
         .await?;
-    let drawn: Seq = session.client.query_one(&drawn, &[]).await?.get(0);
     let number: String = session.client.query_one(&number, &[]).await?.get(0);
     for _ in 0..LOOKS_MAX {
         if session.client.query_one(&ended, &[&number]).await?.get(0) {
-            return Ok(drawn);
+            return Ok(());
         }
         let ours = session.prepared(RUNNING).await?;
         if session.client.query_one(&ours, &[&number]).await?.get(0) {
-            return Ok(drawn);
+            return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -4,7 +4,7 @@
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::batch::sink_number;
+use super::numbers::sink_number;
 use super::pool::Fault;
 use crate::SinkId;
 use crate::lease::{self, Member, Peer, View, Wish};

@@ -4,10 +4,12 @@
 //! be read in the order of places is read up to the [`floor`].
 
 mod append;
+mod audit;
 mod batch;
 mod commit;
 mod floor;
 mod names;
+mod numbers;
 mod partition;
 mod pool;
 mod prune;
@@ -15,14 +17,17 @@ mod read;
 mod schema;
 mod session;
 mod settle;
+mod tallies;
 mod traits;
 mod trouble;
+mod version;
 
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
 use self::append::{Appender, Shared};
+use self::floor::Floor;
 use self::pool::Pool;
 use self::session::{Address, Session};
 use crate::{Error, id};
@@ -35,6 +40,7 @@ pub struct Postgres {
     pool: Arc<Pool>,
     appender: Appender,
     shared: Arc<Shared>,
+    floor: Floor,
     pruning: Mutex<prune::Progress>,
 }
 
@@ -68,6 +74,7 @@ impl Postgres {
             pool,
             appender,
             shared,
+            floor: Floor::default(),
             pruning: Mutex::default(),
         })
     }

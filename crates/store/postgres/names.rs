@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_postgres::Client;
 
+use super::commit::commit;
 use super::pool::{Fault, Pool, call};
+use super::session::{Address, Session};
 use crate::packed::Packed;
 use crate::{Error, SinkId};
 
@@ -61,16 +63,25 @@ async fn number(client: &Client, kind: &str, name: &str) -> Result<i32, Fault> {
 }
 
 /// The numbers of these sinks. A new name gets one.
-pub(super) async fn sink_ids(client: &Client, names: &[String]) -> Result<Vec<SinkId>, Fault> {
+pub(super) async fn sink_ids(
+    session: &mut Session,
+    address: &Address,
+    names: &[String],
+) -> Result<Vec<SinkId>, Fault> {
+    let transaction = session.client.transaction().await?;
     let mut numbers = Vec::with_capacity(names.len());
+    let mut made = 0;
     for name in names {
         let insert =
             "INSERT INTO sink (name) SELECT $1 WHERE NOT EXISTS (SELECT FROM sink WHERE name = $1)
                       ON CONFLICT DO NOTHING";
-        client.execute(insert, &[name]).await?;
+        made += transaction.execute(insert, &[name]).await?;
         let select = "SELECT id FROM sink WHERE name = $1";
-        let row = client.query_one(select, &[name]).await?;
+        let row = transaction.query_one(select, &[name]).await?;
         numbers.push(row.get::<_, i32>(0).into());
+    }
+    if made > 0 {
+        commit(transaction, address).await?;
     }
     Ok(numbers)
 }

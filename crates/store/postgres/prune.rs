@@ -1,11 +1,11 @@
 //! Removes rows that are older than the retention, a few at a time, so no callback waits for it.
 
 use jiff::Timestamp;
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::{Client, GenericClient, Transaction};
 use uuid::Uuid;
 
-use super::partition;
 use super::pool::Fault;
+use super::{audit, partition, tallies, version};
 use crate::{Seq, id};
 
 /// Rows that one step may remove or skip.
@@ -28,15 +28,12 @@ pub(super) async fn step(
     progress: &mut Progress,
     before: Timestamp,
 ) -> Result<bool, Fault> {
-    if letters(client, before).await?
-        || alerts(client, progress, before).await?
-        || callbacks(client, progress, before).await?
-        || handles(client, progress, before).await?
-    {
-        return Ok(true);
-    }
-    *progress = Progress::default();
-    if keys(client).await? {
+    let transaction = client.transaction().await?;
+    let (more, next) = rows(&transaction, *progress, before).await?;
+    version::change(&transaction).await?;
+    transaction.commit().await?;
+    *progress = next;
+    if more {
         return Ok(true);
     }
     let pruned = client
@@ -48,8 +45,28 @@ pub(super) async fn step(
     Ok(false)
 }
 
+/// Removes some rows. True if there can be more, with the progress.
+async fn rows(
+    client: &Transaction<'_>,
+    mut progress: Progress,
+    before: Timestamp,
+) -> Result<(bool, Progress), Fault> {
+    let of_alerts = letters(client, before).await?
+        || audit::prune(client, before, STEP_ROWS).await?
+        || alerts(client, &mut progress, before).await?
+        || callbacks(client, &mut progress, before).await?
+        || handles(client, &mut progress, before).await?;
+    if of_alerts {
+        return Ok((true, progress));
+    }
+    let more = tallies::fold(client, STEP_ROWS).await?
+        || tallies::prune(client, before, STEP_ROWS).await?
+        || keys(client).await?;
+    Ok((more, Progress::default()))
+}
+
 /// Dead letters, quarantined callbacks and the counts of duplicates expire by their own age.
-async fn letters(client: &Client, before: Timestamp) -> Result<bool, Fault> {
+async fn letters(client: &Transaction<'_>, before: Timestamp) -> Result<bool, Fault> {
     let mut removed = 0;
     for delete in [
         "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE at < $1 ORDER BY id LIMIT $2)",
@@ -79,7 +96,7 @@ async fn old(
 }
 
 async fn alerts(
-    client: &Client,
+    client: &Transaction<'_>,
     progress: &mut Progress,
     before: Timestamp,
 ) -> Result<bool, Fault> {
@@ -99,7 +116,7 @@ async fn alerts(
 }
 
 async fn callbacks(
-    client: &Client,
+    client: &Transaction<'_>,
     progress: &mut Progress,
     before: Timestamp,
 ) -> Result<bool, Fault> {
@@ -118,7 +135,7 @@ async fn callbacks(
 /// episode closed records the last place that was drawn. A later round removes the handle when all alerts up to that place are
 /// removed.
 async fn handles(
-    client: &Client,
+    client: &Transaction<'_>,
     progress: &mut Progress,
     before: Timestamp,
 ) -> Result<bool, Fault> {
@@ -149,7 +166,7 @@ async fn handles(
 }
 
 /// Keys of places below which everything was old.
-async fn keys(client: &Client) -> Result<bool, Fault> {
+async fn keys(client: &Transaction<'_>) -> Result<bool, Fault> {
     let row = client
         .query_one("SELECT forgotten, pruned FROM meta", &[])
         .await?;

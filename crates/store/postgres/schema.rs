@@ -5,8 +5,8 @@
 
 use tokio_postgres::Transaction;
 
-use super::partition;
 use super::session::Session;
+use super::{partition, version};
 
 /// The step at index N migrates a database from level N to N + 1. A released step is never changed.
 const STEPS: &[&str] = &[STEP_1];
@@ -23,6 +23,9 @@ const STEP_1: &str = "
 
     -- Places: 40 bits, because an id contains its place.
     CREATE SEQUENCE place AS bigint MAXVALUE 1099511627775 CACHE 1;
+
+    -- Drawn by every transaction that changes something and draws no place: see `version.rs`.
+    CREATE SEQUENCE change AS bigint CACHE 1;
 
     -- The one gate against duplicates.
     CREATE TABLE dedup (key uuid PRIMARY KEY, content bigint NOT NULL, seq bigint NOT NULL);
@@ -47,6 +50,7 @@ const STEP_1: &str = "
         PRIMARY KEY (seq)
     ) PARTITION BY RANGE (seq);
     CREATE INDEX alert_by_fingerprint ON alert (fingerprint, seq);
+    CREATE INDEX alert_by_group ON alert (source, severity, seq);
 
     CREATE TABLE attempt (
         seq bigint NOT NULL, at timestamptz NOT NULL, sink int NOT NULL, took_ms bigint NOT NULL, attempt int NOT NULL,
@@ -78,6 +82,23 @@ const STEP_1: &str = "
     CREATE TABLE quarantine (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, received timestamptz NOT NULL, source int NOT NULL,
         faults text NOT NULL, raw bytea NOT NULL, arrival bytea NOT NULL
+    );
+
+    -- What operators did.
+    CREATE TABLE audit (
+        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, act uuid NOT NULL UNIQUE, at timestamptz NOT NULL,
+        who text NOT NULL, role text NOT NULL, via text NOT NULL, client text NOT NULL, caller text, action text NOT NULL,
+        target text NOT NULL, count bigint NOT NULL, detail text NOT NULL
+    );
+
+    -- How many alerts arrived in a minute since 1970. A commit adds its own rows to `counted`, so that no two commits wait
+    -- for one row; pruning adds them up in `tally`.
+    CREATE TABLE counted (minute int NOT NULL, source int NOT NULL, severity smallint NOT NULL, status smallint NOT NULL,
+        n int NOT NULL);
+    CREATE INDEX counted_by_minute ON counted USING brin (minute) WITH (pages_per_range = 8, autosummarize = on);
+    CREATE TABLE tally (
+        minute int NOT NULL, source int NOT NULL, severity smallint NOT NULL, status smallint NOT NULL, n bigint NOT NULL,
+        PRIMARY KEY (minute, source, severity, status)
     );
 
     -- What a sink returned for an episode. ended is the last place that was drawn when prune found the episode closed.
@@ -132,6 +153,7 @@ pub(super) async fn migrate(
         transaction.execute(set, &[&level()]).await?;
     }
     partition::ensure(&transaction).await?;
+    version::change(&transaction).await?;
     transaction.commit().await?;
     Ok(Ok(()))
 }

@@ -1,16 +1,18 @@
 //! The effects of attempts and of operators' commands.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use campanile_model::Worth;
 use jiff::Timestamp;
-use tokio_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
-use super::batch::sink_number;
+use super::audit;
+use super::numbers::sink_number;
 use super::pool::Fault;
-use super::session::Session;
-use crate::{HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict};
+use super::session::{Address, Session};
+use crate::{
+    Act, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict, cut,
+};
 
 const SETTLE: &str = include_str!("settle.sql");
 
@@ -48,19 +50,19 @@ struct Round<'s> {
     handles: Vec<Option<&'s str>>,
 }
 
-/// Each round has at most one outcome of a delivery.
+/// Each round has at most one outcome of a delivery. The order of all outcomes stays, because dead letters are numbered in it.
 fn rounds(settlements: &[Settlement]) -> Vec<Round<'_>> {
-    let mut met: HashMap<(SinkId, Seq), usize> = HashMap::new();
-    let mut rounds: Vec<Round<'_>> = Vec::new();
+    let mut met: HashSet<(SinkId, Seq)> = HashSet::new();
+    let mut rounds: Vec<Round<'_>> = vec![Round::default()];
     for settlement in settlements {
-        let round = met.entry((settlement.sink, settlement.seq)).or_default();
-        if rounds.len() == *round {
+        let delivery = (settlement.sink, settlement.seq);
+        if !met.insert(delivery) {
+            met = HashSet::from([delivery]);
             rounds.push(Round::default());
         }
-        if let Some(of) = rounds.get_mut(*round) {
-            of.push(settlement);
+        if let Some(round) = rounds.last_mut() {
+            round.push(settlement);
         }
-        *round += 1;
     }
     rounds
 }
@@ -126,12 +128,6 @@ fn handle(settlement: &Settlement) -> Option<&str> {
     Some(handle)
 }
 
-/// The part of a remark or a reason that is stored.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or_default()
-}
-
 fn worth_number(worth: Worth) -> i16 {
     match worth {
         Worth::Committed => 0,
@@ -142,39 +138,51 @@ fn worth_number(worth: Worth) -> i16 {
 
 /// Makes an alert pending for a sink again. False when the alert was removed or is already pending.
 pub(super) async fn retry(
-    client: &impl GenericClient,
-    seq: Seq,
-    sink: SinkId,
-    now: Timestamp,
+    session: &mut Session,
+    address: &Address,
+    (seq, sink): (Seq, SinkId),
+    act: &Act,
 ) -> Result<bool, Fault> {
     let insert = "INSERT INTO pending (sink, seq, lane, since, retried)
                   SELECT $1, seq, fingerprint, $3, true FROM alert WHERE seq = $2 ON CONFLICT DO NOTHING";
-    let rows = client
-        .execute(insert, &[&sink_number(sink), &seq, &now])
+    let transaction = session.client.transaction().await?;
+    let rows = transaction
+        .execute(insert, &[&sink_number(sink), &seq, &act.at])
         .await?;
+    audit::commit_changed(transaction, address, act, rows).await?;
     Ok(rows > 0)
 }
 
+/// Drops a pending delivery. False when it is not pending.
 pub(super) async fn drop_pending(
-    client: &impl GenericClient,
-    seq: Seq,
-    sink: SinkId,
+    session: &mut Session,
+    address: &Address,
+    (seq, sink): (Seq, SinkId),
+    act: &Act,
 ) -> Result<bool, Fault> {
     let delete = "DELETE FROM pending WHERE sink = $1 AND seq = $2";
-    Ok(client.execute(delete, &[&sink_number(sink), &seq]).await? > 0)
+    let transaction = session.client.transaction().await?;
+    let rows = transaction
+        .execute(delete, &[&sink_number(sink), &seq])
+        .await?;
+    audit::commit_changed(transaction, address, act, rows).await?;
+    Ok(rows > 0)
 }
 
 /// Makes dead letters pending again. When the alert is already pending for the sink, the dead letter is only removed.
 pub(super) async fn retry_dead(
-    client: &impl GenericClient,
+    session: &mut Session,
+    address: &Address,
     ids: &[i64],
-    now: Timestamp,
+    act: &Act,
 ) -> Result<Vec<(SinkId, Seq)>, Fault> {
     let retry = "WITH letter AS (DELETE FROM dead WHERE id = ANY($1) RETURNING *), back AS (
                      INSERT INTO pending (sink, seq, lane, since, retried)
                      SELECT sink, seq, lane, $2, true FROM letter ORDER BY 1, 2 ON CONFLICT DO NOTHING
                  ) SELECT id, sink, seq FROM letter";
-    let rows = client.query(retry, &[&ids, &now]).await?;
+    let transaction = session.client.transaction().await?;
+    let rows = transaction.query(retry, &[&ids, &act.at]).await?;
+    audit::commit_changed(transaction, address, act, rows.len() as u64).await?;
     let mut rows: HashMap<i64, (SinkId, Seq)> = rows
         .iter()
         .map(|row| (row.get(0), (row.get::<_, i32>(1).into(), row.get(2))))
@@ -182,17 +190,16 @@ pub(super) async fn retry_dead(
     Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
 }
 
-pub(super) async fn drop_dead(client: &impl GenericClient, ids: &[i64]) -> Result<u64, Fault> {
-    Ok(client
-        .execute("DELETE FROM dead WHERE id = ANY($1)", &[&ids])
-        .await?)
-}
-
-pub(super) async fn drop_quarantined(
-    client: &impl GenericClient,
-    ids: &[i64],
+/// Deletes rows of `table` by number. Returns how many existed.
+pub(super) async fn drop_rows(
+    session: &mut Session,
+    address: &Address,
+    (table, ids): (&str, &[i64]),
+    act: &Act,
 ) -> Result<u64, Fault> {
-    Ok(client
-        .execute("DELETE FROM quarantine WHERE id = ANY($1)", &[&ids])
-        .await?)
+    let delete = format!("DELETE FROM {table} WHERE id = ANY($1)");
+    let transaction = session.client.transaction().await?;
+    let rows = transaction.execute(&delete, &[&ids]).await?;
+    audit::commit_changed(transaction, address, act, rows).await?;
+    Ok(rows)
 }

@@ -29,4 +29,5 @@ WITH tried AS MATERIALIZED (
     ORDER BY coalesce(a.episode, a.id), t.sink, t.ord DESC
     ON CONFLICT (episode, sink) DO UPDATE SET handle = excluded.handle, ended = NULL
 )
-SELECT count(*) FROM applied
+-- The draw changes the version of the store (`version.rs`).
+SELECT count(*), CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('change') END FROM applied

@@ -5,14 +5,15 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::pool::call;
-use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, to_send};
-use super::{Postgres, append, names, prune, read, settle};
+use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
+use super::{Postgres, append, audit, names, prune, read, settle, tallies, version};
 use crate::packed::Packed;
 use crate::{
-    AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, CallbackFilter,
-    CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing, FiringFilter,
-    Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, Stats, StoredAlert, Upkeep,
+    Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
+    AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
+    Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
+    Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats,
+    StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Postgres {
@@ -21,9 +22,14 @@ impl Inbox for Postgres {
         Box::pin(self.appender.append(packed))
     }
 
-    fn release(&self, id: i64, entry: Entry) -> Answer<'_, Appended> {
+    fn release(&self, id: i64, entry: Entry, act: Act) -> Answer<'_, Appended> {
         let packed = Packed::new(entry);
-        Box::pin(async move { append::release(&self.shared, id, packed).await })
+        Box::pin(async move { append::by(&self.shared, &packed, &act, Some(id)).await })
+    }
+
+    fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended> {
+        let packed = Packed::new(entry);
+        Box::pin(async move { append::by(&self.shared, &packed, &act, None).await })
     }
 
     fn ready(&self) -> Answer<'_, ()> {
@@ -38,14 +44,14 @@ impl Outbox for Postgres {
     fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => names::sink_ids(&s.client, &names).await)
+            call!(pool.writing(), s => names::sink_ids(s, pool.address(), &names).await)
         })
     }
 
     fn pending(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => deliveries::pending(s, sink, after, limit).await)
+            call!(pool.reading(), s => deliveries::pending(s, &self.floor, sink, after, limit).await)
         })
     }
 
@@ -58,7 +64,7 @@ impl Outbox for Postgres {
     ) -> Answer<'_, Vec<Pending>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => deliveries::pending_in_lane(s, sink, lane, after, limit).await)
+            call!(pool.reading(), s => deliveries::pending_in_lane(s, &self.floor, sink, lane, after, limit).await)
         })
     }
 
@@ -90,6 +96,27 @@ impl Outbox for Postgres {
 }
 
 impl Archive for Postgres {
+    fn tallies(&self, filter: TallyFilter) -> Answer<'_, Vec<TallyRow>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => tallies::rows(&s.client, &filter).await)
+        })
+    }
+
+    fn tallies_by_source(&self, filter: TallyFilter) -> Answer<'_, Vec<SourceTally>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => tallies::by_source(&s.client, &filter).await)
+        })
+    }
+
+    fn version(&self) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => version::version(s).await)
+        })
+    }
+
     fn known_sinks(&self) -> Answer<'_, Vec<(SinkId, String)>> {
         Box::pin(async move {
             let pool = &self.pool;
@@ -104,10 +131,10 @@ impl Archive for Postgres {
         })
     }
 
-    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Vec<StoredAlert>> {
+    fn alerts(&self, filter: AlertFilter) -> Answer<'_, Listed<StoredAlert>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => alerts::alerts(&s.client, &filter).await)
+            call!(pool.reading(), s => search::alerts(&s.client, &filter).await)
         })
     }
 
@@ -128,7 +155,7 @@ impl Archive for Postgres {
     fn alerts_after(&self, after: Seq, rows: u32, bytes: usize) -> Answer<'_, Following> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => alerts::after(s, after, rows, bytes).await)
+            call!(pool.reading(), s => alerts::after(s, &self.floor, after, rows, bytes).await)
         })
     }
 
@@ -174,17 +201,24 @@ impl Archive for Postgres {
         })
     }
 
-    fn retry(&self, seq: Seq, sink: SinkId, now: Timestamp) -> Answer<'_, bool> {
+    fn progress_of(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<Progress>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => settle::retry(&s.client, seq, sink, now).await)
+            call!(pool.reading(), s => deliveries::progress(&s.client, &seqs).await)
         })
     }
 
-    fn drop_pending(&self, seq: Seq, sink: SinkId) -> Answer<'_, bool> {
+    fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
         Box::pin(async move {
-            let pool = &self.pool;
-            call!(pool.writing(), s => settle::drop_pending(&s.client, seq, sink).await)
+            let (pool, of) = (&self.pool, (seq, sink));
+            call!(pool.writing(), s => settle::retry(s, pool.address(), of, &act).await)
+        })
+    }
+
+    fn drop_pending(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let (pool, of) = (&self.pool, (seq, sink));
+            call!(pool.writing(), s => settle::drop_pending(s, pool.address(), of, &act).await)
         })
     }
 
@@ -195,17 +229,17 @@ impl Archive for Postgres {
         })
     }
 
-    fn retry_dead(&self, ids: Vec<i64>, now: Timestamp) -> Answer<'_, Vec<(SinkId, Seq)>> {
+    fn retry_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, Vec<(SinkId, Seq)>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => settle::retry_dead(&s.client, &ids, now).await)
+            call!(pool.writing(), s => settle::retry_dead(s, pool.address(), &ids, &act).await)
         })
     }
 
-    fn drop_dead(&self, ids: Vec<i64>) -> Answer<'_, u64> {
+    fn drop_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
         Box::pin(async move {
-            let pool = &self.pool;
-            call!(pool.writing(), s => settle::drop_dead(&s.client, &ids).await)
+            let (pool, rows) = (&self.pool, ("dead", ids.as_slice()));
+            call!(pool.writing(), s => settle::drop_rows(s, pool.address(), rows, &act).await)
         })
     }
 
@@ -223,10 +257,24 @@ impl Archive for Postgres {
         })
     }
 
-    fn drop_quarantined(&self, ids: Vec<i64>) -> Answer<'_, u64> {
+    fn drop_quarantined(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let (pool, rows) = (&self.pool, ("quarantine", ids.as_slice()));
+            call!(pool.writing(), s => settle::drop_rows(s, pool.address(), rows, &act).await)
+        })
+    }
+
+    fn record(&self, act: Act, count: u64) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => settle::drop_quarantined(&s.client, &ids).await)
+            call!(pool.writing(), s => audit::record(s, pool.address(), &act, count).await)
+        })
+    }
+
+    fn audit(&self, filter: AuditFilter) -> Answer<'_, Listed<AuditRow>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => audit::list(&s.client, &filter).await)
         })
     }
 }

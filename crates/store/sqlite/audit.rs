@@ -3,10 +3,7 @@
 use rusqlite::params;
 
 use super::session::Session;
-use crate::{AUDIT_TEXT_BYTES_MAX, Act};
-
-/// A row is kept for so much longer than alerts are.
-const KEPT_LONGER_MS: i64 = 366 * 24 * 60 * 60 * 1000;
+use crate::{AUDIT_KEPT_LONGER, AUDIT_TEXT_BYTES_MAX, Act, cut};
 
 /// Writes an act that changed these many rows. An act that changed none is not written.
 pub(super) fn changed(session: &Session, act: &Act, rows: usize) -> rusqlite::Result<()> {
@@ -24,29 +21,25 @@ pub(super) fn record(session: &Session, act: &Act, count: u64) -> rusqlite::Resu
     session.connection.prepare_cached(sql)?.execute(params![
         act.id.to_be_bytes(),
         act.at.as_millisecond(),
-        cut(&act.who),
+        cut(&act.who, AUDIT_TEXT_BYTES_MAX),
         act.role,
         act.via,
         act.client,
         act.from.map(|from| from.to_string()),
         act.action,
-        cut(&act.target),
+        cut(&act.target, AUDIT_TEXT_BYTES_MAX),
         i64::try_from(count).unwrap_or(i64::MAX),
-        cut(&act.detail),
+        cut(&act.detail, AUDIT_TEXT_BYTES_MAX),
     ])?;
     Ok(())
-}
-
-fn cut(text: &str) -> &str {
-    let end = text.floor_char_boundary(AUDIT_TEXT_BYTES_MAX);
-    text.get(..end).unwrap_or_default()
 }
 
 /// Removes old rows from the oldest ones. True when it removed some.
 pub(super) fn prune(session: &Session, before_ms: i64, rows: i64) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM audit WHERE id IN (
                    SELECT id FROM (SELECT id, at_ms FROM audit ORDER BY id LIMIT ?2) WHERE at_ms < ?1)";
-    let before_ms = before_ms.saturating_sub(KEPT_LONGER_MS);
+    let before_ms =
+        before_ms.saturating_sub(i64::try_from(AUDIT_KEPT_LONGER.as_millis()).unwrap_or(i64::MAX));
     let removed = session
         .connection
         .prepare_cached(sql)?

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::packed::Packed;
 use crate::{
     Act, Appended, Appending, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement,
-    SinkId, Verdict,
+    SinkId, Verdict, cut,
 };
 
 /// Writes the outcome of one attempt and its effect. It changes nothing when the delivery is no longer pending.
@@ -105,12 +105,6 @@ fn note(verdict: &Verdict) -> Option<&str> {
             Some(cut(error, NOTE_BYTES_MAX))
         }
     }
-}
-
-/// The part of a remark or a reason that is stored.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = text.floor_char_boundary(bytes_max);
-    text.get(..end).unwrap_or_default()
 }
 
 /// The stored form of the worth of a success.

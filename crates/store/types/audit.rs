@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// In bytes. A longer name of an operator, name of a target or detail is cut.
 pub const AUDIT_TEXT_BYTES_MAX: usize = 500;
+
+/// A row of the audit is kept for so much longer than alerts are.
+pub(crate) const AUDIT_KEPT_LONGER: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// What an operator does. It is written in the transaction of its effect. Several calls with one act, such as the parts of a
 /// bulk action, give one row, whose count is their sum.

@@ -49,3 +49,9 @@ pub struct Stats {
     /// Size on disk in bytes.
     pub bytes: u64,
 }
+
+/// The part of a text that is stored: at most so many bytes, and whole characters.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = text.floor_char_boundary(bytes_max);
+    text.get(..end).unwrap_or_default()
+}

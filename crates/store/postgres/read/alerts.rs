@@ -2,24 +2,31 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::{limit, size, source_number};
+use super::list::limit;
+use super::size;
+use crate::arrival::Tail;
 use crate::id::seq_of;
-use crate::postgres::batch::{severity_number, status_number};
-use crate::postgres::floor::floor;
+use crate::postgres::floor::Floor;
 use crate::postgres::pool::Fault;
 use crate::postgres::session::Session;
 use crate::postgres::trouble::damage;
-use crate::{AlertFilter, Error, Following, Seq, StoredAlert, codec};
+use crate::{Error, Following, Seq, StoredAlert, codec};
 
 /// The columns that [`Bodies::alert`] reads. They are the first of a row.
 pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
 
-/// Decompressed callbacks of the rows of one query, each read once.
-pub(super) struct Bodies(HashMap<Seq, Option<Vec<u8>>>);
+/// The callbacks of the rows of one query, each read once.
+pub(super) struct Bodies(HashMap<Seq, Body>);
+
+struct Body {
+    /// The decompressed bytes. None: they are damaged.
+    plain: Option<Vec<u8>>,
+    /// The length of the arrival at the end.
+    arrival_bytes: usize,
+}
 
 impl Bodies {
     /// Of rows that begin with [`COLUMNS`].
@@ -27,9 +34,15 @@ impl Bodies {
         let mut callbacks: Vec<Seq> = rows.iter().map(|row| row.get(3)).collect();
         callbacks.sort_unstable();
         callbacks.dedup();
-        let select = "SELECT seq, packed FROM callback WHERE seq = ANY($1)";
+        let select = "SELECT seq, packed, arrival_bytes FROM callback WHERE seq = ANY($1)";
         let rows = client.query(select, &[&callbacks]).await?;
-        let unpacked = |row: &Row| (row.get(0), codec::unpack(row.get(1)));
+        let unpacked = |row: &Row| {
+            let body = Body {
+                plain: codec::unpack(row.get(1)),
+                arrival_bytes: row.get::<_, Option<i32>>(2).map_or(0, size),
+            };
+            (row.get(0), body)
+        };
         Ok(Self(rows.iter().map(unpacked).collect()))
     }
 
@@ -37,7 +50,7 @@ impl Bodies {
     pub(super) fn alert(&self, row: &Row) -> Result<StoredAlert, Error> {
         let (seq, id, callback): (Seq, Uuid, Seq) = (row.get(0), row.get(1), row.get(3));
         let (at, bytes) = (size(row.get(4)), size(row.get(5)));
-        let plain = self.0.get(&callback).and_then(Option::as_ref);
+        let plain = self.0.get(&callback).and_then(|body| body.plain.as_ref());
         let body = plain
             .and_then(|plain| plain.get(at..)?.get(..bytes)?.strip_prefix(b"{"))
             .ok_or_else(damage)?;
@@ -50,7 +63,15 @@ impl Bodies {
         })
     }
 
-    /// The same. A damaged alert gives none, because it must not block the others.
+    /// The trace of the callback of such a row.
+    pub(super) fn trace(&self, row: &Row) -> Option<String> {
+        let body = self.0.get(&row.get::<_, Seq>(3))?;
+        let plain = body.plain.as_ref()?;
+        let tail = plain.get(plain.len().checked_sub(body.arrival_bytes)?..)?;
+        Some(Tail::trace(tail)?.into_owned())
+    }
+
+    /// The alert of such a row. A damaged alert gives none, because it must not block the others.
     pub(super) fn readable(&self, row: &Row) -> Option<StoredAlert> {
         let seq: Seq = row.get(0);
         self.alert(row)
@@ -85,85 +106,15 @@ pub(crate) async fn alert(client: &Client, id: Uuid) -> Result<Option<StoredAler
     Ok(alert.transpose()?)
 }
 
-pub(crate) async fn alerts(
-    client: &Client,
-    filter: &AlertFilter,
-) -> Result<Vec<StoredAlert>, Fault> {
-    let source = source_number(client, filter.source.as_deref()).await?;
-    let mut list = List::default();
-    list.add("a.seq < ", filter.before);
-    list.add("a.source = ", source);
-    list.add("a.status = ", filter.status.map(status_number));
-    list.add("a.severity = ", filter.severity.map(severity_number));
-    list.add(
-        "a.fingerprint = ",
-        filter.fingerprint.map(|f| f.0.cast_signed()),
-    );
-    list.add("a.received >= ", filter.since);
-    let rows = list
-        .query(
-            client,
-            COLUMNS,
-            "alert a",
-            "a.seq DESC",
-            limit(filter.limit),
-        )
-        .await?;
-    let bodies = Bodies::of(client, &rows).await?;
-    Ok(rows
-        .iter()
-        .map(|row| bodies.alert(row))
-        .collect::<Result<_, _>>()?)
-}
-
-/// The conditions of a list. Only what is asked is in the statement, so the server can use the index that fits.
-#[derive(Default)]
-pub(super) struct List {
-    conditions: Vec<String>,
-    values: Vec<Box<dyn ToSql + Sync + Send>>,
-}
-
-impl List {
-    /// Adds a condition, such as `a.seq < `, if there is a value for it.
-    pub(super) fn add(
-        &mut self,
-        condition: &str,
-        value: Option<impl ToSql + Sync + Send + 'static>,
-    ) {
-        if let Some(value) = value {
-            self.values.push(Box::new(value));
-            self.conditions
-                .push(format!("{condition}${}", self.values.len()));
-        }
-    }
-
-    pub(super) async fn query(
-        &self,
-        client: &Client,
-        columns: &str,
-        tables: &str,
-        order: &str,
-        limit: i64,
-    ) -> Result<Vec<Row>, Fault> {
-        let mut conditions = self.conditions.join(" AND ");
-        if !conditions.is_empty() {
-            conditions.insert_str(0, "WHERE ");
-        }
-        let select =
-            format!("SELECT {columns} FROM {tables} {conditions} ORDER BY {order} LIMIT {limit}");
-        let values: Vec<&(dyn ToSql + Sync)> = self.values.iter().map(|v| &**v as _).collect();
-        Ok(client.query(&select, &values).await?)
-    }
-}
-
 /// The alerts after this place, up to the floor.
 pub(crate) async fn after(
     session: &mut Session,
+    floor: &Floor,
     after: Seq,
     rows: u32,
     bytes: usize,
 ) -> Result<Following, Fault> {
-    let floor = floor(session).await?;
+    let floor = floor.look(session).await?;
     let client = &session.client;
     let newest = "SELECT coalesce(max(seq), 0) FROM alert WHERE seq <= $1";
     let newest: Seq = client.query_one(newest, &[&floor]).await?.get(0);

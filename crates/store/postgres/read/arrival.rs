@@ -1,10 +1,9 @@
 //! Reads what happened when a callback arrived.
 
 use tokio_postgres::Client;
-use uuid::Uuid;
 
 use super::size;
-use crate::arrival::Tail;
+use crate::arrival::{Tail, put_first};
 use crate::postgres::pool::Fault;
 use crate::postgres::trouble::damage;
 use crate::{Arrival, ArrivalRow, Error, Seq, codec};
@@ -16,12 +15,11 @@ pub(crate) async fn of(client: &Client, seq: Seq) -> Result<Option<ArrivalRow>, 
     let Some(row) = client.query_opt(select, &[&seq]).await? else {
         return Ok(None);
     };
-    let (arrival, said) = unpacked(row.get(0), row.get(1), size(row.get(2)))?;
-    let routes: Option<String> = row.get(4);
-    let arrival = Arrival {
-        routes: routes.map(Into::into),
-        ..named(arrival, row.get(3))
-    };
+    let (mut arrival, said) = unpacked(row.get(0), row.get(1), size(row.get(2)))?;
+    if let Some(first) = row.get(3) {
+        put_first(&mut arrival, first);
+    }
+    arrival.routes = row.get::<_, Option<String>>(4).map(Into::into);
     Ok(Some(ArrivalRow { arrival, said }))
 }
 
@@ -40,13 +38,4 @@ pub(super) fn unpacked(
         .checked_sub(bytes)
         .and_then(|at| plain.get(at..));
     Ok(Tail::read(tail.ok_or_else(damage)?, body_at))
-}
-
-/// With the id of the first alert in the answer, which was not known before the commit.
-pub(super) fn named(mut arrival: Arrival, first: Option<Uuid>) -> Arrival {
-    if let (Some(answer), Some(first)) = (&mut arrival.answer, first) {
-        let (nil, first) = (Uuid::nil().to_string(), first.to_string());
-        answer.text = answer.text.replace(&nil, &first);
-    }
-    arrival
 }

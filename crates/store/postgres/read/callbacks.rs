@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{Client, Row};
 
-use super::alerts::List;
-use super::arrival::{named, unpacked};
-use super::{limit, source_number};
+use super::arrival::unpacked;
+use super::list::{List, limit};
+use super::source_number;
+use crate::arrival::put_first;
 use crate::postgres::pool::Fault;
 use crate::{CallbackFilter, CallbackRow, Listed, Searched, Seq};
 
@@ -62,15 +63,18 @@ async fn shown(client: &Client, seqs: &[Seq]) -> Result<Vec<CallbackRow>, Fault>
                   WHERE c.seq = ANY($1) ORDER BY c.seq DESC LIMIT $2";
     let rows = client.query(select, &[&seqs, &limit(seqs.len())]).await?;
     let row = |row: &Row| {
-        let (arrival, _) = unpacked(row.get(5), row.get(6), 0)?;
+        let (mut arrival, _) = unpacked(row.get(5), row.get(6), 0)?;
         let first = row.get(4);
+        if let Some(first) = first {
+            put_first(&mut arrival, first);
+        }
         Ok(CallbackRow {
             id: row.get(0),
             source: row.get(1),
             received_at: row.get(2),
             alerts: row.get::<_, i32>(3).unsigned_abs(),
             first,
-            arrival: named(arrival, first),
+            arrival,
         })
     };
     rows.iter().map(row).collect()

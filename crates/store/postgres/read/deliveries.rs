@@ -1,15 +1,18 @@
 //! Reads pending deliveries, attempts and dead letters.
 
+use std::collections::HashMap;
+
 use campanile_model::{Fingerprint, Worth};
 use tokio_postgres::{Client, Row};
 
-use super::alerts::List;
-use super::limit;
-use crate::postgres::batch::sink_number;
-use crate::postgres::floor::floor;
+use super::list::{List, limit};
+use crate::postgres::floor::Floor;
+use crate::postgres::numbers::sink_number;
 use crate::postgres::pool::Fault;
 use crate::postgres::session::Session;
-use crate::{AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Seq, SinkId};
+use crate::{
+    AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Progress, Seq, SinkId,
+};
 
 const COLUMNS: &str = "sink, seq, lane, attempts, due, since, retried, code, error";
 
@@ -40,11 +43,12 @@ fn code(kept: Option<i32>) -> Option<u16> {
 /// Pending deliveries of a sink, up to the floor.
 pub(crate) async fn pending(
     session: &mut Session,
+    floor: &Floor,
     sink: SinkId,
     after: Seq,
     count: usize,
 ) -> Result<Vec<Pending>, Fault> {
-    let floor = floor(session).await?;
+    let floor = floor.look(session).await?;
     let client = &session.client;
     let select = format!(
         "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
@@ -59,12 +63,13 @@ pub(crate) async fn pending(
 /// The same for one lane.
 pub(crate) async fn pending_in_lane(
     session: &mut Session,
+    floor: &Floor,
     sink: SinkId,
     lane: Fingerprint,
     after: Seq,
     count: usize,
 ) -> Result<Vec<Pending>, Fault> {
-    let floor = floor(session).await?;
+    let floor = floor.look(session).await?;
     let client = &session.client;
     let select = format!(
         "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND lane = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5"
@@ -126,6 +131,31 @@ fn attempt_row(row: &Row) -> AttemptRow {
         remark: row.get(7),
         note: row.get(8),
     }
+}
+
+pub(crate) async fn progress(client: &Client, seqs: &[Seq]) -> Result<Vec<Progress>, Fault> {
+    let select = "WITH asked AS (SELECT DISTINCT unnest($1::bigint[]) AS seq), last AS (
+            SELECT DISTINCT ON (t.seq, t.sink) t.seq, t.sink, t.verdict FROM attempt t
+            WHERE t.seq = ANY($1) ORDER BY t.seq, t.sink, t.at DESC, t.attempt DESC
+        ), ended AS (
+            SELECT l.* FROM last l WHERE NOT EXISTS (SELECT FROM pending p WHERE p.sink = l.sink AND p.seq = l.seq)
+        )
+        SELECT seq, (SELECT count(*) FROM ended e WHERE e.seq = asked.seq AND e.verdict = 0),
+            (SELECT count(*) FROM pending p WHERE p.seq = asked.seq),
+            (SELECT count(*) FROM ended e WHERE e.seq = asked.seq AND e.verdict = 2) FROM asked";
+    let rows = client.query(select, &[&seqs]).await?;
+    let count = |row: &Row, at| usize::try_from(row.get::<_, i64>(at)).unwrap_or(0);
+    let progress = |row: &Row| Progress {
+        delivered: count(row, 1),
+        pending: count(row, 2),
+        dead: count(row, 3),
+    };
+    let found: HashMap<Seq, Progress> =
+        rows.iter().map(|row| (row.get(0), progress(row))).collect();
+    Ok(seqs
+        .iter()
+        .map(|seq| found.get(seq).copied().unwrap_or_default())
+        .collect())
 }
 
 fn worth(number: i16) -> Worth {

@@ -1,16 +1,19 @@
 //! Reads the problems that fire now.
 
+use std::collections::HashMap;
+
 use campanile_model::Severity;
 use jiff::Timestamp;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::alerts::{List, by_seq};
-use super::{limit, source_number};
+use super::alerts::by_seq;
+use super::list::{List, limit};
+use super::source_number;
 use crate::id::{ms_of, seq_of};
-use crate::postgres::batch::severity_number;
+use crate::postgres::numbers::severity_number;
 use crate::postgres::pool::Fault;
-use crate::{Firing, FiringFilter, FiringRow, Seq};
+use crate::{Firing, FiringFilter, FiringRow, Seq, StoredAlert};
 
 pub(crate) async fn firing(client: &Client, filter: &FiringFilter) -> Result<Firing, Fault> {
     let source = source_number(client, filter.source.as_deref()).await?;
@@ -27,28 +30,33 @@ pub(crate) async fn firing(client: &Client, filter: &FiringFilter) -> Result<Fir
             limit(filter.limit),
         )
         .await?;
-    let mut rows = Vec::with_capacity(found.len());
-    for row in &found {
-        let (episode, newest): (Uuid, Seq) = (row.get(0), row.get(1));
-        rows.push(FiringRow {
-            episode,
-            started_at: started(client, episode).await?,
-            newest: by_seq(client, &[newest]).await?.pop(),
-        });
-    }
+    let open: Vec<(Uuid, Seq)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let newest: Vec<Seq> = open.iter().map(|(_, newest)| *newest).collect();
+    let alerts = by_seq(client, &newest).await?.into_iter();
+    let mut alerts: HashMap<Seq, StoredAlert> = alerts.map(|alert| (alert.seq, alert)).collect();
+    let started = started(client, &open).await?;
+    let row = |(episode, newest): (Uuid, Seq)| FiringRow {
+        episode,
+        // When the opening is no longer kept, the time in its id is nearly that of its arrival.
+        started_at: started
+            .get(&seq_of(episode))
+            .copied()
+            .unwrap_or_else(|| Timestamp::from_millisecond(ms_of(episode)).unwrap_or_default()),
+        newest: alerts.remove(&newest),
+    };
     Ok(Firing {
+        rows: open.into_iter().map(row).collect(),
         counts: counts(client).await?,
         more: false,
-        rows,
     })
 }
 
-/// When the opening is no longer kept, the time in its id is nearly that of its arrival.
-async fn started(client: &Client, episode: Uuid) -> Result<Timestamp, Fault> {
-    let select = "SELECT received FROM alert WHERE seq = $1";
-    let row = client.query_opt(select, &[&seq_of(episode)]).await?;
-    let ms = || Timestamp::from_millisecond(ms_of(episode)).unwrap_or_default();
-    Ok(row.map_or_else(ms, |row| row.get(0)))
+/// The arrivals of the openings that are kept, by their places.
+async fn started(client: &Client, open: &[(Uuid, Seq)]) -> Result<HashMap<Seq, Timestamp>, Fault> {
+    let seqs: Vec<Seq> = open.iter().map(|(episode, _)| seq_of(*episode)).collect();
+    let select = "SELECT seq, received FROM alert WHERE seq = ANY($1)";
+    let rows = client.query(select, &[&seqs]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 async fn counts(client: &Client) -> Result<Vec<(Severity, u64)>, Fault> {

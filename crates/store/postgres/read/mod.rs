@@ -5,7 +5,10 @@ pub(super) mod arrival;
 pub(super) mod callbacks;
 pub(super) mod deliveries;
 pub(super) mod firing;
+pub(super) mod list;
+mod places;
 pub(super) mod quarantine;
+pub(super) mod search;
 pub(super) mod to_send;
 
 use tokio_postgres::Client;
@@ -22,7 +25,10 @@ pub(super) async fn known_sinks(client: &Client) -> Result<Vec<(SinkId, String)>
 }
 
 /// The number of a source. A source that was never seen has a number that no row has.
-async fn source_number(client: &Client, name: Option<&str>) -> Result<Option<i32>, Fault> {
+pub(super) async fn source_number(
+    client: &Client,
+    name: Option<&str>,
+) -> Result<Option<i32>, Fault> {
     let Some(name) = name else { return Ok(None) };
     let select = "SELECT id FROM name WHERE kind = 'source' AND md5(name) = md5($1)";
     let row = client.query_opt(select, &[&name]).await?;
@@ -53,9 +59,4 @@ pub(super) async fn stats(client: &Client) -> Result<Stats, Fault> {
 
 fn size(kept: i32) -> usize {
     usize::try_from(kept).unwrap_or(0)
-}
-
-/// A limit as PostgreSQL takes it.
-fn limit(count: impl TryInto<i64>) -> i64 {
-    count.try_into().unwrap_or(i64::MAX)
 }

@@ -2,8 +2,8 @@
 
 use tokio_postgres::{Client, Row};
 
-use super::alerts::List;
-use super::{limit, source_number};
+use super::list::{List, limit};
+use super::source_number;
 use crate::arrival::Tail;
 use crate::postgres::pool::Fault;
 use crate::postgres::trouble::damage;

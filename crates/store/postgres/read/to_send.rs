@@ -8,11 +8,12 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::alerts::{Bodies, COLUMNS, by_seq};
-use super::limit;
+use super::list::limit;
+use crate::arrival::put_first;
 use crate::id::seq_of;
-use crate::postgres::batch::{sink_number, status_number};
+use crate::postgres::numbers::{sink_number, status_number};
 use crate::postgres::pool::Fault;
-use crate::{AlertToSend, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
+use crate::{AlertToSend, Arrival, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
 
 pub(crate) async fn alerts_at(
     client: &Client,
@@ -21,7 +22,8 @@ pub(crate) async fn alerts_at(
 ) -> Result<Vec<AlertToSend>, Fault> {
     // `episode` is NULL when the alert opened the episode or is a resolved without a firing.
     let select = format!(
-        "SELECT {COLUMNS}, a.status, coalesce(p.episode = coalesce(a.episode, a.id), false), h.handle FROM alert a
+        "SELECT {COLUMNS}, a.status, coalesce(p.episode = coalesce(a.episode, a.id), false), h.handle, f.id FROM alert a
+         LEFT JOIN alert f ON f.seq = a.callback
          LEFT JOIN problem p ON p.source = a.source AND p.fingerprint = a.fingerprint
          LEFT JOIN handle h ON h.episode = coalesce(a.episode, a.id) AND h.sink = $2
          WHERE a.seq = ANY($1)"
@@ -54,7 +56,20 @@ fn to_send(row: &Row, bodies: &Bodies) -> Option<AlertToSend> {
         alert,
         episode_open: row.get(7),
         handle: row.get(8),
+        trace: trace(row, bodies),
     })
+}
+
+/// The trace of the callback of the alert, with the id of its first alert.
+fn trace(row: &Row, bodies: &Bodies) -> Option<String> {
+    let mut arrival = Arrival {
+        trace: Some(bodies.trace(row)?),
+        ..Arrival::default()
+    };
+    if let Some(first) = row.get(9) {
+        put_first(&mut arrival, first);
+    }
+    arrival.trace
 }
 
 /// The alerts that opened these episodes. An episode is named by the id of its first alert, and the id contains the place.
@@ -109,6 +124,7 @@ fn open_episode(row: &Row, openings: &HashMap<Uuid, Arc<StoredAlert>>) -> Option
             alert: Arc::clone(opening),
             episode_open: true,
             handle: row.get(3),
+            trace: None,
         },
     })
 }

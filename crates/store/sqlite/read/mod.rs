@@ -10,7 +10,6 @@ mod places;
 mod quarantine;
 mod readers;
 mod search;
-mod text;
 mod to_send;
 
 use std::collections::HashMap;

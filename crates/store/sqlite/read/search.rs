@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::alerts::{ALERT, Unpacker, bounds};
-use super::text::Wanted;
 use super::{known_sinks, places, source_number, time};
 use crate::sqlite::numbers::{severity_number, status_number};
 use crate::sqlite::pending;
 use crate::sqlite::postings::{self, Want};
+use crate::text::Wanted;
 use crate::{AlertFilter, Listed, Searched, Seq, SinkId, StoredAlert};
 
 /// Rows that one query may scan. A longer search takes several queries: a long read would stop SQLite from emptying the WAL.

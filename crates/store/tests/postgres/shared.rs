@@ -1,13 +1,15 @@
 //! Several gateways on one database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use campanile_store::{Appended, Appending, Seq, Store};
+use campanile_store::{
+    AlertFilter, Appended, Appending, AuditFilter, Entry, Fault, Seq, Store, TallyFilter,
+};
 use futures_util::future::join_all;
 
 use super::Database;
-use super::suite::{Place, accepted, firing};
+use super::suite::{Place, accepted, act, all, at, firing};
 
 const GATEWAYS: usize = 3;
 
@@ -134,4 +136,169 @@ async fn what_one_gateway_wrote_another_reads_at_once() {
         let pending = other.pending(sink, seq - 1, 9).await.unwrap();
         assert_eq!(pending.iter().map(|one| one.seq).collect::<Vec<_>>(), [seq]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_belongs_to_one_state_while_all_gateways_write() {
+    let database = Database::new();
+    let gateways = gateways(&database).await;
+    let writing = async {
+        let one = async |gateway: usize| {
+            for round in 0..40 {
+                let posts = (0..4_u64).map(|n| {
+                    let message = format!("{gateway}-{round}-{n}");
+                    gateways[gateway].append(firing(&message, n, &[]))
+                });
+                join_all(posts).await.into_iter().for_each(|answer| {
+                    answer.unwrap();
+                });
+            }
+        };
+        join_all((0..GATEWAYS).map(one)).await;
+    };
+    let total = GATEWAYS * 40 * 4;
+    let kept = async |gateway: usize| {
+        let alerts = gateways[gateway].alerts(all()).await.unwrap();
+        alerts.rows.len()
+    };
+    let reading = async |gateway: usize| {
+        let mut met: Vec<(u64, usize)> = Vec::new();
+        while met.last().is_none_or(|(_, alerts)| *alerts < total) {
+            let before = gateways[gateway].version().await.unwrap();
+            let alerts = kept(gateway).await;
+            // Unchanged: so this is the state of this version.
+            if gateways[gateway].version().await.unwrap() == before || alerts == total {
+                met.push((before, alerts));
+            }
+        }
+        met.pop();
+        met
+    };
+    let reading = join_all((0..GATEWAYS).map(reading));
+    let ((), met) = futures_util::future::join(writing, reading).await;
+    let mut states: HashMap<u64, usize> = HashMap::new();
+    for (version, alerts) in met.into_iter().flatten() {
+        let known = *states.entry(version).or_insert(alerts);
+        assert_eq!(known, alerts, "one version, two states");
+    }
+    // Nothing is written, so every gateway has the same version, also while workers look for deliveries and probes commit.
+    let version = gateways[0].version().await.unwrap();
+    for gateway in &gateways {
+        assert_eq!(gateway.pending(1, 0, 9).await.unwrap(), []);
+        gateway.ready().await.unwrap();
+        assert_eq!(gateway.version().await.unwrap(), version);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_alert_is_counted_once_while_all_gateways_write_and_prune() {
+    let database = Database::new();
+    let gateways = gateways(&database).await;
+    let minutes = || TallyFilter {
+        source: None,
+        since: at(0),
+        until: at(600),
+        step_minutes: 1,
+    };
+    let one = async |gateway: usize| {
+        for n in 0..60 {
+            let entry = Entry {
+                received_at: at(n % 2 * 60),
+                ..firing(&format!("{gateway}-{n}"), 1, &[])
+            };
+            accepted(&gateways[gateway], entry).await;
+            if n % 10 == 0 {
+                while gateways[gateway].prune(at(0)).await.unwrap() {}
+            }
+        }
+    };
+    join_all((0..GATEWAYS).map(one)).await;
+    for gateway in &gateways {
+        let rows = gateway.tallies(minutes()).await.unwrap();
+        let counts: Vec<u64> = rows.iter().map(|row| row.count).collect();
+        assert_eq!(counts, [90, 90]);
+    }
+    while gateways[1].prune(at(0)).await.unwrap() {}
+    let left = database.sql("SELECT (SELECT count(*) FROM counted), (SELECT count(*) FROM tally)");
+    assert_eq!(left, "0|2");
+}
+
+#[tokio::test]
+async fn a_time_is_found_where_the_clocks_of_gateways_differ() {
+    let database = Database::new();
+    let gateways = gateways(&database).await;
+    let mut seconds = Vec::new();
+    for n in 0..60_usize {
+        // The clock of each is twenty seconds ahead of the one before.
+        let second = i64::try_from(n * 3 + n % GATEWAYS * 20).unwrap();
+        let entry = Entry {
+            received_at: at(second),
+            ..firing(&n.to_string(), 1, &[])
+        };
+        seconds.push((accepted(&gateways[n % GATEWAYS], entry).await.0, second));
+    }
+    for since in (0..230).step_by(7) {
+        for until in [since, since + 30, since + 100] {
+            let filter = AlertFilter {
+                since: Some(at(since)),
+                until: Some(at(until)),
+                ..all()
+            };
+            let found = gateways[0].alerts(filter).await.unwrap().rows;
+            let found: Vec<Seq> = found.iter().rev().map(|alert| alert.seq).collect();
+            let wanted = seconds
+                .iter()
+                .filter(|(_, second)| (since..=until).contains(second));
+            let wanted: Vec<Seq> = wanted.map(|(seq, _)| *seq).collect();
+            assert_eq!(found, wanted, "{since} to {until}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_operators_ask_of_two_gateways_at_once_is_done_and_written_once() {
+    let database = Database::new();
+    let gateways = gateways(&database).await;
+    let mut faulty = firing("m", 1, &[]);
+    faulty.alerts.clear();
+    faulty.faults.push(Fault {
+        place: "body".to_owned(),
+        problem: "is not JSON".to_owned(),
+    });
+    let held = gateways[0].append(faulty).await.unwrap().quarantine;
+    let release = |gateway: &Arc<dyn Store>| {
+        let gateway = Arc::clone(gateway);
+        async move {
+            let act = act("quarantine.retry");
+            gateway
+                .release(held.unwrap(), firing("read", 1, &[]), act)
+                .await
+        }
+    };
+    let answers = join_all(gateways.iter().map(release)).await;
+    let appended = answers
+        .into_iter()
+        .flat_map(|answer| answer.unwrap().alerts);
+    assert_eq!(appended.count(), 1);
+    // The parts of one act come to several gateways.
+    let drop = act("dead.drop");
+    join_all(
+        gateways
+            .iter()
+            .map(|gateway| gateway.record(drop.clone(), 2)),
+    )
+    .await;
+    let every = AuditFilter {
+        limit: 9,
+        ..AuditFilter::default()
+    };
+    let rows = gateways[2].audit(every).await.unwrap().rows;
+    let rows = rows.into_iter().map(|row| (row.act.action, row.count));
+    assert_eq!(
+        rows.collect::<Vec<_>>(),
+        [
+            ("dead.drop".to_owned(), 6),
+            ("quarantine.retry".to_owned(), 1)
+        ]
+    );
 }

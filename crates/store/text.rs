@@ -22,7 +22,7 @@ struct Fields<'j> {
 }
 
 /// What must be in an alert.
-pub(super) struct Wanted<'f> {
+pub(crate) struct Wanted<'f> {
     /// In small letters.
     words: Vec<String>,
     labels: &'f [(String, String)],
@@ -30,7 +30,7 @@ pub(super) struct Wanted<'f> {
 
 impl<'f> Wanted<'f> {
     /// None when the filter does not ask for text.
-    pub(super) fn of(filter: &'f AlertFilter) -> Option<Self> {
+    pub(crate) fn of(filter: &'f AlertFilter) -> Option<Self> {
         let words = filter.words.iter().map(|word| word.to_lowercase());
         let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
         let wanted = Self {
@@ -41,7 +41,7 @@ impl<'f> Wanted<'f> {
     }
 
     /// Whether the alert with this JSON has every word and every label. One that cannot be read has none.
-    pub(super) fn is_in(&self, json: &[u8]) -> bool {
+    pub(crate) fn is_in(&self, json: &[u8]) -> bool {
         let Ok(fields) = serde_json::from_slice::<Fields<'_>>(json) else {
             return false;
         };
