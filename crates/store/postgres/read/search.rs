@@ -225,19 +225,19 @@ impl Search<'_> {
 /// The newest rows of a range of places, of those that have these values in these columns. A row comparison, not an equality: the
 /// server then has the order from the index of these columns and the place only, also when it takes the values for common ones.
 fn newest(columns: &[(&str, &str)], (lowest, before): (Seq, Seq), rows: i64) -> String {
-    let (mut names, mut values, mut order) = (String::new(), String::new(), String::new());
-    for (name, value) in columns {
-        names += &format!("{name}, ");
-        values += &format!("{value}, ");
-        order += &format!("{name} DESC, ");
-    }
-    let mut within = format!("seq >= {lowest} AND seq < {before}");
-    if !columns.is_empty() {
-        within += &format!(
-            " AND ({names} seq) >= ({values} {lowest}) AND ({names} seq) < ({values} {before})"
-        );
-    }
-    format!("SELECT * FROM alert WHERE {within} ORDER BY {order} seq DESC LIMIT {rows}")
+    let all = |part: fn(&(&str, &str)) -> String| columns.iter().map(part).collect::<String>();
+    let names = all(|(name, _)| format!("{name}, "));
+    let values = all(|(_, value)| format!("{value}, "));
+    let order = all(|(name, _)| format!("{name} DESC, "));
+    let of_columns = if columns.is_empty() {
+        String::new()
+    } else {
+        format!(" AND ({names} seq) >= ({values} {lowest}) AND ({names} seq) < ({values} {before})")
+    };
+    format!(
+        "SELECT * FROM alert WHERE seq >= {lowest} AND seq < {before}{of_columns}
+         ORDER BY {order} seq DESC LIMIT {rows}"
+    )
 }
 
 fn searched(row: &Row) -> Searched {
