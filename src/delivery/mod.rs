@@ -93,6 +93,10 @@ impl Default for Tuning {
     }
 }
 
+/// Whether this process may start a send now. Of several gateways with one store, only the owner of a sink sends to it, and an
+/// owner that was cut off from the store must stop before another gateway takes its sinks.
+pub type Trusted = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The handle on all deliveries. Cheap to clone.
 #[derive(Clone)]
 pub struct Delivery(Arc<Inner>);
@@ -143,7 +147,7 @@ impl Delivery {
         events: Arc<dyn Observer>,
     ) -> Self {
         let delivery = Self::start_tuned(store, Vec::new(), clock, events, Tuning::default());
-        delivery.hire_all(sinks, true);
+        delivery.hire_all(sinks, STOP_GRACE, true);
         delivery
     }
 
@@ -155,18 +159,40 @@ impl Delivery {
         events: Arc<dyn Observer>,
         tuning: Tuning,
     ) -> Self {
-        let around = Surroundings {
+        let trusted: Trusted = Arc::new(|| true);
+        let delivery = Self::new(Surroundings {
             store,
             clock,
             events,
             tuning,
-        };
-        let delivery = Self(Arc::new(Inner {
-            around,
-            crew: Mutex::default(),
-        }));
+            trusted,
+        });
         delivery.replace(sinks);
         delivery
+    }
+
+    /// Deliveries of a gateway that shares its store with others. It has no sinks until [`Self::replace`] gives it those whose
+    /// lease it has.
+    pub fn shared(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        events: Arc<dyn Observer>,
+        trusted: Trusted,
+    ) -> Self {
+        Self::new(Surroundings {
+            store,
+            clock,
+            events,
+            tuning: Tuning::default(),
+            trusted,
+        })
+    }
+
+    fn new(around: Surroundings) -> Self {
+        Self(Arc::new(Inner {
+            around,
+            crew: Mutex::default(),
+        }))
     }
 
     /// Reports that these are pending for a sink now: after a commit, and after an operator's retry (whose places are old).
@@ -228,18 +254,23 @@ impl Delivery {
     /// what is in flight first and the new one starts after it: a sink never has two workers. An operator's pause is
     /// kept until the operator resumes the sink. A new sink is held while another one still is.
     pub fn replace(&self, sinks: Vec<BuiltSink>) {
-        let is_held = |state: &SinkState| state.paused_by == Some(PausedBy::Hold);
-        let hold = self.states().iter().any(is_held);
-        self.hire_all(sinks, hold);
+        self.replace_within(sinks, STOP_GRACE);
     }
 
-    fn hire_all(&self, sinks: Vec<BuiltSink>, hold: bool) {
+    /// [`Self::replace`] with another time for what is in flight. What is dropped then stays pending.
+    pub fn replace_within(&self, sinks: Vec<BuiltSink>, grace: Duration) {
+        let is_held = |state: &SinkState| state.paused_by == Some(PausedBy::Hold);
+        let hold = self.states().iter().any(is_held);
+        self.hire_all(sinks, grace, hold);
+    }
+
+    fn hire_all(&self, sinks: Vec<BuiltSink>, grace: Duration, hold: bool) {
         let mut crew = self.crew();
         if crew.stopped {
             return;
         }
         let mut before = std::mem::take(&mut crew.running);
-        let deadline = later(self.0.around.clock.now(), STOP_GRACE);
+        let deadline = later(self.0.around.clock.now(), grace);
         for sink in sinks {
             let old = before.iter().position(|running| running.id == sink.id);
             let old = old.map(|at| before.remove(at));
@@ -261,6 +292,15 @@ impl Delivery {
         for old in before {
             old.mailbox.request(|mail| mail.stop_by = Some(deadline));
             crew.leaving.insert(old.id, old.task);
+        }
+    }
+
+    /// Waits until the worker of a sink that was removed has ended.
+    pub async fn ended(&self, sink: SinkId) {
+        let leaving = self.crew().leaving.remove(&sink);
+        if let Some(task) = leaving {
+            // The task of a worker catches and reports its panics.
+            let _ended = task.await;
         }
     }
 

@@ -6,9 +6,9 @@
 //! [`Dispatch`] decides what may go, [`Settle`] what follows from an attempt, [`Books`] talks to the store. The worker
 //! only carries things from one to the other.
 //!
-//! Claims write nothing: one process owns the whole store (SQLite holds the lock on the file), and this task owns the
-//! sink in it. With several replicas, [`Worker::new`] is the place for the lease of a sink, and the store's `settle` is the
-//! place that checks its number.
+//! Claims write nothing: one process owns the sink, and this task owns it in the process. SQLite holds the lock on the whole file.
+//! With several gateways on one store, a sink has a lease: only its owner has a worker, a send starts only while the owner is
+//! [`Trusted`], and the store's `settle` takes nothing from anyone else.
 
 mod dispatch;
 mod report;
@@ -29,7 +29,7 @@ use super::event::{Observer, Traced, What};
 use super::lane::Claim;
 use super::mailbox::{Mailbox, Waiter};
 use super::state::{PausedBy, SinkState};
-use super::{BuiltSink, Tuning, digest};
+use super::{BuiltSink, Trusted, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::{Class, Failure, Message};
 use campanile_store::{AlertToSend, Error, Outbox, Seq};
@@ -44,6 +44,7 @@ pub(super) struct Surroundings {
     pub(super) clock: Clock,
     pub(super) events: Arc<dyn Observer>,
     pub(super) tuning: Tuning,
+    pub(super) trusted: Trusted,
 }
 
 /// The worker of one sink.
@@ -214,7 +215,7 @@ impl Worker {
     /// Claims what may go now and has its bodies read.
     fn claim(&mut self, now: Timestamp) {
         let busy = self.stop_by.is_some() || self.fetching.is_some();
-        if busy || !self.books.lets_send() {
+        if busy || !self.books.lets_send() || !(self.around.trusted)() {
             return;
         }
         let Some(load) = self.dispatch.next(now, self.sends.len()) else {
@@ -229,7 +230,8 @@ impl Worker {
     }
 
     fn send(&mut self, load: Load, alerts: Vec<AlertToSend>, now: Timestamp) {
-        if self.stop_by.is_some() {
+        // Asked again: the process can have been suspended while the alerts were read.
+        if self.stop_by.is_some() || !(self.around.trusted)() {
             return self.dispatch.release(&load, now);
         }
         let (digest, admission) = (load.digest, load.admission);
