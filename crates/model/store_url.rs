@@ -3,20 +3,49 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
+
+use crate::Secret;
+
 /// A store that this build can open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum StoreUrl {
     /// `sqlite:PATH`: one file.
     Sqlite(PathBuf),
+    /// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`: a database, which several gateways can share.
+    Postgres(Secret),
 }
+
+impl PartialEq for StoreUrl {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Sqlite(one), Self::Sqlite(other)) => one == other,
+            (Self::Postgres(one), Self::Postgres(other)) => {
+                let (one, other) = (one.expose_secret(), other.expose_secret());
+                one.as_bytes().ct_eq(other.as_bytes()).into()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for StoreUrl {}
 
 impl FromStr for StoreUrl {
     /// The problem, to follow the name of the setting. It never contains the URL, which can contain a password.
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            return Err("is a PostgreSQL URL, which is not supported yet in this build");
+        if let Some((_, rest)) = text
+            .split_once("://")
+            .filter(|(scheme, _)| ["postgres", "postgresql"].contains(scheme))
+        {
+            let has_host = !rest.is_empty() && !rest.starts_with(['/', '?']);
+            let named = has_host || rest.contains("host=");
+            return named
+                .then(|| Self::Postgres(text.into()))
+                .ok_or("names no server");
         }
         let path = text
             .strip_prefix("sqlite:")
@@ -44,9 +73,15 @@ mod tests {
         ] {
             assert_eq!(url.parse(), Ok(StoreUrl::Sqlite(path.into())));
         }
+        for url in ["postgres://u:hunter2@h,i:5433/d", "postgresql://h/d"] {
+            let parsed: StoreUrl = url.parse().unwrap();
+            assert_eq!(parsed, StoreUrl::Postgres(url.into()));
+            assert_ne!(parsed, StoreUrl::Postgres("postgres://other/d".into()));
+            assert!(!format!("{parsed:?}").contains("hunter2"));
+        }
         for (url, problem) in [
-            ("postgres://u:secret@h/d", "not supported yet in this build"),
-            ("postgresql://h/d", "not supported yet in this build"),
+            ("postgres:///d", "names no server"),
+            ("postgres:h/d", "not a supported store URL"),
             ("mysql://h/d", "not a supported store URL"),
             ("sqlite:", "no path"),
             ("sqlite::memory:", "not the path of a file"),

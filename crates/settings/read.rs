@@ -180,8 +180,9 @@ fn severity(node: &Node) -> Read<Severity> {
     Severity::from_str(&written).map_err(|_| Problem::new("is not a severity"))
 }
 
-fn store_url(node: &Node) -> Read<StoreUrl> {
-    text(node)?.parse().map_err(Problem::new)
+fn store_url(node: &Node, environment: &Environment) -> Read<StoreUrl> {
+    let written = secret::plain(node, environment)?;
+    written.expose_secret().parse().map_err(Problem::new)
 }
 
 fn zone(node: &Node) -> Read<TimeZone> {
@@ -351,7 +352,7 @@ impl Type {
                 let words: Vec<_> = words.iter().map(String::as_str).collect();
                 Value::Text(word(node, &words)?)
             }
-            Self::StoreUrl => Value::Store(store_url(node)?),
+            Self::StoreUrl => Value::Store(store_url(node, environment)?),
             Self::Path => Value::Path(filled(node)?.into()),
             Self::Zone => Value::Zone(zone(node)?),
             Self::Level => Value::Text(level(node)?),

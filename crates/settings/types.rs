@@ -84,7 +84,8 @@ pub enum SecretKind {
 impl Type {
     /// Whether the value must never be shown.
     pub fn is_secret(&self) -> bool {
-        self.secret().is_some()
+        // The address of a database can hold a password.
+        self.secret().is_some() || matches!(self, Self::StoreUrl)
     }
 
     /// What kind of secret it is, if it is one.
@@ -118,7 +119,9 @@ impl Type {
             Self::Word(words) => return mistake::one_of(words.iter().copied()),
             Self::Choice(words) => return mistake::one_of(words.iter().map(String::as_str)),
             Self::Severity => return mistake::one_of(SEVERITY.iter().copied()),
-            Self::StoreUrl => "`sqlite:` and the path of a file, such as \"sqlite:campanile.db\"",
+            Self::StoreUrl => {
+                "`sqlite:` and the path of a file, such as \"sqlite:campanile.db\", or \"postgres://USER:PASSWORD@HOST/DATABASE\" or { env = \"NAME\" }"
+            }
             Self::Path => "the path of a file in quotes",
             Self::Zone => "a time zone of the IANA database, such as \"Asia/Shanghai\"",
             Self::Level => "`error`, `warn`, `info`, `debug` or `trace`",

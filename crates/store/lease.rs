@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::SinkId;
+use crate::{Seq, SinkId};
 
 /// Between two beats.
 pub const BEAT: Duration = Duration::from_secs(2);
@@ -33,6 +33,21 @@ pub struct View {
     pub gateways: Vec<Peer>,
     /// Every lease.
     pub leases: Vec<Row>,
+    /// The sinks that an operator has paused.
+    pub paused: Vec<SinkId>,
+    /// Own sinks of which somebody made older deliveries pending again, with the lowest place of those.
+    pub look_from: Vec<(SinkId, Seq)>,
+}
+
+/// A gateway as it joins.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Chosen at its start.
+    pub id: Uuid,
+    /// What operators call it.
+    pub name: String,
+    /// The sinks in its configuration.
+    pub sinks: Vec<SinkId>,
 }
 
 /// A gateway that is not dead.
@@ -46,6 +61,10 @@ pub struct Peer {
     pub sinks: Vec<SinkId>,
     /// It stops: it takes nothing more.
     pub leaving: bool,
+    /// What operators call it.
+    pub name: String,
+    /// What it last said of its sinks.
+    pub state: String,
 }
 
 /// A lease as stored.
@@ -279,6 +298,8 @@ mod tests {
             beat,
             sinks: sinks.to_vec(),
             leaving: false,
+            name: String::new(),
+            state: String::new(),
         }
     }
 
@@ -308,6 +329,7 @@ mod tests {
         let mut view = View {
             gateways: (1..=3).map(|n| peer(n, 1, &sinks)).collect(),
             leases: sinks.iter().map(|sink| free(*sink)).collect(),
+            ..View::default()
         };
         // Only the first has sink 10.
         for peer in &mut view.gateways[1..] {
@@ -341,6 +363,7 @@ mod tests {
                 owner: Some(id(2)),
                 epoch: 3,
             }],
+            ..View::default()
         };
         let bury = Wish::Bury { id: id(2), beat: 5 };
         for second in [0, 2, 4, 6, 8] {
@@ -363,6 +386,7 @@ mod tests {
             let view = View {
                 gateways: vec![peer(1, 0, &[]), peer(2, beat, &[])],
                 leases: vec![],
+                ..View::default()
             };
             assert_eq!(watch.look(seconds(second), &view), []);
         }
@@ -379,6 +403,7 @@ mod tests {
         let view = View {
             gateways: vec![peer(1, 1, &[7])],
             leases: vec![row],
+            ..View::default()
         };
         assert_eq!(watch.look(seconds(0), &view), [Wish::Take(row)]);
     }
@@ -400,6 +425,7 @@ mod tests {
             let view = View {
                 gateways: vec![peer(1, beat, &sinks), peer(2, beat, &sinks)],
                 leases: leases.clone(),
+                ..View::default()
             };
             for watch in &mut watches {
                 for wish in watch.look(seconds(second), &view) {
@@ -431,6 +457,7 @@ mod tests {
         let view = View {
             gateways: vec![leaving, peer(2, 1, &[7])],
             leases: vec![free(7)],
+            ..View::default()
         };
         assert_eq!(Watch::new(id(1), vec![7]).look(seconds(0), &view), []);
         let other = Watch::new(id(2), vec![7]).look(seconds(0), &view);

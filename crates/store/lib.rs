@@ -17,9 +17,10 @@ mod types;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use secrecy::ExposeSecret;
 
 pub use campanile_model::{DedupKey, Fault, Seq, SinkId, StoreUrl};
-pub use traits::{Archive, Inbox, Outbox, Store, Upkeep};
+pub use traits::{Archive, Inbox, Membership, Outbox, Store, Upkeep};
 pub use types::*;
 
 /// Why the store did not do what was asked.
@@ -37,6 +38,9 @@ pub enum Error {
     /// The store is closed, or its writer stopped. The outcome of a pending call is not known.
     #[error("the store has stopped: {0}")]
     Stopped(String),
+    /// Another gateway delivers for this sink now. Nothing was written.
+    #[error("another gateway delivers for this sink now")]
+    NotOwner,
     /// The file cannot be opened. The text names the file, the problem and the fix.
     #[error("{0}")]
     Open(String),
@@ -45,12 +49,30 @@ pub enum Error {
 /// The future that every method returns.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
+/// An open store.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Other gateways can share it. None: this one owns the whole store.
+    pub membership: Option<Arc<dyn Membership>>,
+}
+
 /// Opens the store at this URL, or creates it. A store reads no clock: the caller passes every time.
 ///
 /// # Errors
 /// [`Error::Open`], which names the fix.
-pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, Error> {
+pub async fn open(url: &StoreUrl) -> Result<Opened, Error> {
     match url {
-        StoreUrl::Sqlite(path) => Ok(Arc::new(sqlite::Sqlite::open(path)?)),
+        StoreUrl::Sqlite(path) => Ok(Opened {
+            store: Arc::new(sqlite::Sqlite::open(path)?),
+            membership: None,
+        }),
+        StoreUrl::Postgres(url) => {
+            let store = Arc::new(postgres::Postgres::open(url.expose_secret()).await?);
+            Ok(Opened {
+                store: Arc::clone(&store) as Arc<dyn Store>,
+                membership: Some(store),
+            })
+        }
     }
 }

@@ -10,6 +10,7 @@ use campanile_model::Fingerprint;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::lease::{Member, View, Wish};
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
@@ -178,6 +179,29 @@ pub trait Upkeep: Send + Sync {
 
     /// Commits all waiting work, then closes. Every later call returns [`Error::Stopped`](crate::Error::Stopped).
     fn close(&self) -> Answer<'_, ()>;
+}
+
+/// The gateways that share a store, and which of them delivers for a sink. See [`crate::lease`].
+pub trait Membership: Send + Sync {
+    /// Registers a gateway, or its new configuration, and makes a lease for each of its sinks. From now on
+    /// [`Outbox::settle`] takes only outcomes of sinks whose lease this gateway has, and else returns
+    /// [`Error::NotOwner`](crate::Error::NotOwner).
+    fn join(&self, member: Member) -> Answer<'_, ()>;
+
+    /// Counts up the beat, and says what it does for its sinks. None: it was declared dead, and must join under a new id.
+    fn beat(&self, me: Uuid, state: String) -> Answer<'_, Option<View>>;
+
+    /// Tries to fulfil a wish. False: the view was too old.
+    fn fulfil(&self, me: Uuid, wish: Wish) -> Answer<'_, bool>;
+
+    /// Takes nothing more, gives back every lease, and removes the gateway.
+    fn leave(&self, me: Uuid) -> Answer<'_, ()>;
+
+    /// Pauses or resumes a sink at the gateway that delivers for it.
+    fn pause(&self, sink: SinkId, paused: bool) -> Answer<'_, ()>;
+
+    /// Older deliveries of a sink are pending again, from this place on.
+    fn look_from(&self, sink: SinkId, seq: Seq) -> Answer<'_, ()>;
 }
 
 /// A whole store, for code that passes the traits on to its consumers.

@@ -133,6 +133,7 @@ pub(crate) async fn set_paused(
         let action = if pause { "sinks.pause" } else { "sinks.resume" };
         let act = actor.does(gateway, action, &*name);
         gateway.store.record(act, 1).await?;
+        gateway.sinks.share_pause(&name, pause).await?;
     }
     let state = if pause {
         gateway.sinks.pause(&name)

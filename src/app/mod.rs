@@ -4,6 +4,7 @@ pub mod certificates;
 mod descriptors;
 mod duties;
 mod plan;
+mod replica;
 mod run;
 mod troubles;
 
@@ -18,6 +19,7 @@ pub use run::run;
 use troubles::Troubles;
 
 use certificates::Documents;
+use replica::Replica;
 
 use crate::admin;
 use crate::config::Config;
@@ -28,7 +30,7 @@ use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics, Traces};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
-use campanile_store::{self, Store};
+use campanile_store::{self, Opened, Store};
 
 /// The reasons that keep the gateway from starting, or from applying a new configuration.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +84,9 @@ fn listen_advice(error: &std::io::Error) -> &'static str {
 pub struct App {
     gateway: Arc<Gateway>,
     delivery: Delivery,
+    /// This gateway among others that share the store.
+    replica: Option<Replica>,
+    beating: Option<JoinHandle<()>>,
     store: Arc<dyn Store>,
     listeners: Vec<Listener>,
     pruning: JoinHandle<()>,
@@ -124,7 +129,7 @@ impl App {
         server.connections_max = descriptors::connections(&config, descriptors::raised());
         let public = listen(config.server.listen)?;
         let admin = listen(config.admin.listen)?;
-        let store = campanile_store::open(&config.store.url)?;
+        let Opened { store, membership } = campanile_store::open(&config.store.url).await?;
         let sinks = plan::sinks(&config, &*store).await?;
         let snapshot = plan::snapshot(&config, &sinks)?;
         let start = |otlp| Traces::start(otlp, clock.clone(), metrics.spans_dropped());
@@ -136,12 +141,24 @@ impl App {
             news: Arc::clone(&news),
             traces: traces.clone(),
         });
-        let deliver = if hold {
-            Delivery::start_held
-        } else {
-            Delivery::start
+        let (delivery, replica) = match membership {
+            Some(membership) => {
+                let store = Arc::clone(&store);
+                let shared = replica::start(store, membership, sinks, &clock, observer, hold);
+                let (delivery, replica) = shared.await?;
+                (delivery, Some(replica))
+            }
+            None if hold => {
+                let store = Arc::clone(&store);
+                let paused = Delivery::start_held(store, sinks, clock.clone(), observer);
+                (paused, None)
+            }
+            None => {
+                let store = Arc::clone(&store);
+                (Delivery::start(store, sinks, clock.clone(), observer), None)
+            }
         };
-        let delivery = deliver(Arc::clone(&store), sinks, clock.clone(), observer);
+        let beating = replica.as_ref().map(Replica::beat_on);
         let internet = plan::Internet {
             documents: Documents::new(clock.clone(), certificates::REACH),
             clock: clock.clone(),
@@ -150,7 +167,7 @@ impl App {
             Arc::clone(&store),
             clock.clone(),
             Arc::clone(&metrics),
-            Arc::new(plan::Workers(delivery.clone())),
+            Arc::new(plan::Workers(delivery.clone(), replica.clone())),
             Arc::new(internet),
             (snapshot, config.admin.clone()),
         );
@@ -177,6 +194,8 @@ impl App {
         Ok(Self {
             gateway,
             delivery,
+            replica,
+            beating,
             store,
             listeners,
             pruning,
@@ -227,7 +246,10 @@ impl App {
         let sinks = plan::sinks(&new, &*self.store).await?;
         let snapshot = plan::snapshot(&new, &sinks)?;
         // Workers first: the new snapshot may send an alert to a new sink.
-        self.delivery.replace(sinks);
+        match &self.replica {
+            Some(replica) => replica.replace(sinks).await,
+            None => self.delivery.replace(sinks),
+        }
         self.gateway.follow(snapshot, new.admin.clone());
         self.retention_days.send_replace(new.store.retention_days);
         self.watched.send_replace(plan::watched(&new));
@@ -251,6 +273,9 @@ impl App {
         self.gateway.stopping();
         self.pruning.abort();
         self.looking.abort();
+        if let Some(replica) = &self.replica {
+            replica.stop();
+        }
         let (public, admin): (Vec<_>, Vec<_>) = self
             .listeners
             .into_iter()
@@ -265,6 +290,13 @@ impl App {
         };
         tokio::join!(close(public), self.delivery.stop(STOP_GRACE));
         close(admin).await;
+        // Until here it beats: what is in flight must end before another gateway sends.
+        if let Some(beating) = &self.beating {
+            beating.abort();
+        }
+        if let Some(replica) = &self.replica {
+            replica.leave().await;
+        }
         if let Some(traces) = &self.gateway.traces {
             traces.stop().await;
         }

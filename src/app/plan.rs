@@ -12,6 +12,7 @@ use reqwest::header::HeaderMap;
 
 use super::Error;
 use super::certificates::Documents;
+use super::replica::Replica;
 use super::troubles;
 use crate::config::Config;
 use crate::delivery::{BuiltSink, Delivery, Event, Observer, SinkState};
@@ -24,7 +25,7 @@ use campanile_model::{Clock, StoreUrl};
 use campanile_sinks::Sink;
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
-use campanile_store::{Outbox, Seq, SinkId};
+use campanile_store::{Error as StoreError, Outbox, Seq, SinkId};
 
 /// How long a vendor's confirmation URL may take to answer.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,11 +57,16 @@ pub(super) fn snapshot(config: &Config, sinks: &[BuiltSink]) -> Result<Snapshot,
 
 /// What the watch over the gateway's own troubles needs.
 pub(super) fn watched(config: &Config) -> troubles::Settings {
-    let StoreUrl::Sqlite(file) = &config.store.url;
-    let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = match &config.store.url {
+        StoreUrl::Sqlite(file) => {
+            let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
+            Some(folder.unwrap_or(Path::new(".")).to_owned())
+        }
+        StoreUrl::Postgres(_) => None,
+    };
     troubles::Settings {
         own: config.own.clone(),
-        folder: folder.unwrap_or(Path::new(".")).to_owned(),
+        folder,
     }
 }
 
@@ -118,15 +124,32 @@ async fn carry_out(effect: Effect, clock: Clock) {
 }
 
 /// The workers as operators may steer them.
-pub(super) struct Workers(pub(super) Delivery);
+pub(super) struct Workers(pub(super) Delivery, pub(super) Option<Replica>);
 
 impl SinkControl for Workers {
     fn states(&self) -> Vec<SinkState> {
-        self.0.states()
+        match &self.1 {
+            Some(replica) => replica.states(),
+            None => self.0.states(),
+        }
     }
 
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
         self.0.poke(sink, seqs);
+    }
+
+    fn again(&self, sink: SinkId, seqs: &[Seq]) {
+        self.0.poke(sink, seqs);
+        if let (Some(replica), Some(lowest)) = (&self.1, seqs.iter().min()) {
+            replica.look_from(sink, *lowest);
+        }
+    }
+
+    fn share_pause(&self, name: &str, paused: bool) -> BoxFuture<'_, Result<(), StoreError>> {
+        match &self.1 {
+            Some(replica) => replica.share_pause(name.to_owned(), paused),
+            None => Box::pin(async { Ok(()) }),
+        }
     }
 
     fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
@@ -138,15 +161,25 @@ impl SinkControl for Workers {
     }
 
     fn pause(&self, name: &str) -> Option<SinkState> {
-        self.0.pause(name)
+        self.0.pause(name).or_else(|| self.state(name))
     }
 
     fn resume(&self, name: &str) -> Option<SinkState> {
-        self.0.resume(name)
+        self.0.resume(name).or_else(|| self.state(name))
     }
 
     fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
-        self.0.sink(name)
+        match &self.1 {
+            Some(replica) => replica.sink(name),
+            None => self.0.sink(name),
+        }
+    }
+}
+
+impl Workers {
+    fn state(&self, name: &str) -> Option<SinkState> {
+        let mut states = self.states().into_iter();
+        states.find(|state| *state.name == *name)
     }
 }
 

@@ -74,7 +74,7 @@ enum What {
 /// The database.
 #[derive(Debug, Args)]
 struct Which {
-    /// The config of the gateway, whose [store] url names the database: a TOML file, or a folder of TOML files.
+    /// The config of the gateway, whose `[store] url` names the database: a TOML file, or a folder of TOML files.
     #[arg(long, value_name = "PATH", env = "CAMPANILE_CONFIG")]
     config: Vec<PathBuf>,
     /// The database file itself. Then no config is read.
@@ -93,6 +93,10 @@ impl Which {
         }
         match setup::load(&self.config)?.store.url {
             StoreUrl::Sqlite(path) => Ok(path),
+            StoreUrl::Postgres(_) => Err(Failure::usage(
+                "`[store] url` is a PostgreSQL database, and this command is for SQLite files",
+            )
+            .hint("use the tools of PostgreSQL (pg_basebackup, pg_dump), or give --database FILE")),
         }
     }
 }

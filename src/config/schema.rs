@@ -391,7 +391,11 @@ fn of_type(takes: &Type) -> Value {
         Type::Sinks | Type::Texts => {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
         }
-        Type::StoreUrl => json!({ "type": "string", "pattern": "^sqlite:." }),
+        Type::StoreUrl => {
+            let mut url = secret();
+            url["anyOf"][0]["pattern"] = json!("^(sqlite:|postgres(ql)?://).");
+            url
+        }
         Type::PublicUrl => json!({ "type": "string", "pattern": "^https?://[^?#@]+$" }),
         Type::Secret | Type::Url => secret(),
         Type::Secrets | Type::SigningSecrets => {

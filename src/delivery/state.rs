@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Who paused a sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PausedBy {
     /// An operator asked for it.
@@ -18,7 +18,7 @@ pub enum PausedBy {
 }
 
 /// One sink as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkState {
     /// The full name.
     pub name: Arc<str>,
@@ -65,6 +65,13 @@ impl SinkState {
         }
     }
 
+    /// The same state, of a sink that an operator has paused at another gateway.
+    #[must_use]
+    pub(crate) fn paused_by_operator(mut self) -> Self {
+        self.set_paused(true);
+        self
+    }
+
     /// The state after an operator's request, before the worker has read it.
     pub(super) fn set_paused(&mut self, pause: bool) {
         self.state = if pause { Phase::Paused } else { Phase::Ok };
@@ -74,7 +81,7 @@ impl SinkState {
 }
 
 /// What a sink is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It works, and no delivery waits.

@@ -122,6 +122,18 @@ pub trait SinkControl: Send + Sync {
     fn states(&self) -> Vec<SinkState>;
     /// Reports that these alerts are now pending for this sink. Must not block.
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
+    /// Reports that these older deliveries are pending for this sink again. Must not block.
+    fn again(&self, sink: SinkId, seqs: &[Seq]) {
+        self.poke(sink, seqs);
+    }
+    /// Pauses or resumes a sink at the gateway that delivers for it, when several share the store.
+    fn share_pause(
+        &self,
+        _name: &str,
+        _paused: bool,
+    ) -> BoxFuture<'_, Result<(), campanile_store::Error>> {
+        Box::pin(async { Ok(()) })
+    }
     /// Reports that an operator dropped these deliveries. Must not block.
     fn dropped(&self, sink: SinkId, seqs: &[Seq]);
     /// Reports that an operator wants these pending deliveries attempted now. Must not block.

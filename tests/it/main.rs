@@ -35,6 +35,7 @@ mod process;
 mod proxy;
 mod receiver;
 mod renormalize;
+mod replicas;
 mod restarted;
 mod routes;
 mod same_id;

@@ -1,36 +1,132 @@
 //! The gateways that share the database, and the leases of the sinks. Every change is one statement that names what it expects
 //! to find: the row count says whether it was still so.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::numbers::sink_number;
 use super::pool::Fault;
-use crate::SinkId;
 use crate::lease::{self, Member, Peer, View, Wish};
+use crate::{Error, Seq, Settlement, SinkId};
+
+/// The leases of this gateway, as it last saw them. The tables are the truth: this only says what to expect there.
+#[derive(Default)]
+pub(super) struct Held(Mutex<Option<Leases>>);
+
+struct Leases {
+    me: Uuid,
+    epochs: HashMap<SinkId, i64>,
+}
+
+/// What a settlement expects to find.
+#[derive(Default)]
+pub(super) struct Fence {
+    pub(super) me: Option<Uuid>,
+    pub(super) sinks: Vec<i32>,
+    pub(super) epochs: Vec<i64>,
+}
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, Option<Leases>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn see(&self, me: Uuid, view: &View) {
+        let mine = view.leases.iter().filter(|lease| lease.owner == Some(me));
+        let epochs = mine.map(|lease| (lease.sink, lease.epoch)).collect();
+        *self.lock() = Some(Leases { me, epochs });
+    }
+
+    fn join(&self, me: Uuid) {
+        self.lock().get_or_insert_with(|| Leases {
+            me,
+            epochs: HashMap::new(),
+        });
+    }
+
+    fn fulfilled(&self, wish: Wish) {
+        let mut held = self.lock();
+        let Some(leases) = &mut *held else { return };
+        match wish {
+            Wish::Take(row) => drop(leases.epochs.insert(row.sink, row.epoch + 1)),
+            Wish::GiveBack(row) => drop(leases.epochs.remove(&row.sink)),
+            Wish::Bury { .. } => {}
+        }
+    }
+
+    /// What these settlements expect to find.
+    pub(super) fn fence(&self, settlements: &[Settlement]) -> Result<Fence, Error> {
+        let held = self.lock();
+        let Some(leases) = &*held else {
+            return Ok(Fence::default());
+        };
+        let sinks: BTreeSet<SinkId> = settlements.iter().map(|of| of.sink).collect();
+        let mut fence = Fence {
+            me: Some(leases.me),
+            ..Fence::default()
+        };
+        for sink in sinks {
+            let epoch = leases.epochs.get(&sink).ok_or(Error::NotOwner)?;
+            fence.sinks.push(sink_number(sink));
+            fence.epochs.push(*epoch);
+        }
+        Ok(fence)
+    }
+}
+
+impl Fence {
+    /// Fails when fewer leases were found than expected.
+    pub(super) fn check(&self, found: i64) -> Result<(), Error> {
+        let all = usize::try_from(found).is_ok_and(|found| found == self.sinks.len());
+        if all { Ok(()) } else { Err(Error::NotOwner) }
+    }
+}
 
 /// Registers a gateway, or its new configuration, and makes a lease for each of its sinks.
-pub(super) async fn join(client: &Client, member: &Member) -> Result<(), Fault> {
+pub(super) async fn join(client: &Client, held: &Held, member: &Member) -> Result<(), Fault> {
     let sinks: Vec<i32> = member.sinks.iter().map(|sink| sink_number(*sink)).collect();
     let register = "WITH made AS (INSERT INTO lease (sink) SELECT unnest($3::int[]) ORDER BY 1 ON CONFLICT DO NOTHING)
         INSERT INTO gateway (id, name, sinks) VALUES ($1, $2, $3)
         ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks";
-    client.execute(register, &[&member.id, &member.name, &sinks]).await?;
+    client
+        .execute(register, &[&member.id, &member.name, &sinks])
+        .await?;
+    held.join(member.id);
     Ok(())
 }
 
 /// Counts up the beat of a gateway, and reads everything. None: the gateway was declared dead, and must join under a new id.
-pub(super) async fn beat(client: &Client, me: Uuid) -> Result<Option<View>, Fault> {
-    let beat = "UPDATE gateway SET beat = beat + 1 WHERE id = $1 AND NOT dead";
-    if client.execute(beat, &[&me]).await? == 0 {
+pub(super) async fn beat(
+    client: &Client,
+    held: &Held,
+    me: Uuid,
+    state: &str,
+) -> Result<Option<View>, Fault> {
+    let beat = "UPDATE gateway SET beat = beat + 1, state = $2 WHERE id = $1 AND NOT dead";
+    if client.execute(beat, &[&me, &state]).await? == 0 {
         return Ok(None);
     }
-    let peers = "SELECT id, beat, sinks, leaving FROM gateway WHERE NOT dead ORDER BY id";
-    let leases = "SELECT sink, owner, epoch FROM lease ORDER BY sink";
-    Ok(Some(View {
+    let peers =
+        "SELECT id, beat, sinks, leaving, name, state FROM gateway WHERE NOT dead ORDER BY id";
+    let leases = "SELECT sink, owner, epoch, paused FROM lease ORDER BY sink";
+    // What is cleared here was read here. A gateway that dies now is replaced by one that looks from the start.
+    let asked = "WITH asked AS (SELECT sink, look_from FROM lease WHERE owner = $1 AND look_from IS NOT NULL FOR UPDATE),
+        cleared AS (UPDATE lease l SET look_from = NULL FROM asked a WHERE l.sink = a.sink)
+        SELECT sink, look_from FROM asked";
+    let leases = client.query(leases, &[]).await?;
+    let paused = leases.iter().filter(|row| row.get(3));
+    let asked = client.query(asked, &[&me]).await?;
+    let view = View {
         gateways: client.query(peers, &[]).await?.iter().map(peer).collect(),
-        leases: client.query(leases, &[]).await?.iter().map(row).collect(),
-    }))
+        paused: paused.map(sink).collect(),
+        leases: leases.iter().map(row).collect(),
+        look_from: asked.iter().map(|row| (sink(row), row.get(1))).collect(),
+    };
+    held.see(me, &view);
+    Ok(Some(view))
 }
 
 fn peer(row: &Row) -> Peer {
@@ -40,19 +136,30 @@ fn peer(row: &Row) -> Peer {
         beat: row.get(1),
         sinks: sinks.into_iter().map(SinkId::from).collect(),
         leaving: row.get(3),
+        name: row.get(4),
+        state: row.get(5),
     }
 }
 
 fn row(row: &Row) -> lease::Row {
     lease::Row {
-        sink: row.get::<_, i32>(0).into(),
+        sink: sink(row),
         owner: row.get(1),
         epoch: row.get(2),
     }
 }
 
+fn sink(row: &Row) -> SinkId {
+    row.get::<_, i32>(0).into()
+}
+
 /// Tries to fulfil a wish of a gateway. False: the tables have changed since its view.
-pub(super) async fn fulfil(client: &Client, me: Uuid, wish: Wish) -> Result<bool, Fault> {
+pub(super) async fn fulfil(
+    client: &Client,
+    held: &Held,
+    me: Uuid,
+    wish: Wish,
+) -> Result<bool, Fault> {
     let rows = match wish {
         Wish::Bury { id, beat } => {
             let bury = "UPDATE gateway SET dead = true WHERE id = $1 AND beat = $2 AND NOT dead";
@@ -63,28 +170,45 @@ pub(super) async fn fulfil(client: &Client, me: Uuid, wish: Wish) -> Result<bool
                 WHERE sink = $2 AND epoch = $3 AND owner IS NOT DISTINCT FROM $4
                     AND (owner IS NULL OR NOT EXISTS (SELECT FROM gateway WHERE id = owner AND NOT dead))
                     AND EXISTS (SELECT FROM gateway WHERE id = $1 AND NOT dead)";
-            client.execute(take, &[&me, &sink_number(row.sink), &row.epoch, &row.owner]).await?
+            let sink = sink_number(row.sink);
+            client
+                .execute(take, &[&me, &sink, &row.epoch, &row.owner])
+                .await?
         }
         Wish::GiveBack(row) => {
             let give = "UPDATE lease SET owner = NULL, epoch = epoch + 1 WHERE sink = $1 AND epoch = $2 AND owner = $3";
-            client.execute(give, &[&sink_number(row.sink), &row.epoch, &me]).await?
+            let sink = sink_number(row.sink);
+            client.execute(give, &[&sink, &row.epoch, &me]).await?
         }
     };
+    if rows > 0 {
+        held.fulfilled(wish);
+    }
     Ok(rows > 0)
 }
 
-/// Takes nothing more, and gives back every lease.
+/// Gives back every lease, and removes the row of this gateway and those of the dead that own nothing.
 pub(super) async fn leave(client: &Client, me: Uuid) -> Result<(), Fault> {
-    let leave = "WITH left_now AS (UPDATE gateway SET leaving = true WHERE id = $1)
-        UPDATE lease SET owner = NULL, epoch = epoch + 1 WHERE owner = $1";
-    client.execute(leave, &[&me]).await?;
-    Ok(())
-}
-
-/// Removes the row of a gateway that has stopped, and those of the dead that own nothing.
-pub(super) async fn forget(client: &Client, me: Uuid) -> Result<(), Fault> {
+    let give = "UPDATE lease SET owner = NULL, epoch = epoch + 1 WHERE owner = $1";
+    client.execute(give, &[&me]).await?;
     let forget = "DELETE FROM gateway g WHERE g.id = $1
         OR g.dead AND NOT EXISTS (SELECT FROM lease l WHERE l.owner = g.id)";
     client.execute(forget, &[&me]).await?;
+    Ok(())
+}
+
+/// Pauses or resumes a sink.
+pub(super) async fn pause(client: &Client, sink: SinkId, paused: bool) -> Result<(), Fault> {
+    let pause = "INSERT INTO lease (sink, paused) VALUES ($1, $2) ON CONFLICT (sink) DO UPDATE SET paused = excluded.paused";
+    client
+        .execute(pause, &[&sink_number(sink), &paused])
+        .await?;
+    Ok(())
+}
+
+/// Older deliveries of a sink are pending again.
+pub(super) async fn look_from(client: &Client, sink: SinkId, seq: Seq) -> Result<(), Fault> {
+    let look = "UPDATE lease SET look_from = least(look_from, $2) WHERE sink = $1";
+    client.execute(look, &[&sink_number(sink), &seq]).await?;
     Ok(())
 }

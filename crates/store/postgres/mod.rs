@@ -8,6 +8,7 @@ mod audit;
 mod batch;
 mod commit;
 mod floor;
+mod members;
 mod names;
 mod numbers;
 mod partition;
@@ -41,6 +42,7 @@ pub struct Postgres {
     appender: Appender,
     shared: Arc<Shared>,
     floor: Floor,
+    held: members::Held,
     pruning: Mutex<prune::Progress>,
 }
 
@@ -75,6 +77,7 @@ impl Postgres {
             appender,
             shared,
             floor: Floor::default(),
+            held: members::Held::default(),
             pruning: Mutex::default(),
         })
     }

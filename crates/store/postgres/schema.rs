@@ -111,12 +111,14 @@ const STEP_1: &str = "
     -- The gateways that share this database. beat grows while one lives; a dead one stays dead.
     CREATE TABLE gateway (
         id uuid PRIMARY KEY, beat bigint NOT NULL DEFAULT 0, dead boolean NOT NULL DEFAULT false,
-        leaving boolean NOT NULL DEFAULT false, name text NOT NULL, sinks int[] NOT NULL
+        leaving boolean NOT NULL DEFAULT false, name text NOT NULL, sinks int[] NOT NULL, state text NOT NULL DEFAULT ''
     ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
-    -- Which gateway delivers for a sink. epoch grows with every change of the owner.
-    CREATE TABLE lease (sink int PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0)
-        WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
+    -- Which gateway delivers for a sink. epoch grows with every change of the owner. look_from: older deliveries are pending
+    -- again from this place on.
+    CREATE TABLE lease (
+        sink int PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, paused boolean NOT NULL DEFAULT false, look_from bigint
+    ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
     -- One row. pruned: everything below was old. forgotten: dedup keys below were removed. id_random: a part of ids.
     CREATE TABLE meta (

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
 use super::audit;
+use super::members::{Fence, Held};
 use super::numbers::sink_number;
 use super::pool::Fault;
 use super::session::{Address, Session};
@@ -17,16 +18,24 @@ use crate::{
 const SETTLE: &str = include_str!("settle.sql");
 
 /// Writes the outcomes in one transaction. Outcomes of the same delivery are written one after the other.
-pub(super) async fn settle(session: &mut Session, settlements: &[Settlement]) -> Result<(), Fault> {
+pub(super) async fn settle(
+    session: &mut Session,
+    held: &Held,
+    settlements: &[Settlement],
+) -> Result<(), Fault> {
+    let fence = held.fence(settlements)?;
     let rounds = rounds(settlements);
     let settle = session.prepared(SETTLE).await?;
     if let [round] = rounds.as_slice() {
-        session.client.query(&settle, &round.parameters()).await?;
-        return Ok(());
+        let parameters = round.parameters(&fence);
+        let row = session.client.query_one(&settle, &parameters).await?;
+        return Ok(fence.check(row.get(1))?);
     }
     let transaction = session.client.transaction().await?;
     for round in &rounds {
-        transaction.query(&settle, &round.parameters()).await?;
+        let parameters = round.parameters(&fence);
+        let row = transaction.query_one(&settle, &parameters).await?;
+        fence.check(row.get(1))?;
     }
     Ok(transaction.commit().await?)
 }
@@ -94,7 +103,7 @@ impl<'s> Round<'s> {
         self.handles.push(handle(settlement));
     }
 
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 14] {
+    fn parameters<'p>(&'p self, fence: &'p Fence) -> [&'p (dyn ToSql + Sync); 17] {
         [
             &self.sinks,
             &self.seqs,
@@ -110,6 +119,9 @@ impl<'s> Round<'s> {
             &self.remarks,
             &self.notes,
             &self.handles,
+            &fence.me,
+            &fence.sinks,
+            &fence.epochs,
         ]
     }
 }

@@ -1,8 +1,14 @@
 -- The outcomes of at most one attempt for each delivery: $1..$14 arrays, one element for each outcome.
-WITH tried AS MATERIALIZED (
+-- $15 is this gateway, $16 and $17 the sinks and the epochs of their leases. If one lease is gone, nothing is written. $15 is null
+-- for a store that nobody has joined.
+WITH fence AS MATERIALIZED (
+    SELECT l.sink FROM lease l JOIN unnest($16::int[], $17::bigint[]) AS h(sink, epoch) ON l.sink = h.sink AND l.epoch = h.epoch
+    WHERE l.owner = $15::uuid FOR SHARE OF l
+), tried AS MATERIALIZED (
     SELECT * FROM unnest($1::int[], $2::bigint[], $3::timestamptz[], $4::bigint[], $5::int[], $6::int[], $7::smallint[],
                          $8::timestamptz[], $9::text[], $10::text[], $11::smallint[], $12::text[], $13::text[], $14::text[])
         WITH ORDINALITY AS t(sink, seq, at, took_ms, attempt, code, verdict, due, class, error, worth, remark, note, handle, ord)
+    WHERE $15::uuid IS NULL OR (SELECT count(*) FROM fence) = cardinality($16::int[])
 ), gone AS (
     DELETE FROM pending p USING tried t WHERE p.sink = t.sink AND p.seq = t.seq AND t.verdict <> 1
     RETURNING p.sink, p.seq, p.lane
@@ -30,4 +36,4 @@ WITH tried AS MATERIALIZED (
     ON CONFLICT (episode, sink) DO UPDATE SET handle = excluded.handle, ended = NULL
 )
 -- The draw changes the version of the store (`version.rs`).
-SELECT count(*), CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('change') END FROM applied
+SELECT count(*), (SELECT count(*) FROM fence), CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('change') END FROM applied

@@ -6,14 +6,15 @@ use uuid::Uuid;
 
 use super::pool::call;
 use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
-use super::{Postgres, append, audit, names, prune, read, settle, tallies, version};
+use super::{Postgres, append, audit, members, names, prune, read, settle, tallies, version};
+use crate::lease::{Member, View, Wish};
 use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
-    Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats,
-    StoredAlert, TallyFilter, TallyRow, Upkeep,
+    Firing, FiringFilter, Following, Inbox, Listed, Membership, OpenEpisode, OpenPlace, Outbox,
+    Pending, Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally,
+    Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Postgres {
@@ -90,7 +91,7 @@ impl Outbox for Postgres {
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => settle::settle(s, &settlements).await)
+            call!(pool.writing(), s => settle::settle(s, &self.held, &settlements).await)
         })
     }
 }
@@ -300,6 +301,50 @@ impl Upkeep for Postgres {
             self.appender.close().await;
             self.pool.close();
             Ok(())
+        })
+    }
+}
+
+impl Membership for Postgres {
+    fn join(&self, member: Member) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => members::join(&s.client, &self.held, &member).await)
+        })
+    }
+
+    fn beat(&self, me: Uuid, state: String) -> Answer<'_, Option<View>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => members::beat(&s.client, &self.held, me, &state).await)
+        })
+    }
+
+    fn fulfil(&self, me: Uuid, wish: Wish) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => members::fulfil(&s.client, &self.held, me, wish).await)
+        })
+    }
+
+    fn leave(&self, me: Uuid) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => members::leave(&s.client, me).await)
+        })
+    }
+
+    fn pause(&self, sink: SinkId, paused: bool) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => members::pause(&s.client, sink, paused).await)
+        })
+    }
+
+    fn look_from(&self, sink: SinkId, seq: Seq) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => members::look_from(&s.client, sink, seq).await)
         })
     }
 }

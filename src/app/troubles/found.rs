@@ -127,7 +127,7 @@ impl Found {
     }
 
     fn disk(&mut self, gateway: &Gateway, settings: &Settings) {
-        let Some(free) = free_bytes(&settings.folder) else {
+        let Some(free) = settings.folder.as_deref().and_then(free_bytes) else {
             return;
         };
         gateway.metrics.store_free(free);

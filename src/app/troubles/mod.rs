@@ -41,7 +41,8 @@ pub(super) struct Troubles {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) own: Own,
-    pub(super) folder: std::path::PathBuf,
+    /// The folder of the store. None: it is on another machine.
+    pub(super) folder: Option<std::path::PathBuf>,
 }
 
 struct Watch {

@@ -148,7 +148,7 @@ pub(crate) const STORE: &[Setting] = &[
         "url",
         Type::StoreUrl,
         r#""sqlite:campanile.db""#,
-        "The database file. Keep it on a local disk: SQLite's locks do not hold on network file systems.",
+        "The database file. Keep it on a local disk: SQLite's locks do not hold on network file systems. Or a PostgreSQL database that several gateways share: \"postgres://USER:PASSWORD@HOST/DATABASE\"; see /help/scale in the gateway, docs/scale.md in the source.",
     ),
     with(
         "retention_days",

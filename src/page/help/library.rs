@@ -92,6 +92,7 @@ pub(super) struct Group {
 const OPERATOR: &[&str] = &[
     "readme",
     "operations",
+    "scale",
     "config",
     "commands",
     "api",

@@ -76,7 +76,7 @@ impl Bodies {
         let seq: Seq = row.get(0);
         self.alert(row)
             .inspect_err(|error| {
-                tracing::error!(seq, %error, "an alert in the store is damaged and cannot be sent");
+                tracing::error!(seq, %error, "an alert in the store is damaged and cannot be read");
             })
             .ok()
     }

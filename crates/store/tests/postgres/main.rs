@@ -8,6 +8,7 @@ mod suite;
 
 mod cutter;
 mod faults;
+mod members;
 mod refused;
 mod server;
 mod shared;

@@ -165,9 +165,9 @@ pub(crate) const MISTAKES: &[Expected] = &[
         &["same address"],
     ),
     (
-        "[store]\nurl = \"postgres://u:p@h/d\"\n",
+        "[store]\nurl = \"postgres:///d\"\n",
         (2, 7),
-        &["not supported yet in this build"],
+        &["names no server"],
     ),
     (
         "[store]\nurl = \"sqlite::memory:\"\n",

@@ -1,0 +1,133 @@
+//! The gateways that share a database: who delivers for a sink, and that nobody else settles.
+
+use std::sync::Arc;
+
+use campanile_store::lease::{Member, Row, View, Wish};
+use campanile_store::postgres::Postgres;
+use campanile_store::{Error, Membership, Outbox, SinkId, Store, Verdict};
+use uuid::Uuid;
+
+use super::Database;
+use super::suite::{Place, accepted, firing, settlement};
+
+struct Gateway {
+    store: Arc<Postgres>,
+    id: Uuid,
+}
+
+impl Gateway {
+    async fn join(database: &Database, number: u128, sinks: &[SinkId]) -> Self {
+        let store = Arc::new(Postgres::open(&database.url()).await.unwrap());
+        let id = Uuid::from_u128(number);
+        let member = Member {
+            id,
+            name: number.to_string(),
+            sinks: sinks.to_vec(),
+        };
+        store.join(member).await.unwrap();
+        Self { store, id }
+    }
+
+    async fn beat(&self) -> Option<View> {
+        self.store.beat(self.id, "state".into()).await.unwrap()
+    }
+
+    async fn lease(&self, sink: SinkId) -> Row {
+        let leases = self.beat().await.unwrap().leases;
+        leases.into_iter().find(|row| row.sink == sink).unwrap()
+    }
+
+    async fn fulfil(&self, wish: Wish) -> bool {
+        self.store.fulfil(self.id, wish).await.unwrap()
+    }
+}
+
+async fn sink(database: &Database) -> SinkId {
+    let store = database.open().await;
+    store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_owner_of_a_lease_settles_and_an_old_owner_changes_nothing() {
+    let database = Database::new();
+    let sink = sink(&database).await;
+    let old = Gateway::join(&database, 1, &[sink]).await;
+    let new = Gateway::join(&database, 2, &[sink]).await;
+    let store: Arc<dyn Store> = old.store.clone();
+    let (seq, _) = accepted(&store, firing("m", 1, &[sink])).await;
+    let settle = async |gateway: &Gateway| {
+        let settled = settlement(sink, seq, Verdict::Delivered);
+        gateway.store.settle(vec![settled]).await
+    };
+    // Nobody owns it yet.
+    assert!(matches!(settle(&old).await, Err(Error::NotOwner)));
+    let free = old.lease(sink).await;
+    assert!(old.fulfil(Wish::Take(free)).await);
+    assert!(!new.fulfil(Wish::Take(free)).await, "it is taken");
+    assert!(matches!(settle(&new).await, Err(Error::NotOwner)));
+
+    // The owner is declared dead with the beat that was seen, and only with that.
+    let seen = new.beat().await.unwrap();
+    let peer = seen.gateways.iter().find(|peer| peer.id == old.id).unwrap();
+    let bury = Wish::Bury {
+        id: old.id,
+        beat: peer.beat,
+    };
+    let taken = new.lease(sink).await;
+    assert!(!new.fulfil(Wish::Take(taken)).await, "the owner lives");
+    old.beat().await.unwrap();
+    assert!(!new.fulfil(bury).await, "it has beaten since");
+    let beat = peer.beat + 1;
+    assert!(new.fulfil(Wish::Bury { id: old.id, beat }).await);
+    assert!(new.fulfil(Wish::Take(taken)).await);
+
+    // The old owner wakes up, and does not know yet.
+    assert!(matches!(settle(&old).await, Err(Error::NotOwner)));
+    assert_eq!(store.pending(sink, 0, 9).await.unwrap().len(), 1);
+    assert!(old.beat().await.is_none(), "it is dead");
+    settle(&new).await.unwrap();
+    assert!(store.pending(sink, 0, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_that_is_given_back_is_free_and_who_leaves_is_gone() {
+    let database = Database::new();
+    let sink = sink(&database).await;
+    let one = Gateway::join(&database, 1, &[sink]).await;
+    let other = Gateway::join(&database, 2, &[sink]).await;
+    let free = one.lease(sink).await;
+    assert!(one.fulfil(Wish::Take(free)).await);
+    let own = one.lease(sink).await;
+    assert_eq!((own.owner, own.epoch), (Some(one.id), free.epoch + 1));
+    assert!(one.fulfil(Wish::GiveBack(own)).await);
+    assert!(!one.fulfil(Wish::GiveBack(own)).await);
+    let free = other.lease(sink).await;
+    assert_eq!(free.owner, None);
+    assert!(other.fulfil(Wish::Take(free)).await);
+    other.store.leave(other.id).await.unwrap();
+    let view = one.beat().await.unwrap();
+    assert_eq!(view.gateways.len(), 1);
+    assert_eq!(view.leases[0].owner, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_sees_a_pause_and_from_where_to_look_and_the_others_see_its_state() {
+    let database = Database::new();
+    let sink = sink(&database).await;
+    let owner = Gateway::join(&database, 1, &[sink]).await;
+    let other = Gateway::join(&database, 2, &[sink]).await;
+    let free = owner.lease(sink).await;
+    assert!(owner.fulfil(Wish::Take(free)).await);
+    other.store.pause(sink, true).await.unwrap();
+    other.store.look_from(sink, 7).await.unwrap();
+    other.store.look_from(sink, 9).await.unwrap();
+    assert!(other.beat().await.unwrap().look_from.is_empty());
+    let view = owner.beat().await.unwrap();
+    assert_eq!((view.paused, view.look_from), (vec![sink], vec![(sink, 7)]));
+    assert!(owner.beat().await.unwrap().look_from.is_empty(), "once");
+    let seen = other.beat().await.unwrap();
+    let seen = seen.gateways.iter().find(|peer| peer.id == owner.id);
+    assert_eq!(seen.unwrap().state, "state");
+    other.store.pause(sink, false).await.unwrap();
+    assert!(owner.beat().await.unwrap().paused.is_empty());
+}

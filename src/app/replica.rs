@@ -1,0 +1,438 @@
+//! This gateway among others that share its store: which sinks it delivers for, and for how long it may.
+//!
+//! Every two seconds it counts up its beat, sees the other gateways and their leases, and takes or gives back sinks as
+//! [`Watch`] wishes. A worker runs only for a sink whose lease is its own.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use campanile_store::lease::{BEAT, Member, Trust, View, Watch, Wish};
+use campanile_store::{Error, Membership, Seq, SinkId, Store};
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::delivery::{BuiltSink, Delivery, Observer, PausedBy, SinkState, Trusted};
+use campanile_model::Clock;
+use campanile_sinks::Sink;
+
+/// How long sends may last when a sink is given back to another gateway.
+const GIVE_BACK_GRACE: Duration = Duration::from_secs(15);
+
+/// How often it looks whether it still may send.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// A clock that goes on while the machine is suspended, from any start.
+type BootClock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// The boot-time clock of the machine. `Instant` stands still in a suspended machine.
+fn boot_clock() -> BootClock {
+    Arc::new(|| {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(
+            now.tv_sec.unsigned_abs(),
+            u32::try_from(now.tv_nsec).unwrap_or_default(),
+        )
+    })
+}
+
+/// How long this gateway may start sends.
+#[derive(Clone)]
+struct Term {
+    trust: Arc<Mutex<Trust>>,
+    now: BootClock,
+}
+
+impl Term {
+    fn new(now: BootClock) -> Self {
+        Self {
+            trust: Arc::default(),
+            now,
+        }
+    }
+
+    /// For the workers.
+    fn trusted(&self) -> Trusted {
+        let term = self.clone();
+        Arc::new(move || term.holds())
+    }
+
+    fn holds(&self) -> bool {
+        self.lock().holds((self.now)())
+    }
+
+    fn set(&self, trust: Trust) {
+        *self.lock() = trust;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Trust> {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the task and its handle share.
+struct Shared {
+    store: Arc<dyn Membership>,
+    delivery: Delivery,
+    clock: Clock,
+    term: Term,
+    state: Mutex<State>,
+    /// One round or one pause at a time: a view that was read before a pause must not be followed after it.
+    round: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    me: Uuid,
+    joined: bool,
+    watch: Watch,
+    sinks: Vec<BuiltSink>,
+    view: View,
+    /// Sinks whose last sends end before they are given back.
+    giving: HashSet<SinkId>,
+    leaving: bool,
+}
+
+/// The handle. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Replica(Arc<Shared>);
+
+/// Joins the other gateways, and delivers for the sinks that it gets. With `hold`, every sink is paused first, at all gateways.
+///
+/// # Errors
+/// The store cannot be written.
+pub(super) async fn start(
+    store: Arc<dyn Store>,
+    membership: Arc<dyn Membership>,
+    sinks: Vec<BuiltSink>,
+    clock: &Clock,
+    events: Arc<dyn Observer>,
+    hold: bool,
+) -> Result<(Delivery, Replica), Error> {
+    let term = Term::new(boot_clock());
+    let delivery = Delivery::shared(store, clock.clone(), events, term.trusted());
+    if hold {
+        for sink in &sinks {
+            membership.pause(sink.id, true).await?;
+        }
+    }
+    let replica = Replica::new(membership, delivery.clone(), clock.clone(), term, sinks);
+    replica.round().await;
+    Ok((delivery, replica))
+}
+
+impl Replica {
+    fn new(
+        store: Arc<dyn Membership>,
+        delivery: Delivery,
+        clock: Clock,
+        term: Term,
+        sinks: Vec<BuiltSink>,
+    ) -> Self {
+        let me = Uuid::now_v7();
+        let state = State {
+            me,
+            joined: false,
+            watch: Watch::new(me, ids(&sinks)),
+            sinks,
+            view: View::default(),
+            giving: HashSet::new(),
+            leaving: false,
+        };
+        Self(Arc::new(Shared {
+            store,
+            delivery,
+            clock,
+            term,
+            state: Mutex::new(state),
+            round: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Beats until it is aborted. Apart from the beats, which can wait for the store, it looks whether it still may send.
+    pub(super) fn beat_on(&self) -> JoinHandle<()> {
+        let replica = self.clone();
+        tokio::spawn(async move {
+            let clock = &replica.0.clock;
+            let beats = async {
+                loop {
+                    clock.sleep(BEAT).await;
+                    replica.round().await;
+                }
+            };
+            let looks = async {
+                loop {
+                    clock.sleep(LOOK).await;
+                    replica.look();
+                }
+            };
+            tokio::join!(beats, looks);
+        })
+    }
+
+    /// When its time is over, nothing may be sent: what is in flight is dropped, and stays pending.
+    fn look(&self) {
+        if !self.0.term.holds() {
+            self.0.delivery.replace_within(Vec::new(), Duration::ZERO);
+        }
+    }
+
+    /// One beat, and what follows from it.
+    async fn round(&self) {
+        let _one_at_a_time = self.0.round.lock().await;
+        let sent = (self.0.term.now)();
+        let late = || Err(Error::Stopped("it did not answer in time".into()));
+        let beaten = tokio::select! {
+            beaten = self.beat() => beaten,
+            () = self.0.clock.sleep(BEAT * 2) => late(),
+        };
+        match beaten {
+            Ok(Some(view)) => {
+                self.0.term.set(Trust::after(sent));
+                self.follow(sent, view).await;
+            }
+            Ok(None) => self.buried(),
+            Err(error) => {
+                tracing::warn!(%error, "this gateway cannot reach the store; it stops delivering in a few seconds");
+            }
+        }
+        self.look();
+    }
+
+    /// Joins if it has not, and beats.
+    async fn beat(&self) -> Result<Option<View>, Error> {
+        let (me, join) = {
+            let state = self.state();
+            let sinks = ids(&state.sinks);
+            let (id, name) = (state.me, name());
+            (id, (!state.joined).then_some(Member { id, name, sinks }))
+        };
+        if let Some(member) = join {
+            self.0.store.join(member).await?;
+            self.state().joined = true;
+        }
+        let said = serde_json::to_string(&self.0.delivery.states()).unwrap_or_default();
+        self.0.store.beat(me, said).await
+    }
+
+    /// Fulfils the wishes that follow from a view, and delivers for what it owns then.
+    async fn follow(&self, now: Duration, view: View) {
+        let (me, wishes) = {
+            let mut state = self.state();
+            let wishes = state.watch.look(now, &view);
+            state.view = view;
+            let none = Vec::new();
+            (state.me, if state.leaving { none } else { wishes })
+        };
+        for wish in wishes {
+            match wish {
+                Wish::GiveBack(lease) => self.give_back(me, lease.sink, wish),
+                Wish::Bury { .. } | Wish::Take(_) => self.fulfil(me, wish).await,
+            }
+        }
+        self.hire();
+        self.steer();
+    }
+
+    async fn fulfil(&self, me: Uuid, wish: Wish) {
+        match self.0.store.fulfil(me, wish).await {
+            Ok(true) => self.fulfilled(me, wish),
+            // Another gateway was faster. The next view shows it.
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "this gateway cannot change its leases"),
+        }
+    }
+
+    fn fulfilled(&self, me: Uuid, wish: Wish) {
+        let mut state = self.state();
+        let leases = &mut state.view.leases;
+        match wish {
+            Wish::Bury { id, .. } => {
+                let gone = state.view.gateways.iter().find(|peer| peer.id == id);
+                let gateway = gone.map(|peer| peer.name.clone()).unwrap_or_default();
+                tracing::warn!(
+                    gateway,
+                    "another gateway was silent for ten seconds; its sinks are taken over"
+                );
+                state.view.gateways.retain(|peer| peer.id != id);
+            }
+            Wish::Take(taken) => {
+                let lease = leases.iter_mut().find(|lease| lease.sink == taken.sink);
+                if let Some(lease) = lease {
+                    (lease.owner, lease.epoch) = (Some(me), taken.epoch + 1);
+                }
+            }
+            Wish::GiveBack(given) => leases.retain(|lease| lease.sink != given.sink),
+        }
+    }
+
+    /// Ends the worker, and gives the lease back when it has ended.
+    fn give_back(&self, me: Uuid, sink: SinkId, wish: Wish) {
+        if !self.state().giving.insert(sink) {
+            return;
+        }
+        self.hire();
+        let replica = self.clone();
+        tokio::spawn(async move {
+            replica.0.delivery.ended(sink).await;
+            replica.fulfil(me, wish).await;
+            replica.state().giving.remove(&sink);
+        });
+    }
+
+    /// Delivers for what it owns.
+    fn hire(&self) {
+        let state = self.state();
+        if state.leaving || !self.0.term.holds() {
+            return;
+        }
+        let is_own = |id: SinkId| {
+            let mut leases = state.view.leases.iter();
+            let own = leases.any(|lease| lease.sink == id && lease.owner == Some(state.me));
+            own && !state.giving.contains(&id)
+        };
+        let sinks = state.sinks.iter().filter(|sink| is_own(sink.id));
+        let sinks: Vec<BuiltSink> = sinks.cloned().collect();
+        drop(state);
+        self.0.delivery.replace_within(sinks, GIVE_BACK_GRACE);
+    }
+
+    /// Applies to its workers what operators asked for at any gateway.
+    fn steer(&self) {
+        let state = self.state();
+        let named = |id: SinkId| state.sinks.iter().find(|sink| sink.id == id);
+        for (sink, seq) in &state.view.look_from {
+            self.0.delivery.poke(*sink, &[*seq]);
+        }
+        for shown in self.0.delivery.states() {
+            let paused = shown.paused_by == Some(PausedBy::Operator);
+            let mut wanted = state.view.paused.iter().filter_map(|id| named(*id));
+            match (paused, wanted.any(|sink| sink.name == shown.name)) {
+                (false, true) => drop(self.0.delivery.pause(&shown.name)),
+                (true, false) => drop(self.0.delivery.resume(&shown.name)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Another gateway has declared this one dead: it joins again, under another id.
+    fn buried(&self) {
+        tracing::error!(
+            "another gateway took over, because this one was silent for ten seconds; it joins again"
+        );
+        let mut state = self.state();
+        state.me = Uuid::now_v7();
+        state.joined = false;
+        state.watch = Watch::new(state.me, ids(&state.sinks));
+        state.view = View::default();
+        drop(state);
+        self.0.term.set(Trust::default());
+    }
+
+    /// Every configured sink, also if another gateway delivers for it.
+    pub(super) fn states(&self) -> Vec<SinkState> {
+        let own = self.0.delivery.states();
+        let state = self.state();
+        let paused = |id| state.view.paused.contains(&id);
+        let sinks = state.sinks.iter();
+        sinks
+            .map(|sink| {
+                let here = own.iter().find(|shown| shown.name == sink.name);
+                let shown = here.cloned().or_else(|| elsewhere(&state.view, sink));
+                let new = || SinkState::new(sink.name.clone());
+                let shown = shown.unwrap_or_else(new);
+                if here.is_none() && paused(sink.id) {
+                    shown.paused_by_operator()
+                } else {
+                    shown
+                }
+            })
+            .collect()
+    }
+
+    /// The sink itself, also if another gateway delivers for it.
+    pub(super) fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
+        let state = self.state();
+        let sink = state.sinks.iter().find(|sink| *sink.name == *name)?;
+        Some(Arc::clone(&sink.sink))
+    }
+
+    /// Pauses or resumes a sink at all gateways.
+    pub(super) fn share_pause(
+        &self,
+        name: String,
+        paused: bool,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let _round = self.0.round.lock().await;
+            let sinks = self.state().sinks.clone();
+            let Some(sink) = sinks.iter().find(|sink| *sink.name == *name) else {
+                return Ok(());
+            };
+            self.0.store.pause(sink.id, paused).await?;
+            let view = &mut self.state().view;
+            view.paused.retain(|id| *id != sink.id);
+            view.paused.extend(paused.then_some(sink.id));
+            Ok(())
+        })
+    }
+
+    /// Older deliveries of a sink are pending again. Its owner sees it with the next beat.
+    pub(super) fn look_from(&self, sink: SinkId, seq: Seq) {
+        let replica = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = replica.0.store.look_from(sink, seq).await {
+                tracing::warn!(%error, "deliveries are pending again, but the gateway that delivers them was not notified");
+            }
+        });
+    }
+
+    /// The sinks of a new configuration.
+    pub(super) async fn replace(&self, sinks: Vec<BuiltSink>) {
+        {
+            let mut state = self.state();
+            state.watch.set_sinks(ids(&sinks));
+            state.sinks = sinks;
+            // Joins again under the same id, with these sinks.
+            state.joined = false;
+        }
+        self.round().await;
+    }
+
+    /// Takes nothing more, and only beats.
+    pub(super) fn stop(&self) {
+        self.state().leaving = true;
+    }
+
+    /// Gives back everything. Only after the workers have ended.
+    pub(super) async fn leave(&self) {
+        let me = self.state().me;
+        if let Err(error) = self.0.store.leave(me).await {
+            tracing::warn!(%error, "this gateway could not give back its sinks; the others take them after ten seconds");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ids(sinks: &[BuiltSink]) -> Vec<SinkId> {
+    sinks.iter().map(|sink| sink.id).collect()
+}
+
+/// What the owner of a sink last said of it.
+fn elsewhere(view: &View, sink: &BuiltSink) -> Option<SinkState> {
+    let lease = view.leases.iter().find(|lease| lease.sink == sink.id)?;
+    let mut peers = view.gateways.iter();
+    let owner = peers.find(|peer| Some(peer.id) == lease.owner)?;
+    let states: Vec<SinkState> = serde_json::from_str(&owner.state).ok()?;
+    states.into_iter().find(|shown| shown.name == sink.name)
+}
+
+/// The name of this machine, and the process: several gateways can run on one machine.
+fn name() -> String {
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy();
+    format!("{machine}:{}", std::process::id())
+}

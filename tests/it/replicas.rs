@@ -1,0 +1,194 @@
+//! Several gateways on one PostgreSQL database: real processes, of which one is killed or frozen.
+
+use campanile_receiver::postgres::Postgres;
+use campanile_receiver::scripted::Receiver;
+use campanile_receiver::{Got, Play};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::patience::until;
+use crate::process::Process;
+use crate::standing::{Wire, post, request};
+
+const KEY: &str = "campanile-replica-key";
+const SINKS: [&str; 3] = ["one", "two", "three"];
+
+/// A database, and a receiver for each sink.
+struct Place {
+    server: Postgres,
+    receivers: Vec<Receiver>,
+    folder: TempDir,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Postgres::start(folder.path(), &["fsync=on".to_owned()]).await;
+        let role = "CREATE ROLE campanile LOGIN PASSWORD 'hunter2'";
+        server.sql("postgres", role).await;
+        let database = "CREATE DATABASE alerts OWNER campanile";
+        server.sql("postgres", database).await;
+        let mut receivers = Vec::new();
+        for _ in SINKS {
+            receivers.push(Receiver::start([Play::status(200)]).await);
+        }
+        Self {
+            server,
+            receivers,
+            folder,
+        }
+    }
+
+    /// Starts a gateway in a folder of its own.
+    async fn gateway(&self, name: &str) -> Process {
+        let folder = self.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("campanile.toml"), self.settings()).unwrap();
+        Process::start(&folder).await
+    }
+
+    fn settings(&self) -> String {
+        let port = self.server.port;
+        let first = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[self]\nalerts = false\n\
+             [store]\nurl = \"postgres://campanile:hunter2@127.0.0.1:{port}/alerts?sslmode=disable\"\n\
+             [providers.ucloud.prod]\nkey = \"{KEY}\"\n"
+        );
+        let sinks = SINKS.iter().zip(&self.receivers);
+        let sinks = sinks.map(|(name, receiver)| {
+            format!("[sinks.webhook.{name}]\nurl = \"{}\"\n", receiver.url("/"))
+        });
+        first + &sinks.collect::<String>()
+    }
+
+    /// The `SessionID`s that a receiver got, in their order.
+    fn got(&self, sink: usize) -> Vec<String> {
+        self.receivers[sink].got().iter().map(message_id).collect()
+    }
+
+    /// Waits until every receiver got these messages, each once.
+    async fn all_get(&self, messages: &[String]) {
+        for (sink, name) in SINKS.iter().enumerate() {
+            until(&format!("the alerts at {name}"), async || {
+                self.got(sink).len() >= messages.len()
+            })
+            .await;
+            let mut got = self.got(sink);
+            got.sort();
+            assert_eq!(got, messages, "{name}");
+        }
+    }
+}
+
+fn message_id(got: &Got) -> String {
+    let alert = got.json();
+    let id = alert["message_id"].as_str().unwrap();
+    id.trim_end_matches(":firing").to_owned()
+}
+
+async fn send(gateway: &Process, message: &str) -> String {
+    let body = json!({
+        "SessionID": message, "Region": "cn-sh2", "ResourceType": "uhost", "ResourceId": message, "MetricName": "CPU",
+        "AlarmTime": 1_767_225_600, "RecoveryTime": 0, "content": "CPU is high",
+    });
+    let path = format!("/callback/ucloud/prod/{KEY}");
+    let head = "content-type: application/json\r\n";
+    let raw = post(&path, head, body.to_string().as_bytes());
+    let reply = Wire::to(gateway.public).await.send(raw).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply.body
+}
+
+async fn ask(gateway: &Process, method: &str, path: &str) -> Value {
+    let head = "connection: close\r\ncontent-type: application/json\r\n";
+    let raw = request(method, path, head, b"");
+    Wire::to(gateway.admin).await.send(raw).await.json()
+}
+
+/// The names and the words of the states of all sinks.
+async fn states(gateway: &Process) -> Vec<(String, String)> {
+    let sinks = ask(gateway, "GET", "/api/v1/sinks").await;
+    let sinks = sinks["items"].as_array().unwrap().clone();
+    let word = |sink: &Value, key: &str| sink[key].as_str().unwrap().to_owned();
+    sinks
+        .iter()
+        .map(|sink| (word(sink, "name"), word(sink, "state")))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_gateway_accepts_and_each_alert_reaches_each_sink_once() {
+    let place = Place::new().await;
+    let one = place.gateway("one").await;
+    let other = place.gateway("other").await;
+    let mut messages = Vec::new();
+    for number in 0..10 {
+        let message = format!("message-{number}");
+        for gateway in [&one, &other] {
+            send(gateway, &message).await;
+        }
+        messages.push(message);
+    }
+    place.all_get(&messages).await;
+
+    // A pause counts at all gateways.
+    ask(&other, "POST", "/api/v1/sinks/webhook/one/pause").await;
+    for gateway in [&one, &other] {
+        until("the pause", async || {
+            let paused = ("webhook/one".to_owned(), "paused".to_owned());
+            states(gateway).await.contains(&paused)
+        })
+        .await;
+    }
+    // The owner has seen it, and obeys.
+    until("the pause at the owner", async || {
+        let sql = "SELECT count(*) FROM gateway WHERE state LIKE '%\"paused\"%'";
+        place.server.sql("alerts", sql).await.contains('1')
+    })
+    .await;
+    send(&one, "paused").await;
+    messages.push("paused".to_owned());
+    until("the alert at the other sinks", async || {
+        place.got(1).len() == messages.len() && place.got(2).len() == messages.len()
+    })
+    .await;
+    assert_eq!(place.got(0).len(), messages.len() - 1);
+    ask(&one, "POST", "/api/v1/sinks/webhook/one/resume").await;
+    place.all_get(&messages).await;
+
+    for gateway in [&one, &other] {
+        gateway.signal("TERM");
+        gateway.ended().await;
+    }
+    let left = place
+        .server
+        .sql("alerts", "SELECT count(*) FROM gateway")
+        .await;
+    assert!(left.contains('0'), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sinks_of_a_killed_and_of_a_frozen_gateway_are_taken_over() {
+    let place = Place::new().await;
+    let killed = place.gateway("killed").await;
+    send(&killed, "a").await;
+    place.all_get(&["a".to_owned()]).await;
+    let frozen = place.gateway("frozen").await;
+    killed.kill().await;
+    send(&frozen, "b").await;
+    place.all_get(&["a".to_owned(), "b".to_owned()]).await;
+
+    let third = place.gateway("third").await;
+    frozen.signal("STOP");
+    send(&third, "c").await;
+    let messages = ["a", "b", "c"].map(str::to_owned);
+    place.all_get(&messages).await;
+    frozen.signal("CONT");
+    frozen.logs_times("it joins again", 1).await;
+    send(&frozen, "d").await;
+    let messages = ["a", "b", "c", "d"].map(str::to_owned);
+    place.all_get(&messages).await;
+    // They keep nothing in their folders but the settings.
+    let folder = place.folder.path().join("third");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}
