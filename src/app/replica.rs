@@ -91,6 +91,8 @@ struct State {
     /// Sinks whose last sends end before they are given back.
     giving: HashSet<SinkId>,
     leaving: bool,
+    /// The last beat failed.
+    unreached: bool,
 }
 
 /// The handle. Cheap to clone.
@@ -138,6 +140,7 @@ impl Replica {
             view: View::default(),
             giving: HashSet::new(),
             leaving: false,
+            unreached: false,
         };
         Self(Arc::new(Shared {
             store,
@@ -192,11 +195,16 @@ impl Replica {
                 self.follow(sent, view).await;
             }
             Ok(None) => self.buried(),
-            Err(error) => {
-                tracing::warn!(%error, "this gateway cannot reach the store; it stops delivering in a few seconds");
-            }
+            Err(error) => self.unreached(&error),
         }
         self.look();
+    }
+
+    /// Said once: the database can be away for hours.
+    fn unreached(&self, error: &Error) {
+        if !std::mem::replace(&mut self.state().unreached, true) {
+            tracing::warn!(%error, "this gateway cannot reach the store; it stops delivering in a few seconds");
+        }
     }
 
     /// Joins if it has not, and beats.
@@ -221,6 +229,9 @@ impl Replica {
             let mut state = self.state();
             let wishes = state.watch.look(now, &view);
             state.view = view;
+            if std::mem::take(&mut state.unreached) {
+                tracing::info!("this gateway reaches the store again");
+            }
             let none = Vec::new();
             (state.me, if state.leaving { none } else { wishes })
         };
