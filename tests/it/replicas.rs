@@ -6,7 +6,7 @@ use campanile_receiver::{Got, Play};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::patience::until;
+use crate::patience::{until, within};
 use crate::process::Process;
 use crate::standing::{Wire, post, request};
 
@@ -191,4 +191,35 @@ async fn the_sinks_of_a_killed_and_of_a_frozen_gateway_are_taken_over() {
     // They keep nothing in their folders but the settings.
     let folder = place.folder.path().join("third");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}
+
+/// The first of six free ports, below those that the system gives to others.
+fn six_free_ports() -> u16 {
+    let seed = u16::try_from(std::process::id() % 2_000).unwrap();
+    let mut firsts = (0..2_000).map(|step| 12_000 + (seed + step) % 2_000 * 6);
+    let is_free = |port| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    firsts
+        .find(|first| (*first..first + 6).all(is_free))
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_delivers_one_alert_once_behind_haproxy() {
+    let start = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/config/examples/replicas/start"
+    );
+    let mut command = tokio::process::Command::new(start);
+    command
+        .env("CAMPANILE", env!("CARGO_BIN_EXE_campanile"))
+        .env("PORT", six_free_ports().to_string())
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let output = within("the example", command.output()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{wrong}");
+    assert!(said.contains("delivered 1 time(s)"), "{said}\n{wrong}");
+    let listed = said.matches("CPUUtilization on uhost uhost-1").count();
+    assert_eq!(listed, 4, "two alerts at two gateways: {said}");
 }

@@ -33,6 +33,10 @@ fn the_shipped_configurations_pass() {
         ("GOTIFY_TOKEN", CANARY),
         ("UMON_DB_PASSWORD", CANARY),
         ("TOOL_URL", "https://tool.example.com/hook"),
+        (
+            "CAMPANILE_STORE_URL",
+            "postgres://campanile@db.example.com/campanile",
+        ),
     ]);
     for (name, sources) in [
         ("minimal.toml", 2),
@@ -48,7 +52,10 @@ fn the_shipped_configurations_pass() {
         );
     }
     for example in std::fs::read_dir(shipped("examples")).unwrap() {
-        let path = example.unwrap().path();
+        let mut path = example.unwrap().path();
+        if path.is_dir() {
+            path.push("campanile.toml");
+        }
         let loaded = config::load(
             std::slice::from_ref(&path),
             &named(&path, variables.clone()),
