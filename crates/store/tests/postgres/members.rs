@@ -85,6 +85,10 @@ async fn only_the_owner_of_a_lease_settles_and_an_old_owner_changes_nothing() {
     assert!(matches!(settle(&old).await, Err(Error::NotOwner)));
     assert_eq!(store.pending(sink, 0, 9).await.unwrap().len(), 1);
     assert!(old.beat().await.is_none(), "it is dead");
+    // A failover to a server that had not got the last commits can give an epoch again, to another owner.
+    database.sql(&format!("UPDATE lease SET epoch = {}", taken.epoch));
+    assert!(matches!(settle(&old).await, Err(Error::NotOwner)));
+    new.beat().await.unwrap();
     settle(&new).await.unwrap();
     assert!(store.pending(sink, 0, 9).await.unwrap().is_empty());
 }
@@ -101,6 +105,7 @@ async fn a_lease_that_is_given_back_is_free_and_who_leaves_is_gone() {
     assert_eq!((own.owner, own.epoch), (Some(one.id), free.epoch + 1));
     assert!(one.fulfil(Wish::GiveBack(own)).await);
     assert!(!one.fulfil(Wish::GiveBack(own)).await);
+    assert!(!other.fulfil(Wish::Take(free)).await, "the view is too old");
     let free = other.lease(sink).await;
     assert_eq!(free.owner, None);
     assert!(other.fulfil(Wish::Take(free)).await);
