@@ -82,7 +82,7 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// Declare a gateway dead whose beat is still this.
-    Bury {
+    DeclareDead {
         /// The gateway.
         id: Uuid,
         /// Its beat.
@@ -161,7 +161,7 @@ impl Watch {
             .gateways
             .iter()
             .filter(|peer| peer.id != self.me && self.is_silent(now, peer))
-            .map(|peer| Wish::Bury {
+            .map(|peer| Wish::DeclareDead {
                 id: peer.id,
                 beat: peer.beat,
             })
@@ -365,17 +365,17 @@ mod tests {
             }],
             ..View::default()
         };
-        let bury = Wish::Bury { id: id(2), beat: 5 };
+        let dead = Wish::DeclareDead { id: id(2), beat: 5 };
         for second in [0, 2, 4, 6, 8] {
             assert_eq!(watch.look(seconds(second), &view(1)), []);
         }
-        assert_eq!(watch.look(seconds(10), &view(1)), [bury]);
+        assert_eq!(watch.look(seconds(10), &view(1)), [dead]);
         // The database was away: the count begins again.
         let mut watch = Watch::new(id(1), vec![7]);
         for second in [0, 2, 4, 30, 32, 34, 36, 38] {
             assert_eq!(watch.look(seconds(second), &view(1)), [], "{second}");
         }
-        assert_eq!(watch.look(seconds(40), &view(1)), [bury]);
+        assert_eq!(watch.look(seconds(40), &view(1)), [dead]);
     }
 
     #[test]
@@ -432,7 +432,7 @@ mod tests {
                     let (row, owner) = match wish {
                         Wish::Take(row) => (row, Some(watch.me)),
                         Wish::GiveBack(row) => (row, None),
-                        Wish::Bury { .. } => panic!("both live"),
+                        Wish::DeclareDead { .. } => panic!("both live"),
                     };
                     moved_at.push(second);
                     for lease in leases.iter_mut().filter(|lease| **lease == row) {

@@ -1,6 +1,6 @@
 //! What Campanile keeps: callbacks, alerts, pending deliveries, dead letters and quarantined callbacks.
 //!
-//! Four traits, one for each kind of consumer. Methods take batches where that is useful. A method that writes returns after
+//! Four traits, one for each kind of consumer, and one for gateways that share a store. Methods take batches where that is useful. A method that writes returns after
 //! its commit is synced: a returned `Ok` survives `kill -9` and a power loss.
 
 mod arrival;

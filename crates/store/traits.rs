@@ -1,4 +1,4 @@
-//! The four traits of a store. A consumer takes the narrowest trait that it needs.
+//! The traits of a store. A consumer takes the narrowest trait that it needs.
 //!
 //! These rules hold for all methods:
 //! - `Ok` is returned only after the effect is committed and synced. After an `Err` no effect of the call is kept. The one
@@ -188,8 +188,8 @@ pub trait Membership: Send + Sync {
     /// [`Error::NotOwner`](crate::Error::NotOwner).
     fn join(&self, member: Member) -> Answer<'_, ()>;
 
-    /// Counts up the beat, and says what it does for its sinks. None: it was declared dead, and must join under a new id.
-    fn beat(&self, me: Uuid, state: String) -> Answer<'_, Option<View>>;
+    /// Counts up the beat, and says what it does for its sinks and whether it stops: then it takes nothing more. None: it was declared dead, and must join under a new id.
+    fn beat(&self, me: Uuid, state: String, leaving: bool) -> Answer<'_, Option<View>>;
 
     /// Tries to fulfil a wish. False: the view was too old.
     fn fulfil(&self, me: Uuid, wish: Wish) -> Answer<'_, bool>;

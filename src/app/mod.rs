@@ -158,7 +158,6 @@ impl App {
                 (Delivery::start(store, sinks, clock.clone(), observer), None)
             }
         };
-        let beating = replica.as_ref().map(Replica::beat_on);
         let internet = plan::Internet {
             documents: Documents::new(clock.clone(), certificates::REACH),
             clock: clock.clone(),
@@ -191,6 +190,8 @@ impl App {
         let (watched, settings) = watch::channel(plan::watched(&config));
         let troubles = Troubles::new(&gateway, settings);
         let looking = troubles.start();
+        // Last: nothing after this can fail, so nothing is left running.
+        let beating = replica.as_ref().map(Replica::beat_on);
         Ok(Self {
             gateway,
             delivery,

@@ -194,7 +194,7 @@ impl Replica {
                 self.0.term.set(Trust::after(sent));
                 self.follow(sent, view).await;
             }
-            Ok(None) => self.buried(),
+            Ok(None) => self.declared_dead(),
             Err(error) => self.unreached(&error),
         }
         self.look();
@@ -209,18 +209,19 @@ impl Replica {
 
     /// Joins if it has not, and beats.
     async fn beat(&self) -> Result<Option<View>, Error> {
-        let (me, join) = {
+        let (me, leaving, join) = {
             let state = self.state();
             let sinks = ids(&state.sinks);
             let (id, name) = (state.me, name());
-            (id, (!state.joined).then_some(Member { id, name, sinks }))
+            let member = Member { id, name, sinks };
+            (id, state.leaving, (!state.joined).then_some(member))
         };
         if let Some(member) = join {
             self.0.store.join(member).await?;
             self.state().joined = true;
         }
         let said = serde_json::to_string(&self.0.delivery.states()).unwrap_or_default();
-        self.0.store.beat(me, said).await
+        self.0.store.beat(me, said, leaving).await
     }
 
     /// Fulfils the wishes that follow from a view, and delivers for what it owns then.
@@ -238,7 +239,7 @@ impl Replica {
         for wish in wishes {
             match wish {
                 Wish::GiveBack(lease) => self.give_back(me, lease.sink, wish),
-                Wish::Bury { .. } | Wish::Take(_) => self.fulfil(me, wish).await,
+                Wish::DeclareDead { .. } | Wish::Take(_) => self.fulfil(me, wish).await,
             }
         }
         self.hire();
@@ -258,7 +259,7 @@ impl Replica {
         let mut state = self.state();
         let leases = &mut state.view.leases;
         match wish {
-            Wish::Bury { id, .. } => {
+            Wish::DeclareDead { id, .. } => {
                 let gone = state.view.gateways.iter().find(|peer| peer.id == id);
                 let gateway = gone.map(|peer| peer.name.clone()).unwrap_or_default();
                 tracing::warn!(
@@ -327,7 +328,7 @@ impl Replica {
     }
 
     /// Another gateway has declared this one dead: it joins again, under another id.
-    fn buried(&self) {
+    fn declared_dead(&self) {
         tracing::error!(
             "another gateway took over, because this one was silent for ten seconds; it joins again"
         );

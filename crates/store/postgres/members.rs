@@ -53,7 +53,7 @@ impl Held {
         match wish {
             Wish::Take(row) => drop(leases.epochs.insert(row.sink, row.epoch + 1)),
             Wish::GiveBack(row) => drop(leases.epochs.remove(&row.sink)),
-            Wish::Bury { .. } => {}
+            Wish::DeclareDead { .. } => {}
         }
     }
 
@@ -103,10 +103,11 @@ pub(super) async fn beat(
     client: &Client,
     held: &Held,
     me: Uuid,
-    state: &str,
+    (state, leaving): (&str, bool),
 ) -> Result<Option<View>, Fault> {
-    let beat = "UPDATE gateway SET beat = beat + 1, state = $2 WHERE id = $1 AND NOT dead";
-    if client.execute(beat, &[&me, &state]).await? == 0 {
+    let beat =
+        "UPDATE gateway SET beat = beat + 1, state = $2, leaving = $3 WHERE id = $1 AND NOT dead";
+    if client.execute(beat, &[&me, &state, &leaving]).await? == 0 {
         return Ok(None);
     }
     let peers =
@@ -161,9 +162,9 @@ pub(super) async fn fulfil(
     wish: Wish,
 ) -> Result<bool, Fault> {
     let rows = match wish {
-        Wish::Bury { id, beat } => {
-            let bury = "UPDATE gateway SET dead = true WHERE id = $1 AND beat = $2 AND NOT dead";
-            client.execute(bury, &[&id, &beat]).await?
+        Wish::DeclareDead { id, beat } => {
+            let dead = "UPDATE gateway SET dead = true WHERE id = $1 AND beat = $2 AND NOT dead";
+            client.execute(dead, &[&id, &beat]).await?
         }
         Wish::Take(row) => {
             let take = "UPDATE lease SET owner = $1, epoch = epoch + 1

@@ -313,10 +313,10 @@ impl Membership for Postgres {
         })
     }
 
-    fn beat(&self, me: Uuid, state: String) -> Answer<'_, Option<View>> {
+    fn beat(&self, me: Uuid, state: String, leaving: bool) -> Answer<'_, Option<View>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => members::beat(&s.client, &self.held, me, &state).await)
+            call!(pool.writing(), s => members::beat(&s.client, &self.held, me, (&state, leaving)).await)
         })
     }
 

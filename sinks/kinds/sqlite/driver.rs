@@ -21,7 +21,7 @@ use crate::{Class, Delivered, Failure, Message, Sink};
 
 /// How long SQLite waits for a lock before the thread looks whether the statement is still wanted.
 const LOCK_STEP: Duration = Duration::from_millis(50);
-/// After so many steps of SQLite's machine a statement looks whether it is still wanted: about 0.1 ms.
+/// After so many steps of SQLite's machine a statement looks whether it is still wanted.
 const STEPS: i32 = 10_000;
 /// The store of a Campanile: `crates/store/sqlite/schema.rs` marks it with this number.
 const STORE_ID: u32 = 0x434d_504e;

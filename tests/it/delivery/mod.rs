@@ -10,6 +10,7 @@ mod restarts;
 mod rig;
 mod schedule;
 mod scripted;
+mod shared;
 mod whims;
 
 use std::time::Duration;

@@ -29,7 +29,8 @@ impl Gateway {
     }
 
     async fn beat(&self) -> Option<View> {
-        self.store.beat(self.id, "state".into()).await.unwrap()
+        let said = "state".to_owned();
+        self.store.beat(self.id, said, false).await.unwrap()
     }
 
     async fn lease(&self, sink: SinkId) -> Row {
@@ -69,16 +70,16 @@ async fn only_the_owner_of_a_lease_settles_and_an_old_owner_changes_nothing() {
     // The owner is declared dead with the beat that was seen, and only with that.
     let seen = new.beat().await.unwrap();
     let peer = seen.gateways.iter().find(|peer| peer.id == old.id).unwrap();
-    let bury = Wish::Bury {
+    let dead = Wish::DeclareDead {
         id: old.id,
         beat: peer.beat,
     };
     let taken = new.lease(sink).await;
     assert!(!new.fulfil(Wish::Take(taken)).await, "the owner lives");
     old.beat().await.unwrap();
-    assert!(!new.fulfil(bury).await, "it has beaten since");
+    assert!(!new.fulfil(dead).await, "it has beaten since");
     let beat = peer.beat + 1;
-    assert!(new.fulfil(Wish::Bury { id: old.id, beat }).await);
+    assert!(new.fulfil(Wish::DeclareDead { id: old.id, beat }).await);
     assert!(new.fulfil(Wish::Take(taken)).await);
 
     // The old owner wakes up, and does not know yet.
@@ -109,6 +110,12 @@ async fn a_lease_that_is_given_back_is_free_and_who_leaves_is_gone() {
     let free = other.lease(sink).await;
     assert_eq!(free.owner, None);
     assert!(other.fulfil(Wish::Take(free)).await);
+    let said = "stops".to_owned();
+    other.store.beat(other.id, said, true).await.unwrap();
+    let view = one.beat().await.unwrap();
+    let leaving = view.gateways.iter().filter(|peer| peer.leaving);
+    let leaving: Vec<Uuid> = leaving.map(|peer| peer.id).collect();
+    assert_eq!(leaving, [other.id]);
     other.store.leave(other.id).await.unwrap();
     let view = one.beat().await.unwrap();
     assert_eq!(view.gateways.len(), 1);
