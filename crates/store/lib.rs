@@ -24,7 +24,7 @@ pub use traits::{Archive, Inbox, Membership, Outbox, Store, Upkeep};
 pub use types::*;
 
 /// Why the store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The queue of the writer is full. Nothing was written.
     #[error("the store is busy: too many callbacks wait to be committed")]
@@ -32,6 +32,9 @@ pub enum Error {
     /// The transaction did not commit. Nothing of it was written.
     #[error("the store cannot commit: {0}")]
     Commit(String),
+    /// The transaction is committed, but on one server only: it can be lost with that server. Sending the same again is safe.
+    #[error("the store has committed this, but not safely: {0}")]
+    Unreplicated(String),
     /// A row could not be read.
     #[error("the store cannot read: {0}")]
     Read(String),

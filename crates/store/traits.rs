@@ -1,8 +1,9 @@
 //! The traits of a store. A consumer takes the narrowest trait that it needs.
 //!
 //! These rules hold for all methods:
-//! - `Ok` is returned only after the effect is committed and synced. After an `Err` no effect of the call is kept. The one
-//!   exception is [`Error::Stopped`](crate::Error::Stopped): the outcome is not known.
+//! - `Ok` is returned only after the effect is committed and synced. After an `Err` no effect of the call is kept. There are two
+//!   exceptions: after [`Error::Stopped`](crate::Error::Stopped) the outcome is not known, and after
+//!   [`Error::Unreplicated`](crate::Error::Unreplicated) the effect can be kept or lost.
 //! - One call is one transaction: all of it happens, or nothing.
 //! - A read sees every write that returned before the read began.
 

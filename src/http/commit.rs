@@ -134,7 +134,9 @@ pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended,
 pub(super) fn reason(error: &Error) -> Reason {
     match error {
         Error::Busy => Reason::Busy,
-        Error::Commit(_) | Error::Read(_) | Error::NotOwner => Reason::Commit,
+        Error::Commit(_) | Error::Unreplicated(_) | Error::Read(_) | Error::NotOwner => {
+            Reason::Commit
+        }
         Error::Stopped(_) | Error::Open(_) => Reason::Stopped,
     }
 }

@@ -26,10 +26,8 @@ impl Postgres {
     ///
     /// It is not installed.
     pub async fn start(folder: &Path, more: &[String]) -> Self {
-        let folder = folder.join("postgres");
-        fs::create_dir(&folder).expect("a folder");
-        give_away(&folder).await;
-        let data = folder.join("data");
+        let mut server = Self::new(folder.join("postgres"), more).await;
+        let data = server.data();
         let mut init = as_server("initdb");
         init.args(["--auth-local=trust", "--auth-host=scram-sha-256"])
             .args([
@@ -40,14 +38,49 @@ impl Postgres {
             ])
             .arg(format!("--pgdata={}", data.display()));
         run(&mut init, "").await;
-        let mut server = Self {
+        server.restart().await;
+        server
+    }
+
+    async fn new(folder: PathBuf, more: &[String]) -> Self {
+        fs::create_dir(&folder).expect("a folder");
+        give_away(&folder).await;
+        Self {
             folder,
             more: more.to_vec(),
             port: free_port(),
             server: None,
-        };
-        server.restart().await;
-        server
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts a standby of this server, with its data next to it in `folder`.
+    ///
+    /// # Panics
+    ///
+    /// It is not installed.
+    pub async fn standby(&self, folder: &Path) -> Self {
+        let mut standby = Self::new(folder.join("standby"), &self.more).await;
+        let mut copy = as_server("pg_basebackup");
+        copy.args(["--checkpoint=fast", "--write-recovery-conf", "--no-sync"])
+            .args(["--username=postgres", "--port", &self.port.to_string()])
+            .arg("--host")
+            .arg(&self.folder)
+            .arg("--pgdata")
+            .arg(standby.data());
+        run(&mut copy, "").await;
+        standby.restart().await;
+        standby
+    }
+
+    /// Asks a standby to become a primary, and does not wait for it.
+    pub async fn promote(&self) {
+        let mut promote = as_server("pg_ctl");
+        promote.args(["promote", "--no-wait", "--silent", "--pgdata"]);
+        run(promote.arg(self.data()), "").await;
     }
 
     /// Starts it on its data, after [`Self::crash`].
@@ -56,13 +89,14 @@ impl Postgres {
         command
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-F"])
             .arg("-D")
-            .arg(self.folder.join("data"))
+            .arg(self.data())
             .arg("-k")
             .arg(&self.folder);
         for setting in &self.more {
             command.args(["-c", setting]);
         }
-        let ready = "ready to accept connections";
+        // A standby accepts read-only connections.
+        let ready = "ready to accept ";
         self.server = Some(Server::start(&mut command, ready).await);
     }
 

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, GenericClient};
 use uuid::Uuid;
 
 use super::batch::{Batch, Outcome};
-use super::commit::commit;
+use super::commit::{commit, waited};
 use super::names::{Names, Numbers};
 use super::numbers::int;
 use super::pool::{Fault, Pool, call};
@@ -171,7 +171,7 @@ async fn commit_jobs(shared: &Shared, session: &mut Option<Session>, jobs: Vec<J
             let error = refused.into_error();
             tracing::error!(%error, callbacks = jobs.len(), "a commit failed; its callbacks are answered 503");
             for job in jobs {
-                let _gone = job.reply.send(Err(Error::Commit(error.to_string())));
+                let _gone = job.reply.send(Err(error.clone()));
             }
         }
     }
@@ -258,6 +258,15 @@ impl From<tokio_postgres::Error> for Lost {
     }
 }
 
+impl From<Fault> for Lost {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Database(error) => Self::Database(error),
+            Fault::Store(error) => Self::Unsure(error),
+        }
+    }
+}
+
 /// One batch to write.
 struct Write<'w> {
     shared: &'w Shared,
@@ -280,16 +289,12 @@ impl Write<'_> {
         let answers = if self.has_more() {
             let transaction = session.client.transaction().await?;
             let answers = write(&transaction, &append, self, again).await?;
-            commit(transaction, self.shared.pool.address()).await?;
+            commit(transaction, &session.home).await?;
             answers
         } else {
             write(&session.client, &append, self, again).await?
         };
-        if session.take_warning() {
-            return Err(Lost::Unsure(Error::Commit(
-                "the commit is not on the standby: the wait for it was cancelled".to_owned(),
-            )));
-        }
+        waited(session).map_err(Lost::Unsure)?;
         Ok(answers)
     }
 
@@ -464,17 +469,11 @@ async fn operate(
     let new = |appending: &&Appending| matches!(appending, Appending::Accepted { .. });
     let accepted = appended.alerts.iter().filter(new).count() as u64;
     let rows = if quarantined.is_some() { 1 } else { accepted };
-    audit::commit_changed(transaction, operated.shared.pool.address(), act, rows).await?;
+    audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(appended)
 }
 
 /// Whether the last partition is full.
 fn is_full(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::CHECK_VIOLATION)
-}
-
-/// Commits one small row, to see that commits succeed.
-pub(super) async fn ready(client: &Client) -> Result<(), tokio_postgres::Error> {
-    let probe = "UPDATE meta SET probe = probe + 1";
-    client.execute(probe, &[]).await.map(|_| ())
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::commit::commit;
 use super::pool::Fault;
 use super::read::list::{List, limit};
-use super::session::{Address, Session};
+use super::session::{Home, Session};
 use crate::{
     AUDIT_KEPT_LONGER, AUDIT_TEXT_BYTES_MAX, Act, AuditFilter, AuditRow, Listed, Searched, cut,
 };
@@ -19,12 +19,12 @@ const LOOK_ROWS: i64 = 20_000;
 /// Writes an act that changed these many rows, and commits. An act that changed none is not written.
 pub(super) async fn commit_changed(
     transaction: Transaction<'_>,
-    address: &Address,
+    home: &Home,
     act: &Act,
     rows: u64,
 ) -> Result<(), Fault> {
     changed(&transaction, act, rows).await?;
-    Ok(commit(transaction, address).await?)
+    commit(transaction, home).await
 }
 
 /// The same in an open transaction.
@@ -40,15 +40,10 @@ pub(super) async fn changed(
 }
 
 /// Writes an act in a transaction of its own.
-pub(super) async fn record(
-    session: &mut Session,
-    address: &Address,
-    act: &Act,
-    count: u64,
-) -> Result<(), Fault> {
+pub(super) async fn record(session: &mut Session, act: &Act, count: u64) -> Result<(), Fault> {
     let transaction = session.client.transaction().await?;
     write(&transaction, act, count).await?;
-    Ok(commit(transaction, address).await?)
+    commit(transaction, &session.home).await
 }
 
 /// A later part of the same act adds to its count.

@@ -56,6 +56,7 @@ impl Postgres {
     pub async fn open(url: &str) -> Result<Self, Error> {
         let address =
             Address::parse(url).map_err(|problem| Error::Open(format!("[store] url {problem}")))?;
+        let address = Arc::new(address);
         let shown = address.shown();
         let fault = |error: tokio_postgres::Error| {
             Error::Open(format!("cannot open {}", trouble::trouble(&shown, &error)))
@@ -70,7 +71,7 @@ impl Postgres {
             ))
         })?;
         let (id_random, id_ms) = ids(&session).await.map_err(fault)?;
-        let pool = Arc::new(Pool::new(Arc::new(address)));
+        let pool = Arc::new(Pool::new(address));
         let (appender, shared) = Appender::start(Arc::clone(&pool), id_random, id_ms);
         Ok(Self {
             pool,

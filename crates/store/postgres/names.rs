@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::commit::commit;
 use super::pool::{Fault, Pool, call};
-use super::session::{Address, Session};
+use super::session::Session;
 use crate::packed::Packed;
 use crate::{Error, SinkId};
 
@@ -65,7 +65,6 @@ async fn number(client: &Client, kind: &str, name: &str) -> Result<i32, Fault> {
 /// The numbers of these sinks. A new name gets one.
 pub(super) async fn sink_ids(
     session: &mut Session,
-    address: &Address,
     names: &[String],
 ) -> Result<Vec<SinkId>, Fault> {
     let transaction = session.client.transaction().await?;
@@ -81,7 +80,7 @@ pub(super) async fn sink_ids(
         numbers.push(row.get::<_, i32>(0).into());
     }
     if made > 0 {
-        commit(transaction, address).await?;
+        commit(transaction, &session.home).await?;
     }
     Ok(numbers)
 }

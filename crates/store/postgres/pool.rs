@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::commit::waited;
 use super::session::{Address, Session};
 use super::trouble::{is_conflict, is_lost, trouble};
 use crate::Error;
@@ -54,26 +55,28 @@ impl Pool {
         }
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Arc<Address> {
         &self.address
     }
 
     /// Begins a call that reads.
     pub(super) async fn reading(&self) -> Result<Call<'_>, Error> {
-        self.call(Error::Read).await
+        self.call(Error::Read, false).await
     }
 
-    /// Begins a call that writes. The write must be one that can be repeated: it is sent again when the connection was lost.
+    /// Begins a call that writes. The write must be one that can be repeated: it is sent again when the connection was lost. A commit
+    /// that did not wait for the standby is an error.
     pub(super) async fn writing(&self) -> Result<Call<'_>, Error> {
-        self.call(Error::Commit).await
+        self.call(Error::Commit, true).await
     }
 
-    async fn call(&self, kind: fn(String) -> Error) -> Result<Call<'_>, Error> {
+    async fn call(&self, kind: fn(String) -> Error, writes: bool) -> Result<Call<'_>, Error> {
         let permit = self.open.acquire().await.map_err(|_| stopped())?;
         Ok(Call {
             pool: self,
             _permit: permit,
             kind,
+            writes,
             tries: 0,
         })
     }
@@ -114,6 +117,7 @@ pub(super) struct Call<'p> {
     pool: &'p Pool,
     _permit: SemaphorePermit<'p>,
     kind: fn(String) -> Error,
+    writes: bool,
     tries: usize,
 }
 
@@ -125,7 +129,10 @@ impl Call<'_> {
                 return Err(stopped());
             }
             match self.pool.take().await {
-                Ok(session) => return Ok(session),
+                Ok(session) => {
+                    session.take_warning();
+                    return Ok(session);
+                }
                 Err(error) => self.failed(&error)?,
             }
         }
@@ -139,8 +146,13 @@ impl Call<'_> {
     ) -> Option<Result<T, Error>> {
         match result {
             Ok(done) => {
+                let safe = if self.writes {
+                    waited(&session)
+                } else {
+                    Ok(())
+                };
                 self.pool.give_back(session);
-                Some(Ok(done))
+                Some(safe.map(|()| done))
             }
             Err(Fault::Store(error)) => Some(Err(error)),
             Err(Fault::Database(error)) => self.failed(&error).err().map(Err),

@@ -11,8 +11,10 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryRow, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::trouble::is_lost;
 
 /// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -29,6 +31,11 @@ const SETTINGS: &str = "-c synchronous_commit=on -c plan_cache_mode=force_generi
 
 /// "canceling wait for synchronous replication": the commit stands on one server only.
 const WARNING: &str = "01000";
+
+/// The history that the server continues: another cluster or a promoted standby has another one. The control file has an old
+/// timeline until the first checkpoint after a promotion, the name of the log file has the new one.
+const LINE: &str = "SELECT (SELECT system_identifier FROM pg_control_system()),
+    left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
 /// Where the server is, and how to connect.
 pub(super) struct Address {
@@ -82,14 +89,14 @@ impl Address {
     }
 
     /// Connects.
-    pub(super) async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
+    pub(super) async fn connect(self: &Arc<Self>) -> Result<Session, tokio_postgres::Error> {
         match &self.tls {
             Some(tls) => self.connect_with(tls.clone()).await,
             None => self.connect_with(NoTls).await,
         }
     }
 
-    async fn connect_with<T>(&self, tls: T) -> Result<Session, tokio_postgres::Error>
+    async fn connect_with<T>(self: &Arc<Self>, tls: T) -> Result<Session, tokio_postgres::Error>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
@@ -114,12 +121,20 @@ impl Address {
                 }
             }
         });
-        Ok(Session {
+        let mut session = Session {
             client,
+            home: Home {
+                address: Arc::clone(self),
+                line: None,
+            },
             warned,
             task,
             statements: HashMap::new(),
-        })
+        };
+        session.home.line = session.line().await?;
+        // The server can warn of other things when a session begins.
+        session.take_warning();
+        Ok(session)
     }
 }
 
@@ -134,15 +149,43 @@ fn tls() -> Result<MakeRustlsConnect, String> {
     Ok(MakeRustlsConnect::new(config))
 }
 
+/// The server that a connection goes to.
+pub(super) struct Home {
+    pub(super) address: Arc<Address>,
+    /// None: the server does not say it.
+    pub(super) line: Option<Line>,
+}
+
+/// A history of the database: the system identifier and the timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line(String);
+
 /// An open connection. Dropping it closes it, also if the server does not read.
 pub(super) struct Session {
     pub(super) client: Client,
+    pub(super) home: Home,
     warned: Arc<AtomicBool>,
     task: JoinHandle<()>,
     statements: HashMap<&'static str, Statement>,
 }
 
 impl Session {
+    /// The history that the server continues.
+    async fn line(&self) -> Result<Option<Line>, tokio_postgres::Error> {
+        use tokio_postgres::SimpleQueryMessage::Row;
+        let rows = match self.client.simple_query(LINE).await {
+            // Not every service has these functions.
+            Err(error) if !is_lost(&error) => return Ok(None),
+            rows => rows?,
+        };
+        let text = |row: &SimpleQueryRow| Some(format!("{} {}", row.get(0)?, row.get(1)?));
+        let mut rows = rows.iter();
+        Ok(rows.find_map(|row| match row {
+            Row(row) => text(row).map(Line),
+            _ => None,
+        }))
+    }
+
     /// This statement, prepared once for the connection.
     pub(super) async fn prepared(
         &mut self,

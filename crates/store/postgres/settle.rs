@@ -10,7 +10,7 @@ use super::audit;
 use super::members::{Fence, Held};
 use super::numbers::sink_number;
 use super::pool::Fault;
-use super::session::{Address, Session};
+use super::session::Session;
 use crate::{
     Act, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict, cut,
 };
@@ -151,7 +151,6 @@ fn worth_number(worth: Worth) -> i16 {
 /// Makes an alert pending for a sink again. False when the alert was removed or is already pending.
 pub(super) async fn retry(
     session: &mut Session,
-    address: &Address,
     (seq, sink): (Seq, SinkId),
     act: &Act,
 ) -> Result<bool, Fault> {
@@ -161,14 +160,13 @@ pub(super) async fn retry(
     let rows = transaction
         .execute(insert, &[&sink_number(sink), &seq, &act.at])
         .await?;
-    audit::commit_changed(transaction, address, act, rows).await?;
+    audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(rows > 0)
 }
 
 /// Drops a pending delivery. False when it is not pending.
 pub(super) async fn drop_pending(
     session: &mut Session,
-    address: &Address,
     (seq, sink): (Seq, SinkId),
     act: &Act,
 ) -> Result<bool, Fault> {
@@ -177,14 +175,13 @@ pub(super) async fn drop_pending(
     let rows = transaction
         .execute(delete, &[&sink_number(sink), &seq])
         .await?;
-    audit::commit_changed(transaction, address, act, rows).await?;
+    audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(rows > 0)
 }
 
 /// Makes dead letters pending again. When the alert is already pending for the sink, the dead letter is only removed.
 pub(super) async fn retry_dead(
     session: &mut Session,
-    address: &Address,
     ids: &[i64],
     act: &Act,
 ) -> Result<Vec<(SinkId, Seq)>, Fault> {
@@ -194,7 +191,7 @@ pub(super) async fn retry_dead(
                  ) SELECT id, sink, seq FROM letter";
     let transaction = session.client.transaction().await?;
     let rows = transaction.query(retry, &[&ids, &act.at]).await?;
-    audit::commit_changed(transaction, address, act, rows.len() as u64).await?;
+    audit::commit_changed(transaction, &session.home, act, rows.len() as u64).await?;
     let mut rows: HashMap<i64, (SinkId, Seq)> = rows
         .iter()
         .map(|row| (row.get(0), (row.get::<_, i32>(1).into(), row.get(2))))
@@ -205,13 +202,12 @@ pub(super) async fn retry_dead(
 /// Deletes rows of `table` by number. Returns how many existed.
 pub(super) async fn drop_rows(
     session: &mut Session,
-    address: &Address,
     (table, ids): (&str, &[i64]),
     act: &Act,
 ) -> Result<u64, Fault> {
     let delete = format!("DELETE FROM {table} WHERE id = ANY($1)");
     let transaction = session.client.transaction().await?;
     let rows = transaction.execute(&delete, &[&ids]).await?;
-    audit::commit_changed(transaction, address, act, rows).await?;
+    audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(rows)
 }

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::pool::call;
 use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
-use super::{Postgres, append, audit, members, names, prune, read, settle, tallies, version};
+use super::{
+    Postgres, append, audit, commit, members, names, prune, read, settle, tallies, version,
+};
 use crate::lease::{Member, View, Wish};
 use crate::packed::Packed;
 use crate::{
@@ -36,7 +38,7 @@ impl Inbox for Postgres {
     fn ready(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => append::ready(&s.client).await)
+            call!(pool.writing(), s => commit::touch(&s.client).await)
         })
     }
 }
@@ -45,7 +47,7 @@ impl Outbox for Postgres {
     fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => names::sink_ids(s, pool.address(), &names).await)
+            call!(pool.writing(), s => names::sink_ids(s, &names).await)
         })
     }
 
@@ -212,14 +214,14 @@ impl Archive for Postgres {
     fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
         Box::pin(async move {
             let (pool, of) = (&self.pool, (seq, sink));
-            call!(pool.writing(), s => settle::retry(s, pool.address(), of, &act).await)
+            call!(pool.writing(), s => settle::retry(s, of, &act).await)
         })
     }
 
     fn drop_pending(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool> {
         Box::pin(async move {
             let (pool, of) = (&self.pool, (seq, sink));
-            call!(pool.writing(), s => settle::drop_pending(s, pool.address(), of, &act).await)
+            call!(pool.writing(), s => settle::drop_pending(s, of, &act).await)
         })
     }
 
@@ -233,14 +235,14 @@ impl Archive for Postgres {
     fn retry_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, Vec<(SinkId, Seq)>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => settle::retry_dead(s, pool.address(), &ids, &act).await)
+            call!(pool.writing(), s => settle::retry_dead(s, &ids, &act).await)
         })
     }
 
     fn drop_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
         Box::pin(async move {
             let (pool, rows) = (&self.pool, ("dead", ids.as_slice()));
-            call!(pool.writing(), s => settle::drop_rows(s, pool.address(), rows, &act).await)
+            call!(pool.writing(), s => settle::drop_rows(s, rows, &act).await)
         })
     }
 
@@ -261,14 +263,14 @@ impl Archive for Postgres {
     fn drop_quarantined(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
         Box::pin(async move {
             let (pool, rows) = (&self.pool, ("quarantine", ids.as_slice()));
-            call!(pool.writing(), s => settle::drop_rows(s, pool.address(), rows, &act).await)
+            call!(pool.writing(), s => settle::drop_rows(s, rows, &act).await)
         })
     }
 
     fn record(&self, act: Act, count: u64) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => audit::record(s, pool.address(), &act, count).await)
+            call!(pool.writing(), s => audit::record(s, &act, count).await)
         })
     }
 

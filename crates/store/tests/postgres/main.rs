@@ -12,6 +12,7 @@ mod members;
 mod refused;
 mod server;
 mod shared;
+mod standby;
 
 use std::sync::Arc;
 

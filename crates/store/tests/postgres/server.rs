@@ -135,7 +135,7 @@ impl Lone {
     }
 }
 
-async fn start_in(folder: &std::path::Path) -> Postgres {
+pub(crate) async fn start_in(folder: &std::path::Path) -> Postgres {
     let settings = ["fsync=on", "max_connections=200"].map(str::to_owned);
     let server = Postgres::start(folder, &settings).await;
     let role = "CREATE ROLE campanile LOGIN PASSWORD 'secret'";
