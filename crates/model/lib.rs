@@ -16,6 +16,7 @@ pub mod lenient;
 mod multipart;
 pub mod redact;
 pub mod remark;
+pub mod store_copies;
 pub mod store_url;
 pub mod trace;
 pub mod urlencoded;
@@ -30,6 +31,7 @@ pub use fault::Fault;
 pub use harmless::harmless;
 pub use ids::{DedupKey, Seq, SinkId};
 pub use remark::Remark;
+pub use store_copies::StoreCopies;
 pub use store_url::StoreUrl;
 pub use worth::Worth;
 

@@ -168,6 +168,11 @@ fn networks(node: &Node) -> Read<Vec<IpNet>> {
 }
 
 fn word(node: &Node, words: &[&str]) -> Read<String> {
+    if let Written::Whole(number) = node.value
+        && words.contains(&&*number.to_string())
+    {
+        return Ok(number.to_string());
+    }
     let text = text(node)?;
     if words.contains(&text) {
         return Ok(text.to_owned());

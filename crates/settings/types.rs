@@ -19,7 +19,7 @@ pub enum Type {
     Address,
     /// A list of address ranges.
     Networks,
-    /// One of these words.
+    /// One of these words. A word of digits is a number in the file.
     Word(&'static [&'static str]),
     /// One of these words, which come from a file.
     Choice(Vec<String>),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
 
-pub use campanile_model::{DedupKey, Fault, Seq, SinkId, StoreUrl};
+pub use campanile_model::{DedupKey, Fault, Seq, SinkId, StoreCopies, StoreUrl};
 pub use traits::{Archive, Inbox, Membership, Outbox, Store, Upkeep};
 pub use types::*;
 
@@ -60,18 +60,19 @@ pub struct Opened {
     pub membership: Option<Arc<dyn Membership>>,
 }
 
-/// Opens the store at this URL, or creates it. A store reads no clock: the caller passes every time.
+/// Opens the store at this URL, or creates it. `copies` is how many copies of a callback there must be on servers before it is
+/// answered. A store reads no clock: the caller passes every time.
 ///
 /// # Errors
 /// [`Error::Open`], which names the fix.
-pub async fn open(url: &StoreUrl) -> Result<Opened, Error> {
+pub async fn open(url: &StoreUrl, copies: Option<StoreCopies>) -> Result<Opened, Error> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Opened {
             store: Arc::new(sqlite::Sqlite::open(path)?),
             membership: None,
         }),
         StoreUrl::Postgres(url) => {
-            let store = Arc::new(postgres::Postgres::open(url.expose_secret()).await?);
+            let store = Arc::new(postgres::Postgres::open_with(url.expose_secret(), copies).await?);
             Ok(Opened {
                 store: Arc::clone(&store) as Arc<dyn Store>,
                 membership: Some(store),

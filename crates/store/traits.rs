@@ -16,7 +16,8 @@ use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
     FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, Progress, QuarantineFilter,
-    QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow,
+    QuarantineRow, Replication, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert,
+    TallyFilter, TallyRow,
 };
 
 /// Takes callbacks.
@@ -177,6 +178,11 @@ pub trait Upkeep: Send + Sync {
 
     /// How full the store is.
     fn stats(&self) -> Answer<'_, Stats>;
+
+    /// What a server does with commits, as it was last seen. None: the store is a file.
+    fn replication(&self) -> Option<Replication> {
+        None
+    }
 
     /// Commits all waiting work, then closes. Every later call returns [`Error::Stopped`](crate::Error::Stopped).
     fn close(&self) -> Answer<'_, ()>;

@@ -25,11 +25,20 @@ async fn alive() -> HttpResponse {
 
 async fn ready(gateway: web::Data<Gateway>) -> HttpResponse {
     let Some(problem) = problem(&gateway).await else {
-        return alive().await;
+        return able(&gateway);
     };
     HttpResponse::ServiceUnavailable()
         .content_type("text/plain; charset=utf-8")
         .body(format!("{problem}\n"))
+}
+
+/// It accepts callbacks. On a server, with what an answer survives.
+fn able(gateway: &Gateway) -> HttpResponse {
+    let replication = gateway.store.replication();
+    let detail = replication.map(|replication| format!("{}\n", replication.safety));
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("ok\n{}", detail.unwrap_or_default()))
 }
 
 /// The reason why the gateway cannot accept callbacks.
@@ -53,6 +62,8 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     for state in gateway.sinks.states() {
         metrics.sink_state(&state.name, state.state.as_str());
     }
+    let replication = gateway.store.replication();
+    metrics.copies(replication.map_or(1, |replication| replication.safety.copies()));
     if let (Ok(stats), Ok(sinks)) = (
         gateway.store.stats().await,
         gateway.store.known_sinks().await,

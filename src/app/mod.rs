@@ -129,7 +129,8 @@ impl App {
         server.connections_max = descriptors::connections(&config, descriptors::raised());
         let public = listen(config.server.listen)?;
         let admin = listen(config.admin.listen)?;
-        let Opened { store, membership } = campanile_store::open(&config.store.url).await?;
+        let Opened { store, membership } =
+            campanile_store::open(&config.store.url, config.store.copies).await?;
         let sinks = plan::sinks(&config, &*store).await?;
         let snapshot = plan::snapshot(&config, &sinks)?;
         let start = |otlp| Traces::start(otlp, clock.clone(), metrics.spans_dropped());

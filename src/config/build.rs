@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use campanile_model::Callback;
+use campanile_model::{Callback, StoreCopies};
 use campanile_providers::{Never, Provider, Source};
 use campanile_settings::{Unset, Values};
 use campanile_sinks::Kind;
@@ -84,6 +84,7 @@ pub(super) fn store(values: &Values) -> Built<Store> {
     Ok(Store {
         url: values.get("url")?,
         retention_days: values.get("retention_days")?,
+        copies: values.text("copies").and_then(StoreCopies::of),
     })
 }
 

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use campanile_model::{Secret, StoreUrl};
+use campanile_model::{Secret, StoreCopies, StoreUrl};
 use campanile_providers::{Provider, Source};
 use campanile_settings::{Layers, Shape};
 use campanile_sinks::Kind;
@@ -262,6 +262,8 @@ pub struct Store {
     pub url: StoreUrl,
     /// How long callbacks, alerts and dedup keys are kept. Default 30.
     pub retention_days: u32,
+    /// How many copies there are on servers before a callback is answered. None: what the server offers.
+    pub copies: Option<StoreCopies>,
 }
 
 /// What is logged, and how.

@@ -25,6 +25,7 @@ impl Config {
                 self.admin.tls.is_some() != new.admin.tls.is_some(),
             ),
             ("store.url", self.store.url != new.store.url),
+            ("store.copies", self.store.copies != new.store.copies),
             (
                 "telemetry.otlp",
                 match (&self.otlp, &new.otlp) {

@@ -384,7 +384,13 @@ fn of_type(takes: &Type) -> Value {
         Type::Schedule => {
             json!({ "type": "array", "items": duration, "minItems": 1, "maxItems": 64 })
         }
-        Type::Word(words) => json!({ "enum": words }),
+        Type::Word(words) => {
+            let value = |word: &&str| {
+                word.parse::<u64>()
+                    .map_or_else(|_| json!(word), |number| json!(number))
+            };
+            json!({ "enum": words.iter().map(value).collect::<Vec<_>>() })
+        }
         Type::Choice(words) => json!({ "enum": words }),
         Type::Severity => json!({ "enum": SEVERITY }),
         Type::Networks => json!({ "type": "array", "items": { "type": "string" } }),

@@ -62,14 +62,15 @@ const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
 const COMMIT_SECONDS: &str = "campanile_commit_seconds";
 const DELIVERIES: &str = "campanile_deliveries_total";
 const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
-const PENDING: &str = "campanile_pending";
-const OLDEST_PENDING: &str = "campanile_oldest_pending_seconds";
-const DEAD: &str = "campanile_dead";
+pub(super) const PENDING: &str = "campanile_pending";
+pub(super) const OLDEST_PENDING: &str = "campanile_oldest_pending_seconds";
+pub(super) const DEAD: &str = "campanile_dead";
 const SINK_STATE: &str = "campanile_sink_state";
-const ALERTS: &str = "campanile_alerts";
-const QUARANTINED: &str = "campanile_quarantined";
-const STORE_BYTES: &str = "campanile_store_bytes";
-const STORE_FREE_BYTES: &str = "campanile_store_free_bytes";
+pub(super) const ALERTS: &str = "campanile_alerts";
+pub(super) const QUARANTINED: &str = "campanile_quarantined";
+pub(super) const STORE_BYTES: &str = "campanile_store_bytes";
+pub(super) const STORE_FREE_BYTES: &str = "campanile_store_free_bytes";
+pub(super) const STORE_COPIES: &str = "campanile_store_copies";
 const LOGINS: &str = "campanile_logins_total";
 const SPANS_DROPPED: &str = "campanile_spans_dropped_total";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
@@ -97,6 +98,7 @@ pub const ALL: &[Described] = &[
     metric(QUARANTINED, Kind::Gauge, &[], "Quarantined callbacks that wait for an operator."),
     metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
     metric(STORE_FREE_BYTES, Kind::Gauge, &[], "Bytes that are free on the disk of the store, looked at every 30 s."),
+    metric(STORE_COPIES, Kind::Gauge, &[], "Servers that have a callback when it is answered: 1, or 2 if PostgreSQL waits for a synchronous standby. With `[store] copies = \"storage\"` it is 2."),
     metric(LOGINS, Kind::Counter, &["outcome"], "Logins of browsers at the admin listener by outcome: accepted, refused (no token has this secret) or limited (five failed from this address in one minute)."),
     metric(SPANS_DROPPED, Kind::Counter, &[], "Spans of traces that the collector did not take, or was too slow for."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
@@ -319,12 +321,6 @@ impl Metrics {
         self.counter(SPANS_DROPPED, &[])
     }
 
-    /// Sets the gauge of what is pending for one sink.
-    pub fn waiting(&self, sink: &str, pending: u64, dead: u64) {
-        self.gauge(PENDING, &[("sink", sink)]).set(float(pending));
-        self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
-    }
-
     /// Records how long the store took to commit a callback.
     pub fn committed(&self, took: Duration) {
         self.commit_seconds.record(took.as_secs_f64());
@@ -335,24 +331,6 @@ impl Metrics {
     /// How long the slowest commit took since the last call.
     pub fn take_slowest_commit(&self) -> Duration {
         Duration::from_micros(self.slowest_commit_us.swap(0, Ordering::Relaxed))
-    }
-
-    /// Sets the gauge of the free space on the disk of the store.
-    pub fn store_free(&self, bytes: u64) {
-        self.gauge(STORE_FREE_BYTES, &[]).set(float(bytes));
-    }
-
-    /// Sets the gauge of the age of the first pending delivery of one sink.
-    pub fn oldest_pending(&self, sink: &str, age: Duration) {
-        self.gauge(OLDEST_PENDING, &[("sink", sink)])
-            .set(age.as_secs_f64());
-    }
-
-    /// Sets the gauges of the store's size.
-    pub fn stored(&self, alerts: u64, quarantined: u64, bytes: u64) {
-        self.gauge(ALERTS, &[]).set(float(alerts));
-        self.gauge(QUARANTINED, &[]).set(float(quarantined));
-        self.gauge(STORE_BYTES, &[]).set(float(bytes));
     }
 
     /// Sets the state of one sink to 1 and its other states to 0.
@@ -377,12 +355,12 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
-    fn counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+    pub(super) fn counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
         self.recorder
             .register_counter(&key(name, labels), &METADATA)
     }
 
-    fn gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
+    pub(super) fn gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
         self.recorder.register_gauge(&key(name, labels), &METADATA)
     }
 
@@ -414,7 +392,7 @@ fn describe(recorder: &PrometheusRecorder, metric: &Described) {
     clippy::cast_precision_loss,
     reason = "Prometheus knows no other number"
 )]
-fn float(count: u64) -> f64 {
+pub(super) fn float(count: u64) -> f64 {
     count as f64
 }
 
@@ -443,6 +421,7 @@ mod tests {
         metrics.oldest_pending("webhook/oncall", Duration::from_secs(7));
         metrics.committed(Duration::from_millis(3));
         metrics.store_free(4096);
+        metrics.copies(2);
         metrics.stored(5, 1, 4096);
         metrics.sink_state("webhook/oncall", "open");
         let text = metrics.render();

@@ -3,6 +3,7 @@
 mod delivery;
 pub mod log;
 pub mod metrics;
+mod store;
 pub mod traces;
 
 pub use delivery::DeliveryLog;

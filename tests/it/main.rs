@@ -8,6 +8,7 @@ mod bad_input;
 mod canaries;
 mod cli;
 mod config;
+mod copies;
 mod delivery;
 mod description;
 mod disk;

@@ -8,22 +8,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
-use super::batch::{Batch, Outcome};
-use super::commit::{commit, waited};
-use super::names::{Names, Numbers};
-use super::numbers::int;
+use super::batch::Batch;
+use super::copies::Copies;
+use super::names::Names;
 use super::pool::{Fault, Pool, call};
 use super::session::Session;
 use super::trouble::{is_conflict, is_lost, trouble};
+use super::write::{Write, statement};
 use super::{audit, partition};
-use crate::arrival::Tail;
 use crate::packed::Packed;
-use crate::{Act, Appended, Appending, Error, codec};
+use crate::{Act, Appended, Appending, Error};
 
 /// Callbacks in the queue. When it is full, a callback is answered 503 at once.
 const QUEUE_MAX: usize = 4_096;
@@ -39,8 +35,6 @@ const BUDGET: Duration = Duration::from_secs(4);
 
 /// Between two attempts to reach the database.
 const PAUSE: Duration = Duration::from_millis(100);
-
-const APPEND: &str = include_str!("append.sql");
 
 /// One callback that waits for its commit.
 struct Job {
@@ -58,6 +52,7 @@ pub(super) struct Appender {
 pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) names: Names,
+    pub(super) copies: Copies,
     /// A part of the ids of this database.
     pub(super) id_random: i32,
     /// The latest time in an id. It never decreases, so ids sort by acceptance when the clock is set back.
@@ -76,11 +71,16 @@ impl Shared {
 
 impl Appender {
     /// Starts the writers. `id_ms` is the latest time in an id of the database.
-    pub(super) fn start(pool: Arc<Pool>, id_random: i32, id_ms: i64) -> (Self, Arc<Shared>) {
+    pub(super) fn start(
+        pool: Arc<Pool>,
+        copies: Copies,
+        (id_random, id_ms): (i32, i64),
+    ) -> (Self, Arc<Shared>) {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let shared = Arc::new(Shared {
             pool,
             names: Names::default(),
+            copies,
             id_random,
             id_ms: AtomicI64::new(id_ms),
             jobs: Mutex::new(jobs),
@@ -215,13 +215,10 @@ async fn tried(
     };
     let (began, mut again) = (Instant::now(), false);
     loop {
-        let error = match write.once(kept, again).await {
+        let error = match once(&write, kept, again).await {
             Ok(answers) => return Ok(answers),
-            Err(error) => error,
-        };
-        let error = match error {
-            Lost::Unsure(error) => return Err(Refused::Database(error)),
-            Lost::Database(error) => error,
+            Err(Fault::Store(error)) => return Err(Refused::Database(error)),
+            Err(Fault::Database(error)) => error,
         };
         let shown = || trouble(&shared.pool.address().shown(), &error);
         if is_lost(&error) {
@@ -241,182 +238,22 @@ async fn tried(
     }
 }
 
+/// Commits a batch on the connection of the writer, or on a new one.
+async fn once(
+    write: &Write<'_>,
+    kept: &mut Option<Session>,
+    again: bool,
+) -> Result<Vec<Appended>, Fault> {
+    let session = match kept.take() {
+        Some(session) if !session.client.is_closed() => session,
+        _ => write.shared.pool.address().connect().await?,
+    };
+    write.once(kept.insert(session), again).await
+}
+
 /// Creates the next partitions.
 async fn make_room(pool: &Pool) -> Result<(), Error> {
     call!(pool.writing(), session => partition::ensure_now(&mut session.client).await)
-}
-
-enum Lost {
-    Database(tokio_postgres::Error),
-    /// The commit stands, but not on every server that must have it.
-    Unsure(Error),
-}
-
-impl From<tokio_postgres::Error> for Lost {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Fault> for Lost {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Database(error) => Self::Database(error),
-            Fault::Store(error) => Self::Unsure(error),
-        }
-    }
-}
-
-/// One batch to write.
-struct Write<'w> {
-    shared: &'w Shared,
-    batch: &'w Batch<'w>,
-    entries: &'w [&'w Packed],
-    numbers: &'w [Numbers],
-    token: i64,
-}
-
-impl Write<'_> {
-    /// `again`: an earlier attempt may have been committed.
-    async fn once(&self, kept: &mut Option<Session>, again: bool) -> Result<Vec<Appended>, Lost> {
-        let session = match kept.take() {
-            Some(session) if !session.client.is_closed() => session,
-            _ => self.shared.pool.address().connect().await?,
-        };
-        let session = kept.insert(session);
-        session.take_warning();
-        let append = session.prepared(APPEND).await?;
-        let answers = if self.has_more() {
-            let transaction = session.client.transaction().await?;
-            let answers = write(&transaction, &append, self, again).await?;
-            commit(transaction, &session.home).await?;
-            answers
-        } else {
-            write(&session.client, &append, self, again).await?
-        };
-        waited(session).map_err(Lost::Unsure)?;
-        Ok(answers)
-    }
-
-    /// Whether the batch needs more than the one statement.
-    fn has_more(&self) -> bool {
-        let more =
-            |packed: &&Packed| packed.entry.alerts.is_empty() || !packed.entry.faults.is_empty();
-        self.entries.iter().any(more)
-    }
-}
-
-/// Writes a batch on this client or in this transaction.
-async fn write(
-    client: &impl GenericClient,
-    append: &tokio_postgres::Statement,
-    write: &Write<'_>,
-    again: bool,
-) -> Result<Vec<Appended>, tokio_postgres::Error> {
-    let batch = write.batch;
-    let mut outcomes = Vec::new();
-    if !batch.is_empty() {
-        let parameters = batch.parameters(&write.shared.id_random, &write.token);
-        outcomes = batch.outcomes(&client.query(append, &parameters).await?);
-        if again
-            || outcomes
-                .iter()
-                .any(|one| matches!(one, Outcome::Known(None)))
-        {
-            recognize(client, batch, write.token, &mut outcomes).await?;
-        }
-    }
-    let mut answers = batch.answers(&outcomes);
-    for ((packed, numbers), answer) in write.entries.iter().zip(write.numbers).zip(&mut answers) {
-        if packed.entry.alerts.is_empty() && packed.entry.faults.is_empty() {
-            insert_bare(client, packed, *numbers, write.token).await?;
-        }
-        if !packed.entry.faults.is_empty() {
-            answer.quarantine = Some(insert_quarantined(client, packed, *numbers).await?);
-        }
-    }
-    Ok(answers)
-}
-
-/// Looks up the keys that were committed after the statement's snapshot, and those of an earlier attempt of this batch whose
-/// answer was lost.
-async fn recognize(
-    client: &impl GenericClient,
-    batch: &Batch<'_>,
-    token: i64,
-    outcomes: &mut [Outcome],
-) -> Result<(), tokio_postgres::Error> {
-    let known = batch.known(outcomes);
-    if known.is_empty() {
-        return Ok(());
-    }
-    let (rows, keys): (Vec<usize>, Vec<Uuid>) = known.into_iter().unzip();
-    let select = "SELECT d.key, d.content, CASE WHEN c.batch = $2 THEN a.seq END, a.id FROM dedup d
-                  LEFT JOIN alert a ON a.seq = d.seq LEFT JOIN callback c ON c.seq = a.callback
-                  WHERE d.key = ANY($1)";
-    for found in client.query(select, &[&keys, &token]).await? {
-        let key: Uuid = found.get(0);
-        let own: Option<i64> = found.get(2);
-        let outcome = match own {
-            Some(seq) => Outcome::New(Appending::Accepted {
-                seq,
-                id: found.get(3),
-            }),
-            None => Outcome::Known(Some(found.get(1))),
-        };
-        let at = keys.iter().position(|one| *one == key);
-        if let Some(slot) = at
-            .and_then(|at| rows.get(at))
-            .and_then(|row| outcomes.get_mut(*row))
-        {
-            *slot = outcome;
-        }
-    }
-    Ok(())
-}
-
-/// A known message without an alert.
-async fn insert_bare(
-    client: &impl GenericClient,
-    packed: &Packed,
-    numbers: Numbers,
-    token: i64,
-) -> Result<(), tokio_postgres::Error> {
-    let insert = "INSERT INTO callback (seq, last, batch, received, source, alerts, raw_bytes, arrival_bytes, routes, packed)
-                  SELECT place, place, $1, $2, $3, 0, $4, $5, $6, $7 FROM (SELECT CASE WHEN pg_current_xact_id() IS NOT NULL
-                      THEN nextval('place') END AS place) drawn";
-    let arrival_bytes = packed
-        .arrival_bytes
-        .map(|n| int(usize::try_from(n).unwrap_or(0)));
-    let parameters: [&(dyn ToSql + Sync); 7] = [
-        &token,
-        &packed.entry.received_at,
-        &numbers.source,
-        &int(packed.entry.callback.len()),
-        &arrival_bytes,
-        &numbers.routes,
-        &packed.bytes,
-    ];
-    client.execute(insert, &parameters).await?;
-    Ok(())
-}
-
-async fn insert_quarantined(
-    client: &impl GenericClient,
-    packed: &Packed,
-    numbers: Numbers,
-) -> Result<i64, tokio_postgres::Error> {
-    let insert = "INSERT INTO quarantine (received, source, faults, raw, arrival) VALUES ($1, $2, $3, $4, $5) RETURNING id";
-    let faults = serde_json::to_string(&packed.entry.faults).unwrap_or_default();
-    let arrival = Tail::of(&packed.entry.arrival, &[], 0).bytes();
-    let parameters: [&(dyn ToSql + Sync); 5] = [
-        &packed.entry.received_at,
-        &numbers.source,
-        &faults,
-        &codec::pack(&packed.entry.callback),
-        &arrival,
-    ];
-    Ok(client.query_one(insert, &parameters).await?.get(0))
 }
 
 /// Appends an entry for an operator. With the number of a callback in quarantine, this is its new reading: it is removed from
@@ -456,7 +293,7 @@ async fn operate(
     act: &Act,
     quarantined: Option<i64>,
 ) -> Result<Appended, Fault> {
-    let append = session.prepared(APPEND).await?;
+    let append = statement(session).await?;
     let transaction = session.client.transaction().await?;
     if let Some(id) = quarantined {
         let delete = "DELETE FROM quarantine WHERE id = $1";
@@ -464,12 +301,13 @@ async fn operate(
             return Ok(Appended::default());
         }
     }
-    let mut answers = write(&transaction, &append, operated, false).await?;
-    let appended = answers.pop().unwrap_or_default();
+    let mut written = operated.run(&transaction, &append, false).await?;
+    let appended = written.answers.pop().unwrap_or_default();
     let new = |appending: &&Appending| matches!(appending, Appending::Accepted { .. });
     let accepted = appended.alerts.iter().filter(new).count() as u64;
     let rows = if quarantined.is_some() { 1 } else { accepted };
     audit::commit_changed(transaction, &session.home, act, rows).await?;
+    operated.shared.copies.check(&written.standbys)?;
     Ok(appended)
 }
 

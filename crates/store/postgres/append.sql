@@ -1,6 +1,7 @@
 -- One batch of alerts of at most 256 callbacks: one statement, one transaction, one round trip.
 -- $1..$10 arrays, one element for each alert; $11..$16 arrays, one element for each callback; $17 id_random; $18 the batch;
 -- $19, $20 arrays, one element for each delivery; $21 the minute of each callback.
+-- Each row of the answer also names the standbys that this commit waits for.
 WITH input AS MATERIALIZED (
     -- The transaction gets its number before the place is drawn: `floor.rs` depends on this order.
     SELECT u.*, CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('place') END AS seq,
@@ -63,6 +64,7 @@ WITH input AS MATERIALIZED (
     -- A row, so that this commit waits until the original is on the standby too.
     INSERT INTO duplicate SELECT now(), source, count(*) FROM again GROUP BY source
 )
-SELECT ord, seq, id, NULL::bigint AS content FROM new
+SELECT ord, seq, id, NULL::bigint AS content, current_setting('synchronous_standby_names') FROM new
 UNION ALL
-SELECT ord, NULL, NULL, (SELECT d.content FROM dedup d WHERE d.key = again.key) FROM again
+SELECT ord, NULL, NULL, (SELECT d.content FROM dedup d WHERE d.key = again.key), current_setting('synchronous_standby_names')
+FROM again

@@ -28,9 +28,11 @@ pub(super) fn waited(session: &Session) -> Result<(), Error> {
 }
 
 /// Commits one small row. Its commit waits until all earlier ones are on the standby too.
-pub(super) async fn touch(client: &Client) -> Result<(), tokio_postgres::Error> {
-    let probe = "UPDATE meta SET probe = probe + 1";
-    client.execute(probe, &[]).await.map(|_| ())
+/// Returns the standbys that it waits for.
+pub(super) async fn touch(client: &Client) -> Result<String, tokio_postgres::Error> {
+    let probe =
+        "UPDATE meta SET probe = probe + 1 RETURNING current_setting('synchronous_standby_names')";
+    Ok(client.query_one(probe, &[]).await?.get(0))
 }
 
 /// Commits, and changes the version. When the connection is lost meanwhile, the server is asked on a new one whether the transaction was committed.

@@ -7,6 +7,7 @@ mod append;
 mod audit;
 mod batch;
 mod commit;
+mod copies;
 mod floor;
 mod members;
 mod names;
@@ -22,16 +23,18 @@ mod tallies;
 mod traits;
 mod trouble;
 mod version;
+mod write;
 
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
 use self::append::{Appender, Shared};
+use self::copies::Copies;
 use self::floor::Floor;
 use self::pool::Pool;
 use self::session::{Address, Session};
-use crate::{Error, id};
+use crate::{Error, StoreCopies, id};
 
 /// The oldest version of the server that is supported.
 const VERSION_MIN: i32 = 150_000;
@@ -54,6 +57,14 @@ impl Postgres {
     /// [`Error::Open`] names the problem and the fix: the server cannot be reached, is too old, is read-only or does not sync,
     /// the user has too few rights, or a newer Campanile wrote the tables.
     pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::open_with(url, None).await
+    }
+
+    /// The same, with `[store] copies`: how many copies of a callback there must be before it is answered.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(url: &str, copies: Option<StoreCopies>) -> Result<Self, Error> {
         let address =
             Address::parse(url).map_err(|problem| Error::Open(format!("[store] url {problem}")))?;
         let address = Arc::new(address);
@@ -70,9 +81,11 @@ impl Postgres {
                 schema::level()
             ))
         })?;
-        let (id_random, id_ms) = ids(&session).await.map_err(fault)?;
+        let ids = ids(&session).await.map_err(fault)?;
+        let copies = Copies::new(copies);
+        copies.look(&mut session).await.map_err(fault)?;
         let pool = Arc::new(Pool::new(address));
-        let (appender, shared) = Appender::start(Arc::clone(&pool), id_random, id_ms);
+        let (appender, shared) = Appender::start(Arc::clone(&pool), copies, ids);
         Ok(Self {
             pool,
             appender,

@@ -14,9 +14,9 @@ use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Firing, FiringFilter, Following, Inbox, Listed, Membership, OpenEpisode, OpenPlace, Outbox,
-    Pending, Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally,
-    Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
+    Error, Firing, FiringFilter, Following, Inbox, Listed, Membership, OpenEpisode, OpenPlace,
+    Outbox, Pending, Progress, QuarantineFilter, QuarantineRow, Replication, Seq, Settlement,
+    SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Postgres {
@@ -38,7 +38,8 @@ impl Inbox for Postgres {
     fn ready(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => commit::touch(&s.client).await)
+            let standbys = call!(pool.writing(), s => commit::touch(&s.client).await)?;
+            self.shared.copies.check(&standbys)
         })
     }
 }
@@ -298,6 +299,12 @@ impl Upkeep for Postgres {
         })
     }
 
+    fn replication(&self) -> Option<Replication> {
+        Some(Replication {
+            safety: self.shared.copies.safety(),
+        })
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.appender.close().await;
@@ -317,8 +324,10 @@ impl Membership for Postgres {
 
     fn beat(&self, me: Uuid, state: String, leaving: bool) -> Answer<'_, Option<View>> {
         Box::pin(async move {
-            let pool = &self.pool;
-            call!(pool.writing(), s => members::beat(&s.client, &self.held, me, (&state, leaving)).await)
+            let view = beat(self, me, (&state, leaving)).await?;
+            // The beat itself is done. What failed here fails again there.
+            let _unknown = look(self).await;
+            Ok(view)
         })
     }
 
@@ -349,4 +358,19 @@ impl Membership for Postgres {
             call!(pool.writing(), s => members::look_from(&s.client, sink, seq).await)
         })
     }
+}
+
+async fn beat(
+    store: &Postgres,
+    me: Uuid,
+    (state, leaving): (&str, bool),
+) -> Result<Option<View>, Error> {
+    let pool = &store.pool;
+    call!(pool.writing(), s => members::beat(&s.client, &store.held, me, (state, leaving)).await)
+}
+
+/// Looks at what the server does with commits.
+async fn look(store: &Postgres) -> Result<(), Error> {
+    let pool = &store.pool;
+    call!(pool.reading(), s => store.shared.copies.look(s).await)
 }

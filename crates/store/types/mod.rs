@@ -5,6 +5,7 @@ mod audit;
 mod callback;
 mod delivery;
 mod entry;
+mod replication;
 mod tally;
 
 use campanile_model::SinkId;
@@ -15,6 +16,7 @@ pub use audit::*;
 pub use callback::*;
 pub use delivery::*;
 pub use entry::*;
+pub use replication::*;
 pub use tally::*;
 
 /// Rows of a list whose search is bounded.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use campanile_model::StoreUrl;
+use campanile_model::{StoreCopies, StoreUrl};
 use campanile_providers::{Never, Position, Route};
 
 use super::{Check, Named, Parts};
@@ -19,6 +19,7 @@ impl Check<'_> {
         self.single_paths(parts, sources);
         self.client_certificates(parts, sources);
         self.file_of_the_store(parts, tree);
+        self.copies(parts, tree);
         for (spec, source) in parts.specs.iter().zip(sources) {
             // A mistake in the source may be the proof itself, misspelled.
             if let Some(spec) = spec.as_ref().filter(|_| source.sound) {
@@ -66,6 +67,20 @@ impl Check<'_> {
             self.findings
                 .add(&node.place, true, message, expected, None);
         }
+    }
+
+    /// A file has no standby.
+    fn copies(&mut self, parts: &Parts, tree: &Node) {
+        let Some(store) = &parts.store else { return };
+        let is_file = matches!(store.url, StoreUrl::Sqlite(_));
+        if !is_file || matches!(store.copies, None | Some(StoreCopies::One)) {
+            return;
+        }
+        let written = tree.get("store").and_then(|table| table.get("copies"));
+        let place = written.map_or(Place::Default, |node| node.place.clone());
+        let message = "`copies` is for PostgreSQL: a SQLite file is one copy";
+        let expected = "`1`, no `copies`, or a `url` that begins with postgres://";
+        self.findings.wrong(&place, message, expected);
     }
 
     /// A sink that writes into the store's file would damage it.

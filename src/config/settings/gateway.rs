@@ -2,6 +2,7 @@
 
 use super::{Setting, Type, optional, required, with};
 use crate::config::Role;
+use campanile_model::StoreCopies;
 
 const TLS: &str = r#"{ certificate = "/etc/campanile/tls.pem", key = "/etc/campanile/tls.key" }"#;
 
@@ -155,6 +156,12 @@ pub(crate) const STORE: &[Setting] = &[
         Type::Whole(1, 3650),
         "30",
         "How long callbacks, alerts and dedup keys are kept. What is not delivered yet is kept longer.",
+    ),
+    optional(
+        "copies",
+        Type::Word(StoreCopies::WORDS),
+        "2",
+        "PostgreSQL only: what a callback that was answered 2xx survives. 2: it is answered only if the server names a synchronous standby, else 503. 1: the copy of one server is enough. \"storage\": the service replicates below the server. Left out: what the server offers, and the log says what that is.",
     ),
 ];
 

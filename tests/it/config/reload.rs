@@ -11,6 +11,8 @@ fn what_a_running_gateway_cannot_change_is_named() {
     let new = load("[server]\nlisten = '127.0.0.1:1'\nbody_bytes_max = 2048\n[store]\nurl = 'sqlite:other.db'\n").unwrap();
     assert_eq!(old.diff_needs_restart(&new), ["server.listen", "store.url"]);
     assert!(old.diff_needs_restart(&old).is_empty());
+    let new = load("[store]\ncopies = 1\n").unwrap();
+    assert_eq!(old.diff_needs_restart(&new), ["store.copies"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use campanile::config::Policy;
-use campanile_model::{Severity, StoreUrl};
+use campanile_model::{Severity, StoreCopies, StoreUrl};
 use campanile_sinks::Message;
 
 use super::load;
@@ -25,6 +25,23 @@ fn an_empty_file_gives_every_default() {
         (false, "info")
     );
     assert!(config.sources.is_empty() && config.sinks.is_empty() && config.routes.is_empty());
+}
+
+#[test]
+fn copies_is_a_number_or_a_word() {
+    let postgres = "[store]\nurl = 'postgres://h/d'\n";
+    for (written, copies) in [
+        ("", None),
+        ("copies = 1", Some(StoreCopies::One)),
+        ("copies = 2", Some(StoreCopies::Two)),
+        // As a variable of the environment has it.
+        ("copies = '2'", Some(StoreCopies::Two)),
+        ("copies = 'storage'", Some(StoreCopies::Storage)),
+    ] {
+        let config = load(&format!("{postgres}{written}")).unwrap();
+        assert_eq!(config.store.copies, copies, "{written}");
+    }
+    assert!(load("[store]\ncopies = 1").is_ok());
 }
 
 #[test]

@@ -149,6 +149,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         store: config::Store {
             url: StoreUrl::Sqlite("unused".into()),
             retention_days: 30,
+            copies: None,
         },
         log: config::Log {
             pretty: false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_receiver::postgres::Postgres;
-use campanile_store::{Answer, Appending, Error, Fault, Seq, Store, Verdict};
+use campanile_store::{Answer, Appending, Error, Fault, Safety, Seq, Store, StoreCopies, Verdict};
 
 use super::server::{start_in, url};
 use super::suite::{act, firing, settlement};
@@ -67,9 +67,9 @@ impl Pair {
         .await;
     }
 
-    async fn open(&self) -> Arc<dyn Store> {
+    async fn open(&self, copies: Option<StoreCopies>) -> Arc<dyn Store> {
         let url = url(self.primary.port, "pair");
-        let store = campanile_store::postgres::Postgres::open(&url).await;
+        let store = campanile_store::postgres::Postgres::open_with(&url, copies).await;
         Arc::new(store.unwrap())
     }
 
@@ -130,7 +130,7 @@ async fn accepted(store: &Arc<dyn Store>, message: &str) -> Seq {
 async fn a_commit_that_did_not_wait_for_the_standby_is_an_error_and_its_duplicate_waits() {
     let pair = Pair::start().await;
     pair.synchronous().await;
-    let store = pair.open().await;
+    let store = pair.open(None).await;
     let seq = accepted(&store, "settled").await;
     let other = accepted(&store, "dropped").await;
     let mut unreadable = firing("unreadable", 2, &[]);
@@ -196,4 +196,40 @@ async fn a_commit_that_did_not_wait_for_the_standby_is_an_error_and_its_duplicat
     // A settlement goes out again, and changes nothing more.
     store.settle(outcome()).await.unwrap();
     assert_eq!(store.attempts_of(seq).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_two_copies_nothing_is_answered_until_a_synchronous_standby_is_named() {
+    let pair = Pair::start().await;
+    let store = pair.open(Some(StoreCopies::Two)).await;
+    let safety = || store.replication().unwrap().safety;
+    assert_eq!(safety(), Safety::Asynchronous);
+    let mut ignored = firing("ignored", 1, &[]);
+    ignored.alerts.clear();
+    // The second one is a duplicate of the first.
+    for entry in [firing("m", 1, &[]), firing("m", 1, &[]), ignored] {
+        let refused = store.append(entry).await.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Unreplicated(said) if said.contains("copies = 2")),
+            "{refused}"
+        );
+    }
+    let refused = store.append_by(firing("n", 1, &[]), act("own")).await;
+    assert!(
+        matches!(refused, Err(Error::Unreplicated(_))),
+        "{refused:?}"
+    );
+    assert!(matches!(store.ready().await, Err(Error::Unreplicated(_))));
+
+    pair.synchronous().await;
+    until("an answer", async || store.ready().await.is_ok()).await;
+    let answered = store.append(firing("m", 1, &[])).await.unwrap().alerts;
+    assert!(
+        matches!(answered[..], [Appending::Duplicate { .. }]),
+        "{answered:?}"
+    );
+    assert_eq!(safety(), Safety::Standby);
+    // What the operator says is not looked for.
+    let stated = pair.open(Some(StoreCopies::Storage)).await;
+    assert_eq!(stated.replication().unwrap().safety, Safety::Storage);
 }

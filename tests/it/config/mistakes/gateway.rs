@@ -177,6 +177,21 @@ pub(crate) const MISTAKES: &[Expected] = &[
     ("[store]\nurl = \"campanile.db\"\n", (2, 7), &["sqlite:"]),
     ("[store]\nretention_days = 0\n", (2, 18), &["is 0"]),
     (
+        "[store]\nurl = \"postgres://h/d\"\ncopies = 3\n",
+        (3, 10),
+        &["`1`, `2` or `storage`"],
+    ),
+    (
+        "[store]\ncopies = 2\n",
+        (2, 10),
+        &["`copies` is for PostgreSQL", "`1`, no `copies`"],
+    ),
+    (
+        "[store]\ncopies = \"storage\"\n",
+        (2, 10),
+        &["`copies` is for PostgreSQL"],
+    ),
+    (
         "[log]\nformat = \"jsn\"\n",
         (2, 10),
         &["`jsn`", "did you mean `json`"],
