@@ -1,11 +1,13 @@
 //! Measures what open pages cost: ingest with 32 open live pages over ingest with none.
 //!
-//! `cargo bench --bench tabs` starts the gateway twice in each round, on an empty SQLite file with two sinks that are down.
-//! One start has no open page. The other has readers that do what an open page does while news does not end: each reads the
-//! event stream, and loads the live page every three seconds. The readers are part of this program, so their work takes from the
-//! same cores.
+//! `cargo bench --bench tabs` starts the gateway once in each round, on an empty SQLite file with two sinks that are down, and
+//! measures pairs: some seconds with no open page, and some with readers that do what an open page does while news does not end.
+//! Each reads the event stream, and loads the live page every three seconds. The order changes with each pair. The readers are
+//! part of this program, so their work takes from the same cores.
 //!
-//! Environment variables: `ROUNDS` (5), `SECONDS` per measurement (10), `CONNECTIONS` (64), `TABS` (32).
+//! Both halves of a pair have the same process and file: two starts differ by a tenth for other reasons, more than pages cost.
+//!
+//! Environment variables: `ROUNDS` (4), `PAIRS` a round (6), `SECONDS` per measurement (3), `CONNECTIONS` (64), `TABS` (32).
 
 mod support;
 
@@ -131,35 +133,62 @@ fn main() -> ExitCode {
     if let Some(code) = server::play_bare() {
         return code;
     }
-    let (seconds, tabs) = (setting("SECONDS", 10), setting("TABS", 32));
+    let (seconds, tabs) = (setting("SECONDS", 3), setting("TABS", 32));
     let connections = usize::try_from(setting("CONNECTIONS", 64)).unwrap_or(64);
     let load = Load::closed(Form::Ucloud, connections, Duration::from_secs(seconds));
+    let pairs = setting("PAIRS", 6);
     print(&format!(
-        "{connections} connections, {seconds} s, {tabs} tabs\n"
+        "{connections} connections, {pairs} pairs of {seconds} s, {tabs} tabs\n"
     ));
-    let measured = rounds(setting("ROUNDS", 5), |round| {
-        let alone = Server::gateway(Sinks::TwoDown).measure(&load);
-        print(&format!("round {round}  none  {alone}"));
+    let rounds = rounds(setting("ROUNDS", 4), |round| {
         let server = Server::gateway(Sinks::TwoDown);
-        let open = Tabs::open(server.admin, tabs);
-        let watched = server.measure(&load);
-        let (kilobytes, loads) = open.close();
-        print(&format!(
-            "round {round}  tabs  {watched}; {kilobytes} KB of streams, {loads} loads"
-        ));
-        (alone, watched)
+        print(&format!("round {round}  start {}", server.measure(&load)));
+        let pairs = 0..pairs;
+        pairs
+            .map(|number| pair(&server, &load, tabs, number % 2 == 0))
+            .collect::<Vec<_>>()
     });
+    let measured: Vec<_> = rounds.into_iter().flatten().collect();
     head(&[
         "tabs",
+        "pairs",
         "answers/s over none",
         "server CPU an answer, over none",
         "p99 over none",
     ]);
     row([
         &*tabs.to_string(),
+        &measured.len().to_string(),
         &format!("{:.2}", support::ratio(&measured, Measured::per_second)),
         &format!("{:.2}", support::ratio(&measured, Measured::cpu_us)),
         &format!("{:.1}", support::ratio(&measured, Measured::p99_ms)),
     ]);
     ExitCode::SUCCESS
+}
+
+/// Measures without and with open pages, in this or the other order.
+fn pair(server: &Server, load: &Load, tabs: u64, alone_first: bool) -> (Measured, Measured) {
+    if alone_first {
+        let alone = alone(server, load);
+        (alone, watched(server, load, tabs))
+    } else {
+        let watched = watched(server, load, tabs);
+        (alone(server, load), watched)
+    }
+}
+
+fn alone(server: &Server, load: &Load) -> Measured {
+    let alone = server.measure(load);
+    print(&format!("  none  {alone}"));
+    alone
+}
+
+fn watched(server: &Server, load: &Load, tabs: u64) -> Measured {
+    let open = Tabs::open(server.admin, tabs);
+    let watched = server.measure(load);
+    let (kilobytes, loads) = open.close();
+    print(&format!(
+        "  tabs  {watched}; {kilobytes} KB of streams, {loads} loads"
+    ));
+    watched
 }

@@ -27,7 +27,7 @@ const OPEN_PATHS: &[&str] = &["/healthz", "/readyz"];
 const PATHS_OF_LOGIN: &[&str] = &["/login", "/logout", "/preferences"];
 
 /// Who sent a request. Handlers find it in the extensions of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Who {
     /// The name of the token, or of the operator whom the proxy logged in.
     pub(crate) name: String,
@@ -38,7 +38,7 @@ pub(crate) struct Who {
 }
 
 /// What shows who sent a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Via {
     /// Nothing: no token is configured, and everyone who reaches the listener is an admin.
     Open,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::Admin;
 
 /// What somebody may do at the admin listener. A later role may do all that an earlier one may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Sees everything but secrets.
     Viewer,

@@ -8,6 +8,7 @@ use actix_web::http::header::{
     LOCATION, REFERRER_POLICY, VARY,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -19,27 +20,64 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Shorter answers are not compressed.
 const GZIP_BYTES_MIN: usize = 1024;
 
-/// A page.
-pub(super) fn html(status: StatusCode, html: String, gzip: bool) -> HttpResponse {
-    let mut answer = HttpResponse::build(status);
-    answer
-        .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        // A form needs an `Origin` other than `null`: with `no-referrer` the browser sends `null`.
-        .insert_header((REFERRER_POLICY, "same-origin"))
-        .insert_header((CACHE_CONTROL, "no-store"));
-    if gzip && html.len() > GZIP_BYTES_MIN {
-        return compressed(&mut answer, &gzipped(html.as_bytes()));
+/// A page before it is sent.
+#[derive(Clone)]
+pub(super) struct Page {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+    is_gzip: bool,
+}
+
+impl Page {
+    /// A page in HTML, compressed if its reader takes that.
+    pub(super) fn html(status: StatusCode, html: String, gzip: bool) -> Self {
+        let is_gzip = gzip && html.len() > GZIP_BYTES_MIN;
+        let body = if is_gzip {
+            gzipped(html.as_bytes(), Compression::fast()).into()
+        } else {
+            html.into()
+        };
+        Self {
+            status,
+            content_type: "text/html; charset=utf-8",
+            body,
+            is_gzip,
+        }
     }
-    answer.body(html)
+
+    /// A page could not be rendered, which is a bug in Campanile.
+    pub(super) fn broken() -> Self {
+        let text = "This page cannot be rendered. The log of the gateway has the reason. The API works: /api/v1/openapi.json\n";
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            content_type: "text/plain; charset=utf-8",
+            body: text.into(),
+            is_gzip: false,
+        }
+    }
+
+    pub(super) fn answer(self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status);
+        answer
+            .content_type(self.content_type)
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            // A form needs an `Origin` other than `null`: with `no-referrer` the browser sends `null`.
+            .insert_header((REFERRER_POLICY, "same-origin"))
+            .insert_header((CACHE_CONTROL, "no-store"));
+        if self.is_gzip {
+            return compressed(&mut answer, self.body);
+        }
+        answer.body(self.body)
+    }
 }
 
 /// Adds a body that is compressed already.
-pub(super) fn compressed(answer: &mut HttpResponseBuilder, body: &[u8]) -> HttpResponse {
+pub(super) fn compressed(answer: &mut HttpResponseBuilder, body: Bytes) -> HttpResponse {
     answer
         .insert_header((CONTENT_ENCODING, "gzip"))
         .insert_header((VARY, "Accept-Encoding"))
-        .body(body.to_vec())
+        .body(body)
 }
 
 /// Leads the browser to another page after a form.
@@ -50,16 +88,9 @@ pub(super) fn see(path: &str) -> HttpResponse {
         .finish()
 }
 
-/// A page could not be rendered, which is a bug in Campanile.
-pub(super) fn broken() -> HttpResponse {
-    HttpResponse::InternalServerError()
-        .content_type("text/plain; charset=utf-8")
-        .body("This page cannot be rendered. The log of the gateway has the reason. The API works: /api/v1/openapi.json\n")
-}
-
 /// The bytes, compressed.
-pub(super) fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+pub(super) fn gzipped(bytes: &[u8], level: Compression) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     // Writing to memory cannot fail.
     let _written = encoder.write_all(bytes);
     encoder.finish().unwrap_or_default()

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use flate2::Compression;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -14,7 +16,7 @@ struct Asset {
     address: String,
     kind: &'static str,
     bytes: &'static [u8],
-    gzipped: Vec<u8>,
+    gzipped: Bytes,
 }
 
 impl Asset {
@@ -25,7 +27,8 @@ impl Asset {
             address: format!("{STATIC_PATH}{name}-{hash:016x}.{ending}"),
             kind,
             bytes,
-            gzipped: answer::gzipped(bytes),
+            // Once for the life of the process.
+            gzipped: answer::gzipped(bytes, Compression::best()).into(),
         }
     }
 }
@@ -86,7 +89,7 @@ fn shown(asset: &Asset, request: &HttpRequest) -> HttpResponse {
         .content_type(asset.kind)
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"));
     if answer::takes_gzip(request.headers()) {
-        return answer::compressed(&mut answer, &asset.gzipped);
+        return answer::compressed(&mut answer, asset.gzipped.clone());
     }
     answer.body(asset.bytes)
 }

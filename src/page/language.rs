@@ -10,7 +10,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 /// A language of the pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Language {
     /// English.
     #[default]

@@ -8,13 +8,14 @@ use campanile_model::{Severity, Status};
 use campanile_store::StoredAlert;
 use serde::Serialize;
 
-use super::answer;
+use super::answer::{self, Page};
 use super::filter::Filter;
 use super::histogram::Chart;
 use super::looked::{LOOK, Looked};
 use super::moment::Moment;
 use super::row::Row;
-use super::view::View;
+use super::shared::Shared;
+use super::view::{Reading, View};
 use crate::api::error::ApiError;
 use crate::api::problems::Known;
 use crate::api::{self, Failing, alerts, problems, sources};
@@ -37,6 +38,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     let root = web::resource("/").route(page.to(show));
     config
         .app_data(web::Data::new(Last::default()))
+        .app_data(web::Data::new(Shared::<Reading, Page>::default()))
         .service(root.route(web::get().to(api::welcome)));
 }
 
@@ -94,20 +96,27 @@ async fn show(
     request: HttpRequest,
     gateway: web::Data<Gateway>,
     last: web::Data<Last>,
+    shared: web::Data<Shared<Reading, Page>>,
 ) -> Failing<HttpResponse> {
     let view = View::of(&request, &gateway);
-    let filter = Filter::of(request.query_string(), view.now())?;
-    let mut live = Live::empty(&view, &gateway, filter);
-    match live.fill(&view, &gateway).await {
+    let reading = view.reading();
+    let render = || page(view.at(gateway.clock.now()), &gateway, &last);
+    Ok(shared.page(reading, render).await?.answer())
+}
+
+async fn page(view: View, gateway: &Gateway, last: &Last) -> Failing<Page> {
+    let filter = Filter::of(view.query(), view.now())?;
+    let mut live = Live::empty(&view, gateway, filter);
+    match live.fill(&view, gateway).await {
         Ok(known) => {
             live.count(&known);
             *last.known() = known;
-            Ok(view.page("live.html", live))
+            Ok(view.rendered(StatusCode::OK, "live.html", live))
         }
         Err(error) if error.status_code().is_server_error() => {
             live.count(&last.known());
             live.unreadable = Some(error.to_string());
-            Ok(view.page_with(StatusCode::SERVICE_UNAVAILABLE, "live.html", live))
+            Ok(view.rendered(StatusCode::SERVICE_UNAVAILABLE, "live.html", live))
         }
         Err(error) => Err(error),
     }

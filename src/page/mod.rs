@@ -31,6 +31,7 @@ mod quarantine;
 mod row;
 mod settings;
 mod setup;
+mod shared;
 mod sinks;
 mod sources;
 mod span;

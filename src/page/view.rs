@@ -8,6 +8,7 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
+use super::answer::Page;
 use super::language::Language;
 use super::moment::{Moment, length};
 use super::templates::TEMPLATES;
@@ -32,6 +33,19 @@ pub(super) struct View {
     dead: String,
 }
 
+/// All that a page depends on, but for the time and the store.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Reading {
+    language: Language,
+    zone: Option<String>,
+    theme: &'static str,
+    who: Option<Who>,
+    here: String,
+    gzip: bool,
+    stopped: Vec<String>,
+    dead: String,
+}
+
 impl View {
     /// The reader who sent this request.
     pub(super) fn of(request: &HttpRequest, gateway: &Gateway) -> Self {
@@ -49,6 +63,30 @@ impl View {
             stopped: who(request).map_or_else(Vec::new, |_| stopped(gateway)),
             dead: menu::dead(request),
         }
+    }
+
+    /// What makes this page differ from that of another reader.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            language: self.language,
+            zone: self.zone.iana_name().map(str::to_owned),
+            theme: self.theme,
+            who: self.who.clone(),
+            here: self.here.clone(),
+            gzip: self.gzip,
+            stopped: self.stopped.clone(),
+            dead: self.dead.clone(),
+        }
+    }
+
+    /// The query of the page.
+    pub(super) fn query(&self) -> &str {
+        self.here.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The same reader, at this time.
+    pub(super) fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
     }
 
     /// The same reader, for a page with a secret: the length of a compressed page depends on its secret.
@@ -102,14 +140,24 @@ impl View {
         template: &str,
         data: impl Serialize,
     ) -> HttpResponse {
+        self.rendered(status, template, data).answer()
+    }
+
+    /// The same, before it is sent.
+    pub(super) fn rendered(
+        &self,
+        status: StatusCode,
+        template: &str,
+        data: impl Serialize,
+    ) -> Page {
         match self.render(template, data) {
-            Ok(html) => answer::html(status, html, self.gzip),
+            Ok(html) => Page::html(status, html, self.gzip),
             Err(error) => {
                 tracing::error!(
                     template,
                     %error, "a page cannot be rendered"
                 );
-                answer::broken()
+                Page::broken()
             }
         }
     }

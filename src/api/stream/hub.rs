@@ -1,6 +1,6 @@
 //! One task reads new alerts and events for all streams together.
 //!
-//! It reads when the gateway wakes it, at most four times a second, and not while there is no stream. How much it reads follows
+//! It reads when the gateway wakes it, at most four times a second, once a second in a flood, and not while there is no stream. How much it reads follows
 //! from the number of streams, so that a flood of alerts costs the gateway little: a stream that cannot follow gets a reset.
 
 use std::collections::HashMap;
@@ -27,6 +27,9 @@ pub(super) const BEHIND_MAX: Seq = 10_000;
 
 /// The time between two reads.
 const PACE: Duration = Duration::from_millis(250);
+
+/// The time between two reads while alerts come faster than streams show them: each read ends in a reset.
+const PACE_OF_FLOODS: Duration = Duration::from_secs(1);
 
 /// The time until the next read after one that failed.
 const PACE_OF_FAILURES: Duration = Duration::from_secs(2);
@@ -77,6 +80,14 @@ pub(super) struct Joined {
     pub(super) end: u64,
     /// The highest place in the store.
     pub(super) newest: Seq,
+}
+
+/// What a read left.
+struct Looked {
+    /// There is more to read.
+    more: bool,
+    /// Alerts were skipped, because they came too fast.
+    flood: bool,
 }
 
 impl Drop for Slot {
@@ -154,11 +165,11 @@ impl Hub {
                 return;
             }
             let pace = match self.look(&mut left_out).await {
-                Ok(more) => {
-                    if more {
+                Ok(looked) => {
+                    if looked.more {
                         self.gateway.news.wake();
                     }
-                    PACE
+                    if looked.flood { PACE_OF_FLOODS } else { PACE }
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the streams of operators wait: the store cannot be read");
@@ -185,15 +196,16 @@ impl Hub {
         STREAMS_MAX - self.slots.available_permits()
     }
 
-    /// Reads what is new. Gives whether there is more.
-    async fn look(&self, left_out: &mut LeftOut) -> Result<bool, Error> {
+    /// Reads what is new.
+    async fn look(&self, left_out: &mut LeftOut) -> Result<Looked, Error> {
         let place = self.buffer(Buffer::place);
         let rows = u32::try_from(SENDS_MAX / self.streams().max(1)).unwrap_or(u32::MAX);
         let store = &self.gateway.store;
         let page = store.alerts_after(place, rows, READ_BYTES).await?;
         let (newest, mut reached) = (page.newest, page.reached);
         let mut items: Vec<Item> = page.alerts.iter().filter_map(alert).collect();
-        if newest - reached > BEHIND_MAX {
+        let flood = newest - reached > BEHIND_MAX;
+        if flood {
             reached = newest;
             items.push(Item::reset(
                 newest,
@@ -220,7 +232,7 @@ impl Hub {
             self.locked().buffer.put(items, reached);
             self.changed.send_replace(());
         }
-        Ok(more)
+        Ok(Looked { more, flood })
     }
 
     /// The events of delivery, each with what is known of its alert.
