@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
 
 use super::findings::Findings;
 use super::layers::{Layers, Shape};
@@ -49,6 +50,17 @@ pub struct Opened {
     /// The path of its table in that text; empty if the text is the document.
     pub root: Vec<String>,
     file: usize,
+}
+
+impl Opened {
+    /// Its table as TOML without comments and layout, or nothing if it is not TOML.
+    fn content(&self) -> String {
+        let whole = self.text.parse::<Table>().map(Value::Table).ok();
+        let mut steps = self.root.iter();
+        let table =
+            whole.and_then(|whole| steps.try_fold(whole, |table, key| table.get(key).cloned()));
+        table.map_or_else(String::new, |table| table.to_string())
+    }
 }
 
 impl Document {
@@ -159,7 +171,11 @@ impl Layers {
                 continue;
             }
             match self.findings.open(document, shape) {
-                Some(read) => opened.push(read),
+                Some(read) => {
+                    let part = format!("{section}.{}", document.name);
+                    self.opened.insert(part, read.content());
+                    opened.push(read);
+                }
                 None => mistaken.push(document.name.clone()),
             }
             seen.push(document);

@@ -5,7 +5,7 @@
 //! both in the same order, so the two agree. (Places used to travel through the crate as numbers in the `origin` of each
 //! value; merging `toml` tables by hand would be about as long as this and would lose the crate's rules for variables.)
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,8 @@ pub struct Layers {
     pub tree: Node,
     /// The tables that are read by a reader of their own.
     pub documents: Vec<Document>,
+    /// The documents that were opened, by section and name, as TOML without its layout.
+    pub opened: BTreeMap<String, String>,
     /// What was found wrong so far.
     pub findings: Findings,
 }
@@ -155,6 +157,7 @@ impl<'a> Stack<'a> {
         Layers {
             tree,
             documents: self.documents,
+            opened: BTreeMap::new(),
             findings: self.findings,
         }
     }

@@ -5,6 +5,7 @@
 //! with its default filled in, so a type that is built from `Values` cannot differ from what was checked. What is wrong
 //! becomes a [`Mistake`] with file, line, column, what is expected and the nearest valid word. No mistake holds a secret.
 
+mod digest;
 mod documents;
 mod findings;
 mod layers;
@@ -22,6 +23,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
+pub use digest::{Digests, digests};
 pub use documents::{Document, Opened};
 pub use findings::Findings;
 pub use layers::{Layers, Shape};

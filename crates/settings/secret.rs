@@ -47,6 +47,11 @@ const GUESSED: &[&str] = &[
 /// What a table may hold.
 const WORDS: &[&str] = &["env", "file", "value", "dangerous_weak"];
 
+/// Whether a table with this key can say where a secret is.
+pub(super) fn is_word(key: &str) -> bool {
+    WORDS.contains(&key)
+}
+
 /// A secret that is hard to guess, unless the operator wrote `dangerous_weak = true`.
 pub(super) fn strong(node: &Node, environment: &Environment) -> Read<Secret> {
     let secret = plain(node, environment)?;

@@ -48,6 +48,8 @@ pub struct Member {
     pub name: String,
     /// The sinks in its configuration.
     pub sinks: Vec<SinkId>,
+    /// What others need to compare its configuration with theirs.
+    pub config: String,
 }
 
 /// A gateway that is not dead.
@@ -65,6 +67,8 @@ pub struct Peer {
     pub name: String,
     /// What it last said of its sinks.
     pub state: String,
+    /// What it said of its configuration when it joined.
+    pub config: String,
 }
 
 /// A lease as stored.
@@ -300,6 +304,7 @@ mod tests {
             leaving: false,
             name: String::new(),
             state: String::new(),
+            config: String::new(),
         }
     }
 

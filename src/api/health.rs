@@ -62,6 +62,7 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     for state in gateway.sinks.states() {
         metrics.sink_state(&state.name, state.state.as_str());
     }
+    shared(&gateway);
     let replication = gateway.store.replication();
     metrics.copies(replication.map_or(1, |replication| replication.safety.copies()));
     if let (Ok(stats), Ok(sinks)) = (
@@ -79,6 +80,17 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(metrics.render())
+}
+
+/// The gateways that share the store. A file has one.
+fn shared(gateway: &Gateway) {
+    let peers = gateway.sinks.gateways();
+    let differing = peers.iter().filter(|peer| !peer.differs.is_empty());
+    let own = peers.iter().find(|peer| peer.this);
+    let owned = own.map_or_else(|| gateway.sinks.states().len(), |own| own.sinks.len());
+    gateway
+        .metrics
+        .gateways(peers.len().max(1), differing.count(), owned);
 }
 
 /// The age of the first of these pending deliveries of a sink.

@@ -145,7 +145,8 @@ impl App {
         let (delivery, replica) = match membership {
             Some(membership) => {
                 let store = Arc::clone(&store);
-                let shared = replica::start(store, membership, sinks, &clock, observer, hold);
+                let configured = (sinks, config.digests.clone());
+                let shared = replica::start(store, membership, configured, &clock, observer, hold);
                 let (delivery, replica) = shared.await?;
                 (delivery, Some(replica))
             }
@@ -249,7 +250,7 @@ impl App {
         let snapshot = plan::snapshot(&new, &sinks)?;
         // Workers first: the new snapshot may send an alert to a new sink.
         match &self.replica {
-            Some(replica) => replica.replace(sinks).await,
+            Some(replica) => replica.replace(sinks, new.digests.clone()).await,
             None => self.delivery.replace(sinks),
         }
         self.gateway.follow(snapshot, new.admin.clone());

@@ -17,7 +17,7 @@ use super::troubles;
 use crate::config::Config;
 use crate::delivery::{BuiltSink, Delivery, Event, Observer, SinkState};
 use crate::http::news::News;
-use crate::http::{Outside, SinkControl};
+use crate::http::{Outside, PeerState, SinkControl};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{DeliveryLog, Traces};
 use campanile_model::trace::Context;
@@ -166,6 +166,11 @@ impl SinkControl for Workers {
 
     fn resume(&self, name: &str) -> Option<SinkState> {
         self.0.resume(name).or_else(|| self.state(name))
+    }
+
+    fn gateways(&self) -> Vec<PeerState> {
+        let replica = self.1.as_ref();
+        replica.map_or_else(Vec::new, Replica::gateways)
     }
 
     fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {

@@ -6,6 +6,7 @@
 mod access;
 mod build;
 mod check;
+mod digest;
 pub mod example;
 mod mappings;
 mod otlp;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use campanile_model::{Secret, StoreCopies, StoreUrl};
 use campanile_providers::{Provider, Source};
-use campanile_settings::{Layers, Shape};
+use campanile_settings::{Digests, Layers, Shape};
 use campanile_sinks::Kind;
 use ipnet::IpNet;
 use url::Url;
@@ -157,6 +158,7 @@ pub fn load_with(
     };
     let mut config = check.whole(&layers.tree);
     if let Some(config) = &mut config {
+        config.digests = digest::of(&layers.tree, &layers.opened, environment, &config.store);
         let vocabulary = check.vocabulary;
         let is_public = |path: &[&str]| settings::is_public(path) && !vocabulary.has_secret(path);
         let shape = Shape {
@@ -191,6 +193,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What was read, as TOML, without secrets. Without mappings and recipes.
     pub text: Arc<str>,
+    /// A digest of each part that must be the same at all gateways that share a store.
+    pub digests: Digests,
 }
 
 impl Config {

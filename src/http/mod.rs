@@ -14,6 +14,7 @@ mod ending;
 mod ingest;
 mod list;
 pub mod news;
+mod peer;
 pub(crate) mod recent;
 mod remarks;
 mod tls;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 
 use connection::Limits;
 use news::News;
+pub use peer::PeerState;
 use recent::Recent;
 pub use tls::Shown;
 
@@ -143,6 +145,10 @@ pub trait SinkControl: Send + Sync {
     fn pause(&self, name: &str) -> Option<SinkState>;
     /// Resumes a sink. Returns its new state, or `None` when the sink is not configured.
     fn resume(&self, name: &str) -> Option<SinkState>;
+    /// The gateways that share the store, the one that has run longest first. Empty if the store is a file.
+    fn gateways(&self) -> Vec<PeerState> {
+        Vec::new()
+    }
     /// The sink itself, to show what it would send or to send a test. `None` when the sink is not configured.
     fn sink(&self, name: &str) -> Option<Arc<dyn Sink>>;
 }

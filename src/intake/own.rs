@@ -22,16 +22,19 @@ pub enum Kind {
     SlowStore,
     /// The disk of the store is nearly full.
     LowDisk,
+    /// Another gateway of the store has another configuration.
+    ConfigDiffers,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SinkFailing,
         Self::DeadLetters,
         Self::SilentSource,
         Self::SlowStore,
         Self::LowDisk,
+        Self::ConfigDiffers,
     ];
 
     /// The word for it in labels.
@@ -42,6 +45,7 @@ impl Kind {
             Self::SilentSource => "silent_source",
             Self::SlowStore => "slow_store",
             Self::LowDisk => "low_disk",
+            Self::ConfigDiffers => "config_differs",
         }
     }
 
@@ -52,7 +56,7 @@ impl Kind {
 
     fn severity(self) -> Severity {
         match self {
-            Self::SilentSource | Self::SlowStore => Severity::Warning,
+            Self::SilentSource | Self::SlowStore | Self::ConfigDiffers => Severity::Warning,
             Self::SinkFailing | Self::DeadLetters | Self::LowDisk => Severity::Critical,
         }
     }
@@ -64,6 +68,7 @@ impl Kind {
             Self::SilentSource => format!("{about}: the source is silent"),
             Self::SlowStore => "The store commits slowly".to_owned(),
             Self::LowDisk => "The disk of the store is nearly full".to_owned(),
+            Self::ConfigDiffers => format!("{about}: the gateway has another configuration"),
         }
     }
 
@@ -72,11 +77,12 @@ impl Kind {
             Self::SinkFailing | Self::DeadLetters => "sink",
             Self::SilentSource => "source",
             Self::SlowStore | Self::LowDisk => "store",
+            Self::ConfigDiffers => "gateway",
         }
     }
 }
 
-/// Which trouble of which part: the name of a sink or of a source, or `store`.
+/// Which trouble of which part: the name of a sink, of a source or of a gateway, or `store`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trouble {
     /// What is wrong.

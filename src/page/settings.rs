@@ -9,7 +9,7 @@ use super::form::Fields;
 use super::moment::Moment;
 use super::preferences;
 use super::view::View;
-use crate::api::types::ConfigRefused;
+use crate::api::types::{ConfigRefused, RunningPeer};
 use crate::api::{Failing, Who, running, who};
 use crate::http::Gateway;
 
@@ -33,6 +33,8 @@ struct Settings {
     started: Moment,
     config: String,
     refused: Option<Refused>,
+    /// The gateways that share the store.
+    gateways: Vec<RunningPeer>,
 }
 
 /// A changed configuration that is not in force.
@@ -63,6 +65,7 @@ impl Settings {
             started: view.moment(running.started_at),
             config: running.config,
             refused: running.refused.map(|refused| Refused::of(view, refused)),
+            gateways: running.gateways,
         }
     }
 }

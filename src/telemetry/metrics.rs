@@ -71,6 +71,9 @@ pub(super) const QUARANTINED: &str = "campanile_quarantined";
 pub(super) const STORE_BYTES: &str = "campanile_store_bytes";
 pub(super) const STORE_FREE_BYTES: &str = "campanile_store_free_bytes";
 pub(super) const STORE_COPIES: &str = "campanile_store_copies";
+pub(super) const GATEWAYS: &str = "campanile_gateways";
+pub(super) const GATEWAYS_DIFFERING: &str = "campanile_gateways_differing";
+pub(super) const SINKS_OWNED: &str = "campanile_sinks_owned";
 const LOGINS: &str = "campanile_logins_total";
 const SPANS_DROPPED: &str = "campanile_spans_dropped_total";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
@@ -99,6 +102,9 @@ pub const ALL: &[Described] = &[
     metric(STORE_BYTES, Kind::Gauge, &[], "Size of the store on disk in bytes."),
     metric(STORE_FREE_BYTES, Kind::Gauge, &[], "Bytes that are free on the disk of the store, looked at every 30 s."),
     metric(STORE_COPIES, Kind::Gauge, &[], "Servers that have a callback when it is answered: 1, or 2 if PostgreSQL waits for a synchronous standby. With `[store] copies = \"storage\"` it is 2."),
+    metric(GATEWAYS, Kind::Gauge, &[], "Gateways that share the store, also this one; 1 if the store is a file."),
+    metric(GATEWAYS_DIFFERING, Kind::Gauge, &[], "Of these, gateways whose configuration has differed from that of this one for two minutes."),
+    metric(SINKS_OWNED, Kind::Gauge, &[], "Sinks that this gateway delivers for."),
     metric(LOGINS, Kind::Counter, &["outcome"], "Logins of browsers at the admin listener by outcome: accepted, refused (no token has this secret) or limited (five failed from this address in one minute)."),
     metric(SPANS_DROPPED, Kind::Counter, &[], "Spans of traces that the collector did not take, or was too slow for."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
@@ -422,6 +428,7 @@ mod tests {
         metrics.committed(Duration::from_millis(3));
         metrics.store_free(4096);
         metrics.copies(2);
+        metrics.gateways(2, 1, 3);
         metrics.stored(5, 1, 4096);
         metrics.sink_state("webhook/oncall", "open");
         let text = metrics.render();

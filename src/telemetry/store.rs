@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::metrics::{
-    ALERTS, DEAD, Metrics, OLDEST_PENDING, PENDING, QUARANTINED, STORE_BYTES, STORE_COPIES,
-    STORE_FREE_BYTES, float,
+    ALERTS, DEAD, GATEWAYS, GATEWAYS_DIFFERING, Metrics, OLDEST_PENDING, PENDING, QUARANTINED,
+    SINKS_OWNED, STORE_BYTES, STORE_COPIES, STORE_FREE_BYTES, float,
 };
 
 impl Metrics {
@@ -22,6 +22,14 @@ impl Metrics {
     /// Sets the gauge of the servers that have a callback when it is answered.
     pub fn copies(&self, copies: u8) {
         self.gauge(STORE_COPIES, &[]).set(f64::from(copies));
+    }
+
+    /// Sets the gauges of the gateways that share the store.
+    pub fn gateways(&self, all: usize, differing: usize, owned: usize) {
+        self.gauge(GATEWAYS, &[]).set(float(all as u64));
+        self.gauge(GATEWAYS_DIFFERING, &[])
+            .set(float(differing as u64));
+        self.gauge(SINKS_OWNED, &[]).set(float(owned as u64));
     }
 
     /// Sets the gauge of the age of the first pending delivery of one sink.

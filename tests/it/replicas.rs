@@ -131,6 +131,20 @@ async fn every_gateway_accepts_and_each_alert_reaches_each_sink_once() {
     }
     place.all_get(&messages).await;
 
+    // Each knows both, and each sink has one gateway.
+    for (gateway, place) in [(&one, 0), (&other, 1)] {
+        until("the sinks are shared out", async || {
+            let peers = ask(gateway, "GET", "/api/v1/gateway").await["gateways"].clone();
+            let peers = peers.as_array().unwrap().clone();
+            let sinks = |peer: &Value| peer["sinks"].as_array().unwrap().len();
+            let this = peers.iter().position(|peer| peer["this"] == true);
+            peers.len() == 2
+                && peers.iter().map(sinks).sum::<usize>() == SINKS.len()
+                && this == Some(place)
+        })
+        .await;
+    }
+
     // A pause counts at all gateways.
     ask(&other, "POST", "/api/v1/sinks/webhook/one/pause").await;
     for gateway in [&one, &other] {

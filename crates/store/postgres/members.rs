@@ -89,10 +89,13 @@ impl Fence {
 pub(super) async fn join(client: &Client, held: &Held, member: &Member) -> Result<(), Fault> {
     let sinks: Vec<i32> = member.sinks.iter().map(|sink| sink_number(*sink)).collect();
     let register = "WITH made AS (INSERT INTO lease (sink) SELECT unnest($3::int[]) ORDER BY 1 ON CONFLICT DO NOTHING)
-        INSERT INTO gateway (id, name, sinks) VALUES ($1, $2, $3)
-        ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks";
+        INSERT INTO gateway (id, name, sinks, config) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks, config = excluded.config";
     client
-        .execute(register, &[&member.id, &member.name, &sinks])
+        .execute(
+            register,
+            &[&member.id, &member.name, &sinks, &member.config],
+        )
         .await?;
     held.join(member.id);
     Ok(())
@@ -110,8 +113,7 @@ pub(super) async fn beat(
     if client.execute(beat, &[&me, &state, &leaving]).await? == 0 {
         return Ok(None);
     }
-    let peers =
-        "SELECT id, beat, sinks, leaving, name, state FROM gateway WHERE NOT dead ORDER BY id";
+    let peers = "SELECT id, beat, sinks, leaving, name, state, config FROM gateway WHERE NOT dead ORDER BY id";
     let leases = "SELECT sink, owner, epoch, paused FROM lease ORDER BY sink";
     // What is cleared here was read here. A gateway that dies now is replaced by one that looks from the start.
     let asked = "WITH asked AS (SELECT sink, look_from FROM lease WHERE owner = $1 AND look_from IS NOT NULL FOR UPDATE),
@@ -139,6 +141,7 @@ fn peer(row: &Row) -> Peer {
         leaving: row.get(3),
         name: row.get(4),
         state: row.get(5),
+        config: row.get(6),
     }
 }
 

@@ -108,10 +108,11 @@ const STEP_1: &str = "
         PRIMARY KEY (episode, sink)
     );
 
-    -- The gateways that share this database. beat grows while one lives; a dead one stays dead.
+    -- The gateways that share this database. beat grows while one lives; a dead one stays dead. config: digests of its parts.
     CREATE TABLE gateway (
         id uuid PRIMARY KEY, beat bigint NOT NULL DEFAULT 0, dead boolean NOT NULL DEFAULT false,
-        leaving boolean NOT NULL DEFAULT false, name text NOT NULL, sinks int[] NOT NULL, state text NOT NULL DEFAULT ''
+        leaving boolean NOT NULL DEFAULT false, name text NOT NULL, sinks int[] NOT NULL, config text NOT NULL DEFAULT '',
+        state text NOT NULL DEFAULT ''
     ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
     -- Which gateway delivers for a sink. epoch grows with every change of the owner. look_from: older deliveries are pending

@@ -61,6 +61,23 @@ pub struct Running {
     pub config: String,
     /// The changed configuration that is not in force, because of its mistakes. Null if there is none.
     pub refused: Option<ConfigRefused>,
+    /// The gateways that share the store, also this one; the one that has run longest is first. Empty if the store is a file.
+    pub gateways: Vec<RunningPeer>,
+}
+
+/// One of the gateways that share a store.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RunningPeer {
+    /// The name of its machine, and its process.
+    pub name: String,
+    /// Whether it is the one that answers.
+    pub this: bool,
+    /// It stops: it takes no sinks.
+    pub leaving: bool,
+    /// The sinks that it delivers for.
+    pub sinks: Vec<String>,
+    /// The parts of its configuration that have differed from those of this gateway for two minutes.
+    pub differs: Vec<String>,
 }
 
 /// A changed configuration that is not in force.

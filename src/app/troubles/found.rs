@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use campanile_store::Error;
+use campanile_store::{CallbackFilter, Error};
 use jiff::Timestamp;
 
 use super::Settings;
@@ -40,7 +40,8 @@ pub(super) async fn find(
     };
     found.disk(gateway, settings);
     found.commits(gateway, slow_until);
-    found.sources(gateway, began);
+    found.sources(gateway, began).await?;
+    found.configurations(gateway);
     for state in gateway.sinks.states() {
         found.sink(&state);
     }
@@ -85,7 +86,7 @@ impl Found {
         Ok(())
     }
 
-    fn sources(&mut self, gateway: &Gateway, began: Timestamp) {
+    async fn sources(&mut self, gateway: &Gateway, began: Timestamp) -> Result<(), Error> {
         let (current, now) = (gateway.current(), gateway.clock.now());
         for source in &current.snapshot.sources {
             let Some(limit) = source.settings.silent_after else {
@@ -94,11 +95,17 @@ impl Found {
             let last = current
                 .meters(source)
                 .and_then(SourceMeters::last_callback_at);
+            let quiet = now.duration_since(last.unwrap_or(began));
+            let is_silent = Duration::try_from(quiet).unwrap_or_default() >= limit;
+            if (is_silent || last.is_none())
+                && heard_elsewhere(gateway, &source.name, limit).await?
+            {
+                continue;
+            }
             if last.is_none() {
                 self.unheard.insert(source.name.to_string());
             }
-            let quiet = now.duration_since(last.unwrap_or(began));
-            if Duration::try_from(quiet).unwrap_or_default() >= limit {
+            if is_silent {
                 let last = last.map_or_else(
                     || "since the start of the gateway".to_owned(),
                     |at| format!("since {at}"),
@@ -111,6 +118,19 @@ impl Found {
                     ),
                 );
             }
+        }
+        Ok(())
+    }
+
+    /// The differences are those to the gateway that looks.
+    fn configurations(&mut self, gateway: &Gateway) {
+        let peers = gateway.sinks.gateways().into_iter();
+        for peer in peers.filter(|peer| !peer.differs.is_empty()) {
+            let parts = peer.differs.join(", ");
+            let detail = format!(
+                "Its configuration differs in: {parts}. Give all gateways the same configuration."
+            );
+            self.add(Kind::ConfigDiffers, &peer.name, detail);
         }
     }
 
@@ -140,6 +160,20 @@ impl Found {
             self.add(Kind::LowDisk, "store", detail);
         }
     }
+}
+
+/// Whether another gateway of the store took a callback of this source in this time.
+async fn heard_elsewhere(gateway: &Gateway, source: &str, limit: Duration) -> Result<bool, Error> {
+    if gateway.sinks.gateways().len() < 2 {
+        return Ok(false);
+    }
+    let filter = CallbackFilter {
+        source: Some(source.to_owned()),
+        since: gateway.clock.now().checked_sub(limit).ok(),
+        limit: 1,
+        ..CallbackFilter::default()
+    };
+    Ok(!gateway.store.callbacks(filter).await?.rows.is_empty())
 }
 
 /// What the gateway may still write to the disk of this folder. None when the system does not say.

@@ -96,7 +96,9 @@ impl Watch {
     async fn look(&mut self, gateway: &Gateway, settings: &Settings) -> Result<(), Error> {
         let now = gateway.clock.now();
         let found = find(gateway, settings, self.began, &mut self.slow_until).await?;
-        if !settings.own.alerts {
+        if !settings.own.alerts || !leads(gateway) {
+            // Another gateway raises and resolves until this one does it again.
+            self.open = None;
             return Ok(());
         }
         let open = match self.open.take() {
@@ -118,6 +120,13 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Whether this gateway raises alerts for all that share the store: the one that has run longest and does not stop.
+fn leads(gateway: &Gateway) -> bool {
+    let peers = gateway.sinks.gateways();
+    let mut staying = peers.iter().filter(|peer| !peer.leaving);
+    staying.next().is_none_or(|first| first.this)
 }
 
 fn is_over(found: &Found, trouble: &Trouble) -> bool {

@@ -8,7 +8,7 @@ mod telemetry;
 use std::sync::Arc;
 
 use campanile_language::nearest;
-use campanile_settings::{Findings, Node, Type, Unset, Value, Values, Written, one_of};
+use campanile_settings::{Digests, Findings, Node, Type, Unset, Value, Values, Written, one_of};
 use named::Named;
 
 use super::settings::{self, Setting};
@@ -83,6 +83,7 @@ impl Check<'_> {
             sinks: parts.sinks.into_iter().collect::<Option<_>>()?,
             routes: routes.into_iter().collect::<Option<_>>()?,
             text: Arc::default(),
+            digests: Digests::new(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Configuration: what is accepted, and what is said of what is not.
 
+mod digests;
 mod drawing;
 mod layers;
 mod mistakes;

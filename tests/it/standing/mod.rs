@@ -168,6 +168,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             sinks: vec![0],
         }],
         text: "[store]\nretention_days = 30\n".into(),
+        digests: std::collections::BTreeMap::new(),
     }
 }
 

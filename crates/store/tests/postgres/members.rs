@@ -23,6 +23,7 @@ impl Gateway {
             id,
             name: number.to_string(),
             sinks: sinks.to_vec(),
+            config: String::new(),
         };
         store.join(member).await.unwrap();
         Self { store, id }

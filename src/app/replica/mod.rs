@@ -3,73 +3,32 @@
 //! Every two seconds it counts up its beat, sees the other gateways and their leases, and takes or gives back sinks as
 //! [`Watch`] wishes. A worker runs only for a sink whose lease is its own.
 
+mod peers;
+mod shown;
+mod term;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use campanile_settings::Digests;
 use campanile_store::lease::{BEAT, Member, Trust, View, Watch, Wish};
 use campanile_store::{Error, Membership, Seq, SinkId, Store};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::delivery::{BuiltSink, Delivery, Observer, PausedBy, SinkState, Trusted};
+use crate::delivery::{BuiltSink, Delivery, Observer, PausedBy};
 use campanile_model::Clock;
 use campanile_sinks::Sink;
+use peers::{Differences, Report};
+use term::{Term, boot_clock};
 
 /// How long sends may last when a sink is given back to another gateway.
 const GIVE_BACK_GRACE: Duration = Duration::from_secs(15);
 
 /// How often it looks whether it still may send.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// A clock that goes on while the machine is suspended, from any start.
-type BootClock = Arc<dyn Fn() -> Duration + Send + Sync>;
-
-/// The boot-time clock of the machine. `Instant` stands still in a suspended machine.
-fn boot_clock() -> BootClock {
-    Arc::new(|| {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Duration::new(
-            now.tv_sec.unsigned_abs(),
-            u32::try_from(now.tv_nsec).unwrap_or_default(),
-        )
-    })
-}
-
-/// How long this gateway may start sends.
-#[derive(Clone)]
-struct Term {
-    trust: Arc<Mutex<Trust>>,
-    now: BootClock,
-}
-
-impl Term {
-    fn new(now: BootClock) -> Self {
-        Self {
-            trust: Arc::default(),
-            now,
-        }
-    }
-
-    /// For the workers.
-    fn trusted(&self) -> Trusted {
-        let term = self.clone();
-        Arc::new(move || term.holds())
-    }
-
-    fn holds(&self) -> bool {
-        self.lock().holds((self.now)())
-    }
-
-    fn set(&self, trust: Trust) {
-        *self.lock() = trust;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Trust> {
-        self.trust.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What the task and its handle share.
 struct Shared {
@@ -87,12 +46,39 @@ struct State {
     joined: bool,
     watch: Watch,
     sinks: Vec<BuiltSink>,
+    config: Digests,
+    differences: Differences,
     view: View,
     /// Sinks whose last sends end before they are given back.
     giving: HashSet<SinkId>,
     leaving: bool,
     /// The last beat failed.
     unreached: bool,
+}
+
+impl State {
+    /// Says what differs in the configuration of another gateway.
+    fn compare(&mut self, now: Duration, view: &View) {
+        let Self {
+            me,
+            config,
+            differences,
+            ..
+        } = self;
+        for report in differences.look(now, (*me, config), view) {
+            match report {
+                Report::Differs { gateway, parts } => tracing::warn!(
+                    gateway,
+                    parts = parts.join(", "),
+                    "another gateway of this store has another configuration"
+                ),
+                Report::Agrees { gateway } => tracing::info!(
+                    gateway,
+                    "another gateway of this store has the same configuration again"
+                ),
+            }
+        }
+    }
 }
 
 /// The handle. Cheap to clone.
@@ -106,7 +92,7 @@ pub(super) struct Replica(Arc<Shared>);
 pub(super) async fn start(
     store: Arc<dyn Store>,
     membership: Arc<dyn Membership>,
-    sinks: Vec<BuiltSink>,
+    (sinks, config): (Vec<BuiltSink>, Digests),
     clock: &Clock,
     events: Arc<dyn Observer>,
     hold: bool,
@@ -118,7 +104,14 @@ pub(super) async fn start(
             membership.pause(sink.id, true).await?;
         }
     }
-    let replica = Replica::new(membership, delivery.clone(), clock.clone(), term, sinks);
+    let configured = (sinks, config);
+    let replica = Replica::new(
+        membership,
+        delivery.clone(),
+        clock.clone(),
+        term,
+        configured,
+    );
     replica.round().await;
     Ok((delivery, replica))
 }
@@ -129,7 +122,7 @@ impl Replica {
         delivery: Delivery,
         clock: Clock,
         term: Term,
-        sinks: Vec<BuiltSink>,
+        (sinks, config): (Vec<BuiltSink>, Digests),
     ) -> Self {
         let me = Uuid::now_v7();
         let state = State {
@@ -137,6 +130,8 @@ impl Replica {
             joined: false,
             watch: Watch::new(me, ids(&sinks)),
             sinks,
+            config,
+            differences: Differences::default(),
             view: View::default(),
             giving: HashSet::new(),
             leaving: false,
@@ -213,7 +208,13 @@ impl Replica {
             let state = self.state();
             let sinks = ids(&state.sinks);
             let (id, name) = (state.me, name());
-            let member = Member { id, name, sinks };
+            let config = serde_json::to_string(&state.config).unwrap_or_default();
+            let member = Member {
+                id,
+                name,
+                sinks,
+                config,
+            };
             (id, state.leaving, (!state.joined).then_some(member))
         };
         if let Some(member) = join {
@@ -229,6 +230,7 @@ impl Replica {
         let (me, wishes) = {
             let mut state = self.state();
             let wishes = state.watch.look(now, &view);
+            state.compare(now, &view);
             state.view = view;
             if std::mem::take(&mut state.unreached) {
                 tracing::info!("this gateway reaches the store again");
@@ -341,27 +343,6 @@ impl Replica {
         self.0.term.set(Trust::default());
     }
 
-    /// Every configured sink, also if another gateway delivers for it.
-    pub(super) fn states(&self) -> Vec<SinkState> {
-        let own = self.0.delivery.states();
-        let state = self.state();
-        let paused = |id| state.view.paused.contains(&id);
-        let sinks = state.sinks.iter();
-        sinks
-            .map(|sink| {
-                let here = own.iter().find(|shown| shown.name == sink.name);
-                let shown = here.cloned().or_else(|| elsewhere(&state.view, sink));
-                let new = || SinkState::new(sink.name.clone());
-                let shown = shown.unwrap_or_else(new);
-                if here.is_none() && paused(sink.id) {
-                    shown.paused_by_operator()
-                } else {
-                    shown
-                }
-            })
-            .collect()
-    }
-
     /// The sink itself, also if another gateway delivers for it.
     pub(super) fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
         let state = self.state();
@@ -400,9 +381,10 @@ impl Replica {
     }
 
     /// The sinks of a new configuration.
-    pub(super) async fn replace(&self, sinks: Vec<BuiltSink>) {
+    pub(super) async fn replace(&self, sinks: Vec<BuiltSink>, config: Digests) {
         {
             let mut state = self.state();
+            state.config = config;
             state.watch.set_sinks(ids(&sinks));
             state.sinks = sinks;
             // Joins again under the same id, with these sinks.
@@ -431,15 +413,6 @@ impl Replica {
 
 fn ids(sinks: &[BuiltSink]) -> Vec<SinkId> {
     sinks.iter().map(|sink| sink.id).collect()
-}
-
-/// What the owner of a sink last said of it.
-fn elsewhere(view: &View, sink: &BuiltSink) -> Option<SinkState> {
-    let lease = view.leases.iter().find(|lease| lease.sink == sink.id)?;
-    let mut peers = view.gateways.iter();
-    let owner = peers.find(|peer| Some(peer.id) == lease.owner)?;
-    let states: Vec<SinkState> = serde_json::from_str(&owner.state).ok()?;
-    states.into_iter().find(|shown| shown.name == sink.name)
 }
 
 /// The name of this machine, and the process: several gateways can run on one machine.
