@@ -63,8 +63,7 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
         metrics.sink_state(&state.name, state.state.as_str());
     }
     shared(&gateway);
-    let replication = gateway.store.replication();
-    metrics.copies(replication.map_or(1, |replication| replication.safety.copies()));
+    metrics.replication(gateway.store.replication().as_ref());
     if let (Ok(stats), Ok(sinks)) = (
         gateway.store.stats().await,
         gateway.store.known_sinks().await,

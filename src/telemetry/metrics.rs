@@ -74,6 +74,9 @@ pub(super) const STORE_COPIES: &str = "campanile_store_copies";
 pub(super) const GATEWAYS: &str = "campanile_gateways";
 pub(super) const GATEWAYS_DIFFERING: &str = "campanile_gateways_differing";
 pub(super) const SINKS_OWNED: &str = "campanile_sinks_owned";
+pub(super) const RING_SECONDS: &str = "campanile_ring_seconds";
+pub(super) const APPEND_BATCHES: &str = "campanile_append_batches_total";
+pub(super) const UNKNOWN_COMMITS: &str = "campanile_unknown_commits_total";
 const LOGINS: &str = "campanile_logins_total";
 const SPANS_DROPPED: &str = "campanile_spans_dropped_total";
 const LOG_DROPPED: &str = "campanile_log_lines_dropped_total";
@@ -105,6 +108,9 @@ pub const ALL: &[Described] = &[
     metric(GATEWAYS, Kind::Gauge, &[], "Gateways that share the store, also this one; 1 if the store is a file."),
     metric(GATEWAYS_DIFFERING, Kind::Gauge, &[], "Of these, gateways whose configuration has differed from that of this one for two minutes."),
     metric(SINKS_OWNED, Kind::Gauge, &[], "Sinks that this gateway delivers for."),
+    metric(RING_SECONDS, Kind::Gauge, &[], "How far back the callbacks reach that the gateway keeps in memory for a failover of asynchronous PostgreSQL; 0 if it needs none. Under load 64 MiB can be less than 60 s."),
+    metric(APPEND_BATCHES, Kind::Counter, &[], "Batches of callbacks that were committed on PostgreSQL. Callbacks divided by batches is the size of a batch."),
+    metric(UNKNOWN_COMMITS, Kind::Counter, &[], "Commits whose answer was lost with the connection to PostgreSQL. What became of them is looked up before a callback is answered."),
     metric(LOGINS, Kind::Counter, &["outcome"], "Logins of browsers at the admin listener by outcome: accepted, refused (no token has this secret) or limited (five failed from this address in one minute)."),
     metric(SPANS_DROPPED, Kind::Counter, &[], "Spans of traces that the collector did not take, or was too slow for."),
     metric(LOG_DROPPED, Kind::Counter, &[], "Log lines dropped because the terminal or pipe was too slow."),
@@ -427,8 +433,8 @@ mod tests {
         metrics.oldest_pending("webhook/oncall", Duration::from_secs(7));
         metrics.committed(Duration::from_millis(3));
         metrics.store_free(4096);
-        metrics.copies(2);
         metrics.gateways(2, 1, 3);
+        metrics.replication(None);
         metrics.stored(5, 1, 4096);
         metrics.sink_state("webhook/oncall", "open");
         let text = metrics.render();

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use campanile_store::Replication;
+
 use super::metrics::{
-    ALERTS, DEAD, GATEWAYS, GATEWAYS_DIFFERING, Metrics, OLDEST_PENDING, PENDING, QUARANTINED,
-    SINKS_OWNED, STORE_BYTES, STORE_COPIES, STORE_FREE_BYTES, float,
+    ALERTS, APPEND_BATCHES, DEAD, GATEWAYS, GATEWAYS_DIFFERING, Metrics, OLDEST_PENDING, PENDING,
+    QUARANTINED, RING_SECONDS, SINKS_OWNED, STORE_BYTES, STORE_COPIES, STORE_FREE_BYTES,
+    UNKNOWN_COMMITS, float,
 };
 
 impl Metrics {
@@ -19,9 +22,17 @@ impl Metrics {
         self.gauge(STORE_FREE_BYTES, &[]).set(float(bytes));
     }
 
-    /// Sets the gauge of the servers that have a callback when it is answered.
-    pub fn copies(&self, copies: u8) {
+    /// Sets what the server of the store does with commits. None: the store is a file.
+    pub fn replication(&self, replication: Option<&Replication>) {
+        let copies = replication.map_or(1, |of| of.safety.copies());
         self.gauge(STORE_COPIES, &[]).set(f64::from(copies));
+        let of = |number: fn(&Replication) -> u64| replication.map_or(0, number);
+        self.gauge(RING_SECONDS, &[])
+            .set(float(of(|of| of.ring.as_secs())));
+        self.counter(APPEND_BATCHES, &[])
+            .absolute(of(|of| of.batches));
+        self.counter(UNKNOWN_COMMITS, &[])
+            .absolute(of(|of| of.unknown_commits));
     }
 
     /// Sets the gauges of the gateways that share the store.

@@ -4,7 +4,7 @@
 //! gathers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -12,11 +12,13 @@ use tokio_postgres::error::SqlState;
 
 use super::batch::Batch;
 use super::copies::Copies;
+use super::failover::{self, Failover};
 use super::names::Names;
 use super::pool::{Fault, Pool, call};
+use super::ring::Receipt;
 use super::session::Session;
 use super::trouble::{is_conflict, is_lost, trouble};
-use super::write::{Write, statement};
+use super::write::{Write, Written, statement};
 use super::{audit, partition};
 use crate::packed::Packed;
 use crate::{Act, Appended, Appending, Error};
@@ -53,6 +55,11 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) names: Names,
     pub(super) copies: Copies,
+    pub(super) failover: Failover,
+    /// Batches that were committed.
+    pub(super) batches: AtomicU64,
+    /// Commits whose answer was lost with the connection.
+    pub(super) unknown_commits: AtomicU64,
     /// A part of the ids of this database.
     pub(super) id_random: i32,
     /// The latest time in an id. It never decreases, so ids sort by acceptance when the clock is set back.
@@ -62,10 +69,47 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The time in the ids of these callbacks.
-    fn ms(&self, entries: &[&Packed]) -> i64 {
+    pub(super) fn ms(&self, entries: &[&Packed]) -> i64 {
         let ms = entries.iter().map(|p| p.entry.received_at.as_millisecond());
         let ms = ms.max().unwrap_or(0);
         self.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms)
+    }
+
+    /// Looks at what the server does with commits. False: the server continues a history that this gateway does not follow yet.
+    pub(super) async fn look(&self, session: &mut Session) -> Result<bool, tokio_postgres::Error> {
+        match self.failover.is_on(session) {
+            Some(true) => {}
+            Some(false) => return Ok(false),
+            None => return Ok(true),
+        }
+        self.failover.saw(self.copies.look(session).await?);
+        if self.copies.can_lose() {
+            self.failover.ring.expire(Instant::now());
+        } else {
+            self.failover.ring.clear();
+        }
+        Ok(true)
+    }
+
+    /// Follows the server to another history, also when nobody appends. What fails here fails again with the next look.
+    pub(super) async fn follow(&self) -> Result<(), Fault> {
+        let mut session = self.pool.address().connect().await?;
+        failover::follow(self, &mut session).await
+    }
+
+    /// Answers a callback that is committed.
+    fn answer(&self, job: Job, answer: Appended, receipt: Receipt) {
+        self.remember(job.packed, receipt);
+        // When the caller has gone, only the answer is lost, not the commit.
+        let _gone = job.reply.send(Ok(answer));
+    }
+
+    /// Keeps what is acknowledged, if a failover could lose it.
+    fn remember(&self, packed: Packed, receipt: Receipt) {
+        if self.copies.can_lose() {
+            let (ring, now) = (&self.failover.ring, Instant::now());
+            ring.keep(now, packed.slim(), receipt);
+        }
     }
 }
 
@@ -73,7 +117,7 @@ impl Appender {
     /// Starts the writers. `id_ms` is the latest time in an id of the database.
     pub(super) fn start(
         pool: Arc<Pool>,
-        copies: Copies,
+        (copies, failover): (Copies, Failover),
         (id_random, id_ms): (i32, i64),
     ) -> (Self, Arc<Shared>) {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
@@ -81,6 +125,9 @@ impl Appender {
             pool,
             names: Names::default(),
             copies,
+            failover,
+            batches: AtomicU64::new(0),
+            unknown_commits: AtomicU64::new(0),
             id_random,
             id_ms: AtomicI64::new(id_ms),
             jobs: Mutex::new(jobs),
@@ -154,17 +201,22 @@ async fn gather(queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 async fn commit_jobs(shared: &Shared, session: &mut Option<Session>, jobs: Vec<Job>) {
     let entries: Vec<&Packed> = jobs.iter().map(|job| &job.packed).collect();
     match tried(shared, session, &entries).await {
-        Ok(answers) => {
-            for (job, answer) in jobs.into_iter().zip(answers) {
-                // When the caller has gone, only the answer is lost, not the commit.
-                let _gone = job.reply.send(Ok(answer));
+        Ok(written) => {
+            let written = written.answers.into_iter().zip(written.receipts);
+            for (job, (answer, receipt)) in jobs.into_iter().zip(written) {
+                shared.answer(job, answer, receipt);
             }
         }
         Err(Refused::Data(_)) if jobs.len() > 1 => {
             for job in jobs {
-                let answer = tried(shared, session, &[&job.packed]).await;
-                let answer = answer.map(|mut answers| answers.pop().unwrap_or_default());
-                let _gone = job.reply.send(answer.map_err(Refused::into_error));
+                match tried(shared, session, &[&job.packed]).await {
+                    Ok(mut written) => {
+                        let receipt = written.receipts.pop().unwrap_or_default();
+                        let answer = written.answers.pop().unwrap_or_default();
+                        shared.answer(job, answer, receipt);
+                    }
+                    Err(refused) => drop(job.reply.send(Err(refused.into_error()))),
+                }
             }
         }
         Err(refused) => {
@@ -198,31 +250,24 @@ async fn tried(
     shared: &Shared,
     kept: &mut Option<Session>,
     entries: &[&Packed],
-) -> Result<Vec<Appended>, Refused> {
-    let mut numbers = Vec::with_capacity(entries.len());
-    for packed in entries {
-        let of = shared.names.of(&shared.pool, packed).await;
-        numbers.push(of.map_err(Refused::Database)?);
-    }
+) -> Result<Written, Refused> {
     let token: i64 = rand::random();
-    let batch = Batch::of(entries, &numbers, shared.ms(entries));
-    let write = Write {
-        shared,
-        batch: &batch,
-        entries,
-        numbers: &numbers,
-        token,
-    };
     let (began, mut again) = (Instant::now(), false);
     loop {
-        let error = match once(&write, kept, again).await {
-            Ok(answers) => return Ok(answers),
+        let error = match once(shared, kept, entries, (token, again)).await {
+            Ok(written) => {
+                shared.batches.fetch_add(1, Ordering::Relaxed);
+                return Ok(written);
+            }
             Err(Fault::Store(error)) => return Err(Refused::Database(error)),
             Err(Fault::Database(error)) => error,
         };
         let shown = || trouble(&shared.pool.address().shown(), &error);
         if is_lost(&error) {
-            (*kept, again) = (None, true);
+            if kept.take().is_some() {
+                shared.unknown_commits.fetch_add(1, Ordering::Relaxed);
+            }
+            again = true;
             if began.elapsed() > BUDGET {
                 return Err(Refused::Database(Error::Commit(shown())));
             }
@@ -240,15 +285,29 @@ async fn tried(
 
 /// Commits a batch on the connection of the writer, or on a new one.
 async fn once(
-    write: &Write<'_>,
+    shared: &Shared,
     kept: &mut Option<Session>,
-    again: bool,
-) -> Result<Vec<Appended>, Fault> {
+    entries: &[&Packed],
+    (token, again): (i64, bool),
+) -> Result<Written, Fault> {
     let session = match kept.take() {
         Some(session) if !session.client.is_closed() => session,
-        _ => write.shared.pool.address().connect().await?,
+        _ => {
+            let mut session = shared.pool.address().connect().await?;
+            failover::follow(shared, &mut session).await?;
+            session
+        }
     };
-    write.once(kept.insert(session), again).await
+    let session = kept.insert(session);
+    let numbers = shared.names.all(session, entries).await?;
+    let write = Write {
+        shared,
+        batch: &Batch::of(entries, &numbers, shared.ms(entries)),
+        entries,
+        numbers: &numbers,
+        token,
+    };
+    write.once(session, again).await
 }
 
 /// Creates the next partitions.
@@ -260,55 +319,62 @@ async fn make_room(pool: &Pool) -> Result<(), Error> {
 /// there, and nothing is appended when it is no longer there.
 pub(super) async fn by(
     shared: &Shared,
-    packed: &Packed,
+    packed: Packed,
     act: &Act,
     quarantined: Option<i64>,
 ) -> Result<Appended, Error> {
+    let pool = &shared.pool;
+    let written = call!(pool.writing(), session => {
+        let done = operate(session, (shared, &packed), act, quarantined).await;
+        match done {
+            Err(Fault::Database(error)) if is_full(&error) => {
+                partition::ensure_now(&mut session.client).await?;
+                operate(session, (shared, &packed), act, quarantined).await
+            }
+            done => done,
+        }
+    })?;
+    let Some(mut written) = written else {
+        return Ok(Appended::default());
+    };
+    let receipt = written.receipts.pop().unwrap_or_default();
+    shared.remember(packed, receipt);
+    Ok(written.answers.pop().unwrap_or_default())
+}
+
+/// None: the callback is no longer in quarantine.
+async fn operate(
+    session: &mut Session,
+    (shared, packed): (&Shared, &Packed),
+    act: &Act,
+    quarantined: Option<i64>,
+) -> Result<Option<Written>, Fault> {
+    failover::follow(shared, session).await?;
     let entries = [packed];
-    let numbers = [shared.names.of(&shared.pool, packed).await?];
-    let batch = Batch::of(&entries, &numbers, shared.ms(&entries));
+    let numbers = shared.names.all(session, &entries).await?;
     let operated = Write {
         shared,
-        batch: &batch,
+        batch: &Batch::of(&entries, &numbers, shared.ms(&entries)),
         entries: &entries,
         numbers: &numbers,
         token: rand::random(),
     };
-    let pool = &shared.pool;
-    call!(pool.writing(), session => {
-        let done = operate(session, &operated, act, quarantined).await;
-        match done {
-            Err(Fault::Database(error)) if is_full(&error) => {
-                partition::ensure_now(&mut session.client).await?;
-                operate(session, &operated, act, quarantined).await
-            }
-            done => done,
-        }
-    })
-}
-
-async fn operate(
-    session: &mut Session,
-    operated: &Write<'_>,
-    act: &Act,
-    quarantined: Option<i64>,
-) -> Result<Appended, Fault> {
     let append = statement(session).await?;
     let transaction = session.client.transaction().await?;
     if let Some(id) = quarantined {
         let delete = "DELETE FROM quarantine WHERE id = $1";
         if transaction.execute(delete, &[&id]).await? == 0 {
-            return Ok(Appended::default());
+            return Ok(None);
         }
     }
-    let mut written = operated.run(&transaction, &append, false).await?;
-    let appended = written.answers.pop().unwrap_or_default();
+    let written = operated.run(&transaction, &append, false).await?;
     let new = |appending: &&Appending| matches!(appending, Appending::Accepted { .. });
-    let accepted = appended.alerts.iter().filter(new).count() as u64;
+    let alerts = written.answers.iter().flat_map(|answer| &answer.alerts);
+    let accepted = alerts.filter(new).count() as u64;
     let rows = if quarantined.is_some() { 1 } else { accepted };
     audit::commit_changed(transaction, &session.home, act, rows).await?;
-    operated.shared.copies.check(&written.standbys)?;
-    Ok(appended)
+    shared.copies.check(&written.standbys)?;
+    Ok(Some(written))
 }
 
 /// Whether the last partition is full.

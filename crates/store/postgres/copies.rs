@@ -3,11 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::session::Session;
-use crate::{Error, Safety, StoreCopies};
+use crate::{Error, Safety, Seq, StoreCopies};
 
 /// Every user sees that standbys are connected, but only some see which of them are synchronous.
 const LOOK: &str =
-    "SELECT current_setting('synchronous_standby_names'), EXISTS (SELECT FROM pg_stat_replication)";
+    "SELECT current_setting('synchronous_standby_names'), EXISTS (SELECT FROM pg_stat_replication),
+    (SELECT last_value FROM place)";
 
 /// What was asked for, and what was seen.
 pub(super) struct Copies {
@@ -21,6 +22,8 @@ struct Seen {
     names: String,
     /// Standbys are connected.
     connected: bool,
+    /// Standbys were connected at any time.
+    ever_connected: bool,
     logged: Option<(Safety, String)>,
 }
 
@@ -32,14 +35,15 @@ impl Copies {
         }
     }
 
-    /// Looks at what the server offers, and logs it when it changed.
-    pub(super) async fn look(&self, session: &mut Session) -> Result<(), tokio_postgres::Error> {
+    /// Looks at what the server offers, and logs it when it changed. Returns the last place.
+    pub(super) async fn look(&self, session: &mut Session) -> Result<Seq, tokio_postgres::Error> {
         let look = session.prepared(LOOK).await?;
         let row = session.client.query_one(&look, &[]).await?;
         let mut seen = self.lock();
         (seen.names, seen.connected) = (row.get(0), row.get(1));
+        seen.ever_connected |= seen.connected;
         self.log(&mut seen);
-        Ok(())
+        Ok(row.get(2))
     }
 
     /// Whether a commit is safe enough to be answered. `names` are the standbys that it waited for.
@@ -57,6 +61,14 @@ impl Copies {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a failover could lose a commit. Also while no standby is connected, if one was: it may be on its way to become the
+    /// primary.
+    pub(super) fn can_lose(&self) -> bool {
+        let seen = self.lock();
+        let stated = matches!(self.wanted, Some(StoreCopies::Two | StoreCopies::Storage));
+        !stated && seen.ever_connected && seen.names.is_empty()
     }
 
     /// What a commit survives.

@@ -8,6 +8,7 @@ mod audit;
 mod batch;
 mod commit;
 mod copies;
+mod failover;
 mod floor;
 mod members;
 mod names;
@@ -16,6 +17,7 @@ mod partition;
 mod pool;
 mod prune;
 mod read;
+mod ring;
 mod schema;
 mod session;
 mod settle;
@@ -31,6 +33,7 @@ use tokio::sync::Mutex;
 
 use self::append::{Appender, Shared};
 use self::copies::Copies;
+use self::failover::Failover;
 use self::floor::Floor;
 use self::pool::Pool;
 use self::session::{Address, Session};
@@ -83,9 +86,11 @@ impl Postgres {
         })?;
         let ids = ids(&session).await.map_err(fault)?;
         let copies = Copies::new(copies);
-        copies.look(&mut session).await.map_err(fault)?;
+        let place = copies.look(&mut session).await.map_err(fault)?;
+        let failover = Failover::new(session.home.line.clone());
+        failover.saw(place);
         let pool = Arc::new(Pool::new(address));
-        let (appender, shared) = Appender::start(Arc::clone(&pool), copies, ids);
+        let (appender, shared) = Appender::start(Arc::clone(&pool), (copies, failover), ids);
         Ok(Self {
             pool,
             appender,

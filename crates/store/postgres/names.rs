@@ -1,15 +1,15 @@
 //! The numbers of sources, of routes and of sinks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_postgres::Client;
 
 use super::commit::commit;
-use super::pool::{Fault, Pool, call};
+use super::pool::Fault;
 use super::session::Session;
+use crate::SinkId;
 use crate::packed::Packed;
-use crate::{Error, SinkId};
 
 /// Numbers in the cache. When it is full, it is cleared.
 const CACHED_MAX: usize = 4_096;
@@ -28,30 +28,53 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The numbers for a callback. A new name gets one, in a transaction of its own.
-    pub(super) async fn of(&self, pool: &Pool, packed: &Packed) -> Result<Numbers, Error> {
-        let source = self.number(pool, "source", &packed.entry.source).await?;
-        let routes = match &packed.entry.arrival.routes {
-            Some(routes) => Some(self.number(pool, "routes", routes).await?),
-            None => None,
-        };
-        Ok(Numbers { source, routes })
+    /// The numbers for some callbacks. A new name gets one, in a transaction of its own.
+    pub(super) async fn all(
+        &self,
+        session: &Session,
+        entries: &[&Packed],
+    ) -> Result<Vec<Numbers>, Fault> {
+        let mut numbers = Vec::with_capacity(entries.len());
+        for packed in entries {
+            let entry = &packed.entry;
+            let routes = match &entry.arrival.routes {
+                Some(routes) => Some(self.number(session, "routes", routes).await?),
+                None => None,
+            };
+            numbers.push(Numbers {
+                source: self.number(session, "source", &entry.source).await?,
+                routes,
+            });
+        }
+        Ok(numbers)
     }
 
-    async fn number(&self, pool: &Pool, kind: &'static str, name: &Arc<str>) -> Result<i32, Error> {
+    /// Forgets all numbers: a failover can lose a name and give its number to another.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    async fn number(
+        &self,
+        session: &Session,
+        kind: &'static str,
+        name: &Arc<str>,
+    ) -> Result<i32, Fault> {
         let key = (kind, Arc::clone(name));
-        let cached = || self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = cached().get(&key) {
+        if let Some(number) = self.lock().get(&key) {
             return Ok(*number);
         }
-        let name: &str = name;
-        let number = call!(pool.writing(), session => number(&session.client, kind, name).await)?;
-        let mut cached = cached();
+        let number = number(&session.client, kind, name).await?;
+        let mut cached = self.lock();
         if cached.len() >= CACHED_MAX {
             cached.clear();
         }
         cached.insert(key, number);
         Ok(number)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(&'static str, Arc<str>), i32>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

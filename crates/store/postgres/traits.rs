@@ -1,5 +1,9 @@
 //! Implements the four traits.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
 use campanile_model::Fingerprint;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -27,12 +31,12 @@ impl Inbox for Postgres {
 
     fn release(&self, id: i64, entry: Entry, act: Act) -> Answer<'_, Appended> {
         let packed = Packed::new(entry);
-        Box::pin(async move { append::by(&self.shared, &packed, &act, Some(id)).await })
+        Box::pin(async move { append::by(&self.shared, packed, &act, Some(id)).await })
     }
 
     fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended> {
         let packed = Packed::new(entry);
-        Box::pin(async move { append::by(&self.shared, &packed, &act, None).await })
+        Box::pin(async move { append::by(&self.shared, packed, &act, None).await })
     }
 
     fn ready(&self) -> Answer<'_, ()> {
@@ -48,7 +52,9 @@ impl Outbox for Postgres {
     fn sink_ids(&self, names: Vec<String>) -> Answer<'_, Vec<SinkId>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => names::sink_ids(s, &names).await)
+            let ids = call!(pool.writing(), s => names::sink_ids(s, &names).await)?;
+            self.shared.failover.named(names, &ids);
+            Ok(ids)
         })
     }
 
@@ -300,8 +306,12 @@ impl Upkeep for Postgres {
     }
 
     fn replication(&self) -> Option<Replication> {
+        let shared = &self.shared;
         Some(Replication {
-            safety: self.shared.copies.safety(),
+            safety: shared.copies.safety(),
+            ring: shared.failover.ring.reach(Instant::now()),
+            batches: shared.batches.load(Ordering::Relaxed),
+            unknown_commits: shared.unknown_commits.load(Ordering::Relaxed),
         })
     }
 
@@ -369,8 +379,14 @@ async fn beat(
     call!(pool.writing(), s => members::beat(&s.client, &store.held, me, (state, leaving)).await)
 }
 
-/// Looks at what the server does with commits.
+/// Looks at what the server does with commits, and follows it to another history.
 async fn look(store: &Postgres) -> Result<(), Error> {
-    let pool = &store.pool;
-    call!(pool.reading(), s => store.shared.copies.look(s).await)
+    let (pool, shared) = (&store.pool, &store.shared);
+    let is_followed = call!(pool.reading(), s => shared.look(s).await)?;
+    if !is_followed {
+        // On a connection of its own, and not in the time of a beat.
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move { shared.follow().await });
+    }
+    Ok(())
 }

@@ -10,10 +10,11 @@ use super::commit::{commit, waited};
 use super::names::Numbers;
 use super::numbers::int;
 use super::pool::Fault;
+use super::ring::Receipt;
 use super::session::Session;
 use crate::arrival::Tail;
 use crate::packed::Packed;
-use crate::{Appended, Appending, codec};
+use crate::{Appended, Appending, Seq, codec};
 
 const APPEND: &str = include_str!("append.sql");
 
@@ -33,6 +34,8 @@ pub(super) struct Write<'w> {
 pub(super) struct Written {
     /// One for each callback.
     pub(super) answers: Vec<Appended>,
+    /// The same.
+    pub(super) receipts: Vec<Receipt>,
     /// The synchronous standbys that the server names.
     pub(super) standbys: String,
 }
@@ -42,11 +45,7 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`Fault::Store`]: it is committed, but not as safely as it must be.
-    pub(super) async fn once(
-        &self,
-        session: &mut Session,
-        again: bool,
-    ) -> Result<Vec<Appended>, Fault> {
+    pub(super) async fn once(&self, session: &mut Session, again: bool) -> Result<Written, Fault> {
         session.take_warning();
         let append = statement(session).await?;
         let written = if self.has_more() {
@@ -59,7 +58,7 @@ impl Write<'_> {
         };
         waited(session)?;
         self.shared.copies.check(&written.standbys)?;
-        Ok(written.answers)
+        Ok(written)
     }
 
     /// Whether the batch needs more than the one statement.
@@ -78,15 +77,30 @@ impl Write<'_> {
     ) -> Result<Written, tokio_postgres::Error> {
         let (outcomes, standbys) = self.alerts(client, append, again).await?;
         let mut answers = self.batch.answers(&outcomes);
+        let mut receipts = Vec::with_capacity(answers.len());
         for ((packed, numbers), answer) in self.entries.iter().zip(self.numbers).zip(&mut answers) {
+            let mut receipt = Receipt::default();
+            for appending in &answer.alerts {
+                if let Appending::Accepted { seq, .. } = appending {
+                    self.shared.failover.saw(*seq);
+                }
+            }
             if packed.entry.alerts.is_empty() && packed.entry.faults.is_empty() {
-                insert_bare(client, packed, *numbers, self.token).await?;
+                let seq = insert_bare(client, packed, *numbers, self.token).await?;
+                self.shared.failover.saw(seq);
+                receipt.bare = Some((seq, self.token));
             }
             if !packed.entry.faults.is_empty() {
-                answer.quarantine = Some(insert_quarantined(client, packed, *numbers).await?);
+                receipt.quarantine = Some(insert_quarantined(client, packed, *numbers).await?);
             }
+            answer.quarantine = receipt.quarantine;
+            receipts.push(receipt);
         }
-        Ok(Written { answers, standbys })
+        Ok(Written {
+            answers,
+            receipts,
+            standbys,
+        })
     }
 
     /// Writes the alerts. Gives what each became, and the synchronous standbys.
@@ -159,10 +173,10 @@ async fn insert_bare(
     packed: &Packed,
     numbers: Numbers,
     token: i64,
-) -> Result<(), tokio_postgres::Error> {
+) -> Result<Seq, tokio_postgres::Error> {
     let insert = "INSERT INTO callback (seq, last, batch, received, source, alerts, raw_bytes, arrival_bytes, routes, packed)
                   SELECT place, place, $1, $2, $3, 0, $4, $5, $6, $7 FROM (SELECT CASE WHEN pg_current_xact_id() IS NOT NULL
-                      THEN nextval('place') END AS place) drawn";
+                      THEN nextval('place') END AS place) drawn RETURNING seq";
     let arrival_bytes = packed
         .arrival_bytes
         .map(|n| int(usize::try_from(n).unwrap_or(0)));
@@ -175,8 +189,7 @@ async fn insert_bare(
         &numbers.routes,
         &packed.bytes,
     ];
-    client.execute(insert, &parameters).await?;
-    Ok(())
+    Ok(client.query_one(insert, &parameters).await?.get(0))
 }
 
 async fn insert_quarantined(

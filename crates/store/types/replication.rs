@@ -1,12 +1,19 @@
 //! What a commit on a server survives.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What a server does with commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replication {
     /// What a commit survives.
     pub safety: Safety,
+    /// How far back the acknowledged callbacks reach that are kept in memory, to be appended again after a failover. Zero: none are.
+    pub ring: Duration,
+    /// Batches of callbacks that this gateway committed.
+    pub batches: u64,
+    /// Commits whose answer was lost with the connection.
+    pub unknown_commits: u64,
 }
 
 /// What a commit survives.

@@ -4,11 +4,18 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile_model::Status;
 use campanile_receiver::postgres::Postgres;
-use campanile_store::{Answer, Appending, Error, Fault, Safety, Seq, Store, StoreCopies, Verdict};
+use campanile_store::postgres::Postgres as Gateway;
+use campanile_store::{
+    Answer, Appended, Appending, CallbackFilter, Entry, Error, Fault, Inbox as _, Membership as _,
+    Safety, Seq, Store, StoreCopies, Verdict,
+};
+
+use uuid::Uuid;
 
 use super::server::{start_in, url};
-use super::suite::{act, firing, settlement};
+use super::suite::{act, alert, all, entry, firing, settlement};
 
 /// A test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -68,15 +75,44 @@ impl Pair {
     }
 
     async fn open(&self, copies: Option<StoreCopies>) -> Arc<dyn Store> {
-        let url = url(self.primary.port, "pair");
-        let store = campanile_store::postgres::Postgres::open_with(&url, copies).await;
-        Arc::new(store.unwrap())
+        self.gateway(copies).await
+    }
+
+    async fn gateway(&self, copies: Option<StoreCopies>) -> Arc<Gateway> {
+        Arc::new(Gateway::open_with(&self.url(), copies).await.unwrap())
     }
 
     /// The process of the standby that receives the log.
     async fn walreceiver(&self) -> String {
         let select = "SELECT pid FROM pg_stat_wal_receiver";
         self.standby.sql("postgres", select).await
+    }
+
+    /// The URL that names both servers.
+    fn url(&self) -> String {
+        let both = format!("{},127.0.0.1:{}", self.primary.port, self.standby.port);
+        let url = url(0, "pair");
+        url.replace(":0/", &format!(":{both}/"))
+    }
+
+    /// The standby has everything that is committed now.
+    async fn replicated(&self) {
+        let select = "SELECT replay_lsn = pg_current_wal_lsn() FROM pg_stat_replication";
+        self.primary_says(select, "t").await;
+    }
+
+    /// The primary crashes, and the standby takes its place. What its frozen receiver has not read is lost.
+    async fn fail_over(&mut self, receiver: &str) {
+        self.primary.crash().await;
+        self.standby.promote().await;
+        // It waits for the end of its receiver, which would otherwise first read what the primary sent.
+        until("an end of the receiver", async || is_asked_to_end(receiver)).await;
+        signal(receiver, "CONT");
+        until("a new primary", async || {
+            let select = "SELECT pg_is_in_recovery()";
+            self.standby.sql("pair", select).await == "f"
+        })
+        .await;
     }
 
     /// A call whose commit waits for the standby, and whose wait is then cancelled.
@@ -118,12 +154,42 @@ fn signal(process: &str, name: &str) {
     assert!(sent.unwrap().success(), "kill -s {name} {process}");
 }
 
+/// SIGTERM waits for the process.
+fn is_asked_to_end(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let pending = u64::from_str_radix(pending.unwrap().trim(), 16).unwrap();
+    pending & (1 << (15 - 1)) != 0
+}
+
+fn unreadable(message: &str) -> Entry {
+    let mut entry = firing(message, 2, &[]);
+    entry.alerts.clear();
+    entry.faults.push(Fault {
+        place: "body".to_owned(),
+        problem: "is not JSON".to_owned(),
+    });
+    entry
+}
+
+fn ignored() -> Entry {
+    let mut entry = firing("ignored", 1, &[]);
+    entry.alerts.clear();
+    entry
+}
+
+/// The places of the alerts that were accepted.
+fn places(appended: &Appended) -> Vec<Seq> {
+    let place = |one: &Appending| match one {
+        Appending::Accepted { seq, .. } => Some(*seq),
+        Appending::Duplicate { .. } => None,
+    };
+    appended.alerts.iter().filter_map(place).collect()
+}
+
 async fn accepted(store: &Arc<dyn Store>, message: &str) -> Seq {
     let appended = store.append(firing(message, 1, &[1])).await.unwrap();
-    let [Appending::Accepted { seq, .. }] = appended.alerts[..] else {
-        panic!("{appended:?}");
-    };
-    seq
+    places(&appended)[0]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,12 +199,7 @@ async fn a_commit_that_did_not_wait_for_the_standby_is_an_error_and_its_duplicat
     let store = pair.open(None).await;
     let seq = accepted(&store, "settled").await;
     let other = accepted(&store, "dropped").await;
-    let mut unreadable = firing("unreadable", 2, &[]);
-    unreadable.faults.push(Fault {
-        place: "body".to_owned(),
-        problem: "is not JSON".to_owned(),
-    });
-    let held = store.append(unreadable.clone()).await.unwrap();
+    let held = store.append(unreadable("unreadable")).await.unwrap();
     let held = held.quarantine.unwrap();
     let receiver = pair.walreceiver().await;
     signal(&receiver, "STOP");
@@ -150,7 +211,7 @@ async fn a_commit_that_did_not_wait_for_the_standby_is_an_error_and_its_duplicat
             .await
             .map(drop),
         // With a fault, it takes more than one statement.
-        pair.cancelled(&store, |s| s.append(unreadable))
+        pair.cancelled(&store, |s| s.append(unreadable("unreadable")))
             .await
             .map(drop),
         pair.cancelled(&store, |s| s.settle(settled)).await,
@@ -204,10 +265,8 @@ async fn with_two_copies_nothing_is_answered_until_a_synchronous_standby_is_name
     let store = pair.open(Some(StoreCopies::Two)).await;
     let safety = || store.replication().unwrap().safety;
     assert_eq!(safety(), Safety::Asynchronous);
-    let mut ignored = firing("ignored", 1, &[]);
-    ignored.alerts.clear();
     // The second one is a duplicate of the first.
-    for entry in [firing("m", 1, &[]), firing("m", 1, &[]), ignored] {
+    for entry in [firing("m", 1, &[]), firing("m", 1, &[]), ignored()] {
         let refused = store.append(entry).await.unwrap_err();
         assert!(
             matches!(&refused, Error::Unreplicated(said) if said.contains("copies = 2")),
@@ -232,4 +291,92 @@ async fn with_two_copies_nothing_is_answered_until_a_synchronous_standby_is_name
     // What the operator says is not looked for.
     let stated = pair.open(Some(StoreCopies::Storage)).await;
     assert_eq!(stated.replication().unwrap().safety, Safety::Storage);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_asynchronous_failover_loses_is_appended_again_by_the_gateway_that_answered_it() {
+    let mut pair = Pair::start().await;
+    let store = pair.open(None).await;
+    // Without the ring.
+    let other = pair.open(Some(StoreCopies::Storage)).await;
+    let old = vec!["webhook/old".to_owned()];
+    assert_eq!(store.sink_ids(old).await.unwrap(), [1]);
+    let mut kept = vec![accepted(&store, "kept").await];
+    for entry in [unreadable("kept"), ignored()] {
+        store.append(entry).await.unwrap();
+    }
+    pair.replicated().await;
+    let receiver = pair.walreceiver().await;
+    signal(&receiver, "STOP");
+    let sinks = vec!["webhook/new".to_owned()];
+    let sink = store.sink_ids(sinks.clone()).await.unwrap()[0];
+    let lost = || {
+        let mut lost = firing("lost", 3, &[1, sink]);
+        lost.source = "new/source".into();
+        lost
+    };
+    assert_eq!(places(&store.append(lost()).await.unwrap()).len(), 1);
+    for entry in [unreadable("lost"), ignored()] {
+        store.append(entry).await.unwrap();
+    }
+    // More places than the server draws ahead in its log.
+    let many = || {
+        let one = |n| alert(&format!("forgotten-{n}"), 4, Status::Firing, &[1]);
+        entry((0..40).map(one).collect())
+    };
+    let idle = pair.gateway(None).await;
+    idle.append(firing("idle", 5, &[])).await.unwrap();
+    let highest = places(&other.append(many()).await.unwrap())[39];
+    assert!(store.replication().unwrap().ring > Duration::ZERO);
+    assert_eq!(other.replication().unwrap().ring, Duration::ZERO);
+    pair.fail_over(&receiver).await;
+
+    kept.push(accepted(&store, "next").await);
+    // No place is given twice: workers have deliveries of the lost ones in memory.
+    assert!(kept[1] > highest, "{} {highest}", kept[1]);
+    let again = store.append(lost()).await.unwrap().alerts;
+    assert!(
+        matches!(again[..], [Appending::Duplicate { conflict: false }]),
+        "{again:?}"
+    );
+    let alerts = store.alerts(all()).await.unwrap().rows;
+    assert_eq!(alerts.len(), 3);
+    let found = alerts.iter().find(|one| !kept.contains(&one.seq)).unwrap();
+    let mut to: Vec<_> = store.deliveries_of(found.seq).await.unwrap();
+    to.sort_by_key(|delivery| delivery.sink);
+    let to: Vec<_> = to.iter().map(|delivery| delivery.sink).collect();
+    assert_eq!(to, [1, sink]);
+    let said = String::from_utf8(found.json.clone()).unwrap();
+    assert!(said.contains(r#""message_id":"lost""#), "{said}");
+    // Nothing that survived is there twice.
+    let callbacks = CallbackFilter {
+        ignored: Some(true),
+        limit: 100,
+        ..CallbackFilter::default()
+    };
+    assert_eq!(store.callbacks(callbacks).await.unwrap().rows.len(), 2);
+    assert_eq!(store.stats().await.unwrap().quarantined, 2);
+    let arrivals = CallbackFilter {
+        source: Some("new/source".to_owned()),
+        limit: 100,
+        ..CallbackFilter::default()
+    };
+    assert_eq!(store.callbacks(arrivals).await.unwrap().rows.len(), 1);
+    // The number of a sink is that of its running worker.
+    assert!(
+        store
+            .known_sinks()
+            .await
+            .unwrap()
+            .contains(&(sink, sinks[0].clone()))
+    );
+    assert_eq!(other.sink_ids(sinks).await.unwrap(), [sink]);
+    // A gateway that nobody calls sees it with its next beat.
+    until("what the other gateway answered", async || {
+        let beaten = idle.beat(Uuid::nil(), String::new(), false).await;
+        beaten.unwrap().is_none() && store.alerts(all()).await.unwrap().rows.len() == 4
+    })
+    .await;
+    // The gateway without the ring has lost what it answered.
+    assert_eq!(places(&other.append(many()).await.unwrap()).len(), 40);
 }
