@@ -5,6 +5,7 @@
 
 mod arrival;
 mod codec;
+mod hint;
 mod id;
 pub mod lease;
 mod packed;
@@ -20,6 +21,7 @@ use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
 
 pub use campanile_model::{DedupKey, Fault, Seq, SinkId, StoreCopies, StoreUrl};
+pub use hint::Hint;
 pub use traits::{Archive, Inbox, Membership, Outbox, Store, Upkeep};
 pub use types::*;
 

@@ -9,15 +9,16 @@
 
 use campanile_model::Fingerprint;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::lease::{Member, View, Wish};
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
-    FiringFilter, Following, Listed, OpenEpisode, OpenPlace, Pending, Progress, QuarantineFilter,
-    QuarantineRow, Replication, Seq, Settlement, SinkId, SourceTally, Stats, StoredAlert,
-    TallyFilter, TallyRow,
+    FiringFilter, Following, Hint, Listed, OpenEpisode, OpenPlace, Pending, Progress,
+    QuarantineFilter, QuarantineRow, Replication, Seq, Settlement, SinkId, SourceTally, Stats,
+    StoredAlert, TallyFilter, TallyRow,
 };
 
 /// Takes callbacks.
@@ -209,6 +210,12 @@ pub trait Membership: Send + Sync {
 
     /// Older deliveries of a sink are pending again, from this place on.
     fn look_from(&self, sink: SinkId, seq: Seq) -> Answer<'_, ()>;
+
+    /// Sends hints to all gateways, also to this one.
+    fn hint(&self, hints: Vec<Hint>) -> Answer<'_, ()>;
+
+    /// The hints of all gateways, until the receiver is dropped. Must be called inside a Tokio runtime.
+    fn hints(&self) -> mpsc::Receiver<Hint>;
 }
 
 /// A whole store, for code that passes the traits on to its consumers.

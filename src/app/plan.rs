@@ -25,7 +25,7 @@ use campanile_model::{Clock, StoreUrl};
 use campanile_sinks::Sink;
 use campanile_sinks::http::client::{Client, Request, Settings};
 use campanile_sinks::http::guard::Egress;
-use campanile_store::{Error as StoreError, Outbox, Seq, SinkId};
+use campanile_store::{Error as StoreError, Hint, Outbox, Seq, SinkId};
 
 /// How long a vendor's confirmation URL may take to answer.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,11 +135,14 @@ impl SinkControl for Workers {
     }
 
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
-        self.0.poke(sink, seqs);
+        let here = self.0.poke(sink, seqs);
+        if let (false, Some(replica), Some(lowest)) = (here, &self.1, seqs.iter().min()) {
+            replica.hint(Hint::Pending(sink, *lowest));
+        }
     }
 
     fn again(&self, sink: SinkId, seqs: &[Seq]) {
-        self.0.poke(sink, seqs);
+        let _here = self.0.poke(sink, seqs);
         if let (Some(replica), Some(lowest)) = (&self.1, seqs.iter().min()) {
             replica.look_from(sink, *lowest);
         }
@@ -154,10 +157,16 @@ impl SinkControl for Workers {
 
     fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
         self.0.dropped(sink, seqs);
+        if let Some(replica) = &self.1 {
+            replica.hint_of(sink, seqs, Hint::Dropped);
+        }
     }
 
     fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
         self.0.hurry(sink, seqs);
+        if let Some(replica) = &self.1 {
+            replica.hint_of(sink, seqs, Hint::Hurry);
+        }
     }
 
     fn pause(&self, name: &str) -> Option<SinkState> {

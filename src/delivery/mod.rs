@@ -196,15 +196,15 @@ impl Delivery {
     }
 
     /// Reports that these are pending for a sink now: after a commit, and after an operator's retry (whose places are old).
-    /// Only a hint: the worker looks every second in any case.
-    pub fn poke(&self, sink: SinkId, seqs: &[Seq]) {
-        let Some(lowest) = seqs.iter().copied().min() else {
-            return;
-        };
+    /// Only a hint: the worker looks every second in any case. False: no worker here delivers for the sink.
+    pub fn poke(&self, sink: SinkId, seqs: &[Seq]) -> bool {
         let crew = self.crew();
-        for running in crew.running.iter().filter(|running| running.id == sink) {
+        let mut workers = crew.running.iter().filter(|running| running.id == sink);
+        let worker = workers.next();
+        if let (Some(running), Some(lowest)) = (worker, seqs.iter().copied().min()) {
             running.mailbox.poke(lowest);
         }
+        worker.is_some()
     }
 
     /// Has every worker read what is pending for its sink from the start.

@@ -100,9 +100,24 @@ async fn send(gateway: &Process, message: &str) -> String {
 }
 
 async fn ask(gateway: &Process, method: &str, path: &str) -> Value {
+    command(gateway, method, path, b"").await
+}
+
+async fn command(gateway: &Process, method: &str, path: &str, body: &[u8]) -> Value {
     let head = "connection: close\r\ncontent-type: application/json\r\n";
-    let raw = request(method, path, head, b"");
+    let raw = request(method, path, head, body);
     Wire::to(gateway.admin).await.send(raw).await.json()
+}
+
+/// The sinks of each gateway, this one first.
+async fn shares(gateway: &Process) -> Vec<Vec<String>> {
+    let mut peers: Vec<Value> = ask(gateway, "GET", "/api/v1/gateway").await["gateways"]
+        .as_array()
+        .unwrap()
+        .clone();
+    peers.sort_by_key(|peer| peer["this"] == false);
+    let names = |peer: &Value| serde_json::from_value(peer["sinks"].clone()).unwrap();
+    peers.iter().map(names).collect()
 }
 
 /// The names and the words of the states of all sinks.
@@ -132,15 +147,10 @@ async fn every_gateway_accepts_and_each_alert_reaches_each_sink_once() {
     place.all_get(&messages).await;
 
     // Each knows both, and each sink has one gateway.
-    for (gateway, place) in [(&one, 0), (&other, 1)] {
-        until("the sinks are shared out", async || {
-            let peers = ask(gateway, "GET", "/api/v1/gateway").await["gateways"].clone();
-            let peers = peers.as_array().unwrap().clone();
-            let sinks = |peer: &Value| peer["sinks"].as_array().unwrap().len();
-            let this = peers.iter().position(|peer| peer["this"] == true);
-            peers.len() == 2
-                && peers.iter().map(sinks).sum::<usize>() == SINKS.len()
-                && this == Some(place)
+    for gateway in [&one, &other] {
+        until("each sink has a gateway", async || {
+            let shares = shares(gateway).await;
+            shares.len() == 2 && shares.concat().len() == SINKS.len()
         })
         .await;
     }
@@ -205,6 +215,37 @@ async fn the_sinks_of_a_killed_and_of_a_frozen_gateway_are_taken_over() {
     // They keep nothing in their folders but the settings.
     let folder = place.folder.path().join("third");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_asks_for_at_any_gateway_reaches_the_one_that_delivers() {
+    let place = Place::new().await;
+    let busy = Play::with(429, "retry-after", "3600");
+    place.receivers[0].now_plays([busy, Play::status(200)]);
+    let one = place.gateway("one").await;
+    let other = place.gateway("other").await;
+    until("both gateways are there", async || {
+        shares(&one).await.len() == 2 && shares(&other).await.len() == 2
+    })
+    .await;
+    let owner = shares(&one).await[0].contains(&"webhook/one".to_owned());
+    let elsewhere = if owner { &other } else { &one };
+    send(elsewhere, "a").await;
+    until("the receiver is busy for an hour", async || {
+        place.got(0).len() == 1
+    })
+    .await;
+    // The operator cannot see which gateway it is.
+    let all = br#"{"sink":"webhook/one"}"#;
+    until("the delivery waits", async || {
+        let waiting = br#"{"sink":"webhook/one","dry_run":true}"#;
+        let counted = command(elsewhere, "POST", "/api/v1/deliveries/retry", waiting).await;
+        counted["count"] == 1
+    })
+    .await;
+    let retried = command(elsewhere, "POST", "/api/v1/deliveries/retry", all).await;
+    assert_eq!(retried["count"], 1, "{retried}");
+    until("the second attempt", async || place.got(0).len() == 2).await;
 }
 
 /// The first of six free ports, below those that the system gives to others.

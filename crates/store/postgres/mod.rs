@@ -10,6 +10,7 @@ mod commit;
 mod copies;
 mod failover;
 mod floor;
+mod hints;
 mod members;
 mod names;
 mod numbers;

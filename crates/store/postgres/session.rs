@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
@@ -90,13 +91,25 @@ impl Address {
 
     /// Connects.
     pub(super) async fn connect(self: &Arc<Self>) -> Result<Session, tokio_postgres::Error> {
+        self.connect_and_hear(None).await
+    }
+
+    /// Connects. The payloads of notifications go to this channel, which closes with the connection; what does not fit is lost.
+    pub(super) async fn connect_and_hear(
+        self: &Arc<Self>,
+        heard: Option<mpsc::Sender<String>>,
+    ) -> Result<Session, tokio_postgres::Error> {
         match &self.tls {
-            Some(tls) => self.connect_with(tls.clone()).await,
-            None => self.connect_with(NoTls).await,
+            Some(tls) => self.connect_with(tls.clone(), heard).await,
+            None => self.connect_with(NoTls, heard).await,
         }
     }
 
-    async fn connect_with<T>(self: &Arc<Self>, tls: T) -> Result<Session, tokio_postgres::Error>
+    async fn connect_with<T>(
+        self: &Arc<Self>,
+        tls: T,
+        heard: Option<mpsc::Sender<String>>,
+    ) -> Result<Session, tokio_postgres::Error>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
@@ -112,6 +125,11 @@ impl Address {
                     Ok(AsyncMessage::Notice(notice)) if notice.code().code() == WARNING => {
                         tracing::warn!(warning = notice.message(), "PostgreSQL sent a warning");
                         seen.store(true, Ordering::Release);
+                    }
+                    Ok(AsyncMessage::Notification(notification)) => {
+                        if let Some(heard) = &heard {
+                            let _full = heard.try_send(notification.payload().to_owned());
+                        }
                     }
                     Ok(_) => {}
                     Err(error) => {

@@ -6,21 +6,22 @@ use std::time::Instant;
 
 use campanile_model::Fingerprint;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::pool::call;
 use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
 use super::{
-    Postgres, append, audit, commit, members, names, prune, read, settle, tallies, version,
+    Postgres, append, audit, commit, hints, members, names, prune, read, settle, tallies, version,
 };
 use crate::lease::{Member, View, Wish};
 use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Error, Firing, FiringFilter, Following, Inbox, Listed, Membership, OpenEpisode, OpenPlace,
-    Outbox, Pending, Progress, QuarantineFilter, QuarantineRow, Replication, Seq, Settlement,
-    SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
+    Error, Firing, FiringFilter, Following, Hint, Inbox, Listed, Membership, OpenEpisode,
+    OpenPlace, Outbox, Pending, Progress, QuarantineFilter, QuarantineRow, Replication, Seq,
+    Settlement, SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Postgres {
@@ -367,6 +368,17 @@ impl Membership for Postgres {
             let pool = &self.pool;
             call!(pool.writing(), s => members::look_from(&s.client, sink, seq).await)
         })
+    }
+
+    fn hint(&self, hints: Vec<Hint>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => hints::send(&s.client, &hints).await)
+        })
+    }
+
+    fn hints(&self) -> mpsc::Receiver<Hint> {
+        hints::listen(self.pool.address())
     }
 }
 

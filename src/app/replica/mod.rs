@@ -3,6 +3,7 @@
 //! Every two seconds it counts up its beat, sees the other gateways and their leases, and takes or gives back sinks as
 //! [`Watch`] wishes. A worker runs only for a sink whose lease is its own.
 
+mod hints;
 mod peers;
 mod shown;
 mod term;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use campanile_settings::Digests;
 use campanile_store::lease::{BEAT, Member, Trust, View, Watch, Wish};
-use campanile_store::{Error, Membership, Seq, SinkId, Store};
+use campanile_store::{Error, Hint, Membership, Seq, SinkId, Store};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 use crate::delivery::{BuiltSink, Delivery, Observer, PausedBy};
 use campanile_model::Clock;
 use campanile_sinks::Sink;
+use hints::Outgoing;
 use peers::{Differences, Report};
 use term::{Term, boot_clock};
 
@@ -37,6 +39,7 @@ struct Shared {
     clock: Clock,
     term: Term,
     state: Mutex<State>,
+    hints: Outgoing,
     /// One round or one pause at a time: a view that was read before a pause must not be followed after it.
     round: tokio::sync::Mutex<()>,
 }
@@ -143,6 +146,7 @@ impl Replica {
             clock,
             term,
             state: Mutex::new(state),
+            hints: Outgoing::default(),
             round: tokio::sync::Mutex::default(),
         }))
     }
@@ -164,7 +168,7 @@ impl Replica {
                     replica.look();
                 }
             };
-            tokio::join!(beats, looks);
+            tokio::join!(beats, looks, replica.send_hints(), replica.hear_hints());
         })
     }
 
@@ -291,6 +295,7 @@ impl Replica {
             replica.0.delivery.ended(sink).await;
             replica.fulfil(me, wish).await;
             replica.state().giving.remove(&sink);
+            replica.hint(Hint::Leases);
         });
     }
 
@@ -366,6 +371,7 @@ impl Replica {
             let view = &mut self.state().view;
             view.paused.retain(|id| *id != sink.id);
             view.paused.extend(paused.then_some(sink.id));
+            self.hint(Hint::Leases);
             Ok(())
         })
     }
@@ -374,8 +380,11 @@ impl Replica {
     pub(super) fn look_from(&self, sink: SinkId, seq: Seq) {
         let replica = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = replica.0.store.look_from(sink, seq).await {
-                tracing::warn!(%error, "deliveries are pending again, but the gateway that delivers them was not notified");
+            match replica.0.store.look_from(sink, seq).await {
+                Ok(()) => replica.hint(Hint::Leases),
+                Err(error) => {
+                    tracing::warn!(%error, "deliveries are pending again, but the gateway that delivers them was not notified");
+                }
             }
         });
     }
@@ -403,7 +412,10 @@ impl Replica {
         let me = self.state().me;
         if let Err(error) = self.0.store.leave(me).await {
             tracing::warn!(%error, "this gateway could not give back its sinks; the others take them after ten seconds");
+            return;
         }
+        // Without the hint they see it with their next beat.
+        let _late = self.0.store.hint(vec![Hint::Leases]).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

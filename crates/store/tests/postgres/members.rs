@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use campanile_store::lease::{Member, Row, View, Wish};
 use campanile_store::postgres::Postgres;
-use campanile_store::{Error, Membership, Outbox, SinkId, Store, Verdict};
+use campanile_store::{Error, Hint, Membership, Outbox, SinkId, Store, Verdict};
 use uuid::Uuid;
 
 use super::Database;
@@ -143,4 +143,29 @@ async fn the_owner_sees_a_pause_and_from_where_to_look_and_the_others_see_its_st
     assert_eq!(seen.unwrap().state, "state");
     other.store.pause(sink, false).await.unwrap();
     assert!(owner.beat().await.unwrap().paused.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_reaches_every_gateway_also_after_its_connection_was_cut() {
+    let database = Database::new();
+    let sink = sink(&database).await;
+    let one = Gateway::join(&database, 1, &[sink]).await;
+    let other = Gateway::join(&database, 2, &[sink]).await;
+    let mut heard = other.store.hints();
+    // It listens, and may have missed what came before.
+    assert_eq!(heard.recv().await, Some(Hint::Leases));
+    let many = Hint::Dropped(sink, (1..=300).collect());
+    let hints = vec![Hint::Pending(sink, 7), many.clone()];
+    one.store.hint(hints).await.unwrap();
+    assert_eq!(heard.recv().await, Some(Hint::Pending(sink, 7)));
+    assert_eq!(heard.recv().await, Some(many));
+
+    database
+        .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'");
+    assert_eq!(heard.recv().await, Some(Hint::Leases));
+    one.store
+        .hint(vec![Hint::Hurry(sink, vec![7])])
+        .await
+        .unwrap();
+    assert_eq!(heard.recv().await, Some(Hint::Hurry(sink, vec![7])));
 }
