@@ -5,6 +5,7 @@
 
 mod arrival;
 mod codec;
+pub mod copy;
 mod hint;
 mod id;
 pub mod lease;

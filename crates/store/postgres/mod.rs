@@ -8,6 +8,7 @@ mod audit;
 mod batch;
 mod commit;
 mod copies;
+pub(crate) mod copy;
 mod failover;
 mod floor;
 mod hints;
@@ -78,13 +79,11 @@ impl Postgres {
         };
         let mut session = address.connect().await.map_err(fault)?;
         check(&session, &shown).await?;
-        schema::migrate(&mut session).await.map_err(fault)?.map_err(|level| {
-            Error::Open(format!(
-                "{shown} was written by a newer Campanile (level {level}; this program supports at most {}). Run the newer \
-                 version.",
-                schema::level()
-            ))
-        })?;
+        if schema::is_copy(&session.client).await.map_err(fault)? {
+            return Err(Error::Open(crate::copy::unfinished(&shown)));
+        }
+        let migrated = schema::migrate(&mut session).await.map_err(fault)?;
+        migrated.map_err(|level| schema::newer(&shown, level))?;
         let ids = ids(&session).await.map_err(fault)?;
         let copies = Copies::new(copies);
         let place = copies.look(&mut session).await.map_err(fault)?;

@@ -1,5 +1,7 @@
 //! The partitions of the tables that have a row for each alert. All have the same bounds, by place, so no clock decides.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 use crate::Seq;
@@ -31,6 +33,20 @@ pub(super) async fn ensure_now(client: &mut Client) -> Result<(), tokio_postgres
     let transaction = client.transaction().await?;
     ensure(&transaction).await?;
     transaction.commit().await
+}
+
+/// Creates the partitions of these places, where they are missing.
+pub(super) async fn ensure_of(
+    transaction: &Transaction<'_>,
+    seqs: &[Seq],
+) -> Result<(), tokio_postgres::Error> {
+    let numbers: BTreeSet<Seq> = seqs.iter().map(|seq| seq / WIDTH).collect();
+    for number in numbers {
+        for table in TABLES {
+            attach(transaction, table, number).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn attach(

@@ -65,12 +65,13 @@ async fn rows(
     Ok((more, Progress::default()))
 }
 
-/// Dead letters, quarantined callbacks and the counts of duplicates expire by their own age.
+/// Dead letters, quarantined callbacks, callbacks without a place and the counts of duplicates expire by their own age.
 async fn letters(client: &Transaction<'_>, before: Timestamp) -> Result<bool, Fault> {
     let mut removed = 0;
     for delete in [
         "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE at < $1 ORDER BY id LIMIT $2)",
         "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE received < $1 ORDER BY id LIMIT $2)",
+        "DELETE FROM unplaced WHERE id IN (SELECT id FROM unplaced WHERE received < $1 ORDER BY id LIMIT $2)",
         "DELETE FROM duplicate WHERE ctid = ANY (ARRAY (SELECT ctid FROM duplicate WHERE at < $1 LIMIT $2))",
     ] {
         removed += client.execute(delete, &[&before, &STEP_ROWS]).await?;

@@ -3,13 +3,14 @@
 //! Only plain features are used: no triggers, functions, extensions or partial indexes. Tables with a row for each alert are
 //! partitioned by `seq`, so retention drops whole files ([`super::partition`]).
 
-use tokio_postgres::Transaction;
+use tokio_postgres::GenericClient;
 
 use super::session::Session;
 use super::{partition, version};
+use crate::Error;
 
 /// The step at index N migrates a database from level N to N + 1. A released step is never changed.
-const STEPS: &[&str] = &[STEP_1];
+const STEPS: &[&str] = &[STEP_1, STEP_2];
 
 const STEP_1: &str = "
     CREATE TABLE name (
@@ -129,6 +130,17 @@ const STEP_1: &str = "
     INSERT INTO meta (level) VALUES (0);
 ";
 
+const STEP_2: &str = "
+    -- Callbacks without alerts that were copied from SQLite, where they have no place of their own: seq is the next place. id is
+    -- negative, and grows with seq.
+    CREATE TABLE unplaced (
+        id bigint PRIMARY KEY, seq bigint NOT NULL, received timestamptz NOT NULL, source int NOT NULL,
+        raw_bytes int NOT NULL, arrival_bytes int, routes int, packed bytea NOT NULL
+    );
+    ALTER TABLE unplaced ALTER packed SET STORAGE EXTERNAL;
+    CREATE INDEX unplaced_by_seq ON unplaced (seq);
+";
+
 /// The level that this program writes.
 pub(super) fn level() -> i32 {
     i32::try_from(STEPS.len()).unwrap_or(i32::MAX)
@@ -144,7 +156,7 @@ pub(super) async fn migrate(
     transaction
         .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
         .await?;
-    let found = found(&transaction).await?;
+    let found = level_of(&transaction).await?.unwrap_or(0);
     if found > level() {
         return Ok(Err(found));
     }
@@ -164,11 +176,28 @@ pub(super) async fn migrate(
 /// "CMPN", the number of the lock of a migration.
 const LOCK: i64 = 0x434d_504e;
 
-async fn found(transaction: &Transaction<'_>) -> Result<i32, tokio_postgres::Error> {
+/// The level of the tables. None: there are none.
+pub(super) async fn level_of(
+    client: &impl GenericClient,
+) -> Result<Option<i32>, tokio_postgres::Error> {
     let exists = "SELECT to_regclass('meta') IS NOT NULL";
-    if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
-        return Ok(0);
+    if !client.query_one(exists, &[]).await?.get::<_, bool>(0) {
+        return Ok(None);
     }
-    let row = transaction.query_one("SELECT level FROM meta", &[]).await?;
-    Ok(row.get(0))
+    let row = client.query_one("SELECT level FROM meta", &[]).await?;
+    Ok(Some(row.get(0)))
+}
+
+/// Whether another store is being copied into this one. The table exists only then.
+pub(super) async fn is_copy(client: &impl GenericClient) -> Result<bool, tokio_postgres::Error> {
+    let exists = "SELECT to_regclass('copy') IS NOT NULL";
+    Ok(client.query_one(exists, &[]).await?.get(0))
+}
+
+/// The error for tables of a newer program.
+pub(super) fn newer(shown: &str, level: i32) -> Error {
+    Error::Open(format!(
+        "{shown} was written by a newer Campanile (level {level}; this program supports at most {}). Run the newer version.",
+        self::level()
+    ))
 }

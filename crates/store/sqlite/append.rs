@@ -47,7 +47,9 @@ impl Session {
             self.numbers.callback = callback;
             let routes = self.routes_id(entry.entry.arrival.routes.as_ref())?;
             self.connection
-                .prepare_cached("INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+                .prepare_cached(
+                    "INSERT INTO callback VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)",
+                )?
                 .execute(params![
                     callback,
                     source,

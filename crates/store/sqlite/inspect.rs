@@ -10,6 +10,7 @@ use super::log::{self, Fault, Log, number};
 use super::mark::Mark;
 use super::{schema, with_ending};
 use crate::Error;
+use crate::copy::unfinished;
 
 /// The bytes of the file header and the header of the first b-tree page.
 const HEAD: usize = 108;
@@ -18,6 +19,15 @@ const JOURNAL_MAGIC: &[u8] = &[0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Refuses a file that is not a Campanile database, is incomplete, or cannot be written.
 pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
+    check_for(path, mark, false)
+}
+
+/// The same for the target of a copy, which can be unfinished.
+pub(super) fn check_target(path: &Path, mark: &Mark) -> Result<(), Error> {
+    check_for(path, mark, true)
+}
+
+fn check_for(path: &Path, mark: &Mark, copying: bool) -> Result<(), Error> {
     let found = match path.metadata() {
         Ok(found) => Some(found),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -38,7 +48,7 @@ pub(super) fn check(path: &Path, mark: &Mark) -> Result<(), Error> {
             if !mark.was_made() && is_half_created(path) {
                 return Ok(());
             }
-            check_kept(path, &found, mark)
+            check_kept(path, &found, mark, copying)
         }
     }
 }
@@ -91,7 +101,7 @@ fn is_half_created(path: &Path) -> bool {
     journal.starts_with(JOURNAL_MAGIC) && journal.len() >= 20 && number(&journal, 16) == 0
 }
 
-fn check_kept(path: &Path, found: &Metadata, mark: &Mark) -> Result<(), Error> {
+fn check_kept(path: &Path, found: &Metadata, mark: &Mark, copying: bool) -> Result<(), Error> {
     let (shown, log_path) = (path.display(), with_ending(path, "-wal"));
     let head = head(path).map_err(|error| forbidden(path, &error))?;
     if !head.starts_with(MAGIC) || head.len() < HEAD {
@@ -110,7 +120,7 @@ fn check_kept(path: &Path, found: &Metadata, mark: &Mark) -> Result<(), Error> {
             ),
         ),
     })?;
-    check_identity(path, log.first.as_deref().unwrap_or(&head))?;
+    check_identity(path, log.first.as_deref().unwrap_or(&head), copying)?;
     if mark.wants_log_of(found) && !log_path.exists() {
         return Err(Error::Open(format!(
             "{shown} was not closed when Campanile last ended, and its log {} is gone. It can have contained alerts that \
@@ -154,12 +164,12 @@ pub(super) fn check_header(path: &Path) -> Result<(), Error> {
 }
 
 /// Which program wrote the file, and which schema version it has.
-fn check_identity(path: &Path, head: &[u8]) -> Result<(), Error> {
+fn check_identity(path: &Path, head: &[u8], copying: bool) -> Result<(), Error> {
     let (version, application) = (number(head, 60), number(head, 68));
     // An empty leaf page: no table was ever created.
     let blank = head.get(100) == Some(&13) && head.get(103..105) == Some(&[0, 0]);
     let is_new = blank && application == 0;
-    let application = if is_new {
+    let application = if is_new || copying && application == schema::COPY_ID {
         schema::APPLICATION_ID
     } else {
         application
@@ -170,6 +180,9 @@ fn check_identity(path: &Path, head: &[u8]) -> Result<(), Error> {
 /// Refuses a file of another program, and of a newer version.
 pub(super) fn check_written(path: &Path, version: u32, application: u32) -> Result<(), Error> {
     let shown = path.display();
+    if application == schema::COPY_ID {
+        return Err(Error::Open(unfinished(&shown.to_string())));
+    }
     if application != schema::APPLICATION_ID {
         return Err(Error::Open(format!(
             "{shown} is a SQLite file of another program. Set [store] url to another file."

@@ -221,6 +221,11 @@ impl Keys {
             .execute([run, rows])?;
         failpoint::point("mid-forget");
         if removed == 0 {
+            // An alert can outlive its key. A copy of the file must not revive the key.
+            connection.execute(
+                "INSERT OR REPLACE INTO meta SELECT 'forgotten', last_seq FROM dedup_run WHERE run = ?1",
+                [run],
+            )?;
             connection.execute("DELETE FROM dedup_run WHERE run = ?1", [run])?;
             let epoch = self.epoch_of(run);
             epoch.runs.retain(|r| *r != run);

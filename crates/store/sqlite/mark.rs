@@ -40,10 +40,7 @@ impl Mark {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Open(format!(
-                    "{} is in use by another Campanile process. Stop that process first, or set [store] url to another file.",
-                    database.display()
-                )));
+                return Err(in_use(database));
             }
             Err(TryLockError::Error(e)) => {
                 return Err(Error::Open(format!(
@@ -96,6 +93,29 @@ impl Drop for Mark {
     fn drop(&mut self) {
         let _failed = self.file.unlock();
     }
+}
+
+/// Keeps gateways away from a database that is only read, until the file is dropped. None: no gateway ever had the database. Writes
+/// nothing.
+pub(super) fn keep_out(database: &Path) -> Result<Option<File>, Error> {
+    let path = with_ending(database, ".lock");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unmade(&path, &error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(in_use(database)),
+        Err(TryLockError::Error(error)) => Err(unmade(&path, &error)),
+    }
+}
+
+fn in_use(database: &Path) -> Error {
+    Error::Open(format!(
+        "{} is in use by another Campanile process. Stop that process first, or set [store] url to another file.",
+        database.display()
+    ))
 }
 
 fn unmade(path: &Path, error: &io::Error) -> Error {

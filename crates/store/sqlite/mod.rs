@@ -6,6 +6,7 @@ mod append;
 mod audit;
 mod block;
 mod connection;
+pub(crate) mod copy;
 mod courier;
 mod episodes;
 pub mod file;

@@ -55,6 +55,14 @@ pub(super) fn insert(
     ))
 }
 
+/// The SQL that adds a row with all columns.
+pub(super) fn insertion(sink: SinkId) -> String {
+    format!(
+        "INSERT INTO {} ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        table(sink)
+    )
+}
+
 pub(super) fn delete(
     connection: &Connection,
     sink: SinkId,

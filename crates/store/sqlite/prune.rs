@@ -114,7 +114,8 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
 fn callbacks(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let connection = &session.connection;
     let next = "SELECT id, received_ms,
-                       EXISTS (SELECT 1 FROM alert WHERE seq >= c.first_seq AND seq < c.first_seq + c.alerts)
+                       EXISTS (SELECT 1 FROM alert WHERE callback = c.id AND seq >= c.first_seq
+                               AND seq <= coalesce(c.last_seq, c.first_seq + c.alerts - 1))
                 FROM callback c WHERE id > ?1 ORDER BY id LIMIT ?2";
     let old = old(connection, next, session.pruned.callback, before_ms)?;
     let Some((last, _)) = old.last().copied() else {

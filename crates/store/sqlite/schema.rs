@@ -15,6 +15,9 @@ use campanile_model::failpoint;
 /// Identifies a Campanile database: "CMPN".
 pub(super) const APPLICATION_ID: u32 = 0x434d_504e;
 
+/// Identifies a database into which another one is being copied: "CMPC". An older program refuses it too.
+pub(super) const COPY_ID: u32 = 0x434d_5043;
+
 /// The SQL of a step, for the file as the steps before have left it.
 type Step = fn(&Connection) -> rusqlite::Result<String>;
 
@@ -28,6 +31,7 @@ const STEPS: &[Step] = &[
     |_| Ok(STEP_6.to_owned()),
     |_| Ok(STEP_7.to_owned()),
     |_| Ok(STEP_8.to_owned()),
+    |_| Ok(STEP_9.to_owned()),
 ];
 
 const STEP_1: &str = "
@@ -148,6 +152,12 @@ const STEP_8: &str = "
     CREATE TABLE tally (minute INTEGER NOT NULL, of INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (minute, of))
         WITHOUT ROWID;
     INSERT INTO meta SELECT 'tallied_to', max(coalesce(max(seq), 0) - 200000, 0) FROM alert;
+";
+
+const STEP_9: &str = "
+    -- The place of the last alert, for a callback that was copied from PostgreSQL: there the places of its alerts have gaps. A
+    -- copied callback without alerts has a place of its own, which is both numbers.
+    ALTER TABLE callback ADD COLUMN last_seq INTEGER;
 ";
 
 /// The schema version that this program writes.

@@ -53,6 +53,13 @@ pub(super) struct Numbers {
     id_ms: i64,
 }
 
+impl Numbers {
+    /// A later id has no earlier time than this one.
+    pub(super) fn met(&mut self, id: Uuid) {
+        self.id_ms = self.id_ms.max(id::ms_of(id));
+    }
+}
+
 impl Session {
     /// Loads the caches from the file.
     pub(super) fn load(connection: Connection, runs: Runs) -> rusqlite::Result<Self> {

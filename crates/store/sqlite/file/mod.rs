@@ -26,7 +26,7 @@ use crate::Error;
 /// A database file that is open for reading.
 pub struct StoreFile {
     path: PathBuf,
-    connection: Connection,
+    pub(in crate::sqlite) connection: Connection,
     /// The state of the file, when it was opened without locks because nobody had it open.
     alone: Option<Stamp>,
 }
@@ -73,6 +73,17 @@ impl StoreFile {
         Ok(file)
     }
 
+    /// Opens a file into which another store is being copied by this process.
+    pub(in crate::sqlite) fn open_copy(path: &Path) -> Result<Self, Error> {
+        let fault =
+            |e: rusqlite::Error| Error::Open(format!("cannot open {}", schema::trouble(path, &e)));
+        Ok(Self {
+            path: path.to_owned(),
+            connection: connect(path, false).map_err(fault)?,
+            alone: None,
+        })
+    }
+
     /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
@@ -117,7 +128,7 @@ impl StoreFile {
         )))
     }
 
-    fn unread(&self, error: &rusqlite::Error) -> Error {
+    pub(in crate::sqlite) fn unread(&self, error: &rusqlite::Error) -> Error {
         if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
             return Error::Open("stopped before the end; nothing was written".to_owned());
         }

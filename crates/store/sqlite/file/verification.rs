@@ -15,6 +15,9 @@ pub const FOUND_MAX: usize = 100;
 /// Callbacks that one statement reads. Between two of them, the gateway can move its log into the file.
 const PAGE: i64 = 500;
 
+/// The schema since which a callback says where its alerts end.
+const LAST_SEQ: u32 = 9;
+
 /// How often the log is read until no gateway wrote to it meanwhile.
 const LOOKS: usize = 5;
 
@@ -92,11 +95,12 @@ impl StoreFile {
     /// # Errors
     /// [`Error::Read`] when the file cannot be read for another reason than damage.
     pub fn check_bodies(&self, done: &mut dyn FnMut(u64)) -> Result<Damage, Error> {
+        let schema = self.schema()?;
         let damage = self.checked(Damage::default(), |connection, damage| {
             let first = "SELECT coalesce(min(id), 0) FROM callback";
             let first: i64 = connection.query_row(first, [], |row| row.get(0))?;
             let mut after = first - 1;
-            while let Some(last) = callbacks(connection, after, damage)? {
+            while let Some(last) = callbacks(connection, schema, after, damage)? {
                 after = last;
                 done((last - first + 1).cast_unsigned());
             }
@@ -167,10 +171,20 @@ impl StoreFile {
 /// Checks the next callbacks. Returns the number of the last one; none at the end.
 fn callbacks(
     connection: &Connection,
+    schema: u32,
     after: i64,
     damage: &mut Damage,
 ) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT id, packed, raw_bytes, first_seq, alerts FROM callback WHERE id > ?1 ORDER BY id LIMIT ?2";
+    // The last place of its alerts: `last_seq` is newer than older files (`schema.rs`).
+    let dense = "first_seq + alerts - 1";
+    let last = if schema < LAST_SEQ {
+        dense.to_owned()
+    } else {
+        format!("coalesce(last_seq, {dense})")
+    };
+    let sql = &format!(
+        "SELECT id, packed, raw_bytes, first_seq, {last} FROM callback WHERE id > ?1 ORDER BY id LIMIT ?2"
+    );
     let mut select = connection.prepare_cached(sql)?;
     let mut rows = select.query([after, PAGE])?;
     let mut last = None;
@@ -193,14 +207,13 @@ fn alerts(
     damage: &mut Damage,
 ) -> rusqlite::Result<()> {
     let (id, raw_bytes): (i64, usize) = (row.get(0)?, size(row.get(2)?));
-    let (first, count): (i64, i64) = (row.get(3)?, row.get(4)?);
+    let (first, last): (i64, i64) = (row.get(3)?, row.get(4)?);
     if raw_bytes > plain.len() {
         damage.note(format!("callback {id} is cut short"));
     }
-    let sql =
-        "SELECT seq, body_at, body_bytes FROM alert WHERE seq >= ?1 AND seq < ?2 AND callback = ?3";
+    let sql = "SELECT seq, body_at, body_bytes FROM alert WHERE seq >= ?1 AND seq <= ?2 AND callback = ?3";
     let mut select = connection.prepare_cached(sql)?;
-    let mut rows = select.query([first, first + count, id])?;
+    let mut rows = select.query([first, last, id])?;
     while let Some(row) = rows.next()? {
         let (seq, at, bytes): (i64, usize, usize) =
             (row.get(0)?, size(row.get(1)?), size(row.get(2)?));

@@ -6,6 +6,7 @@
 #[macro_use]
 mod suite;
 
+mod copy;
 mod cutter;
 mod faults;
 mod members;

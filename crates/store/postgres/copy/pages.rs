@@ -1,0 +1,184 @@
+//! The tables that are copied as a whole, in pages.
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::rows::at;
+use crate::copy::{Key, Record, Table, tally_of};
+
+/// The next rows of a table, in the order of their keys.
+pub(super) async fn page(
+    client: &Client,
+    table: Table,
+    after: Key,
+    rows: usize,
+) -> Result<Vec<Record>, tokio_postgres::Error> {
+    let Some((select, row)) = of(table) else {
+        return Ok(Vec::new());
+    };
+    let (first, second) = (i64::try_from(after.0).unwrap_or(i64::MAX), after.1);
+    let episode = Uuid::from_u128(after.0);
+    let limit = table.page_rows(rows);
+    let values: &[&(dyn ToSql + Sync)] = match table {
+        Table::Handle => &[&episode, &second, &limit],
+        Table::Name | Table::Problem | Table::Pending | Table::Tally => &[&first, &second, &limit],
+        _ => &[&first, &limit],
+    };
+    let rows = client.query(select, values).await?;
+    Ok(rows.iter().map(row).collect())
+}
+
+type Make = fn(&Row) -> Record;
+
+fn of(table: Table) -> Option<(&'static str, Make)> {
+    Some(match table {
+        Table::Callback | Table::Alert | Table::Attempt => return None,
+        Table::Name => (NAME, name),
+        Table::Sink => (SINK, sink),
+        Table::Problem => (PROBLEM, problem),
+        Table::Pending => (PENDING, pending),
+        Table::Dead => (DEAD, dead),
+        Table::Quarantine => (QUARANTINE, quarantine),
+        Table::Handle => (HANDLE, handle),
+        Table::Audit => (AUDIT, audit),
+        Table::Tally => (TALLY, tally),
+    })
+}
+
+fn wide(row: &Row, column: usize) -> i64 {
+    row.get::<_, i32>(column).into()
+}
+
+const NAME: &str = "SELECT kind = 'routes', id, name FROM name
+    WHERE ((kind = 'routes')::int, id) > ($1::bigint, $2::bigint) ORDER BY 1, 2 LIMIT $3";
+
+fn name(row: &Row) -> Record {
+    Record::Name {
+        routes: row.get(0),
+        id: wide(row, 1),
+        name: row.get(2),
+    }
+}
+
+const SINK: &str = "SELECT id, name FROM sink WHERE id > $1::bigint ORDER BY id LIMIT $2";
+
+fn sink(row: &Row) -> Record {
+    Record::Sink {
+        id: wide(row, 0),
+        name: row.get(1),
+    }
+}
+
+const PROBLEM: &str = "SELECT source, fingerprint, episode FROM problem
+    WHERE (source, fingerprint) > ($1::bigint, $2) ORDER BY source, fingerprint LIMIT $3";
+
+fn problem(row: &Row) -> Record {
+    Record::Problem {
+        source: wide(row, 0),
+        fingerprint: row.get(1),
+        episode: row.get(2),
+    }
+}
+
+const PENDING: &str =
+    "SELECT sink, seq, lane, attempts, since, due, retried, code, error FROM pending
+    WHERE (sink, seq) > ($1::bigint, $2) ORDER BY sink, seq LIMIT $3";
+
+fn pending(row: &Row) -> Record {
+    Record::Pending {
+        sink: wide(row, 0),
+        seq: row.get(1),
+        lane: row.get(2),
+        attempts: wide(row, 3),
+        since: at(row.get(4)),
+        due: row.get::<_, Option<_>>(5).map(at),
+        retried: row.get(6),
+        code: row.get::<_, Option<i32>>(7).map(Into::into),
+        error: row.get(8),
+    }
+}
+
+const DEAD: &str =
+    "SELECT id, sink, seq, lane, attempts, at, class, error, code FROM dead WHERE id > $1
+    ORDER BY id LIMIT $2";
+
+fn dead(row: &Row) -> Record {
+    Record::Dead {
+        id: row.get(0),
+        sink: wide(row, 1),
+        seq: row.get(2),
+        lane: row.get(3),
+        attempts: wide(row, 4),
+        at: at(row.get(5)),
+        class: row.get(6),
+        error: row.get(7),
+        code: row.get::<_, Option<i32>>(8).map(Into::into),
+    }
+}
+
+const QUARANTINE: &str = "SELECT id, source, received, faults, raw, arrival FROM quarantine WHERE id > $1 ORDER BY id LIMIT $2";
+
+fn quarantine(row: &Row) -> Record {
+    Record::Quarantine {
+        id: row.get(0),
+        source: wide(row, 1),
+        received: at(row.get(2)),
+        faults: row.get(3),
+        raw: row.get(4),
+        arrival: row.get(5),
+    }
+}
+
+const HANDLE: &str = "SELECT episode, sink, source, fingerprint, ended, handle FROM handle
+    WHERE (episode, sink) > ($1, $2::bigint) ORDER BY episode, sink LIMIT $3";
+
+fn handle(row: &Row) -> Record {
+    Record::Handle {
+        episode: row.get(0),
+        sink: wide(row, 1),
+        source: wide(row, 2),
+        fingerprint: row.get(3),
+        ended: row.get(4),
+        handle: row.get(5),
+    }
+}
+
+const AUDIT: &str = "SELECT number, act, at, who, role, via, client, caller, action, target, count, detail FROM audit
+    WHERE number > $1 ORDER BY number LIMIT $2";
+
+fn audit(row: &Row) -> Record {
+    Record::Audit {
+        id: row.get(0),
+        act: row.get(1),
+        at: at(row.get(2)),
+        who: row.get(3),
+        role: row.get(4),
+        via: row.get(5),
+        client: row.get(6),
+        caller: row.get(7),
+        action: row.get(8),
+        target: row.get(9),
+        count: row.get(10),
+        detail: row.get(11),
+    }
+}
+
+/// With what was counted since the last round of pruning.
+const TALLY: &str =
+    "SELECT minute, (source::bigint * 8 + severity) * 2 + status AS of, sum(n)::bigint FROM (
+        SELECT minute, source, severity, status, n FROM tally WHERE minute >= $1::bigint
+        UNION ALL SELECT minute, source, severity, status, n FROM counted WHERE minute >= $1::bigint
+    ) counts WHERE (minute, (source::bigint * 8 + severity) * 2 + status) > ($1::bigint, $2)
+    GROUP BY 1, 2 ORDER BY 1, 2 LIMIT $3";
+
+fn tally(row: &Row) -> Record {
+    let (source, severity, status) = tally_of(row.get(1));
+    Record::Tally {
+        minute: wide(row, 0),
+        source,
+        severity,
+        status,
+        count: row.get(2),
+    }
+}
