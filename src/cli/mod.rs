@@ -31,6 +31,7 @@ mod setup;
 mod sinks;
 mod sources;
 mod store;
+mod store_copy;
 mod table;
 mod tally;
 mod target;

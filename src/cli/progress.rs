@@ -47,6 +47,13 @@ impl Progress {
         self.bar.set_position(done);
     }
 
+    /// The same for work whose number of parts grows, with other words.
+    pub(crate) fn at_of(&mut self, done: u64, total: u64, words: String) {
+        self.bar.set_length(total);
+        self.bar.set_message(words);
+        self.at(done);
+    }
+
     /// Waits for work whose parts are not known.
     pub(crate) async fn during<T>(mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);

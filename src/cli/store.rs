@@ -11,6 +11,7 @@ use serde_json::json;
 use super::failure::{Ending, Failure};
 use super::progress::Progress;
 use super::setup::{self, count};
+use super::store_copy;
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless};
 use super::wait;
@@ -21,6 +22,8 @@ Examples:
   campanile store verify --config /etc/campanile/      (the database, also of a running gateway)
   campanile store verify /backup/campanile.db          (a backup)
   campanile store migrate --dry-run --config /etc/campanile/
+  campanile store copy campanile.db env:CAMPANILE_STORE_URL            (next to the gateway)
+  campanile store copy campanile.db env:CAMPANILE_STORE_URL --finish   (after it has stopped)
 
 backup and verify read only, and a gateway can run meanwhile. migrate needs a stopped gateway; a start of the gateway does the
 same.";
@@ -58,6 +61,10 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Copy everything to a store of the other engine, or of the same one: from SQLite to PostgreSQL, or back. The gateway can run on
+    /// FROM until `--finish`. A copy that was stopped goes on with the same command.
+    #[command(after_help = store_copy::EXAMPLES)]
+    Copy(store_copy::Copy),
     /// Migrate the database to the schema of this program. The gateway must be stopped.
     Migrate {
         /// Only print the SQL of the steps.
@@ -117,6 +124,7 @@ impl Store {
                 let path = file.map_or_else(|| which.path(), Ok)?;
                 verify(&path, json, terminal)
             }
+            What::Copy(copy) => copy.run(terminal),
             What::Migrate {
                 dry_run,
                 which,

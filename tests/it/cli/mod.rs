@@ -16,6 +16,7 @@ mod lists;
 mod peer;
 mod receivers;
 mod store;
+mod store_copy;
 mod times;
 mod top;
 mod trial;
