@@ -16,7 +16,7 @@ use crate::lease::{Member, View, Wish};
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
-    FiringFilter, Following, Hint, Listed, OpenEpisode, OpenPlace, Pending, Progress,
+    FiringFilter, Following, Handover, Hint, Listed, OpenEpisode, OpenPlace, Pending, Progress,
     QuarantineFilter, QuarantineRow, Replication, Seq, Settlement, SinkId, SourceTally, Stats,
     StoredAlert, TallyFilter, TallyRow,
 };
@@ -78,6 +78,21 @@ pub trait Outbox: Send + Sync {
     /// Writes the outcomes of attempts, with their effects and handles. A settlement of a delivery that is not pending (an
     /// operator dropped it) changes nothing, so a batch can be written twice.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
+
+    /// The same. `handover` is kept with the lease of the sink, in the same transaction, if there are leases. None keeps what is
+    /// there.
+    fn settle_leaving(
+        &self,
+        settlements: Vec<Settlement>,
+        _handover: Option<String>,
+    ) -> Answer<'_, ()> {
+        self.settle(settlements)
+    }
+
+    /// What the last worker of a sink left. None without leases.
+    fn handover(&self, _sink: SinkId) -> Answer<'_, Option<Handover>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// What operators read and change. Lists are newest first.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::event::What;
 use super::lane::{Claim, Lanes};
 use super::later;
+use super::worker::dispatch::Dispatch;
 use campanile_model::failpoint;
 use campanile_store::{Error, Outbox, Pending, Seq, Settlement, SinkId, Verdict};
 
@@ -121,7 +122,7 @@ impl Books {
     }
 
     /// Starts the most urgent request, if nothing runs. `load` is false while stopping.
-    pub(super) fn begin(&mut self, now: Timestamp, lanes: &Lanes, load: bool) {
+    pub(super) fn begin(&mut self, now: Timestamp, dispatch: &mut Dispatch, load: bool) {
         if self.poll_at <= now {
             self.poll_at = later(now, POLL_EVERY);
             self.look_from(self.cursor + 1);
@@ -130,11 +131,11 @@ impl Books {
             return;
         }
         self.retry_at = None;
-        let load = load && self.wants_load(lanes);
+        let load = load && self.wants_load(&dispatch.lanes);
         if self.unsettled() > 0 && !(self.load_next && load && self.settling.is_empty()) {
-            self.settle();
+            self.settle(dispatch.left(now));
         } else if load {
-            self.load(lanes);
+            self.load(&dispatch.lanes);
         }
     }
 
@@ -190,7 +191,7 @@ impl Books {
         look || lanes.dry().is_some()
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self, handover: Option<String>) {
         // After a failure the same batch goes again; what came since then waits for the next.
         if self.settling.is_empty() {
             self.settling = std::mem::take(&mut self.waiting);
@@ -199,7 +200,7 @@ impl Books {
         let store = self.store.clone();
         self.running = Some(Box::pin(async move {
             failpoint::point("before-settle");
-            let settled = store.settle(settlements).await;
+            let settled = store.settle_leaving(settlements, handover).await;
             failpoint::point("after-settle");
             Done::Settled(settled)
         }));

@@ -101,6 +101,17 @@ impl Breaker {
         }
     }
 
+    /// How long it stays open between two probes, for the next worker. None while it is closed.
+    pub(super) fn left(&self) -> Option<Duration> {
+        (!self.is_closed()).then_some(self.open_for)
+    }
+
+    /// It was open at the last worker: it begins with a probe.
+    pub(super) fn inherit(&mut self, now: Timestamp, open_for: Duration) {
+        self.open_for = open_for.clamp(OPEN_MIN, OPEN_MAX);
+        self.state = State::Open { until: now };
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }

@@ -1,13 +1,15 @@
 //! Rate limits of a sink: so many sends in any second, minute, hour and day.
 //!
 //! Windows slide. Their memory is fixed: sends close together are counted as one span, and a span leaves the window
-//! when its last send does. The limit is never exceeded within one run; a restart begins to count from zero.
+//! when its last send does. The limit is never exceeded within one run. A restart on a file begins to count from zero; with several
+//! gateways on one store, the next owner of a sink goes on counting.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::handover::{LeftLimit, ms};
 use super::later;
 use crate::config::Policy;
 
@@ -60,6 +62,41 @@ impl Limits {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         for limit in &mut self.0 {
             limit.take(now, count);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The sends that still count, for the next worker.
+    pub(super) fn left(&mut self, now: Timestamp) -> Vec<LeftLimit> {
+        let left = |limit: &mut Limit| {
+            let _room = limit.room(now);
+            let ago = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+            let spans = limit.spans.iter();
+            LeftLimit {
+                window_ms: ms(limit.window),
+                sends: spans.map(|span| (ms(ago(span.last)), span.count)).collect(),
+            }
+        };
+        self.0.iter_mut().map(left).collect()
+    }
+
+    /// Counts what the last worker sent, this long ago. Limits of the configuration that it did not have begin to count now.
+    pub(super) fn inherit(&mut self, now: Timestamp, age: Duration, left: &[LeftLimit]) {
+        for limit in &mut self.0 {
+            let same = left.iter().find(|left| left.window_ms == ms(limit.window));
+            let sends = same.map_or(&[][..], |left| &left.sends);
+            for (ago, count) in sends {
+                let ago = Duration::from_millis(*ago).saturating_add(age);
+                let at = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
+                limit.spans.push_back(Span {
+                    first: at,
+                    last: at,
+                    count: *count,
+                });
+            }
         }
     }
 

@@ -95,6 +95,11 @@ impl Mailbox {
         taken
     }
 
+    /// Whether the worker is asked to stop.
+    pub(super) fn is_stopping(&self) -> bool {
+        locked(&self.mail).stop_by.is_some()
+    }
+
     /// Takes the request to look. A worker that cannot send now leaves it here, and further pokes do not wake it.
     pub(super) fn take_look(&self) -> Option<Seq> {
         locked(&self.mail).look.take()

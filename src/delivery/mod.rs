@@ -18,6 +18,7 @@ mod books;
 mod breaker;
 mod digest;
 mod event;
+mod handover;
 pub mod id;
 mod lane;
 mod limit;
@@ -389,7 +390,23 @@ async fn work(
         let _ended = before.await;
     }
     loop {
-        let worker = Worker::new(sink.clone(), around.clone(), mailbox.clone());
+        let handover = around.store.handover(sink.id).await;
+        let Ok(handover) = handover.inspect_err(
+            |error| tracing::debug!(%error, "what the last worker of a sink left cannot be read"),
+        ) else {
+            // Without it a limit could be exceeded. While the store cannot be read, nothing can be sent either.
+            if mailbox.is_stopping() {
+                return;
+            }
+            around.clock.sleep(POLL_NET).await;
+            continue;
+        };
+        let worker = Worker::new(
+            sink.clone(),
+            around.clone(),
+            mailbox.clone(),
+            handover.as_ref(),
+        );
         let worker = AssertUnwindSafe(worker.run()).catch_unwind();
         let ended = tokio::select! {
             ended = worker => ended,

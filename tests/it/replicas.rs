@@ -41,9 +41,13 @@ impl Place {
 
     /// Starts a gateway in a folder of its own.
     async fn gateway(&self, name: &str) -> Process {
+        self.gateway_with(name, &self.settings()).await
+    }
+
+    async fn gateway_with(&self, name: &str, settings: &str) -> Process {
         let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("campanile.toml"), self.settings()).unwrap();
+        std::fs::write(folder.join("campanile.toml"), settings).unwrap();
         Process::start(&folder).await
     }
 
@@ -246,6 +250,43 @@ async fn what_an_operator_asks_for_at_any_gateway_reaches_the_one_that_delivers(
     let retried = command(elsewhere, "POST", "/api/v1/deliveries/retry", all).await;
     assert_eq!(retried["count"], 1, "{retried}");
     until("the second attempt", async || place.got(0).len() == 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeover_sends_no_more_than_the_limit_of_the_sink() {
+    let place = Place::new().await;
+    let limited = "[sinks.webhook.one]\nper_hour = 6\nin_flight_max = 2\n";
+    let settings = place.settings().replace("[sinks.webhook.one]\n", limited);
+    let killed = place.gateway_with("killed", &settings).await;
+    let mut messages: Vec<String> = Vec::new();
+    for number in 0..9 {
+        messages.push(format!("message-{number}"));
+        send(&killed, &messages[number]).await;
+    }
+    until("the limit is reached", async || place.got(0).len() == 6).await;
+    let waits = ("webhook/one".to_owned(), "waiting".to_owned());
+    until("the rest waits", async || {
+        states(&killed).await.contains(&waits)
+    })
+    .await;
+    let other = place.gateway_with("other", &settings).await;
+    killed.kill().await;
+    until("the sinks are taken over", async || {
+        shares(&other).await[0].len() == SINKS.len()
+    })
+    .await;
+    // The other sinks show that it delivers.
+    messages.push("later".to_owned());
+    send(&other, "later").await;
+    until("the alert at the other sinks", async || {
+        place.got(1).len() == messages.len() && place.got(2).len() == messages.len()
+    })
+    .await;
+    until("the limit holds", async || {
+        states(&other).await.contains(&waits)
+    })
+    .await;
+    assert_eq!(place.got(0).len(), 6);
 }
 
 /// The first of six free ports, below those that the system gives to others.

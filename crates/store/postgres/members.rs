@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::numbers::sink_number;
 use super::pool::Fault;
 use crate::lease::{self, Member, Peer, View, Wish};
-use crate::{Error, Seq, Settlement, SinkId};
+use crate::{Error, Handover, Seq, Settlement, SinkId};
 
 /// The leases of this gateway, as it last saw them. The tables are the truth: this only says what to expect there.
 #[derive(Default)]
@@ -170,7 +171,7 @@ pub(super) async fn fulfil(
             client.execute(dead, &[&id, &beat]).await?
         }
         Wish::Take(row) => {
-            let take = "UPDATE lease SET owner = $1, epoch = epoch + 1
+            let take = "UPDATE lease SET owner = $1, epoch = epoch + 1, died = owner IS NOT NULL
                 WHERE sink = $2 AND epoch = $3 AND owner IS NOT DISTINCT FROM $4
                     AND (owner IS NULL OR NOT EXISTS (SELECT FROM gateway WHERE id = owner AND NOT dead))
                     AND EXISTS (SELECT FROM gateway WHERE id = $1 AND NOT dead)";
@@ -208,6 +209,19 @@ pub(super) async fn pause(client: &Client, sink: SinkId, paused: bool) -> Result
         .execute(pause, &[&sink_number(sink), &paused])
         .await?;
     Ok(())
+}
+
+/// What the last worker of a sink left.
+pub(super) async fn handover(client: &Client, sink: SinkId) -> Result<Option<Handover>, Fault> {
+    let left = "SELECT coalesce(handover, ''), died,
+            coalesce(extract(epoch FROM clock_timestamp() - left_at) * 1000, 0)::bigint
+        FROM lease WHERE sink = $1";
+    let row = client.query_opt(left, &[&sink_number(sink)]).await?;
+    Ok(row.map(|row| Handover {
+        text: row.get(0),
+        died: row.get(1),
+        age: Duration::from_millis(row.get::<_, i64>(2).unsigned_abs()),
+    }))
 }
 
 /// Older deliveries of a sink are pending again.

@@ -117,9 +117,10 @@ const STEP_1: &str = "
     ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
     -- Which gateway delivers for a sink. epoch grows with every change of the owner. look_from: older deliveries are pending
-    -- again from this place on.
+    -- again from this place on. handover: what the last worker left, at left_at. died: the last owner was declared dead.
     CREATE TABLE lease (
-        sink int PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, paused boolean NOT NULL DEFAULT false, look_from bigint
+        sink int PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, paused boolean NOT NULL DEFAULT false, look_from bigint,
+        handover text, left_at timestamptz, died boolean NOT NULL DEFAULT false
     ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
     -- One row. pruned: everything below was old. forgotten: dedup keys below were removed. id_random: a part of ids.

@@ -22,18 +22,19 @@ pub(super) async fn settle(
     session: &mut Session,
     held: &Held,
     settlements: &[Settlement],
+    handover: Option<&str>,
 ) -> Result<(), Fault> {
     let fence = held.fence(settlements)?;
     let rounds = rounds(settlements);
     let settle = session.prepared(SETTLE).await?;
     if let [round] = rounds.as_slice() {
-        let parameters = round.parameters(&fence);
+        let parameters = round.parameters(&fence, &handover);
         let row = session.client.query_one(&settle, &parameters).await?;
         return Ok(fence.check(row.get(1))?);
     }
     let transaction = session.client.transaction().await?;
     for round in &rounds {
-        let parameters = round.parameters(&fence);
+        let parameters = round.parameters(&fence, &handover);
         let row = transaction.query_one(&settle, &parameters).await?;
         fence.check(row.get(1))?;
     }
@@ -103,7 +104,11 @@ impl<'s> Round<'s> {
         self.handles.push(handle(settlement));
     }
 
-    fn parameters<'p>(&'p self, fence: &'p Fence) -> [&'p (dyn ToSql + Sync); 17] {
+    fn parameters<'p>(
+        &'p self,
+        fence: &'p Fence,
+        handover: &'p (dyn ToSql + Sync),
+    ) -> [&'p (dyn ToSql + Sync); 18] {
         [
             &self.sinks,
             &self.seqs,
@@ -122,6 +127,7 @@ impl<'s> Round<'s> {
             &fence.me,
             &fence.sinks,
             &fence.epochs,
+            handover,
         ]
     }
 }

@@ -19,7 +19,7 @@ use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Error, Firing, FiringFilter, Following, Hint, Inbox, Listed, Membership, OpenEpisode,
+    Error, Firing, FiringFilter, Following, Handover, Hint, Inbox, Listed, Membership, OpenEpisode,
     OpenPlace, Outbox, Pending, Progress, QuarantineFilter, QuarantineRow, Replication, Seq,
     Settlement, SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
@@ -99,9 +99,24 @@ impl Outbox for Postgres {
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
+        self.settle_leaving(settlements, None)
+    }
+
+    fn settle_leaving(
+        &self,
+        settlements: Vec<Settlement>,
+        handover: Option<String>,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (pool, left) = (&self.pool, handover.as_deref());
+            call!(pool.writing(), s => settle::settle(s, &self.held, &settlements, left).await)
+        })
+    }
+
+    fn handover(&self, sink: SinkId) -> Answer<'_, Option<Handover>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => settle::settle(s, &self.held, &settlements).await)
+            call!(pool.reading(), s => members::handover(&s.client, sink).await)
         })
     }
 }

@@ -5,6 +5,7 @@ mod audit;
 mod callback;
 mod delivery;
 mod entry;
+mod handover;
 mod replication;
 mod tally;
 
@@ -16,6 +17,7 @@ pub use audit::*;
 pub use callback::*;
 pub use delivery::*;
 pub use entry::*;
+pub use handover::*;
 pub use replication::*;
 pub use tally::*;
 

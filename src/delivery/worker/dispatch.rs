@@ -1,6 +1,7 @@
 //! What may be sent now: the lanes of one sink behind its pauses, its circuit breaker and its limits. Does no I/O.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -8,15 +9,17 @@ use crate::config::Policy;
 use crate::delivery::attempt::Load;
 use crate::delivery::breaker::{Admission, Admits, Breaker, Change};
 use crate::delivery::digest;
+use crate::delivery::handover::{Left, ms};
 use crate::delivery::lane::Lanes;
+use crate::delivery::later;
 use crate::delivery::limit::Limits;
 use crate::delivery::state::{PausedBy, Phase};
 use campanile_sinks::Class;
-use campanile_store::Seq;
+use campanile_store::{Handover, Seq};
 
 /// Decides what goes out next.
-pub(super) struct Dispatch {
-    pub(super) lanes: Lanes,
+pub(in crate::delivery) struct Dispatch {
+    pub(in crate::delivery) lanes: Lanes,
     breaker: Breaker,
     limits: Limits,
     digest_size: digest::Size,
@@ -27,6 +30,8 @@ pub(super) struct Dispatch {
     paused: Option<PausedBy>,
     /// A limit held something back since the last send.
     held_back: bool,
+    /// The next worker has something to know.
+    leaves: bool,
 }
 
 impl Dispatch {
@@ -41,7 +46,44 @@ impl Dispatch {
             hold_until: None,
             paused,
             held_back: false,
+            leaves: false,
         }
+    }
+
+    /// What the next worker must know. None if that is nothing, and was nothing before.
+    pub(in crate::delivery) fn left(&mut self, now: Timestamp) -> Option<String> {
+        let hold = self.hold_until.map(|until| until.duration_since(now));
+        let left = Left {
+            limits: self.limits.left(now),
+            open_ms: self.breaker.left().map(ms),
+            hold_ms: hold.map(|hold| ms(Duration::try_from(hold).unwrap_or_default())),
+        };
+        let text = left.text();
+        let known = std::mem::replace(&mut self.leaves, text.is_some());
+        text.or_else(|| known.then(String::new))
+    }
+
+    /// Goes on where the last worker of this sink ended. One that died can have sent as much again as may be in flight.
+    pub(super) fn inherit(&mut self, now: Timestamp, handover: &Handover) {
+        let left = Left::read(&handover.text);
+        self.leaves = !handover.text.is_empty();
+        self.limits.inherit(now, handover.age, &left.limits);
+        if handover.died {
+            self.limits.take(now, self.in_flight_max);
+        }
+        if let Some(open) = left.open_ms {
+            self.breaker.inherit(now, Duration::from_millis(open));
+        }
+        let hold = left.hold_ms.map(Duration::from_millis);
+        let rest = hold.map(|hold| hold.saturating_sub(handover.age));
+        self.hold_until = rest
+            .filter(|rest| !rest.is_zero())
+            .map(|rest| later(now, rest));
+    }
+
+    /// Whether it counts what it sends.
+    pub(super) fn is_limited(&self) -> bool {
+        !self.limits.is_empty()
     }
 
     /// Lets go of what waited for this time.

@@ -10,7 +10,7 @@
 //! With several gateways on one store, a sink has a lease: only its owner has a worker, a send starts only while the owner is
 //! [`Trusted`], and the store's `settle` takes nothing from anyone else.
 
-mod dispatch;
+pub(super) mod dispatch;
 mod report;
 mod settle;
 
@@ -32,7 +32,7 @@ use super::state::{PausedBy, SinkState};
 use super::{BuiltSink, Trusted, Tuning, digest};
 use campanile_model::Clock;
 use campanile_sinks::{Class, Failure, Message};
-use campanile_store::{AlertToSend, Error, Outbox, Seq};
+use campanile_store::{AlertToSend, Error, Handover, Outbox, Seq};
 use dispatch::Dispatch;
 use report::Report;
 use settle::{Ended, Settle};
@@ -75,7 +75,13 @@ enum Woken {
 }
 
 impl Worker {
-    pub(super) fn new(built: BuiltSink, around: Surroundings, mailbox: Arc<Mailbox>) -> Self {
+    /// Goes on from the rows of the store, and from what the last worker left.
+    pub(super) fn new(
+        built: BuiltSink,
+        around: Surroundings,
+        mailbox: Arc<Mailbox>,
+        handover: Option<&Handover>,
+    ) -> Self {
         let now = around.clock.now();
         let Tuning {
             loaded_max,
@@ -87,9 +93,13 @@ impl Worker {
             events: around.events.clone(),
         };
         let paused = mailbox.state().paused_by;
+        let mut dispatch = Dispatch::new(&built.policy, loaded_max, paused);
+        if let Some(handover) = handover {
+            dispatch.inherit(now, handover);
+        }
         Self {
             books: Books::new(around.store.clone(), built.id, page, now),
-            dispatch: Dispatch::new(&built.policy, loaded_max, paused),
+            dispatch,
             settle: Settle::new(built.id, built.policy.clone(), report.clone(), seed),
             report,
             fetching: None,
@@ -110,7 +120,7 @@ impl Worker {
             self.read_mail(now);
             self.dispatch.wake(now);
             let load = self.stop_by.is_none();
-            self.books.begin(now, &self.dispatch.lanes, load);
+            self.books.begin(now, &mut self.dispatch, load);
             self.claim(now);
             self.publish(now);
             if self.is_over(now) {
@@ -218,7 +228,14 @@ impl Worker {
         if busy || !self.books.lets_send() || !(self.around.trusted)() {
             return;
         }
-        let Some(load) = self.dispatch.next(now, self.sends.len()) else {
+        // What is sent and not settled is all that the next owner of a limited sink cannot know.
+        let unknown = if self.dispatch.is_limited() {
+            self.books.unsettled()
+        } else {
+            0
+        };
+        let in_flight = self.sends.len() + unknown;
+        let Some(load) = self.dispatch.next(now, in_flight) else {
             return;
         };
         let (store, sink) = (self.around.store.clone(), self.built.id);

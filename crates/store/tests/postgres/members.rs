@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use campanile_store::lease::{Member, Row, View, Wish};
 use campanile_store::postgres::Postgres;
-use campanile_store::{Error, Hint, Membership, Outbox, SinkId, Store, Verdict};
+use campanile_store::{Error, Handover, Hint, Membership, Outbox, SinkId, Store, Verdict};
 use uuid::Uuid;
 
 use super::Database;
@@ -168,4 +168,45 @@ async fn a_hint_reaches_every_gateway_also_after_its_connection_was_cut() {
         .await
         .unwrap();
     assert_eq!(heard.recv().await, Some(Hint::Hurry(sink, vec![7])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_owner_leaves_with_its_outcomes_is_for_the_next_one_and_only_the_owner_leaves_anything()
+ {
+    let database = Database::new();
+    let sink = sink(&database).await;
+    let old = Gateway::join(&database, 1, &[sink]).await;
+    let new = Gateway::join(&database, 2, &[sink]).await;
+    let store: Arc<dyn Store> = old.store.clone();
+    let leave = async |gateway: &Gateway, message: &str, left: Option<&str>| {
+        let (seq, _) = accepted(&store, firing(message, 1, &[sink])).await;
+        let settled = vec![settlement(sink, seq, Verdict::Delivered)];
+        let left = left.map(str::to_owned);
+        gateway.store.settle_leaving(settled, left).await
+    };
+    assert!(old.fulfil(Wish::Take(old.lease(sink).await)).await);
+    let nothing = Handover::default();
+    assert_eq!(old.store.handover(sink).await.unwrap(), Some(nothing));
+    leave(&old, "a", Some("three sent")).await.unwrap();
+    leave(&old, "b", None).await.unwrap();
+    let left = new.store.handover(sink).await.unwrap().unwrap();
+    assert_eq!((left.text.as_str(), left.died), ("three sent", false));
+
+    assert!(leave(&new, "c", Some("I am not the owner")).await.is_err());
+    let beat = new.beat().await.unwrap();
+    let peer = beat.gateways.iter().find(|peer| peer.id == old.id).unwrap();
+    let dead = Wish::DeclareDead {
+        id: old.id,
+        beat: peer.beat,
+    };
+    assert!(new.fulfil(dead).await);
+    assert!(new.fulfil(Wish::Take(new.lease(sink).await)).await);
+    assert!(leave(&old, "d", Some("it was frozen")).await.is_err());
+    let left = new.store.handover(sink).await.unwrap().unwrap();
+    assert_eq!((left.text.as_str(), left.died), ("three sent", true));
+
+    // Given back: nothing was sent that is not known.
+    assert!(new.fulfil(Wish::GiveBack(new.lease(sink).await)).await);
+    assert!(new.fulfil(Wish::Take(new.lease(sink).await)).await);
+    assert!(!new.store.handover(sink).await.unwrap().unwrap().died);
 }
