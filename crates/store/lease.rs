@@ -1,10 +1,10 @@
 //! Which gateway delivers for a sink, when several share a store. Pure: a view of the tables goes in, wishes come out.
 //!
-//! Each gateway counts up its own row, the beat. Another gateway declares it dead when the beat has not changed for [`TTL`] of
-//! *its own* clock. No two clocks are compared, so a wrong clock cannot matter. The clock goes on while the machine is suspended.
+//! Each gateway counts up its own row, the beat. Another gateway declares it dead when the beat has not changed for [`Times::ttl`]
+//! of *its own* clock. No two clocks are compared, so a wrong clock cannot matter. The clock goes on while the machine is suspended.
 //!
-//! An owner starts a send only while it has [`Trust`]: its last accepted beat is younger than [`TTL`] less [`MARGIN`]. So it has
-//! stopped before another can have taken the sink.
+//! An owner starts a send only while it has [`Trust`]: its last accepted beat is younger than [`Times::ttl`] less
+//! [`Times::margin`]. So it has stopped before another can have taken the sink. `tests/lease` tries every order of events.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,16 +15,42 @@ use uuid::Uuid;
 use crate::{Seq, SinkId};
 
 /// Between two beats.
-pub const BEAT: Duration = Duration::from_secs(2);
+pub const BEAT: Duration = TIMES.beat;
 
 /// A gateway whose beat has not changed for this long is dead.
-pub const TTL: Duration = Duration::from_secs(10);
+pub const TTL: Duration = TIMES.ttl;
 
-/// An owner stops this long before another can take its sinks.
-pub const MARGIN: Duration = Duration::from_secs(2);
+/// The times of the leases of every gateway. Only a model of the leases has shorter ones.
+pub const TIMES: Times = Times {
+    beat: Duration::from_secs(2),
+    ttl: Duration::from_secs(10),
+    margin: Duration::from_secs(2),
+    calm: Duration::from_secs(30),
+};
 
-/// A gateway gives back what is above its share only after the gateways have not changed for this long.
-pub const CALM: Duration = Duration::from_secs(30);
+/// How long the parts of a lease last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Times {
+    /// Between two beats.
+    pub beat: Duration,
+    /// A gateway whose beat has not changed for this long is dead.
+    pub ttl: Duration,
+    /// An owner stops this long before another can take its sinks.
+    pub margin: Duration,
+    /// A gateway gives back what is above its share only after the gateways have not changed for this long.
+    pub calm: Duration,
+}
+
+impl Times {
+    /// What a gateway has after a beat that was sent at this time and accepted. The time of the answer would be too late: the
+    /// beat counts from when others can have seen it.
+    #[must_use]
+    pub fn trust(self, sent: Duration) -> Trust {
+        Trust {
+            until: sent + self.ttl.saturating_sub(self.margin),
+        }
+    }
+}
 
 /// What a beat that was accepted shows.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +98,7 @@ pub struct Peer {
 }
 
 /// A lease as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row {
     /// The sink.
     pub sink: SinkId,
@@ -83,7 +109,7 @@ pub struct Row {
 }
 
 /// What a gateway wants to change. The store refuses a wish if the view was too old.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wish {
     /// Declare a gateway dead whose beat is still this.
     DeclareDead {
@@ -99,19 +125,16 @@ pub enum Wish {
 }
 
 /// How long an owner may start sends, by its own clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trust {
     until: Duration,
 }
 
 impl Trust {
-    /// After a beat that was sent at this time and accepted. The time of the answer would be too late: the beat counts from
-    /// when others can have seen it.
+    /// [`Times::trust`] of [`TIMES`].
     #[must_use]
     pub fn after(sent: Duration) -> Self {
-        Self {
-            until: sent + TTL.saturating_sub(MARGIN),
-        }
+        TIMES.trust(sent)
     }
 
     /// Whether a send may start now.
@@ -122,18 +145,19 @@ impl Trust {
 }
 
 /// What one gateway has seen of the others.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Watch {
+    times: Times,
     me: Uuid,
     sinks: Vec<SinkId>,
-    seen: HashMap<Uuid, Seen>,
+    seen: BTreeMap<Uuid, Seen>,
     /// The end of the last time that the gateways changed.
     changed: Duration,
     members: Vec<Uuid>,
     last_look: Option<Duration>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Seen {
     beat: i64,
     since: Duration,
@@ -143,10 +167,17 @@ impl Watch {
     /// Of a gateway with these sinks.
     #[must_use]
     pub fn new(me: Uuid, sinks: Vec<SinkId>) -> Self {
+        Self::timed(me, sinks, TIMES)
+    }
+
+    /// [`Self::new`] with other times.
+    #[must_use]
+    pub fn timed(me: Uuid, sinks: Vec<SinkId>, times: Times) -> Self {
         Self {
+            times,
             me,
             sinks,
-            seen: HashMap::new(),
+            seen: BTreeMap::new(),
             changed: Duration::ZERO,
             members: Vec::new(),
             last_look: None,
@@ -172,7 +203,7 @@ impl Watch {
             .collect();
         let shares = Self::shares(view);
         wishes.extend(self.takes(view, &shares));
-        if now.saturating_sub(self.changed) >= CALM {
+        if now.saturating_sub(self.changed) >= self.times.calm {
             wishes.extend(self.give_backs(view, &shares));
         }
         wishes
@@ -182,7 +213,7 @@ impl Watch {
     fn see(&mut self, now: Duration, view: &View) {
         let broken = self
             .last_look
-            .is_none_or(|last| now.saturating_sub(last) >= BEAT * 2);
+            .is_none_or(|last| now.saturating_sub(last) >= self.times.beat * 2);
         self.last_look = Some(now);
         if broken {
             self.seen.clear();
@@ -211,7 +242,7 @@ impl Watch {
 
     fn is_silent(&self, now: Duration, peer: &Peer) -> bool {
         let seen = self.seen.get(&peer.id);
-        seen.is_some_and(|seen| now.saturating_sub(seen.since) >= TTL)
+        seen.is_some_and(|seen| now.saturating_sub(seen.since) >= self.times.ttl)
     }
 
     /// Who should have which lease: every gateway computes the same from the same view. Each sink goes to the gateway with the
