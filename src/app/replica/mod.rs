@@ -54,6 +54,8 @@ struct State {
     view: View,
     /// Sinks whose last sends end before they are given back.
     giving: HashSet<SinkId>,
+    /// Those of them that were given back since the last round began. A view that was asked for before does not show it.
+    given: HashSet<SinkId>,
     leaving: bool,
     /// The last beat failed.
     unreached: bool,
@@ -137,6 +139,7 @@ impl Replica {
             differences: Differences::default(),
             view: View::default(),
             giving: HashSet::new(),
+            given: HashSet::new(),
             leaving: false,
             unreached: false,
         };
@@ -182,6 +185,7 @@ impl Replica {
     /// One beat, and what follows from it.
     async fn round(&self) {
         let _one_at_a_time = self.0.round.lock().await;
+        self.forget_given();
         let sent = (self.0.term.now)();
         let late = || Err(Error::Stopped("it did not answer in time".into()));
         let beaten = tokio::select! {
@@ -191,12 +195,21 @@ impl Replica {
         match beaten {
             Ok(Some(view)) => {
                 self.0.term.set(Trust::after(sent));
-                self.follow(sent, view).await;
+                // The others can have beaten until the view was read, so their silence counts from the answer.
+                self.follow((self.0.term.now)(), view).await;
             }
             Ok(None) => self.declared_dead(),
             Err(error) => self.unreached(&error),
         }
         self.look();
+    }
+
+    /// From now on a view shows who owns what was given back.
+    fn forget_given(&self) {
+        let state = &mut *self.state();
+        for sink in state.given.drain() {
+            state.giving.remove(&sink);
+        }
     }
 
     /// Said once: the database can be away for hours.
@@ -245,20 +258,27 @@ impl Replica {
         for wish in wishes {
             match wish {
                 Wish::GiveBack(lease) => self.give_back(me, lease.sink, wish),
-                Wish::DeclareDead { .. } | Wish::Take(_) => self.fulfil(me, wish).await,
+                Wish::DeclareDead { .. } | Wish::Take(_) => {
+                    self.fulfil(me, wish).await;
+                }
             }
         }
         self.hire();
         self.steer();
     }
 
-    async fn fulfil(&self, me: Uuid, wish: Wish) {
+    /// False: it is not known whether the store has done it, or will.
+    async fn fulfil(&self, me: Uuid, wish: Wish) -> bool {
         match self.0.store.fulfil(me, wish).await {
             Ok(true) => self.fulfilled(me, wish),
             // Another gateway was faster. The next view shows it.
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "this gateway cannot change its leases"),
+            Err(error) => {
+                tracing::warn!(%error, "this gateway cannot change its leases");
+                return matches!(error, Error::Stopped(_));
+            }
         }
+        true
     }
 
     fn fulfilled(&self, me: Uuid, wish: Wish) {
@@ -293,8 +313,11 @@ impl Replica {
         let replica = self.clone();
         tokio::spawn(async move {
             replica.0.delivery.ended(sink).await;
-            replica.fulfil(me, wish).await;
-            replica.state().giving.remove(&sink);
+            // Until this is known, the lease can be lost at any moment.
+            while !replica.fulfil(me, wish).await {
+                replica.0.clock.sleep(BEAT).await;
+            }
+            replica.state().given.insert(sink);
             replica.hint(Hint::Leases);
         });
     }

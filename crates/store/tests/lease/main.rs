@@ -22,6 +22,7 @@ const NONE: Faults = Faults {
     freezes: 0,
     losses: 0,
     delays: 0,
+    hints: 0,
 };
 const ENDS: Faults = Faults {
     kills: 1,
@@ -30,6 +31,7 @@ const ENDS: Faults = Faults {
     ..NONE
 };
 const LATE: Faults = Faults { delays: 1, ..NONE };
+const LATE_AND_HINTED: Faults = Faults { hints: 1, ..LATE };
 const LATE_AND_LOST: Faults = Faults { losses: 1, ..LATE };
 const ALL: Faults = Faults { delays: 2, ..ENDS };
 
@@ -81,7 +83,7 @@ fn one_gateway_sends_in_order_and_nothing_stale_is_settled_when_the_owner_fails(
 
 #[test]
 fn one_gateway_sends_in_order_and_nothing_stale_is_settled_when_messages_are_late() {
-    hold(takeover(None, LATE));
+    hold(takeover(None, LATE_AND_HINTED));
 }
 
 #[test]
@@ -97,6 +99,14 @@ fn two_gateways_send_if_one_is_declared_dead_without_a_compare_of_its_beat() {
 #[test]
 fn two_gateways_send_if_trust_counts_from_the_answer() {
     breaks(takeover(Some(Flaw::TrustFromAnswer), LATE), ONE_SENDS);
+}
+
+#[test]
+fn two_gateways_send_if_silence_counts_from_the_own_beat() {
+    breaks(
+        takeover(Some(Flaw::SilenceFromSend), LATE_AND_HINTED),
+        ONE_SENDS,
+    );
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) enum Flaw {
     NoDeadline,
     /// Every settlement is written.
     NoFence,
+    /// The silence of others counts from when the own beat was sent. They can have beaten until the view was read.
+    SilenceFromSend,
     /// A view that was asked for before a lease was given back says who owns it.
     OldViewAfterGivingBack,
     /// A lease counts as given back, or not, before that is known.
@@ -195,7 +197,7 @@ impl Leases {
                 actions.push(action(number, Fate::LostAnswer));
             }
         };
-        if gateway.beat.is_none() && !gateway.has_beaten {
+        if gateway.beat.is_none() && (!gateway.has_beaten || left.hints > 0) {
             ask(Action::Beat, true);
         }
         let step = gateway.worker.map(|worker| worker.step);
@@ -315,6 +317,7 @@ impl Leases {
     fn beat(&self, world: &mut World, number: usize, fate: Fate) {
         let sent = world.now;
         let gateway = &mut world.gateways[number];
+        world.left.hints -= u8::from(gateway.has_beaten);
         gateway.beat = Some(Beat { sent, answer: None });
         gateway.has_beaten = true;
         let over = |giving: Giving| giving.step == GivingStep::Over;
@@ -348,7 +351,11 @@ impl Leases {
             _ => sent,
         });
         let view = seen.view(&self.all_sinks());
-        for wish in gateway.watch.look(sent, &view) {
+        let now = match self.flaw {
+            Some(Flaw::SilenceFromSend) => sent,
+            _ => answered,
+        };
+        for wish in gateway.watch.look(now, &view) {
             self.wish(world, number, wish);
         }
         if let Some(lease) = seen.leases.last() {

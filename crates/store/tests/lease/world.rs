@@ -47,6 +47,8 @@ pub(crate) struct Faults {
     pub(crate) losses: u8,
     /// Requests and answers that are not delivered at once.
     pub(crate) delays: u8,
+    /// A gateway beats again at once, because another one has sent it a notification.
+    pub(crate) hints: u8,
 }
 
 /// The tables.
