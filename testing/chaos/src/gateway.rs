@@ -59,12 +59,16 @@ impl House {
         self.folder.join("delivered")
     }
 
+    /// The URL of its database, when the database is a file of its own.
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite:{}", self.database().display())
+    }
+
     /// The config, without its paths.
-    pub(crate) fn furnish(&self, settings: &str) -> Result<(), Trouble> {
+    pub(crate) fn furnish(&self, url: &str, settings: &str) -> Result<(), Trouble> {
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n[admin]\nlisten = \"127.0.0.1:0\"\n\
-             [self]\nalerts = false\n[store]\nurl = \"sqlite:{}\"\n{settings}",
-            self.database().display()
+             [self]\nalerts = false\n[store]\nurl = \"{url}\"\n{settings}"
         );
         Ok(std::fs::write(self.config(), config)?)
     }
@@ -164,6 +168,11 @@ impl Gateway {
             .ok_or_else(|| Trouble::said("the gateway does not listen"))
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Kills the gateway with SIGKILL.
     pub(crate) async fn kill(mut self) -> Result<(), Trouble> {
         self.child.start_kill()?;
@@ -173,15 +182,23 @@ impl Gateway {
 
     /// Sends SIGTERM.
     pub(crate) async fn stop(self) -> Result<ExitStatus, Trouble> {
+        self.signal("TERM").await?;
+        self.ended().await
+    }
+
+    /// Sends a signal, such as `STOP`.
+    pub(crate) async fn signal(&self, name: &str) -> Result<(), Trouble> {
         let pid = self.child.id().unwrap_or_default().to_string();
         let asked = Command::new("kill")
-            .args(["-s", "TERM", &pid])
+            .args(["-s", name, &pid])
             .status()
             .await?;
         if !asked.success() {
-            return Err(Trouble::said("the gateway was gone before it was stopped"));
+            return Err(Trouble::said(format!(
+                "the gateway was gone before its signal {name}"
+            )));
         }
-        self.ended().await
+        Ok(())
     }
 
     /// Waits for the end of the process.

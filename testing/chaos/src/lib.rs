@@ -18,6 +18,7 @@ mod message;
 mod operator;
 mod oracle;
 mod receiver;
+mod replicas;
 mod report;
 mod run;
 mod secrets;
@@ -41,6 +42,8 @@ pub struct Wish {
     pub seed: u64,
     /// The fault that is injected.
     pub kind: Kind,
+    /// The number of gateways that share a PostgreSQL database. One has a SQLite file.
+    pub replicas: usize,
     /// The number of cycles. `None`: as many as the kind needs to cover everything once.
     pub cycles: Option<usize>,
     /// No further cycle starts after this time.

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use crate::Trouble;
 use crate::ledger::Ledger;
 use crate::message::{Message, Step};
 use crate::vendors::{Form, Vendors};
-use campanile_wire::Wire;
+use campanile_wire::{Reply, Wire};
 
 /// The problems that one vendor reports at the same time.
 const LANES: usize = 6;
@@ -23,6 +24,8 @@ const LANES: usize = 6;
 const REMEMBERED: usize = 32;
 /// The connections that send one message at the same time.
 const AT_ONCE: usize = 6;
+/// A vendor waits so long before it sends again.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// The attempts before a vendor without a success gives up, as UCloud does.
 const TRIES_MAX: usize = 3;
 
@@ -30,14 +33,41 @@ const TRIES_MAX: usize = 3;
 pub(crate) struct Floor {
     pub(crate) vendors: Arc<Vendors>,
     pub(crate) ledger: Arc<Ledger>,
-    /// The address of the gateway; `None` while it does not listen.
-    pub(crate) address: watch::Sender<Option<SocketAddr>>,
+    /// The addresses of the gateways that listen.
+    pub(crate) addresses: watch::Sender<Vec<SocketAddr>>,
+    /// How callers treat several gateways, and one.
+    pub(crate) manner: CallerManner,
     /// Answers so far.
     pub(crate) answers: watch::Sender<usize>,
     /// Tells callers to finish their current call and stop.
     pub(crate) halted: watch::Sender<bool>,
     /// Answers without success.
     pub(crate) refusals: Mutex<Vec<u16>>,
+}
+
+/// What differs when there are several gateways.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerManner {
+    /// An answer that does not come in this time is none.
+    pub(crate) answer_within: Duration,
+    /// Percentage of the messages without an answer that are not sent again. A gateway that was only frozen can accept such a
+    /// message after later ones of its lane, so that the order would not be known.
+    pub(crate) gives_up: u32,
+    /// Between two messages of one vendor: a fault of several gateways lasts longer, and the load must fit into memory.
+    pub(crate) pause: Duration,
+}
+
+impl CallerManner {
+    pub(crate) const ONE_GATEWAY: Self = Self {
+        answer_within: Duration::from_mins(1),
+        gives_up: 15,
+        pause: Duration::ZERO,
+    };
+    pub(crate) const SEVERAL_GATEWAYS: Self = Self {
+        answer_within: Duration::from_secs(2),
+        gives_up: 0,
+        pause: Duration::from_millis(30),
+    };
 }
 
 /// Whether callers wait for the gateway to come back.
@@ -65,11 +95,12 @@ struct Lane {
 }
 
 impl Floor {
-    pub(crate) fn new(vendors: Arc<Vendors>, ledger: Arc<Ledger>) -> Self {
+    pub(crate) fn new(vendors: Arc<Vendors>, ledger: Arc<Ledger>, manner: CallerManner) -> Self {
         Self {
             vendors,
             ledger,
-            address: watch::Sender::new(None),
+            manner,
+            addresses: watch::Sender::default(),
             answers: watch::Sender::new(0),
             halted: watch::Sender::new(false),
             refusals: Mutex::default(),
@@ -80,25 +111,50 @@ impl Floor {
         *self.halted.borrow()
     }
 
-    /// A connection to the gateway. `None` when the gateway does not listen, or callers must not wait for it.
-    async fn connect(&self, patience: Patience) -> Option<Wire> {
-        let mut address = self.address.subscribe();
+    /// A connection to any gateway. `None` when none listens, or callers must not wait for one.
+    async fn connect(&self, patience: Patience, random: &mut StdRng) -> Option<Wire> {
+        let mut addresses = self.addresses.subscribe();
         let mut halted = self.halted.subscribe();
         loop {
-            let now = *address.borrow_and_update();
-            if let Some(now) = now
-                && let Some(wire) = Wire::try_to(now).await
-            {
-                return Some(wire);
+            let mut now = addresses.borrow_and_update().clone();
+            now.shuffle(random);
+            for address in now {
+                if let Some(wire) = Wire::try_to(address).await {
+                    return Some(wire);
+                }
             }
             if patience == Patience::Leave || self.is_halted() {
                 return None;
             }
             tokio::select! {
-                _ = address.changed() => {}
+                _ = addresses.changed() => {}
                 _ = halted.changed() => {}
             }
         }
+    }
+
+    /// Sends one message on many connections at once, to all gateways in turn.
+    pub(crate) async fn ask_at_once(
+        self: &Arc<Self>,
+        raw: &[u8],
+        count: usize,
+    ) -> Vec<Option<Reply>> {
+        let mut calls = JoinSet::new();
+        let addresses = self.addresses.borrow().clone();
+        for address in addresses.iter().copied().cycle().take(count) {
+            let (raw, floor) = (raw.to_vec(), Arc::clone(self));
+            calls.spawn(async move {
+                let mut wire = Wire::try_to(address).await?;
+                floor.ask(&mut wire, &raw).await
+            });
+        }
+        calls.join_all().await
+    }
+
+    /// Asks, and waits for the answer as long as callers do.
+    async fn ask(&self, wire: &mut Wire, raw: &[u8]) -> Option<Reply> {
+        let answer = tokio::time::timeout(self.manner.answer_within, wire.ask(raw));
+        answer.await.ok().flatten()
     }
 }
 
@@ -141,19 +197,19 @@ impl Caller {
         self.answered.clear();
     }
 
-    async fn talk(&mut self, floor: &Floor, patience: Patience) -> Result<(), Trouble> {
+    async fn talk(&mut self, floor: &Arc<Floor>, patience: Patience) -> Result<(), Trouble> {
         let mut wire = None;
         while !floor.is_halted() {
             let mut open = match wire.take() {
                 Some(open) => open,
-                None => match floor.connect(patience).await {
+                None => match floor.connect(patience, &mut self.random).await {
                     Some(open) => open,
                     None => break,
                 },
             };
             let answered = match self.unanswered.take() {
                 // Some vendors give up.
-                Some(_) if self.random.random_range(0..100) < 15 => true,
+                Some(_) if self.gives_up(floor) => true,
                 Some(message) => self.send(message, &mut open, floor).await,
                 None => self.speak(&mut open, floor).await?,
             };
@@ -161,27 +217,39 @@ impl Caller {
             if !answered && patience == Patience::Leave {
                 break;
             }
+            let pause = if answered {
+                floor.manner.pause
+            } else {
+                AGAIN_AFTER
+            };
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
         }
         Ok(())
     }
 
     /// Repeats the messages without an answer, until they have one or the vendor gives up.
-    pub(crate) async fn settle_up(&mut self, floor: &Floor) {
+    pub(crate) async fn settle_up(&mut self, floor: &Arc<Floor>) {
         for _ in 0..TRIES_MAX {
             let Some(message) = self.unanswered.take() else {
                 return;
             };
-            if self.random.random_range(0..100) < 15 {
+            if self.gives_up(floor) {
                 return;
             }
-            if let Some(mut wire) = floor.connect(Patience::Leave).await {
+            if let Some(mut wire) = floor.connect(Patience::Leave, &mut self.random).await {
                 self.send(message, &mut wire, floor).await;
             }
         }
     }
 
+    fn gives_up(&mut self, floor: &Arc<Floor>) -> bool {
+        self.random.random_range(0..100) < floor.manner.gives_up
+    }
+
     /// Sends a message, mostly a new one. False when the gateway is gone.
-    async fn speak(&mut self, wire: &mut Wire, floor: &Floor) -> Result<bool, Trouble> {
+    async fn speak(&mut self, wire: &mut Wire, floor: &Arc<Floor>) -> Result<bool, Trouble> {
         let roll = self.random.random_range(0..100);
         if roll < 8
             && let Some(message) = self.repeat()
@@ -246,26 +314,20 @@ impl Caller {
         }
     }
 
-    /// False when no answer came: then the connection cannot be used any more.
-    async fn send(&mut self, message: Message, wire: &mut Wire, floor: &Floor) -> bool {
-        let reply = wire.ask(&message.raw).await;
-        let closed = reply.is_none();
+    /// False when no success came: then another connection is tried, to any gateway.
+    async fn send(&mut self, message: Message, wire: &mut Wire, floor: &Arc<Floor>) -> bool {
+        let reply = floor.ask(wire, &message.raw).await;
+        let several = floor.addresses.borrow().len() > 1;
+        let kept = reply
+            .as_ref()
+            .is_some_and(|reply| !several || reply.is_success());
         self.answered(message, reply.map(|reply| reply.status), floor);
-        !closed
+        kept
     }
 
-    /// The same message on several connections at the same time.
-    async fn send_at_once(&mut self, message: Message, floor: &Floor) -> bool {
-        let mut calls = JoinSet::new();
-        let address = *floor.address.borrow();
-        for _ in 0..AT_ONCE {
-            let raw = message.raw.clone();
-            calls.spawn(async move {
-                let mut wire = Wire::try_to(address?).await?;
-                wire.ask(&raw).await
-            });
-        }
-        let replies = calls.join_all().await;
+    /// The same message on several connections at the same time, to all gateways in turn.
+    async fn send_at_once(&mut self, message: Message, floor: &Arc<Floor>) -> bool {
+        let replies = floor.ask_at_once(&message.raw, AT_ONCE).await;
         let statuses = || replies.iter().flatten().map(|reply| reply.status);
         let success = replies.iter().flatten().find(|reply| reply.is_success());
         let best = success.map(|reply| reply.status);
@@ -274,7 +336,7 @@ impl Caller {
     }
 
     /// Records the outcome of a call.
-    fn answered(&mut self, message: Message, status: Option<u16>, floor: &Floor) {
+    fn answered(&mut self, message: Message, status: Option<u16>, floor: &Arc<Floor>) {
         match status {
             Some(200..=299) => {
                 floor.ledger.promise(&message);

@@ -18,6 +18,7 @@ Examples:
   cargo run --release -p campanile-chaos -- --fault points          (each point once)
   cargo run --release -p campanile-chaos -- --fault all --minutes 30
   cargo run --release -p campanile-chaos -- --fault kill --cycles 7 --seed 42   (a case again)
+  cargo run --release -p campanile-chaos -- --replicas 3 --fault all
 
 A promise that is broken ends the run: it is said in words, with the folder of the gateway's
 files and log.
@@ -37,6 +38,9 @@ struct Arguments {
     /// The fault to inject
     #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::All)]
     fault: Kind,
+    /// Number of gateways on one PostgreSQL database; 1 has a SQLite file
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    replicas: u8,
     /// Number of cycles [default: as many as cover everything once]
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
     cycles: Option<u32>,
@@ -112,6 +116,7 @@ impl Arguments {
         Ok(Wish {
             seed,
             kind: self.fault,
+            replicas: self.replicas.into(),
             cycles: self.cycles.and_then(|cycles| cycles.try_into().ok()),
             stop_after,
             program: program()?,

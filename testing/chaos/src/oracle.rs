@@ -14,6 +14,8 @@ pub(crate) struct Came {
     pub(crate) arrivals: Vec<Arrival>,
     /// The number of alerts that may arrive again, because they were in flight when the process died.
     pub(crate) again_max: usize,
+    /// How many of those may arrive after a later alert of their lane: a process that was frozen can have begun to send them.
+    pub(crate) late_max: usize,
 }
 
 /// All evidence, when nothing is pending any more.
@@ -130,12 +132,20 @@ fn content(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
 /// I3: in a lane, no alert arrives after one that was sent later, not even again.
 fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
     let mut last: HashMap<&str, (u64, &str)> = HashMap::new();
+    let mut taken = HashSet::new();
+    let mut late = 0;
     for arrival in &came.arrivals {
+        let is_copy = taken.contains(&arrival.key);
+        if arrival.taken {
+            taken.insert(&arrival.key);
+        }
         let Some(entry) = evidence.said.get(&arrival.key) else {
             continue;
         };
         let (place, before) = *last.get(entry.lane.as_str()).unwrap_or(&(0, ""));
-        if entry.place < place {
+        if entry.place < place && is_copy && late < came.late_max {
+            late += 1;
+        } else if entry.place < place {
             verdict.order_breaks += 1;
             let what = format!(
                 "`{}` arrived at {} after `{before}`, which was sent later",
@@ -250,6 +260,7 @@ mod tests {
             name,
             arrivals: keys.iter().map(|key| arrival(key)).collect(),
             again_max: 0,
+            late_max: 0,
         }
     }
 
@@ -335,6 +346,7 @@ mod tests {
             name: "phone",
             arrivals: keys.iter().map(|key| text(key)).collect(),
             again_max: 0,
+            late_max: 0,
         };
         let of = |keys: &[&str]| {
             let verdict = verdict(&said, &[came("good", &["a", "b"]), texts(keys)]);
@@ -355,6 +367,20 @@ mod tests {
         let mut again = came("good", &["a", "b", "a"]);
         again.again_max = 1;
         assert_eq!(broken(&verdict(&said, &[again])), ["I3"]);
+    }
+
+    #[test]
+    fn only_copies_of_a_frozen_process_come_late_and_only_as_many_as_it_was_sending() {
+        let said = said(&[("a", 1, true), ("b", 2, true)]);
+        let mut frozen = came("good", &["a", "b", "a"]);
+        (frozen.again_max, frozen.late_max) = (2, 1);
+        assert!(broken(&verdict(&said, &[frozen])).is_empty());
+        let mut often = came("good", &["a", "b", "a", "a"]);
+        (often.again_max, often.late_max) = (2, 1);
+        assert_eq!(broken(&verdict(&said, &[often])), ["I3"]);
+        let mut first = came("good", &["b", "a"]);
+        first.late_max = 1;
+        assert_eq!(broken(&verdict(&said, &[first])), ["I3"]);
     }
 
     #[test]

@@ -122,6 +122,52 @@ impl Report {
         }
     }
 
+    /// The kinds of faults, in the order of their first cycle.
+    fn kinds(&self) -> Vec<&'static str> {
+        let mut kinds = Vec::new();
+        for cycle in &self.cycles {
+            if !kinds.contains(&cycle.kind) {
+                kinds.push(cycle.kind);
+            }
+        }
+        kinds
+    }
+
+    /// The figures of each kind of fault.
+    fn table(&self) -> String {
+        let mut text = format!(
+            "\n{:<9}  {:>6}  {:>8}  {:>6}  {:>10}  {:>12}  {:>9}  {:>9}\n",
+            "fault",
+            "cycles",
+            "promised",
+            "losses",
+            "duplicates",
+            "order breaks",
+            "median",
+            "longest"
+        );
+        for kind in self.kinds() {
+            let cycles = self.cycles.iter().filter(|cycle| cycle.kind == kind);
+            let part = Self {
+                cycles: cycles.cloned().collect(),
+                ..Self::default()
+            };
+            let of = part.total();
+            let _infallible = writeln!(
+                text,
+                "{kind:<9}  {:>6}  {:>8}  {:>6}  {:>10}  {:>12}  {:>9}  {:>9}",
+                of.cycles,
+                of.obligations,
+                of.losses,
+                of.duplicates,
+                of.order_breaks,
+                seconds(of.recovered_median_ms),
+                seconds(of.recovered_max_ms),
+            );
+        }
+        text
+    }
+
     /// The total for people.
     pub fn shown(&self) -> String {
         let total = self.total();
@@ -148,6 +194,9 @@ impl Report {
             total.rss_max_mib,
             total.rss_growth_mib,
         );
+        if self.kinds().len() > 1 {
+            text += &self.table();
+        }
         if !self.died_at.is_empty() {
             let died: Vec<_> = self
                 .died_at

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::kinds::Kind;
 use crate::report::{Cycle, Report};
 use crate::stage::{Stage, millis};
-use crate::{Trouble, Wish};
+use crate::{Trouble, Wish, replicas};
 
 /// Runs the cycles of the settings and calls `tell` at the end of each cycle. A run ends with the first cycle that
 /// breaks a promise.
@@ -18,12 +18,22 @@ pub async fn run(wish: &Wish, mut tell: impl FnMut(&Cycle)) -> Result<Report, Tr
         seed: wish.seed,
         ..Report::default()
     };
-    for kind in wish.kind.parts() {
+    for kind in wish.kind.parts(wish.replicas > 1) {
         let time_is_over = || wish.stop_after.is_some_and(|most| began.elapsed() >= most);
         if time_is_over() || report.breaches().next().is_some() {
             break;
         }
-        play(wish, kind, &mut report, &time_is_over, &mut tell).await?;
+        if wish.replicas > 1 {
+            let cycles = wish.cycles.unwrap_or_else(|| kind.cycles());
+            let number = report.cycles.len();
+            let mut note = |cycle: Cycle| {
+                tell(&cycle);
+                report.cycles.push(cycle);
+            };
+            replicas::play(wish, kind, cycles, number, &time_is_over, &mut note).await?;
+        } else {
+            play(wish, kind, &mut report, &time_is_over, &mut tell).await?;
+        }
     }
     report.took_ms = millis(began.elapsed());
     Ok(report)

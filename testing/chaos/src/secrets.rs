@@ -11,6 +11,8 @@ use crate::operator::Operator;
 
 /// The last part of every receiver's address.
 pub(crate) const HOOK: &str = "canary-of-the-hook";
+/// The password of the database.
+pub(crate) const PASSWORD: &str = "canary-password-of-the-database";
 /// The secret that signs the deliveries to every receiver.
 pub(crate) const SIGNING: &str = "whsec_Y2FuYXJ5LW9mLXRoZS1zaWduaW5nLXNlY3JldC0wMQ==";
 
@@ -29,7 +31,7 @@ const WHOLE: usize = 8;
 
 fn canaries() -> impl Iterator<Item = &'static str> {
     let keys = UCLOUD.iter().map(|(_, key)| *key);
-    keys.chain([JIANKONG_TOKEN, KEY, TOKEN, HOOK, SIGNING])
+    keys.chain([JIANKONG_TOKEN, KEY, TOKEN, HOOK, SIGNING, PASSWORD])
 }
 
 fn found_in(place: &str, bytes: &[u8]) -> Vec<String> {

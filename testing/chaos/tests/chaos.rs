@@ -13,9 +13,14 @@ use campanile_chaos::{Kind, Report, Wish, points, run};
 /// The seeds are fixed, so a failure is caused by the current change. No time limits are checked, because the machine
 /// may be busy.
 async fn run_of(kind: Kind, cycles: Option<usize>) -> Report {
+    run_with(1, kind, cycles).await
+}
+
+async fn run_with(replicas: usize, kind: Kind, cycles: Option<usize>) -> Report {
     let wish = Wish {
         seed: 20_261_121,
         kind,
+        replicas,
         cycles,
         stop_after: None,
         program: PathBuf::from(env!("CARGO_BIN_EXE_campanile-chaos")),
@@ -73,6 +78,40 @@ async fn killed_while_it_makes_its_tables_it_starts_again_and_makes_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn receivers_that_fail_get_every_alert_in_order_or_a_dead_letter_says_why_not() {
     let report = run_of(Kind::Sinks, Some(2)).await;
+    kept(&report);
+    assert_eq!(report.total().duplicates, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_sinks_of_a_killed_gateway_get_every_alert_from_the_others() {
+    kept(&run_with(2, Kind::Kill, Some(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_sinks_of_a_frozen_gateway_get_every_alert_in_order_also_when_it_wakes() {
+    kept(&run_with(3, Kind::Freeze, Some(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_sinks_of_a_gateway_without_its_database_get_every_alert_from_the_others() {
+    kept(&run_with(2, Kind::Cut, Some(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_sinks_of_a_stopped_gateway_get_every_alert_once() {
+    let report = run_with(2, Kind::Term, Some(1)).await;
+    kept(&report);
+    assert_eq!(report.total().duplicates, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_gateways_lose_nothing_when_their_database_dies() {
+    kept(&run_with(2, Kind::Database, Some(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_message_on_a_hundred_connections_to_all_gateways_is_accepted_once() {
+    let report = run_with(3, Kind::Same, Some(1)).await;
     kept(&report);
     assert_eq!(report.total().duplicates, 0);
 }

@@ -34,14 +34,32 @@ pub enum Kind {
     Migrate,
     /// Receivers fail at random, reset connections, are slow, refuse some alerts permanently, or are down for a time.
     Sinks,
+    /// SIGSTOP to one of several gateways until the others have taken over, then SIGCONT.
+    Freeze,
+    /// The network between one of several gateways and the database resets, or holds what goes one way or both ways.
+    Cut,
+    /// The database that several gateways share dies and starts again.
+    Database,
+    /// One message arrives on a hundred connections at once, at all gateways.
+    Same,
+    /// A transaction keeps an old snapshot of the database next to the load. Its line says the ratio of the rates.
+    Snapshot,
     /// All kinds, one after the other.
     All,
 }
 
 impl Kind {
-    /// The single kinds that this kind runs.
-    pub(crate) fn parts(self) -> Vec<Self> {
+    /// The single kinds that this kind runs, for one gateway or for several.
+    pub(crate) fn parts(self, several: bool) -> Vec<Self> {
         match self {
+            Self::All if several => vec![
+                Self::Kill,
+                Self::Freeze,
+                Self::Cut,
+                Self::Term,
+                Self::Database,
+                Self::Same,
+            ],
             Self::All => vec![
                 Self::Kill,
                 Self::Points,
@@ -63,6 +81,11 @@ impl Kind {
             Self::Upgrade => "upgrade",
             Self::Migrate => "migrate",
             Self::Sinks => "sinks",
+            Self::Freeze => "freeze",
+            Self::Cut => "cut",
+            Self::Database => "database",
+            Self::Same => "same",
+            Self::Snapshot => "snapshot",
             Self::All => "all",
         }
     }
@@ -71,6 +94,8 @@ impl Kind {
     pub(crate) fn cycles(self) -> usize {
         match self {
             Self::Points => points::names().count(),
+            Self::Cut => 4,
+            Self::Snapshot => 1,
             _ => 5,
         }
     }
@@ -94,6 +119,9 @@ impl Kind {
             Self::Upgrade => upgrade::cycle(stage).await,
             Self::Migrate => migrate::cycle(stage).await,
             Self::Sinks => sinks::cycle(stage).await,
+            Self::Freeze | Self::Cut | Self::Database | Self::Same | Self::Snapshot => Err(
+                Trouble::said("this fault needs several gateways: add --replicas 3"),
+            ),
             Self::All => Err(Trouble::said("`all` is not one fault")),
         }
     }

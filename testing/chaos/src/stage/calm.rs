@@ -90,6 +90,7 @@ impl Stage {
                 name: receiver.name,
                 arrivals: receiver.drain()?,
                 again_max,
+                late_max: 0,
             })
         };
         let came = self.receivers.iter().map(came);

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::gateway::{Gateway, House};
 use crate::ledger::Ledger;
-use crate::load::{self, Caller, Floor, Patience};
+use crate::load::{self, Caller, CallerManner, Floor, Patience};
 use crate::message::Step;
 use crate::operator::Operator;
 use crate::oracle::Breaches;
@@ -28,13 +28,13 @@ use crate::{Trouble, Wish, secrets};
 use campanile_wire::Wire;
 
 /// The number of vendors that call at the same time.
-const CALLERS: usize = 8;
+pub(crate) const CALLERS: usize = 8;
 /// The number of sends of one sink at the same time.
-const IN_FLIGHT: usize = 16;
+pub(crate) const IN_FLIGHT: usize = 16;
 /// The longest wait of the schedule for retries. A longer one was asked for by a receiver.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// The number of outcomes that may be sent but not committed: the limit of the worker.
-const UNSETTLED: usize = 256;
+pub(crate) const UNSETTLED: usize = 256;
 /// A growth of memory or open files beyond this is a leak.
 const RSS_MIB_MAX: u64 = 400;
 const FILES_MAX: usize = 400;
@@ -42,7 +42,7 @@ const FILES_MAX: usize = 400;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The receivers, in the order of the config.
-const RECEIVERS: [(&str, Way); 11] = [
+pub(crate) const RECEIVERS: [(&str, Way); 11] = [
     ("good", Way::Webhook),
     ("flaky", Way::Webhook),
     ("slow", Way::Webhook),
@@ -88,6 +88,19 @@ pub(crate) struct Talks {
 }
 
 impl Talks {
+    /// Starts all callers.
+    pub(crate) fn begin(callers: Vec<Caller>, floor: &Arc<Floor>, patience: Patience) -> Self {
+        Self {
+            talking: load::begin(callers, floor, patience),
+            left: Vec::new(),
+        }
+    }
+
+    /// The callers, after all of them have stopped.
+    pub(crate) fn into_callers(self) -> Vec<Caller> {
+        self.left
+    }
+
     /// Waits until all callers have stopped.
     pub(crate) async fn all_left(&mut self) -> Result<(), Trouble> {
         while let Some(caller) = self.talking.join_next().await {
@@ -113,9 +126,13 @@ impl Stage {
             let chance = StdRng::seed_from_u64(random.random());
             receivers.push(Receiver::start(name, way, &house.delivered(), chance).await?);
         }
-        house.furnish(&config(&vendors, &receivers))?;
+        house.furnish(&house.url(), &config(&vendors, &receivers))?;
         let guests = vendors.guests().len();
-        let floor = Arc::new(Floor::new(vendors, Arc::new(Ledger::default())));
+        let floor = Arc::new(Floor::new(
+            vendors,
+            Arc::new(Ledger::default()),
+            CallerManner::ONE_GATEWAY,
+        ));
         let now = Instant::now();
         Ok(Self {
             callers: Caller::crew(CALLERS, guests, random.random()),
@@ -188,14 +205,16 @@ impl Stage {
     pub(crate) async fn start(&mut self, point: Option<&str>) -> Result<bool, Trouble> {
         let mut gateway = self.house.start(point)?;
         let listens = gateway.greets().await?;
-        self.floor.address.send_replace(gateway.public());
+        self.floor
+            .addresses
+            .send_replace(gateway.public().into_iter().collect());
         self.gateway = Some(gateway);
         Ok(listens)
     }
 
     /// Takes the running gateway, to end it.
     pub(crate) fn take_gateway(&mut self) -> Result<Gateway, Trouble> {
-        self.floor.address.send_replace(None);
+        self.floor.addresses.send_replace(Vec::new());
         let none = || Trouble::said("no gateway runs");
         self.gateway.take().ok_or_else(none)
     }
@@ -236,10 +255,7 @@ impl Stage {
     /// Starts all callers.
     pub(crate) fn talk(&mut self, patience: Patience) -> Talks {
         let callers = std::mem::take(&mut self.callers);
-        Talks {
-            talking: load::begin(callers, &self.floor, patience),
-            left: Vec::new(),
-        }
+        Talks::begin(callers, &self.floor, patience)
     }
 
     /// Waits for this many more answers, or for the end of the process.
@@ -380,7 +396,8 @@ impl Stage {
     }
 }
 
-fn config(vendors: &Vendors, receivers: &[Receiver]) -> String {
+/// The settings of every source, sink and route.
+pub(crate) fn config(vendors: &Vendors, receivers: &[Receiver]) -> String {
     let mut text = format!("[log]\nlevel = \"info\"\n{}", vendors.config());
     for receiver in receivers {
         text += &receiver.config();

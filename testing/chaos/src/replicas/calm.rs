@@ -1,0 +1,125 @@
+//! After a fault: waits until nothing is pending, then checks every promise.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use super::Fleet;
+use crate::operator::Operator;
+use crate::oracle::{self, Came, Evidence};
+use crate::receiver::Receiver;
+use crate::stage::{IN_FLIGHT, UNSETTLED};
+use crate::{Trouble, secrets};
+
+/// Between two looks at the tables.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+impl Fleet {
+    /// Every gateway runs again. Waits until nothing is pending, and checks every promise.
+    pub(super) async fn calm(&mut self) -> Result<(), Trouble> {
+        let mut callers = std::mem::take(&mut self.callers);
+        for caller in &mut callers {
+            caller.settle_up(&self.floor).await;
+        }
+        self.callers = callers;
+        self.settled().await?;
+        self.judge()?;
+        self.balance().await?;
+        self.secrets().await?;
+        self.size()?;
+        (self.takeovers, self.freezes) = (0, 0);
+        Ok(())
+    }
+
+    /// Waits until every gateway is a member, every sink has an owner, and nothing is pending.
+    async fn settled(&mut self) -> Result<(), Trouble> {
+        let began = Instant::now();
+        let left = "SELECT (SELECT count(*) FROM gateway WHERE NOT dead),
+            (SELECT count(*) FROM lease WHERE owner IS NULL OR owner NOT IN (SELECT id FROM gateway WHERE NOT dead)),
+            (SELECT count(*) FROM pending)";
+        let wanted = format!("{}|0|0", self.places.len());
+        loop {
+            let found = self.server.sql("alerts", left).await;
+            if found == wanted {
+                return Ok(());
+            }
+            if began.elapsed() > self.wish.patience {
+                let what = format!("members, sinks without owner and pending are {found}");
+                self.breach("I5", what);
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn judge(&mut self) -> Result<(), Trouble> {
+        let again_max = self.takeovers * (IN_FLIGHT + UNSETTLED);
+        let late_max = self.freezes * IN_FLIGHT;
+        let came = |receiver: &Receiver| {
+            Ok(Came {
+                name: receiver.name,
+                arrivals: receiver.drain()?,
+                again_max,
+                late_max,
+            })
+        };
+        let came: Result<Vec<Came>, Trouble> = self.receivers.iter().map(came).collect();
+        let came = came?;
+        let ledger = &self.floor.ledger;
+        let said = ledger.said();
+        let verdict = oracle::judge(&Evidence {
+            said: &said,
+            came: &came,
+            is_past: &|key| ledger.is_past(key),
+        });
+        let promised = said.iter().filter(|(_, entry)| entry.promised);
+        let mut accepted: HashSet<&str> = promised.map(|(key, _)| key.as_str()).collect();
+        self.cycle.promised += accepted.len();
+        let arrived = came.iter().flat_map(|came| &came.arrivals);
+        let arrived = arrived.map(|arrival| arrival.key.as_str());
+        accepted.extend(arrived.filter(|key| said.contains_key(*key)));
+        self.kept += accepted.len();
+        ledger.close(|key| accepted.contains(key));
+        self.cycle.losses += verdict.losses;
+        self.cycle.duplicates += verdict.duplicates;
+        self.cycle.order_breaks += verdict.order_breaks;
+        self.breaches.extend(verdict.breaches);
+        Ok(())
+    }
+
+    /// I5: the accepted alerts are in the store once, and none is a dead letter.
+    async fn balance(&mut self) -> Result<(), Trouble> {
+        let rows = "SELECT (SELECT count(*) FROM alert), (SELECT count(*) FROM dead)";
+        let rows = self.server.sql("alerts", rows).await;
+        let expected = format!("{}|0", self.kept);
+        if rows != expected {
+            let what =
+                format!("alerts and dead letters in the store: {rows}, expected: {expected}");
+            self.breach("I5", what);
+        }
+        Ok(())
+    }
+
+    /// I8: no secret is in a log or on a page. The logs are truncated after the check, so each part is read once.
+    async fn secrets(&mut self) -> Result<(), Trouble> {
+        let mut found = secrets::in_pages(Operator(self.gateway(0)?.admin()?)).await?;
+        for place in &self.places {
+            found.extend(secrets::in_files(&place.house.log())?);
+            let log = File::options().write(true).open(place.house.log())?;
+            log.set_len(0)?;
+        }
+        for found in found {
+            self.breach("I8", found);
+        }
+        Ok(())
+    }
+
+    fn size(&mut self) -> Result<(), Trouble> {
+        for number in 0..self.places.len() {
+            let size = self.gateway(number)?.size()?;
+            self.cycle.rss_mib = self.cycle.rss_mib.max(size.rss_mib);
+            self.cycle.files = self.cycle.files.max(size.files);
+        }
+        Ok(())
+    }
+}

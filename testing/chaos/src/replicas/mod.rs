@@ -1,0 +1,331 @@
+//! Several gateways on one PostgreSQL database: their processes, the network to the database, the callers and the receivers.
+
+mod calm;
+mod cut;
+mod faults;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use campanile_receiver::postgres::Postgres;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+
+use crate::gateway::{Gateway, House};
+use crate::kinds::Kind;
+use crate::ledger::Ledger;
+use crate::load::{Caller, CallerManner, Floor, Patience};
+use crate::message::{Message, Step};
+use crate::oracle::Breaches;
+use crate::receiver::{Manner, Receiver, Way};
+use crate::report::Cycle;
+use crate::secrets::PASSWORD;
+use crate::stage::{CALLERS, RECEIVERS, Talks, config, millis};
+use crate::vendors::{Form, Vendors};
+use crate::{Trouble, Wish};
+use campanile_wire::Wire;
+use cut::Cut;
+
+/// A new alert must be at all its receivers within this time after a gateway was lost.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
+
+/// The state of a run.
+pub(crate) struct Fleet {
+    wish: Wish,
+    random: StdRng,
+    server: Postgres,
+    places: Vec<Place>,
+    floor: Arc<Floor>,
+    receivers: Vec<Receiver>,
+    callers: Vec<Caller>,
+    folder: TempDir,
+    /// Takeovers, and those from a process that was only frozen, since nothing was pending.
+    takeovers: usize,
+    freezes: usize,
+    /// The number of alerts in the store.
+    kept: usize,
+    began: Instant,
+    cycle_began: Instant,
+    cycle: Cycle,
+    breaches: Breaches,
+}
+
+/// One of the gateways, with its way to the database.
+struct Place {
+    house: House,
+    cut: Cut,
+    gateway: Option<Gateway>,
+}
+
+/// Runs all cycles of one kind on a database of its own.
+pub(crate) async fn play(
+    wish: &Wish,
+    kind: Kind,
+    cycles: usize,
+    number: usize,
+    time_is_over: &dyn Fn() -> bool,
+    tell: &mut impl FnMut(Cycle),
+) -> Result<(), Trouble> {
+    let mut fleet = Fleet::new(wish, kind).await?;
+    for nth in 1..=cycles {
+        if nth > 1 && time_is_over() {
+            break;
+        }
+        fleet.open_cycle(number + nth);
+        faults::cycle(&mut fleet, kind, nth).await?;
+        if nth == cycles || time_is_over() {
+            fleet.end().await?;
+        }
+        let mut cycle = fleet.cycle.clone();
+        cycle.breaches = fleet.breaches.shown();
+        let broken = !cycle.breaches.is_empty();
+        if broken {
+            let folder = fleet.keep();
+            let kept = format!("the files and logs are kept in {}", folder.display());
+            cycle.breaches.push(kept);
+        }
+        tell(cycle);
+        if broken {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Fleet {
+    async fn new(wish: &Wish, kind: Kind) -> Result<Self, Trouble> {
+        let mut random = StdRng::seed_from_u64(wish.seed);
+        let folder = tempfile::Builder::new()
+            .prefix("campanile-chaos-")
+            .tempdir()?;
+        let server = Postgres::start(folder.path(), &["fsync=on".to_owned()]).await;
+        let role = format!("CREATE ROLE campanile LOGIN PASSWORD '{PASSWORD}'");
+        server.sql("postgres", &role).await;
+        let database = "CREATE DATABASE alerts OWNER campanile";
+        server.sql("postgres", database).await;
+        let vendors = Arc::new(Vendors::of(&mut random));
+        let mut receivers = Vec::new();
+        // Two processes do not write into one file.
+        let servers = RECEIVERS.iter();
+        for (name, way) in servers.filter(|(_, way)| !matches!(way, Way::File | Way::Sqlite)) {
+            let chance = StdRng::seed_from_u64(random.random());
+            let receiver = Receiver::start(name, *way, folder.path(), chance).await?;
+            receiver.behave(match *name {
+                "flaky" => Manner::Flaky(3),
+                "slow" => Manner::Slow(20),
+                _ => Manner::Good,
+            });
+            receivers.push(receiver);
+        }
+        let settings = config(&vendors, &receivers);
+        let mut places = Vec::new();
+        for number in 0..wish.replicas {
+            let home = folder.path().join(format!("gateway-{number}"));
+            let (house, cut) = (
+                House::new(&home, &wish.program)?,
+                Cut::start(server.port).await?,
+            );
+            let at = format!("127.0.0.1:{}", cut.port);
+            let url = format!("postgres://campanile:{PASSWORD}@{at}/alerts?sslmode=disable");
+            house.furnish(&url, &settings)?;
+            let gateway = None;
+            places.push(Place {
+                house,
+                cut,
+                gateway,
+            });
+        }
+        let guests = vendors.guests().len();
+        let mut manner = CallerManner::SEVERAL_GATEWAYS;
+        if kind == Kind::Snapshot {
+            manner.pause = Duration::ZERO;
+        }
+        let now = Instant::now();
+        Ok(Self {
+            callers: Caller::crew(CALLERS, guests, random.random()),
+            floor: Arc::new(Floor::new(vendors, Arc::new(Ledger::default()), manner)),
+            wish: wish.clone(),
+            random,
+            server,
+            places,
+            receivers,
+            folder,
+            takeovers: 0,
+            freezes: 0,
+            kept: 0,
+            began: now,
+            cycle_began: now,
+            cycle: Cycle {
+                kind: kind.word(),
+                ..Cycle::default()
+            },
+            breaches: Breaches::default(),
+        })
+    }
+
+    fn open_cycle(&mut self, number: usize) {
+        self.cycle_began = Instant::now();
+        self.cycle = Cycle {
+            seed: self.wish.seed,
+            kind: self.cycle.kind,
+            cycle: number,
+            began_ms: millis(self.began.elapsed()),
+            ..Cycle::default()
+        };
+        self.breaches = Breaches::default();
+    }
+
+    /// Records the fault that is injected now.
+    fn inject(&mut self, what: impl Into<String>) {
+        self.cycle.injected = what.into();
+        self.cycle.injected_ms = millis(self.cycle_began.elapsed());
+    }
+
+    fn breach(&mut self, invariant: &'static str, what: impl Into<String>) {
+        self.breaches.add(invariant, what.into());
+    }
+
+    /// Records how long a new alert needed after a fault.
+    fn recovered(&mut self, took: Duration, most: Duration) {
+        if took > most {
+            let what = format!("a new alert was at all receivers only {took:?} after the fault");
+            self.breach("I6", what);
+        }
+        self.cycle.recovered_ms = self.cycle.recovered_ms.max(Some(millis(took)));
+    }
+
+    /// Starts every gateway that does not run.
+    async fn start_all(&mut self) -> Result<(), Trouble> {
+        for number in 0..self.places.len() {
+            if self.places[number].gateway.is_none() {
+                self.start(number).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self, number: usize) -> Result<(), Trouble> {
+        let place = &mut self.places[number];
+        let mut gateway = place.house.start(None)?;
+        if !gateway.greets().await? {
+            let log = std::fs::read_to_string(place.house.log())?;
+            let last: Vec<_> = log.lines().rev().take(3).collect();
+            return Err(Trouble::said(format!("a gateway does not start: {last:?}")));
+        }
+        place.gateway = Some(gateway);
+        self.publish();
+        Ok(())
+    }
+
+    /// Tells the callers which gateways there are.
+    fn publish(&self) {
+        let gateways = self.places.iter();
+        let gateways = gateways.filter_map(|place| place.gateway.as_ref()?.public());
+        self.floor.addresses.send_replace(gateways.collect());
+    }
+
+    fn gateway(&self, number: usize) -> Result<&Gateway, Trouble> {
+        let gateway = self.places[number].gateway.as_ref();
+        gateway.ok_or_else(|| Trouble::said("this gateway does not run"))
+    }
+
+    /// Takes a gateway, to end it. Callers still know its address.
+    fn take(&mut self, number: usize) -> Result<Gateway, Trouble> {
+        let gateway = self.places[number].gateway.take();
+        gateway.ok_or_else(|| Trouble::said("this gateway does not run"))
+    }
+
+    fn talk(&mut self) -> Talks {
+        let callers = std::mem::take(&mut self.callers);
+        Talks::begin(callers, &self.floor, Patience::Wait)
+    }
+
+    /// Waits for this many more answers.
+    async fn answers(&self, more: usize) -> Result<(), Trouble> {
+        let mut answers = self.floor.answers.subscribe();
+        let enough = *answers.borrow_and_update() + more;
+        let enough = answers.wait_for(|count| *count >= enough);
+        let came = tokio::time::timeout(self.wish.patience, enough).await;
+        came.map(drop)
+            .map_err(|_| Trouble::said("no gateway accepts callbacks any more"))
+    }
+
+    /// Lets the callers finish their current call, and stops them.
+    async fn hush(&mut self, mut talks: Talks) -> Result<(), Trouble> {
+        self.floor.halted.send_replace(true);
+        talks.all_left().await?;
+        self.callers = talks.into_callers();
+        Ok(())
+    }
+
+    fn new_message(&self) -> Result<Message, Trouble> {
+        let problem = self.floor.vendors.new_problem();
+        let step = Step { problem, turn: 0 };
+        let message = self.floor.vendors.message(Form::UCloud(0), step)?;
+        self.floor.ledger.say(&message);
+        Ok(message)
+    }
+
+    /// Sends a new alert to a gateway until it is accepted, and waits until every receiver has it.
+    async fn probe(&mut self, number: usize) -> Result<(), Trouble> {
+        let message = self.new_message()?;
+        let began = Instant::now();
+        while !self.is_accepted(number, &message).await? {
+            if began.elapsed() > self.wish.patience {
+                self.breach("I6", "a gateway accepts nothing any more");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.arrive(&message).await;
+        Ok(())
+    }
+
+    async fn is_accepted(&self, number: usize, message: &Message) -> Result<bool, Trouble> {
+        let address = self.gateway(number)?.public();
+        let Some(address) = address else {
+            return Ok(false);
+        };
+        let asked = async { Wire::try_to(address).await?.ask(&message.raw).await };
+        let reply = tokio::time::timeout(self.floor.manner.answer_within, asked).await;
+        let accepted = matches!(reply, Ok(Some(reply)) if reply.is_success());
+        if accepted {
+            self.floor.ledger.promise(message);
+        }
+        Ok(accepted)
+    }
+
+    /// Waits until every receiver has an alert. One that does not arrive is found by the later check of all promises.
+    async fn arrive(&self, message: &Message) {
+        let key = message.said.first().map_or("", |said| said.key.as_str());
+        let all = async {
+            for receiver in &self.receivers {
+                let mut news = receiver.news();
+                let _closed = news.wait_for(|_| receiver.has(key)).await;
+            }
+        };
+        let _late = tokio::time::timeout(self.wish.patience, all).await;
+    }
+
+    /// Ends a run: every gateway must stop with exit code 0.
+    async fn end(&mut self) -> Result<(), Trouble> {
+        for number in 0..self.places.len() {
+            let status = self.take(number)?.stop().await?;
+            if status.code() != Some(0) {
+                self.breach(
+                    "exit",
+                    format!("after SIGTERM, a gateway ended with {status}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the folder for an analysis of the failure, and returns its path.
+    fn keep(&mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
+    }
+}
