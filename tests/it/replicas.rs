@@ -11,6 +11,17 @@ use crate::process::Process;
 use crate::standing::{Wire, post, request};
 
 const KEY: &str = "campanile-replica-key";
+/// The time of the day that is wrong by `OFFSET` seconds. (Debian's `faketime` and the allocator of the program exclude each other.)
+const CLOCK: &str = "#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int failed = syscall(SYS_clock_gettime, clock, time);
+    if (!failed && clock == CLOCK_REALTIME) time->tv_sec += atol(getenv(\"OFFSET\"));
+    return failed;
+}
+";
 const SINKS: [&str; 3] = ["one", "two", "three"];
 
 /// A database, and a receiver for each sink.
@@ -45,10 +56,31 @@ impl Place {
     }
 
     async fn gateway_with(&self, name: &str, settings: &str) -> Process {
+        self.gateway_after("", name, settings).await
+    }
+
+    /// Starts a gateway whose clock is wrong by so many seconds.
+    async fn gateway_at(&self, offset: i32, name: &str) -> Process {
+        let library = self.folder.path().join("clock.so");
+        if !library.exists() {
+            let source = self.folder.path().join("clock.c");
+            std::fs::write(&source, CLOCK).unwrap();
+            let mut compile = tokio::process::Command::new("cc");
+            compile
+                .args(["-shared", "-fPIC", "-o"])
+                .args([&library, &source]);
+            assert!(compile.status().await.unwrap().success());
+        }
+        let library = library.display();
+        let first = format!("export OFFSET={offset} LD_PRELOAD={library};");
+        self.gateway_after(&first, name, &self.settings()).await
+    }
+
+    async fn gateway_after(&self, first: &str, name: &str, settings: &str) -> Process {
         let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("campanile.toml"), settings).unwrap();
-        Process::start(&folder).await
+        Process::start_after(first, &folder).await
     }
 
     fn settings(&self) -> String {
@@ -287,6 +319,35 @@ async fn a_takeover_sends_no_more_than_the_limit_of_the_sink() {
     })
     .await;
     assert_eq!(place.got(0).len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_are_wrong_by_an_hour_change_no_lease() {
+    let place = Place::new().await;
+    let ahead = place.gateway_at(3600, "ahead").await;
+    let behind = place.gateway_at(-3600, "behind").await;
+    let right = place.gateway("right").await;
+    for (message, gateway) in [("a", &ahead), ("b", &behind), ("c", &right)] {
+        send(gateway, message).await;
+    }
+    place.all_get(&["a", "b", "c"].map(str::to_owned)).await;
+    let times = "SELECT max(received) - min(received) > interval '119 minutes' FROM callback";
+    assert_eq!(place.server.sql("alerts", times).await, "t");
+    let began = place.server.sql("alerts", "SELECT now()").await;
+    let passed = format!("SELECT now() > '{began}'::timestamptz + interval '12 seconds'");
+    until("longer than a gateway may be silent", async || {
+        place.server.sql("alerts", &passed).await == "t"
+    })
+    .await;
+    let living = "SELECT count(*) FROM gateway WHERE NOT dead";
+    assert_eq!(place.server.sql("alerts", living).await, "3");
+    let dead = "SELECT count(*) FROM gateway WHERE dead";
+    assert_eq!(place.server.sql("alerts", dead).await, "0");
+    ahead.kill().await;
+    send(&behind, "d").await;
+    place
+        .all_get(&["a", "b", "c", "d"].map(str::to_owned))
+        .await;
 }
 
 /// The first of six free ports, below those that the system gives to others.
