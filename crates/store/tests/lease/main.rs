@@ -1,7 +1,7 @@
 //! Every order of events of two gateways that share a sink, within bounds: a model checker runs the code of the leases.
 //!
 //! A tick is the time between two beats, and a gateway is dead after three. A normal run tries each fault once, in some
-//! combinations. `CAMPANILE_LEASES=6` tries so many ticks, with all faults together; `scripts/soak` does.
+//! combinations. `CAMPANILE_LEASES=5` tries so many ticks, with all faults together; `scripts/soak` does.
 
 #![expect(clippy::print_stdout, reason = "a run shows how many states it met")]
 
