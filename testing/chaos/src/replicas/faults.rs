@@ -13,7 +13,7 @@ use crate::stage::Talks;
 /// Connections that send one message at once.
 const AT_ONCE: usize = 100;
 
-/// The load of the measurement beside an old snapshot, twice this long.
+/// The load of the measurement next to an old snapshot, twice this long.
 const MEASURED_FOR: Duration = Duration::from_mins(1);
 
 /// The ways in which the network fails.
@@ -203,11 +203,11 @@ async fn snapshot(fleet: &mut Fleet) -> Result<(), Trouble> {
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM alert; SELECT pg_sleep(3600)",
     ]);
     let held = client.spawn()?;
-    let beside = rate(fleet).await;
+    let held_rate = rate(fleet).await;
     drop(held);
-    let ratio = beside / alone;
+    let ratio = held_rate / alone;
     fleet.inject(format!(
-        "a snapshot was held: {beside:.0} callbacks/s next to {alone:.0} without it, ratio {ratio:.2}"
+        "a snapshot was held: {held_rate:.0} callbacks/s next to {alone:.0} without it, ratio {ratio:.2}"
     ));
     fleet.hush(talks).await
 }
