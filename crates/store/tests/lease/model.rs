@@ -5,13 +5,11 @@ use campanile_store::SinkId;
 use campanile_store::lease::{Row, Wish};
 use stateright::{Model, Property};
 
+use super::action::{Action, Fate, PATIENCE, actions_of};
 use super::world::{
-    Answer, Beat, DELIVERIES, Database, Faults, GATEWAYS, Gateway, Giving, GivingStep, Process,
-    Registered, Request, Step, TIMES, What, Worker, World, clock,
+    Answer, Beat, Database, Faults, GATEWAYS, Gateway, Giving, GivingStep, Process, Request, Step,
+    TIMES, What, Worker, World, clock,
 };
-
-/// An answer that does not come within this many ticks is not awaited any more.
-const PATIENCE: u8 = 2;
 
 /// A rule of the leases that is left out, to see that the model finds what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,39 +38,6 @@ pub(crate) struct Leases {
     /// gateway joins again.
     pub(crate) sinks: SinkId,
     pub(crate) faults: Faults,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Tick,
-    Kill(usize),
-    Freeze(usize),
-    Wake(usize),
-    Beat(usize, Fate),
-    /// The late answer to a beat arrives.
-    Answer(usize),
-    /// The answer to a beat is lost, or does not come in time.
-    NoAnswer(usize),
-    StartSend(usize),
-    /// The send ends, and its settlement is asked for.
-    EndSend(usize, Fate),
-    GiveBack(usize, Fate),
-    /// It is not known what became of the request to give back.
-    GiveBackFails(usize),
-    /// The database executes a late request.
-    Execute(Request),
-    /// The same, and its answer is lost.
-    ExecuteInVain(Request),
-}
-
-/// What the network does with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Prompt,
-    LateRequest,
-    /// Only of a beat: the others change nothing but the tables.
-    LateAnswer,
-    LostAnswer,
 }
 
 pub(crate) const ONE_SENDS: &str = "at most one gateway may start a send";
@@ -111,7 +76,7 @@ impl Model for Leases {
             actions.push(Action::Tick);
         }
         for number in 0..GATEWAYS {
-            Self::actions_of(world, number, actions);
+            actions_of(world, number, actions);
         }
         for request in &world.wire {
             actions.push(Action::Execute(*request));
@@ -165,63 +130,6 @@ impl Leases {
         let trusted = gateway.trust.holds(world.clock(number)) || self.has(Flaw::NoDeadline);
         let alive = gateway.process != Process::Killed;
         alive && trusted && gateway.worker.is_some() && gateway.giving.is_none()
-    }
-
-    fn actions_of(world: &World, number: usize, actions: &mut Vec<Action>) {
-        let gateway = &world.gateways[number];
-        let left = world.left;
-        match gateway.process {
-            Process::Killed => return,
-            Process::Frozen => {
-                actions.push(Action::Wake(number));
-                return;
-            }
-            Process::Runs => {}
-        }
-        // Faults of the first owner are enough: what the other becomes is an owner too.
-        if left.kills > 0 && number == 0 {
-            actions.push(Action::Kill(number));
-        }
-        if left.freezes > 0 && number == 0 {
-            actions.push(Action::Freeze(number));
-        }
-        let mut ask = |action: fn(usize, Fate) -> Action, late_answer: bool| {
-            actions.push(action(number, Fate::Prompt));
-            if left.delays > 0 {
-                actions.push(action(number, Fate::LateRequest));
-            }
-            if left.delays > 0 && late_answer {
-                actions.push(action(number, Fate::LateAnswer));
-            }
-            if left.losses > 0 {
-                actions.push(action(number, Fate::LostAnswer));
-            }
-        };
-        if gateway.beat.is_none() && (!gateway.has_beaten || left.hints > 0) {
-            ask(Action::Beat, true);
-        }
-        let step = gateway.worker.map(|worker| worker.step);
-        if step == Some(Step::Sending) {
-            ask(Action::EndSend, false);
-        }
-        let giving = gateway.giving.map(|giving| giving.step);
-        if giving == Some(GivingStep::Ending) && step.is_none() {
-            ask(Action::GiveBack, false);
-        }
-        if giving == Some(GivingStep::Asked) && left.losses > 0 {
-            actions.push(Action::GiveBackFails(number));
-        }
-        if step == Some(Step::Ready) && gateway.worker.is_some_and(|of| of.next <= DELIVERIES) {
-            actions.push(Action::StartSend(number));
-        }
-        if let Some(beat) = &gateway.beat {
-            if beat.answer.is_some() {
-                actions.push(Action::Answer(number));
-            }
-            if left.losses > 0 || world.now >= beat.sent + PATIENCE {
-                actions.push(Action::NoAnswer(number));
-            }
-        }
     }
 
     fn act(&self, world: &mut World, action: Action) {
@@ -445,7 +353,7 @@ impl Leases {
         let answered = answered && here;
         match what {
             What::Beat { sent } => {
-                let answer = beat(&mut world.database, id);
+                let answer = world.database.beat(id);
                 let awaited = world.gateways[of].beat.as_mut();
                 if let Some(beat) = awaited.filter(|beat| beat.sent == sent) {
                     beat.answer = Some(answer);
@@ -458,13 +366,13 @@ impl Leases {
                 }
             }
             What::Fulfil(Wish::Take(row)) => {
-                let taken = take(&mut world.database, id, row);
+                let taken = world.database.take(id, row);
                 if let Some(lease) = taken.filter(|lease| answered && lease.sink == self.sinks) {
                     self.hire(world, of, &lease);
                 }
             }
             What::Fulfil(Wish::GiveBack(row)) => {
-                change(&mut world.database, row, None);
+                world.database.change(row, None);
                 match &mut world.gateways[of].giving {
                     Some(giving) if answered => giving.step = GivingStep::Over,
                     Some(_) if here => self.give_back_fails(world, of),
@@ -524,33 +432,4 @@ fn settled(gateway: &mut Gateway, delivery: u8, answered: bool, written: bool) {
         (true, false) => gateway.worker = None,
         (false, _) => worker.step = Step::Sending,
     }
-}
-
-fn beat(database: &mut Database, id: uuid::Uuid) -> Answer {
-    let mut registered = database.registered.iter_mut();
-    match registered.find(|row| row.id == id) {
-        Some(row) if row.dead => return Answer::Dead,
-        Some(row) => row.beat += 1,
-        None => database.registered.push(Registered {
-            id,
-            beat: 1,
-            dead: false,
-        }),
-    }
-    Answer::Accepted(database.clone())
-}
-
-fn take(database: &mut Database, id: uuid::Uuid, row: Row) -> Option<Row> {
-    let free = !row.owner.is_some_and(|owner| database.is_alive(owner));
-    if free && database.is_alive(id) {
-        return change(database, row, Some(id));
-    }
-    None
-}
-
-/// Changes the owner of a lease that is still as expected.
-fn change(database: &mut Database, row: Row, owner: Option<uuid::Uuid>) -> Option<Row> {
-    let lease = database.leases.iter_mut().find(|lease| **lease == row)?;
-    (lease.owner, lease.epoch) = (owner, row.epoch + 1);
-    Some(*lease)
 }

@@ -246,4 +246,34 @@ impl Database {
             ..View::default()
         }
     }
+
+    /// Counts up a beat, or joins.
+    pub(crate) fn beat(&mut self, id: Uuid) -> Answer {
+        let mut registered = self.registered.iter_mut();
+        match registered.find(|row| row.id == id) {
+            Some(row) if row.dead => return Answer::Dead,
+            Some(row) => row.beat += 1,
+            None => self.registered.push(Registered {
+                id,
+                beat: 1,
+                dead: false,
+            }),
+        }
+        Answer::Accepted(self.clone())
+    }
+
+    pub(crate) fn take(&mut self, id: Uuid, row: Row) -> Option<Row> {
+        let free = !row.owner.is_some_and(|owner| self.is_alive(owner));
+        if free && self.is_alive(id) {
+            return self.change(row, Some(id));
+        }
+        None
+    }
+
+    /// Changes the owner of a lease that is still as expected.
+    pub(crate) fn change(&mut self, row: Row, owner: Option<Uuid>) -> Option<Row> {
+        let lease = self.leases.iter_mut().find(|lease| **lease == row)?;
+        (lease.owner, lease.epoch) = (owner, row.epoch + 1);
+        Some(*lease)
+    }
 }
