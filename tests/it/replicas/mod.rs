@@ -1,5 +1,9 @@
 //! Several gateways on one PostgreSQL database: real processes, of which one is killed or frozen.
 
+mod balancers;
+
+use std::net::SocketAddr;
+
 use campanile_receiver::postgres::Postgres;
 use campanile_receiver::scripted::Receiver;
 use campanile_receiver::{Got, Play};
@@ -8,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::patience::{until, within};
 use crate::process::Process;
-use crate::standing::{Wire, post, request};
+use crate::standing::{Reply, Wire, post, request};
 
 const KEY: &str = "campanile-replica-key";
 /// The time of the day that is wrong by `OFFSET` seconds. (Debian's `faketime` and the allocator of the program exclude each other.)
@@ -123,6 +127,12 @@ fn message_id(got: &Got) -> String {
 }
 
 async fn send(gateway: &Process, message: &str) -> String {
+    let reply = send_to(gateway.public, message).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    reply.body
+}
+
+async fn send_to(address: SocketAddr, message: &str) -> Reply {
     let body = json!({
         "SessionID": message, "Region": "cn-sh2", "ResourceType": "uhost", "ResourceId": message, "MetricName": "CPU",
         "AlarmTime": 1_767_225_600, "RecoveryTime": 0, "content": "CPU is high",
@@ -130,9 +140,7 @@ async fn send(gateway: &Process, message: &str) -> String {
     let path = format!("/callback/ucloud/prod/{KEY}");
     let head = "content-type: application/json\r\n";
     let raw = post(&path, head, body.to_string().as_bytes());
-    let reply = Wire::to(gateway.public).await.send(raw).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-    reply.body
+    Wire::to(address).await.send(raw).await
 }
 
 async fn ask(gateway: &Process, method: &str, path: &str) -> Value {
