@@ -14,6 +14,8 @@ pub enum Hint {
     Dropped(SinkId, Vec<Seq>),
     /// An operator wants these deliveries of the sink attempted now.
     Hurry(SinkId, Vec<Seq>),
+    /// An operator resumed the sink, also if it was its receiver that paused it.
+    Resume(SinkId),
     /// Leases or pauses changed.
     Leases,
 }

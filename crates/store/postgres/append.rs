@@ -291,7 +291,7 @@ async fn once(
     (token, again): (i64, bool),
 ) -> Result<Written, Fault> {
     let session = match kept.take() {
-        Some(session) if !session.client.is_closed() => session,
+        Some(session) if goes_on(shared, &session) => session,
         _ => {
             let mut session = shared.pool.address().connect().await?;
             failover::follow(shared, &mut session).await?;
@@ -308,6 +308,11 @@ async fn once(
         token,
     };
     write.once(session, again).await
+}
+
+/// Whether a connection can be used. One to an old primary that still runs continues a history that nobody follows any more.
+fn goes_on(shared: &Shared, session: &Session) -> bool {
+    !session.client.is_closed() && shared.failover.is_on(session) != Some(false)
 }
 
 /// Creates the next partitions.

@@ -19,7 +19,7 @@ use super::partition;
 use super::pool::Fault;
 use super::ring::{Kept, Receipt, Ring};
 use super::session::{Line, Session};
-use super::trouble::{is_conflict, is_lost};
+use super::trouble::is_of_data;
 use super::write::Write;
 use crate::packed::Packed;
 use crate::{Appending, Seq, SinkId};
@@ -93,13 +93,13 @@ pub(super) async fn follow(shared: &Shared, session: &mut Session) -> Result<(),
 async fn go_on_above(shared: &Shared, session: &mut Session) -> Result<(), Fault> {
     let transaction = session.client.transaction().await?;
     // One gateway at a time.
-    let last = "SELECT (SELECT last_value FROM place) FROM meta FOR UPDATE";
-    let last: Seq = transaction.query_one(last, &[]).await?.get(0);
+    transaction
+        .execute("SELECT FROM meta FOR UPDATE", &[])
+        .await?;
     let above = shared.failover.place.load(Ordering::Acquire) + MARGIN;
-    if last < above {
-        let set = "SELECT setval('place', $1)";
-        transaction.query_one(set, &[&above]).await?;
-    }
+    // A statement of its own: one that also took the lock would have read before it waited.
+    let set = "SELECT setval('place', greatest(last_value, $1)) FROM place";
+    transaction.query_one(set, &[&above]).await?;
     partition::ensure(&transaction).await?;
     name_sinks(shared, &transaction).await?;
     Ok(transaction.commit().await?)
@@ -135,7 +135,7 @@ async fn put_back(shared: &Shared, session: &mut Session) -> Result<(usize, usiz
                     ring.keep(Instant::now(), kept.slim, receipt);
                 }
             }
-            Err(Fault::Database(error)) if !is_lost(&error) && !is_conflict(&error) => {
+            Err(Fault::Database(error)) if is_of_data(&error) => {
                 // Each for itself, so that one that cannot be appended does not keep out the others.
                 if count > 1 {
                     size = 1;

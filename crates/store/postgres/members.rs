@@ -122,9 +122,11 @@ pub(super) async fn beat(
         SELECT sink, look_from FROM asked";
     let leases = client.query(leases, &[]).await?;
     let paused = leases.iter().filter(|row| row.get(3));
+    let gateways = client.query(peers, &[]).await?;
+    // The last one: what is cleared must be seen.
     let asked = client.query(asked, &[&me]).await?;
     let view = View {
-        gateways: client.query(peers, &[]).await?.iter().map(peer).collect(),
+        gateways: gateways.iter().map(peer).collect(),
         paused: paused.map(sink).collect(),
         leases: leases.iter().map(row).collect(),
         look_from: asked.iter().map(|row| (sink(row), row.get(1))).collect(),

@@ -13,6 +13,9 @@ use crate::Error;
 /// Connections that are open at the same time. More callers wait.
 const OPEN_MAX: usize = 8;
 
+/// Connections of beats and leases, in addition.
+const BEATS_MAX: usize = 2;
+
 /// Idle connections that are kept.
 const IDLE_MAX: usize = 4;
 
@@ -24,6 +27,7 @@ pub(super) struct Pool {
     address: Arc<Address>,
     idle: Mutex<Vec<Session>>,
     open: Semaphore,
+    beats: Semaphore,
     closed: AtomicBool,
 }
 
@@ -51,6 +55,7 @@ impl Pool {
             address,
             idle: Mutex::default(),
             open: Semaphore::new(OPEN_MAX),
+            beats: Semaphore::new(BEATS_MAX),
             closed: AtomicBool::new(false),
         }
     }
@@ -61,17 +66,27 @@ impl Pool {
 
     /// Begins a call that reads.
     pub(super) async fn reading(&self) -> Result<Call<'_>, Error> {
-        self.call(Error::Read, false).await
+        self.call(&self.open, Error::Read, false).await
     }
 
     /// Begins a call that writes. The write must be one that can be repeated: it is sent again when the connection was lost. A commit
     /// that did not wait for the standby is an error.
     pub(super) async fn writing(&self) -> Result<Call<'_>, Error> {
-        self.call(Error::Commit, true).await
+        self.call(&self.open, Error::Commit, true).await
     }
 
-    async fn call(&self, kind: fn(String) -> Error, writes: bool) -> Result<Call<'_>, Error> {
-        let permit = self.open.acquire().await.map_err(|_| stopped())?;
+    /// Begins such a call for a beat or a lease. It never waits for reads: a gateway whose beat waits loses its sinks.
+    pub(super) async fn beating(&self) -> Result<Call<'_>, Error> {
+        self.call(&self.beats, Error::Commit, true).await
+    }
+
+    async fn call<'p>(
+        &'p self,
+        open: &'p Semaphore,
+        kind: fn(String) -> Error,
+        writes: bool,
+    ) -> Result<Call<'p>, Error> {
+        let permit = open.acquire().await.map_err(|_| stopped())?;
         Ok(Call {
             pool: self,
             _permit: permit,
@@ -100,6 +115,7 @@ impl Pool {
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.open.close();
+        self.beats.close();
         self.lock().clear();
     }
 

@@ -35,7 +35,7 @@ WITH fence AS MATERIALIZED (
     ORDER BY coalesce(a.episode, a.id), t.sink, t.ord DESC
     ON CONFLICT (episode, sink) DO UPDATE SET handle = excluded.handle, ended = NULL
 ), kept AS (
-    UPDATE lease l SET handover = $18::text, left_at = clock_timestamp() FROM fence f
+    UPDATE lease l SET handover = $18::text, left_at = clock_timestamp(), died = false FROM fence f
     WHERE l.sink = f.sink AND $18::text IS NOT NULL AND (SELECT count(*) FROM fence) = cardinality($16::int[])
 )
 -- The draw changes the version of the store (`version.rs`).

@@ -344,7 +344,7 @@ impl Membership for Postgres {
     fn join(&self, member: Member) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => members::join(&s.client, &self.held, &member).await)
+            call!(pool.beating(), s => members::join(&s.client, &self.held, &member).await)
         })
     }
 
@@ -360,28 +360,28 @@ impl Membership for Postgres {
     fn fulfil(&self, me: Uuid, wish: Wish) -> Answer<'_, bool> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => members::fulfil(&s.client, &self.held, me, wish).await)
+            call!(pool.beating(), s => members::fulfil(&s.client, &self.held, me, wish).await)
         })
     }
 
     fn leave(&self, me: Uuid) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => members::leave(&s.client, me).await)
+            call!(pool.beating(), s => members::leave(&s.client, me).await)
         })
     }
 
     fn pause(&self, sink: SinkId, paused: bool) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => members::pause(&s.client, sink, paused).await)
+            call!(pool.beating(), s => members::pause(&s.client, sink, paused).await)
         })
     }
 
     fn look_from(&self, sink: SinkId, seq: Seq) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.writing(), s => members::look_from(&s.client, sink, seq).await)
+            call!(pool.beating(), s => members::look_from(&s.client, sink, seq).await)
         })
     }
 
@@ -403,13 +403,13 @@ async fn beat(
     (state, leaving): (&str, bool),
 ) -> Result<Option<View>, Error> {
     let pool = &store.pool;
-    call!(pool.writing(), s => members::beat(&s.client, &store.held, me, (state, leaving)).await)
+    call!(pool.beating(), s => members::beat(&s.client, &store.held, me, (state, leaving)).await)
 }
 
 /// Looks at what the server does with commits, and follows it to another history.
 async fn look(store: &Postgres) -> Result<(), Error> {
     let (pool, shared) = (&store.pool, &store.shared);
-    let is_followed = call!(pool.reading(), s => shared.look(s).await)?;
+    let is_followed = call!(pool.beating(), s => shared.look(s).await)?;
     if !is_followed {
         // On a connection of its own, and not in the time of a beat.
         let shared = Arc::clone(shared);

@@ -45,8 +45,17 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else {
         return true;
     };
-    // 08: connection exceptions. 57P: the server ends connections.
-    code.code().starts_with("08") || code.code().starts_with("57P")
+    // 08: connection exceptions. 57P: the server ends connections. A server that became read-only is no longer the primary:
+    // another one of the URL can be.
+    code.code().starts_with("08")
+        || code.code().starts_with("57P")
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+}
+
+/// Whether the server refused the data itself (22: data exceptions, 23: constraints), and not for its own state.
+pub(super) fn is_of_data(error: &tokio_postgres::Error) -> bool {
+    let code = error.code().map(SqlState::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 /// Whether the same statement can succeed when it is sent again at once: two batches waited for each other.

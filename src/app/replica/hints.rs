@@ -79,6 +79,17 @@ impl Replica {
         }
     }
 
+    /// Resumes a sink that is delivered for here.
+    fn resume(&self, sink: SinkId) {
+        let state = self.state();
+        let named = state.sinks.iter().find(|built| built.id == sink);
+        let name = named.map(|built| built.name.clone());
+        drop(state);
+        if let Some(name) = name {
+            let _state = self.0.delivery.resume(&name);
+        }
+    }
+
     /// Sends the hints until it is dropped.
     pub(super) async fn send_hints(&self) {
         loop {
@@ -100,6 +111,7 @@ impl Replica {
                 Hint::Pending(sink, seq) => drop(delivery.poke(sink, &[seq])),
                 Hint::Dropped(sink, seqs) => delivery.dropped(sink, &seqs),
                 Hint::Hurry(sink, seqs) => delivery.hurry(sink, &seqs),
+                Hint::Resume(sink) => self.resume(sink),
                 Hint::Leases => self.round().await,
             }
         }

@@ -395,6 +395,9 @@ impl Replica {
             view.paused.retain(|id| *id != sink.id);
             view.paused.extend(paused.then_some(sink.id));
             self.hint(Hint::Leases);
+            if !paused {
+                self.hint(Hint::Resume(sink.id));
+            }
             Ok(())
         })
     }

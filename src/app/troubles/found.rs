@@ -97,10 +97,15 @@ impl Found {
                 .and_then(SourceMeters::last_callback_at);
             let quiet = now.duration_since(last.unwrap_or(began));
             let is_silent = Duration::try_from(quiet).unwrap_or_default() >= limit;
-            if (is_silent || last.is_none())
-                && heard_elsewhere(gateway, &source.name, limit).await?
-            {
-                continue;
+            if is_silent || last.is_none() {
+                match heard_elsewhere(gateway, &source.name, limit).await? {
+                    Some(true) => continue,
+                    Some(false) => {}
+                    None => {
+                        self.unheard.insert(source.name.to_string());
+                        continue;
+                    }
+                }
             }
             if last.is_none() {
                 self.unheard.insert(source.name.to_string());
@@ -162,10 +167,14 @@ impl Found {
     }
 }
 
-/// Whether another gateway of the store took a callback of this source in this time.
-async fn heard_elsewhere(gateway: &Gateway, source: &str, limit: Duration) -> Result<bool, Error> {
+/// Whether another gateway of the store took a callback of this source in this time. None: the search ended before it knew.
+async fn heard_elsewhere(
+    gateway: &Gateway,
+    source: &str,
+    limit: Duration,
+) -> Result<Option<bool>, Error> {
     if gateway.sinks.gateways().len() < 2 {
-        return Ok(false);
+        return Ok(Some(false));
     }
     let filter = CallbackFilter {
         source: Some(source.to_owned()),
@@ -173,7 +182,9 @@ async fn heard_elsewhere(gateway: &Gateway, source: &str, limit: Duration) -> Re
         limit: 1,
         ..CallbackFilter::default()
     };
-    Ok(!gateway.store.callbacks(filter).await?.rows.is_empty())
+    let found = gateway.store.callbacks(filter).await?;
+    let heard = !found.rows.is_empty();
+    Ok((heard || found.searched.is_none()).then_some(heard))
 }
 
 /// What the gateway may still write to the disk of this folder. None when the system does not say.

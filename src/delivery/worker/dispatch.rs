@@ -30,8 +30,16 @@ pub(in crate::delivery) struct Dispatch {
     paused: Option<PausedBy>,
     /// A limit held something back since the last send.
     held_back: bool,
-    /// The next worker has something to know.
-    leaves: bool,
+    stored: Stored,
+}
+
+/// Whether something for the next worker is stored.
+#[derive(Default)]
+struct Stored {
+    /// It is, or can be.
+    now: bool,
+    /// What was given to the store last is not empty.
+    next: bool,
 }
 
 impl Dispatch {
@@ -46,11 +54,11 @@ impl Dispatch {
             hold_until: None,
             paused,
             held_back: false,
-            leaves: false,
+            stored: Stored::default(),
         }
     }
 
-    /// What the next worker must know. None if that is nothing, and was nothing before.
+    /// What the next worker must know. None if that is nothing, and nothing is stored.
     pub(in crate::delivery) fn left(&mut self, now: Timestamp) -> Option<String> {
         let hold = self.hold_until.map(|until| until.duration_since(now));
         let left = Left {
@@ -59,14 +67,20 @@ impl Dispatch {
             hold_ms: hold.map(|hold| ms(Duration::try_from(hold).unwrap_or_default())),
         };
         let text = left.text();
-        let known = std::mem::replace(&mut self.leaves, text.is_some());
-        text.or_else(|| known.then(String::new))
+        self.stored.next = text.is_some();
+        self.stored.now |= self.stored.next;
+        text.or_else(|| self.stored.now.then(String::new))
+    }
+
+    /// What [`Self::left`] gave last is stored.
+    pub(super) fn has_left(&mut self) {
+        self.stored.now = self.stored.next;
     }
 
     /// Goes on where the last worker of this sink ended. One that died can have sent as much again as may be in flight.
     pub(super) fn inherit(&mut self, now: Timestamp, handover: &Handover) {
         let left = Left::read(&handover.text);
-        self.leaves = !handover.text.is_empty();
+        self.stored.now = !handover.text.is_empty();
         self.limits.inherit(now, handover.age, &left.limits);
         if handover.died {
             self.limits.take(now, self.in_flight_max);

@@ -165,6 +165,9 @@ impl Worker {
 
     /// These outcomes are committed: their lanes go on.
     fn settled(&mut self, outcomes: Vec<Outcome>) {
+        if !outcomes.is_empty() {
+            self.dispatch.has_left();
+        }
         for outcome in outcomes {
             outcome.apply(&mut self.dispatch.lanes);
             if let Some(what) = outcome.what {
