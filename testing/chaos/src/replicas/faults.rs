@@ -1,8 +1,10 @@
 //! What one cycle of each kind of fault does to several gateways.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
+use tokio::process::Child;
 
 use super::cut::Link;
 use super::{Fleet, TAKEN_OVER_WITHIN};
@@ -13,7 +15,7 @@ use crate::stage::Talks;
 /// Connections that send one message at once.
 const AT_ONCE: usize = 100;
 
-/// The load of the measurement next to an old snapshot, twice this long.
+/// Each of the three parts of the measurement of an old snapshot.
 const MEASURED_FOR: Duration = Duration::from_mins(1);
 
 /// The ways in which the network fails.
@@ -189,27 +191,34 @@ async fn same(fleet: &mut Fleet) -> Result<(), Trouble> {
     fleet.hush(talks).await
 }
 
-/// The rate of accepted callbacks next to a transaction that keeps an old snapshot, and without one.
+/// The rate of accepted callbacks next to a transaction that keeps an old snapshot, and without one before and after it.
 async fn snapshot(fleet: &mut Fleet) -> Result<(), Trouble> {
     let talks = fleet.talk();
     fleet.answers(500).await?;
-    let alone = rate(fleet).await;
+    let before = rate(fleet).await;
+    let held = hold_snapshot(fleet)?;
+    let during = rate(fleet).await;
+    // The server notices only later that its client has gone.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+    fleet.server.sql("alerts", end).await;
+    drop(held);
+    let after = rate(fleet).await;
+    let ratio = during * 2.0 / (before + after);
+    fleet.inject(format!(
+        "a snapshot was held: {during:.0} callbacks/s, {before:.0} before and {after:.0} after it, ratio {ratio:.2}"
+    ));
+    fleet.hush(talks).await
+}
+
+fn hold_snapshot(fleet: &Fleet) -> Result<Child, Trouble> {
     let mut client = fleet.server.client("alerts");
-    client
-        .kill_on_drop(true)
-        .stdout(std::process::Stdio::null());
+    client.kill_on_drop(true).stdout(Stdio::null());
+    client.stderr(Stdio::null());
     client.args([
         "--command",
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM alert; SELECT pg_sleep(3600)",
     ]);
-    let held = client.spawn()?;
-    let held_rate = rate(fleet).await;
-    drop(held);
-    let ratio = held_rate / alone;
-    fleet.inject(format!(
-        "a snapshot was held: {held_rate:.0} callbacks/s next to {alone:.0} without it, ratio {ratio:.2}"
-    ));
-    fleet.hush(talks).await
+    Ok(client.spawn()?)
 }
 
 async fn rate(fleet: &Fleet) -> f64 {
