@@ -11,6 +11,7 @@
 //! the timing of threads: a seed repeats a case, but not its exact moment.
 
 mod gateway;
+mod judge;
 mod kinds;
 mod ledger;
 mod load;

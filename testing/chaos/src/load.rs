@@ -111,6 +111,16 @@ impl Floor {
         *self.halted.borrow()
     }
 
+    /// A message of a new problem, in the ledger.
+    pub(crate) fn new_message(&self) -> Result<Message, Trouble> {
+        let problem = self.vendors.new_problem();
+        let message = self
+            .vendors
+            .message(Form::UCloud(0), Step { problem, turn: 0 })?;
+        self.ledger.say(&message);
+        Ok(message)
+    }
+
     /// A connection to any gateway. `None` when none listens, or callers must not wait for one.
     async fn connect(&self, patience: Patience, random: &mut StdRng) -> Option<Wire> {
         let mut addresses = self.addresses.subscribe();

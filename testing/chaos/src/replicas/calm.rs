@@ -1,15 +1,12 @@
 //! After a fault: waits until nothing is pending, then checks every promise.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
 use crate::operator::Operator;
-use crate::oracle::{self, Came, Evidence};
-use crate::receiver::Receiver;
 use crate::stage::{IN_FLIGHT, UNSETTLED};
-use crate::{Trouble, secrets};
+use crate::{Trouble, judge, secrets};
 
 /// Between two looks at the tables.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -17,11 +14,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 impl Fleet {
     /// Every gateway runs again. Waits until nothing is pending, and checks every promise.
     pub(super) async fn calm(&mut self) -> Result<(), Trouble> {
-        let mut callers = std::mem::take(&mut self.callers);
-        for caller in &mut callers {
+        for caller in &mut self.callers {
             caller.settle_up(&self.floor).await;
         }
-        self.callers = callers;
         self.settled().await?;
         self.judge()?;
         self.balance().await?;
@@ -55,35 +50,9 @@ impl Fleet {
     fn judge(&mut self) -> Result<(), Trouble> {
         let again_max = self.takeovers * (IN_FLIGHT + UNSETTLED);
         let late_max = self.freezes * IN_FLIGHT;
-        let came = |receiver: &Receiver| {
-            Ok(Came {
-                name: receiver.name,
-                arrivals: receiver.drain()?,
-                again_max,
-                late_max,
-            })
-        };
-        let came: Result<Vec<Came>, Trouble> = self.receivers.iter().map(came).collect();
-        let came = came?;
-        let ledger = &self.floor.ledger;
-        let said = ledger.said();
-        let verdict = oracle::judge(&Evidence {
-            said: &said,
-            came: &came,
-            is_past: &|key| ledger.is_past(key),
-        });
-        let promised = said.iter().filter(|(_, entry)| entry.promised);
-        let mut accepted: HashSet<&str> = promised.map(|(key, _)| key.as_str()).collect();
-        self.cycle.promised += accepted.len();
-        let arrived = came.iter().flat_map(|came| &came.arrivals);
-        let arrived = arrived.map(|arrival| arrival.key.as_str());
-        accepted.extend(arrived.filter(|key| said.contains_key(*key)));
-        self.kept += accepted.len();
-        ledger.close(|key| accepted.contains(key));
-        self.cycle.losses += verdict.losses;
-        self.cycle.duplicates += verdict.duplicates;
-        self.cycle.order_breaks += verdict.order_breaks;
-        self.breaches.extend(verdict.breaches);
+        let came = judge::came(&self.receivers, again_max, late_max)?;
+        let result = (&mut self.cycle, &mut self.breaches);
+        self.kept += judge::judge(&self.floor.ledger, &came, result).len();
         Ok(())
     }
 
@@ -114,11 +83,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// I9: memory and open files of no gateway have grown.
     fn size(&mut self) -> Result<(), Trouble> {
         for number in 0..self.places.len() {
             let size = self.gateway(number)?.size()?;
-            self.cycle.rss_mib = self.cycle.rss_mib.max(size.rss_mib);
-            self.cycle.files = self.cycle.files.max(size.files);
+            judge::size(&size, (&mut self.cycle, &mut self.breaches));
         }
         Ok(())
     }

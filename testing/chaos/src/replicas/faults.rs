@@ -86,13 +86,7 @@ async fn term(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (status, probed) = tokio::join!(gateway.stop(), fleet.probe(other));
     probed?;
     fleet.recovered(began.elapsed(), TAKEN_OVER_WITHIN);
-    let status = status?;
-    if status.code() != Some(0) {
-        fleet.breach(
-            "exit",
-            format!("after SIGTERM, a gateway ended with {status}"),
-        );
-    }
+    fleet.stopped(status?);
     fleet.start(fails).await?;
     fleet.answers(50).await?;
     fleet.hush(talks).await
@@ -114,21 +108,20 @@ async fn freeze(fleet: &mut Fleet) -> Result<(), Trouble> {
 
 async fn cut(fleet: &mut Fleet, link: Link) -> Result<(), Trouble> {
     let (talks, fails, other) = begin(fleet).await?;
-    let again = if fleet.random.random_bool(0.5) {
-        "reset"
+    let then = if fleet.random.random_bool(0.5) {
+        Link::Resets
     } else {
-        "passed"
+        Link::Passes
     };
     fleet.inject(format!(
-        "the network of gateway {fails} {}, then {again}",
-        link.shown()
+        "the network of gateway {fails} {}, then {}",
+        link.shown(),
+        then.shown()
     ));
     fleet.places[fails].cut.set(link);
     fleet.takeovers += 1;
     taken_over(fleet, other).await?;
-    if again == "reset" {
-        fleet.places[fails].cut.set(Link::Resets);
-    }
+    fleet.places[fails].cut.set(then);
     fleet.places[fails].cut.set(Link::Passes);
     // It accepts again.
     fleet.probe(fails).await?;
@@ -148,7 +141,7 @@ async fn taken_over(fleet: &mut Fleet, other: usize) -> Result<(), Trouble> {
 async fn database(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (talks, _, other) = begin(fleet).await?;
     fleet.inject("the database died, and started again");
-    let message = fleet.new_message()?;
+    let message = fleet.floor.new_message()?;
     let asked = {
         let (floor, raw) = (fleet.floor.clone(), message.raw.clone());
         tokio::spawn(async move { floor.ask_at_once(&raw, AT_ONCE).await })
@@ -176,7 +169,7 @@ async fn same(fleet: &mut Fleet) -> Result<(), Trouble> {
         "each of 20 messages on {AT_ONCE} connections at once"
     ));
     for _ in 0..20 {
-        let message = fleet.new_message()?;
+        let message = fleet.floor.new_message()?;
         let replies = fleet.floor.ask_at_once(&message.raw, AT_ONCE).await;
         let good = replies.iter().flatten().filter(|reply| reply.is_success());
         let good = good.count();

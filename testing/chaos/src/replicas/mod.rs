@@ -5,6 +5,7 @@ mod cut;
 mod faults;
 
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,13 @@ use crate::gateway::{Gateway, House};
 use crate::kinds::Kind;
 use crate::ledger::Ledger;
 use crate::load::{Caller, CallerManner, Floor, Patience};
-use crate::message::{Message, Step};
+use crate::message::Message;
 use crate::oracle::Breaches;
 use crate::receiver::{Manner, Receiver, Way};
 use crate::report::Cycle;
 use crate::secrets::PASSWORD;
 use crate::stage::{CALLERS, RECEIVERS, Talks, config, millis};
-use crate::vendors::{Form, Vendors};
+use crate::vendors::Vendors;
 use crate::{Trouble, Wish};
 use campanile_wire::Wire;
 use cut::Cut;
@@ -253,24 +254,14 @@ impl Fleet {
     }
 
     /// Lets the callers finish their current call, and stops them.
-    async fn hush(&mut self, mut talks: Talks) -> Result<(), Trouble> {
-        self.floor.halted.send_replace(true);
-        talks.all_left().await?;
-        self.callers = talks.into_callers();
+    async fn hush(&mut self, talks: Talks) -> Result<(), Trouble> {
+        self.callers = talks.end(&self.floor).await?;
         Ok(())
-    }
-
-    fn new_message(&self) -> Result<Message, Trouble> {
-        let problem = self.floor.vendors.new_problem();
-        let step = Step { problem, turn: 0 };
-        let message = self.floor.vendors.message(Form::UCloud(0), step)?;
-        self.floor.ledger.say(&message);
-        Ok(message)
     }
 
     /// Sends a new alert to a gateway until it is accepted, and waits until every receiver has it.
     async fn probe(&mut self, number: usize) -> Result<(), Trouble> {
-        let message = self.new_message()?;
+        let message = self.floor.new_message()?;
         let began = Instant::now();
         while !self.is_accepted(number, &message).await? {
             if began.elapsed() > self.wish.patience {
@@ -309,16 +300,19 @@ impl Fleet {
         let _late = tokio::time::timeout(self.wish.patience, all).await;
     }
 
+    /// Checks the exit code of a gateway that got SIGTERM.
+    fn stopped(&mut self, status: ExitStatus) {
+        if status.code() != Some(0) {
+            let what = format!("after SIGTERM, a gateway ended with {status}");
+            self.breach("exit", what);
+        }
+    }
+
     /// Ends a run: every gateway must stop with exit code 0.
     async fn end(&mut self) -> Result<(), Trouble> {
         for number in 0..self.places.len() {
             let status = self.take(number)?.stop().await?;
-            if status.code() != Some(0) {
-                self.breach(
-                    "exit",
-                    format!("after SIGTERM, a gateway ended with {status}"),
-                );
-            }
+            self.stopped(status);
         }
         Ok(())
     }

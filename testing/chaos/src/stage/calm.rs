@@ -1,32 +1,25 @@
 //! After a fault: waits until nothing is pending, then checks every promise.
 
-use std::collections::HashSet;
 use std::time::Instant;
 
 use campanile_model::Clock;
 
-use super::{FILES_MAX, IN_FLIGHT, LOOK_EVERY, RETRY_MAX, RSS_MIB_MAX, Stage, UNSETTLED};
+use super::{IN_FLIGHT, LOOK_EVERY, RETRY_MAX, Stage, UNSETTLED};
 use crate::operator::{Operator, Standing};
-use crate::oracle::{self, Came, Evidence, Verdict};
+use crate::oracle;
 use crate::receiver::{Receiver, is_refused};
-use crate::{Trouble, secrets};
+use crate::{Trouble, judge, secrets};
 
 impl Stage {
     /// Lets vendors repeat messages without an answer, waits until nothing is pending, and checks every promise.
     pub(crate) async fn calm(&mut self) -> Result<(), Trouble> {
-        let mut callers = std::mem::take(&mut self.callers);
-        for caller in &mut callers {
+        for caller in &mut self.callers {
             caller.settle_up(&self.floor).await;
         }
-        self.callers = callers;
         let operator = self.operator()?;
         self.delivered(operator).await?;
         let pending = self.nothing_pending(operator).await?;
-        let verdict = self.judge()?;
-        self.cycle.losses += verdict.losses;
-        self.cycle.duplicates += verdict.duplicates;
-        self.cycle.order_breaks += verdict.order_breaks;
-        self.breaches.extend(verdict.breaches);
+        self.judge()?;
         if let Some(pending) = pending {
             self.breach("I5", pending);
         }
@@ -83,37 +76,11 @@ impl Stage {
         }
     }
 
-    fn judge(&mut self) -> Result<Verdict, Trouble> {
+    fn judge(&mut self) -> Result<(), Trouble> {
         let again_max = self.crashes * (IN_FLIGHT + UNSETTLED);
-        let came = |receiver: &Receiver| {
-            Ok(Came {
-                name: receiver.name,
-                arrivals: receiver.drain()?,
-                again_max,
-                late_max: 0,
-            })
-        };
-        let came = self.receivers.iter().map(came);
-        let came: Vec<Came> = came.collect::<Result<_, Trouble>>()?;
-        let ledger = &self.floor.ledger;
-        let said = ledger.said();
-        let verdict = oracle::judge(&Evidence {
-            said: &said,
-            came: &came,
-            is_past: &|key| ledger.is_past(key),
-        });
-        let mut accepted: HashSet<&str> = said
-            .iter()
-            .filter(|(_, entry)| entry.promised)
-            .map(|(key, _)| key.as_str())
-            .collect();
-        self.cycle.promised += accepted.len();
-        let arrived = came.iter().flat_map(|came| &came.arrivals);
-        accepted.extend(
-            arrived
-                .map(|arrival| arrival.key.as_str())
-                .filter(|key| said.contains_key(*key)),
-        );
+        let came = judge::came(&self.receivers, again_max, 0)?;
+        let result = (&mut self.cycle, &mut self.breaches);
+        let accepted = judge::judge(&self.floor.ledger, &came, result);
         self.kept += accepted.len();
         if came
             .iter()
@@ -121,8 +88,7 @@ impl Stage {
         {
             self.dead += accepted.iter().filter(|key| is_refused(key)).count();
         }
-        ledger.close(|key| accepted.contains(key));
-        Ok(verdict)
+        Ok(())
     }
 
     /// I5: with nothing pending, the accepted alerts are the delivered and the dead ones, by the gateway's own metrics.
@@ -191,17 +157,7 @@ impl Stage {
     fn size(&mut self) -> Result<(), Trouble> {
         let gone = || Trouble::said("no gateway runs");
         let size = self.gateway.as_ref().ok_or_else(gone)?.size()?;
-        self.cycle.rss_mib = size.rss_mib;
-        self.cycle.files = size.files;
-        if size.rss_mib > RSS_MIB_MAX || size.files > FILES_MAX {
-            self.breach(
-                "I9",
-                format!(
-                    "the gateway has grown to {} MiB and {} open files",
-                    size.rss_mib, size.files
-                ),
-            );
-        }
+        judge::size(&size, (&mut self.cycle, &mut self.breaches));
         Ok(())
     }
 }

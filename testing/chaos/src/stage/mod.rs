@@ -18,12 +18,11 @@ use tokio::task::JoinSet;
 use crate::gateway::{Gateway, House};
 use crate::ledger::Ledger;
 use crate::load::{self, Caller, CallerManner, Floor, Patience};
-use crate::message::Step;
 use crate::operator::Operator;
 use crate::oracle::Breaches;
 use crate::receiver::{Manner, Receiver, Way};
 use crate::report::Cycle;
-use crate::vendors::{Form, Vendors};
+use crate::vendors::Vendors;
 use crate::{Trouble, Wish, secrets};
 use campanile_wire::Wire;
 
@@ -35,9 +34,6 @@ pub(crate) const IN_FLIGHT: usize = 16;
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// The number of outcomes that may be sent but not committed: the limit of the worker.
 pub(crate) const UNSETTLED: usize = 256;
-/// A growth of memory or open files beyond this is a leak.
-const RSS_MIB_MAX: u64 = 400;
-const FILES_MAX: usize = 400;
 /// The polling interval, in places without a notification.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -96,9 +92,11 @@ impl Talks {
         }
     }
 
-    /// The callers, after all of them have stopped.
-    pub(crate) fn into_callers(self) -> Vec<Caller> {
-        self.left
+    /// Lets the callers finish their current call, stops them, and returns them.
+    pub(crate) async fn end(mut self, floor: &Floor) -> Result<Vec<Caller>, Trouble> {
+        floor.halted.send_replace(true);
+        self.all_left().await?;
+        Ok(self.left)
     }
 
     /// Waits until all callers have stopped.
@@ -269,10 +267,8 @@ impl Stage {
     }
 
     /// Lets the callers finish their current call, and stops them.
-    pub(crate) async fn hush(&mut self, mut talks: Talks) -> Result<(), Trouble> {
-        self.floor.halted.send_replace(true);
-        talks.all_left().await?;
-        self.callers = talks.left;
+    pub(crate) async fn hush(&mut self, talks: Talks) -> Result<(), Trouble> {
+        self.callers = talks.end(&self.floor).await?;
         Ok(())
     }
 
@@ -304,12 +300,7 @@ impl Stage {
 
     /// Sends a new alert and waits until a receiver has it.
     pub(crate) async fn probe(&mut self, at: &str) -> Result<(), Trouble> {
-        let problem = self.floor.vendors.new_problem();
-        let message = self
-            .floor
-            .vendors
-            .message(Form::UCloud(0), Step { problem, turn: 0 })?;
-        self.floor.ledger.say(&message);
+        let message = self.floor.new_message()?;
         let to = self.gateway.as_ref().and_then(Gateway::public);
         let gone = || Trouble::said("the gateway is gone");
         let mut wire = Wire::try_to(to.ok_or_else(gone)?).await.ok_or_else(gone)?;
