@@ -42,6 +42,21 @@ impl Postgres {
         server
     }
 
+    /// Starts a server for gateways: it syncs, and the user `campanile`, who has this password, owns the database `alerts`.
+    ///
+    /// # Panics
+    ///
+    /// It is not installed.
+    pub async fn start_with_alerts(folder: &Path, password: &str) -> Self {
+        let server = Self::start(folder, &["fsync=on".to_owned()]).await;
+        let role = format!("CREATE ROLE campanile LOGIN PASSWORD '{password}'");
+        let database = "CREATE DATABASE alerts OWNER campanile";
+        for statement in [&role, database] {
+            server.sql("postgres", statement).await;
+        }
+        server
+    }
+
     async fn new(folder: PathBuf, more: &[String]) -> Self {
         fs::create_dir(&folder).expect("a folder");
         give_away(&folder).await;

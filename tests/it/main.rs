@@ -8,7 +8,6 @@ mod bad_input;
 mod canaries;
 mod cli;
 mod config;
-mod copies;
 mod delivery;
 mod description;
 mod disk;

@@ -122,13 +122,7 @@ fn peak() -> String {
 async fn main() {
     let stored = std::env::var("STORED").map_or(1_000_000, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let server = Postgres::start(folder.path(), &["fsync=on".to_owned()]).await;
-    for statement in [
-        "CREATE ROLE campanile LOGIN PASSWORD 'secret'",
-        "CREATE DATABASE alerts OWNER campanile",
-    ] {
-        server.sql("postgres", statement).await;
-    }
+    let server = Postgres::start_with_alerts(folder.path(), "secret").await;
     let url = format!(
         "postgres://campanile:secret@127.0.0.1:{}/alerts?sslmode=disable",
         server.port

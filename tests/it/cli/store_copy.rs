@@ -29,13 +29,7 @@ struct Place {
 impl Place {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Postgres::start(folder.path(), &["fsync=on".to_owned()]).await;
-        for statement in [
-            "CREATE ROLE campanile LOGIN PASSWORD 'hunter2'",
-            "CREATE DATABASE alerts OWNER campanile",
-        ] {
-            server.sql("postgres", statement).await;
-        }
+        let server = Postgres::start_with_alerts(folder.path(), "hunter2").await;
         Self { server, folder }
     }
 

@@ -101,11 +101,7 @@ impl Fleet {
         let folder = tempfile::Builder::new()
             .prefix("campanile-chaos-")
             .tempdir()?;
-        let server = Postgres::start(folder.path(), &["fsync=on".to_owned()]).await;
-        let role = format!("CREATE ROLE campanile LOGIN PASSWORD '{PASSWORD}'");
-        server.sql("postgres", &role).await;
-        let database = "CREATE DATABASE alerts OWNER campanile";
-        server.sql("postgres", database).await;
+        let server = Postgres::start_with_alerts(folder.path(), PASSWORD).await;
         let vendors = Arc::new(Vendors::of(&mut random));
         let mut receivers = Vec::new();
         // Two processes do not write into one file.
