@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use crate::Trouble;
 use crate::gateway::Size;
 use crate::ledger::Ledger;
-use crate::oracle::{self, Breaches, Came, Evidence};
+use crate::oracle::{self, Came, Evidence};
 use crate::receiver::Receiver;
-use crate::report::Cycle;
+use crate::record::Record;
 
 /// A growth of memory or open files beyond this is a leak.
 const RSS_MIB_MAX: u64 = 400;
@@ -31,11 +31,8 @@ pub(crate) fn came(
 }
 
 /// Judges what came, and closes the ledger. Returns the accepted alerts: those with a 2xx, and those that arrived without one.
-pub(crate) fn judge(
-    ledger: &Ledger,
-    came: &[Came],
-    (cycle, breaches): (&mut Cycle, &mut Breaches),
-) -> HashSet<String> {
+pub(crate) fn judge(ledger: &Ledger, came: &[Came], record: &mut Record) -> HashSet<String> {
+    let cycle = &mut record.cycle;
     let said = ledger.said();
     let verdict = oracle::judge(&Evidence {
         said: &said,
@@ -45,7 +42,7 @@ pub(crate) fn judge(
     cycle.losses += verdict.losses;
     cycle.duplicates += verdict.duplicates;
     cycle.order_breaks += verdict.order_breaks;
-    breaches.extend(verdict.breaches);
+    record.breaches.extend(verdict.breaches);
     let promised = said.iter().filter(|(_, entry)| entry.promised);
     let mut accepted: HashSet<String> = promised.map(|(key, _)| key.clone()).collect();
     cycle.promised += accepted.len();
@@ -57,12 +54,13 @@ pub(crate) fn judge(
 }
 
 /// I9: memory and open files of a gateway have not grown.
-pub(crate) fn size(size: &Size, (cycle, breaches): (&mut Cycle, &mut Breaches)) {
+pub(crate) fn size(size: &Size, record: &mut Record) {
     let Size { rss_mib, files } = *size;
+    let cycle = &mut record.cycle;
     cycle.rss_mib = cycle.rss_mib.max(rss_mib);
     cycle.files = cycle.files.max(files);
     if rss_mib > RSS_MIB_MAX || files > FILES_MAX {
         let what = format!("a gateway has grown to {rss_mib} MiB and {files} open files");
-        breaches.add("I9", what);
+        record.breach("I9", what);
     }
 }

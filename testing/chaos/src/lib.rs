@@ -19,6 +19,7 @@ mod message;
 mod operator;
 mod oracle;
 mod receiver;
+mod record;
 mod replicas;
 mod report;
 mod run;

@@ -30,7 +30,7 @@ pub struct Cycle {
     /// Alerts that were delivered after an alert that was sent later in their lane.
     pub order_breaks: usize,
     /// The time from the start of the process until a new alert arrived at its receiver. The longest, if there were
-    /// several starts.
+    /// several starts. With several gateways it is the time from the fault until the alert was at all receivers.
     pub recovered_ms: Option<u64>,
     /// The memory of the gateway when nothing was pending.
     pub rss_mib: u64,

@@ -55,23 +55,15 @@ async fn play(
         if number > 1 && time_is_over() {
             break;
         }
-        stage.open_cycle(report.cycles.len() + 1);
+        stage.record.open(report.cycles.len() + 1);
         kind.cycle(&mut stage, number).await?;
         if number == cycles || time_is_over() {
             stage.end().await?;
         }
-        let mut cycle = stage.close_cycle();
+        let cycle = stage.record.close();
         let broken = !cycle.breaches.is_empty();
         for (point, times) in std::mem::take(&mut stage.died_at) {
             *report.died_at.entry(point).or_default() += times;
-        }
-        if broken {
-            let folder = stage.keep();
-            let kept = format!(
-                "the gateway's files and log are kept in {}",
-                folder.display()
-            );
-            cycle.breaches.push(kept);
         }
         tell(&cycle);
         report.cycles.push(cycle);

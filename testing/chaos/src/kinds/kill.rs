@@ -18,11 +18,13 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     stage.answers(answers, &mut talks).await?;
     let instant = stage.random.random_range(0..3_000);
     tokio::time::sleep(std::time::Duration::from_micros(instant)).await;
-    stage.inject(format!("kill -9 after {answers} answers"));
+    stage
+        .record
+        .inject(format!("kill -9 after {answers} answers"));
     stage.kill().await?;
     stage.hush(talks).await?;
     if stage.random.random_ratio(TWICE, 100) {
-        stage.cycle.injected += ", and while it started";
+        stage.record.cycle.injected += ", and while it started";
         at_the_start(stage).await?;
     }
     stage.recover().await?;

@@ -14,7 +14,7 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
         stage.clear()?;
     }
     let times = stage.random.random_range(1..=3);
-    stage.inject(format!(
+    stage.record.inject(format!(
         "died in the migration, then {times} times at the start"
     ));
     points::die_at_start(stage, "mid-migration", 1).await?;

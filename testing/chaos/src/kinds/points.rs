@@ -53,7 +53,7 @@ pub(super) async fn cycle(stage: &mut Stage, number: usize) -> Result<(), Troubl
     match point {
         "mid-migration" => {
             empty(stage).await?;
-            stage.inject(format!("died at {point}"));
+            stage.record.inject(format!("died at {point}"));
             die_at_start(stage, point, pass).await?;
         }
         "mid-prune" | "mid-forget" => {
@@ -82,7 +82,7 @@ async fn die(stage: &mut Stage, point: &str, pass: u32) -> Result<(), Trouble> {
         let reached = tokio::time::timeout(REACHED_WITHIN, talks.all_left()).await;
         reached.unwrap_or(Ok(()))?;
     }
-    stage.inject(format!("died at {point}, pass {pass}"));
+    stage.record.inject(format!("died at {point}, pass {pass}"));
     let floor = std::sync::Arc::clone(&stage.floor);
     floor.halted.send_replace(true);
     ended(stage, point).await?;
@@ -101,11 +101,13 @@ async fn ended(stage: &mut Stage, point: &str) -> Result<(), Trouble> {
         Ok(status) if died_at_a_point(status) => {
             *stage.died_at.entry(point.to_owned()).or_default() += 1;
         }
-        Ok(status) => stage.breach(
+        Ok(status) => stage.record.breach(
             "D2",
             format!("the gateway must abort at {point}, but it ended with {status}"),
         ),
-        Err(_) => stage.breach("D2", format!("the point {point} was never reached")),
+        Err(_) => stage
+            .record
+            .breach("D2", format!("the point {point} was never reached")),
     }
     stage.died().await;
     Ok(())
@@ -148,7 +150,9 @@ async fn in_a_checkpoint(stage: &mut Stage) -> Result<(), Trouble> {
         hit = is_in_a_checkpoint(stage)?;
     }
     *stage.died_at.entry(CHECKPOINT.to_owned()).or_default() += usize::from(hit);
-    stage.inject(format!("killed in a checkpoint, at attempt {times}"));
+    stage
+        .record
+        .inject(format!("killed in a checkpoint, at attempt {times}"));
     stage.recover().await?;
     stage.calm().await
 }

@@ -21,7 +21,9 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     let answers = stage.random.random_range(20..200);
     stage.answers(answers, &mut talks).await?;
     let down = FAILING[stage.random.random_range(0..FAILING.len())];
-    stage.inject(format!("the receiver {down} down after {answers} answers"));
+    stage
+        .record
+        .inject(format!("the receiver {down} down after {answers} answers"));
     stage.receiver(down)?.behave(Manner::Down);
     stage.answers(answers, &mut talks).await?;
     stage.hush(talks).await?;

@@ -13,12 +13,14 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     let mut talks = stage.talk(Patience::Leave);
     let answers = stage.random.random_range(20..400);
     stage.answers(answers, &mut talks).await?;
-    stage.inject(format!("SIGTERM after {answers} answers"));
+    stage
+        .record
+        .inject(format!("SIGTERM after {answers} answers"));
     stage.stop().await?;
     stage.hush(talks).await?;
     let refusals = stage.refusals();
     if !refusals.is_empty() {
-        stage.breach(
+        stage.record.breach(
             "D29",
             format!("while stopping, the gateway answered {refusals:?}; it must accept the call or close the connection"),
         );

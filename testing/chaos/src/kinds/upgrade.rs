@@ -17,7 +17,7 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
         stage.start(None).await?;
     }
     let mut talks = stage.talk(Patience::Wait);
-    stage.inject(format!(
+    stage.record.inject(format!(
         "{UPGRADES} times SIGTERM and a new process, under load"
     ));
     for _ in 0..UPGRADES {
@@ -32,7 +32,7 @@ pub(super) async fn cycle(stage: &mut Stage) -> Result<(), Trouble> {
     stage.hush(talks).await?;
     let refusals = stage.refusals();
     if !refusals.is_empty() {
-        stage.breach(
+        stage.record.breach(
             "D29",
             format!("while it was replaced, the gateway answered {refusals:?}; it must accept the call or close the connection"),
         );

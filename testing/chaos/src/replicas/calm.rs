@@ -40,7 +40,7 @@ impl Fleet {
             }
             if began.elapsed() > self.wish.patience {
                 let what = format!("members, sinks without owner and pending are {found}");
-                self.breach("I5", what);
+                self.record.breach("I5", what);
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -51,8 +51,7 @@ impl Fleet {
         let again_max = self.takeovers * (IN_FLIGHT + UNSETTLED);
         let late_max = self.freezes * IN_FLIGHT;
         let came = judge::came(&self.receivers, again_max, late_max)?;
-        let result = (&mut self.cycle, &mut self.breaches);
-        self.kept += judge::judge(&self.floor.ledger, &came, result).len();
+        self.kept += judge::judge(&self.floor.ledger, &came, &mut self.record).len();
         Ok(())
     }
 
@@ -64,7 +63,7 @@ impl Fleet {
         if rows != expected {
             let what =
                 format!("alerts and dead letters in the store: {rows}, expected: {expected}");
-            self.breach("I5", what);
+            self.record.breach("I5", what);
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Fleet {
             log.set_len(0)?;
         }
         for found in found {
-            self.breach("I8", found);
+            self.record.breach("I8", found);
         }
         Ok(())
     }
@@ -87,7 +86,7 @@ impl Fleet {
     fn size(&mut self) -> Result<(), Trouble> {
         for number in 0..self.places.len() {
             let size = self.gateway(number)?.size()?;
-            judge::size(&size, (&mut self.cycle, &mut self.breaches));
+            judge::size(&size, &mut self.record);
         }
         Ok(())
     }

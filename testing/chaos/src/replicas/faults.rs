@@ -69,7 +69,7 @@ async fn owner(fleet: &Fleet) -> Result<usize, Trouble> {
 
 async fn kill(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (talks, fails, other) = begin(fleet).await?;
-    fleet.inject(format!("kill -9 of gateway {fails}"));
+    fleet.record.inject(format!("kill -9 of gateway {fails}"));
     fleet.take(fails)?.kill().await?;
     fleet.takeovers += 1;
     taken_over(fleet, other).await?;
@@ -80,12 +80,14 @@ async fn kill(fleet: &mut Fleet) -> Result<(), Trouble> {
 
 async fn term(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (talks, fails, other) = begin(fleet).await?;
-    fleet.inject(format!("SIGTERM to gateway {fails}"));
+    fleet.record.inject(format!("SIGTERM to gateway {fails}"));
     let began = Instant::now();
     let gateway = fleet.take(fails)?;
     let (status, probed) = tokio::join!(gateway.stop(), fleet.probe(other));
     probed?;
-    fleet.recovered(began.elapsed(), TAKEN_OVER_WITHIN);
+    fleet
+        .record
+        .recovered(began.elapsed(), TAKEN_OVER_WITHIN, "the fault");
     fleet.stopped(status?);
     fleet.start(fails).await?;
     fleet.answers(50).await?;
@@ -94,7 +96,7 @@ async fn term(fleet: &mut Fleet) -> Result<(), Trouble> {
 
 async fn freeze(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (talks, fails, other) = begin(fleet).await?;
-    fleet.inject(format!(
+    fleet.record.inject(format!(
         "SIGSTOP to gateway {fails}, until it was taken over"
     ));
     fleet.gateway(fails)?.signal("STOP").await?;
@@ -113,7 +115,7 @@ async fn cut(fleet: &mut Fleet, link: Link) -> Result<(), Trouble> {
     } else {
         Link::Passes
     };
-    fleet.inject(format!(
+    fleet.record.inject(format!(
         "the network of gateway {fails} {}, then {}",
         link.shown(),
         then.shown()
@@ -133,14 +135,14 @@ async fn taken_over(fleet: &mut Fleet, other: usize) -> Result<(), Trouble> {
     let began = Instant::now();
     fleet.probe(other).await?;
     let most = TAKEN_OVER_WITHIN.max(fleet.wish.recover_within);
-    fleet.recovered(began.elapsed(), most);
+    fleet.record.recovered(began.elapsed(), most, "the fault");
     Ok(())
 }
 
 /// The server dies while a hundred connections send one message: at the first 2xx, if there is one.
 async fn database(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (talks, _, other) = begin(fleet).await?;
-    fleet.inject("the database died, and started again");
+    fleet.record.inject("the database died, and started again");
     let message = fleet.floor.new_message()?;
     let asked = {
         let (floor, raw) = (fleet.floor.clone(), message.raw.clone());
@@ -165,7 +167,7 @@ async fn database(fleet: &mut Fleet) -> Result<(), Trouble> {
 /// One message at once to all gateways, again and again: every answer is a success, and after the first one it is in the store.
 async fn same(fleet: &mut Fleet) -> Result<(), Trouble> {
     let talks = fleet.talk();
-    fleet.inject(format!(
+    fleet.record.inject(format!(
         "each of 20 messages on {AT_ONCE} connections at once"
     ));
     for _ in 0..20 {
@@ -174,7 +176,7 @@ async fn same(fleet: &mut Fleet) -> Result<(), Trouble> {
         let good = replies.iter().flatten().filter(|reply| reply.is_success());
         let good = good.count();
         if good != replies.len() {
-            fleet.breach(
+            fleet.record.breach(
                 "I4",
                 format!("{good} of {AT_ONCE} equal callbacks were answered 2xx"),
             );
@@ -197,7 +199,7 @@ async fn snapshot(fleet: &mut Fleet) -> Result<(), Trouble> {
     drop(held);
     let after = rate(fleet).await;
     let ratio = during * 2.0 / (before + after);
-    fleet.inject(format!(
+    fleet.record.inject(format!(
         "a snapshot was held: {during:.0} callbacks/s, {before:.0} before and {after:.0} after it, ratio {ratio:.2}"
     ));
     fleet.hush(talks).await

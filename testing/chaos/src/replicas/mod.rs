@@ -4,7 +4,6 @@ mod calm;
 mod cut;
 mod faults;
 
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,18 +11,17 @@ use std::time::{Duration, Instant};
 use campanile_receiver::postgres::Postgres;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tempfile::TempDir;
 
 use crate::gateway::{Gateway, House};
 use crate::kinds::Kind;
 use crate::ledger::Ledger;
 use crate::load::{Caller, CallerManner, Floor, Patience};
 use crate::message::Message;
-use crate::oracle::Breaches;
 use crate::receiver::{Manner, Receiver, Way};
+use crate::record::Record;
 use crate::report::Cycle;
 use crate::secrets::PASSWORD;
-use crate::stage::{CALLERS, RECEIVERS, Talks, config, millis};
+use crate::stage::{CALLERS, RECEIVERS, Talks, config};
 use crate::vendors::Vendors;
 use crate::{Trouble, Wish};
 use campanile_wire::Wire;
@@ -41,16 +39,12 @@ pub(crate) struct Fleet {
     floor: Arc<Floor>,
     receivers: Vec<Receiver>,
     callers: Vec<Caller>,
-    folder: TempDir,
+    record: Record,
     /// Takeovers, and those from a process that was only frozen, since nothing was pending.
     takeovers: usize,
     freezes: usize,
     /// The number of alerts in the store.
     kept: usize,
-    began: Instant,
-    cycle_began: Instant,
-    cycle: Cycle,
-    breaches: Breaches,
 }
 
 /// One of the gateways, with its way to the database.
@@ -74,19 +68,13 @@ pub(crate) async fn play(
         if nth > 1 && time_is_over() {
             break;
         }
-        fleet.open_cycle(number + nth);
+        fleet.record.open(number + nth);
         faults::cycle(&mut fleet, kind, nth).await?;
         if nth == cycles || time_is_over() {
             fleet.end().await?;
         }
-        let mut cycle = fleet.cycle.clone();
-        cycle.breaches = fleet.breaches.shown();
+        let cycle = fleet.record.close();
         let broken = !cycle.breaches.is_empty();
-        if broken {
-            let folder = fleet.keep();
-            let kept = format!("the files and logs are kept in {}", folder.display());
-            cycle.breaches.push(kept);
-        }
         tell(cycle);
         if broken {
             break;
@@ -139,7 +127,6 @@ impl Fleet {
         if kind == Kind::Snapshot {
             manner.pause = Duration::ZERO;
         }
-        let now = Instant::now();
         Ok(Self {
             callers: Caller::crew(CALLERS, guests, random.random()),
             floor: Arc::new(Floor::new(vendors, Arc::new(Ledger::default()), manner)),
@@ -148,49 +135,11 @@ impl Fleet {
             server,
             places,
             receivers,
-            folder,
+            record: Record::new(wish.seed, kind.word(), folder),
             takeovers: 0,
             freezes: 0,
             kept: 0,
-            began: now,
-            cycle_began: now,
-            cycle: Cycle {
-                kind: kind.word(),
-                ..Cycle::default()
-            },
-            breaches: Breaches::default(),
         })
-    }
-
-    fn open_cycle(&mut self, number: usize) {
-        self.cycle_began = Instant::now();
-        self.cycle = Cycle {
-            seed: self.wish.seed,
-            kind: self.cycle.kind,
-            cycle: number,
-            began_ms: millis(self.began.elapsed()),
-            ..Cycle::default()
-        };
-        self.breaches = Breaches::default();
-    }
-
-    /// Records the fault that is injected now.
-    fn inject(&mut self, what: impl Into<String>) {
-        self.cycle.injected = what.into();
-        self.cycle.injected_ms = millis(self.cycle_began.elapsed());
-    }
-
-    fn breach(&mut self, invariant: &'static str, what: impl Into<String>) {
-        self.breaches.add(invariant, what.into());
-    }
-
-    /// Records how long a new alert needed after a fault.
-    fn recovered(&mut self, took: Duration, most: Duration) {
-        if took > most {
-            let what = format!("a new alert was at all receivers only {took:?} after the fault");
-            self.breach("I6", what);
-        }
-        self.cycle.recovered_ms = self.cycle.recovered_ms.max(Some(millis(took)));
     }
 
     /// Starts every gateway that does not run.
@@ -261,7 +210,8 @@ impl Fleet {
         let began = Instant::now();
         while !self.is_accepted(number, &message).await? {
             if began.elapsed() > self.wish.patience {
-                self.breach("I6", "a gateway accepts nothing any more");
+                self.record
+                    .breach("I6", "a gateway accepts nothing any more");
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -300,7 +250,7 @@ impl Fleet {
     fn stopped(&mut self, status: ExitStatus) {
         if status.code() != Some(0) {
             let what = format!("after SIGTERM, a gateway ended with {status}");
-            self.breach("exit", what);
+            self.record.breach("exit", what);
         }
     }
 
@@ -311,11 +261,5 @@ impl Fleet {
             self.stopped(status);
         }
         Ok(())
-    }
-
-    /// Keeps the folder for an analysis of the failure, and returns its path.
-    fn keep(&mut self) -> PathBuf {
-        self.folder.disable_cleanup(true);
-        self.folder.path().to_owned()
     }
 }

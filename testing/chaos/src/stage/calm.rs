@@ -21,7 +21,7 @@ impl Stage {
         let pending = self.nothing_pending(operator).await?;
         self.judge()?;
         if let Some(pending) = pending {
-            self.breach("I5", pending);
+            self.record.breach("I5", pending);
         }
         self.balance(operator).await?;
         self.secrets(operator).await?;
@@ -79,8 +79,7 @@ impl Stage {
     fn judge(&mut self) -> Result<(), Trouble> {
         let again_max = self.crashes * (IN_FLIGHT + UNSETTLED);
         let came = judge::came(&self.receivers, again_max, 0)?;
-        let result = (&mut self.cycle, &mut self.breaches);
-        let accepted = judge::judge(&self.floor.ledger, &came, result);
+        let accepted = judge::judge(&self.floor.ledger, &came, &mut self.record);
         self.kept += accepted.len();
         if came
             .iter()
@@ -99,14 +98,14 @@ impl Stage {
         loop {
             alerts = operator.metric("campanile_alerts").await?;
             let late = began.elapsed() > self.wish.patience;
-            if alerts == self.kept as u64 || late || !self.breaches.is_empty() {
+            if alerts == self.kept as u64 || late || !self.record.breaches.is_empty() {
                 break;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         if alerts != self.kept as u64 {
             let kept = self.kept;
-            self.breach(
+            self.record.breach(
                 "I5",
                 format!("the store holds {alerts} alerts, but {kept} were accepted"),
             );
@@ -123,7 +122,7 @@ impl Stage {
                 .await?;
             if sink.dead != expected || metric != expected {
                 let dead = sink.dead;
-                self.breach("I5", format!("{name} has {dead} dead letters ({metric} in /metrics), but {expected} alerts were refused permanently"));
+                self.record.breach("I5", format!("{name} has {dead} dead letters ({metric} in /metrics), but {expected} alerts were refused permanently"));
             }
         }
         let dead = operator.list("/api/v1/dead").await?;
@@ -131,7 +130,7 @@ impl Stage {
             .iter()
             .any(|letter| letter["error"].as_str().is_none_or(str::is_empty))
         {
-            self.breach(
+            self.record.breach(
                 "I1",
                 format!("a dead letter has no reason: {:?}", dead.first()),
             );
@@ -148,7 +147,7 @@ impl Stage {
             .open(self.house.log())?
             .set_len(0)?;
         for found in found {
-            self.breach("I8", found);
+            self.record.breach("I8", found);
         }
         Ok(())
     }
@@ -157,7 +156,7 @@ impl Stage {
     fn size(&mut self) -> Result<(), Trouble> {
         let gone = || Trouble::said("no gateway runs");
         let size = self.gateway.as_ref().ok_or_else(gone)?.size()?;
-        judge::size(&size, (&mut self.cycle, &mut self.breaches));
+        judge::size(&size, &mut self.record);
         Ok(())
     }
 }

@@ -5,23 +5,20 @@ mod calm;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::gateway::{Gateway, House};
 use crate::ledger::Ledger;
 use crate::load::{self, Caller, CallerManner, Floor, Patience};
 use crate::operator::Operator;
-use crate::oracle::Breaches;
 use crate::receiver::{Manner, Receiver, Way};
-use crate::report::Cycle;
+use crate::record::Record;
 use crate::vendors::Vendors;
 use crate::{Trouble, Wish, secrets};
 use campanile_wire::Wire;
@@ -63,18 +60,14 @@ pub(crate) struct Stage {
     pub(crate) gateway: Option<Gateway>,
     receivers: Vec<Receiver>,
     callers: Vec<Caller>,
-    folder: TempDir,
+    pub(crate) record: Record,
     /// The number of process ends since nothing was pending.
     crashes: usize,
     /// The number of alerts in the store, and of dead letters.
     kept: usize,
     dead: usize,
-    began: Instant,
-    cycle_began: Instant,
-    pub(crate) cycle: Cycle,
     /// The number of aborts at each point.
     pub(crate) died_at: BTreeMap<String, usize>,
-    breaches: Breaches,
 }
 
 /// The running callers, and those that have stopped because the gateway is gone.
@@ -131,7 +124,6 @@ impl Stage {
             Arc::new(Ledger::default()),
             CallerManner::ONE_GATEWAY,
         ));
-        let now = Instant::now();
         Ok(Self {
             callers: Caller::crew(CALLERS, guests, random.random()),
             wish: wish.clone(),
@@ -140,18 +132,11 @@ impl Stage {
             floor,
             gateway: None,
             receivers,
-            folder,
+            record: Record::new(wish.seed, kind, folder),
             crashes: 0,
             kept: 0,
             dead: 0,
-            began: now,
-            cycle_began: now,
-            cycle: Cycle {
-                kind,
-                ..Cycle::default()
-            },
             died_at: BTreeMap::new(),
-            breaches: Breaches::default(),
         })
     }
 
@@ -165,38 +150,6 @@ impl Stage {
                 _ => Manner::Good,
             });
         }
-    }
-
-    /// Starts a new cycle.
-    pub(crate) fn open_cycle(&mut self, number: usize) {
-        self.cycle_began = Instant::now();
-        let began_ms = millis(self.began.elapsed());
-        let kind = self.cycle.kind;
-        self.cycle = Cycle {
-            seed: self.wish.seed,
-            kind,
-            cycle: number,
-            began_ms,
-            ..Cycle::default()
-        };
-        self.breaches = Breaches::default();
-    }
-
-    /// Ends the cycle and returns its result.
-    pub(crate) fn close_cycle(&mut self) -> Cycle {
-        self.cycle.breaches = self.breaches.shown();
-        self.cycle.clone()
-    }
-
-    /// Records the fault that is injected now.
-    pub(crate) fn inject(&mut self, what: impl Into<String>) {
-        self.cycle.injected = what.into();
-        self.cycle.injected_ms = millis(self.cycle_began.elapsed());
-    }
-
-    /// Records a broken promise.
-    pub(crate) fn breach(&mut self, invariant: &'static str, what: impl Into<String>) {
-        self.breaches.add(invariant, what.into());
     }
 
     /// Starts a gateway, which aborts at `point` if one is given. False when it ended before it listened.
@@ -241,7 +194,7 @@ impl Stage {
     pub(crate) async fn stop(&mut self) -> Result<ExitStatus, Trouble> {
         let status = self.take_gateway()?.stop().await?;
         if status.code() != Some(0) {
-            self.breach(
+            self.record.breach(
                 "exit",
                 format!("after SIGTERM, the gateway ended with {status}"),
             );
@@ -289,13 +242,8 @@ impl Stage {
 
     /// Records the time until the gateway worked as before.
     pub(crate) fn recovered(&mut self, took: Duration) {
-        if took > self.wish.recover_within {
-            self.breach(
-                "I6",
-                format!("a new alert arrived only {took:?} after the start"),
-            );
-        }
-        self.cycle.recovered_ms = self.cycle.recovered_ms.max(Some(millis(took)));
+        let most = self.wish.recover_within;
+        self.record.recovered(took, most, "the start");
     }
 
     /// Sends a new alert and waits until a receiver has it.
@@ -307,7 +255,7 @@ impl Stage {
         let reply = wire.ask(&message.raw).await.ok_or_else(gone)?;
         if !reply.is_success() {
             let status = reply.status;
-            self.breach(
+            self.record.breach(
                 "I6",
                 format!("after the start, a new alert was answered {status}"),
             );
@@ -375,15 +323,9 @@ impl Stage {
         }
         let found = secrets::in_files(&self.house.data())?;
         for found in found {
-            self.breach("I8", found);
+            self.record.breach("I8", found);
         }
         Ok(())
-    }
-
-    /// Keeps the folder for an analysis of the failure, and returns its path.
-    pub(crate) fn keep(&mut self) -> PathBuf {
-        self.folder.disable_cleanup(true);
-        self.folder.path().to_owned()
     }
 }
 
