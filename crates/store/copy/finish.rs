@@ -29,6 +29,7 @@ pub(super) async fn finish(
     }
     tables(source, target, watch).await?;
     let report = compared(source, written, sums, &sample).await?;
+    source.stayed_stopped().await?;
     if report.is_same() {
         target.release().await?;
     }

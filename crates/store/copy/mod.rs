@@ -118,6 +118,9 @@ pub(crate) trait Reader: Send {
     /// Refuses while a gateway runs on this store.
     fn stopped(&mut self) -> Answer<'_, ()>;
 
+    /// Refuses if a gateway has run on this store since [`Self::stopped`]: its callbacks can be at places that were read before.
+    fn stayed_stopped(&mut self) -> Answer<'_, ()>;
+
     /// Sinks whose pause the store keeps.
     fn paused(&mut self) -> Answer<'_, Vec<String>>;
 }
@@ -276,6 +279,13 @@ async fn by_place(
         next = read?;
     }
     Ok((rows, cursor.seq))
+}
+
+/// Why a copy is not finished: a gateway has begun on the source.
+pub(crate) fn begun(shown: &str) -> Error {
+    Error::Open(format!(
+        "a gateway has run on {shown} since this command began: what it accepted can be missing. Stop it, and run the same command again."
+    ))
 }
 
 /// Why a gateway or a command does not open a store.

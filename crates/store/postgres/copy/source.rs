@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::{Side, pages, rows};
 use crate::copy::{
-    CHUNK_BYTES, Callback, Chunk, Counters, Cursor, Key, Reader, Record, Table, unfinished,
+    CHUNK_BYTES, Callback, Chunk, Counters, Cursor, Key, Reader, Record, Table, begun, unfinished,
 };
 use crate::postgres::floor::Floor;
 use crate::postgres::pool::Fault;
 use crate::postgres::read::alerts::by_seq;
 use crate::postgres::read::list::limit;
 use crate::postgres::schema;
+use crate::postgres::version::version;
 use crate::{Answer, Error, Seq, lease};
 
 /// A database that is read.
@@ -21,6 +22,14 @@ pub(crate) struct Source {
     side: Side,
     rows: usize,
     floor: Floor,
+    stopped: Option<Stopped>,
+}
+
+/// What a database keeps while no gateway runs on it.
+struct Stopped {
+    beats: Vec<(Uuid, i64)>,
+    /// The start of a gateway changes it, and so does each callback.
+    version: u64,
 }
 
 impl Source {
@@ -60,6 +69,7 @@ impl Source {
             side,
             rows,
             floor: Floor::default(),
+            stopped: None,
         }
     }
 
@@ -147,6 +157,11 @@ impl Source {
         let rows = self.side.session.client.query(select, &[]).await;
         let rows = rows.map_err(|error| self.side.unread(&error))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    async fn version(&mut self) -> Result<u64, Error> {
+        let version = version(&mut self.side.session).await;
+        version.map_err(|fault| self.fault(fault))
     }
 }
 
@@ -260,7 +275,22 @@ impl Reader for Source {
                     )));
                 }
             }
+            self.stopped = Some(Stopped {
+                beats: before,
+                version: self.version().await?,
+            });
             Ok(())
+        })
+    }
+
+    fn stayed_stopped(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (beats, version) = (self.beats().await?, self.version().await?);
+            let stayed = |then: &Stopped| then.beats == beats && then.version == version;
+            if self.stopped.as_ref().is_some_and(stayed) {
+                return Ok(());
+            }
+            Err(begun(&self.side.shown()))
         })
     }
 

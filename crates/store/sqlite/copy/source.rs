@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Threaded, pages};
 use crate::copy::{
     Alert, At, Attempt, CHUNK_BYTES, Callback, Chunk, Counters, Cursor, Key, Own, Reader, Record,
-    Table, clean,
+    Table, begun, clean,
 };
 use crate::sqlite::file::StoreFile;
 use crate::sqlite::{mark, read, schema};
@@ -111,6 +111,17 @@ impl Reader for Source {
                 ))
             })?;
             Ok(())
+        })
+    }
+
+    /// None starts while the lock is held. Without a lock file there was nothing to hold; a gateway has made one then.
+    fn stayed_stopped(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let held = self.still.is_some();
+            if held || matches!(mark::keep_out(Path::new(&self.name)), Ok(None)) {
+                return Ok(());
+            }
+            Err(begun(&self.name))
         })
     }
 

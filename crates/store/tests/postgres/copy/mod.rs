@@ -1,6 +1,7 @@
 //! A store that is copied between SQLite and PostgreSQL.
 
 mod life;
+mod running;
 mod seen;
 
 use std::path::Path;
@@ -8,11 +9,9 @@ use std::sync::Arc;
 
 use campanile_model::{Status, StoreUrl};
 use campanile_store::copy::{self, Wish};
-use campanile_store::lease::{BEAT, Member};
-use campanile_store::postgres::Postgres;
 use campanile_store::sqlite::file::StoreFile;
 use campanile_store::sqlite::{Runs, Sqlite};
-use campanile_store::{AlertFilter, Appending, Entry, Membership as _, Seq, Store};
+use campanile_store::{AlertFilter, Appending, Entry, Seq, Store};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -293,39 +292,6 @@ async fn a_copy_refuses_what_would_lose_or_mix_alerts_and_says_what_to_do() {
     assert!(used.contains("is an unfinished copy"), "{used}");
     let full = refusal(&to, &from, WISH).await;
     assert!(full.contains("is not empty"), "{full}");
-}
-
-#[tokio::test]
-async fn a_copy_is_not_finished_while_a_gateway_of_its_source_beats() {
-    let folder = tempfile::tempdir().unwrap();
-    let source = Database::new();
-    let store = Postgres::open(&source.url()).await.unwrap();
-    let me = uuid::Uuid::now_v7();
-    let member = Member {
-        id: me,
-        name: "one".to_owned(),
-        sinks: Vec::new(),
-        config: String::new(),
-    };
-    store.join(member).await.unwrap();
-    let (from, to) = (database(&source), file(&folder.path().join("a.db")));
-    let beating = async {
-        let mut beats = tokio::time::interval(BEAT / 4);
-        loop {
-            beats.tick().await;
-            store.beat(me, String::new(), false).await.unwrap();
-        }
-    };
-    let refused = tokio::select! {
-        refused = refusal(&from, &to, FINISH) => refused,
-        () = beating => unreachable!("it beats without an end"),
-    };
-    assert!(refused.contains("a gateway runs on"), "{refused}");
-    // A database that a gateway uses is not empty.
-    let path = folder.path().join("b.db");
-    stopped(&path).await;
-    let used = refusal(&file(&path), &from, WISH).await;
-    assert!(used.contains("is not empty"), "{used}");
 }
 
 #[tokio::test]
