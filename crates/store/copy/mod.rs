@@ -16,13 +16,12 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use crate::postgres::copy as postgres;
+pub(crate) use crate::sqlite::tally_of;
 use crate::sqlite::{Runs, copy as sqlite};
 use crate::{Answer, Error, Seq, StoreUrl};
 
 pub use report::{Report, Row};
-pub(crate) use rows::{
-    Alert, At, Attempt, Callback, Key, Own, Record, START, Table, clean, tally, tally_of,
-};
+pub(crate) use rows::{Alert, At, Attempt, Callback, Key, Own, Record, START, Table, clean};
 
 /// What a copy is asked for.
 #[derive(Clone, Copy, Debug)]

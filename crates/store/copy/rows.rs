@@ -5,15 +5,25 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::Seq;
+use crate::sqlite::tally;
 
 /// A time in microseconds since 1970. SQLite keeps milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct At(pub(crate) i64);
 
 impl At {
+    pub(crate) fn of(time: Timestamp) -> Self {
+        Self(time.as_microsecond())
+    }
+
+    pub(crate) fn time(self) -> Timestamp {
+        Timestamp::from_microsecond(self.0).unwrap_or_default()
+    }
+
     pub(crate) fn of_ms(ms: i64) -> Self {
         Self(ms.saturating_mul(1_000))
     }
@@ -288,21 +298,6 @@ impl Record {
             | Self::Audit { id, .. } => (None, *id),
         }
     }
-}
-
-/// More than there are severities.
-const SEVERITIES: i64 = 8;
-
-/// What a count is of, as one number: the same as in the table of SQLite.
-pub(crate) fn tally(source: i64, severity: i64, status: i64) -> i64 {
-    (source * SEVERITIES + severity) * 2 + status
-}
-
-/// The source, the severity and the status of a [`tally`].
-pub(crate) fn tally_of(number: i64) -> (i64, i64, i64) {
-    let group = number.div_euclid(2);
-    let (source, severity) = (group.div_euclid(SEVERITIES), group.rem_euclid(SEVERITIES));
-    (source, severity, number.rem_euclid(2))
 }
 
 /// The hash of a row. Both sides are hashed by the same program.

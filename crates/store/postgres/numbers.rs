@@ -3,8 +3,13 @@
 use campanile_model::{Severity, Status};
 
 /// A number or a length as it is stored.
-pub(super) fn int(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
+pub(super) fn int(number: impl TryInto<i32>) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}
+
+/// The same in 16 bits.
+pub(super) fn small(number: impl TryInto<i16>) -> i16 {
+    number.try_into().unwrap_or(i16::MAX)
 }
 
 /// The stored form of a sink's number.

@@ -38,6 +38,7 @@ use tokio::sync::mpsc;
 use self::mark::Mark;
 use self::read::Readers;
 use self::session::Session;
+pub(crate) use self::tallies::{tally, tally_of};
 use self::writer::{Task, Work};
 use crate::Error;
 

@@ -68,7 +68,18 @@ pub(super) struct Tallies {
 
 fn place(received_ms: i64, source: i64, severity: i64, status: i64) -> Place {
     let minute = received_ms.div_euclid(MINUTE_MS);
-    (minute, group(source, severity) * 2 + status)
+    (minute, tally(source, severity, status))
+}
+
+/// What a count is of, as one number.
+pub(crate) fn tally(source: i64, severity: i64, status: i64) -> i64 {
+    group(source, severity) * 2 + status
+}
+
+/// The source, the severity and the status of a [`tally`].
+pub(crate) fn tally_of(number: i64) -> (i64, i64, i64) {
+    let (source, severity) = source_and_severity(number.div_euclid(2));
+    (source, severity, number.rem_euclid(2))
 }
 
 impl Tallies {
@@ -295,8 +306,7 @@ pub(super) fn rows(
 ) -> rusqlite::Result<Vec<TallyRow>> {
     let mut sums: BTreeMap<Place, u64> = BTreeMap::new();
     visit(connection, shared, filter, |begin, of, count| {
-        let (group, status) = (of.div_euclid(2), of.rem_euclid(2));
-        let (source_of, severity) = source_and_severity(group);
+        let (source_of, severity, status) = tally_of(of);
         if source.is_none_or(|source| source == source_of) {
             *sums.entry((begin, severity * 2 + status)).or_default() += count;
         }
@@ -321,7 +331,7 @@ pub(super) fn by_source(
 ) -> rusqlite::Result<Vec<(Timestamp, i64, u64)>> {
     let mut sums: BTreeMap<Place, u64> = BTreeMap::new();
     visit(connection, shared, filter, |begin, of, count| {
-        let (source_of, _) = source_and_severity(of.div_euclid(2));
+        let (source_of, ..) = tally_of(of);
         if source.is_none_or(|source| source == source_of) {
             *sums.entry((begin, source_of)).or_default() += count;
         }

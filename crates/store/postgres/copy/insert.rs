@@ -1,19 +1,44 @@
-//! Adds the rows that are copied by place, with `COPY`.
+//! Adds rows with `COPY`.
 
-use std::pin::pin;
+use std::pin::Pin;
 
 use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::rows::{time, unplaced_id};
-use super::{int, small};
+use super::rows::unplaced_id;
 use crate::Seq;
 use crate::copy::{Alert, Attempt, Callback};
+use crate::postgres::numbers::{int, small};
 
 /// Keys are sorted in groups of this size: one page of their index gets several, and the table stays in the order of places.
 const KEYS_SORTED: usize = 4_096;
+
+/// Rows that are being added to a table.
+pub(super) struct Rows(Pin<Box<BinaryCopyInWriter>>);
+
+impl Rows {
+    pub(super) async fn begin(
+        transaction: &Transaction<'_>,
+        copy: &str,
+        types: &[Type],
+    ) -> Result<Self, tokio_postgres::Error> {
+        let writer = BinaryCopyInWriter::new(transaction.copy_in(copy).await?, types);
+        Ok(Self(Box::pin(writer)))
+    }
+
+    pub(super) async fn add(
+        &mut self,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), tokio_postgres::Error> {
+        self.0.as_mut().write(values).await
+    }
+
+    pub(super) async fn end(mut self) -> Result<(), tokio_postgres::Error> {
+        self.0.as_mut().finish().await.map(|_| ())
+    }
+}
 
 pub(super) async fn callbacks(
     transaction: &Transaction<'_>,
@@ -35,26 +60,24 @@ pub(super) async fn callbacks(
     ];
     let copy = "COPY callback (seq, last, batch, received, source, alerts, raw_bytes, arrival_bytes, routes, packed)
                 FROM STDIN BINARY";
-    let mut writer = pin!(BinaryCopyInWriter::new(
-        transaction.copy_in(copy).await?,
-        &types
-    ));
+    let mut table = Rows::begin(transaction, copy, &types).await?;
     for row in placed {
-        let values: [&(dyn ToSql + Sync); 10] = [
-            &row.seq,
-            &row.last,
-            &0_i64,
-            &time(row.received),
-            &int(row.source),
-            &int(row.alerts),
-            &int(row.raw_bytes),
-            &row.arrival_bytes.map(int),
-            &row.routes.map(int),
-            &row.packed,
-        ];
-        writer.as_mut().write(&values).await?;
+        table
+            .add(&[
+                &row.seq,
+                &row.last,
+                &0_i64,
+                &row.received.time(),
+                &int(row.source),
+                &int(row.alerts),
+                &int(row.raw_bytes),
+                &row.arrival_bytes.map(int),
+                &row.routes.map(int),
+                &row.packed,
+            ])
+            .await?;
     }
-    writer.finish().await?;
+    table.end().await?;
     unplaced_callbacks(transaction, &unplaced).await
 }
 
@@ -73,25 +96,22 @@ async fn unplaced_callbacks(
         Type::BYTEA,
     ];
     let copy = "COPY unplaced (id, seq, received, source, raw_bytes, arrival_bytes, routes, packed) FROM STDIN BINARY";
-    let mut writer = pin!(BinaryCopyInWriter::new(
-        transaction.copy_in(copy).await?,
-        &types
-    ));
+    let mut table = Rows::begin(transaction, copy, &types).await?;
     for row in rows {
-        let values: [&(dyn ToSql + Sync); 8] = [
-            &unplaced_id(row.number.0),
-            &row.seq,
-            &time(row.received),
-            &int(row.source),
-            &int(row.raw_bytes),
-            &row.arrival_bytes.map(int),
-            &row.routes.map(int),
-            &row.packed,
-        ];
-        writer.as_mut().write(&values).await?;
+        table
+            .add(&[
+                &unplaced_id(row.number.0),
+                &row.seq,
+                &row.received.time(),
+                &int(row.source),
+                &int(row.raw_bytes),
+                &row.arrival_bytes.map(int),
+                &row.routes.map(int),
+                &row.packed,
+            ])
+            .await?;
     }
-    writer.finish().await?;
-    Ok(())
+    table.end().await
 }
 
 pub(super) async fn alerts(
@@ -113,28 +133,25 @@ pub(super) async fn alerts(
     ];
     let copy = "COPY alert (seq, callback, fingerprint, received, id, episode, source, body_at, body_bytes, status, severity)
                 FROM STDIN BINARY";
-    let mut writer = pin!(BinaryCopyInWriter::new(
-        transaction.copy_in(copy).await?,
-        &types
-    ));
+    let mut table = Rows::begin(transaction, copy, &types).await?;
     for row in rows {
-        let values: [&(dyn ToSql + Sync); 11] = [
-            &row.seq,
-            &row.callback,
-            &row.fingerprint,
-            &time(row.received),
-            &row.id,
-            &row.episode,
-            &int(row.source),
-            &int(row.body_at),
-            &int(row.body_bytes),
-            &small(row.status),
-            &small(row.severity),
-        ];
-        writer.as_mut().write(&values).await?;
+        table
+            .add(&[
+                &row.seq,
+                &row.callback,
+                &row.fingerprint,
+                &row.received.time(),
+                &row.id,
+                &row.episode,
+                &int(row.source),
+                &int(row.body_at),
+                &int(row.body_bytes),
+                &small(row.status),
+                &small(row.severity),
+            ])
+            .await?;
     }
-    writer.finish().await?;
-    Ok(())
+    table.end().await
 }
 
 pub(super) async fn keys(
@@ -143,21 +160,17 @@ pub(super) async fn keys(
 ) -> Result<(), tokio_postgres::Error> {
     let types = [Type::UUID, Type::INT8, Type::INT8];
     let copy = "COPY dedup (key, content, seq) FROM STDIN BINARY";
-    let mut writer = pin!(BinaryCopyInWriter::new(
-        transaction.copy_in(copy).await?,
-        &types
-    ));
+    let mut table = Rows::begin(transaction, copy, &types).await?;
     for rows in rows.chunks(KEYS_SORTED) {
         let keys = rows.iter();
         let keys = keys.filter_map(|row| Some((row.key?, row.content, row.seq)));
         let mut keys: Vec<(Uuid, i64, Seq)> = keys.collect();
         keys.sort_unstable();
         for (key, content, seq) in &keys {
-            writer.as_mut().write(&[key, content, seq]).await?;
+            table.add(&[key, content, seq]).await?;
         }
     }
-    writer.finish().await?;
-    Ok(())
+    table.end().await
 }
 
 pub(super) async fn attempts(
@@ -177,25 +190,22 @@ pub(super) async fn attempts(
         Type::TEXT,
     ];
     let copy = "COPY attempt (seq, at, sink, took_ms, attempt, verdict, code, worth, remark, note) FROM STDIN BINARY";
-    let mut writer = pin!(BinaryCopyInWriter::new(
-        transaction.copy_in(copy).await?,
-        &types
-    ));
+    let mut table = Rows::begin(transaction, copy, &types).await?;
     for row in rows {
-        let values: [&(dyn ToSql + Sync); 10] = [
-            &row.seq,
-            &time(row.at),
-            &int(row.sink),
-            &row.took_ms,
-            &int(row.number),
-            &small(row.verdict),
-            &row.code.map(int),
-            &row.worth.map(small),
-            &row.remark,
-            &row.note,
-        ];
-        writer.as_mut().write(&values).await?;
+        table
+            .add(&[
+                &row.seq,
+                &row.at.time(),
+                &int(row.sink),
+                &row.took_ms,
+                &int(row.number),
+                &small(row.verdict),
+                &row.code.map(int),
+                &row.worth.map(small),
+                &row.remark,
+                &row.note,
+            ])
+            .await?;
     }
-    writer.finish().await?;
-    Ok(())
+    table.end().await
 }

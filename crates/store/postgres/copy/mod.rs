@@ -67,12 +67,3 @@ impl Side {
         ))
     }
 }
-
-/// A text as PostgreSQL keeps a number of 32 bits.
-fn int(number: i64) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn small(number: i64) -> i16 {
-    i16::try_from(number).unwrap_or(i16::MAX)
-}

@@ -4,8 +4,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::rows::at;
-use crate::copy::{Key, Record, Table, tally_of};
+use super::rows::{at, some, wide};
+use crate::copy::{At, Key, Record, Table, tally_of};
 
 /// The next rows of a table, in the order of their keys.
 pub(super) async fn page(
@@ -44,10 +44,6 @@ fn of(table: Table) -> Option<(&'static str, Make)> {
         Table::Audit => (AUDIT, audit),
         Table::Tally => (TALLY, tally),
     })
-}
-
-fn wide(row: &Row, column: usize) -> i64 {
-    row.get::<_, i32>(column).into()
 }
 
 const NAME: &str = "SELECT kind = 'routes', id, name FROM name
@@ -91,10 +87,10 @@ fn pending(row: &Row) -> Record {
         seq: row.get(1),
         lane: row.get(2),
         attempts: wide(row, 3),
-        since: at(row.get(4)),
-        due: row.get::<_, Option<_>>(5).map(at),
+        since: at(row, 4),
+        due: row.get::<_, Option<_>>(5).map(At::of),
         retried: row.get(6),
-        code: row.get::<_, Option<i32>>(7).map(Into::into),
+        code: some(row, 7),
         error: row.get(8),
     }
 }
@@ -110,10 +106,10 @@ fn dead(row: &Row) -> Record {
         seq: row.get(2),
         lane: row.get(3),
         attempts: wide(row, 4),
-        at: at(row.get(5)),
+        at: at(row, 5),
         class: row.get(6),
         error: row.get(7),
-        code: row.get::<_, Option<i32>>(8).map(Into::into),
+        code: some(row, 8),
     }
 }
 
@@ -123,7 +119,7 @@ fn quarantine(row: &Row) -> Record {
     Record::Quarantine {
         id: row.get(0),
         source: wide(row, 1),
-        received: at(row.get(2)),
+        received: at(row, 2),
         faults: row.get(3),
         raw: row.get(4),
         arrival: row.get(5),
@@ -151,7 +147,7 @@ fn audit(row: &Row) -> Record {
     Record::Audit {
         id: row.get(0),
         act: row.get(1),
-        at: at(row.get(2)),
+        at: at(row, 2),
         who: row.get(3),
         role: row.get(4),
         via: row.get(5),

@@ -1,14 +1,11 @@
 //! The columns and the values of the tables that are copied as a whole, for `COPY`.
 
+use campanile_model::Severity;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::rows::time;
-use super::{int, small};
-use crate::copy::{Record, Table};
+use crate::copy::{At, Record, Table};
 use crate::id;
-
-/// The stored form of an unknown severity.
-const UNKNOWN: i16 = 4;
+use crate::postgres::numbers::{int, severity_number, small};
 
 /// The table with its columns, and their types.
 pub(super) fn columns(table: Table) -> Option<(&'static str, &'static [Type])> {
@@ -75,7 +72,7 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
             Box::new(int(*source)),
             Box::new(fingerprint),
             // Until the newest alert is known; the one that opened it need not be kept.
-            Box::new(UNKNOWN),
+            Box::new(severity_number(Severity::Unknown)),
             Box::new(episode),
             Box::new(id::seq_of(*episode)),
         ],
@@ -93,8 +90,8 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
             Box::new(int(*sink)),
             Box::new(seq),
             Box::new(lane),
-            Box::new(time(*since)),
-            Box::new(due.map(time)),
+            Box::new(since.time()),
+            Box::new(due.map(At::time)),
             Box::new(int(*attempts)),
             Box::new(code.map(int)),
             Box::new(retried),
@@ -115,7 +112,7 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
             Box::new(int(*sink)),
             Box::new(seq),
             Box::new(lane),
-            Box::new(time(*at)),
+            Box::new(at.time()),
             Box::new(int(*attempts)),
             Box::new(code.map(int)),
             Box::new(class),
@@ -131,7 +128,7 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
         } => vec![
             Box::new(id),
             Box::new(int(*source)),
-            Box::new(time(*received)),
+            Box::new(received.time()),
             Box::new(faults),
             Box::new(raw),
             Box::new(arrival),
@@ -167,7 +164,7 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
         } => vec![
             Box::new(id),
             Box::new(act),
-            Box::new(time(*at)),
+            Box::new(at.time()),
             Box::new(who),
             Box::new(role),
             Box::new(via),

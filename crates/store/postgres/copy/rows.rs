@@ -1,24 +1,19 @@
 //! Rows of the tables that are copied by place.
 
-use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::UNPLACED;
 use crate::copy::{Alert, At, Attempt, Callback, Own};
 
-pub(super) fn at(time: Timestamp) -> At {
-    At(time.as_microsecond())
+pub(super) fn at(row: &Row, column: usize) -> At {
+    At::of(row.get(column))
 }
 
-pub(super) fn time(at: At) -> Timestamp {
-    Timestamp::from_microsecond(at.0).unwrap_or_default()
-}
-
-fn wide(row: &Row, column: usize) -> i64 {
+pub(super) fn wide(row: &Row, column: usize) -> i64 {
     row.get::<_, i32>(column).into()
 }
 
-fn some(row: &Row, column: usize) -> Option<i64> {
+pub(super) fn some(row: &Row, column: usize) -> Option<i64> {
     row.get::<_, Option<i32>>(column).map(Into::into)
 }
 
@@ -36,7 +31,7 @@ pub(super) fn callback(row: &Row) -> Callback {
         seq: row.get(0),
         last: Some(row.get(1)),
         source: wide(row, 2),
-        received: at(row.get(3)),
+        received: at(row, 3),
         alerts: wide(row, 4),
         raw_bytes: wide(row, 5),
         arrival_bytes: some(row, 6),
@@ -55,7 +50,7 @@ pub(super) fn unplaced(row: &Row) -> Callback {
         seq: row.get(1),
         last: None,
         source: wide(row, 2),
-        received: at(row.get(3)),
+        received: at(row, 3),
         alerts: 0,
         raw_bytes: wide(row, 4),
         arrival_bytes: some(row, 5),
@@ -83,7 +78,7 @@ pub(super) fn alert(row: &Row) -> Alert {
         seq: row.get(0),
         callback: row.get(1),
         source: wide(row, 2),
-        received: at(row.get(3)),
+        received: at(row, 3),
         status: short(row, 4),
         severity: short(row, 5),
         fingerprint: row.get(6),
@@ -104,7 +99,7 @@ pub(super) fn attempt(row: &Row) -> Attempt {
     Attempt {
         seq: row.get(0),
         sink: wide(row, 1),
-        at: at(row.get(2)),
+        at: at(row, 2),
         number: wide(row, 3),
         took_ms: row.get(4),
         code: some(row, 5),

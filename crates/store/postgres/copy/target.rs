@@ -1,17 +1,17 @@
 //! Writes a database as the target of a copy.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tokio_postgres::Transaction;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
+use super::insert::Rows;
 use super::records::{columns, values};
-use super::{Side, Source, insert, int};
+use super::{Side, Source, insert};
 use crate::copy::{Alert, Chunk, Counters, Cursor, Reader, Record, Table, Writer, taken};
+use crate::postgres::numbers::int;
 use crate::postgres::trouble::trouble;
 use crate::postgres::{partition, schema};
 use crate::{Answer, Error, Seq};
@@ -190,17 +190,14 @@ impl Target {
         };
         let copy = format!("COPY {columns} FROM STDIN BINARY");
         let transaction = self.begun().await?;
-        let mut writer = pin!(BinaryCopyInWriter::new(
-            transaction.copy_in(&copy).await?,
-            types
-        ));
+        let mut table = Rows::begin(&transaction, &copy, types).await?;
         for row in rows {
             let values = values(row);
             let values: Vec<&(dyn ToSql + Sync)> =
                 values.iter().map(|value| &**value as _).collect();
-            writer.as_mut().write(&values).await?;
+            table.add(&values).await?;
         }
-        writer.finish().await?;
+        table.end().await?;
         transaction.commit().await
     }
 

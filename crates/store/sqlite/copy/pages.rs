@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use crate::copy::{At, Key, Record, Table, clean, tally_of};
-use crate::sqlite::{pending, read};
+use crate::copy::{At, Key, Record, Table, clean};
+use crate::sqlite::{pending, read, tally_of};
 
 /// The next rows of a table, in the order of their keys.
 pub(super) fn page(

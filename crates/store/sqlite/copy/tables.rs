@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use crate::copy::{At, Record, Table, tally};
-use crate::sqlite::{pending, read};
+use crate::copy::{At, Record, Table};
+use crate::sqlite::{pending, read, tally};
 
 /// Removes all rows of a table.
 pub(super) fn clear(connection: &Connection, table: Table) -> rusqlite::Result<()> {

@@ -291,10 +291,11 @@ fn add_alert(session: &mut Session, row: &Alert) -> rusqlite::Result<()> {
     session.numbers.seq = row.seq;
     session.numbers.met(row.id);
     if let Some(key) = row.key {
-        let received = jiff::Timestamp::from_microsecond(row.received.0).unwrap_or_default();
-        session
-            .keys
-            .insert(key.into_bytes(), row.content.cast_unsigned(), received);
+        session.keys.insert(
+            key.into_bytes(),
+            row.content.cast_unsigned(),
+            row.received.time(),
+        );
     }
     session.postings.insert(Post {
         seq: row.seq,
