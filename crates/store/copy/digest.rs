@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::pages::Rows;
 use super::rows::{self, Record, Table};
-use super::{Chunk, Cursor, Progress, Reader, START, Step, Watch};
+use super::{Chunk, Cursor, Progress, Reader, Step, Watch};
 use crate::{Error, Seq};
 
 /// Places in one sum.
@@ -146,16 +147,9 @@ pub(crate) async fn of_bucket(reader: &mut dyn Reader, bucket: i64) -> Result<Di
 /// Adds the sums of the tables that are copied as a whole.
 pub(crate) async fn whole(reader: &mut dyn Reader, digest: &mut Digest) -> Result<(), Error> {
     for table in Table::WHOLE {
-        let mut after = START;
-        loop {
-            let page = reader.page(table, after).await?;
-            for row in &page {
-                digest.add_record(table, row);
-            }
-            match page.last() {
-                Some(last) => after = last.key(),
-                None => break,
-            }
+        let mut rows = Rows::of(reader, table);
+        while let Some(row) = rows.next().await? {
+            digest.add_record(table, &row);
         }
     }
     Ok(())

@@ -1,8 +1,12 @@
 //! The end of a copy, after the gateway of the source has stopped.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
 use super::digest::{self, Digest, Sample};
+use super::pages::Rows;
 use super::repair::repair;
-use super::rows::{self, Key, Record, Table};
+use super::rows::{self, Record, Table};
 use super::{Progress, Reader, Report, START, Step, Watch, Writer};
 use crate::{Error, Seq};
 
@@ -104,53 +108,20 @@ async fn compared(
 }
 
 /// The names of the sources, by number.
-async fn sources(reader: &mut dyn Reader) -> Result<Vec<(i64, String)>, Error> {
-    let (mut names, mut after) = (Vec::new(), START);
-    loop {
-        let page = reader.page(Table::Name, after).await?;
-        let Some(last) = page.last() else { break };
-        after = last.key();
-        names.extend(page.into_iter().filter_map(|row| match row {
-            Record::Name {
-                routes: false,
-                id,
-                name,
-            } => Some((id, name)),
-            _ => None,
-        }));
+async fn sources(reader: &mut dyn Reader) -> Result<HashMap<i64, String>, Error> {
+    let mut names = HashMap::new();
+    let mut rows = Rows::of(reader, Table::Name);
+    while let Some(row) = rows.next().await? {
+        if let Record::Name {
+            routes: false,
+            id,
+            name,
+        } = row
+        {
+            names.insert(id, name);
+        }
     }
     Ok(names)
-}
-
-/// The rows of a table, one after the other.
-struct Rows<'r> {
-    reader: &'r mut dyn Reader,
-    table: Table,
-    after: Key,
-    page: std::vec::IntoIter<Record>,
-}
-
-impl<'r> Rows<'r> {
-    fn of(reader: &'r mut dyn Reader, table: Table) -> Self {
-        Self {
-            reader,
-            table,
-            after: START,
-            page: Vec::new().into_iter(),
-        }
-    }
-
-    async fn next(&mut self) -> Result<Option<Record>, Error> {
-        if self.page.as_slice().is_empty() {
-            let page = self.reader.page(self.table, self.after).await?;
-            self.page = page.into_iter();
-        }
-        let next = self.page.next();
-        if let Some(next) = &next {
-            self.after = next.key();
-        }
-        Ok(next)
-    }
 }
 
 /// Finds each row of a table that is on one side only, or differs.
@@ -163,31 +134,27 @@ async fn keys(
     let (mut source, mut target) = (Rows::of(source, table), Rows::of(target, table));
     let (mut one, mut other) = (source.next().await?, target.next().await?);
     loop {
-        let keys = (
-            one.as_ref().map(Record::key),
-            other.as_ref().map(Record::key),
-        );
-        let (is_next, other_is_next) = match keys {
+        let order = match (&one, &other) {
             (None, None) => return Ok(()),
-            (Some(key), Some(other_key)) => (key <= other_key, other_key <= key),
-            (key, other_key) => (key.is_some(), other_key.is_some()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(one), Some(other)) => one.key().cmp(&other.key()),
         };
-        let row = if is_next { &one } else { &other };
-        let shown = row.as_ref().map(Record::shown).unwrap_or_default();
-        let what = match (&one, &other) {
-            (Some(one), Some(other)) if is_next && other_is_next => {
-                (rows::hash(one) != rows::hash(other)).then_some("differs")
-            }
-            _ if is_next => Some("is missing in the target"),
-            _ => Some("is not in the source"),
+        let (row, what) = match order {
+            Ordering::Less => (&one, "is missing in the target"),
+            Ordering::Equal => (&one, "differs"),
+            Ordering::Greater => (&other, "is not in the source"),
         };
-        if let Some(what) = what {
-            report.note(format!("{}: {shown} {what}", table.shown()));
+        let same = order.is_eq() && rows::hash(&one) == rows::hash(&other);
+        if let Some(row) = row
+            && !same
+        {
+            report.note(format!("{}: {} {what}", table.shown(), row.shown()));
         }
-        if is_next {
+        if order.is_le() {
             one = source.next().await?;
         }
-        if other_is_next {
+        if order.is_ge() {
             other = target.next().await?;
         }
     }

@@ -7,6 +7,7 @@
 
 mod digest;
 mod finish;
+mod pages;
 mod repair;
 mod report;
 mod rows;
@@ -108,7 +109,7 @@ pub(crate) trait Reader: Send {
     /// The next rows with a place up to `until`. None: there is none.
     fn chunk(&mut self, from: Cursor, until: Seq) -> Answer<'_, Option<Chunk>>;
 
-    /// The next rows of a table of [`Table::WHOLE`], in the order of their keys. Fewer than a page are the last ones.
+    /// The next rows of a table of [`Table::WHOLE`], in the order of their keys. After the last row there is an empty page.
     fn page(&mut self, table: Table, after: Key) -> Answer<'_, Vec<Record>>;
 
     /// The alerts at these places as JSON. One that cannot be read is left out.

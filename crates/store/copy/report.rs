@@ -49,8 +49,7 @@ impl Report {
         }
     }
 
-    pub(super) fn of(one: &Digest, other: &Digest, sources: &[(i64, String)]) -> Self {
-        let sources: HashMap<i64, &String> = sources.iter().map(|(id, name)| (*id, name)).collect();
+    pub(super) fn of(one: &Digest, other: &Digest, sources: &HashMap<i64, String>) -> Self {
         let mut report = Self::default();
         let mut totals: BTreeMap<(Table, i64), Row> = BTreeMap::new();
         let places: BTreeSet<_> = one.0.keys().chain(other.0.keys()).copied().collect();
@@ -58,7 +57,7 @@ impl Report {
             let (table, bucket, source) = place;
             let of = |digest: &Digest| digest.0.get(&place).copied().unwrap_or_default();
             let (from, to): (Sum, Sum) = (of(one), of(other));
-            let name = sources.get(&source).copied().cloned();
+            let name = sources.get(&source).cloned();
             let row = totals.entry((table, source)).or_insert_with(|| Row {
                 table: table.shown(),
                 source: name.clone(),

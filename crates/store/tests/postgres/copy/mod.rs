@@ -303,7 +303,7 @@ async fn every_difference_is_named() {
     let (from, to) = (file(&path), database(&target));
     finish(&from, &to).await;
     target.sql(&format!(
-        "DELETE FROM pending WHERE seq = {first}; UPDATE callback SET packed = '\\x00' WHERE seq = {second};
+        "DELETE FROM pending WHERE seq = {first}; UPDATE pending SET attempts = 7; UPDATE callback SET packed = '\\x00' WHERE seq = {second};
          INSERT INTO dead (seq, lane, at, sink, attempts, class, error) VALUES ({first}, 1, now(), 1, 1, 'poison', 'x')"
     ));
     let report = copy::compare(&from, &to, &mut |_| {}).await.unwrap();
@@ -314,6 +314,7 @@ async fn every_difference_is_named() {
             .to_owned(),
         "pending, numbers 0 to 99999: 2 rows in the source, 1 in the target".to_owned(),
         format!("pending: place {first} for sink 1 is missing in the target"),
+        format!("pending: place {second} for sink 1 differs"),
         "dead letters: number 1 is not in the source".to_owned(),
         format!("alerts: the one at place {second} reads differently"),
     ] {
