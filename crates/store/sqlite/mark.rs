@@ -40,7 +40,10 @@ impl Mark {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(in_use(database));
+                return Err(Error::Open(format!(
+                    "{} is in use by another Campanile process. Stop that process first, or set [store] url to another file.",
+                    database.display()
+                )));
             }
             Err(TryLockError::Error(e)) => {
                 return Err(Error::Open(format!(
@@ -97,25 +100,14 @@ impl Drop for Mark {
 
 /// Keeps gateways away from a database that is only read, until the file is dropped. None: no gateway ever had the database. Writes
 /// nothing.
-pub(super) fn keep_out(database: &Path) -> Result<Option<File>, Error> {
-    let path = with_ending(database, ".lock");
-    let file = match File::open(&path) {
+pub(super) fn keep_out(database: &Path) -> Result<Option<File>, TryLockError> {
+    let file = match File::open(with_ending(database, ".lock")) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unmade(&path, &error)),
+        Err(error) => return Err(TryLockError::Error(error)),
     };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(in_use(database)),
-        Err(TryLockError::Error(error)) => Err(unmade(&path, &error)),
-    }
-}
-
-fn in_use(database: &Path) -> Error {
-    Error::Open(format!(
-        "{} is in use by another Campanile process. Stop that process first, or set [store] url to another file.",
-        database.display()
-    ))
+    file.try_lock()?;
+    Ok(Some(file))
 }
 
 fn unmade(path: &Path, error: &io::Error) -> Error {

@@ -1,7 +1,7 @@
 //! Reads the rows of a file for a copy.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -103,12 +103,17 @@ impl Reader for Source {
 
     fn stopped(&mut self) -> Answer<'_, ()> {
         Box::pin(async move {
-            let path = Path::new(&self.name);
-            self.still = mark::keep_out(path).map_err(|_| {
-                Error::Open(format!(
-                    "a gateway runs on {}. Stop it before --finish: what it still accepts would be missing. Without --finish it can go on.",
-                    path.display()
-                ))
+            let name = &self.name;
+            self.still = mark::keep_out(Path::new(name)).map_err(|error| {
+                Error::Open(match error {
+                    TryLockError::WouldBlock => format!(
+                        "a gateway runs on {name}. Stop it before --finish: what it still accepts would be missing. Without --finish it \
+                         can go on."
+                    ),
+                    TryLockError::Error(error) => format!(
+                        "cannot lock {name}.lock: {error}. Run the command as the user of the gateway, on the machine with the file."
+                    ),
+                })
             })?;
             Ok(())
         })

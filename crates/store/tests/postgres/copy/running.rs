@@ -127,3 +127,18 @@ async fn a_copy_is_not_finished_when_a_gateway_has_begun_on_a_file_without_a_loc
     let duplicate = Appending::Duplicate { conflict: false };
     assert_eq!(late.alerts, [duplicate]);
 }
+
+#[tokio::test]
+async fn a_lock_that_cannot_be_read_is_not_taken_for_a_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    stopped(&path).await;
+    let lock = folder.path().join("a.db.lock");
+    std::fs::remove_file(&lock).unwrap();
+    // A link to itself.
+    std::os::unix::fs::symlink(&lock, &lock).unwrap();
+    let to = file(&folder.path().join("b.db"));
+    let refused = refusal(&file(&path), &to, FINISH).await;
+    assert!(refused.contains("cannot lock"), "{refused}");
+    assert!(!refused.contains("a gateway runs"), "{refused}");
+}
