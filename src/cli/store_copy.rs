@@ -37,7 +37,7 @@ pub(super) struct Copy {
     /// holds it. A password on the command line is visible to other users of the machine; `env:NAME` is not.
     #[arg(value_parser = hidden())]
     from: Secret,
-    /// The store to write, in the same forms. It must be empty: a new file, or a database without alerts.
+    /// The store to write, in the same forms. It must be empty: a new file, or a database that no gateway has used.
     #[arg(value_parser = hidden())]
     to: Secret,
     /// Finish the copy: the gateways of FROM have stopped. Takes what came since, compares both stores, and lets gateways use TO if they
@@ -155,7 +155,7 @@ impl Copy {
         let found = count(report.differences, "difference");
         terminal.line(format_args!("the stores differ: {found}"))?;
         terminal.say(
-            " hint: no gateway may run on either store meanwhile. A copy that still differs: empty the target, and copy again. The source \
+            " hint: no gateway may run on either store meanwhile. If the stores still differ, empty the target and copy again. The source \
              was not changed",
         )
     }
@@ -203,7 +203,7 @@ impl<'t> Shown<'t> {
         if !self.terminal.is_live() && self.printed.elapsed() >= LINES {
             self.printed = Instant::now();
             let left = self.left(progress);
-            // Somebody who does not read on is not a reason to stop.
+            // A closed output does not stop the copy.
             let _closed = self.terminal.say(format_args!("{words}{left}"));
         }
         self.bar

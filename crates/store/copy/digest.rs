@@ -78,7 +78,7 @@ impl Digest {
     }
 }
 
-/// Places of alerts, of which each is as likely as any other.
+/// A random sample of the places of alerts (reservoir sampling): every alert has the same chance to be in it.
 pub(crate) struct Sample {
     pub(crate) seqs: Vec<Seq>,
     size: usize,
