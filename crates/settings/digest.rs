@@ -18,8 +18,8 @@ const ENDS: &[u8] = &[0];
 /// The digests of what was read, a tree and the documents that were opened: one for each document, each table
 /// `[section.kind.name]` of the sections `named`, and each other section.
 ///
-/// A secret counts with its value, whatever place it is written in. So the digests are keyed: without `key` nobody can try secrets
-/// against them. What `is_own` says of a path, each program has for itself: it does not count.
+/// A secret counts with its value, so a variable and a file with the same secret do not differ. The digests are keyed: who does
+/// not have `key` cannot try secrets against them. A setting for which `is_own` is true does not count: each program has its own.
 pub fn digests(
     (tree, opened): (&Node, &BTreeMap<String, String>),
     environment: &Environment,
@@ -103,10 +103,9 @@ impl Parts<'_> {
 
     /// What a reference to a secret leads to, written as the secret itself would be.
     fn secret(&self, node: &Node) -> Option<String> {
-        let written = node.entries().iter();
-        let is_reference = node.is_table()
-            && written.clone().count() > 0
-            && written.clone().all(|(name, _)| secret::is_word(name));
+        let entries = node.entries();
+        let is_reference =
+            !entries.is_empty() && entries.iter().all(|(name, _)| secret::is_word(name));
         let secret = is_reference.then(|| secret::plain(node, self.environment))?;
         Some(format!("text {}", secret.ok()?.expose_secret()))
     }

@@ -211,7 +211,8 @@ pub trait Membership: Send + Sync {
     /// [`Error::NotOwner`](crate::Error::NotOwner).
     fn join(&self, member: Member) -> Answer<'_, ()>;
 
-    /// Counts up the beat, and says what it does for its sinks and whether it stops: then it takes nothing more. None: it was declared dead, and must join under a new id.
+    /// Counts up the beat, and says what the gateway does for its sinks, and whether it stops: then it takes nothing more. None: it
+    /// was declared dead, and must join under a new id.
     fn beat(&self, me: Uuid, state: String, leaving: bool) -> Answer<'_, Option<View>>;
 
     /// Tries to fulfil a wish. False: the view was too old.

@@ -3,8 +3,8 @@
 use actix_web::{HttpResponse, web};
 
 use super::resource;
-use super::types::{ConfigRefused, Running, RunningPeer};
-use crate::http::{Gateway, PeerState};
+use super::types::{ConfigRefused, Running};
+use crate::http::Gateway;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/gateway").get(show));
@@ -31,23 +31,6 @@ pub(crate) fn now(gateway: &Gateway) -> Running {
             at: refused.at,
             reason: refused.reason,
         }),
-        gateways: gateway.sinks.gateways().into_iter().map(peer).collect(),
-    }
-}
-
-fn peer(state: PeerState) -> RunningPeer {
-    let PeerState {
-        name,
-        this,
-        leaving,
-        sinks,
-        differs,
-    } = state;
-    RunningPeer {
-        name,
-        this,
-        leaving,
-        sinks,
-        differs,
+        gateways: gateway.sinks.gateways(),
     }
 }

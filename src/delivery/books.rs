@@ -11,11 +11,11 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::event::What;
+use super::handover::{Left, Stored};
 use super::lane::{Claim, Lanes};
 use super::later;
-use super::worker::dispatch::Dispatch;
 use campanile_model::failpoint;
-use campanile_store::{Error, Outbox, Pending, Seq, Settlement, SinkId, Verdict};
+use campanile_store::{Error, Handover, Outbox, Pending, Seq, Settlement, SinkId, Verdict};
 
 /// The store is read this often without a poke, in case one was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -62,13 +62,21 @@ pub(super) struct Books {
     look: Option<Seq>,
     poll_at: Timestamp,
     failures: u32,
+    /// Whether something is stored for the next worker. None: the store keeps nothing for it.
+    stored: Option<Stored>,
     /// The last failure was a read.
     unreadable: bool,
     retry_at: Option<Timestamp>,
 }
 
 impl Books {
-    pub(super) fn new(store: Arc<dyn Outbox>, sink: SinkId, page: usize, now: Timestamp) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Outbox>,
+        sink: SinkId,
+        page: usize,
+        now: Timestamp,
+        handover: Option<&Handover>,
+    ) -> Self {
         Self {
             store,
             sink,
@@ -81,6 +89,7 @@ impl Books {
             look: Some(1),
             poll_at: later(now, POLL_EVERY),
             failures: 0,
+            stored: handover.map(Stored::of),
             unreadable: false,
             retry_at: None,
         }
@@ -105,6 +114,11 @@ impl Books {
         !unreadable && self.unsettled() < UNSETTLED_MAX
     }
 
+    /// Whether the store keeps something for the next worker.
+    pub(super) fn hands_over(&self) -> bool {
+        self.stored.is_some()
+    }
+
     /// When to call [`Self::begin`] again if nothing else happens.
     pub(super) fn wake_at(&self) -> Timestamp {
         self.retry_at.unwrap_or(self.poll_at)
@@ -122,7 +136,14 @@ impl Books {
     }
 
     /// Starts the most urgent request, if nothing runs. `load` is false while stopping.
-    pub(super) fn begin(&mut self, now: Timestamp, dispatch: &mut Dispatch, load: bool) {
+    /// `left` is what the next worker must know.
+    pub(super) fn begin(
+        &mut self,
+        now: Timestamp,
+        lanes: &Lanes,
+        load: bool,
+        left: impl FnOnce() -> Left,
+    ) {
         if self.poll_at <= now {
             self.poll_at = later(now, POLL_EVERY);
             self.look_from(self.cursor + 1);
@@ -131,11 +152,11 @@ impl Books {
             return;
         }
         self.retry_at = None;
-        let load = load && self.wants_load(&dispatch.lanes);
+        let load = load && self.wants_load(lanes);
         if self.unsettled() > 0 && !(self.load_next && load && self.settling.is_empty()) {
-            self.settle(dispatch.left(now));
+            self.settle(left);
         } else if load {
-            self.load(&dispatch.lanes);
+            self.load(lanes);
         }
     }
 
@@ -150,6 +171,9 @@ impl Books {
         let result = match done {
             Done::Settled(result) => result.map(|()| {
                 self.load_next = true;
+                if let Some(stored) = &mut self.stored {
+                    stored.committed();
+                }
                 std::mem::take(&mut self.settling)
             }),
             Done::Page(after, result) => {
@@ -191,12 +215,14 @@ impl Books {
         look || lanes.dry().is_some()
     }
 
-    fn settle(&mut self, handover: Option<String>) {
+    fn settle(&mut self, left: impl FnOnce() -> Left) {
         // After a failure the same batch goes again; what came since then waits for the next.
         if self.settling.is_empty() {
             self.settling = std::mem::take(&mut self.waiting);
         }
         let settlements = self.settling.iter().map(|o| o.settlement.clone()).collect();
+        let stored = self.stored.as_mut();
+        let handover = stored.and_then(|stored| stored.give(&left()));
         let store = self.store.clone();
         self.running = Some(Box::pin(async move {
             failpoint::point("before-settle");

@@ -3,19 +3,18 @@
 
 use std::time::Duration;
 
+use campanile_store::Handover;
 use serde::{Deserialize, Serialize};
 
 /// What goes from one worker to the next, as JSON in the lease of the sink.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Left {
     /// The sends of each limit.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) limits: Vec<LeftLimit>,
     /// The circuit breaker is open, and stays open for this long between two probes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) open_ms: Option<u64>,
     /// The receiver asked for no requests for so long.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hold_ms: Option<u64>,
 }
 
@@ -40,6 +39,35 @@ impl Left {
             return None;
         }
         serde_json::to_string(self).ok()
+    }
+}
+
+/// Whether something for the next worker is stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// It is, or can be: a settlement that failed can be committed.
+    now: bool,
+    /// What was given to the store last is not empty.
+    next: bool,
+}
+
+impl Stored {
+    pub(super) fn of(handover: &Handover) -> Self {
+        let now = !handover.text.is_empty();
+        Self { now, next: now }
+    }
+
+    /// What goes to the store. None if that is nothing, and nothing is stored.
+    pub(super) fn give(&mut self, left: &Left) -> Option<String> {
+        let text = left.text();
+        self.next = text.is_some();
+        self.now |= self.next;
+        text.or_else(|| self.now.then(String::new))
+    }
+
+    /// What was given last is committed.
+    pub(super) fn committed(&mut self) {
+        self.now = self.next;
     }
 }
 
@@ -91,6 +119,22 @@ mod tests {
         let probe = new.admit(true);
         let _opened = new.record(second(1), false, probe);
         assert_eq!(new.open_until(), Some(second(1 + 240)));
+    }
+
+    #[test]
+    fn that_nothing_is_left_is_written_until_it_is_stored_and_then_no_more() {
+        let open = Left {
+            open_ms: Some(1),
+            ..Left::default()
+        };
+        let mut stored = Stored::of(&Handover::default());
+        assert_eq!(stored.give(&Left::default()), None);
+        assert!(stored.give(&open).is_some());
+        // Not known whether it is stored.
+        assert_eq!(stored.give(&Left::default()), Some(String::new()));
+        assert_eq!(stored.give(&Left::default()), Some(String::new()));
+        stored.committed();
+        assert_eq!(stored.give(&Left::default()), None);
     }
 
     #[test]

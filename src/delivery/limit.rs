@@ -69,10 +69,9 @@ impl Limits {
         self.0.is_empty()
     }
 
-    /// The sends that still count, for the next worker.
-    pub(super) fn left(&mut self, now: Timestamp) -> Vec<LeftLimit> {
-        let left = |limit: &mut Limit| {
-            let _room = limit.room(now);
+    /// The sends of each limit, for the next worker.
+    pub(super) fn left(&self, now: Timestamp) -> Vec<LeftLimit> {
+        let left = |limit: &Limit| {
             let ago = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();
             let spans = limit.spans.iter();
             LeftLimit {
@@ -80,7 +79,7 @@ impl Limits {
                 sends: spans.map(|span| (ms(ago(span.last)), span.count)).collect(),
             }
         };
-        self.0.iter_mut().map(left).collect()
+        self.0.iter().map(left).collect()
     }
 
     /// Counts what the last worker sent, this long ago. Limits of the configuration that it did not have begin to count now.

@@ -1,7 +1,10 @@
 //! The gateways that share a store.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 /// One of the gateways that share the store, as this one last saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerState {
     /// The name of its machine, and its process.
     pub name: String,

@@ -9,9 +9,9 @@ use super::form::Fields;
 use super::moment::Moment;
 use super::preferences;
 use super::view::View;
-use crate::api::types::{ConfigRefused, RunningPeer};
+use crate::api::types::ConfigRefused;
 use crate::api::{Failing, Who, running, who};
-use crate::http::Gateway;
+use crate::http::{Gateway, PeerState};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -34,7 +34,7 @@ struct Settings {
     config: String,
     refused: Option<Refused>,
     /// The gateways that share the store.
-    gateways: Vec<RunningPeer>,
+    gateways: Vec<PeerState>,
 }
 
 /// A changed configuration that is not in force.

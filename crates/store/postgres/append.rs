@@ -17,7 +17,7 @@ use super::names::Names;
 use super::pool::{Fault, Pool, call};
 use super::ring::Receipt;
 use super::session::Session;
-use super::trouble::{is_conflict, is_lost, trouble};
+use super::trouble::{is_conflict, is_lost, is_read_only, trouble};
 use super::write::{Write, Written, statement};
 use super::{audit, partition};
 use crate::packed::Packed;
@@ -264,7 +264,7 @@ async fn tried(
         };
         let shown = || trouble(&shared.pool.address().shown(), &error);
         if is_lost(&error) {
-            if kept.take().is_some() {
+            if kept.take().is_some() && !is_read_only(&error) {
                 shared.unknown_commits.fetch_add(1, Ordering::Relaxed);
             }
             again = true;

@@ -35,7 +35,8 @@ pub(super) async fn touch(client: &Client) -> Result<String, tokio_postgres::Err
     Ok(client.query_one(probe, &[]).await?.get(0))
 }
 
-/// Commits, and changes the version. When the connection is lost meanwhile, the server is asked on a new one whether the transaction was committed.
+/// Commits, and changes the version. When the connection is lost meanwhile, the server is asked on a new one whether the transaction
+/// was committed.
 ///
 /// # Errors
 /// The transaction was not committed, or that is not known: the error is then that of the lost connection.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::Seq;
 use crate::packed::Slim;
 
-/// How far back it reaches. A standby that is further behind is not promoted by a cluster manager.
+/// How far back it reaches. A standby is usually less than a second behind. What is older than this is lost with a standby that is
+/// further behind.
 const REACH: Duration = Duration::from_mins(1);
 
 /// Bytes at most. Then the oldest go first.

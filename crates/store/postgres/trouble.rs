@@ -47,9 +47,12 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     };
     // 08: connection exceptions. 57P: the server ends connections. A server that became read-only is no longer the primary:
     // another one of the URL can be.
-    code.code().starts_with("08")
-        || code.code().starts_with("57P")
-        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    code.code().starts_with("08") || code.code().starts_with("57P") || is_read_only(error)
+}
+
+/// Whether the server takes no writes: nothing was committed.
+pub(super) fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
 }
 
 /// Whether the server refused the data itself (22: data exceptions, 23: constraints), and not for its own state.

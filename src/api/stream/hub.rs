@@ -1,7 +1,8 @@
 //! One task reads new alerts and events for all streams together.
 //!
-//! It reads when the gateway wakes it, at most four times a second, once a second in a flood, and not while there is no stream. How much it reads follows
-//! from the number of streams, so that a flood of alerts costs the gateway little: a stream that cannot follow gets a reset.
+//! It reads when the gateway wakes it, at most four times a second, and once a second in a flood. It does not read while there is
+//! no stream. How much it reads follows from the number of streams, so that a flood of alerts costs the gateway little: a stream that
+//! cannot follow gets a reset.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
 //! Types of what an operator checks: where the fields of an alert come from, whether a sink works, and what is in force.
 
+use crate::http::PeerState;
 use campanile_model::Severity;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -62,22 +63,7 @@ pub struct Running {
     /// The changed configuration that is not in force, because of its mistakes. Null if there is none.
     pub refused: Option<ConfigRefused>,
     /// The gateways that share the store, also this one; the one that has run longest is first. Empty if the store is a file.
-    pub gateways: Vec<RunningPeer>,
-}
-
-/// One of the gateways that share a store.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct RunningPeer {
-    /// The name of its machine, and its process.
-    pub name: String,
-    /// Whether it is the one that answers.
-    pub this: bool,
-    /// It stops: it takes no sinks.
-    pub leaving: bool,
-    /// The sinks that it delivers for.
-    pub sinks: Vec<String>,
-    /// The parts of its configuration that have differed from those of this gateway for two minutes.
-    pub differs: Vec<String>,
+    pub gateways: Vec<PeerState>,
 }
 
 /// A changed configuration that is not in force.

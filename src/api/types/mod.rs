@@ -16,7 +16,7 @@ pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, 
 pub use crate::forecast::{FieldOrigin, Forecast, Origin, Rendered, RouteSaid};
 use crate::intake::drift::Seen;
 pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
-pub use check::{Addresses, AlertOrigin, ConfigRefused, Running, RunningPeer, TestSink, Tested};
+pub use check::{Addresses, AlertOrigin, ConfigRefused, Running, TestSink, Tested};
 pub use refused::{Mistake, Reason, Refused};
 
 /// One page of a list, newest first.

@@ -79,10 +79,11 @@ impl Replica {
         }
     }
 
-    /// Resumes a sink that is delivered for here.
+    /// Resumes a sink that is delivered for here. Not if an operator has paused it since.
     fn resume(&self, sink: SinkId) {
         let state = self.state();
-        let named = state.sinks.iter().find(|built| built.id == sink);
+        let mut resumed = state.sinks.iter().filter(|built| built.id == sink);
+        let named = resumed.find(|built| !state.view.paused.contains(&built.id));
         let name = named.map(|built| built.name.clone());
         drop(state);
         if let Some(name) = name {

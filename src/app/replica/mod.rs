@@ -223,16 +223,13 @@ impl Replica {
     async fn beat(&self) -> Result<Option<View>, Error> {
         let (me, leaving, join) = {
             let state = self.state();
-            let sinks = ids(&state.sinks);
-            let (id, name) = (state.me, name());
-            let config = serde_json::to_string(&state.config).unwrap_or_default();
-            let member = Member {
-                id,
-                name,
-                sinks,
-                config,
+            let member = || Member {
+                id: state.me,
+                name: name(),
+                sinks: ids(&state.sinks),
+                config: serde_json::to_string(&state.config).unwrap_or_default(),
             };
-            (id, state.leaving, (!state.joined).then_some(member))
+            (state.me, state.leaving, (!state.joined).then(member))
         };
         if let Some(member) = join {
             self.0.store.join(member).await?;

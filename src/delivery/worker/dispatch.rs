@@ -18,8 +18,8 @@ use campanile_sinks::Class;
 use campanile_store::{Handover, Seq};
 
 /// Decides what goes out next.
-pub(in crate::delivery) struct Dispatch {
-    pub(in crate::delivery) lanes: Lanes,
+pub(super) struct Dispatch {
+    pub(super) lanes: Lanes,
     breaker: Breaker,
     limits: Limits,
     digest_size: digest::Size,
@@ -30,16 +30,6 @@ pub(in crate::delivery) struct Dispatch {
     paused: Option<PausedBy>,
     /// A limit held something back since the last send.
     held_back: bool,
-    stored: Stored,
-}
-
-/// Whether something for the next worker is stored.
-#[derive(Default)]
-struct Stored {
-    /// It is, or can be.
-    now: bool,
-    /// What was given to the store last is not empty.
-    next: bool,
 }
 
 impl Dispatch {
@@ -54,33 +44,22 @@ impl Dispatch {
             hold_until: None,
             paused,
             held_back: false,
-            stored: Stored::default(),
         }
     }
 
-    /// What the next worker must know. None if that is nothing, and nothing is stored.
-    pub(in crate::delivery) fn left(&mut self, now: Timestamp) -> Option<String> {
+    /// What the next worker must know.
+    pub(super) fn left(&self, now: Timestamp) -> Left {
         let hold = self.hold_until.map(|until| until.duration_since(now));
-        let left = Left {
+        Left {
             limits: self.limits.left(now),
             open_ms: self.breaker.left().map(ms),
             hold_ms: hold.map(|hold| ms(Duration::try_from(hold).unwrap_or_default())),
-        };
-        let text = left.text();
-        self.stored.next = text.is_some();
-        self.stored.now |= self.stored.next;
-        text.or_else(|| self.stored.now.then(String::new))
+        }
     }
 
-    /// What [`Self::left`] gave last is stored.
-    pub(super) fn has_left(&mut self) {
-        self.stored.now = self.stored.next;
-    }
-
-    /// Goes on where the last worker of this sink ended. One that died can have sent as much again as may be in flight.
+    /// Goes on where the last worker of this sink ended. If its gateway died, `in_flight_max` messages more can have been sent.
     pub(super) fn inherit(&mut self, now: Timestamp, handover: &Handover) {
         let left = Left::read(&handover.text);
-        self.stored.now = !handover.text.is_empty();
         self.limits.inherit(now, handover.age, &left.limits);
         if handover.died {
             self.limits.take(now, self.in_flight_max);

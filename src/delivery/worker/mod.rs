@@ -10,7 +10,7 @@
 //! With several gateways on one store, a sink has a lease: only its owner has a worker, a send starts only while the owner is
 //! [`Trusted`], and the store's `settle` takes nothing from anyone else.
 
-pub(super) mod dispatch;
+mod dispatch;
 mod report;
 mod settle;
 
@@ -98,7 +98,7 @@ impl Worker {
             dispatch.inherit(now, handover);
         }
         Self {
-            books: Books::new(around.store.clone(), built.id, page, now),
+            books: Books::new(around.store.clone(), built.id, page, now, handover),
             dispatch,
             settle: Settle::new(built.id, built.policy.clone(), report.clone(), seed),
             report,
@@ -120,7 +120,10 @@ impl Worker {
             self.read_mail(now);
             self.dispatch.wake(now);
             let load = self.stop_by.is_none();
-            self.books.begin(now, &mut self.dispatch, load);
+            let Self {
+                books, dispatch, ..
+            } = &mut self;
+            books.begin(now, &dispatch.lanes, load, || dispatch.left(now));
             self.claim(now);
             self.publish(now);
             if self.is_over(now) {
@@ -165,9 +168,6 @@ impl Worker {
 
     /// These outcomes are committed: their lanes go on.
     fn settled(&mut self, outcomes: Vec<Outcome>) {
-        if !outcomes.is_empty() {
-            self.dispatch.has_left();
-        }
         for outcome in outcomes {
             outcome.apply(&mut self.dispatch.lanes);
             if let Some(what) = outcome.what {
@@ -232,7 +232,7 @@ impl Worker {
             return;
         }
         // What is sent and not settled is all that the next owner of a limited sink cannot know.
-        let unknown = if self.dispatch.is_limited() {
+        let unknown = if self.books.hands_over() && self.dispatch.is_limited() {
             self.books.unsettled()
         } else {
             0
