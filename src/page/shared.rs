@@ -129,6 +129,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_page_is_rendered_at_most_four_times_a_second() {
+        let (shared, rendered) = (Shared::default(), Cell::new(0));
+        let begin = Instant::now();
+        for _ in 0..9 {
+            let _page = load(&shared, "live", &rendered).await;
+        }
+        assert!(begin.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn pages_that_nobody_loads_are_not_kept() {
         let (shared, rendered) = (Shared::default(), Cell::new(0));
         for key in ["a", "b", "c"] {

@@ -242,3 +242,30 @@ impl Dispatch {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_death_what_can_have_been_in_flight_counts_for_the_limits() {
+        let policy = Policy {
+            per_minute: Some(20),
+            in_flight_max: 4,
+            ..Policy::default()
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let mut old = Dispatch::new(&policy, 10, None);
+        old.limits.take(now, 7);
+        let handover = |died| Handover {
+            text: old.left(now).text().unwrap(),
+            age: Duration::from_secs(12),
+            died,
+        };
+        for (died, room) in [(false, 13), (true, 9)] {
+            let mut new = Dispatch::new(&policy, 10, None);
+            new.inherit(now, &handover(died));
+            assert_eq!(new.limits.room(now), room);
+        }
+    }
+}
