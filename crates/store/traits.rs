@@ -224,9 +224,6 @@ pub trait Membership: Send + Sync {
     /// Pauses or resumes a sink at the gateway that delivers for it.
     fn pause(&self, sink: SinkId, paused: bool) -> Answer<'_, ()>;
 
-    /// Older deliveries of a sink are pending again, from this place on.
-    fn look_from(&self, sink: SinkId, seq: Seq) -> Answer<'_, ()>;
-
     /// Sends hints to all gateways, also to this one.
     fn hint(&self, hints: Vec<Hint>) -> Answer<'_, ()>;
 

@@ -179,7 +179,7 @@ pub(crate) async fn again(
     };
     for (sink, name) in sinks {
         if gateway.store.retry(stored.seq, sink, act.clone()).await? {
-            gateway.sinks.again(sink, &[stored.seq]);
+            gateway.sinks.poke(sink, &[stored.seq]);
             pending.push(name);
         }
     }

@@ -141,13 +141,6 @@ impl SinkControl for Workers {
         }
     }
 
-    fn again(&self, sink: SinkId, seqs: &[Seq]) {
-        let _here = self.0.poke(sink, seqs);
-        if let (Some(replica), Some(lowest)) = (&self.1, seqs.iter().min()) {
-            replica.look_from(sink, *lowest);
-        }
-    }
-
     fn share_pause(&self, name: &str, paused: bool) -> BoxFuture<'_, Result<(), StoreError>> {
         match &self.1 {
             Some(replica) => replica.share_pause(name.to_owned(), paused),

@@ -20,6 +20,11 @@ use campanile_store::{Error, Handover, Outbox, Pending, Seq, Settlement, SinkId,
 /// The store is read this often without a poke, in case one was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
+/// With nothing in memory the store is read from its start this often: what became pending again at an old place is found also if
+/// its poke was lost. Not more often: while a transaction of another program holds its snapshot, PostgreSQL reads every delivery
+/// that was settled since as well.
+const ALL_EVERY: Duration = Duration::from_mins(1);
+
 /// The first wait after the store failed; doubles
 const STORE_WAIT_MIN: Duration = Duration::from_millis(250);
 /// up to here.
@@ -61,6 +66,8 @@ pub(super) struct Books {
     /// There may be more behind the cursor, or before it from this place on.
     look: Option<Seq>,
     poll_at: Timestamp,
+    /// When to look from the start again.
+    all_at: Timestamp,
     failures: u32,
     /// Whether something is stored for the next worker. None: the store keeps nothing for it.
     stored: Option<Stored>,
@@ -88,6 +95,7 @@ impl Books {
             cursor: 0,
             look: Some(1),
             poll_at: later(now, POLL_EVERY),
+            all_at: later(now, ALL_EVERY),
             failures: 0,
             stored: handover.map(Stored::of),
             unreadable: false,
@@ -147,6 +155,10 @@ impl Books {
         if self.poll_at <= now {
             self.poll_at = later(now, POLL_EVERY);
             self.look_from(self.cursor + 1);
+        }
+        if self.all_at <= now && lanes.is_empty() {
+            self.all_at = later(now, ALL_EVERY);
+            self.look_from(1);
         }
         if self.running.is_some() || self.retry_at.is_some_and(|at| at > now) {
             return;
@@ -242,8 +254,6 @@ impl Books {
             return;
         }
         let from = self.look.take().unwrap_or(1);
-        // With nothing in memory a look from the start costs nothing, and finds what no poke reported.
-        let from = if lanes.is_empty() { 1 } else { from };
         self.cursor = self.cursor.min(from.saturating_sub(1));
         let after = self.cursor;
         self.running = Some(Box::pin(async move {

@@ -124,10 +124,6 @@ pub trait SinkControl: Send + Sync {
     fn states(&self) -> Vec<SinkState>;
     /// Reports that these alerts are now pending for this sink. Must not block.
     fn poke(&self, sink: SinkId, seqs: &[Seq]);
-    /// Reports that these older deliveries are pending for this sink again. Must not block.
-    fn again(&self, sink: SinkId, seqs: &[Seq]) {
-        self.poke(sink, seqs);
-    }
     /// Pauses or resumes a sink at the gateway that delivers for it, when several share the store.
     fn share_pause(
         &self,

@@ -38,6 +38,8 @@ pub(crate) struct Moody {
     pub(crate) failing_reads: AtomicU32,
     /// How often a method without faults was called.
     pub(crate) calls: AtomicUsize,
+    /// How often pending deliveries were read from the first place.
+    pub(crate) looks_at_all: AtomicUsize,
     /// A search of alerts ends as soon as it can.
     pub(crate) impatient: AtomicBool,
     _folder: TempDir,
@@ -56,6 +58,7 @@ impl Moody {
             failing_settles: AtomicU32::new(0),
             failing_reads: AtomicU32::new(0),
             calls: AtomicUsize::new(0),
+            looks_at_all: AtomicUsize::new(0),
             impatient: AtomicBool::new(false),
             _folder: folder,
         }
@@ -201,6 +204,12 @@ impl Outbox for Moody {
         self.store.settle(settlements)
     }
 
+    fn pending(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>> {
+        let whole = usize::from(after == 0);
+        self.looks_at_all.fetch_add(whole, Ordering::SeqCst);
+        self.store.pending(sink, after, limit)
+    }
+
     fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
         if counts_down(&self.failing_reads) {
             return Box::pin(async { Err(Error::Commit("disk I/O error".into())) });
@@ -210,7 +219,6 @@ impl Outbox for Moody {
 
     untouched! {
         sink_ids(names: Vec<String>) -> Vec<SinkId>;
-        pending(sink: SinkId, after: Seq, limit: usize) -> Vec<Pending>;
         pending_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Pending>;
         open_episodes(sink: SinkId, after: Option<OpenPlace>, limit: usize) -> Vec<OpenEpisode>;
     }

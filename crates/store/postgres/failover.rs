@@ -101,6 +101,10 @@ async fn go_on_above(shared: &Shared, session: &mut Session) -> Result<(), Fault
     let set = "SELECT setval('place', greatest(last_value, $1)) FROM place";
     transaction.query_one(set, &[&above]).await?;
     partition::ensure(&transaction).await?;
+    // What was settled in the lost moments is pending again.
+    transaction
+        .execute("UPDATE lease SET look_from = 1", &[])
+        .await?;
     name_sinks(shared, &transaction).await?;
     Ok(transaction.commit().await?)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 
 use super::numbers::sink_number;
@@ -226,9 +226,20 @@ pub(super) async fn handover(client: &Client, sink: SinkId) -> Result<Option<Han
     }))
 }
 
-/// Older deliveries of a sink are pending again.
-pub(super) async fn look_from(client: &Client, sink: SinkId, seq: Seq) -> Result<(), Fault> {
-    let look = "UPDATE lease SET look_from = least(look_from, $2) WHERE sink = $1";
-    client.execute(look, &[&sink_number(sink), &seq]).await?;
+/// Older deliveries are pending again: their owners see it with the next beat. In the transaction that makes them pending.
+pub(super) async fn look_from(
+    transaction: &Transaction<'_>,
+    pending: impl Iterator<Item = (SinkId, Seq)>,
+) -> Result<(), tokio_postgres::Error> {
+    // Locked in one order: two operators can retry the same sinks at once.
+    let look = "WITH again AS (
+            SELECT sink, min(seq) AS seq FROM unnest($1::int[], $2::bigint[]) AS u(sink, seq) GROUP BY sink
+        ), locked AS MATERIALIZED (
+            SELECT sink FROM lease WHERE sink = ANY($1) ORDER BY sink FOR UPDATE
+        )
+        UPDATE lease l SET look_from = least(l.look_from, a.seq) FROM again a JOIN locked USING (sink) WHERE l.sink = a.sink";
+    let (sinks, seqs): (Vec<i32>, Vec<Seq>) =
+        pending.map(|(sink, seq)| (sink_number(sink), seq)).unzip();
+    transaction.execute(look, &[&sinks, &seqs]).await?;
     Ok(())
 }

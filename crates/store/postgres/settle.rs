@@ -1,13 +1,14 @@
 //! The effects of attempts and of operators' commands.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 
 use campanile_model::Worth;
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
 use super::audit;
-use super::members::{Fence, Held};
+use super::members::{self, Fence, Held};
 use super::numbers::sink_number;
 use super::pool::Fault;
 use super::session::Session;
@@ -166,6 +167,9 @@ pub(super) async fn retry(
     let rows = transaction
         .execute(insert, &[&sink_number(sink), &seq, &act.at])
         .await?;
+    if rows > 0 {
+        members::look_from(&transaction, iter::once((sink, seq))).await?;
+    }
     audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(rows > 0)
 }
@@ -197,11 +201,12 @@ pub(super) async fn retry_dead(
                  ) SELECT id, sink, seq FROM letter";
     let transaction = session.client.transaction().await?;
     let rows = transaction.query(retry, &[&ids, &act.at]).await?;
-    audit::commit_changed(transaction, &session.home, act, rows.len() as u64).await?;
     let mut rows: HashMap<i64, (SinkId, Seq)> = rows
         .iter()
         .map(|row| (row.get(0), (row.get::<_, i32>(1).into(), row.get(2))))
         .collect();
+    members::look_from(&transaction, rows.values().copied()).await?;
+    audit::commit_changed(transaction, &session.home, act, rows.len() as u64).await?;
     Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
 }
 

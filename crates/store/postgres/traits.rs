@@ -378,13 +378,6 @@ impl Membership for Postgres {
         })
     }
 
-    fn look_from(&self, sink: SinkId, seq: Seq) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let pool = &self.pool;
-            call!(pool.beating(), s => members::look_from(&s.client, sink, seq).await)
-        })
-    }
-
     fn hint(&self, hints: Vec<Hint>) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;

@@ -133,7 +133,7 @@ async fn change(gateway: &Gateway, job: &Job, rows: &[Row], progress: &Progress)
         Act::DeadRetry => {
             let pending = store.retry_dead(ids(), audited()).await?;
             for (sink, seqs) in by_sink(pending.iter().copied()) {
-                gateway.sinks.again(sink, &seqs);
+                gateway.sinks.poke(sink, &seqs);
             }
             let pending: BTreeSet<_> = pending.into_iter().collect();
             gone(progress, rows, |row| pending.contains(&(row.sink, row.seq)));

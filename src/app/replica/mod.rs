@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use campanile_settings::Digests;
 use campanile_store::lease::{BEAT, Member, Trust, View, Watch, Wish};
-use campanile_store::{Error, Hint, Membership, Seq, SinkId, Store};
+use campanile_store::{Error, Hint, Membership, SinkId, Store};
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -241,17 +241,20 @@ impl Replica {
 
     /// Fulfils the wishes that follow from a view, and delivers for what it owns then.
     async fn follow(&self, now: Duration, view: View) {
-        let (me, wishes) = {
+        let (me, wishes, back) = {
             let mut state = self.state();
             let wishes = state.watch.look(now, &view);
             state.compare(now, &view);
             state.view = view;
-            if std::mem::take(&mut state.unreached) {
-                tracing::info!("this gateway reaches the store again");
-            }
+            let back = std::mem::take(&mut state.unreached);
             let none = Vec::new();
-            (state.me, if state.leaving { none } else { wishes })
+            (state.me, if state.leaving { none } else { wishes }, back)
         };
+        if back {
+            tracing::info!("this gateway reaches the store again");
+            // An answer that came too late can have said what is pending again.
+            self.0.delivery.poke_all();
+        }
         for wish in wishes {
             match wish {
                 Wish::GiveBack(lease) => self.give_back(me, lease.sink, wish),
@@ -397,19 +400,6 @@ impl Replica {
             }
             Ok(())
         })
-    }
-
-    /// Older deliveries of a sink are pending again. Its owner sees it with the next beat.
-    pub(super) fn look_from(&self, sink: SinkId, seq: Seq) {
-        let replica = self.clone();
-        tokio::spawn(async move {
-            match replica.0.store.look_from(sink, seq).await {
-                Ok(()) => replica.hint(Hint::Leases),
-                Err(error) => {
-                    tracing::warn!(%error, "deliveries are pending again, but the gateway that delivers them was not notified");
-                }
-            }
-        });
     }
 
     /// The sinks of a new configuration.

@@ -1,17 +1,21 @@
 //! A lane keeps its order, and slows no other; a sink slows no other sink.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use campanile::config::Policy;
-use campanile::delivery::{Phase, Tuning, What};
+use campanile::delivery::{Event, Phase, Tuning, What};
 use campanile_model::Fingerprint;
 use campanile_sinks::Class;
+use campanile_store::{Act, Archive, Seq};
 
 use super::rig::{Rig, policy, store, tuning};
 use super::scripted::{Scripted, fails};
 use super::{HOUR, MINUTE, SECOND};
 
-use crate::patience::idle;
+use crate::moody::Moody;
+use crate::patience::{idle, until};
 
 #[tokio::test]
 async fn an_alert_reaches_every_sink_once_and_is_then_owed_to_none() {
@@ -27,6 +31,31 @@ async fn an_alert_reaches_every_sink_once_and_is_then_owed_to_none() {
             .has(|e| matches!(e.what, What::Delivered { seq: s, attempt: 1, .. } if s == seq))
     );
     assert_ne!(a.seen()[0].delivery_id, b.seen()[0].delivery_id);
+}
+
+#[tokio::test]
+async fn what_was_delivered_is_not_read_again_and_what_no_poke_reported_is_found_within_a_minute() {
+    let sink = Scripted::takes_all();
+    let store = Arc::new(Moody::new());
+    let rig = Rig::with(store.clone(), &[(sink.clone(), policy())], tuning()).await;
+    let delivered = async |seq: Seq| {
+        let is_it =
+            |event: &Event| matches!(event.what, What::Delivered { seq: s, .. } if s == seq);
+        until("its delivery", async || rig.notes.has(is_it)).await;
+    };
+    let first = rig.accept("first", 1).await;
+    delivered(first).await;
+    let looks = store.looks_at_all.load(Ordering::SeqCst);
+    for n in 2..20 {
+        delivered(rig.accept(&format!("message {n}"), n).await).await;
+        rig.clock.advance(SECOND);
+    }
+    assert_eq!(store.looks_at_all.load(Ordering::SeqCst), looks);
+    rig.notes.0.lock().unwrap().clear();
+    let act = Act::new(rig.clock.now(), "alerts.retry");
+    assert!(store.retry(first, rig.sinks[0].id, act).await.unwrap());
+    rig.clock.advance(MINUTE);
+    delivered(first).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use campanile_store::lease::{Member, Row, View, Wish};
 use campanile_store::postgres::Postgres;
-use campanile_store::{Error, Handover, Hint, Membership, Outbox, SinkId, Store, Verdict};
+use campanile_store::{
+    Act, DeadFilter, Error, Handover, Hint, Membership, Outbox, SinkId, Store, Verdict,
+};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Database;
@@ -132,11 +135,38 @@ async fn the_owner_sees_a_pause_and_from_where_to_look_and_the_others_see_its_st
     let free = owner.lease(sink).await;
     assert!(owner.fulfil(Wish::Take(free)).await);
     other.store.pause(sink, true).await.unwrap();
-    other.store.look_from(sink, 7).await.unwrap();
-    other.store.look_from(sink, 9).await.unwrap();
+    let store: Arc<dyn Store> = other.store.clone();
+    let seqs = [
+        accepted(&store, firing("one", 1, &[sink])).await.0,
+        accepted(&store, firing("two", 2, &[sink])).await.0,
+        accepted(&store, firing("three", 3, &[sink])).await.0,
+    ];
+    let dead = seqs.map(|seq| {
+        settlement(
+            sink,
+            seq,
+            Verdict::Dead {
+                class: "poison",
+                error: "x".into(),
+            },
+        )
+    });
+    owner.store.settle(dead.to_vec()).await.unwrap();
+    let act = || Act::new(Timestamp::UNIX_EPOCH, "retry");
+    assert!(store.retry(seqs[2], sink, act()).await.unwrap());
+    let letters = store
+        .dead(DeadFilter {
+            limit: 2,
+            ..DeadFilter::default()
+        })
+        .await
+        .unwrap();
+    let letters = letters.iter().map(|letter| letter.id).collect();
+    store.retry_dead(letters, act()).await.unwrap();
     assert!(other.beat().await.unwrap().look_from.is_empty());
     let view = owner.beat().await.unwrap();
-    assert_eq!((view.paused, view.look_from), (vec![sink], vec![(sink, 7)]));
+    let seen = (view.paused, view.look_from);
+    assert_eq!(seen, (vec![sink], vec![(sink, seqs[1])]));
     assert!(owner.beat().await.unwrap().look_from.is_empty(), "once");
     let seen = other.beat().await.unwrap();
     let seen = seen.gateways.iter().find(|peer| peer.id == owner.id);
