@@ -6,6 +6,7 @@ mod duties;
 mod plan;
 mod replica;
 mod run;
+mod stop;
 mod troubles;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,7 +24,7 @@ use replica::Replica;
 
 use crate::admin;
 use crate::config::Config;
-use crate::delivery::{Delivery, STOP_GRACE};
+use crate::delivery::Delivery;
 use crate::http::news::News;
 use crate::http::{self, Gateway, Shown};
 use crate::snapshot::RouteMistake;
@@ -87,6 +88,8 @@ pub struct App {
     /// This gateway among others that share the store.
     replica: Option<Replica>,
     beating: Option<JoinHandle<()>>,
+    /// Gives the sinks back, once it has begun to stop.
+    leaving: Option<JoinHandle<()>>,
     store: Arc<dyn Store>,
     listeners: Vec<Listener>,
     pruning: JoinHandle<()>,
@@ -199,6 +202,7 @@ impl App {
             delivery,
             replica,
             beating,
+            leaving: None,
             store,
             listeners,
             pruning,
@@ -268,44 +272,6 @@ impl App {
     /// Keeps for operators why a changed configuration is not in force.
     pub fn refuse(&self, reason: String) {
         self.gateway.refuse(reason);
-    }
-
-    /// Stops the gateway: accepts no more callbacks, finishes the work in progress and writes the outcomes. Takes
-    /// little more than 25 s at most.
-    pub async fn stop(self) {
-        self.gateway.stopping();
-        self.pruning.abort();
-        self.looking.abort();
-        if let Some(replica) = &self.replica {
-            replica.stop();
-        }
-        let (public, admin): (Vec<_>, Vec<_>) = self
-            .listeners
-            .into_iter()
-            .enumerate()
-            .partition(|(number, _)| *number == 0);
-        let close = async |listeners: Vec<(usize, Listener)>| {
-            for (_, listener) in listeners {
-                listener.handle.stop(true).await;
-                // A stopped listener serves nothing any more. The result of its future has no use.
-                let _ended = listener.serving.await;
-            }
-        };
-        tokio::join!(close(public), self.delivery.stop(STOP_GRACE));
-        close(admin).await;
-        // Until here it beats: what is in flight must end before another gateway sends.
-        if let Some(beating) = &self.beating {
-            beating.abort();
-        }
-        if let Some(replica) = &self.replica {
-            replica.leave().await;
-        }
-        if let Some(traces) = &self.gateway.traces {
-            traces.stop().await;
-        }
-        if let Err(error) = self.store.close().await {
-            tracing::error!(error = %error, "the store failed to close; all answered callbacks are in its write-ahead log");
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Watch`] wishes. A worker runs only for a sink whose lease is its own.
 
 mod hints;
+mod leave;
 mod peers;
 mod shown;
 mod term;
@@ -16,7 +17,7 @@ use campanile_settings::Digests;
 use campanile_store::lease::{BEAT, Member, Trust, View, Watch, Wish};
 use campanile_store::{Error, Hint, Membership, SinkId, Store};
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
 use crate::delivery::{BuiltSink, Delivery, Observer, PausedBy};
@@ -56,6 +57,8 @@ struct State {
     giving: HashSet<SinkId>,
     /// Those of them that were given back since the last round began. A view that was asked for before does not show it.
     given: HashSet<SinkId>,
+    /// The tasks that give them back.
+    givers: JoinSet<()>,
     leaving: bool,
     /// The last beat failed.
     unreached: bool,
@@ -140,6 +143,7 @@ impl Replica {
             view: View::default(),
             giving: HashSet::new(),
             given: HashSet::new(),
+            givers: JoinSet::new(),
             leaving: false,
             unreached: false,
         };
@@ -187,10 +191,9 @@ impl Replica {
         let _one_at_a_time = self.0.round.lock().await;
         self.forget_given();
         let sent = (self.0.term.now)();
-        let late = || Err(Error::Stopped("it did not answer in time".into()));
         let beaten = tokio::select! {
             beaten = self.beat() => beaten,
-            () = self.0.clock.sleep(BEAT * 2) => late(),
+            () = self.0.clock.sleep(BEAT * 2) => Err(late()),
         };
         match beaten {
             Ok(Some(view)) => {
@@ -202,14 +205,6 @@ impl Replica {
             Err(error) => self.unreached(&error),
         }
         self.look();
-    }
-
-    /// From now on a view shows who owns what was given back.
-    fn forget_given(&self) {
-        let state = &mut *self.state();
-        for sink in state.given.drain() {
-            state.giving.remove(&sink);
-        }
     }
 
     /// Said once: the database can be away for hours.
@@ -257,7 +252,7 @@ impl Replica {
         }
         for wish in wishes {
             match wish {
-                Wish::GiveBack(lease) => self.give_back(me, lease.sink, wish),
+                Wish::GiveBack(lease) => self.give_back(me, lease),
                 Wish::DeclareDead { .. } | Wish::Take(_) => {
                     self.fulfil(me, wish).await;
                 }
@@ -302,24 +297,6 @@ impl Replica {
             }
             Wish::GiveBack(given) => leases.retain(|lease| lease.sink != given.sink),
         }
-    }
-
-    /// Ends the worker, and gives the lease back when it has ended.
-    fn give_back(&self, me: Uuid, sink: SinkId, wish: Wish) {
-        if !self.state().giving.insert(sink) {
-            return;
-        }
-        self.hire();
-        let replica = self.clone();
-        tokio::spawn(async move {
-            replica.0.delivery.ended(sink).await;
-            // Until this is known, the lease can be lost at any moment.
-            while !replica.fulfil(me, wish).await {
-                replica.0.clock.sleep(BEAT).await;
-            }
-            replica.state().given.insert(sink);
-            replica.hint(Hint::Leases);
-        });
     }
 
     /// Delivers for what it owns.
@@ -415,25 +392,13 @@ impl Replica {
         self.round().await;
     }
 
-    /// Takes nothing more, and only beats.
-    pub(super) fn stop(&self) {
-        self.state().leaving = true;
-    }
-
-    /// Gives back everything. Only after the workers have ended.
-    pub(super) async fn leave(&self) {
-        let me = self.state().me;
-        if let Err(error) = self.0.store.leave(me).await {
-            tracing::warn!(%error, "this gateway could not give back its sinks; the others take them after ten seconds");
-            return;
-        }
-        // Without the hint they see it with their next beat.
-        let _late = self.0.store.hint(vec![Hint::Leases]).await;
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn late() -> Error {
+    Error::Stopped("it did not answer in time".into())
 }
 
 fn ids(sinks: &[BuiltSink]) -> Vec<SinkId> {
