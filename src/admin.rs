@@ -23,6 +23,8 @@ const LIMITS: Limits = Limits {
     head: Duration::from_secs(5),
     request: Duration::from_mins(1),
     keep_alive: KEEP_ALIVE,
+    // It closes last, when the sends have had their time. Streams have ended then, and a list can be asked for again.
+    stop: Duration::from_secs(2),
 };
 
 /// How often old samples of histograms are merged.

@@ -61,7 +61,7 @@ async fn serve(
     let greeting = sources(&config);
     let schemes = config.tls().map(|tls| tls.map_or("http", |_| "https"));
     warn_of_expired(&config);
-    let app = App::start_with(config, Clock::machine(), metrics, hold).await?;
+    let mut app = App::start_with(config, Clock::machine(), metrics, hold).await?;
     if hold {
         tracing::warn!(
             "the gateway was started with --hold: it sends nothing to a sink until an operator runs `campanile sinks resume`"
@@ -75,12 +75,27 @@ async fn serve(
             watched = now;
         }
     }
+    drain(&mut app, &mut signals.stop).await;
     tracing::info!(
         "the gateway is stopping: it accepts no more callbacks and finishes the work in progress"
     );
     app.stop().await;
     tracing::info!("the gateway has stopped");
     Ok(())
+}
+
+/// Callbacks are still answered until the load balancer sends them elsewhere. A second signal ends that.
+async fn drain(app: &mut App, signals: &mut StopSignals) {
+    let wait = app.drains_for();
+    if !wait.is_zero() {
+        tracing::info!(
+            "the gateway is draining: `/readyz` says 503, and callbacks are still accepted for {wait:?}. A second signal ends this at once"
+        );
+    }
+    tokio::select! {
+        () = app.drain() => {}
+        () = signals.next() => {}
+    }
 }
 
 /// The files of the configuration. A change of any of them causes a reload.
@@ -170,26 +185,40 @@ enum Wish {
 }
 
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    stop: StopSignals,
     hangup: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: StopSignals {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
     async fn next(&mut self, changes: &mut mpsc::Receiver<()>) -> Wish {
         tokio::select! {
-            _ = self.terminate.recv() => Wish::Stop,
-            _ = self.interrupt.recv() => Wish::Stop,
+            () = self.stop.next() => Wish::Stop,
             _ = self.hangup.recv() => Wish::Reload,
             Some(()) = changes.recv() => Wish::Reload,
+        }
+    }
+}
+
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

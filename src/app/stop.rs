@@ -1,9 +1,29 @@
-//! The end of the gateway: it finishes the work in progress and closes.
+//! The end of the gateway: it drains, finishes the work in progress and closes.
+//!
+//! Usually it takes the drain and little more. What can hang has a time limit: 25 s from the first signal for the sends and a second for
+//! their outcomes, 15 s from the end of the drain for the callbacks, then 2 s for the requests of operators and 1 s for the other gateways.
+
+use std::time::Duration;
 
 use super::{App, Listener};
 use crate::delivery::STOP_GRACE;
 
 impl App {
+    /// Begins to stop: `/readyz` is 503 from now on, and other gateways take over the sinks. Callbacks are still answered, for
+    /// `[server] drain`. Dropping this ends the drain.
+    pub async fn drain(&mut self) {
+        self.begin_to_stop();
+        self.gateway.clock.sleep(self.drains_for()).await;
+    }
+
+    /// `[server] drain`, as it is in force.
+    pub fn drains_for(&self) -> Duration {
+        let config = self.config.lock();
+        config
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .drain()
+    }
+
     fn begin_to_stop(&mut self) {
         self.gateway.stopping();
         self.pruning.abort();

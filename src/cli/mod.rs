@@ -125,8 +125,8 @@ impl Cli {
 enum Command {
     /// Run the gateway.
     ///
-    /// On SIGTERM or Ctrl-C it finishes the work in progress and stops. On SIGHUP it reloads its config. It does not start
-    /// if the config has a mistake.
+    /// On SIGTERM or Ctrl-C it drains for `[server] drain`, finishes the work in progress and stops; a second one ends the drain. On
+    /// SIGHUP it reloads its config. It does not start if the config has a mistake.
     #[command(after_help = setup::RUN_EXAMPLES)]
     Run(setup::Run),
     /// Check a config: print every mistake with its place.

@@ -33,6 +33,7 @@ pub(super) fn server(values: &Values, tls: Option<Tls>) -> Built<Server> {
         head_timeout: values.get("head_timeout")?,
         body_timeout: values.get("body_timeout")?,
         connections_max: values.get("connections_max")?,
+        drain: values.maybe("drain"),
         workers: values
             .maybe("workers")
             .unwrap_or(cores.saturating_sub(1).max(1)),

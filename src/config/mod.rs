@@ -38,6 +38,10 @@ pub use otlp::Otlp;
 pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 
+/// How long a gateway that shares its store still accepts callbacks when it stops. A balancer that asks `/readyz` each second and
+/// needs two answers sends nothing to it after two seconds; the nodes of Kubernetes need a little longer.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// What a configuration may name in addition to the settings of this module.
 pub struct Vocabulary {
     /// The providers that a source may use.
@@ -202,6 +206,16 @@ impl Config {
     pub fn tls(&self) -> [Option<&Tls>; 2] {
         [self.server.tls.as_ref(), self.admin.tls.as_ref()]
     }
+
+    /// How long a gateway that stops still accepts callbacks. With a file it is the only gateway: no other takes the callbacks
+    /// meanwhile, so a restart should be short.
+    pub fn drain(&self) -> Duration {
+        let usual = match self.store.url {
+            StoreUrl::Postgres(_) => DRAIN,
+            StoreUrl::Sqlite(_) => Duration::ZERO,
+        };
+        self.server.drain.unwrap_or(usual)
+    }
 }
 
 /// The listener that vendors call.
@@ -223,6 +237,8 @@ pub struct Server {
     pub body_timeout: Duration,
     /// Connections at the same time. Default 10,000.
     pub connections_max: usize,
+    /// How long it still accepts callbacks when it stops. See [`Config::drain`].
+    pub drain: Option<Duration>,
     /// How many HTTP worker threads; default one less than the number of cores.
     pub workers: usize,
     /// With it the listener serves TLS only.

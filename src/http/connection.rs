@@ -31,9 +31,6 @@ use tokio_util::either::Either;
 use super::tls::{Shown, acceptor};
 use campanile_model::failpoint;
 
-/// When the listener stops, requests in progress may take this long.
-const STOP_SECONDS: u64 = 15;
-
 /// The limits of a listener: the number of its connections and the time of each step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -47,6 +44,8 @@ pub(crate) struct Limits {
     pub(crate) request: Duration,
     /// The time limit between two requests.
     pub(crate) keep_alive: Duration,
+    /// How long requests in progress may take when the listener stops.
+    pub(crate) stop: Duration,
 }
 
 /// Serves `app` on `listener` until the handle of the server stops it. `tls` is the certificate of a listener with TLS.
@@ -71,7 +70,7 @@ where
     let server = Server::build()
         .workers(limits.workers)
         .max_concurrent_connections(limits.connections.div_ceil(limits.workers))
-        .shutdown_timeout(STOP_SECONDS)
+        .shutdown_timeout(limits.stop.as_secs())
         .disable_signals();
     let stopping = server.graceful_shutdown_signal();
     let server = server.listen(format!("http-{address}"), listener, move || {

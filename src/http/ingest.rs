@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use actix_web::http::Method;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::{Callback, Fetched, failpoint};
 use campanile_providers::Needed;
@@ -44,10 +44,16 @@ pub(super) async fn serve(
         started,
         began: began.as_ref(),
     };
-    match Target::of(&path, &current.snapshot) {
+    let mut response = match Target::of(&path, &current.snapshot) {
         Some(target) => visit.enter(target, &path, &request, payload).await,
         None => visit.nowhere(&path, &request),
+    };
+    if gateway.is_stopping() {
+        // The next request of this sender goes to another gateway.
+        let head = response.head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
+    response
 }
 
 /// One request in progress.

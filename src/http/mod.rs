@@ -49,6 +49,9 @@ use campanile_store::{Seq, SinkId, Store};
 /// A connection without a request for this long is closed.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// When the listener of vendors stops, requests in progress may take this long: a body and its answer.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+
 /// Near misses are logged at most once in this time, in milliseconds.
 const NEAR_MISS_EVERY_MS: i64 = 10_000;
 
@@ -255,6 +258,7 @@ pub fn public(
         head: server.head_timeout,
         request: server.head_timeout + server.body_timeout + commit::ANSWER_WITHIN,
         keep_alive: KEEP_ALIVE,
+        stop: STOP_WITHIN,
     };
     connection::serve(listener, limits, tls, factory)
 }

@@ -1,13 +1,20 @@
 //! A stop is not delayed, and after a kill the next start continues with everything. The package `campanile-chaos`
 //! tests deliveries after a kill or a stop under load.
 
+use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use campanile::app::App;
+use campanile::config::{self, Environment};
+use campanile::telemetry::Metrics;
+use campanile_model::Clock;
 use serde_json::{Value, json};
 
 use crate::api::following::Following;
 use crate::gateway::preamble;
-use crate::patience::within;
+use crate::patience::{until, within};
 use crate::process::Process;
 use crate::receiver::{Play, Receiver};
 use crate::standing::{Wire, post, request};
@@ -54,6 +61,73 @@ async fn idle_connections_do_not_hold_up_a_stop() {
     for wire in &mut idle {
         assert!(wire.is_closed().await);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_drains_is_not_ready_and_answers_every_callback_on_a_connection_that_it_closes()
+ {
+    let receiver = Receiver::start([Play::status(200)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), &receiver.url("/"));
+    let config = config::load(&[folder.path().join("campanile.toml")], &Environment::new());
+    let mut config = config.unwrap();
+    config.server.drain = Some(Duration::from_secs(5));
+    let clock = Clock::manual("2026-11-26T08:00:00Z".parse().unwrap());
+    let app = App::start(config, clock.clone(), Arc::new(Metrics::new())).await;
+    let mut app = app.unwrap();
+    let [public, admin] = [app.public_address(), app.admin_address()].map(Option::unwrap);
+    let mut open = Wire::to(public).await;
+    open.write(alarm(1)).await;
+    let kept = open.read().await;
+    assert_eq!((kept.status, kept.header("connection")), (200, ""));
+
+    let callers = async {
+        let readyz = || request("GET", "/readyz", "connection: close\r\n", b"");
+        until("the end of readiness", async || {
+            let ready = Wire::to(admin).await.send(readyz()).await;
+            (ready.status, &*ready.body) == (503, "stopping\n")
+        })
+        .await;
+        clock.advance(Duration::from_millis(4999));
+        for (mut wire, problem) in [(open, 2), (Wire::to(public).await, 3)] {
+            wire.write(alarm(problem)).await;
+            let answer = wire.read().await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            assert_eq!(answer.header("connection"), "close");
+            assert!(wire.is_closed().await);
+        }
+        // No other gateway has this file, so it still delivers.
+        receiver.got_at_least(3).await;
+    };
+    {
+        let mut drain = std::pin::pin!(app.drain());
+        tokio::select! {
+            () = &mut drain => panic!("the drain ended too early"),
+            () = callers => {}
+        }
+        clock.advance(Duration::from_millis(1));
+        within("the end of the drain", drain).await;
+    }
+    app.stop().await;
+    assert!(TcpStream::connect(public).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_drain() {
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), "http://127.0.0.1:1/");
+    let file = folder.path().join("campanile.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    let settings = settings.replacen("[server]\n", "[server]\ndrain = \"5m\"\n", 1);
+    std::fs::write(&file, settings.replace("\"warn\"", "\"info\"")).unwrap();
+    let process = Process::start(folder.path()).await;
+    process.signal("INT");
+    process
+        .logs_times("callbacks are still accepted for 300s", 1)
+        .await;
+    assert_eq!(process.send(alarm(1)).await.status, 200);
+    process.signal("INT");
+    assert_eq!(process.ended().await.code(), Some(0), "{}", process.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,12 @@ pub(crate) const SERVER: &[Setting] = &[
         "Connections at the same time. Each needs a file descriptor: see `ulimit -n`.",
     ),
     optional(
+        "drain",
+        Type::Duration(0, 300),
+        r#""5s""#,
+        "How long a gateway that stops still accepts callbacks while `/readyz` says 503, so that a load balancer sends them elsewhere first. A second signal ends it. Left out: 5s if the store is PostgreSQL, 0s if it is SQLite.",
+    ),
+    optional(
         "workers",
         Type::Whole(1, 1024),
         "2",

@@ -66,8 +66,14 @@ impl House {
 
     /// The config, without its paths.
     pub(crate) fn furnish(&self, url: &str, settings: &str) -> Result<(), Trouble> {
+        // Long enough to send callbacks to a gateway that drains.
+        let drain = if url.starts_with("sqlite:") {
+            "0s"
+        } else {
+            "1s"
+        };
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\nworkers = 2\ndrain = \"{drain}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
              [self]\nalerts = false\n[store]\nurl = \"{url}\"\n{settings}"
         );
         Ok(std::fs::write(self.config(), config)?)

@@ -45,6 +45,20 @@ fn copies_is_a_number_or_a_word() {
 }
 
 #[test]
+fn a_gateway_drains_for_five_seconds_only_if_others_can_share_its_store() {
+    let postgres = "[store]\nurl = 'postgres://h/d'\n";
+    for (written, seconds) in [
+        (String::new(), 0),
+        (postgres.to_owned(), 5),
+        ("[server]\ndrain = '7s'\n".to_owned(), 7),
+        (format!("{postgres}[server]\ndrain = '0s'\n"), 0),
+    ] {
+        let config = load(&written).unwrap();
+        assert_eq!(config.drain(), Duration::from_secs(seconds), "{written}");
+    }
+}
+
+#[test]
 fn the_default_policy_of_the_code_is_that_of_the_table() {
     let config = load("[sinks.stdout.screen]").unwrap();
     assert_eq!(

@@ -15,7 +15,7 @@ use crate::cli::Run;
 use crate::patience::{until, within};
 use crate::process::Process;
 
-fn shipped(name: &str) -> PathBuf {
+pub(super) fn shipped(name: &str) -> PathBuf {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/config/examples/replicas");
     Path::new(folder).join(name)
 }

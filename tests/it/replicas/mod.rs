@@ -2,6 +2,7 @@
 
 mod balancers;
 mod copies;
+mod rolling;
 
 use std::net::SocketAddr;
 
@@ -87,7 +88,7 @@ impl Place {
     fn settings(&self) -> String {
         let port = self.server.port;
         let first = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[self]\nalerts = false\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\ndrain = \"0s\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[self]\nalerts = false\n\
              [store]\nurl = \"postgres://campanile:hunter2@127.0.0.1:{port}/alerts?sslmode=disable\"\n\
              [providers.ucloud.prod]\nkey = \"{KEY}\"\n"
         );

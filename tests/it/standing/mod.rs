@@ -135,6 +135,7 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
             connections_max: 100,
+            drain: None,
             workers: 1,
             tls: None,
         },
