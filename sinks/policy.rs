@@ -33,6 +33,12 @@ pub const SETTINGS: &[Setting] = &[
         "8",
         "Attempts at the same time. Alerts of one problem are always sent one after the other.",
     ),
+    with(
+        "parts",
+        Type::Whole(1, 64),
+        "1",
+        "Several gateways on one PostgreSQL database deliver for this sink, each for a part of the problems. Each part has `in_flight_max` attempts and a circuit breaker of its own. Not with a limit: the parts do not count together.",
+    ),
     optional(
         "per_second",
         Type::Whole(1, 1_000_000),
@@ -130,6 +136,8 @@ pub struct Policy {
     pub max_age: Duration,
     /// Attempts at the same time.
     pub in_flight_max: usize,
+    /// How many gateways can deliver for it at the same time.
+    pub parts: u16,
     /// Messages in any second; none means no limit.
     pub per_second: Option<u32>,
     /// See `per_second`.
@@ -150,12 +158,24 @@ impl Policy {
             retry_schedule: values.get("retry_schedule")?,
             max_age: values.get("max_age")?,
             in_flight_max: values.get("in_flight_max")?,
+            parts: values.get("parts")?,
             per_second: values.maybe("per_second"),
             per_minute: values.maybe("per_minute"),
             per_hour: values.maybe("per_hour"),
             per_day: values.maybe("per_day"),
             digest: values.get::<String>("overflow")? == "digest",
         })
+    }
+
+    /// How many messages may be sent.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            per_second: self.per_second,
+            per_minute: self.per_minute,
+            per_hour: self.per_hour,
+            per_day: self.per_day,
+        }
     }
 }
 

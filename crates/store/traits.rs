@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::lease::{Member, View, Wish};
+use crate::lease::{Member, Part, View, Wish};
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
@@ -53,6 +53,11 @@ pub trait Outbox: Send + Sync {
     /// Pending deliveries of a sink with a `Seq` above `after`, in order of `Seq`.
     fn pending(&self, sink: SinkId, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>>;
 
+    /// The same for the lanes of one part. A store without leases has whole sinks only.
+    fn pending_of(&self, part: Part, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>> {
+        self.pending(part.sink, after, limit)
+    }
+
     /// The same for one lane. Can scan all pending deliveries of the sink.
     fn pending_in_lane(
         &self,
@@ -79,18 +84,19 @@ pub trait Outbox: Send + Sync {
     /// operator dropped it) changes nothing, so a batch can be written twice.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
 
-    /// The same. `handover` is kept with the lease of the sink, in the same transaction, if there are leases. None keeps what is
-    /// there.
+    /// The same, of the worker of this part. `handover` is kept with its lease, in the same transaction, if there are leases. None
+    /// keeps what is there.
     fn settle_leaving(
         &self,
+        _part: Part,
         settlements: Vec<Settlement>,
         _handover: Option<String>,
     ) -> Answer<'_, ()> {
         self.settle(settlements)
     }
 
-    /// What the last worker of a sink left. None without leases.
-    fn handover(&self, _sink: SinkId) -> Answer<'_, Option<Handover>> {
+    /// What the last worker of a part left. None without leases.
+    fn handover(&self, _part: Part) -> Answer<'_, Option<Handover>> {
         Box::pin(async { Ok(None) })
     }
 }
@@ -207,7 +213,7 @@ pub trait Upkeep: Send + Sync {
 /// The gateways that share a store, and which of them delivers for a sink. See [`crate::lease`].
 pub trait Membership: Send + Sync {
     /// Registers a gateway, or its new configuration, and makes a lease for each of its sinks. From now on
-    /// [`Outbox::settle`] takes only outcomes of sinks whose lease this gateway has, and else returns
+    /// [`Outbox::settle`] takes only outcomes of sinks, or parts of sinks, whose lease this gateway has, and else returns
     /// [`Error::NotOwner`](crate::Error::NotOwner).
     fn join(&self, member: Member) -> Answer<'_, ()>;
 

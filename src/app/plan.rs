@@ -40,7 +40,7 @@ pub(super) async fn sinks(config: &Config, store: &dyn Outbox) -> Result<Vec<Bui
             error,
         })?;
         Ok(BuiltSink {
-            id,
+            part: id.into(),
             name: spec.name.as_str().into(),
             policy: spec.policy.clone(),
             sink,
@@ -51,7 +51,7 @@ pub(super) async fn sinks(config: &Config, store: &dyn Outbox) -> Result<Vec<Bui
 
 /// The configuration as the listeners use it.
 pub(super) fn snapshot(config: &Config, sinks: &[BuiltSink]) -> Result<Snapshot, Error> {
-    let sinks: Vec<SinkId> = sinks.iter().map(|sink| sink.id).collect();
+    let sinks: Vec<SinkId> = sinks.iter().map(|sink| sink.part.sink).collect();
     Snapshot::new(config, &sinks).map_err(Error::Routes)
 }
 

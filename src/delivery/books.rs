@@ -15,7 +15,8 @@ use super::handover::{Left, Stored};
 use super::lane::{Claim, Lanes};
 use super::later;
 use campanile_model::failpoint;
-use campanile_store::{Error, Handover, Outbox, Pending, Seq, Settlement, SinkId, Verdict};
+use campanile_store::lease::Part;
+use campanile_store::{Error, Handover, Outbox, Pending, Seq, Settlement, Verdict};
 
 /// The store is read this often without a poke, in case one was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ pub(super) enum Done {
 /// The requests of one sink to the store, one at a time.
 pub(super) struct Books {
     store: Arc<dyn Outbox>,
-    sink: SinkId,
+    part: Part,
     page: usize,
     /// What runs now.
     pub(super) running: Option<BoxFuture<'static, Done>>,
@@ -79,14 +80,14 @@ pub(super) struct Books {
 impl Books {
     pub(super) fn new(
         store: Arc<dyn Outbox>,
-        sink: SinkId,
+        part: Part,
         page: usize,
         now: Timestamp,
         handover: Option<&Handover>,
     ) -> Self {
         Self {
             store,
-            sink,
+            part,
             page,
             running: None,
             waiting: Vec::new(),
@@ -235,10 +236,10 @@ impl Books {
         let settlements = self.settling.iter().map(|o| o.settlement.clone()).collect();
         let stored = self.stored.as_mut();
         let handover = stored.and_then(|stored| stored.give(&left()));
-        let store = self.store.clone();
+        let (store, part) = (self.store.clone(), self.part);
         self.running = Some(Box::pin(async move {
             failpoint::point("before-settle");
-            let settled = store.settle_leaving(settlements, handover).await;
+            let settled = store.settle_leaving(part, settlements, handover).await;
             failpoint::point("after-settle");
             Done::Settled(settled)
         }));
@@ -246,10 +247,10 @@ impl Books {
 
     fn load(&mut self, lanes: &Lanes) {
         self.load_next = false;
-        let (store, sink, page) = (self.store.clone(), self.sink, self.page);
+        let (store, part, page) = (self.store.clone(), self.part, self.page);
         if let Some(lane) = lanes.dry() {
             self.running = Some(Box::pin(async move {
-                Done::Lane(lane, store.pending_in_lane(sink, lane, 0, page).await)
+                Done::Lane(lane, store.pending_in_lane(part.sink, lane, 0, page).await)
             }));
             return;
         }
@@ -257,7 +258,7 @@ impl Books {
         self.cursor = self.cursor.min(from.saturating_sub(1));
         let after = self.cursor;
         self.running = Some(Box::pin(async move {
-            Done::Page(after, store.pending(sink, after, page).await)
+            Done::Page(after, store.pending_of(part, after, page).await)
         }));
     }
 

@@ -43,6 +43,7 @@ pub use state::{PausedBy, Phase, SinkState};
 use crate::config::Policy;
 use campanile_model::Clock;
 use campanile_sinks::Sink;
+use campanile_store::lease::Part;
 use campanile_store::{Seq, SinkId, Store};
 use mailbox::Mailbox;
 use worker::{Surroundings, Worker};
@@ -63,8 +64,8 @@ const POLL_NET: Duration = Duration::from_secs(1);
 /// One configured sink, ready to be sent to.
 #[derive(Clone)]
 pub struct BuiltSink {
-    /// The store's number for it.
-    pub id: SinkId,
+    /// The store's number for it, and which of its lanes are meant.
+    pub part: Part,
     /// The full name, such as `webhook/oncall`.
     pub name: Arc<str>,
     /// When to try, how often, how fast.
@@ -111,19 +112,25 @@ struct Inner {
 struct Crew {
     running: Vec<Running>,
     /// Workers of sinks that were removed from the config and still finish what is in flight.
-    leaving: HashMap<SinkId, JoinHandle<()>>,
+    leaving: HashMap<Part, JoinHandle<()>>,
     stopped: bool,
 }
 
 impl Crew {
-    fn named(&self, name: &str) -> Option<&Running> {
-        let mut running = self.running.iter();
-        running.find(|running| *running.mailbox.state().name == *name)
+    /// The workers of a sink: one for each part that is delivered here.
+    fn of(&self, sink: SinkId) -> impl Iterator<Item = &Running> {
+        let running = self.running.iter();
+        running.filter(move |running| running.part.sink == sink)
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = &Running> {
+        let running = self.running.iter();
+        running.filter(move |running| *running.mailbox.state().name == *name)
     }
 }
 
 struct Running {
-    id: SinkId,
+    part: Part,
     sink: Arc<dyn Sink>,
     mailbox: Arc<Mailbox>,
     task: JoinHandle<()>,
@@ -197,15 +204,17 @@ impl Delivery {
     }
 
     /// Reports that these are pending for a sink now: after a commit, and after an operator's retry (whose places are old).
-    /// Only a hint: the worker looks every second in any case. False: no worker here delivers for the sink.
+    /// Only a hint: the workers look every second in any case. False: not all parts of the sink are delivered here.
     pub fn poke(&self, sink: SinkId, seqs: &[Seq]) -> bool {
         let crew = self.crew();
-        let mut workers = crew.running.iter().filter(|running| running.id == sink);
-        let worker = workers.next();
-        if let (Some(running), Some(lowest)) = (worker, seqs.iter().copied().min()) {
-            running.mailbox.poke(lowest);
+        let mut missing = None;
+        for running in crew.of(sink) {
+            *missing.get_or_insert(running.part.of) -= 1;
+            if let Some(lowest) = seqs.iter().copied().min() {
+                running.mailbox.poke(lowest);
+            }
         }
-        worker.is_some()
+        missing == Some(0)
     }
 
     /// Has every worker read what is pending for its sink from the start.
@@ -217,8 +226,7 @@ impl Delivery {
 
     /// Reports that an operator dropped these from the store: they are not sent, unless they are already in flight.
     pub fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
-        let crew = self.crew();
-        for running in crew.running.iter().filter(|running| running.id == sink) {
+        for running in self.crew().of(sink) {
             running.mailbox.request(|mail| mail.dropped.extend(seqs));
         }
     }
@@ -226,8 +234,7 @@ impl Delivery {
     /// Attempts these pending deliveries now: they do not wait for their next attempt, the circuit breaker of the sink lets
     /// an attempt through, and a `Retry-After` of the receiver ends. A paused sink stays paused.
     pub fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
-        let crew = self.crew();
-        for running in crew.running.iter().filter(|running| running.id == sink) {
+        for running in self.crew().of(sink) {
             running.mailbox.request(|mail| mail.hurry.extend(seqs));
         }
     }
@@ -235,10 +242,15 @@ impl Delivery {
     /// Every sink, in the order of the config.
     pub fn states(&self) -> Vec<SinkState> {
         let crew = self.crew();
-        crew.running
-            .iter()
-            .map(|running| running.mailbox.state())
-            .collect()
+        let mut states: Vec<SinkState> = Vec::new();
+        for running in &crew.running {
+            let state = running.mailbox.state();
+            match states.iter_mut().find(|other| other.name == state.name) {
+                Some(other) => *other = other.clone().with(state),
+                None => states.push(state),
+            }
+        }
+        states
     }
 
     /// Sends nothing more to a sink until it is resumed. Gives its new state; none when there is no such sink.
@@ -273,7 +285,7 @@ impl Delivery {
         let mut before = std::mem::take(&mut crew.running);
         let deadline = later(self.0.around.clock.now(), grace);
         for sink in sinks {
-            let old = before.iter().position(|running| running.id == sink.id);
+            let old = before.iter().position(|running| running.part == sink.part);
             let old = old.map(|at| before.remove(at));
             let running = match old {
                 Some(old) if Arc::ptr_eq(&old.sink, &sink.sink) => old,
@@ -282,7 +294,7 @@ impl Delivery {
                     self.hire(sink, Some(old.task), Some(old.mailbox.state()))
                 }
                 None => {
-                    let leaving = crew.leaving.remove(&sink.id);
+                    let leaving = crew.leaving.remove(&sink.part);
                     let state = hold.then(|| SinkState::held(sink.name.clone()));
                     self.hire(sink, leaving, state)
                 }
@@ -292,13 +304,13 @@ impl Delivery {
         crew.leaving.retain(|_, task| !task.is_finished());
         for old in before {
             old.mailbox.request(|mail| mail.stop_by = Some(deadline));
-            crew.leaving.insert(old.id, old.task);
+            crew.leaving.insert(old.part, old.task);
         }
     }
 
-    /// Waits until the worker of a sink that was removed has ended.
-    pub async fn ended(&self, sink: SinkId) {
-        let leaving = self.crew().leaving.remove(&sink);
+    /// Waits until the worker of a part that was removed has ended.
+    pub async fn ended(&self, part: Part) {
+        let leaving = self.crew().leaving.remove(&part);
         if let Some(task) = leaving {
             // The task of a worker catches and reports its panics.
             let _ended = task.await;
@@ -346,12 +358,16 @@ impl Delivery {
     /// The sink of this name, to show what it would send or to send a test; none when there is no such sink.
     pub fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
         let crew = self.crew();
-        crew.named(name).map(|running| Arc::clone(&running.sink))
+        let running = crew.named(name).next();
+        running.map(|running| Arc::clone(&running.sink))
     }
 
     fn set_paused(&self, name: &str, pause: bool) -> Option<SinkState> {
         let crew = self.crew();
-        Some(crew.named(name)?.mailbox.set_paused(pause))
+        let states = crew
+            .named(name)
+            .map(|running| running.mailbox.set_paused(pause));
+        states.reduce(SinkState::with)
     }
 
     /// Starts the worker of a sink after the one before it, if any, has ended.
@@ -366,7 +382,7 @@ impl Delivery {
         state.paused_by = state.paused_by.filter(|by| *by != PausedBy::Receiver);
         let mailbox = Arc::new(Mailbox::new(state));
         Running {
-            id: sink.id,
+            part: sink.part,
             sink: sink.sink.clone(),
             mailbox: mailbox.clone(),
             task: tokio::spawn(work(sink, self.0.around.clone(), mailbox, before)),
@@ -390,7 +406,7 @@ async fn work(
         let _ended = before.await;
     }
     loop {
-        let handover = around.store.handover(sink.id).await;
+        let handover = around.store.handover(sink.part).await;
         let Ok(handover) = handover.inspect_err(
             |error| tracing::debug!(%error, "what the last worker of a sink left cannot be read"),
         ) else {

@@ -22,7 +22,9 @@ const BATCH: usize = 64;
 
 /// Refreshes until it is dropped. For a sink that needs no refresh it only waits.
 pub(super) async fn run(built: &BuiltSink, around: &Surroundings, mailbox: &Mailbox) -> Infallible {
-    let Some(every) = built.sink.refresh_every() else {
+    // Of the parts of a sink, the first refreshes all of it.
+    let every = built.sink.refresh_every();
+    let Some(every) = every.filter(|_| built.part.number == 0) else {
         return std::future::pending().await;
     };
     let mut failed = false;
@@ -48,7 +50,10 @@ async fn refresh_all(built: &BuiltSink, around: &Surroundings) -> Result<(), Str
     let mut after: Option<OpenPlace> = None;
     let mut done = Ok(());
     loop {
-        let page = around.store.open_episodes(built.id, after, BATCH).await;
+        let page = around
+            .store
+            .open_episodes(built.part.sink, after, BATCH)
+            .await;
         let page = page.map_err(|error| error.to_string())?;
         let Some(last) = page.last() else {
             return done;

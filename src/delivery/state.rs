@@ -72,6 +72,28 @@ impl SinkState {
         self
     }
 
+    /// The state of a sink, from those of two of its parts: the worse of both.
+    #[must_use]
+    pub(crate) fn with(self, other: Self) -> Self {
+        let is_newer = self.last_error_at > other.last_error_at;
+        let retries = self.retry_at.into_iter().chain(other.retry_at);
+        Self {
+            state: self.state.max(other.state),
+            paused_by: self.paused_by.or(other.paused_by),
+            in_flight: self.in_flight + other.in_flight,
+            loaded: self.loaded + other.loaded,
+            last_success_at: self.last_success_at.max(other.last_success_at),
+            last_error: if is_newer {
+                self.last_error
+            } else {
+                other.last_error
+            },
+            last_error_at: self.last_error_at.max(other.last_error_at),
+            retry_at: retries.min(),
+            name: self.name,
+        }
+    }
+
     /// The state after an operator's request, before the worker has read it.
     pub(super) fn set_paused(&mut self, pause: bool) {
         self.state = if pause { Phase::Paused } else { Phase::Ok };
@@ -80,8 +102,8 @@ impl SinkState {
     }
 }
 
-/// What a sink is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a sink is doing, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It works, and no delivery waits.

@@ -107,7 +107,7 @@ pub const ALL: &[Described] = &[
     metric(STORE_COPIES, Kind::Gauge, &[], "Servers that have a callback when it is answered: 1, or 2 if PostgreSQL waits for a synchronous standby. With `[store] copies = \"storage\"` it is 2."),
     metric(GATEWAYS, Kind::Gauge, &[], "Gateways that share the store, also this one; 1 if the store is a file."),
     metric(GATEWAYS_DIFFERING, Kind::Gauge, &[], "Of these, gateways whose configuration has differed from that of this one for two minutes."),
-    metric(SINKS_OWNED, Kind::Gauge, &[], "Sinks that this gateway delivers for."),
+    metric(SINKS_OWNED, Kind::Gauge, &[], "Sinks that this gateway delivers for. Each part of a sink with `parts` counts."),
     metric(RING_SECONDS, Kind::Gauge, &[], "How far back the callbacks reach that the gateway keeps in memory for a failover of asynchronous PostgreSQL; 0 if it needs none. Under load 64 MiB can be less than 60 s."),
     metric(APPEND_BATCHES, Kind::Counter, &[], "Batches of callbacks that were committed on PostgreSQL. Callbacks divided by batches is the size of a batch."),
     metric(UNKNOWN_COMMITS, Kind::Counter, &[], "Commits whose answer was lost with the connection to PostgreSQL. What became of them is looked up before a callback is answered."),

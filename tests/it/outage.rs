@@ -133,7 +133,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
     }
     let sink = Arc::new(Counting::default());
     let built = BuiltSink {
-        id,
+        part: id.into(),
         name: "test/0".into(),
         policy: policy.clone(),
         sink: Arc::clone(&sink) as Arc<dyn Sink>,

@@ -6,89 +6,22 @@
 //! An owner starts a send only while it has [`Trust`]: its last accepted beat is younger than [`Times::ttl`] less
 //! [`Times::margin`]. So it has stopped before another can have taken the sink. `tests/lease` tries every order of events.
 
+mod part;
+mod share;
 mod times;
+mod view;
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Seq, SinkId};
+use crate::SinkId;
 
+pub use part::Part;
+use share::{is_free, parts_of, shares};
 pub use times::{BEAT, TIMES, TTL, Times, Trust};
-
-/// What a beat that was accepted shows.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// Every gateway that is not dead, also this one.
-    pub gateways: Vec<Peer>,
-    /// Every lease.
-    pub leases: Vec<Row>,
-    /// The sinks that an operator has paused.
-    pub paused: Vec<SinkId>,
-    /// Own sinks of which somebody made older deliveries pending again, with the lowest place of those.
-    pub look_from: Vec<(SinkId, Seq)>,
-}
-
-/// A gateway as it joins.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// Chosen at its start.
-    pub id: Uuid,
-    /// What operators call it.
-    pub name: String,
-    /// The sinks in its configuration.
-    pub sinks: Vec<SinkId>,
-    /// What others need to compare its configuration with theirs.
-    pub config: String,
-}
-
-/// A gateway that is not dead.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// Chosen at its start.
-    pub id: Uuid,
-    /// Grows while it lives.
-    pub beat: i64,
-    /// The sinks in its configuration.
-    pub sinks: Vec<SinkId>,
-    /// It stops: it takes nothing more.
-    pub leaving: bool,
-    /// What operators call it.
-    pub name: String,
-    /// What it last said of its sinks.
-    pub state: String,
-    /// What it said of its configuration when it joined.
-    pub config: String,
-}
-
-/// A lease as stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Row {
-    /// The sink.
-    pub sink: SinkId,
-    /// Who delivers. None: nobody.
-    pub owner: Option<Uuid>,
-    /// Grows with every change of the owner.
-    pub epoch: i64,
-}
-
-/// What a gateway wants to change. The store refuses a wish if the view was too old.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Wish {
-    /// Declare a gateway dead whose beat is still this.
-    DeclareDead {
-        /// The gateway.
-        id: Uuid,
-        /// Its beat.
-        beat: i64,
-    },
-    /// Take a lease that still has this owner, who is dead, or none.
-    Take(Row),
-    /// Give up a lease that is above the share.
-    GiveBack(Row),
-}
+pub use view::{Member, Peer, Row, View, Wish};
 
 /// What one gateway has seen of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -147,7 +80,8 @@ impl Watch {
                 beat: peer.beat,
             })
             .collect();
-        let shares = Self::shares(view);
+        wishes.extend(self.divides(view));
+        let shares = shares(view);
         wishes.extend(self.takes(view, &shares));
         if now.saturating_sub(self.changed) >= self.times.calm {
             wishes.extend(self.give_backs(view, &shares));
@@ -191,78 +125,41 @@ impl Watch {
         seen.is_some_and(|seen| now.saturating_sub(seen.since) >= self.times.ttl)
     }
 
-    /// Who should have which lease: every gateway computes the same from the same view. Each sink goes to the gateway with the
-    /// highest rank for it that has room; a sink that a live gateway has stays there while that has room.
-    fn shares(view: &View) -> BTreeMap<SinkId, Uuid> {
-        let able = |sink: SinkId| {
-            let peers = view.gateways.iter();
-            peers.filter(move |peer| !peer.leaving && peer.sinks.contains(&sink))
-        };
-        let mut wanted: Vec<Row> = view
-            .leases
-            .iter()
-            .copied()
-            .filter(|row| able(row.sink).next().is_some())
-            .collect();
-        wanted.sort_unstable_by_key(|row| row.sink);
-        let members = view.gateways.iter().filter(|peer| !peer.leaving).count();
-        let room = wanted.len().div_ceil(members.max(1));
-        let mut counts: HashMap<Uuid, usize> = HashMap::new();
-        let mut shares = BTreeMap::new();
-        let mut open = Vec::new();
-        for row in wanted {
-            let owner = row
-                .owner
-                .filter(|owner| able(row.sink).any(|peer| peer.id == *owner));
-            match owner {
-                Some(owner) if counts.get(&owner).copied().unwrap_or(0) < room => {
-                    *counts.entry(owner).or_default() += 1;
-                    shares.insert(row.sink, owner);
-                }
-                _ => open.push(row.sink),
+    /// Gives back the parts of each sink that is to be divided in another way, at once, and divides it when nobody has a part of it.
+    fn divides(&self, view: &View) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        for sink in self.sinks.iter().copied() {
+            let mut rows = view.leases.iter().filter(|row| row.part.sink == sink);
+            let Some(from) = rows.clone().next().map(|row| row.part.of) else {
+                continue;
+            };
+            let Some(to) = parts_of(view, sink).filter(|to| *to != from) else {
+                continue;
+            };
+            let mine = rows.clone().filter(|row| row.owner == Some(self.me));
+            wishes.extend(mine.map(|row| Wish::GiveBack(*row)));
+            if rows.all(|row| is_free(view, row)) {
+                wishes.push(Wish::Divide { sink, from, to });
             }
         }
-        // Those with the least choice first.
-        open.sort_by_key(|sink| able(*sink).count());
-        for sink in open {
-            let mut peers: Vec<Uuid> = able(sink).map(|peer| peer.id).collect();
-            peers.sort_unstable_by_key(|id| std::cmp::Reverse(rank(sink, *id)));
-            let free = peers
-                .iter()
-                .find(|id| counts.get(*id).copied().unwrap_or(0) < room);
-            // A sink that only full gateways have configured goes to the first of them.
-            if let Some(chosen) = free.or(peers.first()) {
-                *counts.entry(*chosen).or_default() += 1;
-                shares.insert(sink, *chosen);
-            }
-        }
-        shares
+        wishes
     }
 
-    fn takes(&self, view: &View, shares: &BTreeMap<SinkId, Uuid>) -> Vec<Wish> {
-        let living = |owner: Uuid| view.gateways.iter().any(|peer| peer.id == owner);
-        let free = view
-            .leases
-            .iter()
-            .filter(|row| !row.owner.is_some_and(living));
+    fn takes(&self, view: &View, shares: &BTreeMap<Part, Uuid>) -> Vec<Wish> {
+        let free = view.leases.iter().filter(|row| is_free(view, row));
         let mine = free.filter(|row| {
-            shares.get(&row.sink) == Some(&self.me) && self.sinks.contains(&row.sink)
+            let Part { sink, of, .. } = row.part;
+            let stays = parts_of(view, sink) == Some(of);
+            stays && shares.get(&row.part) == Some(&self.me) && self.sinks.contains(&sink)
         });
         mine.map(|row| Wish::Take(*row)).collect()
     }
 
-    fn give_backs(&self, view: &View, shares: &BTreeMap<SinkId, Uuid>) -> Vec<Wish> {
+    fn give_backs(&self, view: &View, shares: &BTreeMap<Part, Uuid>) -> Vec<Wish> {
         let mine = view.leases.iter().filter(|row| row.owner == Some(self.me));
-        let above = mine.filter(|row| shares.get(&row.sink).is_some_and(|owner| *owner != self.me));
+        let above = mine.filter(|row| shares.get(&row.part).is_some_and(|owner| *owner != self.me));
         above.map(|row| Wish::GiveBack(*row)).collect()
     }
-}
-
-/// The same for every gateway.
-fn rank(sink: SinkId, gateway: Uuid) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (sink, gateway.as_u128()).hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -278,6 +175,7 @@ mod tests {
             id: id(number),
             beat,
             sinks: sinks.to_vec(),
+            parts: Vec::new(),
             leaving: false,
             name: String::new(),
             state: String::new(),
@@ -287,7 +185,7 @@ mod tests {
 
     fn free(sink: SinkId) -> Row {
         Row {
-            sink,
+            part: Part::whole(sink),
             owner: None,
             epoch: 0,
         }
@@ -299,7 +197,7 @@ mod tests {
 
     fn sinks_of(wishes: &[Wish]) -> Vec<SinkId> {
         let takes = wishes.iter().filter_map(|wish| match wish {
-            Wish::Take(row) => Some(row.sink),
+            Wish::Take(row) => Some(row.part.sink),
             _ => None,
         });
         takes.collect()
@@ -341,7 +239,7 @@ mod tests {
         let view = |beat| View {
             gateways: vec![peer(1, beat, &[7]), peer(2, 5, &[7])],
             leases: vec![Row {
-                sink: 7,
+                part: Part::whole(7),
                 owner: Some(id(2)),
                 epoch: 3,
             }],
@@ -378,7 +276,7 @@ mod tests {
     fn what_a_dead_gateway_had_is_taken() {
         let mut watch = Watch::new(id(1), vec![7]);
         let row = Row {
-            sink: 7,
+            part: Part::whole(7),
             owner: Some(id(2)),
             epoch: 3,
         };
@@ -414,7 +312,7 @@ mod tests {
                     let (row, owner) = match wish {
                         Wish::Take(row) => (row, Some(watch.me)),
                         Wish::GiveBack(row) => (row, None),
-                        Wish::DeclareDead { .. } => panic!("both live"),
+                        _ => panic!("both live"),
                     };
                     moved_at.push(second);
                     for lease in leases.iter_mut().filter(|lease| **lease == row) {
@@ -430,6 +328,41 @@ mod tests {
             moved_at.iter().all(|second| (30..40).contains(second)),
             "{moved_at:?}"
         );
+    }
+
+    #[test]
+    fn a_sink_is_divided_when_all_gateways_want_it_and_nobody_has_a_part_and_then_its_parts_are_shared()
+     {
+        let own = Row {
+            owner: Some(id(1)),
+            ..free(7)
+        };
+        let mut view = View {
+            gateways: vec![peer(1, 1, &[7]), peer(2, 1, &[7])],
+            leases: vec![own],
+            ..View::default()
+        };
+        let look = |view: &View| [1, 2].map(|n| Watch::new(id(n), vec![7]).look(seconds(0), view));
+        view.gateways[0].parts = vec![4];
+        assert_eq!(look(&view), [vec![], vec![]], "one is of an older version");
+        view.gateways[1].parts = vec![2];
+        assert_eq!(look(&view), [vec![Wish::GiveBack(own)], vec![]]);
+        view.leases = vec![free(7)];
+        let (sink, from, to) = (7, 1, 2);
+        let divide = Wish::Divide { sink, from, to };
+        assert_eq!(look(&view), [vec![divide], vec![divide]]);
+        let part = |number| Row {
+            part: Part {
+                sink,
+                number,
+                of: 2,
+            },
+            ..free(7)
+        };
+        view.leases = vec![part(0), part(1)];
+        let takes = look(&view).concat();
+        assert_eq!(takes.len(), 2);
+        assert_ne!(takes[0], takes[1]);
     }
 
     #[test]

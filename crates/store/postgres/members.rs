@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 
-use super::numbers::sink_number;
+use super::numbers::{part_number, sink_number};
 use super::pool::Fault;
-use crate::lease::{self, Member, Peer, View, Wish};
-use crate::{Error, Handover, Seq, Settlement, SinkId};
+use crate::lease::{self, Member, Part, Peer, View, Wish};
+use crate::{Error, Handover, Seq, SinkId};
 
 /// The leases of this gateway, as it last saw them. The tables are the truth: this only says what to expect there.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(super) struct Held(Mutex<Option<Leases>>);
 
 struct Leases {
     me: Uuid,
-    epochs: HashMap<SinkId, i64>,
+    epochs: HashMap<Part, i64>,
 }
 
 /// What a settlement expects to find.
@@ -27,6 +27,7 @@ struct Leases {
 pub(super) struct Fence {
     pub(super) me: Option<Uuid>,
     pub(super) sinks: Vec<i32>,
+    pub(super) parts: Vec<i32>,
     pub(super) epochs: Vec<i64>,
 }
 
@@ -37,7 +38,7 @@ impl Held {
 
     fn see(&self, me: Uuid, view: &View) {
         let mine = view.leases.iter().filter(|lease| lease.owner == Some(me));
-        let epochs = mine.map(|lease| (lease.sink, lease.epoch)).collect();
+        let epochs = mine.map(|lease| (lease.part, lease.epoch)).collect();
         *self.lock() = Some(Leases { me, epochs });
     }
 
@@ -48,30 +49,31 @@ impl Held {
         });
     }
 
-    fn fulfilled(&self, wish: Wish) {
+    pub(super) fn fulfilled(&self, wish: Wish) {
         let mut held = self.lock();
         let Some(leases) = &mut *held else { return };
         match wish {
-            Wish::Take(row) => drop(leases.epochs.insert(row.sink, row.epoch + 1)),
-            Wish::GiveBack(row) => drop(leases.epochs.remove(&row.sink)),
-            Wish::DeclareDead { .. } => {}
+            Wish::Take(row) => drop(leases.epochs.insert(row.part, row.epoch + 1)),
+            Wish::GiveBack(row) => drop(leases.epochs.remove(&row.part)),
+            Wish::DeclareDead { .. } | Wish::Divide { .. } => {}
         }
     }
 
-    /// What these settlements expect to find.
-    pub(super) fn fence(&self, settlements: &[Settlement]) -> Result<Fence, Error> {
+    /// What settlements of these parts expect to find.
+    pub(super) fn fence(&self, parts: impl Iterator<Item = Part>) -> Result<Fence, Error> {
         let held = self.lock();
         let Some(leases) = &*held else {
             return Ok(Fence::default());
         };
-        let sinks: BTreeSet<SinkId> = settlements.iter().map(|of| of.sink).collect();
+        let parts: BTreeSet<Part> = parts.collect();
         let mut fence = Fence {
             me: Some(leases.me),
             ..Fence::default()
         };
-        for sink in sinks {
-            let epoch = leases.epochs.get(&sink).ok_or(Error::NotOwner)?;
-            fence.sinks.push(sink_number(sink));
+        for part in parts {
+            let epoch = leases.epochs.get(&part).ok_or(Error::NotOwner)?;
+            fence.sinks.push(sink_number(part.sink));
+            fence.parts.push(part.number.into());
             fence.epochs.push(*epoch);
         }
         Ok(fence)
@@ -90,12 +92,13 @@ impl Fence {
 pub(super) async fn join(client: &Client, held: &Held, member: &Member) -> Result<(), Fault> {
     let sinks: Vec<i32> = member.sinks.iter().map(|sink| sink_number(*sink)).collect();
     let register = "WITH made AS (INSERT INTO lease (sink) SELECT unnest($3::int[]) ORDER BY 1 ON CONFLICT DO NOTHING)
-        INSERT INTO gateway (id, name, sinks, config) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks, config = excluded.config";
+        INSERT INTO gateway (id, name, sinks, config, parts) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks, config = excluded.config, parts = excluded.parts";
+    let parts: Vec<i32> = member.parts.iter().copied().map(Into::into).collect();
     client
         .execute(
             register,
-            &[&member.id, &member.name, &sinks, &member.config],
+            &[&member.id, &member.name, &sinks, &member.config, &parts],
         )
         .await?;
     held.join(member.id);
@@ -114,11 +117,12 @@ pub(super) async fn beat(
     if client.execute(beat, &[&me, &state, &leaving]).await? == 0 {
         return Ok(None);
     }
-    let peers = "SELECT id, beat, sinks, leaving, name, state, config FROM gateway WHERE NOT dead ORDER BY id";
-    let leases = "SELECT sink, owner, epoch, paused FROM lease ORDER BY sink";
+    let peers = "SELECT id, beat, sinks, leaving, name, state, config, parts FROM gateway WHERE NOT dead ORDER BY id";
+    let leases = "SELECT sink, owner, epoch, bool_or(paused) OVER of_sink, part, (count(*) OVER of_sink)::int FROM lease
+        WINDOW of_sink AS (PARTITION BY sink) ORDER BY sink, part";
     // What is cleared here was read here. A gateway that dies now is replaced by one that looks from the start.
-    let asked = "WITH asked AS (SELECT sink, look_from FROM lease WHERE owner = $1 AND look_from IS NOT NULL FOR UPDATE),
-        cleared AS (UPDATE lease l SET look_from = NULL FROM asked a WHERE l.sink = a.sink)
+    let asked = "WITH asked AS (SELECT sink, part, look_from FROM lease WHERE owner = $1 AND look_from IS NOT NULL FOR UPDATE),
+        cleared AS (UPDATE lease l SET look_from = NULL FROM asked a WHERE l.sink = a.sink AND l.part = a.part)
         SELECT sink, look_from FROM asked";
     let leases = client.query(leases, &[]).await?;
     let paused = leases.iter().filter(|row| row.get(3));
@@ -127,7 +131,11 @@ pub(super) async fn beat(
     let asked = client.query(asked, &[&me]).await?;
     let view = View {
         gateways: gateways.iter().map(peer).collect(),
-        paused: paused.map(sink).collect(),
+        paused: paused
+            .map(sink)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         leases: leases.iter().map(row).collect(),
         look_from: asked.iter().map(|row| (sink(row), row.get(1))).collect(),
     };
@@ -136,11 +144,12 @@ pub(super) async fn beat(
 }
 
 fn peer(row: &Row) -> Peer {
-    let sinks: Vec<i32> = row.get(2);
+    let (sinks, parts): (Vec<i32>, Vec<i32>) = (row.get(2), row.get(7));
     Peer {
         id: row.get(0),
         beat: row.get(1),
         sinks: sinks.into_iter().map(SinkId::from).collect(),
+        parts: parts.into_iter().map(part_number).collect(),
         leaving: row.get(3),
         name: row.get(4),
         state: row.get(5),
@@ -150,7 +159,11 @@ fn peer(row: &Row) -> Peer {
 
 fn row(row: &Row) -> lease::Row {
     lease::Row {
-        sink: sink(row),
+        part: Part {
+            sink: sink(row),
+            number: part_number(row.get(4)),
+            of: part_number(row.get(5)),
+        },
         owner: row.get(1),
         epoch: row.get(2),
     }
@@ -158,40 +171,6 @@ fn row(row: &Row) -> lease::Row {
 
 fn sink(row: &Row) -> SinkId {
     row.get::<_, i32>(0).into()
-}
-
-/// Tries to fulfil a wish of a gateway. False: the tables have changed since its view.
-pub(super) async fn fulfil(
-    client: &Client,
-    held: &Held,
-    me: Uuid,
-    wish: Wish,
-) -> Result<bool, Fault> {
-    let rows = match wish {
-        Wish::DeclareDead { id, beat } => {
-            let dead = "UPDATE gateway SET dead = true WHERE id = $1 AND beat = $2 AND NOT dead";
-            client.execute(dead, &[&id, &beat]).await?
-        }
-        Wish::Take(row) => {
-            let take = "UPDATE lease SET owner = $1, epoch = epoch + 1, died = owner IS NOT NULL
-                WHERE sink = $2 AND epoch = $3 AND owner IS NOT DISTINCT FROM $4
-                    AND (owner IS NULL OR NOT EXISTS (SELECT FROM gateway WHERE id = owner AND NOT dead))
-                    AND EXISTS (SELECT FROM gateway WHERE id = $1 AND NOT dead)";
-            let sink = sink_number(row.sink);
-            client
-                .execute(take, &[&me, &sink, &row.epoch, &row.owner])
-                .await?
-        }
-        Wish::GiveBack(row) => {
-            let give = "UPDATE lease SET owner = NULL, epoch = epoch + 1 WHERE sink = $1 AND epoch = $2 AND owner = $3";
-            let sink = sink_number(row.sink);
-            client.execute(give, &[&sink, &row.epoch, &me]).await?
-        }
-    };
-    if rows > 0 {
-        held.fulfilled(wish);
-    }
-    Ok(rows > 0)
 }
 
 /// Gives back every lease, and removes the row of this gateway and those of the dead that own nothing.
@@ -206,19 +185,22 @@ pub(super) async fn leave(client: &Client, me: Uuid) -> Result<(), Fault> {
 
 /// Pauses or resumes a sink.
 pub(super) async fn pause(client: &Client, sink: SinkId, paused: bool) -> Result<(), Fault> {
-    let pause = "INSERT INTO lease (sink, paused) VALUES ($1, $2) ON CONFLICT (sink) DO UPDATE SET paused = excluded.paused";
+    let pause = "WITH paused AS (UPDATE lease SET paused = $2 WHERE sink = $1 RETURNING sink)
+        INSERT INTO lease (sink, paused) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM paused)
+        ON CONFLICT (sink, part) DO UPDATE SET paused = excluded.paused";
     client
         .execute(pause, &[&sink_number(sink), &paused])
         .await?;
     Ok(())
 }
 
-/// What the last worker of a sink left.
-pub(super) async fn handover(client: &Client, sink: SinkId) -> Result<Option<Handover>, Fault> {
+/// What the last worker of a part left.
+pub(super) async fn handover(client: &Client, part: Part) -> Result<Option<Handover>, Fault> {
     let left = "SELECT coalesce(handover, ''), died,
             coalesce(extract(epoch FROM clock_timestamp() - left_at) * 1000, 0)::bigint
-        FROM lease WHERE sink = $1";
-    let row = client.query_opt(left, &[&sink_number(sink)]).await?;
+        FROM lease WHERE sink = $1 AND part = $2";
+    let (sink, number) = (sink_number(part.sink), i32::from(part.number));
+    let row = client.query_opt(left, &[&sink, &number]).await?;
     Ok(row.map(|row| Handover {
         text: row.get(0),
         died: row.get(1),
@@ -235,9 +217,10 @@ pub(super) async fn look_from(
     let look = "WITH again AS (
             SELECT sink, min(seq) AS seq FROM unnest($1::int[], $2::bigint[]) AS u(sink, seq) GROUP BY sink
         ), locked AS MATERIALIZED (
-            SELECT sink FROM lease WHERE sink = ANY($1) ORDER BY sink FOR UPDATE
+            SELECT sink, part FROM lease WHERE sink = ANY($1) ORDER BY sink, part FOR UPDATE
         )
-        UPDATE lease l SET look_from = least(l.look_from, a.seq) FROM again a JOIN locked USING (sink) WHERE l.sink = a.sink";
+        UPDATE lease l SET look_from = least(l.look_from, a.seq) FROM again a JOIN locked k USING (sink)
+        WHERE l.sink = k.sink AND l.part = k.part";
     let (sinks, seqs): (Vec<i32>, Vec<Seq>) =
         pending.map(|(sink, seq)| (sink_number(sink), seq)).unzip();
     transaction.execute(look, &[&sinks, &seqs]).await?;

@@ -27,6 +27,7 @@ mod tallies;
 mod traits;
 mod trouble;
 mod version;
+mod wishes;
 mod write;
 
 use std::sync::Arc;

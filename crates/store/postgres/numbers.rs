@@ -17,6 +17,11 @@ pub(super) fn sink_number(sink: i64) -> i32 {
     i32::try_from(sink).unwrap_or(-1)
 }
 
+/// A number of parts, from its stored form.
+pub(super) fn part_number(number: i32) -> u16 {
+    number.try_into().unwrap_or(u16::MAX)
+}
+
 /// The stored form of a status.
 pub(super) fn status_number(status: Status) -> i16 {
     match status {

@@ -10,7 +10,7 @@ use super::{partition, version};
 use crate::Error;
 
 /// The step at index N migrates a database from level N to N + 1. A released step is never changed.
-const STEPS: &[&str] = &[STEP_1, STEP_2];
+const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3];
 
 const STEP_1: &str = "
     CREATE TABLE name (
@@ -140,6 +140,13 @@ const STEP_2: &str = "
     );
     ALTER TABLE unplaced ALTER packed SET STORAGE EXTERNAL;
     CREATE INDEX unplaced_by_seq ON unplaced (seq);
+";
+
+const STEP_3: &str = "
+    -- A part is some lanes of a sink. parts: into how many parts a gateway divides each of its sinks; none means whole sinks.
+    ALTER TABLE lease ADD part int NOT NULL DEFAULT 0;
+    ALTER TABLE lease DROP CONSTRAINT lease_pkey, ADD PRIMARY KEY (sink, part);
+    ALTER TABLE gateway ADD parts int[] NOT NULL DEFAULT '{}';
 ";
 
 /// The level that this program writes.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
 use super::audit;
-use super::members::{self, Fence, Held};
+use super::members::{self, Fence};
 use super::numbers::sink_number;
 use super::pool::Fault;
 use super::session::Session;
@@ -21,21 +21,20 @@ const SETTLE: &str = include_str!("settle.sql");
 /// Writes the outcomes in one transaction. Outcomes of the same delivery are written one after the other.
 pub(super) async fn settle(
     session: &mut Session,
-    held: &Held,
+    fence: &Fence,
     settlements: &[Settlement],
     handover: Option<&str>,
 ) -> Result<(), Fault> {
-    let fence = held.fence(settlements)?;
     let rounds = rounds(settlements);
     let settle = session.prepared(SETTLE).await?;
     if let [round] = rounds.as_slice() {
-        let parameters = round.parameters(&fence, &handover);
+        let parameters = round.parameters(fence, &handover);
         let row = session.client.query_one(&settle, &parameters).await?;
         return Ok(fence.check(row.get(1))?);
     }
     let transaction = session.client.transaction().await?;
     for round in &rounds {
-        let parameters = round.parameters(&fence, &handover);
+        let parameters = round.parameters(fence, &handover);
         let row = transaction.query_one(&settle, &parameters).await?;
         fence.check(row.get(1))?;
     }
@@ -109,7 +108,7 @@ impl<'s> Round<'s> {
         &'p self,
         fence: &'p Fence,
         handover: &'p (dyn ToSql + Sync),
-    ) -> [&'p (dyn ToSql + Sync); 18] {
+    ) -> [&'p (dyn ToSql + Sync); 19] {
         [
             &self.sinks,
             &self.seqs,
@@ -129,6 +128,7 @@ impl<'s> Round<'s> {
             &fence.sinks,
             &fence.epochs,
             handover,
+            &fence.parts,
         ]
     }
 }

@@ -13,8 +13,9 @@ use super::pool::call;
 use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
 use super::{
     Postgres, append, audit, commit, hints, members, names, prune, read, settle, tallies, version,
+    wishes,
 };
-use crate::lease::{Member, View, Wish};
+use crate::lease::{Member, Part, View, Wish};
 use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
@@ -66,6 +67,13 @@ impl Outbox for Postgres {
         })
     }
 
+    fn pending_of(&self, part: Part, after: Seq, limit: usize) -> Answer<'_, Vec<Pending>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => deliveries::pending_of(s, &self.floor, part, after, limit).await)
+        })
+    }
+
     fn pending_in_lane(
         &self,
         sink: SinkId,
@@ -99,24 +107,32 @@ impl Outbox for Postgres {
     }
 
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()> {
-        self.settle_leaving(settlements, None)
+        Box::pin(async move {
+            let fence = self
+                .held
+                .fence(settlements.iter().map(|of| of.sink.into()))?;
+            let pool = &self.pool;
+            call!(pool.writing(), s => settle::settle(s, &fence, &settlements, None).await)
+        })
     }
 
     fn settle_leaving(
         &self,
+        part: Part,
         settlements: Vec<Settlement>,
         handover: Option<String>,
     ) -> Answer<'_, ()> {
         Box::pin(async move {
+            let fence = self.held.fence(std::iter::once(part))?;
             let (pool, left) = (&self.pool, handover.as_deref());
-            call!(pool.writing(), s => settle::settle(s, &self.held, &settlements, left).await)
+            call!(pool.writing(), s => settle::settle(s, &fence, &settlements, left).await)
         })
     }
 
-    fn handover(&self, sink: SinkId) -> Answer<'_, Option<Handover>> {
+    fn handover(&self, part: Part) -> Answer<'_, Option<Handover>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => members::handover(&s.client, sink).await)
+            call!(pool.reading(), s => members::handover(&s.client, part).await)
         })
     }
 }
@@ -360,7 +376,7 @@ impl Membership for Postgres {
     fn fulfil(&self, me: Uuid, wish: Wish) -> Answer<'_, bool> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.beating(), s => members::fulfil(&s.client, &self.held, me, wish).await)
+            call!(pool.beating(), s => wishes::fulfil(&s.client, &self.held, me, wish).await)
         })
     }
 

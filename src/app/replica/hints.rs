@@ -82,8 +82,8 @@ impl Replica {
     /// Resumes a sink that is delivered for here. Not if an operator has paused it since.
     fn resume(&self, sink: SinkId) {
         let state = self.state();
-        let mut resumed = state.sinks.iter().filter(|built| built.id == sink);
-        let named = resumed.find(|built| !state.view.paused.contains(&built.id));
+        let mut resumed = state.sinks.iter().filter(|built| built.part.sink == sink);
+        let named = resumed.find(|_| !state.view.paused.contains(&sink));
         let name = named.map(|built| built.name.clone());
         drop(state);
         if let Some(name) = name {

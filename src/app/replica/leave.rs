@@ -21,14 +21,14 @@ impl Replica {
     /// From now on a view shows who owns what was given back.
     pub(super) fn forget_given(&self) {
         let state = &mut *self.state();
-        for sink in state.given.drain() {
-            state.giving.remove(&sink);
+        for part in state.given.drain() {
+            state.giving.remove(&part);
         }
     }
 
     /// Ends the worker, and gives the lease back when it has ended.
     pub(super) fn give_back(&self, me: Uuid, lease: Row) {
-        if !self.state().giving.insert(lease.sink) {
+        if !self.state().giving.insert(lease.part) {
             return;
         }
         self.hire();
@@ -36,7 +36,7 @@ impl Replica {
         let mut state = self.state();
         while state.givers.try_join_next().is_some() {}
         state.givers.spawn(async move {
-            replica.0.delivery.ended(lease.sink).await;
+            replica.0.delivery.ended(lease.part).await;
             replica.give(me, lease).await;
         });
     }
@@ -50,7 +50,7 @@ impl Replica {
             }
             self.0.clock.sleep(BEAT).await;
         }
-        self.state().given.insert(lease.sink);
+        self.state().given.insert(lease.part);
         self.hint(Hint::Leases);
     }
 

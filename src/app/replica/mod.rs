@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use campanile_settings::Digests;
-use campanile_store::lease::{BEAT, Member, Trust, View, Watch, Wish};
+use campanile_store::lease::{BEAT, Member, Part, Row, Trust, View, Watch, Wish};
 use campanile_store::{Error, Hint, Membership, SinkId, Store};
 use futures_util::future::BoxFuture;
 use tokio::task::{JoinHandle, JoinSet};
@@ -54,9 +54,9 @@ struct State {
     differences: Differences,
     view: View,
     /// Sinks whose last sends end before they are given back.
-    giving: HashSet<SinkId>,
+    giving: HashSet<Part>,
     /// Those of them that were given back since the last round began. A view that was asked for before does not show it.
-    given: HashSet<SinkId>,
+    given: HashSet<Part>,
     /// The tasks that give them back.
     givers: JoinSet<()>,
     leaving: bool,
@@ -109,7 +109,7 @@ pub(super) async fn start(
     let delivery = Delivery::shared(store, clock.clone(), events, term.trusted());
     if hold {
         for sink in &sinks {
-            membership.pause(sink.id, true).await?;
+            membership.pause(sink.part.sink, true).await?;
         }
     }
     let configured = (sinks, config);
@@ -222,6 +222,7 @@ impl Replica {
                 id: state.me,
                 name: name(),
                 sinks: ids(&state.sinks),
+                parts: state.sinks.iter().map(|sink| sink.policy.parts).collect(),
                 config: serde_json::to_string(&state.config).unwrap_or_default(),
             };
             (state.me, state.leaving, (!state.joined).then(member))
@@ -253,7 +254,7 @@ impl Replica {
         for wish in wishes {
             match wish {
                 Wish::GiveBack(lease) => self.give_back(me, lease),
-                Wish::DeclareDead { .. } | Wish::Take(_) => {
+                Wish::DeclareDead { .. } | Wish::Take(_) | Wish::Divide { .. } => {
                     self.fulfil(me, wish).await;
                 }
             }
@@ -290,12 +291,18 @@ impl Replica {
                 state.view.gateways.retain(|peer| peer.id != id);
             }
             Wish::Take(taken) => {
-                let lease = leases.iter_mut().find(|lease| lease.sink == taken.sink);
+                let lease = leases.iter_mut().find(|lease| lease.part == taken.part);
                 if let Some(lease) = lease {
                     (lease.owner, lease.epoch) = (Some(me), taken.epoch + 1);
                 }
             }
-            Wish::GiveBack(given) => leases.retain(|lease| lease.sink != given.sink),
+            Wish::GiveBack(given) => leases.retain(|lease| lease.part != given.part),
+            Wish::Divide { sink, from, to } => {
+                tracing::info!(sink, from, to, "a sink was divided into parts");
+                drop(state);
+                // Its parts can be taken now.
+                self.hint(Hint::Leases);
+            }
         }
     }
 
@@ -305,13 +312,26 @@ impl Replica {
         if state.leaving || !self.0.term.holds() {
             return;
         }
-        let is_own = |id: SinkId| {
-            let mut leases = state.view.leases.iter();
-            let own = leases.any(|lease| lease.sink == id && lease.owner == Some(state.me));
-            own && !state.giving.contains(&id)
+        let is_own = |lease: &&Row| {
+            let own = lease.owner == Some(state.me);
+            own && !state.giving.contains(&lease.part)
         };
-        let sinks = state.sinks.iter().filter(|sink| is_own(sink.id));
-        let sinks: Vec<BuiltSink> = sinks.cloned().collect();
+        let own: Vec<Part> = state
+            .view
+            .leases
+            .iter()
+            .filter(is_own)
+            .map(|lease| lease.part)
+            .collect();
+        let parts = |sink: &BuiltSink| {
+            let own = own.iter().filter(|part| part.sink == sink.part.sink);
+            let of = |part: &Part| BuiltSink {
+                part: *part,
+                ..sink.clone()
+            };
+            own.map(of).collect::<Vec<_>>()
+        };
+        let sinks: Vec<BuiltSink> = state.sinks.iter().flat_map(parts).collect();
         drop(state);
         self.0.delivery.replace_within(sinks, GIVE_BACK_GRACE);
     }
@@ -319,7 +339,7 @@ impl Replica {
     /// Applies to its workers what operators asked for at any gateway.
     fn steer(&self) {
         let state = self.state();
-        let named = |id: SinkId| state.sinks.iter().find(|sink| sink.id == id);
+        let named = |id: SinkId| state.sinks.iter().find(|sink| sink.part.sink == id);
         for (sink, seq) in &state.view.look_from {
             self.0.delivery.poke(*sink, &[*seq]);
         }
@@ -367,13 +387,14 @@ impl Replica {
             let Some(sink) = sinks.iter().find(|sink| *sink.name == *name) else {
                 return Ok(());
             };
-            self.0.store.pause(sink.id, paused).await?;
+            let id = sink.part.sink;
+            self.0.store.pause(id, paused).await?;
             let view = &mut self.state().view;
-            view.paused.retain(|id| *id != sink.id);
-            view.paused.extend(paused.then_some(sink.id));
+            view.paused.retain(|other| *other != id);
+            view.paused.extend(paused.then_some(id));
             self.hint(Hint::Leases);
             if !paused {
-                self.hint(Hint::Resume(sink.id));
+                self.hint(Hint::Resume(id));
             }
             Ok(())
         })
@@ -402,7 +423,7 @@ fn late() -> Error {
 }
 
 fn ids(sinks: &[BuiltSink]) -> Vec<SinkId> {
-    sinks.iter().map(|sink| sink.id).collect()
+    sinks.iter().map(|sink| sink.part.sink).collect()
 }
 
 /// The name of this machine, and the process: several gateways can run on one machine.

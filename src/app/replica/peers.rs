@@ -110,6 +110,7 @@ mod tests {
             id: Uuid::from_u128(number),
             beat: 1,
             sinks: Vec::new(),
+            parts: Vec::new(),
             leaving: false,
             name: format!("gateway {number}"),
             state: String::new(),

@@ -1,6 +1,6 @@
 //! What operators see of the gateways and of the sinks, also of those at another gateway.
 
-use campanile_store::lease::{Peer, View};
+use campanile_store::lease::{Part, Peer, Row};
 
 use super::{Replica, State};
 use crate::delivery::{BuiltSink, SinkState};
@@ -16,10 +16,10 @@ impl Replica {
         sinks
             .map(|sink| {
                 let here = own.iter().find(|shown| shown.name == sink.name);
-                let shown = here.cloned().or_else(|| elsewhere(&state.view, sink));
+                let all = here.cloned().into_iter().chain(state.elsewhere(sink));
                 let new = || SinkState::new(sink.name.clone());
-                let shown = shown.unwrap_or_else(new);
-                if here.is_none() && paused(sink.id) {
+                let shown = all.reduce(SinkState::with).unwrap_or_else(new);
+                if here.is_none() && paused(sink.part.sink) {
                     shown.paused_by_operator()
                 } else {
                     shown
@@ -40,8 +40,15 @@ impl State {
     fn shown(&self, peer: &Peer) -> PeerState {
         let leases = self.view.leases.iter();
         let own = leases.filter(|lease| lease.owner == Some(peer.id));
-        let named = |id| self.sinks.iter().find(|sink| sink.id == id);
-        let sinks = own.filter_map(|lease| Some(named(lease.sink)?.name.to_string()));
+        let named = |id| self.sinks.iter().find(|sink| sink.part.sink == id);
+        let sinks = own.filter_map(|lease| {
+            let Part { sink, number, of } = lease.part;
+            let name = &named(sink)?.name;
+            Some(match of {
+                1 => name.to_string(),
+                _ => format!("{name} ({}/{of})", number + 1),
+            })
+        });
         PeerState {
             name: peer.name.clone(),
             this: peer.id == self.me,
@@ -50,13 +57,20 @@ impl State {
             differs: self.differences.of(peer.id),
         }
     }
-}
 
-/// What the owner of a sink last said of it.
-fn elsewhere(view: &View, sink: &BuiltSink) -> Option<SinkState> {
-    let lease = view.leases.iter().find(|lease| lease.sink == sink.id)?;
-    let mut peers = view.gateways.iter();
-    let owner = peers.find(|peer| Some(peer.id) == lease.owner)?;
-    let states: Vec<SinkState> = serde_json::from_str(&owner.state).ok()?;
-    states.into_iter().find(|shown| shown.name == sink.name)
+    /// What the other owners of a sink, or of its parts, last said of it.
+    fn elsewhere(&self, sink: &BuiltSink) -> Vec<SinkState> {
+        let owns = |peer: &&Peer| {
+            let mut leases = self.view.leases.iter();
+            let of =
+                |lease: &Row| lease.part.sink == sink.part.sink && lease.owner == Some(peer.id);
+            peer.id != self.me && leases.any(of)
+        };
+        let owners = self.view.gateways.iter().filter(owns);
+        let said = owners.filter_map(|owner| {
+            let states: Vec<SinkState> = serde_json::from_str(&owner.state).ok()?;
+            states.into_iter().find(|shown| shown.name == sink.name)
+        });
+        said.collect()
+    }
 }

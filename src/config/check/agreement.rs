@@ -8,7 +8,7 @@ use campanile_providers::{Never, Position, Route};
 
 use super::{Check, Named, Parts};
 use crate::config::settings::Type;
-use crate::config::{SourceSpec, build};
+use crate::config::{SinkSpec, SourceSpec, build};
 use campanile_settings::{Node, Place, one_of};
 
 impl Check<'_> {
@@ -20,6 +20,7 @@ impl Check<'_> {
         self.client_certificates(parts, sources);
         self.file_of_the_store(parts, tree);
         self.copies(parts, tree);
+        self.divided(parts, tree);
         for (spec, source) in parts.specs.iter().zip(sources) {
             // A mistake in the source may be the proof itself, misspelled.
             if let Some(spec) = spec.as_ref().filter(|_| source.sound) {
@@ -94,14 +95,26 @@ impl Check<'_> {
             if path.is_none_or(|path| resolved(&path) != store) {
                 continue;
             }
-            let (kind, name) = sink.name.split_once('/').unwrap_or_default();
-            let table = tree
-                .get("sinks")
-                .and_then(|sinks| sinks.get(kind)?.get(name));
-            let written = table.and_then(|table| table.get("path"));
-            let place = written.map_or(Place::Default, |node| node.place.clone());
+            let place = place_in(tree, sink, "path");
             let message = format!("`path` of `{}` is the file of `[store]`", sink.name);
             self.findings.wrong(&place, message, "another file");
+        }
+    }
+
+    /// The parts of a sink are delivered by several gateways, and nobody counts their messages together.
+    fn divided(&mut self, parts: &Parts, tree: &Node) {
+        for sink in parts.sinks.iter().flatten() {
+            let limit = sink.policy.limits().each().next();
+            let Some((limit, _)) = limit.filter(|_| sink.policy.parts > 1) else {
+                continue;
+            };
+            let place = place_in(tree, sink, "parts");
+            let message = format!(
+                "`parts` of `{}` does not go with its `{limit}`: nobody counts the messages of all parts",
+                sink.name
+            );
+            let expected = "no `parts`, or a sink without a limit";
+            self.findings.wrong(&place, message, expected);
         }
     }
 
@@ -188,6 +201,15 @@ impl Check<'_> {
         self.findings
             .add(&named.table.place, true, message, expected, None);
     }
+}
+
+/// Where a setting of a sink is written.
+fn place_in(tree: &Node, sink: &SinkSpec, setting: &str) -> Place {
+    let (kind, name) = sink.name.split_once('/').unwrap_or_default();
+    let sinks = tree.get("sinks");
+    let table = sinks.and_then(|sinks| sinks.get(kind)?.get(name));
+    let written = table.and_then(|table| table.get(setting));
+    written.map_or(Place::Default, |node| node.place.clone())
 }
 
 /// The path without links, also of a file that is not there yet.

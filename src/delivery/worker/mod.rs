@@ -1,4 +1,4 @@
-//! The worker of one sink: the only task that owns what is pending for it.
+//! The worker of one sink, or of one part of it: the only task that owns what is pending there.
 //!
 //! It subscribes, then looks, then waits, and polls the store every second: whatever happens between the look and the wait
 //! wakes the worker, and a wake is kept. The rows of the store are the truth; a poke only says when to look.
@@ -98,9 +98,9 @@ impl Worker {
             dispatch.inherit(now, handover);
         }
         Self {
-            books: Books::new(around.store.clone(), built.id, page, now, handover),
+            books: Books::new(around.store.clone(), built.part, page, now, handover),
             dispatch,
-            settle: Settle::new(built.id, built.policy.clone(), report.clone(), seed),
+            settle: Settle::new(built.part.sink, built.policy.clone(), report.clone(), seed),
             report,
             fetching: None,
             sends: FuturesUnordered::new(),
@@ -241,7 +241,7 @@ impl Worker {
         let Some(load) = self.dispatch.next(now, in_flight) else {
             return;
         };
-        let (store, sink) = (self.around.store.clone(), self.built.id);
+        let (store, sink) = (self.around.store.clone(), self.built.part.sink);
         let seqs = load.claims.iter().map(|claim| claim.item.seq).collect();
         self.fetching = Some(Box::pin(async move {
             let alerts = store.alerts_at(sink, seqs).await;

@@ -53,7 +53,12 @@ async fn what_was_delivered_is_not_read_again_and_what_no_poke_reported_is_found
     assert_eq!(store.looks_at_all.load(Ordering::SeqCst), looks);
     rig.notes.0.lock().unwrap().clear();
     let act = Act::new(rig.clock.now(), "alerts.retry");
-    assert!(store.retry(first, rig.sinks[0].id, act).await.unwrap());
+    assert!(
+        store
+            .retry(first, rig.sinks[0].part.sink, act)
+            .await
+            .unwrap()
+    );
     rig.clock.advance(MINUTE);
     delivered(first).await;
 }

@@ -58,7 +58,7 @@ async fn a_delivery_dropped_by_an_operator_is_not_sent() {
     rig.accept("kept", 1).await;
     idle(&rig.delivery).await;
     assert_eq!(rig.state(0).loaded, 3);
-    let id = rig.sinks[0].id;
+    let id = rig.sinks[0].part.sink;
     assert!(
         rig.store
             .drop_pending(seq, id, Act::new(rig.clock.now(), "drop"))
@@ -83,7 +83,7 @@ async fn what_waits_for_its_next_attempt_is_attempted_when_an_operator_says_so()
         sink.now_does(|_| Ok(()));
         assert_eq!(rig.pending().await, 2);
         // No time passes.
-        rig.delivery.hurry(rig.sinks[0].id, &seqs);
+        rig.delivery.hurry(rig.sinks[0].part.sink, &seqs);
         idle(&rig.delivery).await;
         assert_eq!(rig.pending().await, 0, "{waited:?}");
     }

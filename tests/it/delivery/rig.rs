@@ -55,7 +55,7 @@ impl Rig {
         let ids = store.sink_ids(names.clone()).await.unwrap();
         let built = |((id, name), (sink, policy)): ((SinkId, String), &(Arc<Scripted>, Policy))| {
             BuiltSink {
-                id,
+                part: id.into(),
                 name: name.into(),
                 policy: policy.clone(),
                 sink: sink.clone(),
@@ -87,7 +87,7 @@ impl Rig {
         } else {
             Status::Firing
         };
-        let sinks = self.sinks.iter().map(|sink| sink.id).collect();
+        let sinks = self.sinks.iter().map(|sink| sink.part.sink).collect();
         let at = self.clock.now();
         let alert = message::alert(message, lane, status, at, sinks);
         let entry = message::entry(vec![alert], at);
@@ -96,7 +96,7 @@ impl Rig {
             panic!("{message} is not new");
         };
         for sink in &self.sinks {
-            self.delivery.poke(sink.id, &[seq]);
+            self.delivery.poke(sink.part.sink, &[seq]);
         }
         seq
     }
@@ -124,7 +124,12 @@ impl Rig {
     pub(crate) async fn pending(&self) -> usize {
         let mut pending = 0;
         for sink in &self.sinks {
-            pending += self.store.pending(sink.id, 0, 10_000).await.unwrap().len();
+            pending += self
+                .store
+                .pending(sink.part.sink, 0, 10_000)
+                .await
+                .unwrap()
+                .len();
         }
         pending
     }

@@ -31,7 +31,7 @@ async fn nothing_is_sent_while_this_gateway_may_not_send() {
     assert_eq!(sink.messages(), ["a"]);
     // A sink that is given up at once keeps its deliveries.
     rig.delivery.replace_within(Vec::new(), Duration::ZERO);
-    rig.delivery.ended(rig.sinks[0].id).await;
+    rig.delivery.ended(rig.sinks[0].part).await;
     rig.accept("b", 1).await;
     assert_eq!((rig.pending().await, sink.messages().len()), (1, 1));
 }

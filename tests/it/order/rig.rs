@@ -160,7 +160,7 @@ impl Rig {
         let ids = store.sink_ids(names.clone()).await.unwrap();
         let down: Vec<Arc<Mutex<bool>>> = sinks.iter().map(|_| Arc::default()).collect();
         let built = |(number, (policy, whims)): (usize, (Policy, Vec<Whim>))| BuiltSink {
-            id: ids[number],
+            part: ids[number].into(),
             name: names[number].as_str().into(),
             policy,
             sink: Arc::new(Moodily {
@@ -190,7 +190,7 @@ impl Rig {
 
     /// A vendor's callback with one message, pending for every sink. None when the message is known.
     pub(crate) async fn post(&self, message: &str, lane: u64, status: Status) -> Option<Seq> {
-        let sinks = self.sinks.iter().map(|sink| sink.id).collect();
+        let sinks = self.sinks.iter().map(|sink| sink.part.sink).collect();
         let at = self.clock.now();
         let alert = message::alert(message, lane, status, at, sinks);
         let entry = message::entry(vec![alert], at);
@@ -204,7 +204,7 @@ impl Rig {
             .unwrap()
             .insert(message.to_owned(), seq);
         for sink in &self.sinks {
-            self.delivery.poke(sink.id, &[seq]);
+            self.delivery.poke(sink.part.sink, &[seq]);
         }
         Some(seq)
     }
@@ -215,7 +215,7 @@ impl Rig {
 
     /// An operator sends an alert again. False when it is pending.
     pub(crate) async fn retry(&self, sink: usize, seq: Seq) -> bool {
-        let id = self.sinks[sink].id;
+        let id = self.sinks[sink].part.sink;
         let pending = self.store.retry(seq, id, self.act()).await.unwrap();
         self.delivery.poke(id, &[seq]);
         pending
@@ -231,7 +231,7 @@ impl Rig {
 
     /// An operator drops what is pending. False when it is not.
     pub(crate) async fn drop_pending(&self, sink: usize, seq: Seq) -> bool {
-        let id = self.sinks[sink].id;
+        let id = self.sinks[sink].part.sink;
         let dropped = self.store.drop_pending(seq, id, self.act()).await.unwrap();
         self.delivery.dropped(id, &[seq]);
         dropped
@@ -262,7 +262,7 @@ impl Rig {
     pub(crate) async fn pending(&self, sink: usize) -> Vec<Seq> {
         let pending = self
             .store
-            .pending(self.sinks[sink].id, 0, 1_000_000)
+            .pending(self.sinks[sink].part.sink, 0, 1_000_000)
             .await
             .unwrap();
         pending.into_iter().map(|pending| pending.seq).collect()
@@ -271,7 +271,7 @@ impl Rig {
     /// Dead letters of a sink, oldest first.
     pub(crate) async fn dead(&self, sink: usize) -> Vec<DeadRow> {
         let filter = DeadFilter {
-            sink: Some(self.sinks[sink].id),
+            sink: Some(self.sinks[sink].part.sink),
             limit: 1_000_000,
             ..DeadFilter::default()
         };

@@ -2,6 +2,7 @@
 
 mod balancers;
 mod copies;
+mod parts;
 mod rolling;
 
 use std::net::SocketAddr;

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use campanile_model::{Fingerprint, Worth};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
 use super::list::{List, limit};
+use crate::lease::Part;
 use crate::postgres::floor::Floor;
 use crate::postgres::numbers::sink_number;
 use crate::postgres::pool::Fault;
@@ -57,6 +59,28 @@ pub(crate) async fn pending(
     let rows = client
         .query(&select, &[&parameters.0, &after, &floor, &parameters.1])
         .await?;
+    Ok(rows.iter().map(pending_row).collect())
+}
+
+/// The same for the lanes of one part.
+pub(crate) async fn pending_of(
+    session: &mut Session,
+    floor: &Floor,
+    part: Part,
+    after: Seq,
+    count: usize,
+) -> Result<Vec<Pending>, Fault> {
+    if part.of == 1 {
+        return pending(session, floor, part.sink, after, count).await;
+    }
+    let floor = floor.look(session).await?;
+    let select = format!(
+        "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 AND (lane % $5 + $5) % $5 = $6 ORDER BY seq LIMIT $4"
+    );
+    let (sink, limit) = (sink_number(part.sink), limit(count));
+    let (of, number) = (i64::from(part.of), i64::from(part.number));
+    let parameters: [&(dyn ToSql + Sync); 6] = [&sink, &after, &floor, &limit, &of, &number];
+    let rows = session.client.query(&select, &parameters).await?;
     Ok(rows.iter().map(pending_row).collect())
 }
 

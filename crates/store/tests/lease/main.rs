@@ -31,6 +31,11 @@ const ENDS: Faults = Faults {
     losses: 1,
     ..NONE
 };
+const KILLED: Faults = Faults {
+    kills: 1,
+    freezes: 1,
+    ..NONE
+};
 const LATE: Faults = Faults { delays: 1, ..NONE };
 const LATE_AND_HINTED: Faults = Faults { hints: 1, ..LATE };
 const LATE_AND_LOST: Faults = Faults { losses: 1, ..LATE };
@@ -42,7 +47,16 @@ fn takeover(flaw: Option<Flaw>, faults: Faults) -> Leases {
         flaw,
         ticks: TICKS,
         sinks: 1,
+        parts: 1,
         faults,
+    }
+}
+
+/// One sink that is to have two parts.
+fn dividing(flaw: Option<Flaw>, faults: Faults) -> Leases {
+    Leases {
+        parts: 2,
+        ..takeover(flaw, faults)
     }
 }
 
@@ -99,6 +113,17 @@ fn one_gateway_sends_in_order_and_nothing_stale_is_settled_when_messages_are_lat
 #[test]
 fn one_gateway_sends_in_order_and_nothing_stale_is_settled_when_a_lease_is_given_back() {
     hold(giving_back(None, LATE_AND_LOST));
+}
+
+#[test]
+fn one_gateway_sends_in_order_and_nothing_stale_is_settled_when_a_sink_is_divided() {
+    hold(dividing(None, KILLED));
+    hold(dividing(None, LATE));
+}
+
+#[test]
+fn two_gateways_send_if_a_sink_is_divided_while_one_delivers_for_it() {
+    breaks(dividing(Some(Flaw::DividesOwned), NONE), ONE_SENDS);
 }
 
 #[test]

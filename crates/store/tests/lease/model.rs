@@ -28,6 +28,8 @@ pub(crate) enum Flaw {
     OldViewAfterGivingBack,
     /// A lease counts as given back, or not, before that is known.
     GivesBackOnce,
+    /// A sink is divided while a gateway delivers for it.
+    DividesOwned,
 }
 
 /// The leases, with these bounds.
@@ -37,6 +39,8 @@ pub(crate) struct Leases {
     /// The deliveries are of the last one. With two, the first gateway has begun to give the last one back, and the second
     /// gateway joins again.
     pub(crate) sinks: SinkId,
+    /// Into how many parts all gateways divide each sink from the first tick on. Before, no sink is divided.
+    pub(crate) parts: u16,
     pub(crate) faults: Faults,
 }
 
@@ -181,6 +185,7 @@ impl Leases {
         let database = &world.database;
         let may_apply = |request: &Request| match request.what {
             What::Fulfil(Wish::Take(row) | Wish::GiveBack(row)) => database.leases.contains(&row),
+            What::Fulfil(Wish::Divide { sink, from, .. }) => database.parts_of(sink) == from,
             What::Fulfil(Wish::DeclareDead { id, beat }) => {
                 let mut registered = database.registered.iter();
                 let row = registered.find(|row| row.id == id && !row.dead);
@@ -252,36 +257,43 @@ impl Leases {
         let Answer::Accepted(seen) = answer else {
             return world.gateways[number].join_again(self.all_sinks());
         };
+        let parts = if sent == 0 { 1 } else { self.parts };
         let (sent, answered) = (clock(number, sent), world.clock(number));
         let gateway = &mut world.gateways[number];
         gateway.trust = TIMES.trust(match self.flaw {
             Some(Flaw::TrustFromAnswer) => answered,
             _ => sent,
         });
-        let view = seen.view(&self.all_sinks());
+        let view = seen.view(&self.all_sinks(), parts);
         let now = match self.flaw {
             Some(Flaw::SilenceFromSend) => sent,
             _ => answered,
         };
-        for wish in gateway.watch.look(now, &view) {
-            self.wish(world, number, wish);
+        let mut wishes = gateway.watch.look(now, &view);
+        if self.has(Flaw::DividesOwned) {
+            let (from, to) = (seen.parts_of(self.sinks), parts);
+            let sink = self.sinks;
+            wishes.extend((from != to).then_some(Wish::Divide { sink, from, to }));
+        }
+        for wish in wishes {
+            Self::wish(world, number, wish);
         }
         if let Some(lease) = seen.leases.last() {
             self.hire(world, number, lease);
         }
     }
 
-    fn wish(&self, world: &mut World, number: usize, wish: Wish) {
+    fn wish(world: &mut World, number: usize, wish: Wish) {
         match wish {
-            Wish::GiveBack(row) if row.sink == self.sinks => {
+            Wish::GiveBack(row) if world.has_deliveries(row.part) => {
                 let gateway = &mut world.gateways[number];
                 let step = GivingStep::Ending;
                 gateway.giving.get_or_insert(Giving { row, step });
                 stop_worker(gateway);
             }
-            // Another sink without deliveries.
+            // Another sink or part, without deliveries.
             Wish::GiveBack(_) => {}
-            Wish::Take(_) | Wish::DeclareDead { .. } => {
+            Wish::Take(_) | Wish::DeclareDead { .. } | Wish::Divide { .. } => {
                 let request = world.request(number, What::Fulfil(wish));
                 world.wire.insert(request);
             }
@@ -367,7 +379,8 @@ impl Leases {
             }
             What::Fulfil(Wish::Take(row)) => {
                 let taken = world.database.take(id, row);
-                if let Some(lease) = taken.filter(|lease| answered && lease.sink == self.sinks) {
+                let taken = taken.filter(|lease| answered && world.has_deliveries(lease.part));
+                if let Some(lease) = taken {
                     self.hire(world, of, &lease);
                 }
             }
@@ -379,6 +392,10 @@ impl Leases {
                     _ => {}
                 }
                 self.forget(world, of);
+            }
+            What::Fulfil(Wish::Divide { sink, from, to }) => {
+                let looks = !self.has(Flaw::DividesOwned);
+                world.database.divide(sink, (from, to), looks);
             }
             What::Settle { epoch, delivery } => {
                 let written = self.settle(world, id, epoch, delivery);

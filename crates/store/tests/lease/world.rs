@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use campanile_store::SinkId;
-use campanile_store::lease::{Peer, Row, Times, Trust, View, Watch, Wish};
+use campanile_store::lease::{Part, Peer, Row, Times, Trust, View, Watch, Wish};
 use uuid::Uuid;
 
 /// The gateways. The first owns every lease at the start.
@@ -153,9 +153,14 @@ impl World {
         clock(gateway, self.now)
     }
 
-    /// The lease of the sink that has deliveries: the one that is given back first when there are several.
+    /// The lease that has deliveries: of the sink that is given back first when there are several, and there of the last part.
     pub(crate) fn lease(&self) -> Option<&Row> {
         self.database.leases.last()
+    }
+
+    /// Whether the deliveries are of this part.
+    pub(crate) fn has_deliveries(&self, part: Part) -> bool {
+        self.lease().is_some_and(|lease| lease.part == part)
     }
 
     /// A request of a gateway.
@@ -207,7 +212,7 @@ impl Database {
             dead: false,
         };
         let owned = |sink: &SinkId| Row {
-            sink: *sink,
+            part: Part::whole(*sink),
             owner: gateways.first().map(|gateway| gateway.id),
             epoch: 1,
         };
@@ -229,12 +234,13 @@ impl Database {
         (1..=DELIVERIES).find(pending).unwrap_or(DELIVERIES + 1)
     }
 
-    pub(crate) fn view(&self, sinks: &[SinkId]) -> View {
+    pub(crate) fn view(&self, sinks: &[SinkId], parts: u16) -> View {
         let living = self.registered.iter().filter(|row| !row.dead);
         let peer = |row: &Registered| Peer {
             id: row.id,
             beat: row.beat,
             sinks: sinks.to_vec(),
+            parts: vec![parts; sinks.len()],
             leaving: false,
             name: String::new(),
             state: String::new(),
@@ -268,6 +274,31 @@ impl Database {
             return self.change(row, Some(id));
         }
         None
+    }
+
+    /// How many parts a sink has.
+    pub(crate) fn parts_of(&self, sink: SinkId) -> u16 {
+        let mut leases = self.leases.iter();
+        let lease = leases.find(|lease| lease.part.sink == sink);
+        lease.map_or(0, |lease| lease.part.of)
+    }
+
+    /// Divides a sink into other parts, if nobody who lives has one.
+    pub(crate) fn divide(&mut self, sink: SinkId, (from, of): (u16, u16), looks: bool) {
+        let old = self.leases.iter().filter(|lease| lease.part.sink == sink);
+        let mut owners = old.clone().filter_map(|lease| lease.owner);
+        let owned = looks && owners.any(|owner| self.is_alive(owner));
+        let epoch = old.map(|lease| lease.epoch).max();
+        if let Some(epoch) = epoch.filter(|_| !owned && self.parts_of(sink) == from) {
+            self.leases.retain(|lease| lease.part.sink != sink);
+            let row = |number| Row {
+                part: Part { sink, number, of },
+                owner: None,
+                epoch: epoch + 1,
+            };
+            self.leases.extend((0..of).map(row));
+            self.leases.sort_unstable();
+        }
     }
 
     /// Changes the owner of a lease that is still as expected.

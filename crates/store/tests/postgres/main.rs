@@ -10,6 +10,7 @@ mod copy;
 mod cutter;
 mod faults;
 mod members;
+mod parts;
 mod refused;
 mod server;
 mod shared;

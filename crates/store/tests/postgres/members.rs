@@ -13,41 +13,55 @@ use uuid::Uuid;
 use super::Database;
 use super::suite::{Place, accepted, firing, settlement};
 
-struct Gateway {
-    store: Arc<Postgres>,
-    id: Uuid,
+pub(crate) struct Gateway {
+    pub(crate) store: Arc<Postgres>,
+    pub(crate) id: Uuid,
 }
 
 impl Gateway {
-    async fn join(database: &Database, number: u128, sinks: &[SinkId]) -> Self {
+    pub(crate) async fn join(database: &Database, number: u128, sinks: &[SinkId]) -> Self {
+        Self::join_with(database, number, sinks, 1).await
+    }
+
+    /// A gateway that divides each of its sinks.
+    pub(crate) async fn join_with(
+        database: &Database,
+        number: u128,
+        sinks: &[SinkId],
+        parts: u16,
+    ) -> Self {
         let store = Arc::new(Postgres::open(&database.url()).await.unwrap());
         let id = Uuid::from_u128(number);
         let member = Member {
             id,
             name: number.to_string(),
             sinks: sinks.to_vec(),
+            parts: vec![parts; sinks.len()],
             config: String::new(),
         };
         store.join(member).await.unwrap();
         Self { store, id }
     }
 
-    async fn beat(&self) -> Option<View> {
+    pub(crate) async fn beat(&self) -> Option<View> {
         let said = "state".to_owned();
         self.store.beat(self.id, said, false).await.unwrap()
     }
 
     async fn lease(&self, sink: SinkId) -> Row {
         let leases = self.beat().await.unwrap().leases;
-        leases.into_iter().find(|row| row.sink == sink).unwrap()
+        leases
+            .into_iter()
+            .find(|row| row.part.sink == sink)
+            .unwrap()
     }
 
-    async fn fulfil(&self, wish: Wish) -> bool {
+    pub(crate) async fn fulfil(&self, wish: Wish) -> bool {
         self.store.fulfil(self.id, wish).await.unwrap()
     }
 }
 
-async fn sink(database: &Database) -> SinkId {
+pub(crate) async fn sink(database: &Database) -> SinkId {
     let store = database.open().await;
     store.sink_ids(vec!["a/a".to_owned()]).await.unwrap()[0]
 }
@@ -212,14 +226,20 @@ async fn what_an_owner_leaves_with_its_outcomes_is_for_the_next_one_and_only_the
         let (seq, _) = accepted(&store, firing(message, 1, &[sink])).await;
         let settled = vec![settlement(sink, seq, Verdict::Delivered)];
         let left = left.map(str::to_owned);
-        gateway.store.settle_leaving(settled, left).await
+        gateway
+            .store
+            .settle_leaving(sink.into(), settled, left)
+            .await
     };
     assert!(old.fulfil(Wish::Take(old.lease(sink).await)).await);
     let nothing = Handover::default();
-    assert_eq!(old.store.handover(sink).await.unwrap(), Some(nothing));
+    assert_eq!(
+        old.store.handover(sink.into()).await.unwrap(),
+        Some(nothing)
+    );
     leave(&old, "a", Some("three sent")).await.unwrap();
     leave(&old, "b", None).await.unwrap();
-    let left = new.store.handover(sink).await.unwrap().unwrap();
+    let left = new.store.handover(sink.into()).await.unwrap().unwrap();
     assert_eq!((left.text.as_str(), left.died), ("three sent", false));
 
     assert!(leave(&new, "c", Some("I am not the owner")).await.is_err());
@@ -232,11 +252,11 @@ async fn what_an_owner_leaves_with_its_outcomes_is_for_the_next_one_and_only_the
     assert!(new.fulfil(dead).await);
     assert!(new.fulfil(Wish::Take(new.lease(sink).await)).await);
     assert!(leave(&old, "d", Some("it was frozen")).await.is_err());
-    let left = new.store.handover(sink).await.unwrap().unwrap();
+    let left = new.store.handover(sink.into()).await.unwrap().unwrap();
     assert_eq!((left.text.as_str(), left.died), ("three sent", true));
 
     // Given back: nothing was sent that is not known.
     assert!(new.fulfil(Wish::GiveBack(new.lease(sink).await)).await);
     assert!(new.fulfil(Wish::Take(new.lease(sink).await)).await);
-    assert!(!new.store.handover(sink).await.unwrap().unwrap().died);
+    assert!(!new.store.handover(sink.into()).await.unwrap().unwrap().died);
 }

@@ -55,7 +55,10 @@ impl Way {
         let own = match self {
             Self::Webhook => format!("{hook}signing_secret = \"{SIGNING}\"\n"),
             Self::CloudEvents => {
-                format!("{hook}signing_secret = \"{SIGNING}\"\nformat = \"cloudevents\"\n")
+                // Of several gateways, each delivers a part.
+                format!(
+                    "{hook}signing_secret = \"{SIGNING}\"\nformat = \"cloudevents\"\nparts = 3\n"
+                )
             }
             Self::Ntfy => {
                 format!("url = \"http://{at}\"\ntopic = \"chaos\"\ntoken = \"{HOOK}\"\n")

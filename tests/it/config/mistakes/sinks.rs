@@ -106,6 +106,19 @@ pub(crate) const MISTAKES: &[Expected] = &[
         &["`per_day` is 0"],
     ),
     (
+        "[sinks.webhook.a]\nurl = \"http://h\"\nper_minute = 20\nparts = 2\n",
+        (4, 9),
+        &[
+            "`parts` of `webhook/a` does not go with its `per_minute`",
+            "no `parts`",
+        ],
+    ),
+    (
+        "[sinks.webhook.a]\nurl = \"http://h\"\nparts = 65\n",
+        (3, 9),
+        &["`parts` is 65"],
+    ),
+    (
         "[sinks.stdout.a]\nretry_schedule = []\n",
         (2, 18),
         &["empty"],

@@ -18,6 +18,7 @@ async fn join(store: &Postgres) -> Uuid {
         id: me,
         name: "one".to_owned(),
         sinks: Vec::new(),
+        parts: Vec::new(),
         config: String::new(),
     };
     store.join(member).await.unwrap();
