@@ -24,8 +24,7 @@ use super::write::Write;
 use crate::packed::Packed;
 use crate::{Appending, Seq, SinkId};
 
-/// Places that are left out: more than all gateways together draw in the two seconds between two looks at the last place. They count
-/// as alerts in [`crate::Stats::alerts`].
+/// Places that are left out: more than all gateways together draw in the two seconds between two looks at the last place.
 const MARGIN: Seq = 1 << 16;
 
 /// Callbacks that are appended again in one statement.

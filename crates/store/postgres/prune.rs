@@ -110,7 +110,7 @@ async fn alerts(
                 AND NOT EXISTS (SELECT FROM dead d WHERE d.seq = a.seq) RETURNING a.seq
         ), attempts AS (
             DELETE FROM attempt t USING gone WHERE t.seq = gone.seq AND t.seq > $1 AND t.seq <= $2
-        ) UPDATE meta SET pruned = greatest(pruned, $2 + 1)";
+        ) UPDATE meta SET pruned = greatest(pruned, $2 + 1), alerts = alerts - (SELECT count(*) FROM gone)";
     client.execute(delete, &[&progress.alert, &last]).await?;
     progress.alert = last;
     Ok(true)

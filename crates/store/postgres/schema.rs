@@ -10,7 +10,7 @@ use super::{partition, version};
 use crate::Error;
 
 /// The step at index N migrates a database from level N to N + 1. A released step is never changed.
-const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3];
+const STEPS: &[&str] = &[STEP_1, STEP_2, STEP_3, STEP_4];
 
 const STEP_1: &str = "
     CREATE TABLE name (
@@ -147,6 +147,13 @@ const STEP_3: &str = "
     ALTER TABLE lease ADD part int NOT NULL DEFAULT 0;
     ALTER TABLE lease DROP CONSTRAINT lease_pkey, ADD PRIMARY KEY (sink, part);
     ALTER TABLE gateway ADD parts int[] NOT NULL DEFAULT '{}';
+";
+
+const STEP_4: &str = "
+    -- alerts: how many are kept, without those that `counted` has.
+    SET LOCAL statement_timeout = 0;
+    ALTER TABLE meta ADD alerts bigint NOT NULL DEFAULT 0;
+    UPDATE meta SET alerts = (SELECT count(*) FROM alert) - (SELECT coalesce(sum(n), 0) FROM counted);
 ";
 
 /// The level that this program writes.

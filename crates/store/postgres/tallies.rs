@@ -2,6 +2,9 @@
 //!
 //! A commit inserts rows of its own into `counted`: if it updated a row, all commits of a minute would wait for one another.
 //! Pruning adds up the rows in `tally`. A read takes both.
+//!
+//! In the same way the kept alerts are counted: `meta.alerts` has those whose rows of `counted` were added up, less those that were
+//! removed since.
 
 use jiff::Timestamp;
 use tokio_postgres::{Client, GenericClient};
@@ -76,6 +79,10 @@ async fn query(
         .await?)
 }
 
+/// How many alerts are kept.
+pub(super) const KEPT: &str =
+    "(SELECT alerts FROM meta) + (SELECT coalesce(sum(n), 0)::bigint FROM counted)";
+
 /// Adds up what was counted since the last round. True if there can be more. Two gateways that do it at the same time take different rows.
 pub(super) async fn fold(client: &impl GenericClient, rows: i64) -> Result<bool, Fault> {
     let fold = "WITH gone AS (
@@ -84,9 +91,16 @@ pub(super) async fn fold(client: &impl GenericClient, rows: i64) -> Result<bool,
             INSERT INTO tally
             SELECT minute, source, severity, status, sum(n) FROM gone GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
             ON CONFLICT (minute, source, severity, status) DO UPDATE SET n = tally.n + excluded.n
-        ) SELECT count(*) FROM gone";
+        ) SELECT count(*), coalesce(sum(n), 0)::bigint FROM gone";
+    let gone = client.query_one(fold, &[&rows]).await?;
+    let (gone, alerts): (i64, i64) = (gone.get(0), gone.get(1));
+    if alerts > 0 {
+        // After the rows of `tally`: two gateways then never wait for each other.
+        let add = "UPDATE meta SET alerts = alerts + $1";
+        client.execute(add, &[&alerts]).await?;
+    }
     // Alerts arrive all the time: the rest is for the next round.
-    Ok(client.query_one(fold, &[&rows]).await?.get::<_, i64>(0) >= rows)
+    Ok(gone >= rows)
 }
 
 /// Removes some minutes that ended before this time. True if it did.

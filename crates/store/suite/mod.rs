@@ -25,6 +25,10 @@ use sha2::{Digest, Sha256};
 
 /// The location of one store: a folder, a database. It is removed when the place is dropped.
 pub(crate) trait Place: Sized {
+    /// Whether [`Stats::alerts`](campanile_store::Stats) is exact. Else it can have more, at most what fits between the first and the
+    /// last alert.
+    const COUNTS_ALERTS: bool;
+
     /// A new place with an empty store.
     fn new() -> Self;
 

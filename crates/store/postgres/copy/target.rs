@@ -203,7 +203,8 @@ impl Target {
 
     async fn set_counters(&mut self, counters: Counters) -> Result<(), tokio_postgres::Error> {
         let transaction = self.begun().await?;
-        let set = "UPDATE meta SET id_random = $1, pruned = $2, forgotten = $2";
+        let set = "UPDATE meta SET id_random = $1, pruned = $2, forgotten = $2,
+            alerts = (SELECT count(*) FROM alert) - (SELECT coalesce(sum(n), 0) FROM counted)";
         transaction
             .execute(set, &[&int(counters.id_random), &counters.lowest])
             .await?;

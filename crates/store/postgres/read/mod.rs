@@ -14,6 +14,7 @@ pub(super) mod to_send;
 use tokio_postgres::Client;
 
 use super::pool::Fault;
+use super::tallies::KEPT;
 use crate::{SinkId, Stats};
 
 pub(super) async fn known_sinks(client: &Client) -> Result<Vec<(SinkId, String)>, Fault> {
@@ -44,12 +45,12 @@ pub(super) async fn stats(client: &Client) -> Result<Stats, Fault> {
         };
         Ok(rows.iter().map(count).collect())
     };
-    // Both ends by the primary key. Duplicates draw places too, so the span is more than the number of alerts.
-    let sql = "SELECT (SELECT max(seq) FROM alert) - (SELECT min(seq) FROM alert) + 1,
-                      (SELECT count(*) FROM quarantine), pg_database_size(current_database())";
-    let row = client.query_one(sql, &[]).await?;
+    let sql = format!(
+        "SELECT {KEPT}, (SELECT count(*) FROM quarantine), pg_database_size(current_database())"
+    );
+    let row = client.query_one(&sql, &[]).await?;
     Ok(Stats {
-        alerts: row.get::<_, Option<i64>>(0).unwrap_or(0).cast_unsigned(),
+        alerts: row.get::<_, i64>(0).cast_unsigned(),
         pending: counts("SELECT sink, count(*) FROM pending GROUP BY sink ORDER BY sink").await?,
         dead: counts("SELECT sink, count(*) FROM dead GROUP BY sink ORDER BY sink").await?,
         quarantined: row.get::<_, i64>(1).cast_unsigned(),

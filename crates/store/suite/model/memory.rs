@@ -45,6 +45,8 @@ enum Known {
 /// The model.
 #[derive(Default)]
 pub(super) struct Memory {
+    /// Whether the store counts its alerts exactly.
+    pub(super) counts_alerts: bool,
     pub(super) alerts: BTreeMap<Seq, Kept>,
     pub(super) pending: BTreeMap<(SinkId, Seq), DeliveryRow>,
     pub(super) dead: BTreeMap<i64, DeadRow>,
@@ -64,6 +66,14 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Of an empty store. `counts_alerts`: it counts its alerts exactly.
+    pub(super) fn new(counts_alerts: bool) -> Self {
+        Self {
+            counts_alerts,
+            ..Self::default()
+        }
+    }
+
     /// Checks the store's answer to a callback, and updates the model.
     pub(super) fn append(&mut self, entry: &Entry, answer: &Appended) {
         assert_eq!(answer.alerts.len(), entry.alerts.len());

@@ -41,7 +41,7 @@ impl<P: Place> Run<P> {
         Self {
             place,
             store: Some(store),
-            memory: Memory::default(),
+            memory: Memory::new(P::COUNTS_ALERTS),
             sinks: sinks.unwrap(),
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             last_seq: 0,

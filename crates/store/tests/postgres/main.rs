@@ -56,6 +56,8 @@ impl Database {
 }
 
 impl Place for Database {
+    const COUNTS_ALERTS: bool = true;
+
     fn new() -> Self {
         let server = Server::shared();
         let name = server.create();
