@@ -13,6 +13,7 @@ use tokio_postgres::error::SqlState;
 use super::batch::Batch;
 use super::copies::Copies;
 use super::failover::{self, Failover};
+use super::history::Standing;
 use super::names::Names;
 use super::pool::{Fault, Pool, call};
 use super::ring::Receipt;
@@ -75,12 +76,15 @@ impl Shared {
         self.id_ms.fetch_max(ms, Ordering::AcqRel).max(ms)
     }
 
-    /// Looks at what the server does with commits. False: the server continues a history that this gateway does not follow yet.
+    /// Looks at what the server does with commits. False: the gateway has not caught up with the history that the server continues.
     pub(super) async fn look(&self, session: &mut Session) -> Result<bool, tokio_postgres::Error> {
-        match self.failover.is_on(session) {
-            Some(true) => {}
-            Some(false) => return Ok(false),
-            None => return Ok(true),
+        // Meanwhile nobody catches up with another history, and needs the ring.
+        let Ok(_turn) = self.failover.turn.try_lock() else {
+            return Ok(true);
+        };
+        let is_behind = self.pool.address().history.is_behind();
+        if is_behind || session.standing() != Standing::Followed {
+            return Ok(false);
         }
         self.failover.saw(self.copies.look(session).await?);
         if self.copies.can_lose() {
@@ -91,17 +95,20 @@ impl Shared {
         Ok(true)
     }
 
-    /// Follows the server to another history, also when nobody appends. What fails here fails again with the next look.
+    /// Follows the servers to another history, also when nobody appends.
     pub(super) async fn follow(&self) -> Result<(), Fault> {
-        let mut session = self.pool.address().connect().await?;
-        failover::follow(self, &mut session).await
+        let mut session = self.pool.address().newest().await?;
+        failover::catch_up(self, &mut session).await
     }
 
-    /// Answers a callback that is committed.
-    fn answer(&self, job: Job, answer: Appended, receipt: Receipt) {
+    /// Answers a callback that is committed on this connection.
+    fn answer(&self, job: Job, session: Option<&Session>, (answer, receipt): (Appended, Receipt)) {
         self.remember(job.packed, receipt);
+        // An old primary can have committed it after the ring was put back on the new one.
+        let ended = session.filter(|session| session.standing() != Standing::Followed);
+        let answer = ended.map_or(Ok(answer), |session| Err(session.home.ended()));
         // When the caller has gone, only the answer is lost, not the commit.
-        let _gone = job.reply.send(Ok(answer));
+        let _gone = job.reply.send(answer);
     }
 
     /// Keeps what is acknowledged, if a failover could lose it.
@@ -203,8 +210,8 @@ async fn commit_jobs(shared: &Shared, session: &mut Option<Session>, jobs: Vec<J
     match tried(shared, session, &entries).await {
         Ok(written) => {
             let written = written.answers.into_iter().zip(written.receipts);
-            for (job, (answer, receipt)) in jobs.into_iter().zip(written) {
-                shared.answer(job, answer, receipt);
+            for (job, written) in jobs.into_iter().zip(written) {
+                shared.answer(job, session.as_ref(), written);
             }
         }
         Err(Refused::Data(_)) if jobs.len() > 1 => {
@@ -213,7 +220,7 @@ async fn commit_jobs(shared: &Shared, session: &mut Option<Session>, jobs: Vec<J
                     Ok(mut written) => {
                         let receipt = written.receipts.pop().unwrap_or_default();
                         let answer = written.answers.pop().unwrap_or_default();
-                        shared.answer(job, answer, receipt);
+                        shared.answer(job, session.as_ref(), (answer, receipt));
                     }
                     Err(refused) => drop(job.reply.send(Err(refused.into_error()))),
                 }
@@ -260,6 +267,12 @@ async fn tried(
                 return Ok(written);
             }
             Err(Fault::Store(error)) => return Err(Refused::Database(error)),
+            Err(Fault::Left) => {
+                kept.take();
+                shared.unknown_commits.fetch_add(1, Ordering::Relaxed);
+                again = true;
+                continue;
+            }
             Err(Fault::Database(error)) => error,
         };
         let shown = || trouble(&shared.pool.address().shown(), &error);
@@ -291,10 +304,10 @@ async fn once(
     (token, again): (i64, bool),
 ) -> Result<Written, Fault> {
     let session = match kept.take() {
-        Some(session) if goes_on(shared, &session) => session,
+        Some(session) if session.is_usable() => session,
         _ => {
             let mut session = shared.pool.address().connect().await?;
-            failover::follow(shared, &mut session).await?;
+            failover::catch_up(shared, &mut session).await?;
             session
         }
     };
@@ -307,12 +320,11 @@ async fn once(
         numbers: &numbers,
         token,
     };
-    write.once(session, again).await
-}
-
-/// Whether a connection can be used. One to an old primary that still runs continues a history that nobody follows any more.
-fn goes_on(shared: &Shared, session: &Session) -> bool {
-    !session.client.is_closed() && shared.failover.is_on(session) != Some(false)
+    let left = session.left();
+    tokio::select! {
+        written = write.once(session, again) => written,
+        () = left => Err(Fault::Left),
+    }
 }
 
 /// Creates the next partitions.
@@ -354,7 +366,7 @@ async fn operate(
     act: &Act,
     quarantined: Option<i64>,
 ) -> Result<Option<Written>, Fault> {
-    failover::follow(shared, session).await?;
+    failover::catch_up(shared, session).await?;
     let entries = [packed];
     let numbers = shared.names.all(session, &entries).await?;
     let operated = Write {

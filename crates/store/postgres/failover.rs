@@ -7,18 +7,19 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_postgres::Transaction;
 
 use super::append::Shared;
 use super::batch::Batch;
+use super::history::Standing;
 use super::numbers::sink_number;
 use super::partition;
 use super::pool::Fault;
 use super::ring::{Kept, Receipt, Ring};
-use super::session::{Line, Session};
+use super::session::Session;
 use super::trouble::is_of_data;
 use super::write::Write;
 use crate::packed::Packed;
@@ -27,29 +28,28 @@ use crate::{Appending, Seq, SinkId};
 /// Places that are left out: more than all gateways together draw in the two seconds between two looks at the last place.
 const MARGIN: Seq = 1 << 16;
 
+/// How often a gateway looks whether another server of its URL has a newer history. An old primary that still runs does not say that
+/// another one was promoted. Much less than the reach of the ring.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// Callbacks that are appended again in one statement.
 const BATCH_MAX: usize = 256;
 
 /// What a gateway knows of the history that the server continues.
+#[derive(Default)]
 pub(super) struct Failover {
-    line: tokio::sync::Mutex<Option<Line>>,
     /// The highest place that it has seen.
     place: AtomicI64,
     /// The numbers of its sinks.
     sinks: Mutex<BTreeMap<SinkId, String>>,
     pub(super) ring: Ring,
+    /// Locked by the one that catches up with another history.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// The last look at all servers of the URL.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl Failover {
-    pub(super) fn new(line: Option<Line>) -> Self {
-        Self {
-            line: tokio::sync::Mutex::new(line),
-            place: AtomicI64::new(0),
-            sinks: Mutex::default(),
-            ring: Ring::default(),
-        }
-    }
-
     /// A place was drawn.
     pub(super) fn saw(&self, place: Seq) {
         self.place.fetch_max(place, Ordering::AcqRel);
@@ -61,30 +61,36 @@ impl Failover {
         sinks.extend(ids.iter().copied().zip(names));
     }
 
-    /// Whether this connection goes on with the history that the gateway follows. None: it is about to follow another one.
-    pub(super) fn is_on(&self, session: &Session) -> Option<bool> {
-        let line = self.line.try_lock().ok()?;
-        Some(session.home.line.is_none() || *line == session.home.line)
+    /// Whether it is time to look at all servers.
+    pub(super) fn is_to_look(&self, now: Instant) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = looked.is_none_or(|last| now.saturating_duration_since(last) >= LOOK_EVERY);
+        if is_due {
+            *looked = Some(now);
+        }
+        is_due
     }
 }
 
-/// Follows the history of this connection. Before anything is appended on a new connection.
-pub(super) async fn follow(shared: &Shared, session: &mut Session) -> Result<(), Fault> {
-    let mut line = shared.failover.line.lock().await;
-    if session.home.line.is_none() || *line == session.home.line {
+/// Catches up with the history of this connection, if the gateway has changed to it. Before anything is appended on a new connection.
+pub(super) async fn catch_up(shared: &Shared, session: &mut Session) -> Result<(), Fault> {
+    let history = &shared.pool.address().history;
+    let _turn = shared.failover.turn.lock().await;
+    if session.standing() != Standing::Followed {
+        return Err(Fault::Left);
+    }
+    if !history.is_behind() {
         return Ok(());
     }
-    if line.is_some() {
-        shared.names.forget();
-        go_on_above(shared, session).await?;
-        let (callbacks, missing) = put_back(shared, session).await?;
-        tracing::warn!(
-            callbacks,
-            missing,
-            "PostgreSQL failed over or was restored; the gateway appended again what it answered in the last minute"
-        );
-    }
-    line.clone_from(&session.home.line);
+    shared.names.forget();
+    go_on_above(shared, session).await?;
+    let (callbacks, missing) = put_back(shared, session).await?;
+    history.caught_up(session.home.line.as_ref());
+    tracing::warn!(
+        callbacks,
+        missing,
+        "PostgreSQL failed over or was restored; the gateway appended again what it answered in the last minute"
+    );
     Ok(())
 }
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_postgres::Client;
 
+use super::address::Address;
 use super::pool::Fault;
-use super::session::{Address, Session};
-use crate::Hint;
+use super::session::Session;
+use super::trouble::trouble;
+use crate::{Error, Hint};
 
 /// The channel. Its names are those of one database.
 const CHANNEL: &str = "campanile";
@@ -65,10 +67,14 @@ pub(super) fn listen(address: &Arc<Address>) -> mpsc::Receiver<Hint> {
                 Ok((session, payloads)) => {
                     // What was missed without a connection is in the tables.
                     let _full = hints.try_send(Hint::Leases);
-                    pass_on(payloads, &hints).await;
-                    drop(session);
+                    tokio::select! {
+                        () = pass_on(payloads, &hints) => {}
+                        () = session.left() => {}
+                    }
                 }
-                Err(error) => {
+                Err(fault) => {
+                    let error =
+                        fault.into_error(|error| Error::Read(trouble(&address.shown(), &error)));
                     tracing::debug!(%error, "hints of other gateways are not heard");
                 }
             }
@@ -81,9 +87,7 @@ pub(super) fn listen(address: &Arc<Address>) -> mpsc::Receiver<Hint> {
     receiver
 }
 
-async fn connect(
-    address: &Arc<Address>,
-) -> Result<(Session, mpsc::Receiver<String>), tokio_postgres::Error> {
+async fn connect(address: &Arc<Address>) -> Result<(Session, mpsc::Receiver<String>), Fault> {
     let (payloads, receiver) = mpsc::channel(WAITING_MAX);
     let session = address.connect_and_hear(Some(payloads)).await?;
     session

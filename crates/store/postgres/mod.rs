@@ -3,6 +3,7 @@
 //! Each method is one transaction. Appends are batched ([`append`]), everything else takes a connection of [`pool`]. What must
 //! be read in the order of places is read up to the [`floor`].
 
+mod address;
 mod append;
 mod audit;
 mod batch;
@@ -12,6 +13,7 @@ pub(crate) mod copy;
 mod failover;
 mod floor;
 mod hints;
+mod history;
 mod members;
 mod names;
 mod numbers;
@@ -34,12 +36,13 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use self::address::Address;
 use self::append::{Appender, Shared};
 use self::copies::Copies;
 use self::failover::Failover;
 use self::floor::Floor;
 use self::pool::Pool;
-use self::session::{Address, Session};
+use self::session::Session;
 use crate::{Error, StoreCopies, id};
 
 /// The oldest version of the server that is supported.
@@ -78,7 +81,10 @@ impl Postgres {
         let fault = |error: tokio_postgres::Error| {
             Error::Open(format!("cannot open {}", trouble::trouble(&shown, &error)))
         };
-        let mut session = address.connect().await.map_err(fault)?;
+        let mut session = address
+            .connect()
+            .await
+            .map_err(|found| found.into_error(fault))?;
         check(&session, &shown).await?;
         if schema::is_copy(&session.client).await.map_err(fault)? {
             return Err(Error::Open(crate::copy::unfinished(&shown)));
@@ -88,7 +94,7 @@ impl Postgres {
         let ids = ids(&session).await.map_err(fault)?;
         let copies = Copies::new(copies);
         let place = copies.look(&mut session).await.map_err(fault)?;
-        let failover = Failover::new(session.home.line.clone());
+        let failover = Failover::default();
         failover.saw(place);
         let pool = Arc::new(Pool::new(address));
         let (appender, shared) = Appender::start(Arc::clone(&pool), (copies, failover), ids);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_postgres::Client;
 
 use super::commit::commit;
+use super::history::Standing;
 use super::pool::Fault;
 use super::session::Session;
 use crate::SinkId;
@@ -69,7 +70,10 @@ impl Names {
         if cached.len() >= CACHED_MAX {
             cached.clear();
         }
-        cached.insert(key, number);
+        // The number of an old primary that still runs is not that of the new one.
+        if session.standing() == Standing::Followed {
+            cached.insert(key, number);
+        }
         Ok(number)
     }
 

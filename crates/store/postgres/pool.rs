@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::address::Address;
 use super::commit::waited;
-use super::session::{Address, Session};
+use super::session::Session;
 use super::trouble::{is_conflict, is_lost, trouble};
 use crate::Error;
 
@@ -35,6 +36,19 @@ pub(super) struct Pool {
 pub(super) enum Fault {
     Database(tokio_postgres::Error),
     Store(Error),
+    /// The gateway follows another history meanwhile. What became of the statement is not known, and does not count.
+    Left,
+}
+
+impl Fault {
+    /// As an error of the store. `of` makes one of an error of the database.
+    pub(super) fn into_error(self, of: impl FnOnce(tokio_postgres::Error) -> Error) -> Error {
+        match self {
+            Self::Database(error) => of(error),
+            Self::Store(error) => error,
+            Self::Left => left(),
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -96,10 +110,10 @@ impl Pool {
         })
     }
 
-    async fn take(&self) -> Result<Session, tokio_postgres::Error> {
+    async fn take(&self) -> Result<Session, Fault> {
         let idle = self.lock().pop();
         match idle {
-            Some(session) if !session.client.is_closed() => Ok(session),
+            Some(session) if session.is_usable() => Ok(session),
             _ => self.address.connect().await,
         }
     }
@@ -122,6 +136,10 @@ impl Pool {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn left() -> Error {
+    Error::Read("PostgreSQL fails over. Try again.".to_owned())
 }
 
 fn stopped() -> Error {
@@ -149,7 +167,8 @@ impl Call<'_> {
                     session.take_warning();
                     return Ok(session);
                 }
-                Err(error) => self.failed(&error)?,
+                Err(Fault::Database(error)) => self.failed(&error)?,
+                Err(fault) => return Err(fault.into_error(|error| (self.kind)(error.to_string()))),
             }
         }
     }
@@ -172,6 +191,10 @@ impl Call<'_> {
             }
             Err(Fault::Store(error)) => Some(Err(error)),
             Err(Fault::Database(error)) => self.failed(&error).err().map(Err),
+            Err(Fault::Left) => {
+                self.tries += 1;
+                (self.tries > RETRIES).then(|| Err(left()))
+            }
         }
     }
 
@@ -191,11 +214,15 @@ macro_rules! call {
         let mut call = $pool.$kind().await?;
         loop {
             let mut held = call.session().await?;
-            let result = async {
+            let left = held.left();
+            let done = async {
                 let $session = &mut held;
                 $body.map_err($crate::postgres::pool::Fault::from)
-            }
-            .await;
+            };
+            let result = tokio::select! {
+                done = done => done,
+                () = left => Err($crate::postgres::pool::Fault::Left),
+            };
             if let Some(ended) = call.ended(held, result) {
                 break ended;
             }

@@ -1,34 +1,19 @@
-//! One connection to PostgreSQL: its settings, its prepared statements, and the warnings that the server sent.
+//! One connection to PostgreSQL: its prepared statements, its history, and the warnings that the server sent.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryRow, Socket, Statement};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{AsyncMessage, Client, Connection, SimpleQueryRow, Socket, Statement};
 
+use super::address::Address;
+use super::history::{Line, Standing};
 use super::trouble::is_lost;
-
-/// How long one attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A dead server is noticed after this time, also when it does not close the connection.
-const SILENT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Settings of every connection.
-/// - `synchronous_commit=on`: a commit returns after the log is synced, also on the synchronous standbys.
-/// - `force_generic_plan`: a statement over arrays is otherwise planned again for each batch.
-/// - The timeouts end what hangs: no transaction of Campanile is open for longer.
-const SETTINGS: &str = "-c synchronous_commit=on -c plan_cache_mode=force_generic_plan -c lock_timeout=3s \
-                        -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s";
+use crate::Error;
 
 /// "canceling wait for synchronous replication": the commit stands on one server only.
 const WARNING: &str = "01000";
@@ -38,85 +23,47 @@ const WARNING: &str = "01000";
 const LINE: &str = "SELECT (SELECT system_identifier FROM pg_control_system()),
     left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
-/// Where the server is, and how to connect.
-pub(super) struct Address {
-    config: Config,
-    tls: Option<MakeRustlsConnect>,
+/// The server that a connection goes to.
+pub(super) struct Home {
+    pub(super) address: Arc<Address>,
+    /// None: the server does not say it.
+    pub(super) line: Option<Line>,
 }
 
-impl Address {
-    /// Of a URL such as `postgres://user:password@host:5432/database`. It can name several hosts: the one that takes writes is
-    /// used. The error never contains the URL.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            format!("is not a PostgreSQL URL: {}", reason(&error))
-        })?;
-        config
-            .options(SETTINGS)
-            .application_name("campanile")
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_user_timeout(SILENT_TIMEOUT)
-            .keepalives_idle(SILENT_TIMEOUT)
-            .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let tls = (config.get_ssl_mode() != SslMode::Disable)
-            .then(tls)
-            .transpose()?;
-        Ok(Self { config, tls })
+impl Home {
+    /// The error of a connection to an old primary.
+    pub(super) fn ended(&self) -> Error {
+        let shown = |line: Option<Line>| line.map_or_else(String::new, |line| line.to_string());
+        Error::Read(format!(
+            "{} is an old primary: it continues {}, and this gateway has followed the database to {}. Stop the old server. If the \
+             database was restored from a backup, start the gateway again.",
+            self.address.shown(),
+            shown(self.line.clone()),
+            shown(self.address.history.followed()),
+        ))
     }
+}
 
-    /// The server and the database, for messages. Without user and password.
-    pub(super) fn shown(&self) -> String {
-        use tokio_postgres::config::Host;
-        let hosts = self.config.get_hosts().iter().zip(
-            self.config
-                .get_ports()
-                .iter()
-                .copied()
-                .chain(std::iter::repeat(5432)),
-        );
-        let hosts: Vec<String> = hosts
-            .map(|(host, port)| match host {
-                Host::Tcp(name) => format!("{name}:{port}"),
-                #[cfg(unix)]
-                Host::Unix(path) => format!("{}:{port}", path.display()),
-            })
-            .collect();
-        let database = self.config.get_dbname().or(self.config.get_user());
-        format!(
-            "postgres://{}/{}",
-            hosts.join(","),
-            database.unwrap_or_default()
-        )
-    }
+/// An open connection. Dropping it closes it, also if the server does not read.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) home: Home,
+    warned: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+    statements: HashMap<&'static str, Statement>,
+}
 
-    /// Connects.
-    pub(super) async fn connect(self: &Arc<Self>) -> Result<Session, tokio_postgres::Error> {
-        self.connect_and_hear(None).await
-    }
-
-    /// Connects. The payloads of notifications go to this channel, which closes with the connection; what does not fit is lost.
-    pub(super) async fn connect_and_hear(
-        self: &Arc<Self>,
+impl Session {
+    /// Of a connection that was opened.
+    pub(super) async fn open<S>(
+        address: Arc<Address>,
+        client: Client,
+        mut connection: Connection<Socket, S>,
         heard: Option<mpsc::Sender<String>>,
-    ) -> Result<Session, tokio_postgres::Error> {
-        match &self.tls {
-            Some(tls) => self.connect_with(tls.clone(), heard).await,
-            None => self.connect_with(NoTls, heard).await,
-        }
-    }
-
-    async fn connect_with<T>(
-        self: &Arc<Self>,
-        tls: T,
-        heard: Option<mpsc::Sender<String>>,
-    ) -> Result<Session, tokio_postgres::Error>
+    ) -> Result<Self, tokio_postgres::Error>
     where
-        T: MakeTlsConnect<Socket>,
-        T::Stream: Send + 'static,
-        T::TlsConnect: Send,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+        S: TlsStream + Unpin + Send + 'static,
     {
-        let (client, mut connection) = self.config.connect(tls).await?;
         let warned = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&warned);
         let task = tokio::spawn(async move {
@@ -139,10 +86,10 @@ impl Address {
                 }
             }
         });
-        let mut session = Session {
+        let mut session = Self {
             client,
             home: Home {
-                address: Arc::clone(self),
+                address,
                 line: None,
             },
             warned,
@@ -154,40 +101,38 @@ impl Address {
         session.take_warning();
         Ok(session)
     }
-}
 
-/// The certificate authorities of the system.
-fn tls() -> Result<MakeRustlsConnect, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| "needs TLS 1.2 or 1.3".to_owned())?;
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
-}
+    /// How it relates to the history that the gateway follows.
+    pub(super) fn standing(&self) -> Standing {
+        let history = &self.home.address.history;
+        history.standing(self.home.line.as_ref())
+    }
 
-/// The server that a connection goes to.
-pub(super) struct Home {
-    pub(super) address: Arc<Address>,
-    /// None: the server does not say it.
-    pub(super) line: Option<Line>,
-}
+    /// Makes its history the one that is followed, if it has not ended.
+    pub(super) fn take_up(&self) -> Standing {
+        let history = &self.home.address.history;
+        history.take_up(self.home.line.as_ref())
+    }
 
-/// A history of the database: the system identifier and the timeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line(String);
+    /// Waits until the gateway begins to follow another history. A commit can hang for long on an old primary that has no standby any more.
+    pub(super) fn left(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (address, line) = (Arc::clone(&self.home.address), self.home.line.clone());
+        async move {
+            let mut changes = address.history.changes();
+            // The address keeps the other end.
+            while changes.changed().await.is_ok() {
+                if address.history.standing(line.as_ref()) != Standing::Followed {
+                    return;
+                }
+            }
+        }
+    }
 
-/// An open connection. Dropping it closes it, also if the server does not read.
-pub(super) struct Session {
-    pub(super) client: Client,
-    pub(super) home: Home,
-    warned: Arc<AtomicBool>,
-    task: JoinHandle<()>,
-    statements: HashMap<&'static str, Statement>,
-}
+    /// Whether it can be used for the next call. One to an old primary that still runs cannot.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.client.is_closed() && self.standing() == Standing::Followed
+    }
 
-impl Session {
     /// The history that the server continues.
     async fn line(&self) -> Result<Option<Line>, tokio_postgres::Error> {
         use tokio_postgres::SimpleQueryMessage::Row;
@@ -196,10 +141,15 @@ impl Session {
             Err(error) if !is_lost(&error) => return Ok(None),
             rows => rows?,
         };
-        let text = |row: &SimpleQueryRow| Some(format!("{} {}", row.get(0)?, row.get(1)?));
+        let line = |row: &SimpleQueryRow| {
+            Some(Line {
+                system: row.get(0)?.to_owned(),
+                timeline: u32::from_str_radix(row.get(1)?, 16).ok()?,
+            })
+        };
         let mut rows = rows.iter();
         Ok(rows.find_map(|row| match row {
-            Row(row) => text(row).map(Line),
+            Row(row) => line(row),
             _ => None,
         }))
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::append::Shared;
 use super::pool::call;
 use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
 use super::{
@@ -366,6 +367,8 @@ impl Membership for Postgres {
 
     fn beat(&self, me: Uuid, state: String, leaving: bool) -> Answer<'_, Option<View>> {
         Box::pin(async move {
+            // First, because a beat can hang on an old primary that still runs.
+            look_for_newer(self);
             let view = beat(self, me, (&state, leaving)).await?;
             // The beat itself is done. What failed here fails again there.
             let _unknown = look(self).await;
@@ -415,14 +418,26 @@ async fn beat(
     call!(pool.beating(), s => members::beat(&s.client, &store.held, me, (state, leaving)).await)
 }
 
+/// Looks now and then whether another server of the URL has a newer history.
+fn look_for_newer(store: &Postgres) {
+    let is_due = store.shared.failover.is_to_look(Instant::now());
+    if is_due && store.pool.address().has_several() {
+        follow(&store.shared);
+    }
+}
+
+/// On a connection of its own, and not in the time of a beat. What fails here fails again with the next look.
+fn follow(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move { shared.follow().await });
+}
+
 /// Looks at what the server does with commits, and follows it to another history.
 async fn look(store: &Postgres) -> Result<(), Error> {
     let (pool, shared) = (&store.pool, &store.shared);
     let is_followed = call!(pool.beating(), s => shared.look(s).await)?;
     if !is_followed {
-        // On a connection of its own, and not in the time of a beat.
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move { shared.follow().await });
+        follow(shared);
     }
     Ok(())
 }

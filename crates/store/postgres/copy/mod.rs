@@ -12,8 +12,9 @@ pub(crate) use target::Target;
 
 use std::sync::Arc;
 
+use super::address::Address;
 use super::schema;
-use super::session::{Address, Session};
+use super::session::Session;
 use super::trouble::trouble;
 use crate::Error;
 
@@ -37,7 +38,10 @@ impl Side {
         let address = Arc::new(address);
         let fault =
             |error| Error::Open(format!("cannot open {}", trouble(&address.shown(), &error)));
-        let session = address.connect().await.map_err(fault)?;
+        let session = address
+            .connect()
+            .await
+            .map_err(|found| found.into_error(fault))?;
         super::check(&session, &address.shown()).await?;
         session
             .client

@@ -145,10 +145,7 @@ impl Source {
     }
 
     fn fault(&self, fault: Fault) -> Error {
-        match fault {
-            Fault::Database(error) => self.side.unread(&error),
-            Fault::Store(error) => error,
-        }
+        fault.into_error(|error| self.side.unread(&error))
     }
 
     /// The beats of the gateways that are not declared dead.

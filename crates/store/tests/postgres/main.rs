@@ -8,8 +8,10 @@ mod suite;
 
 mod copy;
 mod cutter;
+mod failover;
 mod faults;
 mod members;
+mod pair;
 mod parts;
 mod refused;
 mod server;
