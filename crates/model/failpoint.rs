@@ -50,6 +50,8 @@ pub const BREAKS: &[&str] = &[
     "broken-connections-never-end",
     "broken-dedup-memory-only",
     "broken-dedup-pending",
+    "broken-died",
+    "broken-fence",
     "broken-lane-order",
     "broken-late-flag",
     "broken-log-secret",
@@ -57,6 +59,7 @@ pub const BREAKS: &[&str] = &[
     "broken-resolver-only-guard",
     "broken-settle-before-send",
     "broken-sync-normal",
+    "broken-trust",
 ];
 
 /// Limits that a test can make smaller, to reach them soon.

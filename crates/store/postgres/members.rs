@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use campanile_model::failpoint;
 use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 
@@ -65,6 +66,9 @@ impl Held {
         let Some(leases) = &*held else {
             return Ok(Fence::default());
         };
+        if failpoint::broken("broken-fence") {
+            return Ok(Fence::default());
+        }
         let parts: BTreeSet<Part> = parts.collect();
         let mut fence = Fence {
             me: Some(leases.me),
@@ -203,7 +207,7 @@ pub(super) async fn handover(client: &Client, part: Part) -> Result<Option<Hando
     let row = client.query_opt(left, &[&sink, &number]).await?;
     Ok(row.map(|row| Handover {
         text: row.get(0),
-        died: row.get(1),
+        died: row.get(1) && !failpoint::broken("broken-died"),
         age: Duration::from_millis(row.get::<_, i64>(2).unsigned_abs()),
     }))
 }
