@@ -1,5 +1,6 @@
 //! A PostgreSQL server of Debian's package, with its data in a folder of the test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -136,18 +137,9 @@ impl Postgres {
 
     /// A command of its client, without the statement.
     pub fn client(&self, database: &str) -> Command {
-        let mut client = Command::new("psql");
-        client
-            .args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet"])
-            .args([
-                "--set=ON_ERROR_STOP=1",
-                "--username=postgres",
-                "--dbname",
-                database,
-            ])
-            .arg("--host")
-            .arg(&self.folder)
-            .args(["--port", &self.port.to_string()]);
+        let mut client = client(database);
+        client.arg("--host").arg(&self.folder);
+        client.args(["--port", &self.port.to_string()]);
         client
     }
 
@@ -177,7 +169,11 @@ async fn is_root() -> bool {
 }
 
 /// Lets the user of the server have a path.
-async fn give_away(path: &Path) {
+///
+/// # Panics
+///
+/// It has no folder above it that is ours.
+pub async fn give_away(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     if is_root().await {
         run(Command::new("chown").arg("postgres").arg(path), "").await;
@@ -186,18 +182,41 @@ async fn give_away(path: &Path) {
     }
 }
 
+/// The client `psql` for this database (or connection string), without a server and a statement.
+pub fn client(database: &str) -> Command {
+    let mut client = Command::new("psql");
+    client
+        .args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet"])
+        .args(["--set=ON_ERROR_STOP=1", "--username=postgres"])
+        .args(["--dbname", database]);
+    client
+}
+
 /// A program of the newest version, run by a user that the server accepts.
 fn as_server(program: &str) -> Command {
+    as_user(programs(program).join(program))
+}
+
+/// The folder of the programs of the newest version that has this one.
+///
+/// # Panics
+///
+/// It is not installed.
+pub fn programs(program: &str) -> PathBuf {
     let versions = fs::read_dir(VERSIONS);
     let versions = versions.unwrap_or_else(|error| {
         panic!("{VERSIONS}: {error}; run scripts/test to install PostgreSQL")
     });
-    let programs = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin").join(program)));
-    let newest = programs.filter(|path| path.exists()).max();
-    let newest = newest.unwrap_or_else(|| panic!("{VERSIONS} has no {program}"));
+    let folders = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin")));
+    let newest = folders.filter(|folder| folder.join(program).exists()).max();
+    newest.unwrap_or_else(|| panic!("{VERSIONS} has no {program}"))
+}
+
+/// A program that is run by a user that the server accepts.
+pub fn as_user(program: impl AsRef<OsStr>) -> Command {
     // `setpriv` of a user that is not `root` fails, and then it is not needed.
     let script = "if [ \"$(id -u)\" = 0 ]; then exec setpriv --reuid=postgres --regid=postgres --clear-groups \"$@\"; else exec \"$@\"; fi";
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).arg(newest);
+    command.args(["-c", script, "sh"]).arg(program);
     command
 }

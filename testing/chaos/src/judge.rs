@@ -31,13 +31,20 @@ pub(crate) fn came(
 }
 
 /// Judges what came, and closes the ledger. Returns the accepted alerts: those with a 2xx, and those that arrived without one.
-pub(crate) fn judge(ledger: &Ledger, came: &[Came], record: &mut Record) -> HashSet<String> {
+/// `forgets`: the database can lose its last commits.
+pub(crate) fn judge(
+    ledger: &Ledger,
+    came: &[Came],
+    forgets: bool,
+    record: &mut Record,
+) -> HashSet<String> {
     let cycle = &mut record.cycle;
     let said = ledger.said();
     let verdict = oracle::judge(&Evidence {
         said: &said,
         came,
         is_past: &|key| ledger.is_past(key),
+        forgets,
     });
     cycle.losses += verdict.losses;
     cycle.duplicates += verdict.duplicates;

@@ -24,6 +24,7 @@ mod replicas;
 mod report;
 mod run;
 mod secrets;
+mod silence;
 mod stage;
 mod vendors;
 

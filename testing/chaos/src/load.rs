@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::Trouble;
 use crate::ledger::Ledger;
 use crate::message::{Message, Step};
+use crate::silence::Silence;
 use crate::vendors::{Form, Vendors};
 use campanile_wire::{Reply, Wire};
 
@@ -41,6 +42,7 @@ pub(crate) struct Floor {
     pub(crate) answers: watch::Sender<usize>,
     /// Tells callers to finish their current call and stop.
     pub(crate) halted: watch::Sender<bool>,
+    pub(crate) silence: Silence,
     /// Answers without success.
     pub(crate) refusals: Mutex<Vec<u16>>,
 }
@@ -103,6 +105,7 @@ impl Floor {
             addresses: watch::Sender::default(),
             answers: watch::Sender::new(0),
             halted: watch::Sender::new(false),
+            silence: Silence::default(),
             refusals: Mutex::default(),
         }
     }
@@ -350,6 +353,7 @@ impl Caller {
         match status {
             Some(200..=299) => {
                 floor.ledger.promise(&message);
+                floor.silence.ends();
                 self.answered.push_back(message);
                 if self.answered.len() > REMEMBERED {
                     self.answered.pop_front();

@@ -23,6 +23,9 @@ pub(crate) struct Evidence<'e> {
     pub(crate) said: &'e HashMap<String, Entry>,
     pub(crate) came: &'e [Came],
     pub(crate) is_past: &'e dyn Fn(&str) -> bool,
+    /// The database can lose its last commits. What it lost is appended again: under other ids, also after later alerts of its
+    /// lane, and also if a receiver has it already.
+    pub(crate) forgets: bool,
 }
 
 /// The result of the evidence.
@@ -87,7 +90,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Verdict {
     for came in evidence.came {
         content(evidence, came, &mut verdict);
         order(evidence, came, &mut verdict);
-        repetitions(came, &mut verdict);
+        repetitions(evidence, came, &mut verdict);
     }
     completeness(evidence, &mut verdict);
     one_name(evidence, &mut verdict);
@@ -120,7 +123,7 @@ fn content(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
             verdict.breaches.add("I2", what);
         }
         let first = first.entry(key).or_insert(arrival);
-        if first.delivery != arrival.delivery {
+        if first.delivery != arrival.delivery && !evidence.forgets {
             let what = format!(
                 "`{key}` has two delivery ids at {to}: the receiver cannot drop the second one"
             );
@@ -147,6 +150,9 @@ fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
             late += 1;
         } else if entry.place < place {
             verdict.order_breaks += 1;
+            if evidence.forgets {
+                continue;
+            }
             let what = format!(
                 "`{}` arrived at {} after `{before}`, which was sent later",
                 arrival.key, came.name
@@ -159,7 +165,7 @@ fn order(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
 }
 
 /// I7: an alert that a receiver has accepted arrives again only if it was in flight when the process died.
-fn repetitions(came: &Came, verdict: &mut Verdict) {
+fn repetitions(evidence: &Evidence<'_>, came: &Came, verdict: &mut Verdict) {
     let mut taken = HashSet::new();
     let mut again = 0;
     for arrival in &came.arrivals {
@@ -169,7 +175,7 @@ fn repetitions(came: &Came, verdict: &mut Verdict) {
         }
     }
     verdict.duplicates += again;
-    if again > came.again_max {
+    if again > came.again_max && !evidence.forgets {
         let (to, most) = (came.name, came.again_max);
         let what = format!(
             "{again} alerts arrived again at {to}, which had accepted them; at most {most} were in flight"
@@ -218,7 +224,7 @@ fn one_name(evidence: &Evidence<'_>, verdict: &mut Verdict) {
             continue;
         };
         let first = ids.entry(&arrival.key).or_insert(id);
-        if first != id {
+        if first != id && !evidence.forgets {
             let what = format!("`{}` has two alert ids: {first} and {id}", arrival.key);
             verdict.breaches.add("I2", what);
         }
@@ -265,11 +271,16 @@ mod tests {
     }
 
     fn verdict(said: &HashMap<String, Entry>, came: &[Came]) -> Verdict {
+        verdict_if(false, said, came)
+    }
+
+    fn verdict_if(forgets: bool, said: &HashMap<String, Entry>, came: &[Came]) -> Verdict {
         let is_past = |key: &str| key == "old";
         judge(&Evidence {
             said,
             came,
             is_past: &is_past,
+            forgets,
         })
     }
 
@@ -367,6 +378,21 @@ mod tests {
         let mut again = came("good", &["a", "b", "a"]);
         again.again_max = 1;
         assert_eq!(broken(&verdict(&said, &[again])), ["I3"]);
+    }
+
+    #[test]
+    fn a_database_that_forgets_may_send_again_under_other_ids_and_late_and_loses_nothing() {
+        let said = said(&[("a", 1, true), ("b", 2, true)]);
+        let mut again = came("good", &["a", "b", "a"]);
+        again.arrivals[2].delivery = Some("dlv_other".to_owned());
+        again.arrivals[2].id = Some("another id".to_owned());
+        let found = verdict_if(true, &said, &[again]);
+        assert!(broken(&found).is_empty(), "{found:?}");
+        assert_eq!((found.duplicates, found.order_breaks), (1, 1));
+        let lost = verdict_if(true, &said, &[came("good", &["a"])]);
+        assert_eq!(broken(&lost), ["I1"]);
+        let strange = verdict_if(true, &said, &[came("good", &["a", "b", "strange"])]);
+        assert_eq!(broken(&strange), ["I2"]);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Cycle {
     /// The time from the start of the process until a new alert arrived at its receiver. The longest, if there were
     /// several starts. With several gateways it is the time from the fault until the alert was at all receivers.
     pub recovered_ms: Option<u64>,
+    /// The longest time in which no callback was answered 2xx. Only with several gateways.
+    pub silent_ms: Option<u64>,
     /// The memory of the gateway when nothing was pending.
     pub rss_mib: u64,
     /// The open files of the gateway.
@@ -72,6 +74,8 @@ pub struct Total {
     pub recovered_median_ms: u64,
     /// Of all times to recover.
     pub recovered_max_ms: u64,
+    /// The longest time in which no callback was answered 2xx.
+    pub silent_max_ms: Option<u64>,
     /// The most memory of the gateway when nothing was pending.
     pub rss_max_mib: u64,
     /// The growth of its memory, from the first to the last time that nothing was pending.
@@ -117,6 +121,7 @@ impl Report {
             breaches: sum(|c| c.breaches.len()),
             recovered_median_ms: recovered.get(recovered.len() / 2).copied().unwrap_or(0),
             recovered_max_ms: recovered.last().copied().unwrap_or(0),
+            silent_max_ms: self.cycles.iter().filter_map(|c| c.silent_ms).max(),
             rss_max_mib: sizes().max().unwrap_or(0),
             rss_growth_mib: signed(sizes().next_back()) - signed(sizes().next()),
         }
@@ -194,6 +199,10 @@ impl Report {
             total.rss_max_mib,
             total.rss_growth_mib,
         );
+        if let Some(silent) = total.silent_max_ms {
+            let silent = seconds(silent);
+            let _infallible = writeln!(text, "{:<17}{silent} at most", "no callback 2xx");
+        }
         if self.kinds().len() > 1 {
             text += &self.table();
         }
@@ -219,19 +228,30 @@ impl Cycle {
             "duplicates",
             "order breaks",
             "back in",
+            "no 2xx",
             "memory",
         ];
-        let [cycle, promised, losses, duplicates, order, back, memory] = columns;
+        let [
+            cycle,
+            promised,
+            losses,
+            duplicates,
+            order,
+            back,
+            silent,
+            memory,
+        ] = columns;
         format!(
-            "{cycle:>5}  {promised:>8}  {losses:>6}  {duplicates:>10}  {order:>12}  {back:>8}  {memory:>8}  injected"
+            "{cycle:>5}  {promised:>8}  {losses:>6}  {duplicates:>10}  {order:>12}  {back:>8}  {silent:>8}  {memory:>8}  injected"
         )
     }
 
     /// The cycle as one line of text.
     pub fn shown(&self) -> String {
-        let back = self.recovered_ms.map_or_else(|| "-".to_owned(), seconds);
+        let [back, silent] = [self.recovered_ms, self.silent_ms]
+            .map(|time| time.map_or_else(|| "-".to_owned(), seconds));
         let mut text = format!(
-            "{:>5}  {:>8}  {:>6}  {:>10}  {:>12}  {back:>8}  {:>4} MiB  {}: {} (at {})",
+            "{:>5}  {:>8}  {:>6}  {:>10}  {:>12}  {back:>8}  {silent:>8}  {:>4} MiB  {}: {} (at {})",
             self.cycle,
             self.promised,
             self.losses,

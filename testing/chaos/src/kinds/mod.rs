@@ -44,6 +44,11 @@ pub enum Kind {
     Same,
     /// A transaction keeps an old snapshot of the database next to the load. Its line says the ratio of the rates.
     Snapshot,
+    /// A cluster that Patroni manages fails over: its primary is lost or frozen, an operator switches over, a standby stops, a
+    /// gateway is killed. Commits wait for a standby.
+    Patroni,
+    /// The same with asynchronous standbys: what a failover loses is appended again, so an alert can come again and late.
+    PatroniAsync,
     /// All kinds, one after the other.
     All,
 }
@@ -86,6 +91,8 @@ impl Kind {
             Self::Database => "database",
             Self::Same => "same",
             Self::Snapshot => "snapshot",
+            Self::Patroni => "patroni",
+            Self::PatroniAsync => "patroni-async",
             Self::All => "all",
         }
     }
@@ -119,9 +126,15 @@ impl Kind {
             Self::Upgrade => upgrade::cycle(stage).await,
             Self::Migrate => migrate::cycle(stage).await,
             Self::Sinks => sinks::cycle(stage).await,
-            Self::Freeze | Self::Cut | Self::Database | Self::Same | Self::Snapshot => Err(
-                Trouble::said("this fault needs several gateways: add --replicas 3"),
-            ),
+            Self::Freeze
+            | Self::Cut
+            | Self::Database
+            | Self::Same
+            | Self::Snapshot
+            | Self::Patroni
+            | Self::PatroniAsync => Err(Trouble::said(
+                "this fault needs several gateways: add --replicas 3",
+            )),
             Self::All => Err(Trouble::said("`all` is not one fault")),
         }
     }

@@ -7,7 +7,7 @@ use rand::RngExt;
 use tokio::process::Child;
 
 use super::cut::Link;
-use super::{Fleet, TAKEN_OVER_WITHIN};
+use super::{Fleet, TAKEN_OVER_WITHIN, patroni};
 use crate::Trouble;
 use crate::kinds::Kind;
 use crate::stage::Talks;
@@ -37,13 +37,14 @@ pub(super) async fn cycle(fleet: &mut Fleet, kind: Kind, number: usize) -> Resul
         Kind::Database => database(fleet).await?,
         Kind::Same => same(fleet).await?,
         Kind::Snapshot => snapshot(fleet).await?,
+        Kind::Patroni | Kind::PatroniAsync => patroni::cycle(fleet, number).await?,
         _ => return Err(Trouble::said("this fault is for one gateway")),
     }
     fleet.calm().await
 }
 
 /// Starts the load. Returns the gateway that fails, which is the owner of the most sinks, and one that does not.
-async fn begin(fleet: &mut Fleet) -> Result<(Talks, usize, usize), Trouble> {
+pub(super) async fn begin(fleet: &mut Fleet) -> Result<(Talks, usize, usize), Trouble> {
     let talks = fleet.talk();
     let answers = fleet.random.random_range(100..400);
     fleet.answers(answers).await?;
@@ -57,7 +58,7 @@ async fn begin(fleet: &mut Fleet) -> Result<(Talks, usize, usize), Trouble> {
 async fn owner(fleet: &Fleet) -> Result<usize, Trouble> {
     let most = "SELECT g.name FROM gateway g JOIN lease l ON l.owner = g.id WHERE NOT g.dead
         GROUP BY g.name ORDER BY count(*) DESC, g.name LIMIT 1";
-    let name = fleet.server.sql("alerts", most).await;
+    let name = fleet.database.sql(most).await;
     let is_owner = |number: &usize| {
         let gateway = fleet.places[*number].gateway.as_ref();
         let process = gateway.and_then(crate::gateway::Gateway::process);
@@ -67,7 +68,7 @@ async fn owner(fleet: &Fleet) -> Result<usize, Trouble> {
     found.ok_or_else(|| Trouble::said("no gateway delivers"))
 }
 
-async fn kill(fleet: &mut Fleet) -> Result<(), Trouble> {
+pub(super) async fn kill(fleet: &mut Fleet) -> Result<(), Trouble> {
     let (talks, fails, other) = begin(fleet).await?;
     fleet.record.inject(format!("kill -9 of gateway {fails}"));
     fleet.take(fails)?.kill().await?;
@@ -120,11 +121,11 @@ async fn cut(fleet: &mut Fleet, link: Link) -> Result<(), Trouble> {
         link.shown(),
         then.shown()
     ));
-    fleet.places[fails].cut.set(link);
+    fleet.places[fails].set(link);
     fleet.takeovers += 1;
     taken_over(fleet, other).await?;
-    fleet.places[fails].cut.set(then);
-    fleet.places[fails].cut.set(Link::Passes);
+    fleet.places[fails].set(then);
+    fleet.places[fails].set(Link::Passes);
     // It accepts again.
     fleet.probe(fails).await?;
     fleet.hush(talks).await
@@ -149,9 +150,9 @@ async fn database(fleet: &mut Fleet) -> Result<(), Trouble> {
         tokio::spawn(async move { floor.ask_at_once(&raw, AT_ONCE).await })
     };
     fleet.answers(1).await?;
-    fleet.server.crash().await;
+    fleet.database.server()?.crash().await;
     fleet.takeovers += fleet.places.len();
-    fleet.server.restart().await;
+    fleet.database.server()?.restart().await;
     let replies = asked.await.unwrap_or_default();
     if replies
         .iter()
@@ -195,7 +196,7 @@ async fn snapshot(fleet: &mut Fleet) -> Result<(), Trouble> {
     let during = rate(fleet).await;
     // The server notices only later that its client has gone.
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
-    fleet.server.sql("alerts", end).await;
+    fleet.database.sql(end).await;
     drop(held);
     let after = rate(fleet).await;
     let ratio = during * 2.0 / (before + after);
@@ -206,7 +207,7 @@ async fn snapshot(fleet: &mut Fleet) -> Result<(), Trouble> {
 }
 
 fn hold_snapshot(fleet: &Fleet) -> Result<Child, Trouble> {
-    let mut client = fleet.server.client("alerts");
+    let mut client = fleet.database.client();
     client.kill_on_drop(true).stdout(Stdio::null());
     client.stderr(Stdio::null());
     client.args([

@@ -2,13 +2,14 @@
 
 mod calm;
 mod cut;
+mod database;
 mod faults;
+mod patroni;
 
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campanile_receiver::postgres::Postgres;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -21,11 +22,12 @@ use crate::receiver::{Manner, Receiver, Way};
 use crate::record::Record;
 use crate::report::Cycle;
 use crate::secrets::PASSWORD;
-use crate::stage::{CALLERS, RECEIVERS, Talks, config};
+use crate::stage::{CALLERS, RECEIVERS, Talks, config, millis};
 use crate::vendors::Vendors;
 use crate::{Trouble, Wish};
 use campanile_wire::Wire;
-use cut::Cut;
+use cut::{Cut, Link};
+use database::Database;
 
 /// A new alert must be at all its receivers within this time after a gateway was lost.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
@@ -34,7 +36,7 @@ const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct Fleet {
     wish: Wish,
     random: StdRng,
-    server: Postgres,
+    database: Database,
     places: Vec<Place>,
     floor: Arc<Floor>,
     receivers: Vec<Receiver>,
@@ -50,8 +52,16 @@ pub(crate) struct Fleet {
 /// One of the gateways, with its way to the database.
 struct Place {
     house: House,
-    cut: Cut,
+    /// One for each server.
+    cuts: Vec<Cut>,
     gateway: Option<Gateway>,
+}
+
+impl Place {
+    /// Changes the network to the database from now on.
+    fn set(&self, link: Link) {
+        self.cuts.iter().for_each(|cut| cut.set(link));
+    }
 }
 
 /// Runs all cycles of one kind on a database of its own.
@@ -89,7 +99,7 @@ impl Fleet {
         let folder = tempfile::Builder::new()
             .prefix("campanile-chaos-")
             .tempdir()?;
-        let server = Postgres::start_with_alerts(folder.path(), PASSWORD).await;
+        let database = Database::start(folder.path(), kind).await?;
         let vendors = Arc::new(Vendors::of(&mut random));
         let mut receivers = Vec::new();
         // Two processes do not write into one file.
@@ -108,17 +118,19 @@ impl Fleet {
         let mut places = Vec::new();
         for number in 0..wish.replicas {
             let home = folder.path().join(format!("gateway-{number}"));
-            let (house, cut) = (
-                House::new(&home, &wish.program)?,
-                Cut::start(server.port).await?,
-            );
-            let at = format!("127.0.0.1:{}", cut.port);
+            let house = House::new(&home, &wish.program)?;
+            let mut cuts = Vec::new();
+            for port in database.ports() {
+                cuts.push(Cut::start(port).await?);
+            }
+            let hosts = cuts.iter().map(|cut| format!("127.0.0.1:{}", cut.port));
+            let at = hosts.collect::<Vec<_>>().join(",");
             let url = format!("postgres://campanile:{PASSWORD}@{at}/alerts?sslmode=disable");
             house.furnish(&url, &settings)?;
             let gateway = None;
             places.push(Place {
                 house,
-                cut,
+                cuts,
                 gateway,
             });
         }
@@ -132,7 +144,7 @@ impl Fleet {
             floor: Arc::new(Floor::new(vendors, Arc::new(Ledger::default()), manner)),
             wish: wish.clone(),
             random,
-            server,
+            database,
             places,
             receivers,
             record: Record::new(wish.seed, kind.word(), folder),
@@ -185,6 +197,7 @@ impl Fleet {
 
     fn talk(&mut self) -> Talks {
         let callers = std::mem::take(&mut self.callers);
+        self.floor.silence.begin();
         Talks::begin(callers, &self.floor, Patience::Wait)
     }
 
@@ -200,6 +213,8 @@ impl Fleet {
 
     /// Lets the callers finish their current call, and stops them.
     async fn hush(&mut self, talks: Talks) -> Result<(), Trouble> {
+        let silent = self.floor.silence.longest();
+        self.record.cycle.silent_ms = Some(millis(silent));
         self.callers = talks.end(&self.floor).await?;
         Ok(())
     }

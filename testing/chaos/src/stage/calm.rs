@@ -79,7 +79,7 @@ impl Stage {
     fn judge(&mut self) -> Result<(), Trouble> {
         let again_max = self.crashes * (IN_FLIGHT + UNSETTLED);
         let came = judge::came(&self.receivers, again_max, 0)?;
-        let accepted = judge::judge(&self.floor.ledger, &came, &mut self.record);
+        let accepted = judge::judge(&self.floor.ledger, &came, false, &mut self.record);
         self.kept += accepted.len();
         if came
             .iter()
