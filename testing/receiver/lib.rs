@@ -6,6 +6,7 @@
 pub mod dnspod;
 pub mod google;
 pub mod mariadb;
+pub mod pool;
 pub mod postgres;
 pub mod scripted;
 pub mod server;

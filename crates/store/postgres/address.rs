@@ -25,8 +25,10 @@ const SILENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// - `synchronous_commit=on`: a commit returns after the log is synced, also on the synchronous standbys.
 /// - `force_generic_plan`: a statement over arrays is otherwise planned again for each batch.
 /// - The timeouts end what hangs: no transaction of Campanile is open for longer.
-const SETTINGS: &str = "-c synchronous_commit=on -c plan_cache_mode=force_generic_plan -c lock_timeout=3s \
-                        -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s";
+///
+/// They are set by a statement: PgBouncer refuses connections that bring them as options.
+pub(super) const SETTINGS: &str = "SET synchronous_commit = on; SET plan_cache_mode = force_generic_plan; SET lock_timeout = '3s';
+    SET statement_timeout = '10s'; SET idle_in_transaction_session_timeout = '10s'";
 
 /// Where the server is, and how to connect.
 pub(super) struct Address {
@@ -45,7 +47,6 @@ impl Address {
             format!("is not a PostgreSQL URL: {}", reason(&error))
         })?;
         config
-            .options(SETTINGS)
             .application_name("campanile")
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(SILENT_TIMEOUT)

@@ -19,6 +19,7 @@ mod names;
 mod numbers;
 mod partition;
 mod pool;
+mod pooled;
 mod prune;
 mod read;
 mod ring;
@@ -85,6 +86,10 @@ impl Postgres {
             .connect()
             .await
             .map_err(|found| found.into_error(fault))?;
+        let other = address.connect().await;
+        let other = other.map_err(|found| found.into_error(fault))?;
+        pooled::check(&session, &other, &shown).await?;
+        drop(other);
         check(&session, &shown).await?;
         if schema::is_copy(&session.client).await.map_err(fault)? {
             return Err(Error::Open(crate::copy::unfinished(&shown)));

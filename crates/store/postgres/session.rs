@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{AsyncMessage, Client, Connection, SimpleQueryRow, Socket, Statement};
 
-use super::address::Address;
+use super::address::{Address, SETTINGS};
 use super::history::{Line, Standing};
 use super::trouble::is_lost;
 use crate::Error;
@@ -96,6 +96,7 @@ impl Session {
             task,
             statements: HashMap::new(),
         };
+        session.client.batch_execute(SETTINGS).await?;
         session.home.line = session.line().await?;
         // The server can warn of other things when a session begins.
         session.take_warning();

@@ -35,6 +35,9 @@ fn advice(code: &SqlState) -> &'static str {
         SqlState::TOO_MANY_CONNECTIONS => {
             "Raise max_connections of the server. One gateway uses up to 16 connections."
         }
+        SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT => {
+            "A pool gives this connection to others between two statements. Set pool_mode = session in PgBouncer."
+        }
         SqlState::CANNOT_CONNECT_NOW => "The server starts or stops. Wait, or look at its log.",
         _ => "",
     }

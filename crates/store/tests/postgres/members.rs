@@ -8,9 +8,11 @@ use campanile_store::{
     Act, DeadFilter, Error, Handover, Hint, Membership, Outbox, SinkId, Store, Verdict,
 };
 use jiff::Timestamp;
+use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
 use super::Database;
+use super::pair::PATIENCE;
 use super::suite::{Place, accepted, firing, settlement};
 
 pub(crate) struct Gateway {
@@ -189,6 +191,12 @@ async fn the_owner_sees_a_pause_and_from_where_to_look_and_the_others_see_its_st
     assert!(owner.beat().await.unwrap().paused.is_empty());
 }
 
+/// The next hint. One that does not come is a failure.
+async fn next(heard: &mut Receiver<Hint>) -> Option<Hint> {
+    let next = tokio::time::timeout(PATIENCE, heard.recv());
+    next.await.expect("a hint")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hint_reaches_every_gateway_also_after_its_connection_was_cut() {
     let database = Database::new();
@@ -197,21 +205,21 @@ async fn a_hint_reaches_every_gateway_also_after_its_connection_was_cut() {
     let other = Gateway::join(&database, 2, &[sink]).await;
     let mut heard = other.store.hints();
     // It listens, and may have missed what came before.
-    assert_eq!(heard.recv().await, Some(Hint::Leases));
+    assert_eq!(next(&mut heard).await, Some(Hint::Leases));
     let many = Hint::Dropped(sink, (1..=300).collect());
     let hints = vec![Hint::Pending(sink, 7), many.clone()];
     one.store.hint(hints).await.unwrap();
-    assert_eq!(heard.recv().await, Some(Hint::Pending(sink, 7)));
-    assert_eq!(heard.recv().await, Some(many));
+    assert_eq!(next(&mut heard).await, Some(Hint::Pending(sink, 7)));
+    assert_eq!(next(&mut heard).await, Some(many));
 
     database
         .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'");
-    assert_eq!(heard.recv().await, Some(Hint::Leases));
+    assert_eq!(next(&mut heard).await, Some(Hint::Leases));
     one.store
         .hint(vec![Hint::Hurry(sink, vec![7])])
         .await
         .unwrap();
-    assert_eq!(heard.recv().await, Some(Hint::Hurry(sink, vec![7])));
+    assert_eq!(next(&mut heard).await, Some(Hint::Hurry(sink, vec![7])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use super::server::{start_in, url};
 use super::suite::firing;
 
 /// A test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Looks again and again until it is so, because it happens in another process.
 pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {

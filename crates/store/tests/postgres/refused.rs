@@ -1,9 +1,14 @@
 //! A database that cannot be used: what is said, and that it names the fix.
 
+use std::sync::Arc;
+
+use campanile_receiver::pool::Pool;
+use campanile_store::Store;
 use campanile_store::postgres::Postgres;
 
 use super::Database;
-use super::suite::{Place, firing};
+use super::server::url;
+use super::suite::{Place, accepted, firing};
 
 async fn refusal(url: &str) -> String {
     Postgres::open(url).await.err().unwrap().to_string()
@@ -49,6 +54,25 @@ async fn an_error_names_the_server_and_the_fix_and_never_the_password() {
             .await
             .contains("[store] url is not a PostgreSQL URL")
     );
+}
+
+#[tokio::test]
+async fn a_pool_is_used_in_session_mode_and_refused_in_the_others() {
+    let database = Database::new();
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |mode| {
+        let user = ("campanile", "secret");
+        Pool::start(folder.path(), database.port(), mode, user).await
+    };
+    for mode in ["transaction", "statement"] {
+        let pool = start(mode).await;
+        let said = refusal(&url(pool.port, database.name())).await;
+        assert!(said.contains("pool_mode = session"), "{mode}: {said}");
+    }
+    let pool = start("session").await;
+    let store = Postgres::open(&url(pool.port, database.name())).await;
+    let store: Arc<dyn Store> = Arc::new(store.unwrap());
+    accepted(&store, firing("m", 1, &[])).await;
 }
 
 #[tokio::test]
