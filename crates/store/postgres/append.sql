@@ -25,10 +25,12 @@ WITH input AS MATERIALIZED (
 ), placed AS MATERIALIZED (
     -- An open episode lasts until the first resolved alert of the batch. Each later run has an episode of its own.
     SELECT n.*,
-        coalesce(CASE WHEN n.run = 0 THEN p.episode END,
+        -- One probe of the index for each alert: a join reads the whole table of problems while the planner takes it for small.
+        coalesce(CASE WHEN n.run = 0 THEN (
+                SELECT p.episode FROM problem p WHERE p.source = n.source AND p.fingerprint = n.fingerprint) END,
                  first_value(n.id) OVER (PARTITION BY n.source, n.fingerprint, n.run ORDER BY n.seq)) AS episode,
         row_number() OVER (PARTITION BY n.source, n.fingerprint ORDER BY n.seq DESC) AS back
-    FROM new n LEFT JOIN problem p USING (source, fingerprint)
+    FROM new n
 ), closed AS (
     DELETE FROM problem p USING placed t
     WHERE t.back = 1 AND t.status = 1 AND p.source = t.source AND p.fingerprint = t.fingerprint
