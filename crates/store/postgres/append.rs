@@ -1,19 +1,20 @@
 //! Group commit: callbacks that arrive at the same time share one statement and one sync.
 //!
-//! A few tasks take batches from one queue, each with a connection of its own. While one waits for its commit, the next
-//! gathers.
+//! A few tasks take batches from one queue ([`super::gather`]), each with a connection of its own. While one waits for its
+//! commit, the next gathers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::error::SqlState;
 
 use super::batch::Batch;
 use super::copies::Copies;
 use super::failover::{self, Failover};
 use super::history::Standing;
+use super::gather::{Queue, Weight};
 use super::names::Names;
 use super::pool::{Fault, Pool, call};
 use super::ring::Receipt;
@@ -26,9 +27,6 @@ use crate::{Act, Appended, Appending, Error};
 
 /// Callbacks in the queue. When it is full, a callback is answered 503 at once.
 const QUEUE_MAX: usize = 4_096;
-
-/// Callbacks in one statement. Larger batches gain little, and the first callback waits longer.
-const BATCH_MAX: usize = 256;
 
 /// Tasks that write. Two connections fill two cores of a server; four also cover its syncs (`docs/performance.md`).
 const WRITERS: usize = 4;
@@ -43,6 +41,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 struct Job {
     packed: Packed,
     reply: oneshot::Sender<Result<Appended, Error>>,
+}
+
+impl Weight for Job {
+    fn alerts(&self) -> usize {
+        self.packed.entry.alerts.len()
+    }
 }
 
 /// The queue of the writers.
@@ -65,7 +69,7 @@ pub(super) struct Shared {
     pub(super) id_random: i32,
     /// The latest time in an id. It never decreases, so ids sort by acceptance when the clock is set back.
     pub(super) id_ms: AtomicI64,
-    jobs: Mutex<mpsc::Receiver<Job>>,
+    jobs: Queue<Job>,
 }
 
 impl Shared {
@@ -137,7 +141,7 @@ impl Appender {
             unknown_commits: AtomicU64::new(0),
             id_random,
             id_ms: AtomicI64::new(id_ms),
-            jobs: Mutex::new(jobs),
+            jobs: Queue::new(jobs),
         });
         let writers = (0..WRITERS).map(|_| tokio::spawn(run(Arc::clone(&shared))));
         let appender = Self {
@@ -189,19 +193,9 @@ impl Appender {
 /// One writer: it ends when the queue is closed and empty.
 async fn run(shared: Arc<Shared>) {
     let mut session = None;
-    loop {
-        let jobs = gather(&mut *shared.jobs.lock().await).await;
-        if jobs.is_empty() {
-            return;
-        }
+    while let Some((jobs, _running)) = shared.jobs.gather().await {
         commit_jobs(&shared, &mut session, jobs).await;
     }
-}
-
-async fn gather(queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    queue.recv_many(&mut jobs, BATCH_MAX).await;
-    jobs
 }
 
 /// Commits a batch and answers it. When one callback makes it fail, each gets a transaction of its own.

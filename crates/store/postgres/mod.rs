@@ -12,6 +12,7 @@ mod copies;
 pub(crate) mod copy;
 mod failover;
 mod floor;
+mod gather;
 mod hints;
 mod history;
 mod members;
