@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::TlsStream;
-use tokio_postgres::{AsyncMessage, Client, Connection, SimpleQueryRow, Socket, Statement};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Connection, Row, SimpleQueryRow, Socket, Statement};
 
 use super::address::{Address, SETTINGS};
 use super::history::{Line, Standing};
@@ -50,7 +51,7 @@ pub(super) struct Session {
     pub(super) home: Home,
     warned: Arc<AtomicBool>,
     task: JoinHandle<()>,
-    statements: HashMap<&'static str, Statement>,
+    statements: Mutex<HashMap<&'static str, Statement>>,
 }
 
 impl Session {
@@ -94,7 +95,7 @@ impl Session {
             },
             warned,
             task,
-            statements: HashMap::new(),
+            statements: Mutex::default(),
         };
         session.client.batch_execute(SETTINGS).await?;
         session.home.line = session.line().await?;
@@ -136,7 +137,7 @@ impl Session {
 
     /// The history that the server continues.
     async fn line(&self) -> Result<Option<Line>, tokio_postgres::Error> {
-        use tokio_postgres::SimpleQueryMessage::Row;
+        use tokio_postgres::SimpleQueryMessage;
         let rows = match self.client.simple_query(LINE).await {
             // Not every service has these functions.
             Err(error) if !is_lost(&error) => return Ok(None),
@@ -150,22 +151,39 @@ impl Session {
         };
         let mut rows = rows.iter();
         Ok(rows.find_map(|row| match row {
-            Row(row) => line(row),
+            SimpleQueryMessage::Row(row) => line(row),
             _ => None,
         }))
     }
 
     /// This statement, prepared once for the connection.
     pub(super) async fn prepared(
-        &mut self,
+        &self,
         sql: &'static str,
     ) -> Result<Statement, tokio_postgres::Error> {
-        if let Some(statement) = self.statements.get(sql) {
-            return Ok(statement.clone());
+        let known = self.statements().get(sql).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
         }
         let statement = self.client.prepare(sql).await?;
-        self.statements.insert(sql, statement.clone());
+        self.statements().insert(sql, statement.clone());
         Ok(statement)
+    }
+
+    /// The rows of this statement. A statement that is not prepared costs a second round trip, and is planned again.
+    pub(super) async fn query(
+        &self,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let statement = self.prepared(sql).await?;
+        self.client.query(&statement, parameters).await
+    }
+
+    fn statements(&self) -> MutexGuard<'_, HashMap<&'static str, Statement>> {
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the server sent a warning since the last call. Then a commit that returned is not on all the servers that it

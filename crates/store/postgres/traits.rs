@@ -91,7 +91,7 @@ impl Outbox for Postgres {
     fn alerts_at(&self, sink: SinkId, seqs: Vec<Seq>) -> Answer<'_, Vec<AlertToSend>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => to_send::alerts_at(&s.client, sink, &seqs).await)
+            call!(pool.reading(), s => to_send::alerts_at(s, sink, &seqs).await)
         })
     }
 
@@ -103,7 +103,7 @@ impl Outbox for Postgres {
     ) -> Answer<'_, Vec<OpenEpisode>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => to_send::open_episodes(&s.client, sink, after, limit).await)
+            call!(pool.reading(), s => to_send::open_episodes(s, sink, after, limit).await)
         })
     }
 
@@ -170,28 +170,28 @@ impl Archive for Postgres {
     fn alert(&self, id: Uuid) -> Answer<'_, Option<StoredAlert>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => alerts::alert(&s.client, id).await)
+            call!(pool.reading(), s => alerts::alert(s, id).await)
         })
     }
 
     fn alerts(&self, filter: AlertFilter) -> Answer<'_, Listed<StoredAlert>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => search::alerts(&s.client, &filter).await)
+            call!(pool.reading(), s => search::alerts(s, &filter).await)
         })
     }
 
     fn firing(&self, filter: FiringFilter) -> Answer<'_, Firing> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => firing::firing(&s.client, &filter).await)
+            call!(pool.reading(), s => firing::firing(s, &filter).await)
         })
     }
 
     fn alerts_by_seq(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<StoredAlert>> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.reading(), s => alerts::by_seq(&s.client, &seqs).await)
+            call!(pool.reading(), s => alerts::by_seq(s, &seqs).await)
         })
     }
 

@@ -250,7 +250,7 @@ impl Reader for Source {
 
     fn bodies(&mut self, seqs: Vec<Seq>) -> Answer<'_, Vec<(Seq, Vec<u8>)>> {
         Box::pin(async move {
-            let alerts = by_seq(&self.side.session.client, &seqs).await;
+            let alerts = by_seq(&self.side.session, &seqs).await;
             let alerts = alerts.map_err(|fault| self.fault(fault))?.into_iter();
             Ok(alerts.map(|alert| (alert.seq, alert.json)).collect())
         })

@@ -16,7 +16,15 @@ use crate::postgres::trouble::damage;
 use crate::{Error, Following, Seq, StoredAlert, codec};
 
 /// The columns that [`Bodies::alert`] reads. They are the first of a row.
-pub(super) const COLUMNS: &str = "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes";
+macro_rules! columns {
+    () => {
+        "a.seq, a.id, a.episode, a.callback, a.body_at, a.body_bytes"
+    };
+}
+
+pub(super) use columns;
+
+pub(super) const COLUMNS: &str = columns!();
 
 /// The callbacks of the rows of one query, each read once.
 pub(super) struct Bodies(HashMap<Seq, Body>);
@@ -30,12 +38,15 @@ struct Body {
 
 impl Bodies {
     /// Of rows that begin with [`COLUMNS`].
-    pub(super) async fn of(client: &Client, rows: &[Row]) -> Result<Self, Fault> {
+    pub(super) async fn of(session: &Session, rows: &[Row]) -> Result<Self, Fault> {
         let mut callbacks: Vec<Seq> = rows.iter().map(|row| row.get(3)).collect();
         callbacks.sort_unstable();
         callbacks.dedup();
         let select = "SELECT seq, packed, arrival_bytes FROM callback WHERE seq = ANY($1)";
-        let rows = client.query(select, &[&callbacks]).await?;
+        let rows = match callbacks.is_empty() {
+            true => Vec::new(),
+            false => session.query(select, &[&callbacks]).await?,
+        };
         let unpacked = |row: &Row| {
             let body = Body {
                 plain: codec::unpack(row.get(1)),
@@ -83,10 +94,13 @@ impl Bodies {
 }
 
 /// The alerts at these places, in this order.
-pub(crate) async fn by_seq(client: &Client, seqs: &[Seq]) -> Result<Vec<StoredAlert>, Fault> {
-    let select = format!("SELECT {COLUMNS} FROM alert a WHERE a.seq = ANY($1)");
-    let rows = client.query(&select, &[&seqs]).await?;
-    let bodies = Bodies::of(client, &rows).await?;
+pub(crate) async fn by_seq(session: &Session, seqs: &[Seq]) -> Result<Vec<StoredAlert>, Fault> {
+    if seqs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = concat!("SELECT ", columns!(), " FROM alert a WHERE a.seq = ANY($1)");
+    let rows = session.query(select, &[&seqs]).await?;
+    let bodies = Bodies::of(session, &rows).await?;
     let mut found: HashMap<Seq, StoredAlert> = HashMap::new();
     found.extend(
         rows.iter()
@@ -98,10 +112,10 @@ pub(crate) async fn by_seq(client: &Client, seqs: &[Seq]) -> Result<Vec<StoredAl
         .collect())
 }
 
-pub(crate) async fn alert(client: &Client, id: Uuid) -> Result<Option<StoredAlert>, Fault> {
+pub(crate) async fn alert(session: &Session, id: Uuid) -> Result<Option<StoredAlert>, Fault> {
     let select = format!("SELECT {COLUMNS} FROM alert a WHERE a.seq = $1 AND a.id = $2");
-    let rows = client.query(&select, &[&seq_of(id), &id]).await?;
-    let bodies = Bodies::of(client, &rows).await?;
+    let rows = session.client.query(&select, &[&seq_of(id), &id]).await?;
+    let bodies = Bodies::of(session, &rows).await?;
     let alert = rows.first().map(|row| bodies.alert(row));
     Ok(alert.transpose()?)
 }
@@ -124,7 +138,7 @@ pub(crate) async fn after(
     let read = client
         .query(&select, &[&after, &newest, &limit(rows)])
         .await?;
-    let bodies = Bodies::of(client, &read).await?;
+    let bodies = Bodies::of(session, &read).await?;
     let mut following = Following {
         alerts: Vec::new(),
         reached: newest.max(after),

@@ -16,7 +16,13 @@ use crate::{
     AttemptRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Pending, Progress, Seq, SinkId,
 };
 
-const COLUMNS: &str = "sink, seq, lane, attempts, due, since, retried, code, error";
+macro_rules! columns {
+    () => {
+        "sink, seq, lane, attempts, due, since, retried, code, error"
+    };
+}
+
+const COLUMNS: &str = columns!();
 
 fn pending_row(row: &Row) -> Pending {
     Pending {
@@ -51,13 +57,14 @@ pub(crate) async fn pending(
     count: usize,
 ) -> Result<Vec<Pending>, Fault> {
     let floor = floor.look(session).await?;
-    let client = &session.client;
-    let select = format!(
-        "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
+    let select = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4"
     );
-    let parameters = (sink_number(sink), limit(count));
-    let rows = client
-        .query(&select, &[&parameters.0, &after, &floor, &parameters.1])
+    let (sink, limit) = (sink_number(sink), limit(count));
+    let rows = session
+        .query(select, &[&sink, &after, &floor, &limit])
         .await?;
     Ok(rows.iter().map(pending_row).collect())
 }
@@ -94,13 +101,14 @@ pub(crate) async fn pending_in_lane(
     count: usize,
 ) -> Result<Vec<Pending>, Fault> {
     let floor = floor.look(session).await?;
-    let client = &session.client;
-    let select = format!(
-        "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND lane = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5"
+    let select = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM pending WHERE sink = $1 AND lane = $2 AND seq > $3 AND seq <= $4 ORDER BY seq LIMIT $5"
     );
     let (sink, lane, limit) = (sink_number(sink), lane.0.cast_signed(), limit(count));
-    let rows = client
-        .query(&select, &[&sink, &lane, &after, &floor, &limit])
+    let rows = session
+        .query(select, &[&sink, &lane, &after, &floor, &limit])
         .await?;
     Ok(rows.iter().map(pending_row).collect())
 }

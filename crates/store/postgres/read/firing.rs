@@ -13,9 +13,11 @@ use super::source_number;
 use crate::id::{ms_of, seq_of};
 use crate::postgres::numbers::severity_number;
 use crate::postgres::pool::Fault;
+use crate::postgres::session::Session;
 use crate::{Firing, FiringFilter, FiringRow, Seq, StoredAlert};
 
-pub(crate) async fn firing(client: &Client, filter: &FiringFilter) -> Result<Firing, Fault> {
+pub(crate) async fn firing(session: &Session, filter: &FiringFilter) -> Result<Firing, Fault> {
+    let client = &session.client;
     let source = source_number(client, filter.source.as_deref()).await?;
     let mut list = List::default();
     list.add("p.source = ", source);
@@ -32,7 +34,7 @@ pub(crate) async fn firing(client: &Client, filter: &FiringFilter) -> Result<Fir
         .await?;
     let open: Vec<(Uuid, Seq)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
     let newest: Vec<Seq> = open.iter().map(|(_, newest)| *newest).collect();
-    let alerts = by_seq(client, &newest).await?.into_iter();
+    let alerts = by_seq(session, &newest).await?.into_iter();
     let mut alerts: HashMap<Seq, StoredAlert> = alerts.map(|alert| (alert.seq, alert)).collect();
     let started = started(client, &open).await?;
     let row = |(episode, newest): (Uuid, Seq)| FiringRow {

@@ -12,6 +12,7 @@ use super::list::{Values, limit};
 use super::{places, source_number};
 use crate::postgres::numbers::{severity_number, sink_number, status_number};
 use crate::postgres::pool::Fault;
+use crate::postgres::session::Session;
 use crate::text::Wanted;
 use crate::{AlertFilter, Listed, Searched, Seq, SinkId, StoredAlert};
 
@@ -23,13 +24,14 @@ const PAGE_ROWS_MAX: i64 = 2_000;
 
 /// Alerts that match the filter.
 pub(crate) async fn alerts(
-    client: &Client,
+    session: &Session,
     filter: &AlertFilter,
 ) -> Result<Listed<StoredAlert>, Fault> {
     let mut listed = Listed {
         rows: Vec::new(),
         searched: None,
     };
+    let client = &session.client;
     if !is_known(client, filter.sink).await? {
         return Ok(listed);
     }
@@ -39,7 +41,7 @@ pub(crate) async fn alerts(
     let source = source_number(client, filter.source.as_deref()).await?;
     let wanted = Wanted::of(filter);
     let search = Search {
-        client,
+        session,
         filter,
         source,
         wanted,
@@ -58,7 +60,7 @@ async fn is_known(client: &Client, sink: Option<SinkId>) -> Result<bool, Fault> 
 
 /// A search that is under way.
 struct Search<'s> {
-    client: &'s Client,
+    session: &'s Session,
     filter: &'s AlertFilter,
     source: Option<i32>,
     wanted: Option<Wanted<'s>>,
@@ -115,7 +117,7 @@ impl Search<'_> {
         page: &Page,
         found: &mut Vec<StoredAlert>,
     ) -> Result<Option<Searched>, Fault> {
-        let bodies = Bodies::of(self.client, &page.rows).await?;
+        let bodies = Bodies::of(self.session, &page.rows).await?;
         for (at, row) in page.rows.iter().enumerate() {
             let alert = bodies.alert(row)?;
             let Some(wanted) = &self.wanted else {
@@ -158,7 +160,7 @@ impl Search<'_> {
              SELECT {COLUMNS}, a.received, l.seq, l.received, l.rows
              FROM looked l LEFT JOIN matching a ON true ORDER BY a.seq DESC"
         );
-        let mut matching = self.client.query(&select, &values.all()).await?;
+        let mut matching = self.session.client.query(&select, &values.all()).await?;
         let last = matching.first().map(|row| Searched {
             before: row.get(7),
             at: row.get(8),

@@ -4,38 +4,41 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use campanile_model::Status;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::alerts::{Bodies, COLUMNS, by_seq};
+use super::alerts::{Bodies, by_seq, columns};
 use super::list::limit;
 use crate::arrival::put_first;
 use crate::id::seq_of;
 use crate::postgres::numbers::{sink_number, status_number};
 use crate::postgres::pool::Fault;
+use crate::postgres::session::Session;
 use crate::{AlertToSend, Arrival, OpenEpisode, OpenPlace, Seq, SinkId, StoredAlert};
 
 pub(crate) async fn alerts_at(
-    client: &Client,
+    session: &Session,
     sink: SinkId,
     seqs: &[Seq],
 ) -> Result<Vec<AlertToSend>, Fault> {
     // `episode` is NULL when the alert opened the episode or is a resolved without a firing.
-    let select = format!(
-        "SELECT {COLUMNS}, a.status, coalesce(p.episode = coalesce(a.episode, a.id), false), h.handle, f.id FROM alert a
+    let select = concat!(
+        "SELECT ",
+        columns!(),
+        ", a.status, coalesce(p.episode = coalesce(a.episode, a.id), false), h.handle, f.id FROM alert a
          LEFT JOIN alert f ON f.seq = a.callback
          LEFT JOIN problem p ON p.source = a.source AND p.fingerprint = a.fingerprint
          LEFT JOIN handle h ON h.episode = coalesce(a.episode, a.id) AND h.sink = $2
          WHERE a.seq = ANY($1)"
     );
-    let rows = client.query(&select, &[&seqs, &sink_number(sink)]).await?;
-    let bodies = Bodies::of(client, &rows).await?;
+    let rows = session.query(select, &[&seqs, &sink_number(sink)]).await?;
+    let bodies = Bodies::of(session, &rows).await?;
     let mut found: HashMap<Seq, AlertToSend> = HashMap::new();
     found.extend(
         rows.iter()
             .filter_map(|row| Some((row.get(0), to_send(row, &bodies)?))),
     );
-    let openings = openings(client, found.values().map(|one| one.alert.episode)).await?;
+    let openings = openings(session, found.values().map(|one| one.alert.episode)).await?;
     for one in found
         .values_mut()
         .filter(|one| one.alert.episode != one.alert.id)
@@ -74,11 +77,11 @@ fn trace(row: &Row, bodies: &Bodies) -> Option<String> {
 
 /// The alerts that opened these episodes. An episode is named by the id of its first alert, and the id contains the place.
 async fn openings(
-    client: &Client,
+    session: &Session,
     episodes: impl Iterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, Arc<StoredAlert>>, Fault> {
     let seqs: Vec<Seq> = episodes.map(seq_of).collect();
-    let alerts = by_seq(client, &seqs).await?;
+    let alerts = by_seq(session, &seqs).await?;
     Ok(alerts
         .into_iter()
         .map(|alert| (alert.id, Arc::new(alert)))
@@ -86,7 +89,7 @@ async fn openings(
 }
 
 pub(crate) async fn open_episodes(
-    client: &Client,
+    session: &Session,
     sink: SinkId,
     after: Option<OpenPlace>,
     count: usize,
@@ -98,7 +101,7 @@ pub(crate) async fn open_episodes(
     let OpenPlace(mut source, mut fingerprint) = after.unwrap_or(OpenPlace(-1, i64::MIN));
     while found.len() < count {
         let from = i32::try_from(source).unwrap_or(i32::MAX);
-        let rows = client
+        let rows = session
             .query(
                 select,
                 &[&sink_number(sink), &from, &fingerprint, &limit(count)],
@@ -106,7 +109,7 @@ pub(crate) async fn open_episodes(
             .await?;
         let Some(last) = rows.last() else { break };
         (source, fingerprint) = (last.get::<_, i32>(0).into(), last.get(1));
-        let openings = openings(client, rows.iter().map(|row| row.get(2))).await?;
+        let openings = openings(session, rows.iter().map(|row| row.get(2))).await?;
         let open = rows.iter().filter_map(|row| open_episode(row, &openings));
         found.extend(open);
     }
