@@ -96,6 +96,7 @@ fn instructions(alerts: u64, connections: usize) -> u64 {
     let gateway = Gateway {
         sinks: Sinks::TwoDown,
         store: None,
+        url: None,
         under: [
             "valgrind",
             "--quiet",

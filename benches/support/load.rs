@@ -92,11 +92,17 @@ impl Load {
 
     /// Loads the server at `address`. Each connection has its own thread.
     pub(crate) fn run(&self, address: SocketAddr) -> Measured {
+        self.run_over(&[address])
+    }
+
+    /// Loads these servers, each with the same number of connections.
+    pub(crate) fn run_over(&self, addresses: &[SocketAddr]) -> Measured {
         let steal = Steal::watch();
         let begun = Instant::now();
         let tickets = Arc::new(AtomicU64::new(0));
         let threads: Vec<_> = (0..self.connections)
-            .map(|_| {
+            .zip(addresses.iter().copied().cycle())
+            .map(|(_, address)| {
                 let caller = Caller::new(*self, address, begun, Arc::clone(&tickets));
                 std::thread::Builder::new()
                     .stack_size(128 * 1024)

@@ -60,6 +60,9 @@ impl std::fmt::Display for Id {
     }
 }
 
+/// The alerts in one message of [`Form::Notice`].
+pub(crate) const NOTICE_ALERTS: u64 = 20;
+
 /// The form of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -71,6 +74,8 @@ pub(crate) enum Form {
     Jiankong,
     /// Prometheus's JSON to `/api/v2/alerts`, of Alertmanager or of the gateway.
     Alertmanager,
+    /// The same with [`NOTICE_ALERTS`] alerts.
+    Notice,
     /// Alerta's JSON.
     Alerta,
     /// UCloud's JSON to a path of adnanh's webhook.
@@ -85,21 +90,22 @@ impl Form {
         let body = match self {
             Self::Ucloud | Self::UcloudDemo | Self::Webhook | Self::NodeRed => ucloud(id),
             Self::Jiankong => jiankong(id),
-            Self::Alertmanager => alertmanager(id),
+            Self::Alertmanager => alertmanager(id, 1),
+            Self::Notice => alertmanager(id, NOTICE_ALERTS),
             Self::Alerta => alerta(id),
         };
         let (path, key) = match self {
             Self::Ucloud => ("/callback/ucloud/bench/", KEY),
             Self::UcloudDemo => ("/add", ""),
             Self::Jiankong => ("/callback/jiankong/bench", ""),
-            Self::Alertmanager => ("/api/v2/alerts", ""),
+            Self::Alertmanager | Self::Notice => ("/api/v2/alerts", ""),
             Self::Alerta => ("/alert", ""),
             Self::Webhook => ("/hooks/bench", ""),
             Self::NodeRed => ("/bench", ""),
         };
         let (kind, proof, token) = match self {
             Self::Jiankong => ("application/x-www-form-urlencoded", "", ""),
-            Self::Alertmanager => (JSON, "\r\nauthorization: Bearer ", TOKEN),
+            Self::Alertmanager | Self::Notice => (JSON, "\r\nauthorization: Bearer ", TOKEN),
             _ => (JSON, "", ""),
         };
         request.clear();
@@ -143,13 +149,18 @@ fn jiankong(id: Id) -> String {
     )
 }
 
-fn alertmanager(id: Id) -> String {
-    let instance = id.0 % 1000;
+fn alertmanager(id: Id, alerts: u64) -> String {
+    let alerts = (0..alerts).map(|number| alert_of_prometheus(Id(id.0, id.1 ^ number)));
+    format!("[{}]", alerts.collect::<Vec<_>>().join(","))
+}
+
+fn alert_of_prometheus(id: Id) -> String {
+    let instance = (id.0 ^ id.1) % 1000;
     format!(
-        "[{{\"labels\":{{\"alertname\":\"HighCPU\",\"instance\":\"host-{instance}:9100\",\"job\":\"node\",\
+        "{{\"labels\":{{\"alertname\":\"HighCPU\",\"instance\":\"host-{instance}:9100\",\"job\":\"node\",\
          \"severity\":\"warning\",\"session\":\"{id}\"}},\"annotations\":{{\"summary\":\"CPU above 90 %\",\
          \"description\":\"CPU utilization of host-{instance} is 93.2 % for 5 minutes, please look at it soon\"}},\
-         \"generatorURL\":\"http://prometheus.example/graph?g0.expr=cpu\"}}]"
+         \"generatorURL\":\"http://prometheus.example/graph?g0.expr=cpu\"}}"
     )
 }
 

@@ -98,6 +98,8 @@ pub(crate) struct Gateway<'g> {
     pub(crate) sinks: Sinks,
     /// The database file. `None`: an empty one that is removed with the server.
     pub(crate) store: Option<&'g Path>,
+    /// The database in place of a file.
+    pub(crate) url: Option<&'g str>,
     /// The program to start with its first arguments, such as `valgrind` or the gateway. The arguments of the gateway
     /// follow.
     pub(crate) under: Vec<String>,
@@ -109,6 +111,7 @@ impl Gateway<'_> {
         Self {
             sinks,
             store: None,
+            url: None,
             under: vec![program()],
         }
     }
@@ -120,11 +123,12 @@ impl Gateway<'_> {
         let store = self
             .store
             .map_or_else(|| folder.path().join("campanile.db"), PathBuf::from);
+        let url = self.url.map(str::to_owned);
+        let url = url.unwrap_or_else(|| format!("sqlite:{}", store.display()));
         let text = format!(
-            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[self]\nalerts = false\n[store]\nurl = 'sqlite:{}'\n\
+            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[self]\nalerts = false\n[store]\nurl = '{url}'\n\
              [log]\nlevel = 'error'\n[providers.ucloud.bench]\nkey = '{KEY}'\n[providers.jiankong.bench]\n\
              token = '{TOKEN}'\n[providers.alertmanager-api.bench]\ntoken = '{TOKEN}'\n{}",
-            store.display(),
             self.sinks.config(folder.path()),
         );
         std::fs::write(&config, text).expect("a temporary file can be written");
@@ -237,12 +241,17 @@ impl Server {
 
     /// The number of stored alerts, from the metrics of the gateway.
     pub(crate) fn stored(&self) -> u64 {
+        self.metric("campanile_alerts")
+    }
+
+    /// A metric of the gateway that is a whole number and has no labels.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
         let (_, text) = wire::get(self.admin, "/metrics").expect("the gateway shows its metrics");
-        let line = text
-            .lines()
-            .find_map(|l| l.strip_prefix("campanile_alerts "));
-        line.and_then(|count| count.trim().parse().ok())
-            .expect("the metric `campanile_alerts`")
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find(|(named, _)| *named == name);
+        found
+            .and_then(|(_, value)| value.trim().parse().ok())
+            .unwrap_or_else(|| panic!("the metric `{name}`"))
     }
 
     /// Stops the server with a signal and waits for its end.

@@ -130,6 +130,11 @@ impl Postgres {
         }
     }
 
+    /// The id of its first process. None after [`Self::crash`].
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().and_then(Server::pid)
+    }
+
     /// The folder with its socket.
     pub fn socket(&self) -> &Path {
         &self.folder

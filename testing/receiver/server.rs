@@ -54,6 +54,11 @@ impl Server {
         server
     }
 
+    /// The id of its process. None when it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Sends it a signal, such as `KILL`, and waits until it is gone.
     pub async fn end(mut self, signal: &str) {
         self.signal(signal);

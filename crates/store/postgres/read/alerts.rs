@@ -43,9 +43,10 @@ impl Bodies {
         callbacks.sort_unstable();
         callbacks.dedup();
         let select = "SELECT seq, packed, arrival_bytes FROM callback WHERE seq = ANY($1)";
-        let rows = match callbacks.is_empty() {
-            true => Vec::new(),
-            false => session.query(select, &[&callbacks]).await?,
+        let rows = if callbacks.is_empty() {
+            Vec::new()
+        } else {
+            session.query(select, &[&callbacks]).await?
         };
         let unpacked = |row: &Row| {
             let body = Body {

@@ -81,13 +81,15 @@ pub(crate) async fn pending_of(
         return pending(session, floor, part.sink, after, count).await;
     }
     let floor = floor.look(session).await?;
-    let select = format!(
-        "SELECT {COLUMNS} FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 AND (lane % $5 + $5) % $5 = $6 ORDER BY seq LIMIT $4"
+    let select = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM pending WHERE sink = $1 AND seq > $2 AND seq <= $3 AND (lane % $5 + $5) % $5 = $6 ORDER BY seq LIMIT $4"
     );
     let (sink, limit) = (sink_number(part.sink), limit(count));
     let (of, number) = (i64::from(part.of), i64::from(part.number));
     let parameters: [&(dyn ToSql + Sync); 6] = [&sink, &after, &floor, &limit, &of, &number];
-    let rows = session.client.query(&select, &parameters).await?;
+    let rows = session.query(select, &parameters).await?;
     Ok(rows.iter().map(pending_row).collect())
 }
 
