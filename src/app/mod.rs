@@ -269,6 +269,14 @@ impl App {
         Ok(())
     }
 
+    /// Waits until this program cannot use the store any more, because a newer one has migrated it.
+    pub async fn outgrown(&self) -> Error {
+        match &self.replica {
+            Some(replica) => Error::Store(replica.ends().await),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Keeps for operators why a changed configuration is not in force.
     pub fn refuse(&self, reason: String) {
         self.gateway.refuse(reason);

@@ -68,7 +68,15 @@ async fn serve(
         );
     }
     greet(&app, schemes, &greeting);
-    while let Wish::Reload = signals.next(&mut changes).await {
+    loop {
+        let wish = tokio::select! {
+            wish = signals.next(&mut changes) => wish,
+            // What it would still write could be wrong in the tables of the newer program, so nothing is finished.
+            error = app.outgrown() => return Err(error.into()),
+        };
+        if let Wish::Stop = wish {
+            break;
+        }
         let now = reload(&app, paths, environment, logs).await;
         if let Some(now) = now.filter(|now| *now != watched) {
             changes = config::watch::changes(&now);

@@ -137,7 +137,7 @@ pub(super) fn reason(error: &Error) -> Reason {
         Error::Commit(_) | Error::Unreplicated(_) | Error::Read(_) | Error::NotOwner => {
             Reason::Commit
         }
-        Error::Stopped(_) | Error::Open(_) => Reason::Stopped,
+        Error::Stopped(_) | Error::Open(_) | Error::Outgrown(_) => Reason::Stopped,
     }
 }
 

@@ -6,11 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use campanile_model::failpoint;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Transaction};
 use uuid::Uuid;
 
 use super::numbers::{part_number, sink_number};
 use super::pool::Fault;
+use super::schema;
+use super::session::Session;
 use crate::lease::{self, Member, Part, Peer, View, Wish};
 use crate::{Error, Handover, Seq, SinkId};
 
@@ -92,33 +95,38 @@ impl Fence {
     }
 }
 
-/// Registers a gateway, or its new configuration, and makes a lease for each of its sinks.
-pub(super) async fn join(client: &Client, held: &Held, member: &Member) -> Result<(), Fault> {
+/// Registers a gateway, or its new configuration, and makes a lease for each of its sinks. A migration that leaves this program out
+/// waits for the end of this, or this waits for its end.
+pub(super) async fn join(session: &Session, held: &Held, member: &Member) -> Result<(), Fault> {
     let sinks: Vec<i32> = member.sinks.iter().map(|sink| sink_number(*sink)).collect();
-    let register = "WITH made AS (INSERT INTO lease (sink) SELECT unnest($3::int[]) ORDER BY 1 ON CONFLICT DO NOTHING)
-        INSERT INTO gateway (id, name, sinks, config, parts) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks, config = excluded.config, parts = excluded.parts";
     let parts: Vec<i32> = member.parts.iter().copied().map(Into::into).collect();
-    client
-        .execute(
-            register,
-            &[&member.id, &member.name, &sinks, &member.config, &parts],
-        )
-        .await?;
+    let register = "WITH fits AS MATERIALIZED (SELECT FROM meta WHERE oldest <= $6 FOR SHARE),
+        made AS (INSERT INTO lease (sink) SELECT unnest($3::int[]) FROM fits ORDER BY 1 ON CONFLICT DO NOTHING)
+        INSERT INTO gateway (id, name, sinks, config, parts, level) SELECT $1, $2, $3, $4, $5, $6 FROM fits
+        ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks, config = excluded.config, parts = excluded.parts";
+    let level = schema::level();
+    let (name, config) = (&member.name, &member.config);
+    let values: [&(dyn ToSql + Sync); 6] = [&member.id, name, &sinks, config, &parts, &level];
+    if session.client.execute(register, &values).await? == 0 {
+        schema::fits(session).await?;
+    }
     held.join(member.id);
     Ok(())
 }
 
 /// Counts up the beat of a gateway, and reads everything. None: the gateway was declared dead, and must join under a new id.
 pub(super) async fn beat(
-    client: &Client,
+    session: &Session,
     held: &Held,
     me: Uuid,
     (state, leaving): (&str, bool),
 ) -> Result<Option<View>, Fault> {
-    let beat =
-        "UPDATE gateway SET beat = beat + 1, state = $2, leaving = $3 WHERE id = $1 AND NOT dead";
-    if client.execute(beat, &[&me, &state, &leaving]).await? == 0 {
+    let client = &session.client;
+    let beat = "UPDATE gateway SET beat = beat + 1, state = $2, leaving = $3
+        WHERE id = $1 AND NOT dead AND (SELECT oldest FROM meta) <= $4";
+    let values: [&(dyn ToSql + Sync); 4] = [&me, &state, &leaving, &schema::level()];
+    if client.execute(beat, &values).await? == 0 {
+        schema::fits(session).await?;
         return Ok(None);
     }
     let peers = "SELECT id, beat, sinks, leaving, name, state, config, parts FROM gateway WHERE NOT dead ORDER BY id";

@@ -95,8 +95,8 @@ impl Postgres {
         if schema::is_copy(&session.client).await.map_err(fault)? {
             return Err(Error::Open(crate::copy::unfinished(&shown)));
         }
-        let migrated = schema::migrate(&mut session).await.map_err(fault)?;
-        migrated.map_err(|level| schema::newer(&shown, level))?;
+        let migrated = schema::migrate(&mut session, &shown).await;
+        migrated.map_err(|problem| problem.into_error(fault))?;
         let ids = ids(&session).await.map_err(fault)?;
         let copies = Copies::new(copies);
         let place = copies.look(&mut session).await.map_err(fault)?;

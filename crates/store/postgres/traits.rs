@@ -361,7 +361,7 @@ impl Membership for Postgres {
     fn join(&self, member: Member) -> Answer<'_, ()> {
         Box::pin(async move {
             let pool = &self.pool;
-            call!(pool.beating(), s => members::join(&s.client, &self.held, &member).await)
+            call!(pool.beating(), s => members::join(s, &self.held, &member).await)
         })
     }
 
@@ -415,7 +415,7 @@ async fn beat(
     (state, leaving): (&str, bool),
 ) -> Result<Option<View>, Error> {
     let pool = &store.pool;
-    call!(pool.beating(), s => members::beat(&s.client, &store.held, me, (state, leaving)).await)
+    call!(pool.beating(), s => members::beat(s, &store.held, me, (state, leaving)).await)
 }
 
 /// Looks now and then whether another server of the URL has a newer history.

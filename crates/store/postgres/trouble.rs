@@ -38,6 +38,9 @@ fn advice(code: &SqlState) -> &'static str {
         SqlState::INVALID_SQL_STATEMENT_NAME | SqlState::DUPLICATE_PSTATEMENT => {
             "A pool gives this connection to others between two statements. Set pool_mode = session in PgBouncer."
         }
+        SqlState::LOCK_NOT_AVAILABLE => {
+            "Another transaction holds a lock for too long, such as that of pg_dump or of an open tool. End it, or wait for its end."
+        }
         SqlState::CANNOT_CONNECT_NOW => "The server starts or stops. Wait, or look at its log.",
         _ => "",
     }

@@ -17,6 +17,7 @@ use campanile_settings::Digests;
 use campanile_store::lease::{BEAT, Member, Part, Row, Trust, View, Watch, Wish};
 use campanile_store::{Error, Hint, Membership, SinkId, Store};
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
@@ -41,6 +42,8 @@ struct Shared {
     term: Term,
     state: Mutex<State>,
     hints: Outgoing,
+    /// Why this program cannot use the store any more.
+    outgrown: watch::Sender<Option<Error>>,
     /// One round or one pause at a time: a view that was read before a pause must not be followed after it.
     round: tokio::sync::Mutex<()>,
 }
@@ -154,6 +157,7 @@ impl Replica {
             term,
             state: Mutex::new(state),
             hints: Outgoing::default(),
+            outgrown: watch::Sender::new(None),
             round: tokio::sync::Mutex::default(),
         }))
     }
@@ -202,9 +206,24 @@ impl Replica {
                 self.follow((self.0.term.now)(), view).await;
             }
             Ok(None) => self.declared_dead(),
+            Err(error @ Error::Outgrown(_)) => self.outgrown(error),
             Err(error) => self.unreached(&error),
         }
         self.look();
+    }
+
+    /// A newer program has changed the tables. Nothing is sent or settled any more.
+    fn outgrown(&self, error: Error) {
+        self.0.term.set(Trust::default());
+        self.0.outgrown.send_replace(Some(error));
+    }
+
+    /// Waits until this program cannot use the store any more. The reason names the fix.
+    pub(super) async fn ends(&self) -> Error {
+        let mut outgrown = self.0.outgrown.subscribe();
+        let reason = outgrown.wait_for(Option::is_some).await;
+        let reason = reason.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_else(late)
     }
 
     /// Said once: the database can be away for hours.

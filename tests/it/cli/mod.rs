@@ -28,7 +28,7 @@ use crate::patience::{ended, output};
 use peer::free_port;
 
 /// The program with these arguments, without `CAMPANILE` variables in its environment.
-fn campanile(args: &[&str]) -> Command {
+pub(crate) fn campanile(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_campanile"));
     command.args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {

@@ -2,6 +2,7 @@
 
 mod balancers;
 mod copies;
+mod newer;
 mod parts;
 mod rolling;
 

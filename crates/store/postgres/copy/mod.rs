@@ -22,7 +22,7 @@ use crate::Error;
 const SETTINGS: &str = "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '20s';
     SET plan_cache_mode = auto";
 
-/// Callbacks that were copied from SQLite have this number less than there (`unplaced` of `schema.rs`).
+/// Callbacks that were copied from SQLite have this number less than there (`unplaced` of `schema/2.sql`).
 const UNPLACED: i64 = 1 << 40;
 
 /// A connection of one side.

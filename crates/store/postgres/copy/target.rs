@@ -42,8 +42,8 @@ impl Target {
             }
             Some(_) => {}
             None => {
-                let migrated = schema::migrate(&mut side.session).await.map_err(fault)?;
-                migrated.map_err(|level| schema::newer(&shown, level))?;
+                let migrated = schema::migrate(&mut side.session, &shown).await;
+                migrated.map_err(|problem| problem.into_error(fault))?;
             }
         }
         let alone = "SELECT pg_advisory_lock($1)";

@@ -100,7 +100,13 @@ async fn a_database_of_a_newer_program_is_refused_before_anything_is_written() {
     let store = database.open().await;
     store.append(firing("m", 1, &[])).await.unwrap();
     store.close().await.unwrap();
-    database.sql("UPDATE meta SET level = 99");
+    database.sql("UPDATE meta SET level = 99, oldest = 98");
+    let written = "SELECT last_value FROM change";
+    let before = database.sql(written);
     let said = refusal(&database.url()).await;
-    assert!(said.contains("newer Campanile (level 99"), "{said}");
+    assert!(
+        said.contains("newer Campanile: a gateway needs level 98"),
+        "{said}"
+    );
+    assert_eq!(database.sql(written), before);
 }

@@ -1,0 +1,116 @@
+CREATE TABLE name (
+    kind text NOT NULL, id int GENERATED ALWAYS AS IDENTITY, name text NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+-- Routes are too long for an index over the text itself.
+CREATE UNIQUE INDEX name_by_hash ON name (kind, md5(name));
+
+CREATE TABLE sink (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE);
+
+-- Places: 40 bits, because an id contains its place.
+CREATE SEQUENCE place AS bigint MAXVALUE 1099511627775 CACHE 1;
+
+-- Drawn by every transaction that changes something and draws no place: see `version.rs`.
+CREATE SEQUENCE change AS bigint CACHE 1;
+
+-- The one gate against duplicates.
+CREATE TABLE dedup (key uuid PRIMARY KEY, content bigint NOT NULL, seq bigint NOT NULL);
+CREATE INDEX dedup_by_seq ON dedup USING brin (seq) WITH (pages_per_range = 32, autosummarize = on);
+
+-- Duplicates that were dropped. The row also makes the commit wait for the standby that has the original.
+CREATE TABLE duplicate (at timestamptz NOT NULL, source int NOT NULL, n int NOT NULL);
+
+-- One request of a vendor; seq is the place of its first new alert, or its own when it has none. `packed` is compressed
+-- already. `last` is the place of its last new alert.
+CREATE TABLE callback (
+    seq bigint NOT NULL, last bigint NOT NULL, batch bigint NOT NULL, received timestamptz NOT NULL, source int NOT NULL,
+    alerts int NOT NULL, raw_bytes int NOT NULL, arrival_bytes int, routes int, packed bytea NOT NULL,
+    PRIMARY KEY (seq)
+) PARTITION BY RANGE (seq);
+ALTER TABLE callback ALTER packed SET STORAGE EXTERNAL;
+
+CREATE TABLE alert (
+    seq bigint NOT NULL, callback bigint NOT NULL, fingerprint bigint NOT NULL, received timestamptz NOT NULL,
+    id uuid NOT NULL, episode uuid, source int NOT NULL, body_at int NOT NULL, body_bytes int NOT NULL,
+    status smallint NOT NULL, severity smallint NOT NULL,
+    PRIMARY KEY (seq)
+) PARTITION BY RANGE (seq);
+CREATE INDEX alert_by_fingerprint ON alert (fingerprint, seq);
+CREATE INDEX alert_by_group ON alert (source, severity, seq);
+
+CREATE TABLE attempt (
+    seq bigint NOT NULL, at timestamptz NOT NULL, sink int NOT NULL, took_ms bigint NOT NULL, attempt int NOT NULL,
+    verdict smallint NOT NULL, code int, worth smallint, remark text, note text,
+    PRIMARY KEY (seq, at, sink, attempt)
+) PARTITION BY RANGE (seq);
+
+-- Problems that fire, each with its newest alert.
+CREATE TABLE problem (
+    fingerprint bigint NOT NULL, source int NOT NULL, severity smallint NOT NULL, episode uuid NOT NULL, newest bigint NOT NULL,
+    PRIMARY KEY (source, fingerprint)
+) WITH (fillfactor = 70);
+
+-- What is pending, and nothing else. No index over due: a retry then updates no index.
+CREATE TABLE pending (
+    seq bigint NOT NULL, lane bigint NOT NULL, since timestamptz NOT NULL, due timestamptz, sink int NOT NULL,
+    attempts int NOT NULL DEFAULT 0, code int, retried boolean NOT NULL DEFAULT false, error text,
+    PRIMARY KEY (sink, seq)
+) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX pending_by_seq ON pending (seq);
+
+CREATE TABLE dead (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq bigint NOT NULL, lane bigint NOT NULL, at timestamptz NOT NULL,
+    sink int NOT NULL, attempts int NOT NULL, code int, class text NOT NULL, error text NOT NULL
+);
+CREATE INDEX dead_by_seq ON dead (seq);
+
+CREATE TABLE quarantine (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, received timestamptz NOT NULL, source int NOT NULL,
+    faults text NOT NULL, raw bytea NOT NULL, arrival bytea NOT NULL
+);
+
+-- What operators did.
+CREATE TABLE audit (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, act uuid NOT NULL UNIQUE, at timestamptz NOT NULL,
+    who text NOT NULL, role text NOT NULL, via text NOT NULL, client text NOT NULL, caller text, action text NOT NULL,
+    target text NOT NULL, count bigint NOT NULL, detail text NOT NULL
+);
+
+-- How many alerts arrived in a minute since 1970. A commit adds its own rows to `counted`, so that no two commits wait
+-- for one row; pruning adds them up in `tally`.
+CREATE TABLE counted (minute int NOT NULL, source int NOT NULL, severity smallint NOT NULL, status smallint NOT NULL,
+    n int NOT NULL);
+CREATE INDEX counted_by_minute ON counted USING brin (minute) WITH (pages_per_range = 8, autosummarize = on);
+CREATE TABLE tally (
+    minute int NOT NULL, source int NOT NULL, severity smallint NOT NULL, status smallint NOT NULL, n bigint NOT NULL,
+    PRIMARY KEY (minute, source, severity, status)
+);
+
+-- What a sink returned for an episode. ended is the last place that was drawn when prune found the episode closed.
+CREATE TABLE handle (
+    episode uuid NOT NULL, sink int NOT NULL, source int NOT NULL, fingerprint bigint NOT NULL, ended bigint,
+    handle text NOT NULL,
+    PRIMARY KEY (episode, sink)
+);
+
+-- The gateways that share this database. beat grows while one lives; a dead one stays dead. config: digests of its parts.
+CREATE TABLE gateway (
+    id uuid PRIMARY KEY, beat bigint NOT NULL DEFAULT 0, dead boolean NOT NULL DEFAULT false,
+    leaving boolean NOT NULL DEFAULT false, name text NOT NULL, sinks int[] NOT NULL, config text NOT NULL DEFAULT '',
+    state text NOT NULL DEFAULT ''
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
+
+-- Which gateway delivers for a sink. epoch grows with every change of the owner. look_from: older deliveries are pending
+-- again from this place on. handover: what the last worker left, at left_at. died: the last owner was declared dead.
+CREATE TABLE lease (
+    sink int PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, paused boolean NOT NULL DEFAULT false, look_from bigint,
+    handover text, left_at timestamptz, died boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
+
+-- One row. pruned: everything below was old. forgotten: dedup keys below were removed. id_random: a part of ids.
+CREATE TABLE meta (
+    level int NOT NULL, pruned bigint NOT NULL DEFAULT 0, forgotten bigint NOT NULL DEFAULT 0,
+    id_random int NOT NULL DEFAULT (random() * 4095)::int, probe bigint NOT NULL DEFAULT 0
+);
+INSERT INTO meta (level) VALUES (0);
