@@ -66,12 +66,17 @@ impl Process {
         self.ended().await;
     }
 
-    /// Waits until the process has ended.
+    /// Waits until the process has ended and all that it wrote is collected.
     pub(crate) async fn ended(&self) -> ExitStatus {
         let mut ended = self.ended.clone();
         let waited = within("an end of the gateway", ended.wait_for(Option::is_some)).await;
-        let status = waited.unwrap();
-        status.unwrap()
+        let status = waited.unwrap().unwrap();
+        for written in [&self.output, &self.log] {
+            let mut written = written.clone();
+            let end = async { while written.changed().await.is_ok() {} };
+            within("an end of what the gateway wrote", end).await;
+        }
+        status
     }
 
     /// Waits until the log contains these words at least this many times.
