@@ -18,11 +18,19 @@ pub async fn run(wish: &Wish, mut tell: impl FnMut(&Cycle)) -> Result<Report, Tr
         seed: wish.seed,
         ..Report::default()
     };
-    for kind in wish.kind.parts(wish.replicas > 1) {
-        let time_is_over = || wish.stop_after.is_some_and(|most| began.elapsed() >= most);
-        if time_is_over() || report.breaches().next().is_some() {
+    let kinds = wish.kind.parts(wish.replicas > 1);
+    let count = u32::try_from(kinds.len()).unwrap_or(u32::MAX);
+    for (kind, left) in kinds.into_iter().zip((1..=count).rev()) {
+        let time = wish
+            .stop_after
+            .map(|all| all.saturating_sub(began.elapsed()));
+        if time.is_some_and(|time| time.is_zero()) || report.breaches().next().is_some() {
             break;
         }
+        // What a kind does not use is for those that are left.
+        let share = time.map(|time| time / left);
+        let kind_began = Instant::now();
+        let time_is_over = || share.is_some_and(|share| kind_began.elapsed() >= share);
         if wish.replicas > 1 {
             let cycles = wish.cycles.unwrap_or_else(|| kind.cycles());
             let number = report.cycles.len();
