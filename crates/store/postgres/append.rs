@@ -16,7 +16,7 @@ use super::failover::{self, Failover};
 use super::gather::{Queue, Weight};
 use super::history::Standing;
 use super::names::Names;
-use super::pool::{Fault, Pool, call};
+use super::pool::{Fault, Pool, call, left};
 use super::ring::Receipt;
 use super::session::Session;
 use super::trouble::{is_conflict, is_lost, is_read_only, trouble};
@@ -265,6 +265,10 @@ async fn tried(
                 kept.take();
                 shared.unknown_commits.fetch_add(1, Ordering::Relaxed);
                 again = true;
+                // The servers can change their roles again and again.
+                if began.elapsed() > BUDGET {
+                    return Err(Refused::Database(left()));
+                }
                 continue;
             }
             Err(Fault::Database(error)) => error,

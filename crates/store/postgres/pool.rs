@@ -138,7 +138,7 @@ impl Pool {
     }
 }
 
-fn left() -> Error {
+pub(super) fn left() -> Error {
     Error::Read("PostgreSQL fails over. Try again.".to_owned())
 }
 
