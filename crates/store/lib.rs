@@ -50,7 +50,7 @@ pub enum Error {
     /// The file cannot be opened. The text names the file, the problem and the fix.
     #[error("{0}")]
     Open(String),
-    /// A newer program has changed the tables: this one cannot use them any more. Nothing was written. The text names the fix.
+    /// A newer program changes the tables: this one cannot use them any more, and writes nothing. The text names the fix.
     #[error("{0}")]
     Outgrown(String),
 }

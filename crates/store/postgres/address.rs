@@ -13,6 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::history::{History, Standing};
 use super::pool::Fault;
+use super::schema;
 use super::session::{Session, reason};
 
 /// How long one attempt to connect may take.
@@ -36,6 +37,8 @@ pub(super) struct Address {
     /// The same for each host alone, if there are several.
     each: Vec<Config>,
     tls: Option<MakeRustlsConnect>,
+    /// The level of the program.
+    pub(super) level: i32,
     pub(super) history: History,
 }
 
@@ -59,6 +62,7 @@ impl Address {
             each: each(&config),
             config,
             tls,
+            level: schema::level(),
             history: History::default(),
         })
     }
@@ -87,13 +91,27 @@ impl Address {
         )
     }
 
-    /// Connects.
+    /// Connects, if the program is not too old for the tables.
     pub(super) async fn connect(self: &Arc<Self>) -> Result<Session, Fault> {
         self.connect_and_hear(None).await
     }
 
-    /// Connects. The payloads of notifications go to this channel, which closes with the connection; what does not fit is lost.
+    /// The same. The payloads of notifications go to this channel, which closes with the connection; what does not fit is lost.
     pub(super) async fn connect_and_hear(
+        self: &Arc<Self>,
+        heard: Option<mpsc::Sender<String>>,
+    ) -> Result<Session, Fault> {
+        let session = self.reach(heard).await?;
+        schema::fits(&session).await?;
+        Ok(session)
+    }
+
+    /// Connects, and does not look at the tables: there can be none yet.
+    pub(super) async fn connect_without_tables(self: &Arc<Self>) -> Result<Session, Fault> {
+        self.reach(None).await
+    }
+
+    async fn reach(
         self: &Arc<Self>,
         heard: Option<mpsc::Sender<String>>,
     ) -> Result<Session, Fault> {
@@ -102,15 +120,17 @@ impl Address {
             return Ok(session);
         }
         // Another host can be the primary of today.
-        Box::pin(self.newest_and_hear(heard)).await
+        Box::pin(self.reach_newest(heard)).await
     }
 
-    /// Connects to the server with the newest history of all that take writes.
+    /// The same, to the server with the newest history of all that take writes.
     pub(super) async fn newest(self: &Arc<Self>) -> Result<Session, Fault> {
-        self.newest_and_hear(None).await
+        let session = self.reach_newest(None).await?;
+        schema::fits(&session).await?;
+        Ok(session)
     }
 
-    async fn newest_and_hear(
+    async fn reach_newest(
         self: &Arc<Self>,
         heard: Option<mpsc::Sender<String>>,
     ) -> Result<Session, Fault> {

@@ -104,7 +104,7 @@ pub(super) async fn join(session: &Session, held: &Held, member: &Member) -> Res
         made AS (INSERT INTO lease (sink) SELECT unnest($3::int[]) FROM fits ORDER BY 1 ON CONFLICT DO NOTHING)
         INSERT INTO gateway (id, name, sinks, config, parts, level) SELECT $1, $2, $3, $4, $5, $6 FROM fits
         ON CONFLICT (id) DO UPDATE SET sinks = excluded.sinks, config = excluded.config, parts = excluded.parts";
-    let level = schema::level();
+    let level = session.home.address.level;
     let (name, config) = (&member.name, &member.config);
     let values: [&(dyn ToSql + Sync); 6] = [&member.id, name, &sinks, config, &parts, &level];
     if session.client.execute(register, &values).await? == 0 {
@@ -124,7 +124,7 @@ pub(super) async fn beat(
     let client = &session.client;
     let beat = "UPDATE gateway SET beat = beat + 1, state = $2, leaving = $3
         WHERE id = $1 AND NOT dead AND (SELECT oldest FROM meta) <= $4";
-    let values: [&(dyn ToSql + Sync); 4] = [&me, &state, &leaving, &schema::level()];
+    let values: [&(dyn ToSql + Sync); 4] = [&me, &state, &leaving, &session.home.address.level];
     if client.execute(beat, &values).await? == 0 {
         schema::fits(session).await?;
         return Ok(None);

@@ -78,16 +78,19 @@ impl Postgres {
     pub async fn open_with(url: &str, copies: Option<StoreCopies>) -> Result<Self, Error> {
         let address =
             Address::parse(url).map_err(|problem| Error::Open(format!("[store] url {problem}")))?;
-        let address = Arc::new(address);
+        Self::open_at(Arc::new(address), copies).await
+    }
+
+    async fn open_at(address: Arc<Address>, copies: Option<StoreCopies>) -> Result<Self, Error> {
         let shown = address.shown();
         let fault = |error: tokio_postgres::Error| {
             Error::Open(format!("cannot open {}", trouble::trouble(&shown, &error)))
         };
         let mut session = address
-            .connect()
+            .connect_without_tables()
             .await
             .map_err(|found| found.into_error(fault))?;
-        let other = address.connect().await;
+        let other = address.connect_without_tables().await;
         let other = other.map_err(|found| found.into_error(fault))?;
         pooled::check(&session, &other, &shown).await?;
         drop(other);

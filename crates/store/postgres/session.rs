@@ -13,6 +13,7 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Row, SimpleQueryRow, Sock
 
 use super::address::{Address, SETTINGS};
 use super::history::{Line, Standing};
+use super::schema;
 use super::trouble::is_lost;
 use crate::Error;
 
@@ -97,7 +98,9 @@ impl Session {
             task,
             statements: Mutex::default(),
         };
-        session.client.batch_execute(SETTINGS).await?;
+        let name = schema::session_name(session.home.address.level);
+        let settings = format!("{SETTINGS}; SET application_name = '{name}'");
+        session.client.batch_execute(&settings).await?;
         session.home.line = session.line().await?;
         // The server can warn of other things when a session begins.
         session.take_warning();

@@ -22,7 +22,7 @@ use crate::Error;
 const SETTINGS: &str = "SET statement_timeout = '10min'; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '20s';
     SET plan_cache_mode = auto";
 
-/// Callbacks that were copied from SQLite have this number less than there (`unplaced` of `schema/2.sql`).
+/// Callbacks that were copied from SQLite have this number less than there (`unplaced` of `schema/1.sql`).
 const UNPLACED: i64 = 1 << 40;
 
 /// A connection of one side.
@@ -39,10 +39,18 @@ impl Side {
         let fault =
             |error| Error::Open(format!("cannot open {}", trouble(&address.shown(), &error)));
         let session = address
-            .connect()
+            .connect_without_tables()
             .await
             .map_err(|found| found.into_error(fault))?;
         super::check(&session, &address.shown()).await?;
+        if schema::level_of(&session.client)
+            .await
+            .map_err(fault)?
+            .is_some()
+        {
+            let fits = schema::fits(&session).await;
+            fits.map_err(|found| found.into_error(fault))?;
+        }
         session
             .client
             .batch_execute(SETTINGS)

@@ -17,7 +17,7 @@ const LOOK_ROWS: i64 = 20_000;
 /// Callbacks are in the order of their places. Their times differ from it by less than this, unless a clock was set.
 const DISORDER: SignedDuration = SignedDuration::from_secs(60);
 
-/// The place of a row in the list: `seq`, then `id`. A callback that has no place of its own (`schema/2.sql`) comes after the one at the
+/// The place of a row in the list: `seq`, then `id`. A callback that has no place of its own (`schema/1.sql`) comes after the one at the
 /// next place.
 type Place = (Seq, i64);
 

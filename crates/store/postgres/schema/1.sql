@@ -29,6 +29,15 @@ CREATE TABLE callback (
 ) PARTITION BY RANGE (seq);
 ALTER TABLE callback ALTER packed SET STORAGE EXTERNAL;
 
+-- Callbacks without alerts that were copied from SQLite, where they have no place of their own: seq is the next place. id is
+-- negative, and grows with seq.
+CREATE TABLE unplaced (
+    id bigint PRIMARY KEY, seq bigint NOT NULL, received timestamptz NOT NULL, source int NOT NULL,
+    raw_bytes int NOT NULL, arrival_bytes int, routes int, packed bytea NOT NULL
+);
+ALTER TABLE unplaced ALTER packed SET STORAGE EXTERNAL;
+CREATE INDEX unplaced_by_seq ON unplaced (seq);
+
 CREATE TABLE alert (
     seq bigint NOT NULL, callback bigint NOT NULL, fingerprint bigint NOT NULL, received timestamptz NOT NULL,
     id uuid NOT NULL, episode uuid, source int NOT NULL, body_at int NOT NULL, body_bytes int NOT NULL,
@@ -95,22 +104,28 @@ CREATE TABLE handle (
 );
 
 -- The gateways that share this database. beat grows while one lives; a dead one stays dead. config: digests of its parts.
+-- parts: into how many parts it divides each of its sinks; none means whole sinks. level: that of its program.
 CREATE TABLE gateway (
     id uuid PRIMARY KEY, beat bigint NOT NULL DEFAULT 0, dead boolean NOT NULL DEFAULT false,
     leaving boolean NOT NULL DEFAULT false, name text NOT NULL, sinks int[] NOT NULL, config text NOT NULL DEFAULT '',
-    state text NOT NULL DEFAULT ''
+    state text NOT NULL DEFAULT '', parts int[] NOT NULL, level int NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
--- Which gateway delivers for a sink. epoch grows with every change of the owner. look_from: older deliveries are pending
--- again from this place on. handover: what the last worker left, at left_at. died: the last owner was declared dead.
+-- Which gateway delivers for a part of a sink: for some of its lanes. epoch grows with every change of the owner. look_from:
+-- older deliveries are pending again from this place on. handover: what the last worker left, at left_at. died: the last owner
+-- was declared dead.
 CREATE TABLE lease (
-    sink int PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, paused boolean NOT NULL DEFAULT false, look_from bigint,
-    handover text, left_at timestamptz, died boolean NOT NULL DEFAULT false
+    sink int NOT NULL, part int NOT NULL DEFAULT 0, owner uuid, epoch bigint NOT NULL DEFAULT 0,
+    paused boolean NOT NULL DEFAULT false, look_from bigint, handover text, left_at timestamptz,
+    died boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (sink, part)
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
--- One row. pruned: everything below was old. forgotten: dedup keys below were removed. id_random: a part of ids.
+-- One row. oldest: the lowest level of a program that may use the tables. pruned: everything below was old. forgotten: dedup
+-- keys below were removed. id_random: a part of ids. alerts: how many are kept, without those that `counted` has.
 CREATE TABLE meta (
-    level int NOT NULL, pruned bigint NOT NULL DEFAULT 0, forgotten bigint NOT NULL DEFAULT 0,
-    id_random int NOT NULL DEFAULT (random() * 4095)::int, probe bigint NOT NULL DEFAULT 0
+    level int NOT NULL, oldest int NOT NULL, pruned bigint NOT NULL DEFAULT 0, forgotten bigint NOT NULL DEFAULT 0,
+    id_random int NOT NULL DEFAULT (random() * 4095)::int, probe bigint NOT NULL DEFAULT 0,
+    alerts bigint NOT NULL DEFAULT 0
 );
-INSERT INTO meta (level) VALUES (0);
+INSERT INTO meta (level, oldest) VALUES (0, 0);

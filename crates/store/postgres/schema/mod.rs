@@ -5,7 +5,7 @@
 //!
 //! Gateways of two releases run on one database while they are upgraded one after the other. So a step only adds: the programs of the
 //! level before it go on. What they needed is removed by a step of a later release, and that step names the oldest level that it
-//! leaves: it waits until no gateway is older, and no older program joins afterwards.
+//! leaves. It waits until no older gateway is registered, and no older program writes afterwards ([`older`]).
 
 mod older;
 #[cfg(test)]
@@ -16,8 +16,9 @@ use std::time::Duration;
 use campanile_model::failpoint;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::{GenericClient, SimpleQueryMessage, Transaction};
 
+pub(super) use self::older::session_name;
 use super::pool::Fault;
 use super::session::Session;
 use super::{partition, version};
@@ -45,31 +46,10 @@ struct Step {
 }
 
 /// The step at index N migrates a database from level N to N + 1. A released step is never changed.
-const STEPS: &[Step] = &[
-    Step {
-        sql: include_str!("1.sql"),
-        oldest: 1,
-    },
-    Step {
-        sql: include_str!("2.sql"),
-        oldest: 1,
-    },
-    Step {
-        sql: include_str!("3.sql"),
-        oldest: 1,
-    },
-    Step {
-        sql: include_str!("4.sql"),
-        oldest: 1,
-    },
-    Step {
-        sql: include_str!("5.sql"),
-        oldest: 1,
-    },
-];
-
-/// The first level whose tables say how old a program may be.
-const SAYS_OLDEST: i32 = 5;
+const STEPS: &[Step] = &[Step {
+    sql: include_str!("1.sql"),
+    oldest: 1,
+}];
 
 /// The level that this program writes.
 pub(super) fn level() -> i32 {
@@ -93,6 +73,9 @@ async fn migrate_by(steps: &[Step], session: &mut Session, shown: &str) -> Resul
             Ok(Turn::Done) => return Ok(()),
             Ok(Turn::Migrated(level)) => {
                 tracing::info!(level, "the gateway migrated the tables of the store");
+            }
+            Ok(Turn::Refuses(oldest)) => {
+                tracing::info!(oldest, "the tables of the store refuse older gateways now");
             }
             Ok(Turn::Older(oldest)) => older::bury(session, oldest, shown).await?,
             Err(Fault::Database(error)) if is_busy(&error) && Instant::now() < give_up => {
@@ -123,6 +106,8 @@ enum Turn {
     Migrated(i32),
     /// Nothing: gateways below this level are registered.
     Older(i32),
+    /// No program below this level begins to write any more.
+    Refuses(i32),
 }
 
 async fn turn(steps: &[Step], session: &mut Session, shown: &str) -> Result<Turn, Fault> {
@@ -137,23 +122,24 @@ async fn turn(steps: &[Step], session: &mut Session, shown: &str) -> Result<Turn
     if oldest > level_after(steps) {
         return Err(outgrown(shown, oldest, level_after(steps)).into());
     }
-    let mut left = steps
-        .iter()
-        .skip(usize::try_from(found).unwrap_or(0))
-        .peekable();
-    let Some(next) = left.peek() else {
+    let (done, left) = steps.split_at(usize::try_from(found).unwrap_or(0).min(steps.len()));
+    let Some(next) = left.first() else {
         partition::ensure(&transaction).await?;
         version::change(&transaction).await?;
         transaction.commit().await?;
         return Ok(Turn::Done);
     };
-    if found > 0 && next.oldest > oldest && older::are_there(&transaction, next.oldest).await? {
-        return Ok(Turn::Older(next.oldest));
+    if done.last().is_some_and(|last| next.oldest > last.oldest) {
+        if oldest < next.oldest {
+            return refuse(transaction, next.oldest).await;
+        }
+        // Also when an earlier start has done it: it can have been killed before.
+        older::end_sessions(&transaction, next.oldest, shown).await?;
     }
     // Nobody uses an empty database, so its tables come all at once or not at all.
     let count = if found == 0 { left.len() } else { 1 };
     let mut level = found;
-    for step in left.take(count) {
+    for step in left.iter().take(count) {
         level += 1;
         carry_out(&transaction, step, level).await?;
     }
@@ -161,15 +147,22 @@ async fn turn(steps: &[Step], session: &mut Session, shown: &str) -> Result<Turn
     Ok(Turn::Migrated(level))
 }
 
+/// Before a step that removes, in a transaction of its own: programs below this level are refused when they connect and when they join.
+async fn refuse(transaction: Transaction<'_>, level: i32) -> Result<Turn, Fault> {
+    if older::are_there(&transaction, level).await? {
+        return Ok(Turn::Older(level));
+    }
+    let set = "UPDATE meta SET oldest = $1";
+    transaction.execute(set, &[&level]).await?;
+    transaction.commit().await?;
+    Ok(Turn::Refuses(level))
+}
+
 async fn carry_out(transaction: &Transaction<'_>, step: &Step, level: i32) -> Result<(), Fault> {
     transaction.batch_execute(step.sql).await?;
     failpoint::point("mid-migration");
-    let set = "UPDATE meta SET level = $1";
-    transaction.execute(set, &[&level]).await?;
-    if level >= SAYS_OLDEST {
-        let set = "UPDATE meta SET oldest = greatest(oldest, $1)";
-        transaction.execute(set, &[&step.oldest]).await?;
-    }
+    let set = "UPDATE meta SET level = $1, oldest = greatest(oldest, $2)";
+    transaction.execute(set, &[&level, &step.oldest]).await?;
     Ok(())
 }
 
@@ -187,21 +180,30 @@ pub(super) async fn level_of(
 
 /// The lowest level of a program that can use the tables, which have the level `found`.
 async fn oldest_of(client: &impl GenericClient, found: i32) -> Result<i32, tokio_postgres::Error> {
-    if found < SAYS_OLDEST {
-        return Ok(1);
+    if found == 0 {
+        return Ok(0);
     }
     let row = client.query_one("SELECT oldest FROM meta", &[]).await?;
     Ok(row.get(0))
 }
 
-/// Fails if the tables need a newer program than this one.
+/// Fails if the tables need a newer program than that of this session. One round trip: every new session asks this before it is used.
 pub(super) async fn fits(session: &Session) -> Result<(), Fault> {
-    let oldest = oldest_of(&session.client, SAYS_OLDEST).await?;
-    if oldest > level() {
-        let shown = session.home.address.shown();
-        return Err(outgrown(&shown, oldest, level()).into());
+    let rows = session
+        .client
+        .simple_query("SELECT oldest FROM meta")
+        .await?;
+    let oldest = rows.iter().find_map(|row| match row {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    let address = &session.home.address;
+    match oldest {
+        Some(oldest) if oldest > address.level => {
+            Err(outgrown(&address.shown(), oldest, address.level).into())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether another store is being copied into this one. The table exists only then.

@@ -74,6 +74,23 @@ fn same(one: &[String], other: &[String]) {
 }
 
 #[tokio::test]
+async fn tables_that_refuse_this_program_are_not_read_or_written_by_a_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("a.db"), folder.path().join("new.db"));
+    open(&path).close().await.unwrap();
+    let tables = Database::new();
+    tables.open().await.close().await.unwrap();
+    tables.sql("UPDATE meta SET oldest = 98");
+    let url = database(&tables);
+    for (from, to) in [(&url, &file(&new)), (&file(&path), &url)] {
+        let said = refusal(from, to, WISH).await;
+        assert!(said.contains("needs level 98 or newer"), "{said}");
+    }
+    let begun = tables.sql("SELECT to_regclass('copy') IS NOT NULL");
+    assert_eq!(begun, "f");
+}
+
+#[tokio::test]
 async fn a_copy_shows_the_same_as_its_source_and_so_does_the_copy_back() {
     let folder = tempfile::tempdir().unwrap();
     let (path, back) = (folder.path().join("a.db"), folder.path().join("back.db"));

@@ -1,5 +1,7 @@
 //! Programs of two releases on one database, while the newer one migrates it: with the steps of this release and of two later ones.
 
+mod outgrown;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +17,13 @@ use crate::postgres::Postgres;
 use crate::postgres::address::Address;
 use crate::postgres::pool::Fault;
 use crate::postgres::session::Session;
-use crate::{Arrival, Entry, Error, Inbox, Membership, NewAlert};
+use crate::{Appended, Arrival, Entry, Error, Inbox, Membership, NewAlert};
 
 /// The next release adds, in two steps.
 const ADDS: [&str; 2] = [
     "ALTER TABLE pending ADD COLUMN note text; ALTER TABLE alert ADD COLUMN more text;",
     "CREATE TABLE extra (seq bigint PRIMARY KEY); CREATE INDEX alert_by_more ON alert (more);",
 ];
-
-/// The release after it removes what only the programs of this release use.
-const REMOVES: &str = "ALTER TABLE meta DROP COLUMN probe;";
 
 /// The steps of this release, and then these.
 fn steps(more: &[(&'static str, i32)]) -> Vec<Step> {
@@ -35,10 +34,6 @@ fn steps(more: &[(&'static str, i32)]) -> Vec<Step> {
 
 fn next_release() -> Vec<Step> {
     steps(&ADDS.map(|sql| (sql, 1)))
-}
-
-fn release_after_it() -> Vec<Step> {
-    steps(&[(ADDS[0], 1), (ADDS[1], 1), (REMOVES, level() + 1)])
 }
 
 struct Place {
@@ -62,14 +57,22 @@ impl Place {
 
     /// A gateway of this release.
     async fn gateway(&self, id: u128) -> Gateway {
-        let store = Arc::new(Postgres::open(&self.url()).await.unwrap());
+        self.gateway_at(level(), id).await
+    }
+
+    /// A gateway whose release has this level.
+    async fn gateway_at(&self, level: i32, id: u128) -> Gateway {
+        let mut address = Address::parse(&self.url()).unwrap();
+        address.level = level;
+        let store = Postgres::open_at(Arc::new(address), None).await.unwrap();
         store.join(member(id)).await.unwrap();
+        let store = Arc::new(store);
         Gateway { store, id }
     }
 
     async fn session(&self) -> Session {
         let address = Arc::new(Address::parse(&self.url()).unwrap());
-        address.connect().await.ok().unwrap()
+        address.connect_without_tables().await.ok().unwrap()
     }
 
     /// A program with these steps starts.
@@ -118,6 +121,10 @@ struct Gateway {
 impl Gateway {
     /// It accepts an alert.
     async fn accepts(&self, number: u8) {
+        self.appends(number).await.unwrap();
+    }
+
+    async fn appends(&self, number: u8) -> Result<Appended, Error> {
         let alert = NewAlert {
             key: [number; 16],
             content: 0,
@@ -136,7 +143,7 @@ impl Gateway {
             faults: Vec::new(),
             arrival: Arrival::default(),
         };
-        self.store.append(entry).await.unwrap();
+        self.store.append(entry).await
     }
 
     async fn beats(&self) -> Result<(), Error> {
@@ -225,69 +232,4 @@ async fn of_programs_that_start_together_one_migrates_and_the_others_wait_for_it
     let (one, other) = tokio::join!(place.migrate(&next), place.migrate(&next));
     assert!(one.and(other).is_ok());
     assert_eq!(place.level().await, level() + 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_of_every_older_level_are_migrated() {
-    let place = Place::new().await;
-    for older in 1..=STEPS.len() {
-        place.migrate(&STEPS[..older]).await.unwrap();
-        let number = u8::try_from(older).unwrap();
-        let at = i32::from(number);
-        assert_eq!(place.level().await, at);
-        place.migrate(STEPS).await.unwrap();
-        place.gateway(1).await.accepts(number).await;
-        place
-            .sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION campanile")
-            .await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_step_that_removes_waits_for_the_end_of_older_gateways_and_refuses_them_afterwards() {
-    let place = Place::new().await;
-    let runs = place.gateway(1).await;
-    // Nothing was ever heard of it again.
-    let _killed = place.gateway(2).await;
-    let later = release_after_it();
-    let refused = {
-        let beating = async {
-            let mut beats = tokio::time::interval(Duration::from_millis(200));
-            loop {
-                beats.tick().await;
-                runs.beats().await.unwrap();
-            }
-        };
-        tokio::select! {
-            refused = place.migrate(&later) => refused.unwrap_err().to_string(),
-            never = beating => never,
-        }
-    };
-    assert!(
-        refused.contains("gateway-1") && refused.contains("to the release before this one"),
-        "{refused}"
-    );
-    // What only adds is done.
-    assert_eq!(place.level().await, level() + 2);
-    runs.accepts(1).await;
-    runs.store.leave(Uuid::from_u128(1)).await.unwrap();
-    place.migrate(&later).await.unwrap();
-    assert_eq!(place.level().await, level() + 3);
-
-    let said = "SELECT count(*) FROM gateway WHERE NOT dead";
-    let before = place.sql(said).await;
-    for refused in [
-        Postgres::open(&place.url()).await.map(drop),
-        runs.store.join(member(3)).await,
-        runs.beats().await,
-    ] {
-        let refused = refused.unwrap_err();
-        assert!(matches!(refused, Error::Outgrown(_)), "{refused}");
-        let (needed, has) = (level() + 1, level());
-        let words = format!(
-            "needs level {needed} or newer, and this program has level {has}. Run the newer version."
-        );
-        assert!(refused.to_string().contains(&words), "{refused}");
-    }
-    assert_eq!(place.sql(said).await, before);
 }
