@@ -19,6 +19,7 @@ mod absent;
 pub mod duration;
 mod engine;
 mod expression;
+mod field;
 pub mod filters;
 pub mod guard;
 mod known;
@@ -26,6 +27,7 @@ pub mod meter;
 pub mod names;
 mod nearest;
 mod parameter;
+mod pattern;
 pub mod phone;
 pub mod resource;
 mod sample;
@@ -43,8 +45,10 @@ use engine::ENGINE;
 use guard::Guarded;
 
 pub use expression::Expression;
+pub use field::{Field, NotAField};
 pub use nearest::nearest;
 pub use parameter::Parameter;
+pub use pattern::Pattern;
 pub use sample::alerts as sample_alerts;
 
 /// Bytes of all values that one run may create: 64 times the longest output.

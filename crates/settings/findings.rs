@@ -242,8 +242,10 @@ impl Findings {
     }
 
     fn problem(&mut self, setting: &Setting, node: &Node, problem: Problem) {
+        let fields = matches!(setting.takes, Type::Matches | Type::Patterns);
         for (key, item) in node.entries() {
-            self.without_secret(&item.place, key, stray_key(key));
+            let stray = stray_key(key).filter(|_| !(fields && super::fields::is_shown(key)));
+            self.without_secret(&item.place, key, stray);
         }
         let place = problem.place.unwrap_or_else(|| node.place.clone());
         let message = format!("`{}` {}", setting.name, problem.what);

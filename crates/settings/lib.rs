@@ -7,6 +7,7 @@
 
 mod digest;
 mod documents;
+mod fields;
 mod findings;
 mod layers;
 mod mistake;

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 use url::Url;
 
+use super::fields;
 use super::node::{Node, Place, Written};
 use super::secret;
 use super::signing::{SIGNING_KEY_FORM, signing_key};
@@ -60,7 +61,7 @@ impl Problem {
         self
     }
 
-    fn type_of(node: &Node) -> Self {
+    pub(super) fn type_of(node: &Node) -> Self {
         Self::new(match &node.value {
             Written::Text(_) => "is text",
             Written::Whole(_) => "is a number",
@@ -73,7 +74,7 @@ impl Problem {
     }
 }
 
-fn text(node: &Node) -> Read<&str> {
+pub(super) fn text(node: &Node) -> Read<&str> {
     match &node.value {
         Written::Text(text) => Ok(text),
         _ => Err(Problem::type_of(node)),
@@ -128,7 +129,7 @@ fn duration(node: &Node, from: u64, to: u64) -> Read<Duration> {
     Ok(parsed)
 }
 
-fn each<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<T>> {
+pub(super) fn each<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<Vec<T>> {
     let items = node.items().ok_or_else(|| Problem::type_of(node))?;
     items
         .iter()
@@ -369,6 +370,8 @@ impl Type {
             Self::PublicUrl => Value::Url(public_url(node)?),
             Self::Url => Value::Secret(url(node, environment)?),
             Self::Labels => Value::Labels(labels(node)?),
+            Self::Matches => Value::Matches(fields::matches(node)?),
+            Self::Patterns => Value::Labels(fields::patterns(node)?),
             Self::Severities => Value::Severities(severities(node)?),
             Self::Headers => Value::Headers(headers(node, environment)?),
             Self::Sinks | Self::Texts => Value::Texts(names(node)?),

@@ -47,6 +47,10 @@ pub enum Type {
     Url,
     /// A table of text.
     Labels,
+    /// A table from the fields of an alert to the values that they may have.
+    Matches,
+    /// A table from the fields of an alert to a pattern for the whole value.
+    Patterns,
     /// A table from the vendor's words to severities.
     Severities,
     /// A table of secret templates.
@@ -137,6 +141,12 @@ impl Type {
                 "an address that begins with http:// or https://, without user, query or fragment, such as \"https://alerts.example.com\""
             }
             Self::Labels => "a table of text, such as { team = \"db\" }",
+            Self::Matches => {
+                "a table of fields and the values that they may have, such as { \"labels.team\" = \"db\", severity = [\"critical\", \"error\"] }"
+            }
+            Self::Patterns => {
+                "a table of fields and a regular expression for the whole value, such as { \"labels.host\" = \"db-[0-9]+\" }"
+            }
             Self::Severities => "a table of severities, such as { P0 = \"critical\" }",
             Self::Headers => "a table of headers, such as { X-Team = \"db\" }",
             Self::Template => "a Jinja template",
