@@ -1,6 +1,7 @@
 //! What happened when a callback arrived, in the form of the API.
 
 use super::types::{Arrival, RouteSaid};
+use crate::forecast::said;
 use crate::http::arrival;
 use campanile_model::trace::Context;
 use campanile_store::ArrivalRow;
@@ -25,11 +26,5 @@ pub(super) fn trace(arrival: &campanile_store::Arrival) -> Option<String> {
 
 /// What each route said of the alert.
 pub(super) fn routes(row: &ArrivalRow) -> Vec<RouteSaid> {
-    let said = arrival::routes(row).into_iter();
-    let said = said.map(|(route, matches)| RouteSaid {
-        when: route.when,
-        sinks: route.sinks,
-        matches: matches.to_owned(),
-    });
-    said.collect()
+    said::all(arrival::routes(row))
 }

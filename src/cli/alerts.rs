@@ -139,8 +139,9 @@ const DELIVERIES: &[Column<Delivery>] = &[
 
 const ROUTES: &[Column<RouteSaid>] = &[
     Column::new("ROUTE APPLIES", |route: &RouteSaid| route.matches.clone()),
+    Column::new("ROUTE", |route: &RouteSaid| route.name.clone()),
     Column::new("SINKS", |route: &RouteSaid| route.sinks.join(", ")),
-    Column::new("WHEN", |route: &RouteSaid| or_empty(route.when.as_ref()))
+    Column::new("WHEN", RouteSaid::condition)
         .or("always")
         .squeeze(),
 ];

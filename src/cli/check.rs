@@ -11,7 +11,8 @@ use super::receivers::{self, Probed};
 use super::setup::{self, Files, count};
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
-use crate::config::{self, Config, Route};
+use crate::config::{self, Config, routing};
+use crate::snapshot::written::{self, Written};
 use campanile_model::Clock;
 use campanile_sinks::{self, BuildError};
 
@@ -113,14 +114,19 @@ fn warnings(config: &Config) -> Vec<String> {
             "[{section}]: the certificate {file} expired at {at}, so clients refuse to connect. Replace the file"
         ))
     });
-    expired.collect()
+    let routes = routing::warnings(&config.routes, &config.routing);
+    expired.chain(routes).collect()
 }
 
 fn show(terminal: &mut Terminal, summary: &Summary) -> Result<(), Failure> {
     let [sources, sinks, routes] = [
         summary.sources.len(),
         summary.sinks.len(),
-        summary.routes.len(),
+        summary
+            .routes
+            .iter()
+            .filter(|route| !route.is_otherwise())
+            .count(),
     ];
     terminal.line(format_args!(
         "ok: {}, {}, {}",
@@ -128,7 +134,7 @@ fn show(terminal: &mut Terminal, summary: &Summary) -> Result<(), Failure> {
         count(sinks, "sink"),
         count(routes, "route")
     ))?;
-    if routes == 0 && sinks > 0 {
+    if summary.routes.is_empty() && sinks > 0 {
         terminal.line("without `[[routes]]`, every alert goes to every sink")?;
     }
     table::section(terminal, SOURCES, &summary.sources)?;
@@ -144,7 +150,8 @@ struct Summary {
     warnings: Vec<String>,
     sources: Vec<Source>,
     sinks: Vec<Sink>,
-    routes: Vec<Goes>,
+    /// Each before those that are nested in it, and `otherwise` last.
+    routes: Vec<Written>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     probes: Vec<Probed>,
 }
@@ -162,13 +169,6 @@ struct Sink {
     name: String,
 }
 
-/// A route and its sinks.
-#[derive(Debug, Serialize)]
-struct Goes {
-    when: Option<String>,
-    sinks: Vec<String>,
-}
-
 const SOURCES: &[Column<Source>] = &[
     Column::new("SOURCE", |source: &Source| source.name.clone()),
     Column::new("METHODS", |source: &Source| source.methods.join(", ")),
@@ -178,11 +178,12 @@ const SOURCES: &[Column<Source>] = &[
 
 const SINKS: &[Column<Sink>] = &[Column::new("SINK", |sink: &Sink| sink.name.clone())];
 
-const ROUTES: &[Column<Goes>] = &[
-    Column::new("ROUTE", |route: &Goes| or_empty(route.when.as_ref()))
+const ROUTES: &[Column<Written>] = &[
+    Column::new("ROUTE", |route: &Written| or_empty(route.name.as_ref())),
+    Column::new("WHEN", Written::condition)
         .or("always")
         .squeeze(),
-    Column::new("GOES TO", |route: &Goes| route.sinks.join(", ")).squeeze(),
+    Column::new("GOES TO", |route: &Written| route.sinks.join(", ")).squeeze(),
 ];
 
 impl Summary {
@@ -201,16 +202,19 @@ impl Summary {
             warnings: warnings(config),
             sources: sources.collect(),
             sinks: sinks.collect(),
-            routes: config.routes.iter().map(|r| route(config, r)).collect(),
+            routes: routes(config),
             probes: Vec::new(),
         }
     }
 }
 
-fn route(config: &Config, route: &Route) -> Goes {
-    let sinks = route.sinks.iter().filter_map(|at| config.sinks.get(*at));
-    Goes {
-        when: route.when.clone(),
-        sinks: sinks.map(|sink| sink.name.clone()).collect(),
+/// All routes, each with its name or its number.
+fn routes(config: &Config) -> Vec<Written> {
+    let sinks: Vec<&str> = config.sinks.iter().map(|sink| &*sink.name).collect();
+    let mut all = written::list(&config.routes, &config.routing, &sinks);
+    let titles = written::titles(&all);
+    for (route, title) in all.iter_mut().zip(titles) {
+        route.name = Some(title);
     }
+    all
 }

@@ -236,8 +236,10 @@ fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {
     if fate.sinks.is_empty() {
         terminal.line("goes to no sink")?;
         for route in &fate.routes {
-            let when = harmless(route.when.as_deref().unwrap_or("always"));
-            terminal.line(format_args!("  {}: {when}", route.matches))?;
+            let (name, condition) = (harmless(&route.name), route.condition());
+            let when = Some(harmless(&condition)).filter(|when| !when.is_empty());
+            let when = when.as_deref().unwrap_or("always");
+            terminal.line(format_args!("  {} {name}: {when}", route.matches))?;
         }
         return Ok(());
     }

@@ -10,8 +10,8 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Log, Otlp, Own, Policy, Proxy, Role, Route, Server, SinkSpec, SourceSpec, Store, Tls,
-    Token,
+    Admin, Log, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server, SinkSpec, SourceSpec,
+    Store, Take, Tls, Token,
 };
 
 type Built<T> = Result<T, Unset>;
@@ -160,15 +160,36 @@ pub(super) fn sink(kind: &Arc<dyn Kind>, name: String, values: Values) -> Built<
     })
 }
 
-/// None where a route names a sink that is not there: a mistake says so.
+/// None where a name is not that of a sink: a mistake says so.
+fn indices(wanted: &[String], sinks: &[String]) -> Option<Vec<usize>> {
+    let index = |name: &String| sinks.iter().position(|sink| sink == name);
+    wanted.iter().map(index).collect()
+}
+
+/// None where it names a sink that is not there.
+pub(super) fn routing(values: &Values, sinks: &[String]) -> Built<Option<Routing>> {
+    let take = match values.get::<String>("take")?.as_str() {
+        "first" => Take::First,
+        _ => Take::All,
+    };
+    let otherwise = indices(values.texts("otherwise"), sinks);
+    Ok(otherwise.map(|otherwise| Routing { take, otherwise }))
+}
+
+/// A route without its nested routes. None where it names a sink that is not there.
 pub(super) fn route(values: &Values, sinks: &[String]) -> Built<Option<Route>> {
     let wanted: Vec<String> = values.get("sinks")?;
-    let index = |name: &String| sinks.iter().position(|sink| sink == name);
-    let Some(sinks) = wanted.iter().map(index).collect() else {
+    let Some(sinks) = indices(&wanted, sinks) else {
         return Ok(None);
     };
     Ok(Some(Route {
+        name: values.maybe("name"),
+        matches: values.maybe("match").unwrap_or_default(),
+        regex: values.maybe("regex").unwrap_or_default(),
         when: values.maybe("when"),
+        share: values.maybe("share"),
+        goes_on: values.get("continue")?,
         sinks,
+        routes: Vec::new(),
     }))
 }

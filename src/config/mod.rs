@@ -13,6 +13,7 @@ mod otlp;
 pub mod page;
 mod recipes;
 mod reload;
+pub mod routing;
 pub mod schema;
 mod settings;
 mod slots;
@@ -35,6 +36,7 @@ pub use access::{Proxy, Role, Token};
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{Policy, SinkSpec};
 pub use otlp::Otlp;
+pub use routing::{Route, Routing, Take};
 pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 
@@ -193,6 +195,8 @@ pub struct Config {
     pub sources: Vec<SourceSpec>,
     /// `[sinks.*.*]`, in the order of the file.
     pub sinks: Vec<SinkSpec>,
+    /// `[routing]`
+    pub routing: Routing,
     /// `[[routes]]`; none means that every alert goes to every sink.
     pub routes: Vec<Route>,
     /// What was read, as TOML, without secrets. Without mappings and recipes.
@@ -319,15 +323,6 @@ impl std::fmt::Debug for SourceSpec {
             .field("source", &self.source)
             .finish_non_exhaustive()
     }
-}
-
-/// One `[[routes]]` table: which alerts go to which sinks. Every route that matches counts.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// A Jinja expression over the alert's fields (checked at load); none matches every alert.
-    pub when: Option<String>,
-    /// Indices into [`Config::sinks`].
-    pub sinks: Vec<usize>,
 }
 
 #[cfg(test)]

@@ -48,10 +48,12 @@ pub fn page(vocabulary: &Vocabulary) -> String {
             "### `[sinks.{name}.<name>]`\n\n[{title}](sinks/{name}.md).{limits}\n\n{own}"
         ));
     }
-    let routes = table(settings::ROUTE);
+    let (routes, doc) = (table(settings::ROUTE), settings::ROUTES_DOC);
     parts.push(format!(
-        "## `[[routes]]`\n\nWhich alerts go to which sinks. Without any route, every alert goes to every sink.\n\n{routes}"
+        "## `[[routes]]`\n\n{doc} [Routing](routing.md) explains them with examples.\n\n{routes}"
     ));
+    let doc = settings::NESTED_DOC;
+    parts.push(format!("## `[[routes.routes]]`\n\n{doc}\n"));
     parts.join("\n")
 }
 

@@ -76,12 +76,12 @@ pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     }
     top.insert("recipes".to_owned(), recipes());
     top.insert("sinks".to_owned(), sinks);
-    let route = object("Which alerts go to which sinks.", settings::ROUTE);
-    top.insert(
-        "routes".to_owned(),
-        json!({ "type": "array", "items": route }),
-    );
+    let level = json!({ "type": "array", "items": { "$ref": "#/definitions/route" } });
+    let mut route = object(settings::ROUTES_DOC, settings::ROUTE);
+    route["properties"]["routes"] = level.clone();
+    top.insert("routes".to_owned(), level);
     let mut schema = closed("A configuration of Campanile.", &top);
+    schema["definitions"] = json!({ "route": route });
     share(&mut schema);
     if let Some(schema) = schema.as_object_mut() {
         let dialect = json!("http://json-schema.org/draft-07/schema#");
@@ -153,8 +153,24 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
         section(&mut text, &doc, &header, &[&own, policy], &[]);
         common.get_or_insert("the first sink");
     }
-    let doc = "Which alerts go to which sinks. Without any route, every alert goes to every sink.";
-    section(&mut text, doc, "[[routes]]", &[settings::ROUTE], &[]);
+    section(
+        &mut text,
+        settings::ROUTES_DOC,
+        "[[routes]]",
+        &[settings::ROUTE],
+        &[],
+    );
+    let nested = settings::ROUTE
+        .iter()
+        .filter(|setting| setting.required || setting.name == "match");
+    let nested: Vec<_> = nested.cloned().collect();
+    section(
+        &mut text,
+        settings::NESTED_DOC,
+        "[[routes.routes]]",
+        &[&nested],
+        &["match"],
+    );
     text
 }
 
@@ -407,7 +423,11 @@ fn of_type(takes: &Type) -> Value {
         Type::Secrets | Type::SigningSecrets => {
             json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })
         }
-        Type::Labels => of(json!({ "type": "string" })),
+        Type::Labels | Type::Patterns => of(json!({ "type": "string" })),
+        Type::Matches => {
+            let text = json!({ "type": "string" });
+            of(json!({ "anyOf": [text, { "type": "array", "items": text, "minItems": 1 }] }))
+        }
         Type::Severities => of(of_type(&Type::Severity)),
         Type::Headers => of(secret()),
         Type::Tls => tls(),

@@ -1,5 +1,6 @@
 //! What the gateway would do with a request. Uses the same intake and pipeline functions; stores and sends nothing.
 
+pub(crate) mod said;
 mod types;
 
 use std::sync::Arc;
@@ -10,12 +11,13 @@ use campanile_sinks::{Message, Sink};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use types::{Fate, FieldOrigin, Forecast, Origin, Rendered, Reply, RouteSaid};
+pub use said::RouteSaid;
+pub use types::{Fate, FieldOrigin, Forecast, Origin, Rendered, Reply};
 
 use crate::intake::target::{Target, normal};
 use crate::intake::verdict::answer;
 use crate::intake::{Kept, Taken, Trust, Turned, Verdict, take};
-use crate::pipeline::{self, Match};
+use crate::pipeline;
 use crate::snapshot::{Snapshot, Source};
 
 /// The reason why there is no forecast.
@@ -120,22 +122,13 @@ impl<'a> Question<'a> {
     fn fate(&self, mut alert: Alert) -> Fate {
         alert.id = Uuid::nil().to_string();
         let decision = pipeline::decide(&alert, self.snapshot);
-        let routes = self.snapshot.routes.all.iter().zip(&decision.because);
-        let routes = routes.map(|(route, said)| RouteSaid {
-            when: route.text.clone(),
-            sinks: self.names(&route.sinks).map(ToOwned::to_owned).collect(),
-            matches: match said {
-                Match::Yes => "yes",
-                Match::No => "no",
-                Match::Failed => "failed",
-            }
-            .to_owned(),
-        });
+        let routes = self.snapshot.routes.written.iter().cloned();
+        let routes = said::all(routes.zip(decision.because.iter().copied()).collect());
         let alert = Arc::new(alert);
         let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), self.now);
         let sinks = self.names(&decision.sinks);
         Fate {
-            routes: routes.collect(),
+            routes,
             sinks: sinks.map(|name| self.render(name, &message)).collect(),
             alert,
         }

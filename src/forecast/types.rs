@@ -7,6 +7,8 @@ use campanile_providers::Explained;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::RouteSaid;
+
 /// What the gateway would do with a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Forecast {
@@ -111,21 +113,10 @@ pub struct Fate {
     /// The alert. Its id is zero, because it is not stored.
     #[schema(value_type = Alert)]
     pub alert: Arc<Alert>,
-    /// The result of each route, in the order of the file. Empty if no route has a condition: then every route matches.
+    /// The result of each route, in the order of the file. Empty if every alert goes to the same sinks.
     pub routes: Vec<RouteSaid>,
     /// What each of its sinks would send.
     pub sinks: Vec<Rendered>,
-}
-
-/// What a route said of an alert.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct RouteSaid {
-    /// The condition. Null matches every alert.
-    pub when: Option<String>,
-    /// The sinks of the route.
-    pub sinks: Vec<String>,
-    /// `yes`, `no` or `failed`. A route whose condition failed is applied.
-    pub matches: String,
 }
 
 /// What one sink would send.

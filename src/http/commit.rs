@@ -48,7 +48,7 @@ fn new_alert(identified: Identified, snapshot: &Snapshot) -> NewAlert {
         alert,
     } = identified;
     let decision = pipeline::decide(&alert, snapshot);
-    let failed = decision.failed();
+    let failed = decision.failed;
     if failed > 0 {
         tracing::warn!(failed, source = %alert.source, "route conditions failed on an alert; the gateway applied these routes");
     }

@@ -1,20 +1,24 @@
 //! What is decided about an alert before it is stored: which sinks get it, and why. Pure: equal input, equal output.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use campanile_language::Facts;
 use campanile_model::{Alert, SinkId};
 
 use crate::snapshot::Snapshot;
-use crate::snapshot::routes::{When, sorted};
+use crate::snapshot::routes::{Asked, Level, Take, sorted};
 
 /// Where an alert goes. It is decided once, when the alert comes in, and stored with the alert.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision<'s> {
     /// The sinks, ascending, each once.
     pub sinks: Cow<'s, [SinkId]>,
-    /// What each route said, in the order of the file. Empty where no route has a condition: then every route matches.
+    /// What each route said: each before those that are nested in it, and `otherwise` last, if it is set. Empty where
+    /// every alert has the same sinks.
     pub because: Vec<Match>,
+    /// How many conditions failed.
+    pub failed: usize,
 }
 
 /// What one route said of an alert.
@@ -22,18 +26,14 @@ pub struct Decision<'s> {
 pub enum Match {
     /// The route applies.
     Yes,
-    /// Its condition is false.
+    /// It does not match.
     No,
     /// Its condition failed on this alert. The route applies: a superfluous alert is better than a lost one.
     Failed,
-}
-
-impl Decision<'_> {
-    /// How many conditions failed.
-    pub fn failed(&self) -> usize {
-        let failed = self.because.iter().filter(|said| **said == Match::Failed);
-        failed.count()
-    }
+    /// It matches, and a nested route took the alert: its own sinks do not count.
+    Nested,
+    /// It was not asked: the route that it is in does not match, or an earlier one took the alert.
+    Skipped,
 }
 
 /// Which sinks get `alert`.
@@ -42,28 +42,125 @@ pub fn decide<'s>(alert: &Alert, snapshot: &'s Snapshot) -> Decision<'s> {
     if let Some(sinks) = &routes.always {
         return Decision {
             sinks: Cow::Borrowed(sinks),
-            because: Vec::new(),
+            ..Decision::default()
         };
     }
-    let facts = Facts::of(alert);
-    let because: Vec<Match> = routes
-        .all
-        .iter()
-        .map(|route| asked(route, &facts))
-        .collect();
-    let matched = routes.all.iter().zip(&because);
-    let matched = matched.filter(|(_, said)| **said != Match::No);
-    let sinks = matched.flat_map(|(route, _)| route.sinks.iter().copied());
+    let mut asking = Asking {
+        alert,
+        take: routes.take,
+        facts: OnceCell::new(),
+        said: vec![Match::Skipped; routes.level.end],
+        sinks: Vec::new(),
+        failed: 0,
+    };
+    let taken = asking.level(&routes.level);
+    let Asking {
+        mut said,
+        mut sinks,
+        failed,
+        ..
+    } = asking;
+    if !routes.otherwise.is_empty() {
+        said.push(if taken { Match::Skipped } else { Match::Yes });
+    }
+    if !taken {
+        sinks.extend(&routes.otherwise);
+    }
     Decision {
-        sinks: Cow::Owned(sorted(sinks.collect())),
-        because,
+        sinks: Cow::Owned(sorted(sinks)),
+        because: said,
+        failed,
     }
 }
 
-fn asked(route: &When, facts: &Facts) -> Match {
-    match route.condition.as_ref().map(|when| when.holds(facts)) {
-        None | Some(Ok(true)) => Match::Yes,
-        Some(Ok(false)) => Match::No,
-        Some(Err(_)) => Match::Failed,
+/// One alert on its way through the routes.
+struct Asking<'a> {
+    alert: &'a Alert,
+    take: Take,
+    /// What Jinja sees. It costs more than all `match` tables together, so it is made for the first `when` that is asked.
+    facts: OnceCell<Facts>,
+    said: Vec<Match>,
+    sinks: Vec<SinkId>,
+    failed: usize,
+}
+
+impl Asking<'_> {
+    /// Asks the routes of one level. Whether any of them took the alert.
+    fn level(&mut self, level: &Level) -> bool {
+        for route in &level.routes {
+            self.put(route.number, Match::No);
+        }
+        let mut taken = false;
+        for place in level.index.candidates(self.alert) {
+            let Some(route) = level.routes.get(place) else {
+                continue;
+            };
+            let said = self.one(route);
+            if said == Match::No {
+                continue;
+            }
+            taken = true;
+            let said = self.apply(route, said);
+            self.put(route.number, said);
+            // A condition that failed must not hide the route that the alert is for.
+            if self.take == Take::First && !route.goes_on && said != Match::Failed {
+                self.skip(level, place);
+                break;
+            }
+        }
+        taken
+    }
+
+    /// The sinks of a route that matches: its own, unless a nested route takes the alert.
+    fn apply(&mut self, route: &Asked, said: Match) -> Match {
+        if self.level(&route.nested) {
+            return if said == Match::Failed {
+                said
+            } else {
+                Match::Nested
+            };
+        }
+        self.sinks.extend(&route.sinks);
+        said
+    }
+
+    /// What one route says. The cheap questions come first.
+    fn one(&mut self, route: &Asked) -> Match {
+        let alert = self.alert;
+        let equal = route.equal.iter().all(|(field, values)| {
+            let value = field.of(alert);
+            values.iter().any(|wanted| *wanted == value)
+        });
+        let fits = |share: u64| alert.fingerprint.0 % 100 < share;
+        let matches = equal
+            && route.share.is_none_or(fits)
+            && route
+                .patterns
+                .iter()
+                .all(|(field, pattern)| pattern.holds(&field.of(alert)));
+        let Some(when) = route.condition.as_ref().filter(|_| matches) else {
+            return if matches { Match::Yes } else { Match::No };
+        };
+        match when.holds(self.facts.get_or_init(|| Facts::of(alert))) {
+            Ok(true) => Match::Yes,
+            Ok(false) => Match::No,
+            Err(_) => {
+                self.failed += 1;
+                Match::Failed
+            }
+        }
+    }
+
+    /// The routes after the one at `place` are not asked.
+    fn skip(&mut self, level: &Level, place: usize) {
+        for later in level.routes.iter().skip(place + 1) {
+            self.put(later.number, Match::Skipped);
+        }
+    }
+
+    fn put(&mut self, number: usize, said: Match) {
+        if let Some(place) = self.said.get_mut(number) {
+            *place = said;
+        }
     }
 }

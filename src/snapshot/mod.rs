@@ -1,6 +1,8 @@
 //! The configuration in force: immutable, and replaced as a whole on reload.
 
+mod index;
 pub(crate) mod routes;
+pub(crate) mod written;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use campanile_providers::{self as providers, Provider, Route};
 
 use crate::config::{Config, Server};
 
-pub use routes::{RouteMistake, Routes, When};
+pub use routes::{RouteMistake, Routes};
 
 /// What intake and pipeline ask.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Snapshot {
         Ok(Self {
             by_name: names.zip(0..).collect(),
             paths: own_paths(&sources),
-            routes: Routes::compile(&config.routes, sinks, &sink_names)?,
+            routes: Routes::compile((&config.routes, &config.routing), sinks, &sink_names)?,
             sinks: sinks
                 .iter()
                 .copied()

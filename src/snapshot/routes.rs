@@ -2,103 +2,223 @@
 
 use std::sync::Arc;
 
-use campanile_language::{Condition, Mistake};
+use campanile_language::{Condition, Field, Mistake, Pattern};
 use campanile_model::SinkId;
-use serde::{Deserialize, Serialize};
 
-use crate::config::Route;
+use super::index::{Equalities, Index};
+use super::written::{self, Written};
+pub(crate) use crate::config::Take;
+use crate::config::routing::{self, Route, Routing};
 
 /// Which alerts go to which sinks.
 #[derive(Debug)]
 pub struct Routes {
-    /// The routes, in the order of the file. None at all: every alert goes to every sink.
-    pub all: Vec<When>,
-    /// The sinks of every alert, where no route has a condition: ascending, each once.
+    /// The routes of the file. None at all: every alert goes to every sink, or to `otherwise`.
+    pub level: Level,
+    /// Which of the routes that match take an alert.
+    pub take: Take,
+    /// The sinks of alerts that no route took.
+    pub otherwise: Vec<SinkId>,
+    /// The sinks of every alert, where every alert has the same: ascending, each once.
     pub always: Option<Vec<SinkId>>,
     /// All routes as JSON, each a [`Written`]. It is stored with the callbacks that they were asked about. None where there
     /// are no routes.
     pub text: Option<Arc<str>>,
+    /// The same, for a forecast. Where `otherwise` is set, it is the last.
+    pub(crate) written: Vec<Written>,
 }
 
-/// A route as it was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Written {
-    /// Its condition; none matches every alert.
-    pub(crate) when: Option<String>,
-    /// The names of its sinks.
-    pub(crate) sinks: Vec<String>,
+/// Routes that are asked one after the other: those of the file, or those inside of one route.
+#[derive(Debug, Default)]
+pub struct Level {
+    /// The routes, in the order of the file.
+    pub routes: Vec<Asked>,
+    /// Finds those that can match.
+    pub index: Index,
+    /// The number of the route after the last of this level and of all levels in it.
+    pub end: usize,
 }
 
 /// One route.
 #[derive(Debug)]
-pub struct When {
+pub struct Asked {
+    /// Its place in the list of all routes, each before those that are nested in it.
+    pub number: usize,
+    /// Each field with the values that it may have.
+    pub equal: Vec<(Field, Vec<String>)>,
+    /// Each field with the pattern of its whole value.
+    pub patterns: Vec<(Field, Pattern)>,
     /// Its condition; none matches every alert.
     pub condition: Option<Condition>,
-    /// The condition as it was written.
-    pub text: Option<String>,
-    /// Where the alerts go.
+    /// The percent of the problems that it takes.
+    pub share: Option<u64>,
+    /// The following routes are asked too.
+    pub goes_on: bool,
+    /// Where the alerts go that no nested route took.
     pub sinks: Vec<SinkId>,
+    /// The nested routes.
+    pub nested: Level,
 }
 
 /// A route that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("routes[{route}].when: {mistake}")]
+#[error("{}.{setting}: {mistake}", routing::path(.route))]
 pub struct RouteMistake {
-    /// Which one, from 0.
-    pub route: usize,
-    /// What is wrong with its condition, and where in it.
+    /// Which one, each number from 0: those of the routes that it is in, then its own.
+    pub route: Vec<usize>,
+    /// Which of its settings.
+    pub setting: &'static str,
+    /// What is wrong with it, and where in it.
     pub mistake: Mistake,
 }
 
 impl Routes {
     /// Compiles `routes`, whose sinks have these numbers in the store. Every mistake is reported, not only the first.
     pub(super) fn compile(
-        routes: &[Route],
+        (routes, routing): (&[Route], &Routing),
         sinks: &[SinkId],
         names: &[&str],
     ) -> Result<Self, Vec<RouteMistake>> {
-        let mut mistakes = Vec::new();
-        let mut all = Vec::new();
-        for (route, written) in routes.iter().enumerate() {
-            let numbers = written.sinks.iter().filter_map(|at| sinks.get(*at));
-            match written.when.as_deref().map(Condition::compile).transpose() {
-                Ok(condition) => all.push(When {
-                    condition,
-                    text: written.when.clone(),
-                    sinks: numbers.copied().collect(),
-                }),
-                Err(mistake) => mistakes.push(RouteMistake { route, mistake }),
-            }
-        }
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        let always = if all.is_empty() {
-            Some(sorted(sinks.to_vec()))
-        } else {
-            let open = all.iter().all(|route| route.condition.is_none());
-            open.then(|| sorted(all.iter().flat_map(|route| route.sinks.clone()).collect()))
+        let mut compiler = Compiler {
+            sinks,
+            count: 0,
+            mistakes: Vec::new(),
         };
+        let level = compiler.level(routes, &[]);
+        let otherwise = compiler.numbers(&routing.otherwise);
+        if !compiler.mistakes.is_empty() {
+            return Err(compiler.mistakes);
+        }
+        let always = always(&level, routing, &otherwise, sinks);
+        let mut written = written::list(routes, routing, names);
+        if always.is_some() && !routes.is_empty() {
+            // Every alert has a route: nothing is left for `otherwise`.
+            written.retain(|route| !route.is_otherwise());
+        }
+        let text = serde_json::to_string(&written).ok();
         Ok(Self {
-            all,
+            level,
+            take: routing.take,
+            otherwise,
             always,
-            text: text(routes, names),
+            text: text.filter(|_| !written.is_empty()).map(Into::into),
+            written,
         })
     }
 }
 
-/// The routes as JSON.
-fn text(routes: &[Route], names: &[&str]) -> Option<Arc<str>> {
-    let written = routes.iter().map(|route| {
-        let sinks = route.sinks.iter().filter_map(|at| names.get(*at));
-        Written {
-            when: route.when.clone(),
-            sinks: sinks.map(|name| (*name).to_owned()).collect(),
+/// The sinks of every alert, if each route takes every alert.
+fn always(
+    level: &Level,
+    routing: &Routing,
+    otherwise: &[SinkId],
+    sinks: &[SinkId],
+) -> Option<Vec<SinkId>> {
+    if level.routes.is_empty() {
+        let all = if otherwise.is_empty() {
+            sinks
+        } else {
+            otherwise
+        };
+        return Some(sorted(all.to_vec()));
+    }
+    let open = routing.take == Take::All && level.routes.iter().all(Asked::is_open);
+    let all = level.routes.iter().flat_map(|route| route.sinks.clone());
+    open.then(|| sorted(all.collect()))
+}
+
+impl Asked {
+    /// Whether it takes every alert, and sends all of them to the same sinks.
+    fn is_open(&self) -> bool {
+        self.equal.is_empty()
+            && self.patterns.is_empty()
+            && self.condition.is_none()
+            && self.share.is_none()
+            && self.nested.routes.is_empty()
+    }
+}
+
+struct Compiler<'a> {
+    sinks: &'a [SinkId],
+    /// The routes so far.
+    count: usize,
+    mistakes: Vec<RouteMistake>,
+}
+
+impl Compiler<'_> {
+    fn level(&mut self, routes: &[Route], above: &[usize]) -> Level {
+        let routes: Vec<Asked> = routes
+            .iter()
+            .enumerate()
+            .map(|(place, route)| self.route(route, &[above, &[place]].concat()))
+            .collect();
+        Level {
+            index: Index::of(routes.iter().map(|route| &route.equal)),
+            routes,
+            end: self.count,
         }
-    });
-    let written: Vec<Written> = written.collect();
-    let text = serde_json::to_string(&written).ok()?;
-    (!written.is_empty()).then(|| text.into())
+    }
+
+    fn route(&mut self, route: &Route, at: &[usize]) -> Asked {
+        let number = self.count;
+        self.count += 1;
+        let condition = route.when.as_deref().map(Condition::compile).transpose();
+        Asked {
+            number,
+            equal: self.equalities(route, at),
+            patterns: self.patterns(route, at),
+            condition: self.checked(condition, at, "when").flatten(),
+            share: route.share,
+            goes_on: route.goes_on,
+            sinks: self.numbers(&route.sinks),
+            nested: self.level(&route.routes, at),
+        }
+    }
+
+    fn equalities(&mut self, route: &Route, at: &[usize]) -> Equalities {
+        let fields = route.matches.iter().filter_map(|(name, values)| {
+            let field = self.checked(field(name), at, "match")?;
+            Some((field, values.clone()))
+        });
+        fields.collect()
+    }
+
+    fn patterns(&mut self, route: &Route, at: &[usize]) -> Vec<(Field, Pattern)> {
+        let fields = route.regex.iter().filter_map(|(name, pattern)| {
+            let field = self.checked(field(name), at, "regex")?;
+            let pattern = self.checked(Pattern::compile(pattern), at, "regex")?;
+            Some((field, pattern))
+        });
+        fields.collect()
+    }
+
+    fn checked<T>(
+        &mut self,
+        compiled: Result<T, Mistake>,
+        at: &[usize],
+        setting: &'static str,
+    ) -> Option<T> {
+        let mistake = match compiled {
+            Ok(compiled) => return Some(compiled),
+            Err(mistake) => mistake,
+        };
+        let route = at.to_vec();
+        self.mistakes.push(RouteMistake {
+            route,
+            setting,
+            mistake,
+        });
+        None
+    }
+
+    fn numbers(&self, sinks: &[usize]) -> Vec<SinkId> {
+        let numbers = sinks.iter().filter_map(|at| self.sinks.get(*at));
+        numbers.copied().collect()
+    }
+}
+
+fn field(name: &str) -> Result<Field, Mistake> {
+    Field::parse(name).map_err(|not| Mistake::at(name, 0, format!("`{name}` {}", not.message)))
 }
 
 /// Ascending, each once.

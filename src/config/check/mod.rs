@@ -3,17 +3,17 @@
 mod access;
 mod agreement;
 mod named;
+mod routes;
 mod telemetry;
 
 use std::sync::Arc;
 
-use campanile_language::nearest;
-use campanile_settings::{Digests, Findings, Node, Type, Unset, Value, Values, Written, one_of};
+use campanile_settings::{Digests, Findings, Node, Unset, Values};
 use named::Named;
 
 use super::settings::{self, Setting};
 use super::{
-    Admin, Config, Environment, Route, Server, SinkSpec, SourceSpec, Store, Tls, Vocabulary, build,
+    Admin, Config, Environment, Server, SinkSpec, SourceSpec, Store, Tls, Vocabulary, build,
 };
 
 /// What is checked, against what, and what was found.
@@ -48,7 +48,7 @@ impl Check<'_> {
             }
         }
         let sections = settings::SECTIONS.iter();
-        let [server, admin, store, log, _telemetry, own] = {
+        let [server, admin, store, log, _telemetry, own, routing] = {
             let mut values = sections.map(|(name, _, own)| self.section(tree.get(name), name, own));
             std::array::from_fn(|_| values.next().flatten())
         };
@@ -57,6 +57,7 @@ impl Check<'_> {
         let otlp = self.otlp(tree.get("telemetry"));
         let (sources, specs) = self.sources(tree);
         let (names, sinks) = self.sinks(tree);
+        let routing = self.routing(tree.get("routing"), routing, &names);
         let routes = self.routes(tree, &names);
         let parts = Parts {
             server: server.and_then(|values| {
@@ -81,7 +82,8 @@ impl Check<'_> {
             own: built(build::own(&own?))?,
             sources: parts.specs.into_iter().collect::<Option<_>>()?,
             sinks: parts.sinks.into_iter().collect::<Option<_>>()?,
-            routes: routes.into_iter().collect::<Option<_>>()?,
+            routing: routing?,
+            routes: routes?,
             text: Arc::default(),
             digests: Digests::new(),
         })
@@ -163,40 +165,6 @@ impl Check<'_> {
                 self.findings
                     .add(&node.place, true, message, "one of the two", None);
             }
-        }
-    }
-
-    fn routes(&mut self, tree: &Node, sinks: &[String]) -> Vec<Option<Route>> {
-        let Some(node) = tree.get("routes") else {
-            return Vec::new();
-        };
-        let Written::List(routes) = &node.value else {
-            let message = "`routes` is not a list of tables";
-            let expected = "`[[routes]]`, with two brackets";
-            self.findings
-                .add(&node.place, true, message, expected, None);
-            return Vec::new();
-        };
-        let routes = routes.iter().map(|route| {
-            let values = self.table(Some(route), "routes", settings::ROUTE);
-            self.route_sinks(route, sinks);
-            built(build::route(&values?, sinks)).flatten()
-        });
-        routes.collect()
-    }
-
-    fn route_sinks(&mut self, route: &Node, sinks: &[String]) {
-        let Some(list) = route.get("sinks").filter(|_| !self.findings.incomplete) else {
-            return;
-        };
-        let Ok(Value::Texts(wanted)) = Type::Sinks.read(list, self.environment) else {
-            return;
-        };
-        for name in wanted.iter().filter(|name| !sinks.contains(name)) {
-            let near = nearest(name, sinks.iter().map(String::as_str)).map(str::to_owned);
-            let expected = one_of(sinks.iter().map(String::as_str));
-            let message = format!("there is no sink `{name}`");
-            self.findings.item(list, name, message, expected, near);
         }
     }
 }

@@ -4,11 +4,13 @@
 //! come from it.
 
 mod gateway;
+mod routes;
 mod source;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
 pub(super) use gateway::{ADMIN, LOG, OTLP, OWN, PROXY as PROXY_SETTINGS, SERVER, STORE, TOKEN};
+pub(super) use routes::{NESTED_DOC, ROUTE, ROUTES_DOC, ROUTING, ROUTING_DOC};
 pub(super) use source::{OTHER_NAMES, SOURCE};
 
 /// The sections with one table each.
@@ -27,6 +29,7 @@ pub(super) const SECTIONS: &[(&str, &str, &[Setting])] = &[
         &[],
     ),
     ("self", "What the gateway says of itself.", OWN),
+    ("routing", ROUTING_DOC, ROUTING),
 ];
 
 /// A table inside of a section.
@@ -98,6 +101,7 @@ pub(super) const TOP: &[&str] = &[
     "log",
     "telemetry",
     "self",
+    "routing",
     "mappings",
     "recipes",
     "providers",
@@ -105,24 +109,11 @@ pub(super) const TOP: &[&str] = &[
     "routes",
 ];
 
-pub(super) const ROUTE: &[Setting] = &[
-    optional(
-        "when",
-        Type::Condition,
-        r#""severity in ['critical', 'error']""#,
-        "A Jinja expression over the alert's fields. Left out, every alert matches.",
-    ),
-    required(
-        "sinks",
-        Type::Sinks,
-        r#"["webhook/example"]"#,
-        "Where alerts that match go. Every route that matches counts.",
-    ),
-];
-
 /// Whether the value at this path may be shown: it is a known setting and not a secret.
 pub(super) fn is_public(path: &[&str]) -> bool {
     let name = match path {
+        // A nested route takes what a route takes.
+        ["routes", "routes", ..] => return is_public(path.get(1..).unwrap_or_default()),
         // A header of this name: its value is a secret.
         [.., "headers", "env" | "file"] => return false,
         // The names of a secret's variable and file may be shown.
@@ -137,7 +128,7 @@ pub(super) fn is_public(path: &[&str]) -> bool {
         | ["admin", "proxy", name, ..]
         | ["telemetry", "otlp", name, ..]
         | [
-            "routes" | "server" | "admin" | "store" | "log" | "self",
+            "routes" | "routing" | "server" | "admin" | "store" | "log" | "self",
             name,
             ..,
         ] => *name,

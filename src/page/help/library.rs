@@ -92,6 +92,7 @@ pub(super) struct Group {
 const OPERATOR: &[&str] = &[
     "readme",
     "operations",
+    "routing",
     "scale",
     "config",
     "commands",

@@ -35,7 +35,10 @@ async fn an_alert_says_who_called_what_the_answer_was_and_what_each_route_said()
         let arrival = json!({"from": "203.0.113.9", "status": reply.status, "answer": reply.body, "trace": null});
         assert_eq!(shown["arrival"], arrival);
         assert!(reply.body.contains(shown["alert"]["id"].as_str().unwrap()));
-        let routes = json!([{"when": "title != 'unrouted'", "sinks": [], "matches": matches}]);
+        let routes = json!([{
+            "name": "1", "depth": 0, "match": {}, "regex": {}, "when": "title != 'unrouted'", "share": null,
+            "sinks": [], "matches": matches,
+        }]);
         assert_eq!(shown["routes"], routes);
     }
     // The routes are those of the arrival, also after they have changed.
@@ -44,6 +47,68 @@ async fn an_alert_says_who_called_what_the_answer_was_and_what_each_route_said()
     assert_eq!(newest(&gateway).await["routes"][0]["matches"], "no");
     forwarded(&gateway, &json!({"probe": "3"})).await;
     assert_eq!(newest(&gateway).await["routes"], json!([]));
+}
+
+/// Name, result and depth of each route of the newest alert.
+async fn routes(gateway: &Standing) -> Vec<(String, String, u64)> {
+    let shown = newest(gateway).await;
+    let routes = shown["routes"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    routes
+        .map(|route| {
+            let depth = route["depth"].as_u64().unwrap();
+            (text(&route["name"]), text(&route["matches"]), depth)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nested_routes_and_otherwise_are_shown_as_they_were_asked() {
+    use campanile::config::{Route, Routing, Take};
+    let titled = |title: &str| Route {
+        matches: [("title".to_owned(), vec![title.to_owned()])].into(),
+        ..Route::default()
+    };
+    let mut config = config(vec![source("a")]);
+    config.routes = vec![
+        Route {
+            name: Some("db".to_owned()),
+            regex: [("title".to_owned(), "disk .*".to_owned())].into(),
+            routes: vec![titled("disk gone"), titled("disk full")],
+            ..Route::default()
+        },
+        titled("load"),
+    ];
+    config.routing = Routing {
+        take: Take::First,
+        otherwise: vec![0],
+    };
+    let gateway = Standing::of(&config).await;
+    let wanted = |words: [&str; 5]| {
+        let names = [
+            ("db", 0),
+            ("1.1", 1),
+            ("1.2", 1),
+            ("2", 0),
+            ("otherwise", 0),
+        ];
+        let rows = names.into_iter().zip(words);
+        rows.map(|((name, depth), word)| (name.to_owned(), word.to_owned(), depth))
+            .collect::<Vec<_>>()
+    };
+    for (message, title, words) in [
+        (
+            "1",
+            "disk full",
+            ["nested", "no", "yes", "skipped", "skipped"],
+        ),
+        ("2", "disk slow", ["yes", "no", "no", "skipped", "skipped"]),
+        ("3", "load", ["no", "skipped", "skipped", "yes", "skipped"]),
+        ("4", "else", ["no", "skipped", "skipped", "no", "yes"]),
+    ] {
+        forwarded(&gateway, &json!({"probe": message, "title": title})).await;
+        assert_eq!(routes(&gateway).await, wanted(words), "{title}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,38 @@ fn a_right_config_is_summed_up_without_its_keys() {
 }
 
 #[test]
+fn check_shows_nested_routes_and_warns_of_one_that_gets_nothing() {
+    let text = "[sinks.stdout.screen]\n[sinks.stdout.rest]\n[routing]\ntake = 'first'\notherwise = ['stdout/rest']\n\
+        [[routes]]\nname = 'db'\nmatch = { 'labels.team' = ['db', 'sql'] }\nsinks = ['stdout/screen']\n\
+        [[routes.routes]]\nregex = { title = 'disk .*' }\nshare = 5\nsinks = ['stdout/rest']\n\
+        [[routes]]\nmatch = { 'labels.team' = 'db', severity = 'info' }\nsinks = ['stdout/rest']\n";
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("c.toml");
+    fs::write(&config, text).unwrap();
+    let run = Run::of(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    run.says("ok: 0 sources, 2 sinks, 3 routes");
+    run.says("labels.team = db | sql");
+    run.says("1.1");
+    run.says("title ~ disk .*, 5 % of the problems");
+    run.says("no route took it");
+    let said = "routes[1] gets no alert: routes[0] takes them first";
+    assert!(
+        format!("{}{}", run.out, run.err).contains(said),
+        "{}{}",
+        run.out,
+        run.err
+    );
+    let json = Run::of(&["check", "--json", "--config", config.to_str().unwrap()]);
+    let routes = &json.json()["routes"];
+    assert_eq!(routes[0]["match"]["labels.team"][1], "sql");
+    assert_eq!(
+        (&routes[1]["name"], &routes[1]["depth"]),
+        (&"1.1".into(), &1.into())
+    );
+}
+
+#[test]
 fn addresses_are_shown_whole_where_the_public_address_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("c.toml");

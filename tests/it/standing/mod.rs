@@ -167,7 +167,9 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         routes: vec![config::Route {
             when: Some("title != 'unrouted'".to_owned()),
             sinks: vec![0],
+            ..config::Route::default()
         }],
+        routing: config::Routing::default(),
         text: "[store]\nretention_days = 30\n".into(),
         digests: std::collections::BTreeMap::new(),
     }

@@ -1,0 +1,115 @@
+//! `[routing]` and `[[routes]]`: which alerts go to which sinks.
+
+use std::collections::BTreeMap;
+
+/// How deep routes may nest. A route of the file is at depth 1.
+pub const DEPTH_MAX: usize = 8;
+
+/// `[routing]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// Which of the routes that match take an alert.
+    pub take: Take,
+    /// Where alerts go that no route took: indices into [`super::Config::sinks`].
+    pub otherwise: Vec<usize>,
+}
+
+/// Which of the routes of one level that match take an alert.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Take {
+    /// Every route that matches.
+    #[default]
+    All,
+    /// The first that matches. One that says `continue` lets the following routes take it too.
+    First,
+}
+
+/// One `[[routes]]` table, or a `[[routes.routes]]` inside of one. `matches`, `regex`, `when` and `share` must all hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// A name that no other route has, shown instead of its number.
+    pub name: Option<String>,
+    /// The fields of the alert and the values that each may have.
+    pub matches: BTreeMap<String, Vec<String>>,
+    /// The fields of the alert and the pattern of each whole value.
+    pub regex: BTreeMap<String, String>,
+    /// A Jinja expression over the alert's fields (checked at load).
+    pub when: Option<String>,
+    /// Only so many percent of the problems, by fingerprint.
+    pub share: Option<u64>,
+    /// With [`Take::First`]: the following routes are asked too.
+    pub goes_on: bool,
+    /// Indices into [`super::Config::sinks`]. For what no nested route took.
+    pub sinks: Vec<usize>,
+    /// The nested routes. They are asked only about alerts that this route matches.
+    pub routes: Vec<Self>,
+}
+
+impl Route {
+    /// Whether each alert that `later` matches is one that this route matches too, as far as `match` and `regex` tell.
+    fn covers(&self, later: &Self) -> bool {
+        let narrower = |(field, values): (&String, &Vec<String>)| {
+            let own = later.matches.get(field);
+            own.is_some_and(|own| own.iter().all(|value| values.contains(value)))
+        };
+        let same = |(field, pattern): (&String, &String)| later.regex.get(field) == Some(pattern);
+        self.when.is_none()
+            && self.share.is_none()
+            && self.matches.iter().all(narrower)
+            && self.regex.iter().all(same)
+    }
+}
+
+/// The way to a route, from the numbers of its parents to its own, each from 0: `routes[1].routes[0]`.
+pub fn path(numbers: &[usize]) -> String {
+    let steps = numbers.iter().map(|number| format!("routes[{number}]"));
+    steps.collect::<Vec<_>>().join(".")
+}
+
+/// What an operator should know of valid routes.
+pub fn warnings(routes: &[Route], routing: &Routing) -> Vec<String> {
+    let mut found = Found::default();
+    found.level(routes, routing.take, &[]);
+    if found.unfiled > UNFILED_MAX {
+        let unfiled = found.unfiled;
+        found.warnings.push(format!(
+            "{unfiled} routes have no `match`, so each of them is asked about every alert. `match` finds its routes through an index"
+        ));
+    }
+    found.warnings
+}
+
+/// So many routes may be asked about every alert without a warning.
+const UNFILED_MAX: usize = 20;
+
+#[derive(Default)]
+struct Found {
+    warnings: Vec<String>,
+    /// Routes without a `match`.
+    unfiled: usize,
+}
+
+impl Found {
+    /// The routes of one level, whose parents are at `above`.
+    fn level(&mut self, routes: &[Route], take: Take, above: &[usize]) {
+        let at = |number: usize| path(&[above, &[number]].concat());
+        for (number, route) in routes.iter().enumerate() {
+            self.unfiled += usize::from(route.matches.is_empty());
+            let mut before = routes.iter().take(number);
+            let hides = before.position(|earlier| !earlier.goes_on && earlier.covers(route));
+            if let Some(earlier) = hides.filter(|_| take == Take::First) {
+                let (here, earlier) = (at(number), at(earlier));
+                self.warnings.push(format!(
+                    "{here} gets no alert: {earlier} takes them first. Move {here} up, or write `continue = true` in {earlier}"
+                ));
+            }
+            if route.goes_on && take == Take::All {
+                let here = at(number);
+                self.warnings.push(format!(
+                    "{here}: `continue` has no effect without `[routing] take = \"first\"`"
+                ));
+            }
+            self.level(&route.routes, take, &[above, &[number]].concat());
+        }
+    }
+}
