@@ -84,7 +84,7 @@ pub trait Outbox: Send + Sync {
     /// operator dropped it) changes nothing, so a batch can be written twice.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
 
-    /// The same, of the worker of this part. `handover` is kept with its lease, in the same transaction, if there are leases. None
+    /// The same, of the worker of this part. `handover` is kept for the next worker, in the same transaction, if there are leases. None
     /// keeps what is there.
     fn settle_leaving(
         &self,

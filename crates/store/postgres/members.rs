@@ -208,9 +208,11 @@ pub(super) async fn pause(client: &Client, sink: SinkId, paused: bool) -> Result
 
 /// What the last worker of a part left.
 pub(super) async fn handover(client: &Client, part: Part) -> Result<Option<Handover>, Fault> {
-    let left = "SELECT coalesce(handover, ''), died,
-            coalesce(extract(epoch FROM clock_timestamp() - left_at) * 1000, 0)::bigint
-        FROM lease WHERE sink = $1 AND part = $2";
+    let left = "SELECT coalesce(h.said, ''), l.died AND h.epoch IS DISTINCT FROM l.epoch,
+            coalesce(extract(epoch FROM clock_timestamp() - h.left_at) * 1000, 0)::bigint
+        FROM lease l LEFT JOIN LATERAL (
+            SELECT epoch, left_at, said FROM handover h WHERE h.sink = l.sink AND h.part = l.part ORDER BY id DESC LIMIT 1
+        ) h ON true WHERE l.sink = $1 AND l.part = $2";
     let (sink, number) = (sink_number(part.sink), i32::from(part.number));
     let row = client.query_opt(left, &[&sink, &number]).await?;
     Ok(row.map(|row| Handover {

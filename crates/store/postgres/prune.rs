@@ -52,6 +52,7 @@ async fn rows(
     before: Timestamp,
 ) -> Result<(bool, Progress), Fault> {
     let of_alerts = letters(client, before).await?
+        || handovers(client).await?
         || audit::prune(client, before, STEP_ROWS).await?
         || alerts(client, &mut progress, before).await?
         || callbacks(client, &mut progress, before).await?
@@ -77,6 +78,14 @@ async fn letters(client: &Transaction<'_>, before: Timestamp) -> Result<bool, Fa
         removed += client.execute(delete, &[&before, &STEP_ROWS]).await?;
     }
     Ok(removed > 0)
+}
+
+/// Only the newest of a part counts.
+async fn handovers(client: &Transaction<'_>) -> Result<bool, Fault> {
+    let delete = "DELETE FROM handover h WHERE ctid = ANY (ARRAY (
+            SELECT o.ctid FROM handover o
+            WHERE o.id < (SELECT max(id) FROM handover n WHERE n.sink = o.sink AND n.part = o.part) LIMIT $1))";
+    Ok(client.execute(delete, &[&STEP_ROWS]).await? > 0)
 }
 
 /// The next rows by place up to the first that has not expired, as the last place and whether there is any.

@@ -1,9 +1,9 @@
 -- The outcomes of at most one attempt for each delivery: $1..$14 arrays, one element for each outcome.
 -- $15 is this gateway, $16 and $17 the sinks and the epochs of their leases. If one lease is gone, nothing is written. $15 is null
--- for a store that nobody has joined. $18 is what the worker leaves for the next one; null keeps what is there. $19 are the parts of
+-- for a store that nobody has joined. $18 is what the worker leaves for the next one; null leaves nothing new. $19 are the parts of
 -- the sinks in $16.
 WITH fence AS MATERIALIZED (
-    SELECT l.sink, l.part FROM lease l JOIN unnest($16::int[], $19::int[], $17::bigint[]) AS h(sink, part, epoch)
+    SELECT l.sink, l.part, l.epoch FROM lease l JOIN unnest($16::int[], $19::int[], $17::bigint[]) AS h(sink, part, epoch)
         ON l.sink = h.sink AND l.part = h.part AND l.epoch = h.epoch
     WHERE l.owner = $15::uuid FOR SHARE OF l
 ), tried AS MATERIALIZED (
@@ -37,8 +37,9 @@ WITH fence AS MATERIALIZED (
     ORDER BY coalesce(a.episode, a.id), t.sink, t.ord DESC
     ON CONFLICT (episode, sink) DO UPDATE SET handle = excluded.handle, ended = NULL
 ), kept AS (
-    UPDATE lease l SET handover = $18::text, left_at = clock_timestamp(), died = false FROM fence f
-    WHERE l.sink = f.sink AND l.part = f.part AND $18::text IS NOT NULL AND (SELECT count(*) FROM fence) = cardinality($16::int[])
+    INSERT INTO handover (sink, part, epoch, left_at, said)
+    SELECT f.sink, f.part, f.epoch, clock_timestamp(), $18::text FROM fence f
+    WHERE $18::text IS NOT NULL AND (SELECT count(*) FROM fence) = cardinality($16::int[])
 )
 -- The draw changes the version of the store (`version.rs`).
 SELECT count(*), (SELECT count(*) FROM fence), CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('change') END FROM applied

@@ -68,8 +68,10 @@ async fn divide(client: &Client, (sink, from, to): (i32, i32, i32)) -> Result<u6
         ), fewer AS (
             DELETE FROM lease l USING free WHERE l.sink = $1 AND l.part >= $3::int
         ), stay AS (
-            UPDATE lease l SET owner = NULL, epoch = free.epoch, handover = NULL, left_at = NULL, died = false FROM free
+            UPDATE lease l SET owner = NULL, epoch = free.epoch, died = false FROM free
             WHERE l.sink = $1 AND l.part < $3::int RETURNING l.part
+        ), forgotten AS (
+            DELETE FROM handover h USING free WHERE h.sink = $1
         ), more AS (
             INSERT INTO lease (sink, part, epoch, paused)
             SELECT $1, part, epoch, paused FROM free, generate_series($2::int, $3::int - 1) AS part RETURNING part

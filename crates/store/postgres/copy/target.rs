@@ -167,7 +167,7 @@ impl Target {
         let tables = match table {
             Table::Callback | Table::Alert | Table::Attempt => return Ok(()),
             Table::Name => "name",
-            Table::Sink => "sink, lease",
+            Table::Sink => "sink, lease, handover",
             Table::Problem => "problem",
             Table::Pending => "pending",
             Table::Dead => "dead",

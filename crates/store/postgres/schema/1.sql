@@ -112,14 +112,20 @@ CREATE TABLE gateway (
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
 
 -- Which gateway delivers for a part of a sink: for some of its lanes. epoch grows with every change of the owner. look_from:
--- older deliveries are pending again from this place on. handover: what the last worker left, at left_at. died: the last owner
--- was declared dead.
+-- older deliveries are pending again from this place on. died: the owner before was declared dead.
 CREATE TABLE lease (
     sink int NOT NULL, part int NOT NULL DEFAULT 0, owner uuid, epoch bigint NOT NULL DEFAULT 0,
-    paused boolean NOT NULL DEFAULT false, look_from bigint, handover text, left_at timestamptz,
-    died boolean NOT NULL DEFAULT false,
+    paused boolean NOT NULL DEFAULT false, look_from bigint, died boolean NOT NULL DEFAULT false,
     PRIMARY KEY (sink, part)
 ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 200);
+
+-- What the workers of a part left for the next one, with the epoch of their leases. The newest row counts; pruning removes the others.
+-- Rows of their own: every settlement looks at the lease, and would read all its old versions while a transaction keeps them.
+CREATE TABLE handover (
+    id bigint GENERATED ALWAYS AS IDENTITY, sink int NOT NULL, part int NOT NULL, epoch bigint NOT NULL,
+    left_at timestamptz NOT NULL, said text NOT NULL,
+    PRIMARY KEY (sink, part, id)
+);
 
 -- One row. oldest: the lowest level of a program that may use the tables. pruned: everything below was old. forgotten: dedup
 -- keys below were removed. id_random: a part of ids. alerts: how many are kept, without those that `counted` has.

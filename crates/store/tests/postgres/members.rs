@@ -5,7 +5,7 @@ use std::sync::Arc;
 use campanile_store::lease::{Member, Row, View, Wish};
 use campanile_store::postgres::Postgres;
 use campanile_store::{
-    Act, DeadFilter, Error, Handover, Hint, Membership, Outbox, SinkId, Store, Verdict,
+    Act, DeadFilter, Error, Handover, Hint, Membership, Outbox, SinkId, Store, Upkeep as _, Verdict,
 };
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
@@ -262,6 +262,14 @@ async fn what_an_owner_leaves_with_its_outcomes_is_for_the_next_one_and_only_the
     assert!(leave(&old, "d", Some("it was frozen")).await.is_err());
     let left = new.store.handover(sink.into()).await.unwrap().unwrap();
     assert_eq!((left.text.as_str(), left.died), ("three sent", true));
+
+    leave(&new, "e", Some("four sent")).await.unwrap();
+    for _ in 0..2 {
+        let left = new.store.handover(sink.into()).await.unwrap().unwrap();
+        assert_eq!((left.text.as_str(), left.died), ("four sent", false));
+        while new.store.prune(Timestamp::UNIX_EPOCH).await.unwrap() {}
+    }
+    assert_eq!(database.sql("SELECT count(*) FROM handover"), "1");
 
     // Given back: nothing was sent that is not known.
     assert!(new.fulfil(Wish::GiveBack(new.lease(sink).await)).await);
