@@ -1,9 +1,9 @@
 //! Compares ingest of one, two and three gateways on one PostgreSQL with the database's own rate for the same statement.
 //!
 //! `cargo bench --bench replicas` starts PostgreSQL (15 or newer, Debian's package) with its data in the temporary folder. The database's own
-//! rate is that of a client that only sends the gateway's append statement, prepared, on four connections: with as many callbacks
-//! in each statement as the gateways had, and with 64. Then the load goes to one gateway, to two and to three, directly. Rounds are
-//! interleaved, and each measurement has an empty database.
+//! rate is that of a client that only sends the gateway's append statement, prepared: after each number of gateways, on as many connections
+//! and with as many callbacks in each statement as these gateways had, and once with 64 callbacks on four connections. The load goes to
+//! one gateway, to two and to three, directly. Rounds are interleaved, and each measurement has an empty database.
 //!
 //! Everything runs on two cores. `together`: all programs on both. `apart`: the database has a core of its own, as if it had a machine of
 //! its own, and the gateways and the load generator share the other.
@@ -61,10 +61,9 @@ struct Rate {
 
 /// The measurements of a round.
 struct Round {
-    /// With one, two and three gateways.
-    gateways: Vec<Rate>,
-    /// The database's own, with the batches of one gateway, and with full ones.
-    own: Rate,
+    /// With one, two and three gateways, each with the database's own for the same statements.
+    gateways: Vec<(Rate, Rate)>,
+    /// The database's own with full statements.
     full: Rate,
 }
 
@@ -119,33 +118,30 @@ struct Bench<'b> {
 
 impl Bench<'_> {
     fn round(&self, layout: &str, round: u64) -> Round {
-        let gateways: Vec<Rate> = (1..=3).map(|count| self.gateways(count)).collect();
-        for (rate, count) in gateways.iter().zip(1..) {
+        let mut gateways = Vec::new();
+        for count in 1..=3 {
+            let rate = self.gateways(count);
+            let text = shown(&rate);
             print(&format!(
-                "{layout}, round {round}, {count} gateways: {}",
-                shown(rate)
+                "{layout}, round {round}, {count} gateways: {text}"
             ));
+            let own = self.own(WRITERS * count, rate.batch.round().max(1.0) as usize);
+            let text = shown(&own);
+            print(&format!(
+                "{layout}, round {round}, their statement alone: {text}"
+            ));
+            gateways.push((rate, own));
         }
-        let batch = gateways.first().map_or(1.0, |one| one.batch.max(1.0));
-        let own = self.own(batch.round() as usize);
-        print(&format!(
-            "{layout}, round {round}, the statement alone: {}",
-            shown(&own)
-        ));
-        let full = self.own(FULL);
+        let full = self.own(WRITERS, FULL);
         print(&format!(
             "{layout}, round {round}, the statement alone, full: {}",
             shown(&full)
         ));
-        Round {
-            gateways,
-            own,
-            full,
-        }
+        Round { gateways, full }
     }
 
-    /// The statement alone.
-    fn own(&self, callbacks: usize) -> Rate {
+    /// The statement alone, on this number of connections.
+    fn own(&self, connections: usize, callbacks: usize) -> Rate {
         let batch = Batch {
             callbacks,
             alerts: self.alerts,
@@ -153,7 +149,7 @@ impl Bench<'_> {
         };
         let database = self.runtime.block_on(self.place.fresh());
         let before = self.database();
-        let append = raw::append(&database.url, WRITERS, batch, self.duration);
+        let append = raw::append(&database.url, connections, batch, self.duration);
         let taken = self.runtime.block_on(append);
         let used = self.database().cpu.saturating_sub(before.cpu);
         let at = |part: f64| support::spread::percentile(&taken.commits_ms(), part);
@@ -244,7 +240,8 @@ fn table(tables: &[(String, Vec<Round>)]) {
         "layout, alerts",
         "gateways",
         "alerts/s",
-        "over the statement alone",
+        "the same statement alone",
+        "over it",
         "over full statements",
         "callbacks a statement",
         "p50, p99 (ms)",
@@ -253,42 +250,36 @@ fn table(tables: &[(String, Vec<Round>)]) {
     ]);
     for (name, measured) in tables {
         for count in 1..=3 {
-            let of = |figure: &dyn Fn(&Rate, &Round) -> f64, digits: usize| {
-                let rates = measured
-                    .iter()
-                    .filter_map(|round| Some((round.gateways.get(count - 1)?, round)));
-                let spread = Spread::of(rates.map(|(rate, round)| figure(rate, round)));
-                format!("{spread:.digits$}")
+            let rates = || {
+                let rates = measured.iter();
+                rates.filter_map(|round| Some((round.gateways.get(count - 1)?, &round.full)))
+            };
+            let of = |figure: &dyn Fn(&Rate, &Rate, &Rate) -> f64, digits: usize| {
+                let figures = rates().map(|((rate, own), full)| figure(rate, own, full));
+                format!("{:.digits$}", Spread::of(figures))
             };
             row([
                 &**name,
                 &count.to_string(),
-                &of(&|rate, _| rate.alerts, 0),
-                &of(&|rate, round| rate.alerts / round.own.alerts, 2),
-                &of(&|rate, round| rate.alerts / round.full.alerts, 2),
-                &of(&|rate, _| rate.batch, 0),
+                &of(&|rate, _, _| rate.alerts, 0),
+                &of(&|_, own, _| own.alerts, 0),
+                &of(&|rate, own, _| rate.alerts / own.alerts, 2),
+                &of(&|rate, _, full| rate.alerts / full.alerts, 2),
+                &of(&|rate, _, _| rate.batch, 0),
                 &format!(
                     "{}, {}",
-                    of(&|rate, _| rate.p50_ms, 1),
-                    of(&|rate, _| rate.p99_ms, 1)
+                    of(&|rate, _, _| rate.p50_ms, 1),
+                    of(&|rate, _, _| rate.p99_ms, 1)
                 ),
                 &format!(
                     "{}, {}",
-                    of(&|rate, _| rate.database_us, 0),
-                    of(&|rate, _| rate.gateways_us, 0)
+                    of(&|rate, _, _| rate.database_us, 0),
+                    of(&|rate, _, _| rate.gateways_us, 0)
                 ),
-                &of(&|rate, round| rate.database_us / round.own.database_us, 2),
+                &of(&|rate, own, _| rate.database_us / own.database_us, 2),
             ]);
         }
-        let own =
-            |figure: fn(&Round) -> f64| format!("{:.0}", Spread::of(measured.iter().map(figure)));
-        print(&format!(
-            "{name}: the statement alone {} alerts/s with {} callbacks, {} with 64; CPU {} and {} us",
-            own(|round| round.own.alerts),
-            own(|round| round.own.batch),
-            own(|round| round.full.alerts),
-            own(|round| round.own.database_us),
-            own(|round| round.full.database_us)
-        ));
+        let full = Spread::of(measured.iter().map(|round| round.full.alerts));
+        print(&format!("{name}: full statements alone {full:.0} alerts/s"));
     }
 }
