@@ -56,6 +56,7 @@ pub const BREAKS: &[&str] = &[
     "broken-late-flag",
     "broken-log-secret",
     "broken-no-dedup",
+    "broken-recovery-re-routed",
     "broken-resolver-only-guard",
     "broken-settle-before-send",
     "broken-sync-normal",

@@ -9,6 +9,8 @@ use crate::{Arrival, Entry, NewAlert, codec};
 pub(crate) struct Packed {
     pub(crate) entry: Entry,
     pub(crate) bytes: Vec<u8>,
+    /// Its alerts go to their own sinks, whatever the plans of their episodes are.
+    pub(crate) exact: bool,
     /// The length of the arrival at the end. None when nothing is known of it.
     pub(crate) arrival_bytes: Option<i64>,
 }
@@ -31,7 +33,16 @@ impl Packed {
         Self {
             arrival_bytes: (!arrival.is_empty()).then(|| number(arrival.len())),
             bytes: codec::pack(&plain),
+            exact: false,
             entry,
+        }
+    }
+
+    /// Of an operator, who names the sinks.
+    pub(crate) fn exact(entry: Entry) -> Self {
+        Self {
+            exact: true,
+            ..Self::new(entry)
         }
     }
 }
@@ -96,6 +107,7 @@ impl Slim {
         Some(Packed {
             entry,
             bytes: self.packed.bytes.clone(),
+            exact: self.packed.exact,
             arrival_bytes: self.packed.arrival_bytes,
         })
     }

@@ -25,6 +25,10 @@ use crate::{
 ///
 /// An alert gets its [`Seq`] when it is accepted. For one source and fingerprint, a later alert has a larger `Seq`. Nothing
 /// more is promised: numbers can be missing, and for two problems the order of `Seq` can differ from the order of commits.
+///
+/// An open episode has a plan: all sinks that its firing alerts went to. A firing alert adds its own sinks to the plan and goes to
+/// all of it. A resolved alert goes to the plan. It goes to its own sinks if no episode is open. So do all alerts of an episode
+/// whose plan is not known, because an older build opened it.
 pub trait Inbox: Send + Sync {
     /// Commits a callback in one transaction: the raw request, its dedup keys, alerts and deliveries. Callbacks that arrive
     /// at the same time can share the transaction. A key is accepted once; the call for a duplicate returns after the commit
@@ -35,7 +39,8 @@ pub trait Inbox: Send + Sync {
     /// (released or dropped), nothing is appended and the answer is empty.
     fn release(&self, id: i64, entry: Entry, act: Act) -> Answer<'_, Appended>;
 
-    /// The same as `append`, for an operator. The act counts the accepted alerts.
+    /// The same as `append`, for an operator, who names the sinks: each alert goes to its own sinks and to no other. The act counts
+    /// the accepted alerts.
     fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended>;
 
     /// Tests whether a commit succeeds now: makes one small commit and waits for it.

@@ -176,6 +176,7 @@ pub(crate) enum Record {
         source: i64,
         fingerprint: i64,
         episode: Uuid,
+        plan: Option<Vec<i64>>,
     },
     Pending {
         sink: i64,

@@ -11,7 +11,7 @@ use super::names::Numbers;
 use super::numbers::{int, severity_number, sink_number, status_number};
 use super::tallies::minute;
 use crate::packed::Packed;
-use crate::{Appended, Appending, DedupKey, NewAlert};
+use crate::{Appended, Appending, DedupKey, NewAlert, Seq, SinkId};
 
 /// The parameters of `append.sql`.
 #[derive(Default)]
@@ -35,6 +35,7 @@ pub(super) struct Batch<'b> {
     due_ord: Vec<i64>,
     due_sink: Vec<i32>,
     minutes: Vec<i32>,
+    exact: Vec<bool>,
     /// What each alert of each callback is: a row of the statement, or a repetition of an earlier row.
     slots: Vec<Vec<Slot>>,
 }
@@ -73,6 +74,7 @@ impl<'b> Batch<'b> {
                 let repeats = first != row;
                 if !repeats {
                     batch.push(alert, call, numbers.source, body_at, ms);
+                    batch.exact.push(packed.exact);
                 }
                 slots.push(Slot {
                     row: first,
@@ -124,7 +126,7 @@ impl<'b> Batch<'b> {
         &'p self,
         id_random: &'p i32,
         token: &'p i64,
-    ) -> [&'p (dyn ToSql + Sync); 21] {
+    ) -> [&'p (dyn ToSql + Sync); 22] {
         [
             &self.keys,
             &self.contents,
@@ -147,6 +149,7 @@ impl<'b> Batch<'b> {
             &self.due_ord,
             &self.due_sink,
             &self.minutes,
+            &self.exact,
         ]
     }
 
@@ -154,7 +157,10 @@ impl<'b> Batch<'b> {
     pub(super) fn outcomes(&self, rows: &[Row]) -> Vec<Outcome> {
         let mut outcomes = vec![Outcome::Known(None); self.keys.len()];
         for row in rows {
-            let at = usize::try_from(row.get::<_, i64>(0) - 1).unwrap_or(usize::MAX);
+            let Some(ord) = row.get::<_, Option<i64>>(0) else {
+                continue;
+            };
+            let at = usize::try_from(ord - 1).unwrap_or(usize::MAX);
             let outcome = match row.get::<_, Option<i64>>(1) {
                 Some(seq) => Outcome::New(Appending::Accepted {
                     seq,
@@ -169,6 +175,23 @@ impl<'b> Batch<'b> {
         outcomes
     }
 
+    /// The deliveries of the statement, by place.
+    pub(super) fn pending(rows: &[Row]) -> Vec<(Seq, SinkId)> {
+        let last = rows
+            .iter()
+            .find(|row| row.get::<_, Option<i64>>(0).is_none());
+        let arrays = last.and_then(|row| {
+            let seqs: Option<Vec<Seq>> = row.get(5);
+            let sinks: Option<Vec<i32>> = row.get(6);
+            seqs.zip(sinks)
+        });
+        let (seqs, sinks) = arrays.unwrap_or_default();
+        let sinks = sinks.into_iter().map(SinkId::from);
+        let mut pending: Vec<_> = seqs.into_iter().zip(sinks).collect();
+        pending.sort_unstable();
+        pending
+    }
+
     /// The rows whose keys were known when the statement ran.
     pub(super) fn known(&self, outcomes: &[Outcome]) -> Vec<(usize, Uuid)> {
         let rows = outcomes.iter().zip(&self.keys).enumerate();
@@ -177,8 +200,8 @@ impl<'b> Batch<'b> {
             .collect()
     }
 
-    /// The answers for the callbacks.
-    pub(super) fn answers(&self, outcomes: &[Outcome]) -> Vec<Appended> {
+    /// The answers for the callbacks. `pending`: the deliveries, by place.
+    pub(super) fn answers(&self, outcomes: &[Outcome], pending: &[(Seq, SinkId)]) -> Vec<Appended> {
         let answer = |slot: &Slot| {
             let original = match outcomes.get(slot.row) {
                 Some(Outcome::New(accepted)) if !slot.repeats => return *accepted,
@@ -192,10 +215,30 @@ impl<'b> Batch<'b> {
         };
         let answers = self.slots.iter();
         answers
-            .map(|slots| Appended {
-                alerts: slots.iter().map(answer).collect(),
-                quarantine: None,
+            .map(|slots| {
+                let alerts: Vec<Appending> = slots.iter().map(answer).collect();
+                Appended {
+                    pending: alerts.iter().flat_map(|one| of(one, pending)).collect(),
+                    alerts,
+                    quarantine: None,
+                }
             })
             .collect()
     }
+}
+
+/// The deliveries of one alert.
+fn of<'p>(
+    appending: &Appending,
+    pending: &'p [(Seq, SinkId)],
+) -> impl Iterator<Item = (SinkId, Seq)> + use<'p> {
+    let place = match appending {
+        Appending::Accepted { seq, .. } => *seq,
+        Appending::Duplicate { .. } => 0,
+    };
+    let first = pending.partition_point(|(seq, _)| *seq < place);
+    let later = pending.get(first..).unwrap_or_default().iter();
+    later
+        .take_while(move |(seq, _)| *seq == place)
+        .map(|(seq, sink)| (*sink, *seq))
 }

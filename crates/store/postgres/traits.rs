@@ -38,7 +38,7 @@ impl Inbox for Postgres {
     }
 
     fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended> {
-        let packed = Packed::new(entry);
+        let packed = Packed::exact(entry);
         Box::pin(async move { append::by(&self.shared, packed, &act, None).await })
     }
 

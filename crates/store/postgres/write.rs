@@ -14,7 +14,7 @@ use super::ring::Receipt;
 use super::session::Session;
 use crate::arrival::Tail;
 use crate::packed::Packed;
-use crate::{Appended, Appending, Seq, codec};
+use crate::{Appended, Appending, Seq, SinkId, codec};
 
 const APPEND: &str = include_str!("append.sql");
 
@@ -28,6 +28,16 @@ pub(super) struct Write<'w> {
     pub(super) entries: &'w [&'w Packed],
     pub(super) numbers: &'w [Numbers],
     pub(super) token: i64,
+}
+
+/// What the alerts of a batch became.
+#[derive(Default)]
+struct Alerts {
+    outcomes: Vec<Outcome>,
+    /// Their deliveries, by place.
+    pending: Vec<(Seq, SinkId)>,
+    /// The synchronous standbys that the server names.
+    standbys: String,
 }
 
 /// What one batch became.
@@ -75,8 +85,8 @@ impl Write<'_> {
         append: &Statement,
         again: bool,
     ) -> Result<Written, tokio_postgres::Error> {
-        let (outcomes, standbys) = self.alerts(client, append, again).await?;
-        let mut answers = self.batch.answers(&outcomes);
+        let alerts = self.alerts(client, append, again).await?;
+        let mut answers = self.batch.answers(&alerts.outcomes, &alerts.pending);
         let mut receipts = Vec::with_capacity(answers.len());
         for ((packed, numbers), answer) in self.entries.iter().zip(self.numbers).zip(&mut answers) {
             let mut receipt = Receipt::default();
@@ -99,29 +109,36 @@ impl Write<'_> {
         Ok(Written {
             answers,
             receipts,
-            standbys,
+            standbys: alerts.standbys,
         })
     }
 
-    /// Writes the alerts. Gives what each became, and the synchronous standbys.
+    /// Writes the alerts.
     async fn alerts(
         &self,
         client: &impl GenericClient,
         append: &Statement,
         again: bool,
-    ) -> Result<(Vec<Outcome>, String), tokio_postgres::Error> {
+    ) -> Result<Alerts, tokio_postgres::Error> {
         if self.batch.is_empty() {
-            return Ok((Vec::new(), client.query_one(STANDBYS, &[]).await?.get(0)));
+            return Ok(Alerts {
+                standbys: client.query_one(STANDBYS, &[]).await?.get(0),
+                ..Alerts::default()
+            });
         }
         let parameters = (self.batch).parameters(&self.shared.id_random, &self.token);
         let rows = client.query(append, &parameters).await?;
-        let mut outcomes = self.batch.outcomes(&rows);
-        let unseen = |one: &Outcome| matches!(one, Outcome::Known(None));
-        if again || outcomes.iter().any(unseen) {
-            recognize(client, self.batch, self.token, &mut outcomes).await?;
-        }
         let standbys = rows.first().map(|row: &Row| row.get(4));
-        Ok((outcomes, standbys.unwrap_or_default()))
+        let mut alerts = Alerts {
+            outcomes: self.batch.outcomes(&rows),
+            pending: Batch::pending(&rows),
+            standbys: standbys.unwrap_or_default(),
+        };
+        let unseen = |one: &Outcome| matches!(one, Outcome::Known(None));
+        if again || alerts.outcomes.iter().any(unseen) {
+            recognize(client, self.batch, self.token, &mut alerts).await?;
+        }
+        Ok(alerts)
     }
 }
 
@@ -136,14 +153,15 @@ async fn recognize(
     client: &impl GenericClient,
     batch: &Batch<'_>,
     token: i64,
-    outcomes: &mut [Outcome],
+    alerts: &mut Alerts,
 ) -> Result<(), tokio_postgres::Error> {
-    let known = batch.known(outcomes);
+    let known = batch.known(&alerts.outcomes);
     if known.is_empty() {
         return Ok(());
     }
     let (rows, keys): (Vec<usize>, Vec<Uuid>) = known.into_iter().unzip();
-    let select = "SELECT d.key, d.content, CASE WHEN c.batch = $2 THEN a.seq END, a.id FROM dedup d
+    let select = "SELECT d.key, d.content, CASE WHEN c.batch = $2 THEN a.seq END, a.id,
+                      CASE WHEN c.batch = $2 THEN ARRAY(SELECT p.sink FROM pending p WHERE p.seq = a.seq) END FROM dedup d
                   LEFT JOIN alert a ON a.seq = d.seq LEFT JOIN callback c ON c.seq = a.callback
                   WHERE d.key = ANY($1)";
     for found in client.query(select, &[&keys, &token]).await? {
@@ -159,11 +177,19 @@ async fn recognize(
         let at = keys.iter().position(|one| *one == key);
         if let Some(slot) = at
             .and_then(|at| rows.get(at))
-            .and_then(|row| outcomes.get_mut(*row))
+            .and_then(|row| alerts.outcomes.get_mut(*row))
         {
             *slot = outcome;
         }
+        // What was delivered since needs no worker.
+        let sinks: Vec<i32> = found.get::<_, Option<_>>(4).unwrap_or_default();
+        let sinks = sinks.into_iter().map(SinkId::from);
+        alerts.pending.extend(
+            own.into_iter()
+                .flat_map(|seq| sinks.clone().map(move |sink| (seq, sink))),
+        );
     }
+    alerts.pending.sort_unstable();
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use campanile_model::{Fingerprint, Status, failpoint};
 use jiff::Timestamp;
 use rusqlite::params;
 
+use super::episodes::Episode;
 use super::firing::Open;
 use super::numbers::{severity_number, status_number};
 use super::pending;
@@ -38,8 +39,11 @@ impl Session {
                 callback,
                 received_at,
                 body_at,
+                exact: entry.exact,
             };
-            appended.alerts.push(self.append_alert(alert, place)?);
+            let pending = &mut appended.pending;
+            let appending = self.append_alert(alert, place, pending)?;
+            appended.alerts.push(appending);
             body_at += alert.body.len();
         }
         let new = self.numbers.seq + 1 - first_seq;
@@ -73,12 +77,18 @@ impl Session {
         Ok(appended)
     }
 
-    fn append_alert(&mut self, alert: &NewAlert, place: Place) -> rusqlite::Result<Appending> {
+    fn append_alert(
+        &mut self,
+        alert: &NewAlert,
+        place: Place,
+        pending: &mut Vec<(SinkId, Seq)>,
+    ) -> rusqlite::Result<Appending> {
         let Place {
             source,
             callback,
             received_at,
             body_at,
+            exact,
         } = place;
         let known = self.keys.get(&self.connection, &alert.key)?;
         if let Some(content) = known.filter(|_| !failpoint::broken("broken-no-dedup")) {
@@ -87,7 +97,7 @@ impl Session {
             });
         }
         let (seq, id) = self.next_id(received_at);
-        let episode = self.episode((source, alert.fingerprint), alert.status, id)?;
+        let Episode { id: episode, plan } = self.episode((source, alert.fingerprint), alert, id)?;
         self.keys.insert(alert.key, alert.content, received_at);
         let (severity, status) = (severity_number(alert.severity), status_number(alert.status));
         self.tallies
@@ -124,13 +134,15 @@ impl Session {
                 number(body_at),
                 number(alert.body.len()),
             ])?;
-        self.pending
-            .extend(alert.sinks.iter().map(|sink| PendingRow {
-                sink: *sink,
-                seq,
-                lane: alert.fingerprint,
-                since: received_at,
-            }));
+        let plan = plan.filter(|_| !exact);
+        let sinks = plan.as_deref().unwrap_or(&alert.sinks);
+        pending.extend(sinks.iter().map(|sink| (*sink, seq)));
+        self.pending.extend(sinks.iter().map(|sink| PendingRow {
+            sink: *sink,
+            seq,
+            lane: alert.fingerprint,
+            since: received_at,
+        }));
         Ok(Appending::Accepted { seq, id })
     }
 
@@ -182,4 +194,6 @@ struct Place {
     received_at: Timestamp,
     /// The offset of its JSON in the decompressed callback.
     body_at: usize,
+    /// It goes to its own sinks.
+    exact: bool,
 }

@@ -18,6 +18,7 @@ mod log;
 mod mark;
 mod numbers;
 mod pending;
+mod plan;
 mod postings;
 mod prune;
 mod read;

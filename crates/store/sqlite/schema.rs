@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     |_| Ok(STEP_7.to_owned()),
     |_| Ok(STEP_8.to_owned()),
     |_| Ok(STEP_9.to_owned()),
+    |_| Ok(STEP_10.to_owned()),
 ];
 
 const STEP_1: &str = "
@@ -158,6 +159,11 @@ const STEP_9: &str = "
     -- The place of the last alert, for a callback that was copied from PostgreSQL: there the places of its alerts have gaps. A
     -- copied callback without alerts has a place of its own, which is both numbers.
     ALTER TABLE callback ADD COLUMN last_seq INTEGER;
+";
+
+const STEP_10: &str = "
+    -- The sinks that the firing alerts of the open episode went to (`plan.rs`). NULL: an older build opened the episode.
+    ALTER TABLE problem ADD COLUMN plan BLOB;
 ";
 
 /// The schema version that this program writes.

@@ -10,9 +10,11 @@ use uuid::Uuid;
 
 use super::Runs;
 use super::append::PendingRow;
+use super::episodes::Episode;
 use super::firing::{self, Firing, Open};
 use super::keys::Keys;
 use super::pending;
+use super::plan::Plans;
 use super::postings::Postings;
 use super::prune::Pruned;
 use super::tallies::Tallies;
@@ -35,7 +37,9 @@ pub(super) struct Session {
     /// The routes of the last callback, with their number: they change only with the configuration.
     routes: Option<(Arc<str>, i64)>,
     /// The episode of a firing problem. None for a problem that is known not to fire.
-    pub(super) problems: HashMap<Problem, Option<Uuid>>,
+    pub(super) problems: HashMap<Problem, Option<Episode>>,
+    /// The plans of these episodes.
+    pub(super) plans: Plans,
     /// Deliveries of the open transaction that are not yet written.
     pub(super) pending: Vec<PendingRow>,
     pub(super) pruned: Pruned,
@@ -100,6 +104,7 @@ impl Session {
             sources: HashMap::new(),
             routes: None,
             problems: HashMap::new(),
+            plans: Plans::default(),
             pending: Vec::new(),
             pruned: Pruned::default(),
             firing,

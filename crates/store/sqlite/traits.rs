@@ -29,7 +29,7 @@ impl Inbox for Sqlite {
     }
 
     fn append_by(&self, entry: Entry, act: Act) -> Answer<'_, Appended> {
-        let packed = Packed::new(entry);
+        let packed = Packed::exact(entry);
         Box::pin(self.write(move |session| settle::append_by(session, &packed, &act)))
     }
 

@@ -40,6 +40,15 @@ macro_rules! conformance {
                 open_episodes_are_those_with_a_handle_that_have_not_ended
                 an_open_episode_whose_opening_was_removed_does_not_end_the_list
             }
+            plans {
+                a_recovery_goes_where_its_firing_went
+                a_recovery_goes_where_its_firing_went_also_after_a_restart_and_a_crash
+                a_later_firing_adds_its_sinks_and_goes_to_all
+                a_recovery_without_a_known_firing_goes_to_its_own_sinks
+                several_alerts_of_one_problem_that_come_together_follow_each_other
+                a_duplicate_adds_nothing_to_a_plan
+                an_operator_names_the_sinks_of_an_alert
+            }
             retention {
                 an_alert_is_there_after_the_process_died_without_closing
                 every_kept_alert_is_readable_after_many_batches_and_a_restart

@@ -75,7 +75,8 @@ pub struct NewAlert {
     pub severity: Severity,
     /// The `Alert` as a JSON object without its `id`. The store assigns the id and adds it as the first field when it reads.
     pub body: Vec<u8>,
-    /// The sinks that must get it. Empty when no route matched: the alert is stored all the same.
+    /// The sinks that the routes give it now: ascending, each once. Empty when no route matched: the alert is stored all the
+    /// same. Which sinks get it depends on its episode too: see [`crate::Inbox`].
     pub sinks: Vec<SinkId>,
     /// What each of [`Arrival::routes`] said, as text that the store does not read. Empty: all of them apply.
     pub said: String,
@@ -86,6 +87,8 @@ pub struct NewAlert {
 pub struct Appended {
     /// One for each of its alerts, in their order.
     pub alerts: Vec<Appending>,
+    /// The deliveries that are pending now.
+    pub pending: Vec<(SinkId, Seq)>,
     /// The number of the callback in quarantine, when it had faults.
     pub quarantine: Option<i64>,
 }

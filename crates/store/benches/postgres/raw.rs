@@ -69,9 +69,10 @@ pub(crate) async fn append(
                     let arrays = Arrays::random(batch);
                     let sent = Instant::now();
                     let rows = client.query(&statement, &arrays.parameters()).await;
+                    // And one with the deliveries.
                     assert_eq!(
                         rows.expect("it is appended").len(),
-                        batch.callbacks * batch.alerts
+                        batch.callbacks * batch.alerts + 1
                     );
                     commits.push(sent.elapsed());
                 }
@@ -125,6 +126,7 @@ struct Arrays {
     due_ord: Vec<i64>,
     due_sink: Vec<i32>,
     minutes: Vec<i32>,
+    exact: Vec<bool>,
 }
 
 impl Arrays {
@@ -154,6 +156,7 @@ impl Arrays {
     }
 
     fn push(&mut self, call: i32, ms: i64, sinks: i32) {
+        self.exact.push(false);
         self.keys.push(Uuid::from_u128(rand::random()));
         self.contents.push(rand::random());
         self.calls.push(call);
@@ -172,7 +175,7 @@ impl Arrays {
         }
     }
 
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 21] {
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 22] {
         [
             &self.keys,
             &self.contents,
@@ -195,6 +198,7 @@ impl Arrays {
             &self.due_ord,
             &self.due_sink,
             &self.minutes,
+            &self.exact,
         ]
     }
 }

@@ -66,7 +66,7 @@ fn sink(row: &Row) -> Record {
     }
 }
 
-const PROBLEM: &str = "SELECT source, fingerprint, episode FROM problem
+const PROBLEM: &str = "SELECT source, fingerprint, episode, plan FROM problem
     WHERE (source, fingerprint) > ($1::bigint, $2) ORDER BY source, fingerprint LIMIT $3";
 
 fn problem(row: &Row) -> Record {
@@ -74,7 +74,12 @@ fn problem(row: &Row) -> Record {
         source: wide(row, 0),
         fingerprint: row.get(1),
         episode: row.get(2),
+        plan: row.get::<_, Option<Vec<i32>>>(3).map(wide_all),
     }
+}
+
+fn wide_all(numbers: Vec<i32>) -> Vec<i64> {
+    numbers.into_iter().map(i64::from).collect()
 }
 
 const PENDING: &str =

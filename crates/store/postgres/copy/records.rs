@@ -21,8 +21,8 @@ pub(super) fn columns(table: Table) -> Option<(&'static str, &'static [Type])> {
         Table::Name => ("name (kind, id, name)", &[TEXT, INT4, TEXT]),
         Table::Sink => ("sink (id, name)", &[INT4, TEXT]),
         Table::Problem => (
-            "problem (source, fingerprint, severity, episode, newest)",
-            &[INT4, INT8, INT2, UUID, INT8],
+            "problem (source, fingerprint, severity, episode, newest, plan)",
+            &[INT4, INT8, INT2, UUID, INT8, Type::INT4_ARRAY],
         ),
         Table::Pending => (
             "pending (sink, seq, lane, since, due, attempts, code, retried, error)",
@@ -68,6 +68,7 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
             source,
             fingerprint,
             episode,
+            plan,
         } => vec![
             Box::new(int(*source)),
             Box::new(fingerprint),
@@ -75,6 +76,10 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
             Box::new(severity_number(Severity::Unknown)),
             Box::new(episode),
             Box::new(id::seq_of(*episode)),
+            Box::new(
+                plan.as_ref()
+                    .map(|plan| plan.iter().copied().map(int).collect::<Vec<_>>()),
+            ),
         ],
         Record::Pending {
             sink,

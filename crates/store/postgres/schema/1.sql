@@ -53,9 +53,11 @@ CREATE TABLE attempt (
     PRIMARY KEY (seq, at, sink, attempt)
 ) PARTITION BY RANGE (seq);
 
--- Problems that fire, each with its newest alert.
+-- Problems that fire, each with its newest alert. plan: the sinks that the firing alerts of the episode went to; NULL when it was
+-- copied from a SQLite file in which an older build opened the episode.
 CREATE TABLE problem (
     fingerprint bigint NOT NULL, source int NOT NULL, severity smallint NOT NULL, episode uuid NOT NULL, newest bigint NOT NULL,
+    plan int[],
     PRIMARY KEY (source, fingerprint)
 ) WITH (fillfactor = 70);
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use crate::copy::{At, Key, Record, Table, clean};
-use crate::sqlite::{pending, read, tally_of};
+use crate::sqlite::{pending, plan, read, tally_of};
 
 /// The next rows of a table, in the order of their keys.
 pub(super) fn page(
@@ -61,7 +61,7 @@ fn sink(row: &Row<'_>) -> rusqlite::Result<Record> {
 }
 
 const PROBLEM: &str =
-    "SELECT source, fingerprint, episode FROM problem WHERE (source, fingerprint) > (?1, ?2)
+    "SELECT source, fingerprint, episode, plan FROM problem WHERE (source, fingerprint) > (?1, ?2)
     ORDER BY source, fingerprint LIMIT ?3";
 
 fn problem(row: &Row<'_>) -> rusqlite::Result<Record> {
@@ -69,6 +69,10 @@ fn problem(row: &Row<'_>) -> rusqlite::Result<Record> {
         source: row.get(0)?,
         fingerprint: row.get(1)?,
         episode: Uuid::from_bytes(row.get(2)?),
+        plan: row
+            .get::<_, Option<Vec<u8>>>(3)?
+            .as_deref()
+            .and_then(plan::read),
     })
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::copy::{At, Record, Table};
-use crate::sqlite::{pending, read, tally};
+use crate::sqlite::{pending, plan, read, tally};
 
 /// Removes all rows of a table.
 pub(super) fn clear(connection: &Connection, table: Table) -> rusqlite::Result<()> {
@@ -53,9 +53,15 @@ pub(super) fn put(connection: &Connection, row: &Record) -> rusqlite::Result<()>
             source,
             fingerprint,
             episode,
+            plan,
         } => insert(
-            "INSERT INTO problem VALUES (?1, ?2, ?3)",
-            params![source, fingerprint, episode.as_bytes()],
+            "INSERT INTO problem VALUES (?1, ?2, ?3, ?4)",
+            params![
+                source,
+                fingerprint,
+                episode.as_bytes(),
+                plan.as_deref().map(plan::bytes)
+            ],
         ),
         Record::Pending {
             sink,

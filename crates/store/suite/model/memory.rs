@@ -1,7 +1,7 @@
 //! The model of a store: maps in memory, with the rules of the trait [`campanile_store::Store`] written a second time. A store
 //! may choose ids, and whether it still knows a pruned key; the model takes these from the answers of the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use campanile_model::{Fingerprint, Status};
 use campanile_store::{
@@ -34,6 +34,13 @@ impl Kept {
     }
 }
 
+/// An open episode.
+struct Open {
+    id: Uuid,
+    /// The sinks that its firing alerts went to.
+    plan: BTreeSet<SinkId>,
+}
+
 /// Whether the store must know a key.
 enum Known {
     No,
@@ -56,7 +63,7 @@ pub(super) struct Memory {
     /// Oldest first.
     pub(super) audit: Vec<AuditRow>,
     keys: HashMap<DedupKey, (u64, Timestamp)>,
-    episodes: HashMap<(String, Fingerprint), Uuid>,
+    episodes: HashMap<(String, Fingerprint), Open>,
     /// What a sink returned for an episode. The store may remove a handle when no kept alert belongs to its episode.
     pub(super) handles: HashMap<(SinkId, Uuid), String>,
     pruned_before: Option<Timestamp>,
@@ -76,12 +83,18 @@ impl Memory {
 
     /// Checks the store's answer to a callback, and updates the model.
     pub(super) fn append(&mut self, entry: &Entry, answer: &Appended) {
+        self.append_as(entry, answer, false);
+    }
+
+    /// The same. `exact`: an operator names the sinks.
+    pub(super) fn append_as(&mut self, entry: &Entry, answer: &Appended, exact: bool) {
         assert_eq!(answer.alerts.len(), entry.alerts.len());
         let first = answer.alerts.iter().find_map(|appending| match appending {
             Appending::Accepted { seq, .. } => Some(*seq),
             Appending::Duplicate { .. } => None,
         });
         let first = first.unwrap_or_default();
+        let mut pending = BTreeSet::new();
         for (alert, appending) in entry.alerts.iter().zip(&answer.alerts) {
             match (self.known(&alert.key), *appending) {
                 (Known::Saying(said), Appending::Duplicate { conflict }) => {
@@ -89,12 +102,18 @@ impl Memory {
                 }
                 (Known::Perhaps, Appending::Duplicate { .. }) => {}
                 (Known::No | Known::Perhaps, Appending::Accepted { seq, id }) => {
-                    self.accept(entry, alert, first, seq, id);
+                    let sinks = self.accept(entry, alert, first, (seq, id), exact);
+                    pending.extend(sinks.into_iter().map(|sink| (sink, seq)));
                 }
                 (Known::No, answered) => panic!("new, but {answered:?}"),
                 (Known::Saying(_), answered) => panic!("known, but {answered:?}"),
             }
         }
+        let answered: BTreeSet<_> = answer.pending.iter().copied().collect();
+        assert_eq!(
+            (answered, answer.pending.len()),
+            (pending.clone(), pending.len())
+        );
         let number = (!entry.faults.is_empty()).then(|| self.last_quarantined + 1);
         assert_eq!(answer.quarantine, number, "the number in quarantine");
         if let Some(id) = number {
@@ -124,15 +143,25 @@ impl Memory {
         }
     }
 
-    fn accept(&mut self, entry: &Entry, alert: &NewAlert, first: Seq, seq: Seq, id: Uuid) {
+    /// Gives the sinks that the alert is pending for.
+    fn accept(
+        &mut self,
+        entry: &Entry,
+        alert: &NewAlert,
+        first: Seq,
+        (seq, id): (Seq, Uuid),
+        exact: bool,
+    ) -> BTreeSet<SinkId> {
         assert!(seq > self.last_seq, "places grow and are assigned once");
         let newest = self.alerts.last_key_value().map(|(_, kept)| kept.id);
         assert!(newest < Some(id), "{id} does not sort after {newest:?}");
         self.last_seq = seq;
         self.keys
             .insert(alert.key, (alert.content, entry.received_at));
-        let episode = self.episode(&entry.source, alert, id);
-        for sink in &alert.sinks {
+        let own: BTreeSet<SinkId> = alert.sinks.iter().copied().collect();
+        let (episode, plan) = self.episode(&entry.source, alert, id);
+        let sinks = plan.filter(|_| !exact).unwrap_or(own);
+        for sink in &sinks {
             self.insert_pending(*sink, seq, alert.fingerprint, entry.received_at, false);
         }
         let kept = Kept {
@@ -146,13 +175,28 @@ impl Memory {
             alert: alert.clone(),
         };
         self.alerts.insert(seq, kept);
+        sinks
     }
 
-    fn episode(&mut self, source: &str, alert: &NewAlert, id: Uuid) -> Uuid {
+    /// The episode of a new alert, and the plan by which it goes.
+    fn episode(
+        &mut self,
+        source: &str,
+        alert: &NewAlert,
+        id: Uuid,
+    ) -> (Uuid, Option<BTreeSet<SinkId>>) {
         let problem = (source.to_owned(), alert.fingerprint);
         match alert.status {
-            Status::Firing => *self.episodes.entry(problem).or_insert(id),
-            Status::Resolved => self.episodes.remove(&problem).unwrap_or(id),
+            Status::Firing => {
+                let plan = BTreeSet::new();
+                let open = self.episodes.entry(problem).or_insert(Open { id, plan });
+                open.plan.extend(&alert.sinks);
+                (open.id, Some(open.plan.clone()))
+            }
+            Status::Resolved => match self.episodes.remove(&problem) {
+                Some(open) => (open.id, Some(open.plan)),
+                None => (id, None),
+            },
         }
     }
 
@@ -271,14 +315,15 @@ impl Memory {
 
     /// The open episodes, newest first.
     pub(super) fn open(&self) -> Vec<Uuid> {
-        let mut open: Vec<Uuid> = self.episodes.values().copied().collect();
+        let mut open: Vec<Uuid> = self.episodes.values().map(|open| open.id).collect();
         open.sort_unstable_by_key(|episode| std::cmp::Reverse(*episode));
         open
     }
 
     pub(super) fn is_open(&self, kept: &Kept) -> bool {
         let problem = (kept.source.clone(), kept.alert.fingerprint);
-        self.episodes.get(&problem) == Some(&kept.episode)
+        let open = self.episodes.get(&problem);
+        open.is_some_and(|open| open.id == kept.episode)
     }
 
     pub(super) fn retry_dead(&mut self, dead: &[i64], now: Timestamp) -> Vec<(SinkId, Seq)> {

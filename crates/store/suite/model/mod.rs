@@ -188,7 +188,7 @@ impl<P: Place> Run<P> {
         let (entry, act) = (call.entry(self.now, &self.sinks), self.act("simulate"));
         let appending = self.store().append_by(entry.clone(), act.clone());
         let appended = appending.await.unwrap();
-        self.memory.append(&entry, &appended);
+        self.memory.append_as(&entry, &appended, true);
         let is_new = |alert: &&Appending| matches!(alert, Appending::Accepted { .. });
         let accepted = appended.alerts.iter().filter(is_new).count();
         self.memory.acted(act, accepted as u64);

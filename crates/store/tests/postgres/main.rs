@@ -13,6 +13,7 @@ mod faults;
 mod members;
 mod pair;
 mod parts;
+mod planned;
 mod refused;
 mod server;
 mod shared;

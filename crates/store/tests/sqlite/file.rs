@@ -110,6 +110,7 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          ALTER TABLE callback DROP COLUMN arrival_bytes;
          ALTER TABLE callback DROP COLUMN routes;
          ALTER TABLE callback DROP COLUMN last_seq;
+         ALTER TABLE problem DROP COLUMN plan;
          ALTER TABLE quarantine DROP COLUMN arrival;
          DROP TABLE routes;
          DROP TABLE audit;

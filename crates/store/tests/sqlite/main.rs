@@ -8,6 +8,7 @@ mod suite;
 
 mod file;
 mod operator;
+mod planned;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -312,6 +312,61 @@ async fn a_copy_refuses_what_would_lose_or_mix_alerts_and_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_recovery_in_the_copy_goes_where_its_firing_went_and_a_lost_plan_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, back) = (folder.path().join("a.db"), folder.path().join("back.db"));
+    let (target, file_url) = (Database::new(), file(&back));
+    let (from, to) = (file(&path), database(&target));
+    let store = open(&path);
+    let names = ["a/a", "b/b", "c/c"].map(str::to_owned).to_vec();
+    let sinks = store.sink_ids(names).await.unwrap();
+    for problem in 1..4 {
+        let firing = firing(&format!("fires {problem}"), problem, &sinks[1..]);
+        accepted(&store, firing).await;
+    }
+    accepted(&store, firing("fires 4", 4, &[])).await;
+    store.close().await.unwrap();
+    // As if an older build had opened this one.
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let unknown = "UPDATE problem SET plan = NULL WHERE fingerprint = 3";
+    connection.execute(unknown, []).unwrap();
+    drop(connection);
+    finish(&from, &to).await;
+
+    let plan = |sinks: &str| format!("UPDATE problem SET plan = '{sinks}' WHERE fingerprint = 2");
+    target.sql(&plan("{1}"));
+    let report = copy::compare(&from, &to, &mut |_| {}).await.unwrap();
+    assert!(!report.is_same());
+    let found = report.found.join("\n");
+    assert!(found.contains("open problems: (1, 2) differs"), "{found}");
+    target.sql(&plan("{2,3}"));
+
+    let ends = async |url: &StoreUrl, problem: u64| {
+        let store = campanile_store::open(url, None).await.unwrap().store;
+        let message = format!("ends {problem}");
+        let end = entry(vec![alert(
+            &message,
+            problem,
+            Status::Resolved,
+            &sinks[..1],
+        )]);
+        let appended = store.append(end).await.unwrap();
+        store.close().await.unwrap();
+        let went = appended.pending.iter().map(|(sink, _)| *sink);
+        went.collect::<Vec<_>>()
+    };
+    assert_eq!(ends(&to, 1).await, sinks[1..]);
+    finish(&to, &file_url).await;
+    assert_eq!(ends(&file_url, 2).await, sinks[1..]);
+    assert_eq!(
+        ends(&file_url, 3).await,
+        sinks[..1],
+        "its plan is not known"
+    );
+    assert_eq!(ends(&file_url, 4).await, sinks[..0], "it went nowhere");
+}
+
+#[tokio::test]
 async fn every_difference_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
