@@ -1,5 +1,7 @@
 //! `/api/v1/alerts`: accepted alerts.
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use campanile_model::Alert;
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::query::{LABEL, Query, searched};
-use super::types::{AlertDetail, AlertItem, Attempt, Retried, Retry, Searched};
+use super::types::{AlertDetail, AlertItem, Attempt, Retried, Retry, RouteSaid, Searched};
 use super::{Failing, Named, Names, arrival, body, deliveries, fresh, resource};
 use crate::http::Gateway;
 use campanile_store::{Act, AlertFilter, AttemptRow, SinkId, StoredAlert};
@@ -117,7 +119,11 @@ pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<AlertDetail> 
     let callback = gateway.store.callback_of(stored.seq).await?;
     let arrived = gateway.store.arrival_of(stored.seq).await?;
     let arrived = arrived.as_ref();
+    let routes = arrived.map(arrival::routes).unwrap_or_default();
+    let sinks = pending.iter().map(|row| row.sink);
+    let sinks = sinks.chain(attempts.iter().map(|row| row.sink));
     Ok(AlertDetail {
+        also: unrouted(sinks.map(|sink| names.of(sink)), &routes),
         alert: shown(&stored)?,
         episode: stored.episode,
         deliveries: deliveries.collect(),
@@ -126,8 +132,22 @@ pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<AlertDetail> 
         arrival: arrived
             .map(|row| arrival::shown(&row.arrival))
             .unwrap_or_default(),
-        routes: arrived.map(arrival::routes).unwrap_or_default(),
+        routes,
     })
+}
+
+/// The sinks that no matching route names. Without routes every alert goes to every sink.
+fn unrouted<'n>(sinks: impl Iterator<Item = &'n str>, routes: &[RouteSaid]) -> Vec<String> {
+    if routes.is_empty() {
+        return Vec::new();
+    }
+    let applies = |route: &&RouteSaid| matches!(&*route.matches, "yes" | "failed");
+    let matching = routes.iter().filter(applies);
+    let named: BTreeSet<&str> = matching
+        .flat_map(|route| route.sinks.iter().map(String::as_str))
+        .collect();
+    let other: BTreeSet<&str> = sinks.filter(|sink| !named.contains(sink)).collect();
+    other.into_iter().map(str::to_owned).collect()
 }
 
 fn attempt(row: &AttemptRow, names: &Names) -> Attempt {

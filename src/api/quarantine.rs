@@ -11,7 +11,7 @@ use super::types::{
 };
 use super::{Failing, arrival, fresh, resource};
 use crate::http::Gateway;
-use crate::http::commit::{self, SinksOf};
+use crate::http::commit;
 use crate::intake::{keep_of, stored};
 use crate::snapshot::Snapshot;
 use campanile_store::{Arrival, Entry, Fault, QuarantineFilter, QuarantineRow};
@@ -163,9 +163,8 @@ pub(super) async fn release(
     if entry.alerts.is_empty() && !faults.is_empty() {
         return still(id, faults);
     }
-    let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.release(id, entry, audited.clone()).await?;
-    sinks.wake(&*gateway.sinks, &gateway.news, &appended);
+    commit::wake(&*gateway.sinks, &gateway.news, &appended);
     if faults.is_empty() {
         return Ok(Some(Ok(())));
     }

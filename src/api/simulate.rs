@@ -11,8 +11,9 @@ use super::error::ApiError;
 use super::types::{Retry, Simulate, Simulated};
 use super::{Failing, alerts, body, resource, sources};
 use crate::http::Gateway;
-use crate::http::commit::{self, SinksOf};
+use crate::http::commit;
 use crate::intake::{Kept, Taken, Target, Trust, take};
+use crate::snapshot::routes::sorted;
 use crate::snapshot::{Snapshot, Source};
 use campanile_store::{Act, Appended, Appending, Entry};
 
@@ -102,16 +103,15 @@ pub(crate) async fn play(
     let (kept, proven) = taken(source, call, snapshot)?;
     let mut entry = entry(source, kept, snapshot)?;
     for alert in &mut entry.alerts {
-        alert.sinks = sinks.iter().map(|(id, _)| *id).collect();
+        alert.sinks = sorted(sinks.iter().map(|(id, _)| *id).collect());
     }
     let names: Vec<&str> = sinks.iter().map(|(_, name)| name.as_str()).collect();
     let act = Act {
         detail: format!("{} for {}", wanted.case, names.join(", ")),
         ..actor.does(gateway, "sources.simulate", &*source.name)
     };
-    let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.append_by(entry, act.clone()).await?;
-    sinks.wake(&*gateway.sinks, &gateway.news, &appended);
+    commit::wake(&*gateway.sinks, &gateway.news, &appended);
     in_vain(gateway, act, ids(&appended).len() as u64).await?;
     Ok(Simulated {
         proven,

@@ -222,6 +222,13 @@ async fn show(
     table::detail(terminal, &item)?;
     arrival(terminal, &shown.arrival)?;
     table::section(terminal, ROUTES, &shown.routes)?;
+    if !shown.also.is_empty() {
+        terminal.line("")?;
+        terminal.line(format_args!(
+            "also to {}: an earlier alert of the episode went there, or an operator sent it there",
+            shown.also.join(", ")
+        ))?;
+    }
     table::section(terminal, DELIVERIES, &shown.deliveries)?;
     table::section(terminal, ATTEMPTS, &shown.attempts)?;
     if let Some(callback) = &shown.callback {

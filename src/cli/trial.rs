@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use campanile_model::{Callback, SinkId};
+use campanile_model::{Callback, SinkId, Status};
 use clap::Args;
 use jiff::Timestamp;
 
@@ -233,6 +233,9 @@ fn show_origin(
 fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {
     terminal.json(&fate.alert)?;
     terminal.line("")?;
+    if fate.alert.status == Status::Resolved {
+        terminal.line("a recovery goes where its firing went; if its firing is not known, it")?;
+    }
     if fate.sinks.is_empty() {
         terminal.line("goes to no sink")?;
         for route in &fate.routes {

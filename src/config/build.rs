@@ -10,8 +10,8 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Log, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server, SinkSpec, SourceSpec,
-    Store, Take, Tls, Token,
+    Admin, Log, Orphans, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server, SinkSpec,
+    SourceSpec, Store, Take, Tls, Token,
 };
 
 type Built<T> = Result<T, Unset>;
@@ -172,8 +172,16 @@ pub(super) fn routing(values: &Values, sinks: &[String]) -> Built<Option<Routing
         "first" => Take::First,
         _ => Take::All,
     };
+    let orphans = match values.get::<String>("orphans")?.as_str() {
+        "drop" => Orphans::Drop,
+        _ => Orphans::Route,
+    };
     let otherwise = indices(values.texts("otherwise"), sinks);
-    Ok(otherwise.map(|otherwise| Routing { take, otherwise }))
+    Ok(otherwise.map(|otherwise| Routing {
+        take,
+        otherwise,
+        orphans,
+    }))
 }
 
 /// A route without its nested routes. None where it names a sink that is not there.

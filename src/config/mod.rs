@@ -36,7 +36,7 @@ pub use access::{Proxy, Role, Token};
 pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, SecretKind};
 pub use campanile_sinks::{Policy, SinkSpec};
 pub use otlp::Otlp;
-pub use routing::{Route, Routing, Take};
+pub use routing::{Orphans, Route, Routing, Take};
 pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 

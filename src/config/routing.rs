@@ -12,6 +12,18 @@ pub struct Routing {
     pub take: Take,
     /// Where alerts go that no route took: indices into [`super::Config::sinks`].
     pub otherwise: Vec<usize>,
+    /// What happens to a recovery whose firing is not known.
+    pub orphans: Orphans,
+}
+
+/// What happens to a recovery whose firing is not known: no firing of its problem came, or an older build took it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orphans {
+    /// It goes where the routes say.
+    #[default]
+    Route,
+    /// It is stored, and goes nowhere.
+    Drop,
 }
 
 /// Which of the routes of one level that match take an alert.

@@ -3,9 +3,10 @@
 pub(crate) mod said;
 mod types;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use campanile_model::{Alert, Callback, SinkId};
+use campanile_model::{Alert, Callback, Fingerprint, SinkId, Status};
 use campanile_providers::{Effect, Refusal};
 use campanile_sinks::{Message, Sink};
 use jiff::Timestamp;
@@ -101,7 +102,8 @@ impl<'a> Question<'a> {
         let verdict = Verdict::of(new, !read.faults.is_empty(), read.alerts.len());
         let more_alerts = read.alerts.len().saturating_sub(self.alerts_max);
         let alerts = read.alerts.into_iter().take(self.alerts_max);
-        let fates = alerts.map(|identified| self.fate(identified.alert));
+        let mut plans = Plans::new();
+        let fates = alerts.map(|identified| self.fate(identified.alert, &mut plans));
         let forecast = bare(Some(source), &verdict, call);
         let reason = match verdict {
             Verdict::Quarantined => read.faults.first().map(ToString::to_string),
@@ -119,14 +121,15 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn fate(&self, mut alert: Alert) -> Fate {
+    fn fate(&self, mut alert: Alert, plans: &mut Plans) -> Fate {
         alert.id = Uuid::nil().to_string();
         let decision = pipeline::decide(&alert, self.snapshot);
         let routes = self.snapshot.routes.written.iter().cloned();
         let routes = said::all(routes.zip(decision.because.iter().copied()).collect());
+        let sinks = planned(&alert, &decision.sinks, plans);
         let alert = Arc::new(alert);
         let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), self.now);
-        let sinks = self.names(&decision.sinks);
+        let sinks = self.names(&sinks);
         Fate {
             routes,
             sinks: sinks.map(|name| self.render(name, &message)).collect(),
@@ -162,6 +165,23 @@ impl<'a> Question<'a> {
             request,
             error,
         }
+    }
+}
+
+/// The sinks of the episodes that the alerts of the request have opened so far.
+type Plans = HashMap<Fingerprint, Vec<SinkId>>;
+
+/// The sinks of an alert, as the store decides it from the earlier alerts of the same request. Others are not known here.
+fn planned(alert: &Alert, routed: &[SinkId], plans: &mut Plans) -> Vec<SinkId> {
+    match alert.status {
+        Status::Firing => {
+            let plan = plans.entry(alert.fingerprint).or_default();
+            plan.extend(routed);
+            plan.clone()
+        }
+        Status::Resolved => plans
+            .remove(&alert.fingerprint)
+            .unwrap_or_else(|| routed.to_vec()),
     }
 }
 

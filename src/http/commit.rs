@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use campanile_model::{Alert, failpoint};
-use campanile_store::{
-    Answered, Appended, Appending, Arrival, Entry, Error, NewAlert, Seq, SinkId,
-};
+use campanile_store::{Answered, Appended, Arrival, Entry, Error, NewAlert, Seq, SinkId};
 
 use super::news::News;
 use super::{Gateway, SinkControl, arrival};
@@ -69,49 +67,33 @@ fn json(alert: &Alert) -> Vec<u8> {
     serde_json::to_vec(alert).unwrap_or_default()
 }
 
-/// The sinks of each alert of an entry, kept while the store has the entry.
-#[derive(Default)]
-pub(crate) struct SinksOf(pub(super) Vec<Vec<SinkId>>);
-
-impl SinksOf {
-    pub(crate) fn entry(entry: &Entry) -> Self {
-        let alerts = entry.alerts.iter();
-        Self(alerts.map(|alert| alert.sinks.clone()).collect())
+/// Wakes the workers of the sinks that have new alerts to deliver, and those who follow the gateway.
+pub(crate) fn wake(workers: &dyn SinkControl, news: &News, appended: &Appended) {
+    let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
+    for (sink, seq) in &appended.pending {
+        by_sink.entry(*sink).or_default().push(*seq);
     }
-
-    /// Wakes the workers of the sinks that have new alerts to deliver, and those who follow the gateway.
-    pub(crate) fn wake(&self, workers: &dyn SinkControl, news: &News, appended: &Appended) {
-        let mut by_sink: BTreeMap<SinkId, Vec<Seq>> = BTreeMap::new();
-        for (appending, sinks) in appended.alerts.iter().zip(&self.0) {
-            if let Appending::Accepted { seq, .. } = appending {
-                for sink in sinks {
-                    by_sink.entry(*sink).or_default().push(*seq);
-                }
-            }
-        }
-        for (sink, seqs) in by_sink {
-            workers.poke(sink, &seqs);
-        }
-        news.appended();
+    for (sink, seqs) in by_sink {
+        workers.poke(sink, &seqs);
     }
+    news.appended();
 }
 
 /// Commits `entry` and wakes the workers. Waits at most [`ANSWER_WITHIN`]. After that the commit continues without a
 /// waiter.
-pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<(Appended, SinksOf), Reason> {
+pub(super) async fn commit(gateway: &Gateway, entry: Entry) -> Result<Appended, Reason> {
     let store = Arc::clone(&gateway.store);
     let (workers, news) = (Arc::clone(&gateway.sinks), Arc::clone(&gateway.news));
-    let sinks = SinksOf::entry(&entry);
     let (metrics, began) = (Arc::clone(&gateway.metrics), Instant::now());
     let append = async move {
         let appended = store.append(entry).await?;
         metrics.committed(began.elapsed());
-        sinks.wake(&*workers, &news, &appended);
-        Ok((appended, sinks))
+        wake(&*workers, &news, &appended);
+        Ok(appended)
     };
     if failpoint::broken("broken-ack-before-commit") {
         tokio::spawn(append);
-        return Ok((Appended::default(), SinksOf::default()));
+        return Ok(Appended::default());
     }
     let mut committing = Committing(Some(Box::pin(append)));
     let done = match committing.0.as_mut() {
@@ -141,7 +123,7 @@ pub(super) fn reason(error: &Error) -> Reason {
     }
 }
 
-type Append = Pin<Box<dyn Future<Output = Result<(Appended, SinksOf), Error>> + Send>>;
+type Append = Pin<Box<dyn Future<Output = Result<Appended, Error>> + Send>>;
 
 /// A commit that continues in its own task when it is dropped: the vendor closed the connection, or the time limit
 /// passed. The workers must be woken in these cases too.

@@ -187,7 +187,7 @@ impl<'v> Visit<'v> {
         failpoint::point("after-parse");
         let committed = commit(self.gateway, entry).await;
         self.ended(Step::Commit);
-        let (appended, sinks) = match committed {
+        let appended = match committed {
             Ok(committed) => committed,
             Err(reason) => return (Verdict::Rejected(reason), false),
         };
@@ -196,7 +196,7 @@ impl<'v> Visit<'v> {
         }
         failpoint::point("before-answer");
         after_answer();
-        let verdict = outcome(&remarks, &appended, &sinks);
+        let verdict = outcome(&remarks, &appended);
         let conflict = Appending::Duplicate { conflict: true };
         let conflict = matches!(verdict, Verdict::Duplicate) && appended.alerts.contains(&conflict);
         (verdict, conflict)

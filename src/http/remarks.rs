@@ -5,7 +5,7 @@ use std::sync::Arc;
 use campanile_model::Callback;
 use campanile_store::{Appended, Appending};
 
-use super::commit::{self, SinksOf};
+use super::commit::{self, wake};
 use super::{Current, Gateway};
 use crate::intake::drift::{self, Change};
 use crate::intake::{Kept, Stray, Verdict};
@@ -91,13 +91,12 @@ fn watch(
     );
     let alert = drift::alert(source, &looked.due, kept.received_at);
     let entry = commit::entry(&drift::SOURCE.into(), alert, &current.snapshot);
-    let sinks = SinksOf::entry(&entry);
     let (store, workers) = (Arc::clone(&gateway.store), Arc::clone(&gateway.sinks));
     let news = Arc::clone(&gateway.news);
     // The answer to the vendor does not wait for this commit.
     tokio::spawn(async move {
         match store.append(entry).await {
-            Ok(appended) => sinks.wake(&*workers, &news, &appended),
+            Ok(appended) => wake(&*workers, &news, &appended),
             Err(error) => {
                 tracing::warn!(error = %error, "the gateway did not commit its own alert about a changed payload");
             }
@@ -106,13 +105,14 @@ fn watch(
 }
 
 /// The verdict on a callback after its commit.
-pub(super) fn outcome(remarks: &Remarks<'_>, appended: &Appended, sinks: &SinksOf) -> Verdict {
+pub(super) fn outcome(remarks: &Remarks<'_>, appended: &Appended) -> Verdict {
     let mut new = Vec::new();
-    for (appending, sinks) in appended.alerts.iter().zip(&sinks.0) {
+    for appending in &appended.alerts {
         match (appending, remarks.meters) {
-            (Appending::Accepted { id, .. }, meters) => {
+            (Appending::Accepted { seq, id }, meters) => {
                 new.push(*id);
-                if let (true, Some(meters)) = (sinks.is_empty(), meters) {
+                let is_sent = appended.pending.iter().any(|(_, of)| of == seq);
+                if let (false, Some(meters)) = (is_sent, meters) {
                     meters.unrouted.increment(1);
                 }
             }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use campanile_language::Facts;
-use campanile_model::{Alert, SinkId};
+use campanile_model::{Alert, Severity, SinkId, Status};
 
 use crate::snapshot::Snapshot;
-use crate::snapshot::routes::{Asked, Level, Take, sorted};
+use crate::snapshot::routes::{Asked, Level, Orphans, Routes, Take, sorted};
 
-/// Where an alert goes. It is decided once, when the alert comes in, and stored with the alert.
+/// Where an alert goes as far as the routes say. It is decided once, when the alert comes in. The store adds what it knows of the
+/// episode: a recovery goes where its firing went, and these sinks are only for one whose firing is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision<'s> {
     /// The sinks, ascending, each once.
@@ -39,6 +40,59 @@ pub enum Match {
 /// Which sinks get `alert`.
 pub fn decide<'s>(alert: &Alert, snapshot: &'s Snapshot) -> Decision<'s> {
     let routes = &snapshot.routes;
+    let mut decision = asked(alert, routes);
+    for other in other_severities(alert, routes) {
+        decision.add(asked(&other, routes));
+    }
+    if alert.status == Status::Resolved && routes.orphans == Orphans::Drop {
+        decision.sinks = Cow::Borrowed(&[]);
+    }
+    decision
+}
+
+/// A recovery with each severity that its firing can have had. Many vendors send none with a recovery, so a route for
+/// `severity == 'critical'` would never get the end of what it got.
+fn other_severities(alert: &Alert, routes: &Routes) -> Vec<Alert> {
+    let unknown = alert.status == Status::Resolved && alert.severity == Severity::Unknown;
+    if !unknown || !routes.asks_severity || routes.always.is_some() {
+        return Vec::new();
+    }
+    let others = Severity::ALL.iter();
+    let others = others.filter(|other| **other != Severity::Unknown);
+    let alerts = others.map(|severity| Alert {
+        severity: *severity,
+        ..alert.clone()
+    });
+    alerts.collect()
+}
+
+impl Decision<'_> {
+    /// Adds what the routes say of the same alert with another severity.
+    fn add(&mut self, other: Decision<'_>) {
+        self.sinks = Cow::Owned(sorted([&*self.sinks, &*other.sinks].concat()));
+        for (said, other) in self.because.iter_mut().zip(other.because) {
+            if other.weight() > said.weight() {
+                *said = other;
+            }
+        }
+        self.failed = self.failed.max(other.failed);
+    }
+}
+
+impl Match {
+    /// The more a route counts for the sinks, the higher.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Skipped | Self::No => 0,
+            Self::Nested => 1,
+            Self::Failed => 2,
+            Self::Yes => 3,
+        }
+    }
+}
+
+/// What the routes say of an alert.
+fn asked<'s>(alert: &Alert, routes: &'s Routes) -> Decision<'s> {
     if let Some(sinks) = &routes.always {
         return Decision {
             sinks: Cow::Borrowed(sinks),

@@ -7,8 +7,8 @@ use campanile_model::SinkId;
 
 use super::index::{Equalities, Index};
 use super::written::{self, Written};
-pub(crate) use crate::config::Take;
 use crate::config::routing::{self, Route, Routing};
+pub(crate) use crate::config::{Orphans, Take};
 
 /// Which alerts go to which sinks.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub struct Routes {
     pub take: Take,
     /// The sinks of alerts that no route took.
     pub otherwise: Vec<SinkId>,
+    /// What happens to a recovery whose firing is not known.
+    pub orphans: Orphans,
+    /// Any of them asks for the severity.
+    pub asks_severity: bool,
     /// The sinks of every alert, where every alert has the same: ascending, each once.
     pub always: Option<Vec<SinkId>>,
     /// All routes as JSON, each a [`Written`]. It is stored with the callbacks that they were asked about. None where there
@@ -100,6 +104,8 @@ impl Routes {
             level,
             take: routing.take,
             otherwise,
+            orphans: routing.orphans,
+            asks_severity: text.as_ref().is_some_and(|text| text.contains("severity")),
             always,
             text: text.filter(|_| !written.is_empty()).map(Into::into),
             written,

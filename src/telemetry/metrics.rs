@@ -89,7 +89,7 @@ pub const ALL: &[Described] = &[
     metric(QUARANTINES, Kind::Counter, &["source", "reason"], "Quarantined callbacks by reason: unreadable, unrecognized (sent to the shared path, the proof holds, the format is unknown) or ambiguous (several vendors know the format)."),
     metric(REMARKS, Kind::Counter, &["source", "kind"], "Faults in callbacks that were read nevertheless: lenient_json (invalid JSON was repaired), guessed_charset (no charset is declared) or left_out (an optional field cannot be read)."),
     metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates whose content differs from the original."),
-    metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that no route matched."),
+    metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that go to no sink."),
     metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts with a severity word that the mapping does not know."),
     metric(DRIFT, Kind::Counter, &["source", "kind"], "Changes of a vendor's payload after the first callbacks: keys that are new or gone, types that changed."),
     metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
@@ -163,7 +163,7 @@ pub struct SourceMeters {
     pub quarantined: Tally,
     /// Callbacks that were rejected.
     pub rejected: Tally,
-    /// Alerts that no route matched.
+    /// Alerts that go to no sink.
     pub unrouted: Counter,
     /// Alerts with a severity word that the mapping does not know.
     pub unknown_words: Counter,

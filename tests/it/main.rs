@@ -34,6 +34,7 @@ mod peers;
 mod process;
 mod proxy;
 mod receiver;
+mod recoveries;
 mod renormalize;
 mod replicas;
 mod restarted;

@@ -3,6 +3,9 @@
 //! `schema-2.db.gz` was written by the build of commit 081d627 (schema 2): five alerts of two sources, pending for
 //! `webhook/down`, which refused connections; dead letters of `webhook/strict`, which answered 422; one quarantined
 //! callback; the attempts; `file/log` has every alert.
+//!
+//! `schema-9.db.gz` was written by the build of commit 1e45b5a6 (schema 9): one alert of UCloud that fires, pending for `webhook/strict`,
+//! the only sink of its routes. `webhook/down` was configured too.
 
 use std::io::Read;
 use std::path::Path;
@@ -20,20 +23,25 @@ use crate::receiver::{Play, Receiver};
 use crate::standing::{Reply, Wire, post, request};
 
 const OLD: &[u8] = include_bytes!("schema-2.db.gz");
+const BEFORE_PLANS: &[u8] = include_bytes!("schema-9.db.gz");
 
-fn unpack(folder: &Path) {
+fn unpack(packed: &[u8], folder: &Path) {
     let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(OLD)
+    flate2::read::GzDecoder::new(packed)
         .read_to_end(&mut plain)
         .unwrap();
     std::fs::write(folder.join("campanile.db"), plain).unwrap();
 }
 
 async fn start(folder: &Path, receiver: &Receiver) -> App {
+    start_with(folder, receiver, "").await
+}
+
+async fn start_with(folder: &Path, receiver: &Receiver, routes: &str) -> App {
     let (url, file) = (receiver.url("/"), folder.join("campanile.toml"));
     let settings = format!(
         "[providers.ucloud.prod]\nkey = \"0123456789abcdefXYZ\"\n\
-         [sinks.webhook.down]\nurl = \"{url}\"\n[sinks.webhook.strict]\nurl = \"{url}\"\n"
+         [sinks.webhook.down]\nurl = \"{url}\"\n[sinks.webhook.strict]\nurl = \"{url}\"\n{routes}"
     );
     std::fs::write(&file, preamble(folder) + &settings).unwrap();
     let config = config::load(&[file], &Environment::new());
@@ -57,9 +65,13 @@ async fn items(app: &App, path: &str) -> Vec<Value> {
 }
 
 async fn alarm(app: &App, session: &str) -> Reply {
+    call(app, session, "uhost-2", 0).await
+}
+
+async fn call(app: &App, session: &str, resource: &str, recovered: i64) -> Reply {
     let body = json!({
-        "SessionID": session, "Region": "cn-bj2", "ResourceType": "uhost", "ResourceId": "uhost-2",
-        "MetricName": "CPUUtilization", "AlarmTime": 1_800_000_002, "RecoveryTime": 0, "Content": "cpu high",
+        "SessionID": session, "Region": "cn-bj2", "ResourceType": "uhost", "ResourceId": resource,
+        "MetricName": "CPUUtilization", "AlarmTime": 1_800_000_002, "RecoveryTime": recovered, "Content": "cpu high",
     });
     let path = "/callback/ucloud/prod/0123456789abcdefXYZ";
     let post = post(path, "", body.to_string().as_bytes());
@@ -72,7 +84,7 @@ async fn alarm(app: &App, session: &str) -> Reply {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_of_an_older_build_is_migrated_and_served() {
     let folder = tempfile::tempdir().unwrap();
-    unpack(folder.path());
+    unpack(OLD, folder.path());
     let receiver = Receiver::start([Play::status(200)]).await;
     let app = start(folder.path(), &receiver).await;
     idle(app.delivery()).await;
@@ -132,5 +144,42 @@ async fn a_database_of_an_older_build_is_migrated_and_served() {
 
     let app = start(folder.path(), &receiver).await;
     assert_eq!(items(&app, "/api/v1/alerts").await, alerts);
+    app.stop().await;
+}
+
+/// The sinks of the newest alert. For `webhook/strict` it waits: an earlier alert of its lane is due later.
+async fn newest(app: &App) -> Vec<String> {
+    let id = items(app, "/api/v1/alerts?limit=1").await[0]["id"].clone();
+    let path = format!("/api/v1/alerts/{}", id.as_str().unwrap());
+    let shown = ask(app, "GET", &path, "").await;
+    let rows = ["attempts", "deliveries"].map(|rows| shown[rows].as_array().unwrap().clone());
+    let rows = rows.concat().into_iter();
+    let mut sinks: Vec<String> = rows
+        .map(|row| row["sink"].as_str().unwrap().to_owned())
+        .collect();
+    sinks.sort_unstable();
+    sinks.dedup();
+    sinks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_episode_of_an_older_build_ends_where_the_routes_say_and_the_next_one_has_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(BEFORE_PLANS, folder.path());
+    let receiver = Receiver::start([Play::status(200)]).await;
+    let app = start(folder.path(), &receiver).await;
+    // Without routes every alert goes to every sink. The firing went to one of them, but that is not stored.
+    assert_eq!(call(&app, "o1", "uhost-9", 1_800_000_090).await.status, 200);
+    idle(app.delivery()).await;
+    assert_eq!(newest(&app).await, ["webhook/down", "webhook/strict"]);
+    assert_eq!(call(&app, "o2", "uhost-9", 0).await.status, 200);
+    idle(app.delivery()).await;
+    app.stop().await;
+
+    let routes = "[[routes]]\nwhen = \"false\"\nsinks = [\"webhook/down\"]\n";
+    let app = start_with(folder.path(), &receiver, routes).await;
+    assert_eq!(call(&app, "o2", "uhost-9", 1_800_000_091).await.status, 200);
+    idle(app.delivery()).await;
+    assert_eq!(newest(&app).await, ["webhook/down", "webhook/strict"]);
     app.stop().await;
 }

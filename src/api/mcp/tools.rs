@@ -250,6 +250,7 @@ fn explained(detail: &AlertDetail) -> Value {
         "episode": detail.episode,
         "happened": happened,
         "routes": detail.routes,
+        "also_to": detail.also,
         "pending": detail.deliveries,
         "callback": detail.callback,
     }))

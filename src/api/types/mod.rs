@@ -56,6 +56,9 @@ pub struct AlertDetail {
     /// The routes then in force, in the order of the configuration. Empty if there were none: then every alert goes to every
     /// sink. Empty also for alerts of older builds.
     pub routes: Vec<RouteSaid>,
+    /// Its sinks that no matching route names: an earlier alert of the episode went there, or an operator sent it there.
+    #[serde(default)]
+    pub also: Vec<String>,
 }
 
 /// What happened when a callback arrived. Null is unknown: the alert is of an older build, or the gateway raised it.

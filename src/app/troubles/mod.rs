@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Own;
 use crate::http::Gateway;
-use crate::http::commit::{SinksOf, entry};
+use crate::http::commit::{entry, wake};
 use crate::intake::own::{Kind, SOURCE, Trouble};
 use found::{Found, find};
 
@@ -176,9 +176,8 @@ async fn raise(
                 .retain(|sink| Some(*sink) != about.as_ref().map(|(id, _)| *id));
         }
     }
-    let sinks = SinksOf::entry(&entry);
     let appended = gateway.store.append(entry).await?;
-    sinks.wake(&*gateway.sinks, &gateway.news, &appended);
+    wake(&*gateway.sinks, &gateway.news, &appended);
     let (kind, about) = (trouble.kind.word(), &trouble.about);
     tracing::info!(kind, about, %status, "the gateway raised or resolved an alert about itself");
     Ok(())

@@ -26,6 +26,13 @@ pub(in crate::config) const ROUTING: &[Setting] = &[
         r#"["webhook/example"]"#,
         "Where alerts go that no route took. Left out, such alerts are kept and counted, and sent nowhere.",
     ),
+    with(
+        "orphans",
+        Type::Word(&["route", "drop"]),
+        r#""route""#,
+        "A recovery goes where its firing went. This is for one whose firing is not known. route: it goes where the routes say. \
+         drop: it is stored, and goes to no sink.",
+    ),
 ];
 
 pub(in crate::config) const ROUTE: &[Setting] = &[

@@ -82,6 +82,7 @@ async fn nested_routes_and_otherwise_are_shown_as_they_were_asked() {
     config.routing = Routing {
         take: Take::First,
         otherwise: vec![0],
+        ..Routing::default()
     };
     let gateway = Standing::of(&config).await;
     let wanted = |words: [&str; 5]| {

@@ -30,6 +30,7 @@ fn snapshot(routes: Vec<Route>, take: Take, otherwise: &[usize]) -> Snapshot {
     config.routing = Routing {
         take,
         otherwise: otherwise.to_vec(),
+        ..Routing::default()
     };
     Snapshot::new(&config, &(0..9).collect::<Vec<_>>()).unwrap()
 }

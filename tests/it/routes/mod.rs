@@ -4,7 +4,7 @@ mod amtool;
 mod anchor;
 mod levels;
 
-use campanile::config::Route;
+use campanile::config::{Orphans, Route};
 use campanile::delivery::id::delivery_id;
 use campanile::intake::identity;
 use campanile::pipeline::{self, Match};
@@ -49,7 +49,8 @@ fn every_route_that_matches_counts_and_a_sink_gets_an_alert_once() {
         route(Some("labels.team == 'db'"), &[0, 1]),
         route(Some("status == 'resolved'"), &[3]),
     ];
-    assert_eq!(sinks(&routes, 4), [vec![0, 1, 2], vec![3]]);
+    // The second alert is a recovery without a severity.
+    assert_eq!(sinks(&routes, 4), [vec![0, 1, 2], vec![0, 2, 3]]);
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn a_route_without_a_condition_takes_every_alert() {
         route(None, &[1]),
         route(Some("severity == 'critical'"), &[0]),
     ];
-    assert_eq!(sinks(&routes, 2), [vec![0, 1], vec![1]]);
+    assert_eq!(sinks(&routes, 2), [vec![0, 1], vec![0, 1]]);
 }
 
 #[test]
@@ -91,6 +92,53 @@ fn a_condition_that_fails_on_an_alert_lets_it_through_and_is_counted() {
     let decision = pipeline::decide(&alert, &snapshot);
     assert!(decision.sinks.contains(&0), "{decision:?}");
     assert_eq!(decision.failed, 1);
+}
+
+/// What the routes say of a recovery with this severity.
+fn recovery(severity: Severity, orphans: Orphans, routes: &[Route]) -> (Vec<i64>, Vec<Match>) {
+    let mut config = config(vec![]);
+    config.routes = routes.to_vec();
+    config.routing.orphans = orphans;
+    let snapshot = Snapshot::new(&config, &[0, 1, 2]).unwrap();
+    let [mut alert, _] = sample_alerts();
+    (alert.status, alert.severity) = (Status::Resolved, severity);
+    let decision = pipeline::decide(&alert, &snapshot);
+    (decision.sinks.into_owned(), decision.because)
+}
+
+#[test]
+fn a_recovery_without_a_severity_could_have_any() {
+    let routes = [
+        route(Some("severity == 'critical' and title != ''"), &[0]),
+        route(Some("severity == 'info' and title == 'other'"), &[1]),
+        route(Some("severity in ['error', 'warning']"), &[2]),
+    ];
+    let asked = |severity| recovery(severity, Orphans::Route, &routes);
+    let all = (vec![0, 2], vec![Match::Yes, Match::No, Match::Yes]);
+    assert_eq!(asked(Severity::Unknown), all);
+    let known = (vec![0], vec![Match::Yes, Match::No, Match::No]);
+    assert_eq!(asked(Severity::Critical), known);
+    // A firing alert without a severity has none.
+    let snapshot = snapshot(&routes, 3).unwrap();
+    let [mut alert, _] = sample_alerts();
+    alert.severity = Severity::Unknown;
+    assert!(pipeline::decide(&alert, &snapshot).sinks.is_empty());
+}
+
+#[test]
+fn a_dropped_orphan_has_no_sinks_and_a_firing_alert_is_none() {
+    let asked = |routes: &[Route]| recovery(Severity::Critical, Orphans::Drop, routes);
+    let critical = route(Some("severity == 'critical'"), &[0]);
+    let (sinks, because) = asked(std::slice::from_ref(&critical));
+    assert_eq!((sinks, because), (vec![], vec![Match::Yes]));
+    assert_eq!(asked(&[]).0, Vec::<i64>::new());
+    let mut config = config(vec![]);
+    config.routes = vec![critical];
+    config.routing.orphans = Orphans::Drop;
+    let snapshot = Snapshot::new(&config, &[0]).unwrap();
+    let [mut firing, _] = sample_alerts();
+    firing.severity = Severity::Critical;
+    assert_eq!(*pipeline::decide(&firing, &snapshot).sinks, [0]);
 }
 
 #[test]
