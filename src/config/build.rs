@@ -10,8 +10,8 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Log, Orphans, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server, SinkSpec,
-    SourceSpec, Store, Take, Tls, Token,
+    Admin, Log, Matching, Orphans, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server,
+    SinkSpec, SourceSpec, Store, Take, Tls, Token,
 };
 
 type Built<T> = Result<T, Unset>;
@@ -184,6 +184,15 @@ pub(super) fn routing(values: &Values, sinks: &[String]) -> Built<Option<Routing
     }))
 }
 
+/// `match`, `regex` and `when` of a table.
+pub(super) fn matching(values: &Values) -> Matching {
+    Matching {
+        matches: values.maybe("match").unwrap_or_default(),
+        regex: values.maybe("regex").unwrap_or_default(),
+        when: values.maybe("when"),
+    }
+}
+
 /// A route without its nested routes. None where it names a sink that is not there.
 pub(super) fn route(values: &Values, sinks: &[String]) -> Built<Option<Route>> {
     let wanted: Vec<String> = values.get("sinks")?;
@@ -192,9 +201,7 @@ pub(super) fn route(values: &Values, sinks: &[String]) -> Built<Option<Route>> {
     };
     Ok(Some(Route {
         name: values.maybe("name"),
-        matches: values.maybe("match").unwrap_or_default(),
-        regex: values.maybe("regex").unwrap_or_default(),
-        when: values.maybe("when"),
+        matching: matching(values),
         share: values.maybe("share"),
         goes_on: values.get("continue")?,
         sinks,

@@ -1,6 +1,6 @@
 //! `[routing]` and `[[routes]]`: which alerts go to which sinks.
 
-use std::collections::BTreeMap;
+use super::Matching;
 
 /// How deep routes may nest. A route of the file is at depth 1.
 pub const DEPTH_MAX: usize = 8;
@@ -36,17 +36,13 @@ pub enum Take {
     First,
 }
 
-/// One `[[routes]]` table, or a `[[routes.routes]]` inside of one. `matches`, `regex`, `when` and `share` must all hold.
+/// One `[[routes]]` table, or a `[[routes.routes]]` inside of one. `matching` and `share` must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// A name that no other route has, shown instead of its number.
     pub name: Option<String>,
-    /// The fields of the alert and the values that each may have.
-    pub matches: BTreeMap<String, Vec<String>>,
-    /// The fields of the alert and the pattern of each whole value.
-    pub regex: BTreeMap<String, String>,
-    /// A Jinja expression over the alert's fields (checked at load).
-    pub when: Option<String>,
+    /// What must hold of the alert.
+    pub matching: Matching,
     /// Only so many percent of the problems, by fingerprint.
     pub share: Option<u64>,
     /// With [`Take::First`]: the following routes are asked too.
@@ -60,15 +56,7 @@ pub struct Route {
 impl Route {
     /// Whether each alert that `later` matches is one that this route matches too, as far as `match` and `regex` tell.
     fn covers(&self, later: &Self) -> bool {
-        let narrower = |(field, values): (&String, &Vec<String>)| {
-            let own = later.matches.get(field);
-            own.is_some_and(|own| own.iter().all(|value| values.contains(value)))
-        };
-        let same = |(field, pattern): (&String, &String)| later.regex.get(field) == Some(pattern);
-        self.when.is_none()
-            && self.share.is_none()
-            && self.matches.iter().all(narrower)
-            && self.regex.iter().all(same)
+        self.share.is_none() && self.matching.covers(&later.matching)
     }
 }
 
@@ -106,7 +94,7 @@ impl Found {
     fn level(&mut self, routes: &[Route], take: Take, above: &[usize]) {
         let at = |number: usize| path(&[above, &[number]].concat());
         for (number, route) in routes.iter().enumerate() {
-            self.unfiled += usize::from(route.matches.is_empty());
+            self.unfiled += usize::from(route.matching.matches.is_empty());
             let mut before = routes.iter().take(number);
             let hides = before.position(|earlier| !earlier.goes_on && earlier.covers(route));
             if let Some(earlier) = hides.filter(|_| take == Take::First) {

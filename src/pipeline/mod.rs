@@ -1,13 +1,12 @@
 //! What is decided about an alert before it is stored: which sinks get it, and why. Pure: equal input, equal output.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 
-use campanile_language::Facts;
 use campanile_model::{Alert, Severity, SinkId, Status};
 
 use crate::snapshot::Snapshot;
-use crate::snapshot::routes::{Asked, Level, Orphans, Routes, Take, sorted};
+use crate::snapshot::matcher::Asked;
+use crate::snapshot::routes::{Level, Orphans, Routes, Ruled, Take, sorted};
 
 /// Where an alert goes as far as the routes say. It is decided once, when the alert comes in. The store adds what it knows of the
 /// episode: a recovery goes where its firing went, and these sinks are only for one whose firing is not known.
@@ -100,9 +99,8 @@ fn asked<'s>(alert: &Alert, routes: &'s Routes) -> Decision<'s> {
         };
     }
     let mut asking = Asking {
-        alert,
+        alert: Asked::of(alert),
         take: routes.take,
-        facts: OnceCell::new(),
         said: vec![Match::Skipped; routes.level.end],
         sinks: Vec::new(),
         failed: 0,
@@ -129,10 +127,8 @@ fn asked<'s>(alert: &Alert, routes: &'s Routes) -> Decision<'s> {
 
 /// One alert on its way through the routes.
 struct Asking<'a> {
-    alert: &'a Alert,
+    alert: Asked<'a>,
     take: Take,
-    /// What Jinja sees. It costs more than all `match` tables together, so it is made for the first `when` that is asked.
-    facts: OnceCell<Facts>,
     said: Vec<Match>,
     sinks: Vec<SinkId>,
     failed: usize,
@@ -145,7 +141,7 @@ impl Asking<'_> {
             self.put(route.number, Match::No);
         }
         let mut taken = false;
-        for place in level.index.candidates(self.alert) {
+        for place in level.index.candidates(self.alert.alert()) {
             let Some(route) = level.routes.get(place) else {
                 continue;
             };
@@ -166,7 +162,7 @@ impl Asking<'_> {
     }
 
     /// The sinks of a route that matches: its own, unless a nested route takes the alert.
-    fn apply(&mut self, route: &Asked, said: Match) -> Match {
+    fn apply(&mut self, route: &Ruled, said: Match) -> Match {
         if self.level(&route.nested) {
             return if said == Match::Failed {
                 said
@@ -178,24 +174,13 @@ impl Asking<'_> {
         said
     }
 
-    /// What one route says. The cheap questions come first.
-    fn one(&mut self, route: &Asked) -> Match {
-        let alert = self.alert;
-        let equal = route.equal.iter().all(|(field, values)| {
-            let value = field.of(alert);
-            values.iter().any(|wanted| *wanted == value)
-        });
-        let fits = |share: u64| alert.fingerprint.0 % 100 < share;
-        let matches = equal
-            && route.share.is_none_or(fits)
-            && route
-                .patterns
-                .iter()
-                .all(|(field, pattern)| pattern.holds(&field.of(alert)));
-        let Some(when) = route.condition.as_ref().filter(|_| matches) else {
-            return if matches { Match::Yes } else { Match::No };
-        };
-        match when.holds(self.facts.get_or_init(|| Facts::of(alert))) {
+    /// What one route says.
+    fn one(&mut self, route: &Ruled) -> Match {
+        let fits = |share: u64| self.alert.alert().fingerprint.0 % 100 < share;
+        if !route.share.is_none_or(fits) {
+            return Match::No;
+        }
+        match route.matcher.holds(&self.alert) {
             Ok(true) => Match::Yes,
             Ok(false) => Match::No,
             Err(_) => {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use campanile_language::{Condition, Field, Mistake, Pattern};
+use campanile_language::Mistake;
 use campanile_model::SinkId;
 
-use super::index::{Equalities, Index};
+use super::index::Index;
+use super::matcher::Matcher;
 use super::written::{self, Written};
 use crate::config::routing::{self, Route, Routing};
 pub(crate) use crate::config::{Orphans, Take};
@@ -36,7 +37,7 @@ pub struct Routes {
 #[derive(Debug, Default)]
 pub struct Level {
     /// The routes, in the order of the file.
-    pub routes: Vec<Asked>,
+    pub routes: Vec<Ruled>,
     /// Finds those that can match.
     pub index: Index,
     /// The number of the route after the last of this level and of all levels in it.
@@ -45,15 +46,11 @@ pub struct Level {
 
 /// One route.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Ruled {
     /// Its place in the list of all routes, each before those that are nested in it.
     pub number: usize,
-    /// Each field with the values that it may have.
-    pub equal: Vec<(Field, Vec<String>)>,
-    /// Each field with the pattern of its whole value.
-    pub patterns: Vec<(Field, Pattern)>,
-    /// Its condition; none matches every alert.
-    pub condition: Option<Condition>,
+    /// What must hold of the alert.
+    pub matcher: Matcher,
     /// The percent of the problems that it takes.
     pub share: Option<u64>,
     /// The following routes are asked too.
@@ -128,19 +125,15 @@ fn always(
         };
         return Some(sorted(all.to_vec()));
     }
-    let open = routing.take == Take::All && level.routes.iter().all(Asked::is_open);
+    let open = routing.take == Take::All && level.routes.iter().all(Ruled::is_open);
     let all = level.routes.iter().flat_map(|route| route.sinks.clone());
     open.then(|| sorted(all.collect()))
 }
 
-impl Asked {
+impl Ruled {
     /// Whether it takes every alert, and sends all of them to the same sinks.
     fn is_open(&self) -> bool {
-        self.equal.is_empty()
-            && self.patterns.is_empty()
-            && self.condition.is_none()
-            && self.share.is_none()
-            && self.nested.routes.is_empty()
+        self.matcher.is_open() && self.share.is_none() && self.nested.routes.is_empty()
     }
 }
 
@@ -153,27 +146,24 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn level(&mut self, routes: &[Route], above: &[usize]) -> Level {
-        let routes: Vec<Asked> = routes
+        let routes: Vec<Ruled> = routes
             .iter()
             .enumerate()
             .map(|(place, route)| self.route(route, &[above, &[place]].concat()))
             .collect();
         Level {
-            index: Index::of(routes.iter().map(|route| &route.equal)),
+            index: Index::of(routes.iter().map(|route| &route.matcher.equal)),
             routes,
             end: self.count,
         }
     }
 
-    fn route(&mut self, route: &Route, at: &[usize]) -> Asked {
+    fn route(&mut self, route: &Route, at: &[usize]) -> Ruled {
         let number = self.count;
         self.count += 1;
-        let condition = route.when.as_deref().map(Condition::compile).transpose();
-        Asked {
+        Ruled {
             number,
-            equal: self.equalities(route, at),
-            patterns: self.patterns(route, at),
-            condition: self.checked(condition, at, "when").flatten(),
+            matcher: self.matcher(route, at),
             share: route.share,
             goes_on: route.goes_on,
             sinks: self.numbers(&route.sinks),
@@ -181,50 +171,23 @@ impl Compiler<'_> {
         }
     }
 
-    fn equalities(&mut self, route: &Route, at: &[usize]) -> Equalities {
-        let fields = route.matches.iter().filter_map(|(name, values)| {
-            let field = self.checked(field(name), at, "match")?;
-            Some((field, values.clone()))
-        });
-        fields.collect()
-    }
-
-    fn patterns(&mut self, route: &Route, at: &[usize]) -> Vec<(Field, Pattern)> {
-        let fields = route.regex.iter().filter_map(|(name, pattern)| {
-            let field = self.checked(field(name), at, "regex")?;
-            let pattern = self.checked(Pattern::compile(pattern), at, "regex")?;
-            Some((field, pattern))
-        });
-        fields.collect()
-    }
-
-    fn checked<T>(
-        &mut self,
-        compiled: Result<T, Mistake>,
-        at: &[usize],
-        setting: &'static str,
-    ) -> Option<T> {
-        let mistake = match compiled {
-            Ok(compiled) => return Some(compiled),
-            Err(mistake) => mistake,
-        };
-        let route = at.to_vec();
-        self.mistakes.push(RouteMistake {
-            route,
-            setting,
-            mistake,
-        });
-        None
+    fn matcher(&mut self, route: &Route, at: &[usize]) -> Matcher {
+        let compiled = Matcher::compile(&route.matching);
+        compiled.unwrap_or_else(|wrong| {
+            let mistakes = wrong.into_iter().map(|(setting, mistake)| RouteMistake {
+                route: at.to_vec(),
+                setting,
+                mistake,
+            });
+            self.mistakes.extend(mistakes);
+            Matcher::default()
+        })
     }
 
     fn numbers(&self, sinks: &[usize]) -> Vec<SinkId> {
         let numbers = sinks.iter().filter_map(|at| self.sinks.get(*at));
         numbers.copied().collect()
     }
-}
-
-fn field(name: &str) -> Result<Field, Mistake> {
-    Field::parse(name).map_err(|not| Mistake::at(name, 0, format!("`{name}` {}", not.message)))
 }
 
 /// Ascending, each once.

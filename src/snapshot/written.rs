@@ -83,9 +83,9 @@ fn level(routes: &[Route], names: &[&str], depth: usize, all: &mut Vec<Written>)
         all.push(Written {
             name: route.name.clone(),
             depth,
-            matches: route.matches.clone(),
-            regex: route.regex.clone(),
-            when: route.when.clone(),
+            matches: route.matching.matches.clone(),
+            regex: route.matching.regex.clone(),
+            when: route.matching.when.clone(),
             share: route.share,
             sinks: named(&route.sinks, names),
         });

@@ -64,16 +64,22 @@ async fn routes(gateway: &Standing) -> Vec<(String, String, u64)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nested_routes_and_otherwise_are_shown_as_they_were_asked() {
-    use campanile::config::{Route, Routing, Take};
+    use campanile::config::{Matching, Route, Routing, Take};
     let titled = |title: &str| Route {
-        matches: [("title".to_owned(), vec![title.to_owned()])].into(),
+        matching: Matching {
+            matches: [("title".to_owned(), vec![title.to_owned()])].into(),
+            ..Matching::default()
+        },
         ..Route::default()
     };
     let mut config = config(vec![source("a")]);
     config.routes = vec![
         Route {
             name: Some("db".to_owned()),
-            regex: [("title".to_owned(), "disk .*".to_owned())].into(),
+            matching: Matching {
+                regex: [("title".to_owned(), "disk .*".to_owned())].into(),
+                ..Matching::default()
+            },
             routes: vec![titled("disk gone"), titled("disk full")],
             ..Route::default()
         },

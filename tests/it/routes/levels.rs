@@ -1,5 +1,6 @@
 //! What each route said, with nested routes, `take`, `otherwise` and the index.
 
+use campanile::config::Matching;
 use campanile::config::routing::{Route, Routing, Take, warnings};
 use campanile::pipeline::{self, Match};
 use campanile::snapshot::Snapshot;
@@ -11,7 +12,10 @@ use crate::standing::config;
 fn team(team: &str, sink: usize) -> Route {
     let wanted = ("labels.team".to_owned(), vec![team.to_owned()]);
     Route {
-        matches: [wanted].into(),
+        matching: Matching {
+            matches: [wanted].into(),
+            ..Matching::default()
+        },
         sinks: vec![sink],
         ..Route::default()
     }
@@ -92,10 +96,8 @@ fn otherwise_gets_what_no_route_took() {
 #[test]
 fn a_condition_that_fails_does_not_hide_the_routes_after_it() {
     let slow = "labels|length > 50 and range(60000)|list|length > 0 and title|indent(title) == 'x'";
-    let fails = Route {
-        when: Some(slow.to_owned()),
-        ..open(1)
-    };
+    let mut fails = open(1);
+    fails.matching.when = Some(slow.to_owned());
     let snapshot = snapshot(vec![fails, open(2), open(3)], Take::First, &[]);
     let [mut alert, _] = sample_alerts();
     for number in 0..100 {
@@ -118,20 +120,23 @@ fn routes_that_are_filed_give_the_same_as_routes_that_are_asked_one_by_one() {
             severities[number % 3].to_owned(),
             severities[(number / 5) % 3].to_owned(),
         ];
-        route.matches.insert("severity".to_owned(), pair);
+        route.matching.matches.insert("severity".to_owned(), pair);
         if number % 5 == 0 {
-            route.matches.remove("labels.team");
+            route.matching.matches.remove("labels.team");
         }
         filed.push(route);
     }
     let jinja = |route: &Route| {
         let parts = route
+            .matching
             .matches
             .iter()
             .map(|(field, values)| format!("({field}|default('')) in {values:?}"));
         Route {
-            when: Some(parts.collect::<Vec<_>>().join(" and ")),
-            matches: std::collections::BTreeMap::new(),
+            matching: Matching {
+                when: Some(parts.collect::<Vec<_>>().join(" and ")),
+                ..Matching::default()
+            },
             ..route.clone()
         }
     };
@@ -158,10 +163,9 @@ fn check_warns_of_routes_that_get_nothing() {
         take: Take::First,
         ..Routing::default()
     };
-    let narrow = Route {
-        regex: [("title".to_owned(), "a.*".to_owned())].into(),
-        ..team("db", 1)
-    };
+    let mut narrow = team("db", 1);
+    let pattern = ("title".to_owned(), "a.*".to_owned());
+    narrow.matching.regex = [pattern].into();
     let routes = [team("db", 0), narrow.clone(), team("web", 1)];
     let said = warnings(&routes, &first);
     assert_eq!(said.len(), 1, "{said:?}");
@@ -170,10 +174,8 @@ fn check_warns_of_routes_that_get_nothing() {
         "{said:?}"
     );
     // Wider after narrower, or after one with a condition, a share or `continue`, gets alerts.
-    let condition = Route {
-        when: Some("true".to_owned()),
-        ..team("db", 0)
-    };
+    let mut condition = team("db", 0);
+    condition.matching.when = Some("true".to_owned());
     let share = Route {
         share: Some(5),
         ..team("db", 0)

@@ -4,7 +4,7 @@ mod amtool;
 mod anchor;
 mod levels;
 
-use campanile::config::{Orphans, Route};
+use campanile::config::{Matching, Orphans, Route};
 use campanile::delivery::id::delivery_id;
 use campanile::intake::identity;
 use campanile::pipeline::{self, Match};
@@ -18,7 +18,10 @@ use crate::standing::config;
 
 fn route(when: Option<&str>, sinks: &[usize]) -> Route {
     Route {
-        when: when.map(str::to_owned),
+        matching: Matching {
+            when: when.map(str::to_owned),
+            ..Matching::default()
+        },
         sinks: sinks.to_vec(),
         ..Route::default()
     }

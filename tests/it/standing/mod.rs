@@ -165,7 +165,10 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         sinks: vec![],
         // Every alert goes to the one sink, except those with the title `unrouted`.
         routes: vec![config::Route {
-            when: Some("title != 'unrouted'".to_owned()),
+            matching: config::Matching {
+                when: Some("title != 'unrouted'".to_owned()),
+                ..config::Matching::default()
+            },
             sinks: vec![0],
             ..config::Route::default()
         }],

@@ -131,9 +131,9 @@ fn fields_of_match_may_be_tables_and_nested_routes_are_shown_like_others() {
         [[routes.routes]]\nname = 'inner'\nregex = { 'labels.k8s.pod' = 'db-.*' }\nsinks = ['stdout/a']\n";
     let config = load(text).unwrap();
     let route = &config.routes[0];
-    assert_eq!(route.matches["labels.team"], ["db"]);
-    assert_eq!(route.matches["severity"], ["critical", "error"]);
-    assert_eq!(route.routes[0].regex["labels.k8s.pod"], "db-.*");
+    assert_eq!(route.matching.matches["labels.team"], ["db"]);
+    assert_eq!(route.matching.matches["severity"], ["critical", "error"]);
+    assert_eq!(route.routes[0].matching.regex["labels.k8s.pod"], "db-.*");
     for shown in ["db-.*", "inner", "critical", "otherwise"] {
         assert!(config.text.contains(shown), "{shown}: {}", config.text);
     }

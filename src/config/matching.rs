@@ -1,0 +1,31 @@
+//! `match`, `regex` and `when`: the questions that routes, silences and rewrites ask of an alert.
+
+use std::collections::BTreeMap;
+
+/// What must hold of an alert, all of it. Empty, every alert fits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Matching {
+    /// The fields of the alert and the values that each may have.
+    pub matches: BTreeMap<String, Vec<String>>,
+    /// The fields of the alert and the pattern of each whole value.
+    pub regex: BTreeMap<String, String>,
+    /// A Jinja expression over the alert's fields (checked at load).
+    pub when: Option<String>,
+}
+
+impl Matching {
+    /// Whether each alert that fits `later` fits this too, as far as `match` and `regex` tell.
+    pub fn covers(&self, later: &Self) -> bool {
+        let narrower = |(field, values): (&String, &Vec<String>)| {
+            let own = later.matches.get(field);
+            own.is_some_and(|own| own.iter().all(|value| values.contains(value)))
+        };
+        let same = |(field, pattern): (&String, &String)| later.regex.get(field) == Some(pattern);
+        self.when.is_none() && self.matches.iter().all(narrower) && self.regex.iter().all(same)
+    }
+
+    /// Whether every alert fits.
+    pub fn is_empty(&self) -> bool {
+        self.matches.is_empty() && self.regex.is_empty() && self.when.is_none()
+    }
+}
