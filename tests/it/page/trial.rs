@@ -28,6 +28,17 @@ sinks = ["webhook/oncall"]
 [[routes]]
 when = "severity == 'critical'"
 sinks = ["stdout/screen"]
+
+[[routes]]
+name = "disks"
+match = { "labels.none" = ["db", ""] }
+regex = { title = "disk .*" }
+share = 100
+sinks = ["webhook/oncall"]
+
+[[routes.routes]]
+match = { title = "load" }
+sinks = ["stdout/screen"]
 "#;
 
 pub(super) async fn send(
@@ -90,6 +101,11 @@ async fn a_pasted_request_shows_verdict_fields_routes_and_what_each_sink_would_s
         "<strong>route matches</strong>",
         "source == 'alertmanager/prod'",
         "<strong>route does not match</strong>",
+        "<bdi>disks</bdi>:",
+        "<code lang=\"\"><bdi>labels.none = db | </bdi></code>",
+        "<code lang=\"\"><bdi>title ~ disk .*</bdi></code>",
+        "100 % of the problems",
+        "<bdi>3.1</bdi>:",
         "→ stdout/screen",
         "webhook/oncall would get this",
         "POST http://127.0.0.1:9/***",
