@@ -1,5 +1,6 @@
 //! The id of an alert contains its place, so no index over ids is needed.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::Seq;
@@ -17,6 +18,12 @@ pub(crate) fn id_of(ms: u64, store_random: u16, seq: Seq, random: u32) -> Uuid {
 pub(crate) fn ms_of(id: Uuid) -> i64 {
     let (head, _) = id.as_u64_pair();
     (head >> 16).cast_signed()
+}
+
+/// The lowest id of this time.
+pub(crate) fn first_at(time: Timestamp) -> Uuid {
+    let ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    id_of(ms, 0, 0, 0)
 }
 
 /// The place in an id. Compare the id of the row: the place can hold an alert with another id.

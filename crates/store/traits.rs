@@ -16,9 +16,10 @@ use crate::lease::{Member, Part, View, Wish};
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, ArrivalRow, AttemptRow, AuditFilter, AuditRow,
     CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry, Firing,
-    FiringFilter, Following, Handover, Hint, Listed, OpenEpisode, OpenPlace, Pending, Progress,
-    QuarantineFilter, QuarantineRow, Replication, Seq, Settlement, SinkId, SourceTally, Stats,
-    StoredAlert, TallyFilter, TallyRow,
+    FiringFilter, Following, Handover, Held, HeldPlace, Hint, Listed, OpenEpisode, OpenPlace,
+    OutcomeRow, Pending, Progress, QuarantineFilter, QuarantineRow, Replication, Seq, Settlement,
+    Silence, SilenceFilter, SilenceRow, SinkId, SourceTally, Stats, StoredAlert, TallyFilter,
+    TallyRow,
 };
 
 /// Takes callbacks.
@@ -88,6 +89,9 @@ pub trait Outbox: Send + Sync {
     /// Writes the outcomes of attempts, with their effects and handles. A settlement of a delivery that is not pending (an
     /// operator dropped it) changes nothing, so a batch can be written twice.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
+
+    /// What is held for the lanes of one part after this place, at most `limit`.
+    fn held_of(&self, part: Part, after: Option<HeldPlace>, limit: usize) -> Answer<'_, Vec<Held>>;
 
     /// The same, of the worker of this part. `handover` is kept for the next worker, in the same transaction, if there are leases. None
     /// keeps what is there.
@@ -161,14 +165,39 @@ pub trait Archive: Send + Sync {
     /// Attempts of the deliveries of one alert, oldest first.
     fn attempts_of(&self, seq: Seq) -> Answer<'_, Vec<AttemptRow>>;
 
+    /// What is held of one alert, by sink.
+    fn held_alert(&self, seq: Seq) -> Answer<'_, Vec<Held>>;
+
+    /// What is held, at most `limit`, of one sink or of all.
+    fn held(&self, sink: Option<SinkId>, limit: u32) -> Answer<'_, Vec<Held>>;
+
+    /// What became of one alert where it was not sent, by sink.
+    fn outcomes_of(&self, seq: Seq) -> Answer<'_, Vec<OutcomeRow>>;
+
+    /// Silences of operators.
+    fn silences(&self, filter: SilenceFilter) -> Answer<'_, Vec<SilenceRow>>;
+
+    /// Makes a silence. Gives its number.
+    fn make_silence(&self, silence: Silence, act: Act) -> Answer<'_, i64>;
+
+    /// Lets a silence that has not ended last until another time. False: it is over, or there is none.
+    fn extend_silence(&self, id: i64, until: Timestamp, act: Act) -> Answer<'_, bool>;
+
+    /// Ends a silence at the time of the act. False: it is over, or there is none.
+    fn end_silence(&self, id: i64, act: Act) -> Answer<'_, bool>;
+
+    /// Deliveries that are in no place, or in more than one: every alert is for each of its sinks pending, held, dead or ended.
+    /// None is correct. At most `limit` are looked for, and all kept alerts are read.
+    fn misplaced(&self, limit: u32) -> Answer<'_, Vec<(Seq, SinkId)>>;
+
     /// How far the deliveries of these alerts are, in this order. For a sink for which an alert is not pending, the last attempt
     /// counts.
     fn progress_of(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<Progress>>;
 
-    /// Makes an alert pending for a sink again. False when the alert was removed or is already pending for the sink.
+    /// Makes an alert pending for a sink again, also one that is held or was muted. False when the alert was removed or is already pending for the sink.
     fn retry(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool>;
 
-    /// Drops a pending delivery. False when it is not pending.
+    /// Drops a delivery that is pending or held. False when it is neither.
     fn drop_pending(&self, seq: Seq, sink: SinkId, act: Act) -> Answer<'_, bool>;
 
     /// Dead letters.

@@ -82,6 +82,8 @@ pub(crate) struct Alert {
     pub(crate) content: i64,
     pub(crate) body_at: i64,
     pub(crate) body_bytes: i64,
+    /// The sinks that it was for. None: an older build took it.
+    pub(crate) plan: Option<Vec<i64>>,
 }
 
 /// An attempt of a delivery.
@@ -114,11 +116,15 @@ pub(crate) enum Table {
     Handle,
     Audit,
     Tally,
+    Held,
+    Untold,
+    Outcome,
+    Silence,
 }
 
 impl Table {
     /// The tables that are copied as a whole, after the source has stopped. The others are copied by place.
-    pub(crate) const WHOLE: [Self; 9] = [
+    pub(crate) const WHOLE: [Self; 13] = [
         Self::Name,
         Self::Sink,
         Self::Problem,
@@ -128,6 +134,10 @@ impl Table {
         Self::Handle,
         Self::Audit,
         Self::Tally,
+        Self::Held,
+        Self::Untold,
+        Self::Outcome,
+        Self::Silence,
     ];
 
     /// Rows of one page, if the others have `rows`. A quarantined callback and routes can be large.
@@ -155,6 +165,10 @@ impl Table {
             Self::Handle => "handles",
             Self::Audit => "audit",
             Self::Tally => "counts",
+            Self::Held => "held",
+            Self::Untold => "untold episodes",
+            Self::Outcome => "outcomes",
+            Self::Silence => "silences",
         }
     }
 }
@@ -237,6 +251,38 @@ pub(crate) enum Record {
         status: i64,
         count: i64,
     },
+    Held {
+        sink: i64,
+        source: i64,
+        fingerprint: i64,
+        seq: Seq,
+        since: At,
+        reason: String,
+    },
+    Untold {
+        sink: i64,
+        source: i64,
+        fingerprint: i64,
+        episode: Uuid,
+    },
+    Outcome {
+        seq: Seq,
+        sink: i64,
+        at: At,
+        ending: i64,
+        reason: String,
+    },
+    Silence {
+        id: i64,
+        made: At,
+        from: At,
+        until: At,
+        matching: String,
+        after: String,
+        who: String,
+        comment: String,
+        ended: Option<At>,
+    },
 }
 
 /// The place of a row in the order of its table.
@@ -265,9 +311,23 @@ impl Record {
                 status,
                 ..
             } => (of(minute), tally(*source, *severity, *status)),
+            Self::Held {
+                sink,
+                source,
+                fingerprint,
+                ..
+            }
+            | Self::Untold {
+                sink,
+                source,
+                fingerprint,
+                ..
+            } => (of(&pair(*sink, *source)), *fingerprint),
+            Self::Outcome { seq, sink, .. } => (of(seq), *sink),
             Self::Sink { id, .. }
             | Self::Dead { id, .. }
             | Self::Quarantine { id, .. }
+            | Self::Silence { id, .. }
             | Self::Audit { id, .. } => (of(id), 0),
         }
     }
@@ -290,15 +350,25 @@ impl Record {
             | Self::Handle {
                 source, episode, ..
             } => (Some(*source), crate::id::seq_of(*episode)),
-            Self::Pending { seq, .. } => (None, *seq),
+            Self::Untold {
+                source, episode, ..
+            } => (Some(*source), crate::id::seq_of(*episode)),
+            Self::Held { source, seq, .. } => (Some(*source), *seq),
+            Self::Pending { seq, .. } | Self::Outcome { seq, .. } => (None, *seq),
             Self::Quarantine { source, id, .. } => (Some(*source), *id),
             Self::Tally { source, minute, .. } => (Some(*source), *minute),
             Self::Name { id, .. }
             | Self::Sink { id, .. }
             | Self::Dead { id, .. }
+            | Self::Silence { id, .. }
             | Self::Audit { id, .. } => (None, *id),
         }
     }
+}
+
+/// A sink and a source as one number, for the order of a table: both are below 2^31.
+pub(crate) fn pair(sink: i64, source: i64) -> i64 {
+    sink << 32 | source
 }
 
 /// The hash of a row. Both sides are hashed by the same program.

@@ -87,10 +87,11 @@ WITH input AS MATERIALIZED (
         AS c(received, raw_bytes, arrival_bytes, routes, packed, call) USING (call)
     WHERE t.seq = t.first
 ), kept AS (
-    INSERT INTO alert (seq, callback, fingerprint, received, id, episode, source, body_at, body_bytes, status, severity)
+    INSERT INTO alert (seq, callback, fingerprint, received, id, episode, source, body_at, body_bytes, status, severity, plan)
     SELECT t.seq, t.first, t.fingerprint, c.received, t.id, nullif(t.episode, t.id), t.source, t.body_at, t.body_bytes,
-        t.status, t.severity
+        t.status, t.severity, coalesce(g.sinks, '{}')
     FROM placed t JOIN unnest($11::timestamptz[], $16::int[]) AS c(received, call) USING (call)
+        LEFT JOIN (SELECT seq, array_agg(sink ORDER BY sink) AS sinks FROM going GROUP BY 1) g ON g.seq = t.seq
 ), tallied AS (
     INSERT INTO counted (minute, source, severity, status, n)
     SELECT c.minute, t.source, t.severity, t.status, count(*)

@@ -27,6 +27,7 @@ mod ring;
 mod schema;
 mod session;
 mod settle;
+mod silences;
 mod tallies;
 mod traits;
 mod trouble;

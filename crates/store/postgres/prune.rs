@@ -51,6 +51,7 @@ async fn rows(
     mut progress: Progress,
     before: Timestamp,
 ) -> Result<(bool, Progress), Fault> {
+    untold(client, before).await?;
     let of_alerts = letters(client, before).await?
         || handovers(client).await?
         || audit::prune(client, before, STEP_ROWS).await?
@@ -73,11 +74,21 @@ async fn letters(client: &Transaction<'_>, before: Timestamp) -> Result<bool, Fa
         "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE at < $1 ORDER BY id LIMIT $2)",
         "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE received < $1 ORDER BY id LIMIT $2)",
         "DELETE FROM unplaced WHERE id IN (SELECT id FROM unplaced WHERE received < $1 ORDER BY id LIMIT $2)",
+        "DELETE FROM silence WHERE id IN (SELECT id FROM silence WHERE least(until, coalesce(ended, until)) < $1 ORDER BY id LIMIT $2)",
         "DELETE FROM duplicate WHERE ctid = ANY (ARRAY (SELECT ctid FROM duplicate WHERE at < $1 LIMIT $2))",
     ] {
         removed += client.execute(delete, &[&before, &STEP_ROWS]).await?;
     }
     Ok(removed > 0)
+}
+
+/// Rows of episodes that ended, and whose end the sink did not get.
+async fn untold(client: &Transaction<'_>, before: Timestamp) -> Result<(), Fault> {
+    let delete = "DELETE FROM untold u WHERE NOT EXISTS (
+            SELECT FROM problem p WHERE (p.source, p.fingerprint, p.episode) = (u.source, u.fingerprint, u.episode))
+        AND u.episode < $1";
+    client.execute(delete, &[&id::first_at(before)]).await?;
+    Ok(())
 }
 
 /// Only the newest of a part counts.
@@ -116,7 +127,10 @@ async fn alerts(
     let delete = "WITH gone AS (
             DELETE FROM alert a WHERE a.seq > $1 AND a.seq <= $2
                 AND NOT EXISTS (SELECT FROM pending p WHERE p.seq = a.seq)
+                AND NOT EXISTS (SELECT FROM held h WHERE h.seq = a.seq)
                 AND NOT EXISTS (SELECT FROM dead d WHERE d.seq = a.seq) RETURNING a.seq
+        ), outcomes AS (
+            DELETE FROM outcome o USING gone WHERE o.seq = gone.seq
         ), attempts AS (
             DELETE FROM attempt t USING gone WHERE t.seq = gone.seq AND t.seq > $1 AND t.seq <= $2
         ) UPDATE meta SET pruned = greatest(pruned, $2 + 1), alerts = alerts - (SELECT count(*) FROM gone)";

@@ -13,7 +13,8 @@ use super::numbers::sink_number;
 use super::pool::Fault;
 use super::session::Session;
 use crate::{
-    Act, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement, SinkId, Verdict, cut,
+    Act, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REASON_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement,
+    SinkId, Verdict, cut,
 };
 
 const SETTLE: &str = include_str!("settle.sql");
@@ -83,6 +84,9 @@ impl<'s> Round<'s> {
             Verdict::Delivered => (0, None, "", ""),
             Verdict::Again { due_at, error } => (1, Some(*due_at), "", error.as_str()),
             Verdict::Dead { class, error } => (2, None, *class, error.as_str()),
+            Verdict::Held { reason } => (3, None, "", cut(reason, REASON_BYTES_MAX)),
+            Verdict::Muted { reason } => (4, None, "", cut(reason, REASON_BYTES_MAX)),
+            Verdict::Released => (5, None, "", ""),
         };
         self.sinks.push(sink_number(settlement.sink));
         self.seqs.push(settlement.seq);
@@ -100,7 +104,7 @@ impl<'s> Round<'s> {
         self.remarks
             .push(remark.map(|remark| cut(remark, REMARK_BYTES_MAX)));
         self.notes
-            .push((verdict != 0).then(|| cut(error, NOTE_BYTES_MAX)));
+            .push((verdict == 1 || verdict == 2).then(|| cut(error, NOTE_BYTES_MAX)));
         self.handles.push(handle(settlement));
     }
 
@@ -155,7 +159,7 @@ fn worth_number(worth: Worth) -> i16 {
     }
 }
 
-/// Makes an alert pending for a sink again. False when the alert was removed or is already pending.
+/// Makes an alert pending for a sink again, also one that is held or was muted. False when the alert was removed or is already pending.
 pub(super) async fn retry(
     session: &mut Session,
     (seq, sink): (Seq, SinkId),
@@ -168,22 +172,39 @@ pub(super) async fn retry(
         .execute(insert, &[&sink_number(sink), &seq, &act.at])
         .await?;
     if rows > 0 {
+        for delete in [
+            "DELETE FROM held WHERE seq = $1 AND sink = $2",
+            "DELETE FROM outcome WHERE seq = $1 AND sink = $2",
+        ] {
+            transaction
+                .execute(delete, &[&seq, &sink_number(sink)])
+                .await?;
+        }
         members::look_from(&transaction, iter::once((sink, seq))).await?;
     }
     audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(rows > 0)
 }
 
-/// Drops a pending delivery. False when it is not pending.
+/// Writes that an operator dropped what these rows name.
+const DROPPED: &str = "INSERT INTO outcome (seq, at, sink, ending, reason)
+    SELECT DISTINCT seq, $2::timestamptz, sink, 2, left($3, 300) FROM gone
+    ON CONFLICT (seq, sink) DO UPDATE SET at = excluded.at, ending = excluded.ending, reason = excluded.reason";
+
+/// Drops a delivery that is pending or held. False when it is neither.
 pub(super) async fn drop_pending(
     session: &mut Session,
     (seq, sink): (Seq, SinkId),
     act: &Act,
 ) -> Result<bool, Fault> {
-    let delete = "DELETE FROM pending WHERE sink = $1 AND seq = $2";
+    let drop = format!(
+        "WITH pend AS (DELETE FROM pending WHERE seq = $1 AND sink = $4 RETURNING seq, sink),
+              held AS (DELETE FROM held WHERE seq = $1 AND sink = $4 RETURNING seq, sink),
+              gone AS (SELECT * FROM pend UNION ALL SELECT * FROM held) {DROPPED}"
+    );
     let transaction = session.client.transaction().await?;
     let rows = transaction
-        .execute(delete, &[&sink_number(sink), &seq])
+        .execute(&drop, &[&seq, &act.at, &act.who, &sink_number(sink)])
         .await?;
     audit::commit_changed(transaction, &session.home, act, rows).await?;
     Ok(rows > 0)
@@ -208,6 +229,21 @@ pub(super) async fn retry_dead(
     members::look_from(&transaction, rows.values().copied()).await?;
     audit::commit_changed(transaction, &session.home, act, rows.len() as u64).await?;
     Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
+}
+
+/// Drops dead letters. Returns how many existed.
+pub(super) async fn drop_dead(session: &mut Session, ids: &[i64], act: &Act) -> Result<u64, Fault> {
+    let drop = format!(
+        "WITH gone AS (DELETE FROM dead WHERE id = ANY($1) RETURNING seq, sink), ended AS ({DROPPED})
+         SELECT count(*) FROM gone"
+    );
+    let transaction = session.client.transaction().await?;
+    let row = transaction
+        .query_one(&drop, &[&ids, &act.at, &act.who])
+        .await?;
+    let rows = row.get::<_, i64>(0).unsigned_abs();
+    audit::commit_changed(transaction, &session.home, act, rows).await?;
+    Ok(rows)
 }
 
 /// Deletes rows of `table` by number. Returns how many existed.

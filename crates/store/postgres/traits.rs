@@ -11,19 +11,22 @@ use uuid::Uuid;
 
 use super::append::Shared;
 use super::pool::call;
-use super::read::{alerts, arrival, callbacks, deliveries, firing, quarantine, search, to_send};
+use super::read::{
+    alerts, arrival, callbacks, deliveries, firing, mutes, quarantine, search, to_send,
+};
 use super::{
-    Postgres, append, audit, commit, hints, members, names, prune, read, settle, tallies, version,
-    wishes,
+    Postgres, append, audit, commit, hints, members, names, prune, read, settle, silences, tallies,
+    version, wishes,
 };
 use crate::lease::{Member, Part, View, Wish};
 use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Error, Firing, FiringFilter, Following, Handover, Hint, Inbox, Listed, Membership, OpenEpisode,
-    OpenPlace, Outbox, Pending, Progress, QuarantineFilter, QuarantineRow, Replication, Seq,
-    Settlement, SinkId, SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
+    Error, Firing, FiringFilter, Following, Handover, Held, HeldPlace, Hint, Inbox, Listed,
+    Membership, OpenEpisode, OpenPlace, Outbox, OutcomeRow, Pending, Progress, QuarantineFilter,
+    QuarantineRow, Replication, Seq, Settlement, Silence, SilenceFilter, SilenceRow, SinkId,
+    SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep,
 };
 
 impl Inbox for Postgres {
@@ -104,6 +107,13 @@ impl Outbox for Postgres {
         Box::pin(async move {
             let pool = &self.pool;
             call!(pool.reading(), s => to_send::open_episodes(s, sink, after, limit).await)
+        })
+    }
+
+    fn held_of(&self, part: Part, after: Option<HeldPlace>, limit: usize) -> Answer<'_, Vec<Held>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => mutes::held_of(s, part, after, limit).await)
         })
     }
 
@@ -244,6 +254,62 @@ impl Archive for Postgres {
         })
     }
 
+    fn held_alert(&self, seq: Seq) -> Answer<'_, Vec<Held>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => mutes::held_alert(&s.client, seq).await)
+        })
+    }
+
+    fn held(&self, sink: Option<SinkId>, limit: u32) -> Answer<'_, Vec<Held>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => mutes::held(&s.client, sink, limit).await)
+        })
+    }
+
+    fn outcomes_of(&self, seq: Seq) -> Answer<'_, Vec<OutcomeRow>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => mutes::outcomes_of(&s.client, seq).await)
+        })
+    }
+
+    fn silences(&self, filter: SilenceFilter) -> Answer<'_, Vec<SilenceRow>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => silences::list(&s.client, &filter).await)
+        })
+    }
+
+    fn make_silence(&self, silence: Silence, act: Act) -> Answer<'_, i64> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => silences::make(s, &silence, &act).await)
+        })
+    }
+
+    fn extend_silence(&self, id: i64, until: Timestamp, act: Act) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let (pool, of) = (&self.pool, (id, until));
+            call!(pool.writing(), s => silences::extend(s, of, &act).await)
+        })
+    }
+
+    fn end_silence(&self, id: i64, act: Act) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.writing(), s => silences::end(s, id, &act).await)
+        })
+    }
+
+    fn misplaced(&self, limit: u32) -> Answer<'_, Vec<(Seq, SinkId)>> {
+        Box::pin(async move {
+            let pool = &self.pool;
+            call!(pool.reading(), s => mutes::misplaced(&s.client, limit).await)
+        })
+    }
+
     fn progress_of(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<Progress>> {
         Box::pin(async move {
             let pool = &self.pool;
@@ -281,8 +347,8 @@ impl Archive for Postgres {
 
     fn drop_dead(&self, ids: Vec<i64>, act: Act) -> Answer<'_, u64> {
         Box::pin(async move {
-            let (pool, rows) = (&self.pool, ("dead", ids.as_slice()));
-            call!(pool.writing(), s => settle::drop_rows(s, rows, &act).await)
+            let pool = &self.pool;
+            call!(pool.writing(), s => settle::drop_dead(s, &ids, &act).await)
         })
     }
 

@@ -8,6 +8,7 @@ use super::episodes::Episode;
 use super::firing::Open;
 use super::numbers::{severity_number, status_number};
 use super::pending;
+use super::plan;
 use super::postings::{Post, group};
 use super::session::Session;
 use crate::arrival::Tail;
@@ -115,9 +116,11 @@ impl Session {
         let fires = alert.status == Status::Firing;
         self.staged
             .push(((source, alert.fingerprint), fires.then_some(open)));
+        let plan = plan.filter(|_| !exact);
+        let sinks = plan.as_deref().unwrap_or(&alert.sinks);
         self.connection
             .prepare_cached(
-                "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?
             .execute(params![
                 seq,
@@ -133,9 +136,8 @@ impl Session {
                 alert.content.cast_signed(),
                 number(body_at),
                 number(alert.body.len()),
+                plan::text(sinks),
             ])?;
-        let plan = plan.filter(|_| !exact);
-        let sinks = plan.as_deref().unwrap_or(&alert.sinks);
         pending.extend(sinks.iter().map(|sink| (*sink, seq)));
         self.pending.extend(sinks.iter().map(|sink| PendingRow {
             sink: *sink,

@@ -52,7 +52,7 @@ impl Store {
             );
             self.connection
                 .execute(
-                    "INSERT INTO alert VALUES (?1, 0, 0, ?1, 0, 0, 0, x'', NULL, ?2, ?3, 0, 0)",
+                    "INSERT INTO alert VALUES (?1, 0, 0, ?1, 0, 0, 0, x'', NULL, ?2, ?3, 0, 0, NULL)",
                     params![self.seq, key(*n), i64::from(*n)],
                 )
                 .unwrap();

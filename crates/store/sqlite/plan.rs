@@ -1,6 +1,7 @@
 //! The sinks of an open episode, as one blob: their numbers, ascending, each as a LEB128 integer.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::SinkId;
@@ -60,6 +61,25 @@ pub(super) fn bytes(plan: &[SinkId]) -> Vec<u8> {
     bytes
 }
 
+/// The form of an alert's plan, which SQL can read.
+pub(super) fn text(plan: &[SinkId]) -> String {
+    let mut text = String::with_capacity(plan.len() * 2);
+    for sink in plan {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        // Writing into a string does not fail.
+        let _written = write!(text, "{sink}");
+    }
+    text
+}
+
+/// From the form of an alert's plan. None: the text is damaged.
+pub(super) fn of_text(text: &str) -> Option<Vec<SinkId>> {
+    let sinks = text.split(',').filter(|sink| !sink.is_empty());
+    sinks.map(|sink| sink.parse().ok()).collect()
+}
+
 /// The lowest seven bits.
 fn low(number: u64) -> u8 {
     u8::try_from(number & 0x7f).unwrap_or_default()
@@ -86,7 +106,8 @@ mod tests {
     #[test]
     fn a_plan_is_read_as_it_was_written_and_never_from_a_part_of_its_bytes() {
         for plan in [vec![], vec![1], vec![1, 127, 128, 300, i64::MAX]] {
-            assert_eq!(read(&bytes(&plan)), Some(plan));
+            assert_eq!(read(&bytes(&plan)), Some(plan.clone()));
+            assert_eq!(of_text(&text(&plan)), Some(plan));
         }
         assert_eq!(bytes(&[1, 2, 3]), [1, 2, 3]);
         assert_eq!(read(&bytes(&[1, 300])[..2]), None);

@@ -40,8 +40,7 @@ impl Store {
                 fingerprint: Fingerprint((*problem).into()),
                 group: group(source, severity),
             });
-            let sql =
-                "INSERT INTO alert VALUES (?1, 0, ?2, ?1, 0, ?3, ?4, x'', NULL, x'', 0, 0, 0)";
+            let sql = "INSERT INTO alert VALUES (?1, 0, ?2, ?1, 0, ?3, ?4, x'', NULL, x'', 0, 0, 0, NULL)";
             let row = params![self.seq, source, severity, problem];
             self.connection.execute(sql, row).unwrap();
         }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::session::Session;
-use super::{audit, pending, postings};
+use super::{audit, pending, postings, silences};
 use crate::{Seq, SinkId, id};
 use campanile_model::failpoint;
 
@@ -19,9 +19,12 @@ pub(super) struct Pruned {
     handle: (Uuid, SinkId),
 }
 
-/// One step. True while there is more to do. Alerts with a pending delivery or a dead letter stay, with their callbacks.
+/// One step. True while there is more to do. Alerts with a pending or held delivery or a dead letter stay, with their
+/// callbacks.
 pub(super) fn step(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     if letters(session, before_ms)?
+        || silences::prune(session, before_ms, STEP_ROWS)?
+        || untold(session, before_ms)?
         || audit::prune(session, before_ms, STEP_ROWS)?
         || alerts(session, before_ms)?
         || callbacks(session, before_ms)?
@@ -61,6 +64,31 @@ fn letters(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
     Ok(removed > 0)
 }
 
+/// Rows of episodes that ended, and whose end the sink did not get.
+fn untold(session: &Session, before_ms: i64) -> rusqlite::Result<bool> {
+    // Few, so all of them are looked at: once in a round.
+    if session.pruned.alert != 0 {
+        return Ok(false);
+    }
+    let sql = "SELECT sink, source, fingerprint, episode FROM untold u WHERE NOT EXISTS (
+                   SELECT 1 FROM problem p
+                   WHERE p.source = u.source AND p.fingerprint = u.fingerprint AND p.episode = u.episode)";
+    let mut select = session.connection.prepare_cached(sql)?;
+    let rows = select.query_map([], |row| {
+        let key: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+        Ok((key, Uuid::from_bytes(row.get(3)?)))
+    })?;
+    let rows: Vec<([i64; 3], Uuid)> = rows.collect::<rusqlite::Result<_>>()?;
+    let delete = "DELETE FROM untold WHERE sink = ?1 AND source = ?2 AND fingerprint = ?3";
+    for (key, _) in rows
+        .iter()
+        .filter(|(_, episode)| id::ms_of(*episode) < before_ms)
+    {
+        session.connection.prepare_cached(delete)?.execute(*key)?;
+    }
+    Ok(false)
+}
+
 /// The next expired rows by place, each with whether it is still needed. Rows are in order of age, so reading stops at the
 /// first row that has not expired, and a step reads at most [`STEP_ROWS`] rows.
 fn old(
@@ -84,6 +112,7 @@ fn old(
 fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
     let connection = &session.connection;
     let next = "SELECT seq, received_ms, EXISTS (SELECT 1 FROM dead WHERE dead.seq = a.seq)
+                    OR EXISTS (SELECT 1 FROM held WHERE held.seq = a.seq)
                 FROM alert a WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let old = old(connection, next, session.pruned.alert, before_ms)?;
     let Some((last, _)) = old.last().copied() else {
@@ -99,9 +128,12 @@ fn alerts(session: &mut Session, before_ms: i64) -> rusqlite::Result<bool> {
         .iter()
         .filter(|(seq, dead)| !dead && !pending.contains(seq));
     for (seq, _) in unwanted {
-        connection
-            .prepare_cached("DELETE FROM attempt WHERE seq = ?1")?
-            .execute([seq])?;
+        for delete in [
+            "DELETE FROM attempt WHERE seq = ?1",
+            "DELETE FROM outcome WHERE seq = ?1",
+        ] {
+            connection.prepare_cached(delete)?.execute([seq])?;
+        }
         failpoint::point("mid-prune");
         connection
             .prepare_cached("DELETE FROM alert WHERE seq = ?1")?

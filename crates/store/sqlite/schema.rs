@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     |_| Ok(STEP_8.to_owned()),
     |_| Ok(STEP_9.to_owned()),
     |_| Ok(STEP_10.to_owned()),
+    |_| Ok(STEP_11.to_owned()),
 ];
 
 const STEP_1: &str = "
@@ -164,6 +165,37 @@ const STEP_9: &str = "
 const STEP_10: &str = "
     -- The sinks that the firing alerts of the open episode went to (`plan.rs`). NULL: an older build opened the episode.
     ALTER TABLE problem ADD COLUMN plan BLOB;
+";
+
+const STEP_11: &str = "
+    -- The sinks that the alert was for, such as 1,3. NULL: an older build took it.
+    ALTER TABLE alert ADD COLUMN plan TEXT;
+
+    -- What a sink does not get now: the newest firing alert of a problem, until nothing mutes it or the problem is over.
+    CREATE TABLE held (
+        sink INTEGER NOT NULL, source INTEGER NOT NULL, fingerprint INTEGER NOT NULL, seq INTEGER NOT NULL,
+        since_ms INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (sink, source, fingerprint)
+    ) WITHOUT ROWID;
+    CREATE INDEX held_by_seq ON held (seq, sink);
+
+    -- Open episodes of which a sink has got no firing alert, because each of them was muted.
+    CREATE TABLE untold (
+        sink INTEGER NOT NULL, source INTEGER NOT NULL, fingerprint INTEGER NOT NULL, episode BLOB NOT NULL,
+        PRIMARY KEY (sink, source, fingerprint)
+    ) WITHOUT ROWID;
+
+    -- What became of alerts that a sink does not get.
+    CREATE TABLE outcome (
+        seq INTEGER NOT NULL, sink INTEGER NOT NULL, at_ms INTEGER NOT NULL, ending INTEGER NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (seq, sink)
+    ) WITHOUT ROWID;
+
+    -- Silences of operators. Numbers are not used again.
+    CREATE TABLE silence (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, made_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+        matching TEXT NOT NULL, after TEXT NOT NULL, who TEXT NOT NULL, comment TEXT NOT NULL, ended_ms INTEGER
+    );
 ";
 
 /// The schema version that this program writes.

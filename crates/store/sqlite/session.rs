@@ -13,6 +13,7 @@ use super::append::PendingRow;
 use super::episodes::Episode;
 use super::firing::{self, Firing, Open};
 use super::keys::Keys;
+use super::mutes;
 use super::pending;
 use super::plan::Plans;
 use super::postings::Postings;
@@ -38,6 +39,8 @@ pub(super) struct Session {
     routes: Option<(Arc<str>, i64)>,
     /// The episode of a firing problem. None for a problem that is known not to fire.
     pub(super) problems: HashMap<Problem, Option<Episode>>,
+    /// Whether an alert can be held, or a sink not told of an episode. False: nothing of it has to be looked for.
+    pub(super) muting: bool,
     /// The plans of these episodes.
     pub(super) plans: Plans,
     /// Deliveries of the open transaction that are not yet written.
@@ -104,6 +107,7 @@ impl Session {
             sources: HashMap::new(),
             routes: None,
             problems: HashMap::new(),
+            muting: mutes::any(&connection)?,
             plans: Plans::default(),
             pending: Vec::new(),
             pruned: Pruned::default(),
@@ -157,6 +161,7 @@ impl Session {
         self.sources.clear();
         self.routes = None;
         self.pending.clear();
+        self.muting = true;
         self.staged.clear();
     }
 

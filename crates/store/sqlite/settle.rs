@@ -4,12 +4,13 @@ use campanile_model::{Fingerprint, Worth};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::audit;
+use super::mutes;
 use super::pending;
 use super::session::Session;
 use crate::packed::Packed;
 use crate::{
-    Act, Appended, Appending, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq, Settlement,
-    SinkId, Verdict, cut,
+    Act, Appended, Appending, End, HANDLE_BYTES_MAX, NOTE_BYTES_MAX, REMARK_BYTES_MAX, Seq,
+    Settlement, SinkId, Verdict, cut,
 };
 
 /// Writes the outcome of one attempt and its effect. It changes nothing when the delivery is no longer pending.
@@ -23,8 +24,15 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
         ..
     } = *settlement;
     let at_ms = at.as_millisecond();
+    match &settlement.verdict {
+        Verdict::Held { reason } => return mutes::hold(session, settlement, reason),
+        Verdict::Muted { reason } => return mutes::mute(session, settlement, reason),
+        Verdict::Released => return mutes::release(session, settlement),
+        Verdict::Delivered | Verdict::Again { .. } | Verdict::Dead { .. } => {}
+    }
     let connection = &session.connection;
     let (rows, verdict) = match &settlement.verdict {
+        Verdict::Held { .. } | Verdict::Muted { .. } | Verdict::Released => (0, 0),
         Verdict::Delivered => (pending::delete(connection, sink)?.execute([seq])?, 0),
         Verdict::Again { due_at, error } => {
             let rows = connection
@@ -69,6 +77,9 @@ pub(super) fn settle(session: &mut Session, settlement: &Settlement) -> rusqlite
         if let Some(handle) = &settlement.handle {
             keep_handle(connection, settlement, handle)?;
         }
+        if verdict != 1 {
+            mutes::passed(session, sink, seq, at)?;
+        }
     }
     Ok(())
 }
@@ -100,9 +111,11 @@ fn keep_handle(
 /// The reason of a failed attempt. The pending delivery and the dead letter have the reason of the last attempt only.
 fn note(verdict: &Verdict) -> Option<&str> {
     match verdict {
-        Verdict::Delivered => None,
         Verdict::Again { error, .. } | Verdict::Dead { error, .. } => {
             Some(cut(error, NOTE_BYTES_MAX))
+        }
+        Verdict::Delivered | Verdict::Held { .. } | Verdict::Muted { .. } | Verdict::Released => {
+            None
         }
     }
 }
@@ -156,21 +169,27 @@ pub(super) fn retry(
         return Ok(false);
     };
     let lane = Fingerprint(lane.cast_unsigned());
+    mutes::forget(&session.connection, sink, seq)?;
     let pending = session.insert_pending(sink, seq, lane, act.at, true)?;
     audit::changed(session, act, usize::from(pending))?;
     Ok(pending)
 }
 
-/// Drops a pending delivery. False when it is not pending.
+/// Drops a delivery that is pending or held. False when it is neither.
 pub(super) fn drop_pending(
     session: &Session,
     seq: Seq,
     sink: SinkId,
     act: &Act,
 ) -> rusqlite::Result<bool> {
-    let rows = pending::delete(&session.connection, sink)?.execute([seq])?;
-    audit::changed(session, act, rows)?;
-    Ok(rows > 0)
+    let connection = &session.connection;
+    let pending = pending::delete(connection, sink)?.execute([seq])? > 0;
+    let dropped = mutes::unhold(connection, sink, seq)? || pending;
+    if dropped {
+        mutes::end(connection, (sink, seq), act.at, End::Dropped, &act.who)?;
+    }
+    audit::changed(session, act, usize::from(dropped))?;
+    Ok(dropped)
 }
 
 /// Deletes rows of `table` by number. Returns how many existed.
@@ -181,6 +200,24 @@ pub(super) fn drop_rows(
     act: &Act,
 ) -> rusqlite::Result<u64> {
     let dropped = delete(session, table, ids)?;
+    audit::changed(session, act, dropped)?;
+    Ok(dropped as u64)
+}
+
+/// Drops dead letters. Returns how many existed.
+pub(super) fn drop_dead(session: &Session, ids: &[i64], act: &Act) -> rusqlite::Result<u64> {
+    let connection = &session.connection;
+    let mut dropped = 0;
+    for id in ids {
+        let letter = connection
+            .prepare_cached("DELETE FROM dead WHERE id = ?1 RETURNING sink, seq")?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some(delivery) = letter {
+            dropped += 1;
+            mutes::end(connection, delivery, act.at, End::Dropped, &act.who)?;
+        }
+    }
     audit::changed(session, act, dropped)?;
     Ok(dropped as u64)
 }

@@ -7,14 +7,16 @@ use campanile_model::Fingerprint;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Sqlite, audit, prune, read, settle};
+use super::{Sqlite, audit, prune, read, settle, silences};
+use crate::lease::Part;
 use crate::packed::Packed;
 use crate::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox, Pending,
-    Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId, SourceTally, Stats,
-    StoredAlert, TallyFilter, TallyRow, Upkeep,
+    Error, Firing, FiringFilter, Following, Held, HeldPlace, Inbox, Listed, OpenEpisode, OpenPlace,
+    Outbox, OutcomeRow, Pending, Progress, QuarantineFilter, QuarantineRow, Seq, Settlement,
+    Silence, SilenceFilter, SilenceRow, SinkId, SourceTally, Stats, StoredAlert, TallyFilter,
+    TallyRow, Upkeep,
 };
 
 impl Inbox for Sqlite {
@@ -85,6 +87,13 @@ impl Outbox for Sqlite {
         Box::pin(
             self.readers
                 .look(move |c| read::open_episodes(c, sink, after, limit)),
+        )
+    }
+
+    fn held_of(&self, part: Part, after: Option<HeldPlace>, limit: usize) -> Answer<'_, Vec<Held>> {
+        Box::pin(
+            self.readers
+                .look(move |c| read::held_of(c, part.sink, after, limit)),
         )
     }
 
@@ -178,6 +187,38 @@ impl Archive for Sqlite {
         Box::pin(self.readers.look(move |c| read::attempts_of(c, seq)))
     }
 
+    fn held_alert(&self, seq: Seq) -> Answer<'_, Vec<Held>> {
+        Box::pin(self.readers.look(move |c| read::held_alert(c, seq)))
+    }
+
+    fn held(&self, sink: Option<SinkId>, limit: u32) -> Answer<'_, Vec<Held>> {
+        Box::pin(self.readers.look(move |c| read::held(c, sink, limit)))
+    }
+
+    fn outcomes_of(&self, seq: Seq) -> Answer<'_, Vec<OutcomeRow>> {
+        Box::pin(self.readers.look(move |c| read::outcomes_of(c, seq)))
+    }
+
+    fn silences(&self, filter: SilenceFilter) -> Answer<'_, Vec<SilenceRow>> {
+        Box::pin(self.readers.look(move |c| silences::list(c, &filter)))
+    }
+
+    fn make_silence(&self, silence: Silence, act: Act) -> Answer<'_, i64> {
+        Box::pin(self.write(move |session| silences::make(session, &silence, &act)))
+    }
+
+    fn extend_silence(&self, id: i64, until: Timestamp, act: Act) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| silences::extend(session, id, until, &act)))
+    }
+
+    fn end_silence(&self, id: i64, act: Act) -> Answer<'_, bool> {
+        Box::pin(self.write(move |session| silences::end(session, id, &act)))
+    }
+
+    fn misplaced(&self, limit: u32) -> Answer<'_, Vec<(Seq, SinkId)>> {
+        Box::pin(self.readers.look(move |c| read::misplaced(c, limit)))
+    }
+
     fn progress_of(&self, seqs: Vec<Seq>) -> Answer<'_, Vec<Progress>> {
         Box::pin(self.readers.look(move |c| read::progress_of(c, &seqs)))
     }
@@ -199,7 +240,7 @@ impl Archive for Sqlite {
     }
 
     fn drop_dead(&self, dead: Vec<i64>, act: Act) -> Answer<'_, u64> {
-        Box::pin(self.write(move |session| settle::drop_rows(session, "dead", &dead, &act)))
+        Box::pin(self.write(move |session| settle::drop_dead(session, &dead, &act)))
     }
 
     fn quarantine(&self, filter: QuarantineFilter) -> Answer<'_, Vec<QuarantineRow>> {

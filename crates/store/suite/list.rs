@@ -40,6 +40,13 @@ macro_rules! conformance {
                 open_episodes_are_those_with_a_handle_that_have_not_ended
                 an_open_episode_whose_opening_was_removed_does_not_end_the_list
             }
+            mutes {
+                of_two_held_alerts_of_a_problem_the_newer_stays_also_after_a_crash
+                a_sink_is_told_of_an_episode_by_the_first_firing_that_it_gets
+                the_end_of_an_episode_ends_what_is_held_of_it
+                a_held_alert_is_kept_however_old_it_is
+                a_silence_is_listed_until_it_ends_and_ends_once
+            }
             plans {
                 a_recovery_goes_where_its_firing_went
                 a_recovery_goes_where_its_firing_went_also_after_a_restart_and_a_crash

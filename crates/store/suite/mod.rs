@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod deliveries;
 pub(crate) mod episodes;
 pub(crate) mod model;
+pub(crate) mod mutes;
 pub(crate) mod plans;
 pub(crate) mod retention;
 pub(crate) mod search;

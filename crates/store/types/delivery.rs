@@ -79,6 +79,18 @@ pub enum Verdict {
         /// The reason, one sentence without secrets.
         error: String,
     },
+    /// It is not sent now. A pending delivery becomes held; an older held alert of the problem is folded into it.
+    Held {
+        /// What holds it.
+        reason: String,
+    },
+    /// It is never sent. With a resolved alert, what is held of its episode is not sent either.
+    Muted {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing holds it any more: a held alert becomes pending, at its old place.
+    Released,
 }
 
 /// An alert for a worker to send, with the state of its episode.
@@ -91,6 +103,8 @@ pub struct AlertToSend {
     pub opened: Option<Arc<StoredAlert>>,
     /// Whether the episode is open now. False when the problem was resolved in the meantime.
     pub episode_open: bool,
+    /// The sink has got no firing alert of the episode, because each of them was muted.
+    pub untold: bool,
     /// The handle that this sink returned last for the episode.
     pub handle: Option<String>,
     /// [`Arrival::trace`](crate::Arrival::trace), with the id of the first alert.
@@ -173,6 +187,10 @@ pub struct Progress {
     pub delivered: usize,
     /// Sinks for which it is pending.
     pub pending: usize,
+    /// Sinks that do not get it now.
+    pub held: usize,
+    /// Sinks that never get it: it was muted, folded into a later alert or dropped.
+    pub ended: usize,
     /// Sinks to which it could not be delivered.
     pub dead: usize,
 }

@@ -6,6 +6,7 @@ mod callback;
 mod delivery;
 mod entry;
 mod handover;
+mod mute;
 mod replication;
 mod tally;
 
@@ -18,6 +19,7 @@ pub use callback::*;
 pub use delivery::*;
 pub use entry::*;
 pub use handover::*;
+pub use mute::*;
 pub use replication::*;
 pub use tally::*;
 
@@ -46,6 +48,8 @@ pub struct Stats {
     pub alerts: u64,
     /// Pending deliveries, by sink.
     pub pending: Vec<(SinkId, u64)>,
+    /// Alerts that a sink does not get now, by sink.
+    pub held: Vec<(SinkId, u64)>,
     /// Dead letters, by sink.
     pub dead: Vec<(SinkId, u64)>,
     /// Quarantined callbacks.

@@ -130,8 +130,9 @@ pub(super) async fn alerts(
         Type::INT4,
         Type::INT2,
         Type::INT2,
+        Type::INT4_ARRAY,
     ];
-    let copy = "COPY alert (seq, callback, fingerprint, received, id, episode, source, body_at, body_bytes, status, severity)
+    let copy = "COPY alert (seq, callback, fingerprint, received, id, episode, source, body_at, body_bytes, status, severity, plan)
                 FROM STDIN BINARY";
     let mut table = Rows::begin(transaction, copy, &types).await?;
     for row in rows {
@@ -148,10 +149,15 @@ pub(super) async fn alerts(
                 &int(row.body_bytes),
                 &small(row.status),
                 &small(row.severity),
+                &row.plan.as_deref().map(ints),
             ])
             .await?;
     }
     table.end().await
+}
+
+pub(super) fn ints(numbers: &[i64]) -> Vec<i32> {
+    numbers.iter().copied().map(int).collect()
 }
 
 pub(super) async fn keys(

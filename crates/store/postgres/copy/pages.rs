@@ -4,7 +4,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::rows::{at, some, wide};
+use super::rows::{at, some, wide, wide_all};
 use crate::copy::{At, Key, Record, Table, tally_of};
 
 /// The next rows of a table, in the order of their keys.
@@ -22,7 +22,13 @@ pub(super) async fn page(
     let limit = table.page_rows(rows);
     let values: &[&(dyn ToSql + Sync)] = match table {
         Table::Handle => &[&episode, &second, &limit],
-        Table::Name | Table::Problem | Table::Pending | Table::Tally => &[&first, &second, &limit],
+        Table::Name
+        | Table::Problem
+        | Table::Pending
+        | Table::Tally
+        | Table::Held
+        | Table::Untold
+        | Table::Outcome => &[&first, &second, &limit],
         _ => &[&first, &limit],
     };
     let rows = client.query(select, values).await?;
@@ -43,6 +49,10 @@ fn of(table: Table) -> Option<(&'static str, Make)> {
         Table::Handle => (HANDLE, handle),
         Table::Audit => (AUDIT, audit),
         Table::Tally => (TALLY, tally),
+        Table::Held => (HELD, held),
+        Table::Untold => (UNTOLD, untold),
+        Table::Outcome => (OUTCOME, outcome),
+        Table::Silence => (SILENCE, silence),
     })
 }
 
@@ -76,10 +86,6 @@ fn problem(row: &Row) -> Record {
         episode: row.get(2),
         plan: row.get::<_, Option<Vec<i32>>>(3).map(wide_all),
     }
-}
-
-fn wide_all(numbers: Vec<i32>) -> Vec<i64> {
-    numbers.into_iter().map(i64::from).collect()
 }
 
 const PENDING: &str =
@@ -181,5 +187,63 @@ fn tally(row: &Row) -> Record {
         severity,
         status,
         count: row.get(2),
+    }
+}
+
+/// The first number of the key has the sink and the source.
+const HELD: &str = "SELECT sink, source, fingerprint, seq, since, reason FROM held
+    WHERE (sink::bigint << 32 | source, fingerprint) > ($1::bigint, $2) ORDER BY sink, source, fingerprint LIMIT $3";
+
+fn held(row: &Row) -> Record {
+    Record::Held {
+        sink: wide(row, 0),
+        source: wide(row, 1),
+        fingerprint: row.get(2),
+        seq: row.get(3),
+        since: at(row, 4),
+        reason: row.get(5),
+    }
+}
+
+const UNTOLD: &str = "SELECT sink, source, fingerprint, episode FROM untold
+    WHERE (sink::bigint << 32 | source, fingerprint) > ($1::bigint, $2) ORDER BY sink, source, fingerprint LIMIT $3";
+
+fn untold(row: &Row) -> Record {
+    Record::Untold {
+        sink: wide(row, 0),
+        source: wide(row, 1),
+        fingerprint: row.get(2),
+        episode: row.get(3),
+    }
+}
+
+const OUTCOME: &str =
+    "SELECT seq, sink, at, ending, reason FROM outcome WHERE (seq, sink) > ($1, $2::bigint)
+    ORDER BY seq, sink LIMIT $3";
+
+fn outcome(row: &Row) -> Record {
+    Record::Outcome {
+        seq: row.get(0),
+        sink: wide(row, 1),
+        at: at(row, 2),
+        ending: row.get::<_, i16>(3).into(),
+        reason: row.get(4),
+    }
+}
+
+const SILENCE: &str = "SELECT id, made, begins, until, matching, after, who, comment, ended FROM silence WHERE id > $1
+    ORDER BY id LIMIT $2";
+
+fn silence(row: &Row) -> Record {
+    Record::Silence {
+        id: row.get(0),
+        made: at(row, 1),
+        from: at(row, 2),
+        until: at(row, 3),
+        matching: row.get(4),
+        after: row.get(5),
+        who: row.get(6),
+        comment: row.get(7),
+        ended: row.get::<_, Option<_>>(8).map(At::of),
     }
 }

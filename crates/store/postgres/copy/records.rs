@@ -50,6 +50,22 @@ pub(super) fn columns(table: Table) -> Option<(&'static str, &'static [Type])> {
             "tally (minute, source, severity, status, n)",
             &[INT4, INT4, INT2, INT2, INT8],
         ),
+        Table::Held => (
+            "held (sink, source, fingerprint, seq, since, reason)",
+            &[INT4, INT4, INT8, INT8, TIME, TEXT],
+        ),
+        Table::Untold => (
+            "untold (sink, source, fingerprint, episode)",
+            &[INT4, INT4, INT8, UUID],
+        ),
+        Table::Outcome => (
+            "outcome (seq, sink, at, ending, reason)",
+            &[INT8, INT4, TIME, INT2, TEXT],
+        ),
+        Table::Silence => (
+            "silence (id, made, begins, until, matching, after, who, comment, ended)",
+            &[INT8, TIME, TIME, TIME, TEXT, TEXT, TEXT, TEXT, TIME],
+        ),
     })
 }
 
@@ -192,6 +208,66 @@ pub(super) fn values(row: &Record) -> Vec<Value<'_>> {
             Box::new(small(*severity)),
             Box::new(small(*status)),
             Box::new(count),
+        ],
+        Record::Held {
+            sink,
+            source,
+            fingerprint,
+            seq,
+            since,
+            reason,
+        } => vec![
+            Box::new(int(*sink)),
+            Box::new(int(*source)),
+            Box::new(fingerprint),
+            Box::new(seq),
+            Box::new(since.time()),
+            Box::new(reason),
+        ],
+        Record::Untold {
+            sink,
+            source,
+            fingerprint,
+            episode,
+        } => vec![
+            Box::new(int(*sink)),
+            Box::new(int(*source)),
+            Box::new(fingerprint),
+            Box::new(episode),
+        ],
+        Record::Outcome {
+            seq,
+            sink,
+            at,
+            ending,
+            reason,
+        } => vec![
+            Box::new(seq),
+            Box::new(int(*sink)),
+            Box::new(at.time()),
+            Box::new(small(*ending)),
+            Box::new(reason),
+        ],
+        Record::Silence {
+            id,
+            made,
+            from,
+            until,
+            matching,
+            after,
+            who,
+            comment,
+            ended,
+        } => vec![
+            Box::new(id),
+            Box::new(made.time()),
+            Box::new(from.time()),
+            Box::new(until.time()),
+            Box::new(matching),
+            Box::new(after),
+            Box::new(who),
+            Box::new(comment),
+            Box::new(ended.map(At::time)),
         ],
     }
 }

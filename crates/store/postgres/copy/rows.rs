@@ -13,6 +13,10 @@ pub(super) fn wide(row: &Row, column: usize) -> i64 {
     row.get::<_, i32>(column).into()
 }
 
+pub(super) fn wide_all(numbers: Vec<i32>) -> Vec<i64> {
+    numbers.into_iter().map(i64::from).collect()
+}
+
 pub(super) fn some(row: &Row, column: usize) -> Option<i64> {
     row.get::<_, Option<i32>>(column).map(Into::into)
 }
@@ -69,7 +73,7 @@ pub(super) fn unplaced_id(number: i64) -> i64 {
 }
 
 pub(super) const ALERT: &str = "SELECT a.seq, a.callback, a.source, a.received, a.status, a.severity, a.fingerprint, a.id, a.episode,
-    d.key, coalesce(d.content, 0), a.body_at, a.body_bytes
+    d.key, coalesce(d.content, 0), a.body_at, a.body_bytes, a.plan
     FROM (SELECT * FROM alert WHERE seq > $1 AND seq <= $2) a
     LEFT JOIN (SELECT * FROM dedup WHERE seq > $1 AND seq <= $2) d USING (seq) ORDER BY a.seq";
 
@@ -88,6 +92,7 @@ pub(super) fn alert(row: &Row) -> Alert {
         content: row.get(10),
         body_at: wide(row, 11),
         body_bytes: wide(row, 12),
+        plan: row.get::<_, Option<Vec<i32>>>(13).map(wide_all),
     }
 }
 

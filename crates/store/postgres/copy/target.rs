@@ -175,6 +175,10 @@ impl Target {
             Table::Handle => "handle",
             Table::Audit => "audit",
             Table::Tally => "tally, counted",
+            Table::Held => "held",
+            Table::Untold => "untold",
+            Table::Outcome => "outcome",
+            Table::Silence => "silence",
         };
         let client = &self.side.session.client;
         client.batch_execute(&format!("TRUNCATE {tables}")).await
@@ -212,6 +216,8 @@ impl Target {
         let name: i64 = transaction.query_one(name, &[]).await?.get(0);
         let sink = "SELECT coalesce(max(id), 0)::bigint FROM sink";
         let sink: i64 = transaction.query_one(sink, &[]).await?.get(0);
+        let silence = "SELECT coalesce(max(id), 0) FROM silence";
+        let silence: i64 = transaction.query_one(silence, &[]).await?.get(0);
         for (sequence, given) in [
             ("place", counters.seq),
             ("dead_id_seq", counters.dead),
@@ -219,6 +225,7 @@ impl Target {
             ("audit_number_seq", counters.audit),
             ("name_id_seq", name),
             ("sink_id_seq", sink),
+            ("silence_id_seq", silence),
         ] {
             let set =
                 format!("SELECT setval('{sequence}', greatest($1::bigint, 1), $1::bigint > 0)");

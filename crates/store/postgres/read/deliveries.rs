@@ -173,16 +173,22 @@ pub(crate) async fn progress(client: &Client, seqs: &[Seq]) -> Result<Vec<Progre
             WHERE t.seq = ANY($1) ORDER BY t.seq, t.sink, t.at DESC, t.attempt DESC
         ), ended AS (
             SELECT l.* FROM last l WHERE NOT EXISTS (SELECT FROM pending p WHERE p.sink = l.sink AND p.seq = l.seq)
+                AND NOT EXISTS (SELECT FROM held h WHERE h.sink = l.sink AND h.seq = l.seq)
+                AND NOT EXISTS (SELECT FROM outcome o WHERE o.sink = l.sink AND o.seq = l.seq)
         )
         SELECT seq, (SELECT count(*) FROM ended e WHERE e.seq = asked.seq AND e.verdict = 0),
             (SELECT count(*) FROM pending p WHERE p.seq = asked.seq),
-            (SELECT count(*) FROM ended e WHERE e.seq = asked.seq AND e.verdict = 2) FROM asked";
+            (SELECT count(*) FROM ended e WHERE e.seq = asked.seq AND e.verdict = 2),
+            (SELECT count(*) FROM held h WHERE h.seq = asked.seq),
+            (SELECT count(*) FROM outcome o WHERE o.seq = asked.seq) FROM asked";
     let rows = client.query(select, &[&seqs]).await?;
     let count = |row: &Row, at| usize::try_from(row.get::<_, i64>(at)).unwrap_or(0);
     let progress = |row: &Row| Progress {
         delivered: count(row, 1),
         pending: count(row, 2),
         dead: count(row, 3),
+        held: count(row, 4),
+        ended: count(row, 5),
     };
     let found: HashMap<Seq, Progress> =
         rows.iter().map(|row| (row.get(0), progress(row))).collect();

@@ -6,6 +6,7 @@ pub(super) mod callbacks;
 pub(super) mod deliveries;
 pub(super) mod firing;
 pub(super) mod list;
+pub(super) mod mutes;
 mod places;
 pub(super) mod quarantine;
 pub(super) mod search;
@@ -52,6 +53,7 @@ pub(super) async fn stats(client: &Client) -> Result<Stats, Fault> {
     Ok(Stats {
         alerts: row.get::<_, i64>(0).cast_unsigned(),
         pending: counts("SELECT sink, count(*) FROM pending GROUP BY sink ORDER BY sink").await?,
+        held: mutes::held_counts(client).await?,
         dead: counts("SELECT sink, count(*) FROM dead GROUP BY sink ORDER BY sink").await?,
         quarantined: row.get::<_, i64>(1).cast_unsigned(),
         bytes: row.get::<_, i64>(2).cast_unsigned(),

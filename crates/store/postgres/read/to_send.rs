@@ -25,10 +25,12 @@ pub(crate) async fn alerts_at(
     let select = concat!(
         "SELECT ",
         columns!(),
-        ", a.status, coalesce(p.episode = coalesce(a.episode, a.id), false), h.handle, f.id FROM alert a
+        ", a.status, coalesce(p.episode = coalesce(a.episode, a.id), false), h.handle, f.id, u.sink IS NOT NULL FROM alert a
          LEFT JOIN alert f ON f.seq = a.callback
          LEFT JOIN problem p ON p.source = a.source AND p.fingerprint = a.fingerprint
          LEFT JOIN handle h ON h.episode = coalesce(a.episode, a.id) AND h.sink = $2
+         LEFT JOIN untold u ON u.sink = $2 AND u.source = a.source AND u.fingerprint = a.fingerprint
+             AND u.episode = coalesce(a.episode, a.id)
          WHERE a.seq = ANY($1)"
     );
     let rows = session.query(select, &[&seqs, &sink_number(sink)]).await?;
@@ -58,6 +60,7 @@ fn to_send(row: &Row, bodies: &Bodies) -> Option<AlertToSend> {
         opened: fires.then(|| Arc::clone(&alert)),
         alert,
         episode_open: row.get(7),
+        untold: row.get(10),
         handle: row.get(8),
         trace: trace(row, bodies),
     })
@@ -126,6 +129,7 @@ fn open_episode(row: &Row, openings: &HashMap<Uuid, Arc<StoredAlert>>) -> Option
             opened: Some(Arc::clone(opening)),
             alert: Arc::clone(opening),
             episode_open: true,
+            untold: false,
             handle: row.get(3),
             trace: None,
         },

@@ -38,10 +38,11 @@ CREATE TABLE unplaced (
 ALTER TABLE unplaced ALTER packed SET STORAGE EXTERNAL;
 CREATE INDEX unplaced_by_seq ON unplaced (seq);
 
+-- plan: the sinks that the alert was for; NULL when it was copied from a SQLite file in which an older build took it.
 CREATE TABLE alert (
     seq bigint NOT NULL, callback bigint NOT NULL, fingerprint bigint NOT NULL, received timestamptz NOT NULL,
     id uuid NOT NULL, episode uuid, source int NOT NULL, body_at int NOT NULL, body_bytes int NOT NULL,
-    status smallint NOT NULL, severity smallint NOT NULL,
+    status smallint NOT NULL, severity smallint NOT NULL, plan int[],
     PRIMARY KEY (seq)
 ) PARTITION BY RANGE (seq);
 CREATE INDEX alert_by_fingerprint ON alert (fingerprint, seq);
@@ -75,6 +76,33 @@ CREATE TABLE dead (
     sink int NOT NULL, attempts int NOT NULL, code int, class text NOT NULL, error text NOT NULL
 );
 CREATE INDEX dead_by_seq ON dead (seq);
+
+-- What a sink does not get now: the newest firing alert of a problem, until nothing mutes it or the problem is over.
+CREATE TABLE held (
+    fingerprint bigint NOT NULL, seq bigint NOT NULL, since timestamptz NOT NULL, sink int NOT NULL, source int NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (sink, source, fingerprint)
+);
+CREATE INDEX held_by_seq ON held (seq, sink);
+
+-- Open episodes of which a sink has got no firing alert, because each of them was muted.
+CREATE TABLE untold (
+    fingerprint bigint NOT NULL, sink int NOT NULL, source int NOT NULL, episode uuid NOT NULL,
+    PRIMARY KEY (sink, source, fingerprint)
+);
+
+-- What became of alerts that a sink does not get.
+CREATE TABLE outcome (
+    seq bigint NOT NULL, at timestamptz NOT NULL, sink int NOT NULL, ending smallint NOT NULL, reason text NOT NULL,
+    PRIMARY KEY (seq, sink)
+);
+
+-- Silences of operators.
+CREATE TABLE silence (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, made timestamptz NOT NULL, begins timestamptz NOT NULL,
+    until timestamptz NOT NULL, matching text NOT NULL, after text NOT NULL, who text NOT NULL, comment text NOT NULL,
+    ended timestamptz
+);
 
 CREATE TABLE quarantine (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, received timestamptz NOT NULL, source int NOT NULL,

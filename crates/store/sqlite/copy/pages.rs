@@ -35,6 +35,10 @@ pub(super) fn page(
             query(HANDLE, after, handle)
         }
         Table::Tally => query(TALLY, numbers, tally),
+        Table::Held => query(HELD, numbers, held),
+        Table::Untold => query(UNTOLD, numbers, untold),
+        Table::Outcome => query(OUTCOME, numbers, outcome),
+        Table::Silence => query(SILENCE, number, silence),
     }
 }
 
@@ -190,5 +194,63 @@ fn tally(row: &Row<'_>) -> rusqlite::Result<Record> {
         severity,
         status,
         count: row.get(2)?,
+    })
+}
+
+/// The first number of the key has the sink and the source.
+const HELD: &str = "SELECT sink, source, fingerprint, seq, since_ms, reason FROM held
+    WHERE (sink << 32 | source, fingerprint) > (?1, ?2) ORDER BY sink, source, fingerprint LIMIT ?3";
+
+fn held(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record::Held {
+        sink: row.get(0)?,
+        source: row.get(1)?,
+        fingerprint: row.get(2)?,
+        seq: row.get(3)?,
+        since: At::of_ms(row.get(4)?),
+        reason: clean(row.get(5)?),
+    })
+}
+
+const UNTOLD: &str = "SELECT sink, source, fingerprint, episode FROM untold
+    WHERE (sink << 32 | source, fingerprint) > (?1, ?2) ORDER BY sink, source, fingerprint LIMIT ?3";
+
+fn untold(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record::Untold {
+        sink: row.get(0)?,
+        source: row.get(1)?,
+        fingerprint: row.get(2)?,
+        episode: Uuid::from_bytes(row.get(3)?),
+    })
+}
+
+const OUTCOME: &str =
+    "SELECT seq, sink, at_ms, ending, reason FROM outcome WHERE (seq, sink) > (?1, ?2)
+    ORDER BY seq, sink LIMIT ?3";
+
+fn outcome(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record::Outcome {
+        seq: row.get(0)?,
+        sink: row.get(1)?,
+        at: At::of_ms(row.get(2)?),
+        ending: row.get(3)?,
+        reason: clean(row.get(4)?),
+    })
+}
+
+const SILENCE: &str = "SELECT id, made_ms, from_ms, until_ms, matching, after, who, comment, ended_ms FROM silence WHERE id > ?1
+    ORDER BY id LIMIT ?2";
+
+fn silence(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record::Silence {
+        id: row.get(0)?,
+        made: At::of_ms(row.get(1)?),
+        from: At::of_ms(row.get(2)?),
+        until: At::of_ms(row.get(3)?),
+        matching: clean(row.get(4)?),
+        after: clean(row.get(5)?),
+        who: clean(row.get(6)?),
+        comment: clean(row.get(7)?),
+        ended: row.get::<_, Option<i64>>(8)?.map(At::of_ms),
     })
 }

@@ -13,7 +13,7 @@ use crate::copy::{
     Table, begun, clean,
 };
 use crate::sqlite::file::StoreFile;
-use crate::sqlite::{mark, read, schema};
+use crate::sqlite::{mark, plan, read, schema};
 use crate::{Answer, Error, Seq};
 
 /// A file that is read.
@@ -262,7 +262,7 @@ fn callback(row: &Row<'_>) -> rusqlite::Result<Callback> {
 
 /// An alert whose callback is damaged names itself.
 const ALERT: &str = "SELECT a.seq, coalesce(c.first_seq, a.seq), a.source, a.received_ms, a.status, a.severity, a.fingerprint, a.id,
-    a.episode, a.key, a.content, a.body_at, a.body_bytes
+    a.episode, a.key, a.content, a.body_at, a.body_bytes, a.plan
     FROM alert a LEFT JOIN callback c ON c.id = a.callback WHERE a.seq > ?1 AND a.seq <= ?2 ORDER BY a.seq";
 
 /// Which alerts have outlived their keys. Their messages can have come again.
@@ -320,6 +320,10 @@ fn alert(row: &Row<'_>, forgotten: &Forgotten) -> rusqlite::Result<Alert> {
         key,
         body_at: row.get(11)?,
         body_bytes: row.get(12)?,
+        plan: row
+            .get::<_, Option<String>>(13)?
+            .as_deref()
+            .and_then(plan::of_text),
     })
 }
 

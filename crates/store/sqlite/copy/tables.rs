@@ -17,6 +17,10 @@ pub(super) fn clear(connection: &Connection, table: Table) -> rusqlite::Result<(
         Table::Handle => &["handle"],
         Table::Audit => &["audit"],
         Table::Tally => &["tally"],
+        Table::Held => &["held"],
+        Table::Untold => &["untold"],
+        Table::Outcome => &["outcome"],
+        Table::Silence => &["silence"],
         Table::Pending => {
             for (sink, _) in read::known_sinks(connection)? {
                 connection.execute(&format!("DELETE FROM {}", pending::table(sink)), [])?;
@@ -161,6 +165,60 @@ pub(super) fn put(connection: &Connection, row: &Record) -> rusqlite::Result<()>
         } => insert(
             "INSERT INTO tally VALUES (?1, ?2, ?3)",
             params![minute, tally(*source, *severity, *status), count],
+        ),
+        Record::Held {
+            sink,
+            source,
+            fingerprint,
+            seq,
+            since,
+            reason,
+        } => insert(
+            "INSERT INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![sink, source, fingerprint, seq, since.ms(), reason],
+        ),
+        Record::Untold {
+            sink,
+            source,
+            fingerprint,
+            episode,
+        } => insert(
+            "INSERT INTO untold VALUES (?1, ?2, ?3, ?4)",
+            params![sink, source, fingerprint, episode.as_bytes()],
+        ),
+        Record::Outcome {
+            seq,
+            sink,
+            at,
+            ending,
+            reason,
+        } => insert(
+            "INSERT INTO outcome VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![seq, sink, at.ms(), ending, reason],
+        ),
+        Record::Silence {
+            id,
+            made,
+            from,
+            until,
+            matching,
+            after,
+            who,
+            comment,
+            ended,
+        } => insert(
+            "INSERT INTO silence VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                id,
+                made.ms(),
+                from.ms(),
+                until.ms(),
+                matching,
+                after,
+                who,
+                comment,
+                ended.map(At::ms)
+            ],
         ),
     }
 }

@@ -16,7 +16,7 @@ use crate::sqlite::file::StoreFile;
 use crate::sqlite::mark::Mark;
 use crate::sqlite::postings::{Post, group};
 use crate::sqlite::session::Session;
-use crate::sqlite::{connection, inspect, schema};
+use crate::sqlite::{connection, inspect, plan, schema};
 use crate::{Answer, Error, Seq};
 
 /// A file that is written.
@@ -266,7 +266,7 @@ fn put_alert(connection: &Connection, row: &Alert) -> rusqlite::Result<()> {
     let callback = number_at(connection, row.callback)?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT OR REPLACE INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             row.seq,
@@ -282,6 +282,7 @@ fn put_alert(connection: &Connection, row: &Alert) -> rusqlite::Result<()> {
             row.content,
             row.body_at,
             row.body_bytes,
+            row.plan.as_deref().map(plan::text),
         ])?;
     Ok(())
 }

@@ -139,6 +139,8 @@ pub(crate) fn progress_of(
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut attempts = connection
         .prepare_cached("SELECT sink, verdict FROM attempt WHERE seq = ?1 ORDER BY at_ms, sink")?;
+    let mut held = connection.prepare_cached("SELECT sink FROM held WHERE seq = ?1")?;
+    let mut ended = connection.prepare_cached("SELECT sink FROM outcome WHERE seq = ?1")?;
     let of = |seq: &Seq| {
         let last = attempts.query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut last: HashMap<SinkId, i64> = last.collect::<rusqlite::Result<_>>()?;
@@ -148,6 +150,14 @@ pub(crate) fn progress_of(
                 progress.pending += 1;
                 last.remove(sink);
             }
+        }
+        for held in held.query_map([seq], |row| row.get::<_, SinkId>(0))? {
+            progress.held += 1;
+            last.remove(&held?);
+        }
+        for ended in ended.query_map([seq], |row| row.get::<_, SinkId>(0))? {
+            progress.ended += 1;
+            last.remove(&ended?);
         }
         progress.delivered = last.values().filter(|verdict| **verdict == 0).count();
         progress.dead = last.values().filter(|verdict| **verdict == 2).count();

@@ -6,6 +6,7 @@ mod audit;
 mod callbacks;
 mod deliveries;
 mod firing;
+mod mutes;
 mod places;
 mod quarantine;
 mod readers;
@@ -26,6 +27,7 @@ pub(super) use deliveries::{
     attempts_of, dead, deliveries, deliveries_of, pending, pending_in_lane, progress_of,
 };
 pub(super) use firing::firing;
+pub(super) use mutes::{held, held_alert, held_of, misplaced, outcomes_of};
 pub(super) use quarantine::{quarantine, quarantined};
 pub(super) use readers::Readers;
 pub(super) use search::alerts;
@@ -60,6 +62,7 @@ pub(super) fn stats(connection: &Connection) -> rusqlite::Result<Stats> {
     Ok(Stats {
         alerts: span.cast_unsigned(),
         pending,
+        held: mutes::held_counts(connection)?,
         dead,
         quarantined: number("SELECT count(*) FROM quarantine")?,
         bytes: pages,
@@ -145,7 +148,7 @@ fn listed<T>(
     })
 }
 
-fn time(ms: i64) -> Timestamp {
+pub(super) fn time(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
 }
 

@@ -21,7 +21,9 @@ pub(crate) fn alerts_at(
 ) -> rusqlite::Result<Vec<AlertToSend>> {
     // Both joins use a primary key. `episode` is NULL when the alert opened the episode or is a resolved without a firing.
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, a.status, p.episode IS coalesce(a.episode, a.id), h.handle FROM alert a
+        "SELECT {COLUMNS}, a.status, p.episode IS coalesce(a.episode, a.id), h.handle, EXISTS (
+             SELECT 1 FROM untold u WHERE u.sink = ?2 AND u.source = a.source AND u.fingerprint = a.fingerprint
+             AND u.episode = coalesce(a.episode, a.id)) FROM alert a
          LEFT JOIN problem p ON p.source = a.source AND p.fingerprint = a.fingerprint
          LEFT JOIN handle h ON h.episode = coalesce(a.episode, a.id) AND h.sink = ?2
          WHERE a.seq = ?1"
@@ -73,6 +75,7 @@ pub(crate) fn open_episodes(
                 opened: Some(Arc::clone(&opening)),
                 alert: opening,
                 episode_open: true,
+                untold: false,
                 handle: row.get(3)?,
                 trace: None,
             },
@@ -88,6 +91,7 @@ fn to_send(row: &Row<'_>, unpacker: &mut Unpacker<'_>) -> rusqlite::Result<Alert
         opened: fires.then(|| Arc::clone(&alert)),
         alert,
         episode_open: row.get(7)?,
+        untold: row.get(9)?,
         handle: row.get(8)?,
         trace: None,
     })

@@ -20,6 +20,7 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
     for sink in sinks {
         let shown = store.pending(*sink, 0, MANY as usize).await.unwrap();
         assert_eq!(shown, pending(memory, *sink), "pending for {sink}");
+        held(store, memory, *sink).await;
     }
     let everything = AlertFilter {
         limit: MANY,
@@ -29,6 +30,23 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
     firing(store, memory).await;
     audit(store, memory).await;
     stats(store, memory).await;
+}
+
+/// Compares what is held for a sink.
+async fn held(store: &dyn Store, memory: &Memory, sink: SinkId) {
+    let mut shown = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.held_of(sink.into(), after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.place);
+        shown.extend(
+            page.into_iter()
+                .map(|held| (held.seq, held.since, held.reason)),
+        );
+    }
+    shown.sort_unstable();
+    assert_eq!(shown, memory.mutes.held(sink), "held for {sink}");
 }
 
 /// Compares what operators did.
@@ -60,6 +78,8 @@ pub(super) async fn whole(store: &dyn Store, memory: &Memory, sinks: &[SinkId]) 
     for sink in sinks {
         pages_of_pending(store, memory, *sink).await;
     }
+    let misplaced = store.misplaced(MANY).await.unwrap();
+    assert!(misplaced.is_empty(), "in no place: {misplaced:?}");
     // No alert is at the place before the first or after the last.
     let last = memory.alerts.keys().max().copied().unwrap_or(0);
     for seq in 0..=last + 1 {
@@ -82,6 +102,7 @@ fn same_to_send(shown: &[AlertToSend], memory: &Memory, sink: SinkId) {
         let opened = shown.opened.as_ref().map(|opened| (opened.seq, opened.id));
         assert_eq!(opened, memory.opening(kept), "{shown:?}");
         assert_eq!(shown.episode_open, memory.is_open(kept), "{shown:?}");
+        assert_eq!(shown.untold, memory.is_untold(sink, kept), "{shown:?}");
         assert_eq!(
             shown.handle.as_ref(),
             memory.handles.get(&(sink, kept.episode)),
@@ -131,8 +152,27 @@ async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
     let deliveries = store.deliveries_of(seq).await.unwrap();
     let expected = memory.pending.values().filter(|row| row.pending.seq == seq);
     assert!(deliveries.iter().eq(expected), "{deliveries:?}");
+    let outcomes = store.outcomes_of(seq).await.unwrap();
+    let shown = outcomes
+        .iter()
+        .map(|row| ((seq, row.sink), (row.at, row.end, row.reason.clone())));
+    let expected = memory.mutes.outcomes.clone().into_iter();
+    let expected = expected.filter(|((of, _), _)| *of == seq);
+    assert!(shown.eq(expected), "{outcomes:?}");
+    let held = store.held_alert(seq).await.unwrap();
+    let holding: Vec<SinkId> = held.iter().map(|held| held.sink).collect();
+    let places = memory.mutes.held_places().filter(|(_, of)| *of == seq);
+    assert_eq!(holding, places.map(|(sink, _)| sink).collect::<Vec<_>>());
     let progress = store.progress_of(vec![Seq::MAX, seq]).await.unwrap();
-    let expected = [Progress::default(), progress_of(&deliveries, &attempts)];
+    let ended: Vec<SinkId> = outcomes.iter().map(|row| row.sink).collect();
+    let idle = [holding, ended].concat();
+    let counted = progress_of(&deliveries, &attempts, &idle);
+    let counted = Progress {
+        held: held.len(),
+        ended: outcomes.len(),
+        ..counted
+    };
+    let expected = [Progress::default(), counted];
     assert_eq!(progress, expected);
     if let Some(kept) = kept {
         let shown = store.alert(kept.id).await.unwrap().unwrap();
@@ -140,18 +180,19 @@ async fn of_one(store: &dyn Store, memory: &Memory, seq: Seq) {
     }
 }
 
-/// The last attempt of each sink that has nothing to do.
-fn progress_of(deliveries: &[DeliveryRow], attempts: &[AttemptRow]) -> Progress {
+/// The last attempt of each sink that has nothing to do. `idle` sinks do not get the alert.
+fn progress_of(deliveries: &[DeliveryRow], attempts: &[AttemptRow], idle: &[SinkId]) -> Progress {
     let mut last = BTreeMap::new();
     for attempt in attempts {
         last.insert(attempt.sink, attempt.verdict.as_str());
     }
-    last.retain(|sink, _| deliveries.iter().all(|row| row.sink != *sink));
+    last.retain(|sink, _| deliveries.iter().all(|row| row.sink != *sink) && !idle.contains(sink));
     let number = |verdict| last.values().filter(|last| **last == verdict).count();
     Progress {
         delivered: number("delivered"),
         pending: deliveries.len(),
         dead: number("dead"),
+        ..Progress::default()
     }
 }
 
@@ -170,6 +211,7 @@ async fn stats(store: &dyn Store, memory: &Memory) {
     let expected = Stats {
         alerts: shown.alerts,
         pending: counted(memory.pending.keys().map(|(sink, _)| *sink)),
+        held: counted(memory.mutes.held_places().map(|(sink, _)| sink)),
         dead: counted(memory.dead.values().map(|letter| letter.sink)),
         quarantined: memory.quarantine.len() as u64,
         bytes: 0,

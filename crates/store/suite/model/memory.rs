@@ -11,6 +11,8 @@ use campanile_store::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::mutes::Mutes;
+
 /// A kept alert.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -64,6 +66,7 @@ pub(super) struct Memory {
     pub(super) audit: Vec<AuditRow>,
     keys: HashMap<DedupKey, (u64, Timestamp)>,
     episodes: HashMap<(String, Fingerprint), Open>,
+    pub(super) mutes: Mutes,
     /// What a sink returned for an episode. The store may remove a handle when no kept alert belongs to its episode.
     pub(super) handles: HashMap<(SinkId, Uuid), String>,
     pruned_before: Option<Timestamp>,
@@ -234,6 +237,17 @@ impl Memory {
             code,
             ..
         } = *settlement;
+        match &settlement.verdict {
+            Verdict::Held { reason } => return self.hold(sink, seq, at, reason),
+            Verdict::Muted { reason } => return self.mute(sink, seq, at, reason),
+            Verdict::Released => {
+                if let Some(lane) = self.unhold(sink, seq) {
+                    self.insert_pending(sink, seq, lane, at, false);
+                }
+                return;
+            }
+            Verdict::Delivered | Verdict::Again { .. } | Verdict::Dead { .. } => {}
+        }
         let Some(row) = self.pending.get_mut(&(sink, seq)) else {
             return;
         };
@@ -261,9 +275,11 @@ impl Memory {
                 self.dead.insert(letter.id, letter);
                 ("dead", Some(error.clone()))
             }
+            _ => unreachable!("above"),
         };
         if word != "again" {
             self.pending.remove(&(sink, seq));
+            self.passed(sink, seq, at);
         }
         let attempted = AttemptRow {
             sink,
@@ -344,6 +360,9 @@ impl Memory {
             return false;
         };
         let new = !self.pending.contains_key(&(sink, seq));
+        if new {
+            self.mutes.forget(sink, seq);
+        }
         self.insert_pending(sink, seq, lane, now, true);
         new
     }
@@ -374,7 +393,8 @@ impl Memory {
             .map_or(Seq::MAX, |(seq, _)| *seq);
         let wanted = |seq: Seq| {
             let pending = self.pending.keys().any(|(_, pending)| *pending == seq);
-            pending || self.dead.values().any(|letter| letter.seq == seq)
+            let held = self.mutes.held_places().any(|(_, held)| held == seq);
+            pending || held || self.dead.values().any(|letter| letter.seq == seq)
         };
         let gone: Vec<Seq> = self.alerts.range(..end).map(|(seq, _)| *seq).collect();
         for seq in gone
@@ -384,6 +404,12 @@ impl Memory {
         {
             self.alerts.remove(&seq);
             self.attempts.retain(|(of, ..), _| *of != seq);
+            self.mutes.outcomes.retain(|(of, _), _| *of != seq);
         }
+        let episodes = &self.episodes;
+        self.mutes.prune(before, |source, fingerprint, episode| {
+            let open = episodes.get(&(source.to_owned(), fingerprint));
+            open.is_some_and(|open| open.id == episode)
+        });
     }
 }

@@ -4,12 +4,13 @@
 
 mod look;
 mod memory;
+mod mutes;
 mod step;
 
 use std::sync::Arc;
 
 use campanile_model::Worth;
-use campanile_store::{Act, Appended, Appending, Seq, Settlement, SinkId, Store};
+use campanile_store::{Act, Appended, Appending, Seq, Settlement, SinkId, Store, Verdict};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -80,6 +81,31 @@ impl<P: Place> Run<P> {
                 let (seq, sink) = (self.any_place(*at), self.sinks[*sink]);
                 self.write(vec![self.settlement(sink, seq, *outcome)]).await;
             }
+            Step::Mute(at, holds) => {
+                if let Some((sink, seq)) = self.any_pending(*at) {
+                    let reason = format!("silence {seq}");
+                    let verdict = if *holds {
+                        Verdict::Held { reason }
+                    } else {
+                        Verdict::Muted { reason }
+                    };
+                    self.decide(sink, seq, verdict).await;
+                }
+            }
+            Step::Unhold(at, ends) => {
+                let held: Vec<_> = self.memory.mutes.held_places().collect();
+                if held.is_empty() {
+                    return;
+                }
+                let (sink, seq) = held[at.index(held.len())];
+                let reason = "over".to_owned();
+                let verdict = if *ends {
+                    Verdict::Muted { reason }
+                } else {
+                    Verdict::Released
+                };
+                self.decide(sink, seq, verdict).await;
+            }
             Step::Retry(at, sink) => {
                 let (seq, sink) = (self.any_place(*at), self.sinks[*sink]);
                 let act = self.act("alert.retry");
@@ -113,8 +139,7 @@ impl<P: Place> Run<P> {
                 for part in parts {
                     dropped += self.store().drop_dead(part, act.clone()).await.unwrap();
                 }
-                let gone = dead.iter().filter_map(|id| self.memory.dead.remove(id));
-                assert_eq!(dropped, gone.count() as u64);
+                assert_eq!(dropped, self.memory.drop_dead(&dead, self.now));
                 self.memory.acted(act, dropped);
             }
             Step::Release(at, call) => self.release(*at, call).await,
@@ -227,6 +252,14 @@ impl<P: Place> Run<P> {
         }
     }
 
+    async fn decide(&mut self, sink: SinkId, seq: Seq, verdict: Verdict) {
+        let settlement = Settlement {
+            verdict,
+            ..self.settlement(sink, seq, Outcome::Delivered)
+        };
+        self.write(vec![settlement]).await;
+    }
+
     async fn write(&mut self, settlements: Vec<Settlement>) {
         self.store().settle(settlements.clone()).await.unwrap();
         for settlement in &settlements {
@@ -238,7 +271,7 @@ impl<P: Place> Run<P> {
         let act = self.act("delivery.drop");
         let dropping = self.store().drop_pending(seq, sink, act.clone());
         let dropped = dropping.await.unwrap();
-        assert_eq!(dropped, self.memory.pending.remove(&(sink, seq)).is_some());
+        assert_eq!(dropped, self.memory.drop_pending(sink, seq, self.now));
         self.memory.acted(act, u64::from(dropped));
     }
 

@@ -26,6 +26,10 @@ pub(crate) enum Step {
     Settle(Vec<(Index, Outcome)>),
     /// An outcome of a delivery that may not be pending for this sink.
     SettleAny(Index, usize, Outcome),
+    /// A pending delivery is held, or ended without being sent.
+    Mute(Index, bool),
+    /// A held alert is pending again, or ended.
+    Unhold(Index, bool),
     RetryDead(Vec<Index>),
     DropDead(Vec<Index>),
     Retry(Index, usize),
@@ -207,6 +211,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop::collection::vec(call(), 1..5).prop_map(Step::Append),
         8 => prop::collection::vec((any::<Index>(), outcome()), 1..6).prop_map(Step::Settle),
         1 => (any::<Index>(), sink(), outcome()).prop_map(|(at, sink, o)| Step::SettleAny(at, sink, o)),
+        5 => (any::<Index>(), any::<bool>()).prop_map(|(at, holds)| Step::Mute(at, holds)),
+        2 => (any::<Index>(), any::<bool>()).prop_map(|(at, ends)| Step::Unhold(at, ends)),
         2 => some().prop_map(Step::RetryDead),
         1 => some().prop_map(Step::DropDead),
         2 => (any::<Index>(), sink()).prop_map(|(at, sink)| Step::Retry(at, sink)),

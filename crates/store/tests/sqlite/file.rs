@@ -9,8 +9,8 @@ use campanile_store::{Settlement, Verdict};
 use futures_util::future::{join, join_all};
 use sha2::{Digest, Sha256};
 
-use super::open;
 use super::suite::{accepted, alert, at, entry, firing, settlement};
+use super::{WITHOUT_MUTES, open};
 
 #[tokio::test]
 async fn a_second_gateway_on_the_same_file_is_refused_with_what_to_do() {
@@ -121,6 +121,7 @@ async fn a_file_of_the_first_schema_keeps_what_it_owed() {
          PRAGMA user_version = 1;",
     )
     .unwrap();
+    file.execute_batch(WITHOUT_MUTES).unwrap();
     for sink in &sinks {
         file.execute_batch(&format!(
             "INSERT INTO delivery SELECT {sink}, seq, fingerprint, attempts, owed_ms, due_ms, redriven, code, error

@@ -7,7 +7,7 @@ use campanile_store::SinkId;
 use rusqlite::Connection;
 
 use super::suite::{accepted, alert, entry};
-use super::{FILE, open};
+use super::{FILE, WITHOUT_MUTES, open};
 
 fn connect(folder: &Path) -> Connection {
     Connection::open(folder.join(FILE)).unwrap()
@@ -34,7 +34,9 @@ async fn an_episode_that_an_older_build_opened_goes_where_the_routes_say() {
     store.close().await.unwrap();
     // What is left is the file of schema 9.
     connect(folder.path())
-        .execute_batch("ALTER TABLE problem DROP COLUMN plan; PRAGMA user_version = 9")
+        .execute_batch(&format!(
+            "{WITHOUT_MUTES} ALTER TABLE problem DROP COLUMN plan; PRAGMA user_version = 9"
+        ))
         .unwrap();
     let store = open(folder.path());
     assert_eq!(goes(&store, "2", Firing, &sinks[..1]).await, sinks[..1]);

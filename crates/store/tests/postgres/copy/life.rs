@@ -116,8 +116,14 @@ impl Life {
         }
         let (seq, sinks) = self.sent[self.random.random_range(0..self.sent.len())].clone();
         let Some(sink) = sinks.first() else { return };
-        let verdict = match self.random.random_range(0..3) {
+        let verdict = match self.random.random_range(0..5) {
             0 => Verdict::Delivered,
+            3 => Verdict::Held {
+                reason: "silence 1".to_owned(),
+            },
+            4 => Verdict::Muted {
+                reason: "silence 2".to_owned(),
+            },
             1 => Verdict::Again {
                 due_at: at(self.second * 20 + 60),
                 error: "the receiver is slow".to_owned(),
