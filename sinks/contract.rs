@@ -37,6 +37,8 @@ pub struct Message {
     pub attempt: u32,
     /// An operator retried this delivery.
     pub retried_by_operator: bool,
+    /// Something mutes the problem, and the receiver was told of it before: without mention and sound, where the sink can do that.
+    pub quiet: bool,
     /// The time of this attempt.
     pub at: Timestamp,
     /// The span of this attempt as W3C Trace Context writes it, for receivers that take it.
@@ -56,6 +58,7 @@ impl Message {
             handle: None,
             attempt: 1,
             retried_by_operator: false,
+            quiet: false,
             at,
             traceparent: None,
         }

@@ -24,7 +24,8 @@ use replica::Replica;
 
 use crate::admin;
 use crate::config::Config;
-use crate::delivery::Delivery;
+use crate::delivery::gate::Gate;
+use crate::delivery::{Delivery, Observer};
 use crate::http::news::News;
 use crate::http::{self, Gateway, Shown};
 use crate::snapshot::RouteMistake;
@@ -145,22 +146,26 @@ impl App {
             news: Arc::clone(&news),
             traces: traces.clone(),
         });
+        let gate: Arc<dyn Gate> = Arc::new(crate::delivery::gate::Open);
         let (delivery, replica) = match membership {
             Some(membership) => {
                 let store = Arc::clone(&store);
                 let configured = (sinks, config.digests.clone());
-                let shared = replica::start(store, membership, configured, &clock, observer, hold);
+                let events: Arc<dyn Observer> = observer;
+                let watched = (events, Arc::clone(&gate));
+                let shared = replica::start(store, membership, configured, &clock, watched, hold);
                 let (delivery, replica) = shared.await?;
                 (delivery, Some(replica))
             }
             None if hold => {
                 let store = Arc::clone(&store);
-                let paused = Delivery::start_held(store, sinks, clock.clone(), observer);
+                let paused = Delivery::start_held(store, sinks, clock.clone(), observer, gate);
                 (paused, None)
             }
             None => {
                 let store = Arc::clone(&store);
-                (Delivery::start(store, sinks, clock.clone(), observer), None)
+                let delivery = Delivery::start(store, sinks, clock.clone(), observer, gate);
+                (delivery, None)
             }
         };
         let internet = plan::Internet {

@@ -3,6 +3,7 @@
 //! Only one of these runs at a time. A page that was read before a settlement committed could otherwise show a
 //! delivery as pending that is done, and it would be sent again, perhaps after its resolved.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use super::lane::{Claim, Lanes};
 use super::later;
 use campanile_model::failpoint;
 use campanile_store::lease::Part;
-use campanile_store::{Error, Handover, Outbox, Pending, Seq, Settlement, Verdict};
+use campanile_store::{
+    AlertToSend, Error, Handover, Held, HeldPlace, Outbox, Pending, Seq, Settlement, Verdict,
+};
 
 /// The store is read this often without a poke, in case one was lost. Cheap: an index probe when no delivery is pending.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +51,15 @@ pub(super) enum Done {
     Settled(Result<(), Error>),
     Page(Seq, Result<Vec<Pending>, Error>),
     Lane(Fingerprint, Result<Vec<Pending>, Error>),
+    Held(Result<HeldPage, Error>),
+    Decided(Result<(), Error>),
+}
+
+/// A page of what is held, each with its alert. None: the alert cannot be read.
+pub(super) struct HeldPage {
+    pub(super) rows: Vec<(Held, Option<AlertToSend>)>,
+    /// There can be more.
+    pub(super) is_full: bool,
 }
 
 /// The requests of one sink to the store, one at a time.
@@ -61,6 +73,8 @@ pub(super) struct Books {
     waiting: Vec<Outcome>,
     /// Outcomes that are being committed, or wait for the store to recover.
     settling: Vec<Outcome>,
+    /// What was decided about held alerts, not yet written.
+    decided: Vec<Settlement>,
     /// Settlements and loads alternate, so that neither starves.
     load_next: bool,
     cursor: Seq,
@@ -92,6 +106,7 @@ impl Books {
             running: None,
             waiting: Vec::new(),
             settling: Vec::new(),
+            decided: Vec::new(),
             load_next: false,
             cursor: 0,
             look: Some(1),
@@ -114,6 +129,11 @@ impl Books {
 
     pub(super) fn unsettled(&self) -> usize {
         self.waiting.len() + self.settling.len()
+    }
+
+    /// These decisions about held alerts are to be written.
+    pub(super) fn decide(&mut self, settlements: Vec<Settlement>) {
+        self.decided.extend(settlements);
     }
 
     /// Whether more may be sent: not while the store cannot be read, and only [`UNSETTLED_MAX`] while it cannot be written.
@@ -141,16 +161,19 @@ impl Books {
     /// Whether nothing runs and nothing could be begun now.
     pub(super) fn is_quiet(&self, lanes: &Lanes) -> bool {
         let stuck = self.retry_at.is_some();
+        if !stuck && !self.decided.is_empty() {
+            return false;
+        }
         self.running.is_none() && (stuck || self.unsettled() == 0 && !self.wants_load(lanes))
     }
 
-    /// Starts the most urgent request, if nothing runs. `load` is false while stopping.
+    /// Starts the most urgent request, if nothing runs. `load` is false while stopping. `look` is where to look at what is held.
     /// `left` is what the next worker must know.
     pub(super) fn begin(
         &mut self,
         now: Timestamp,
         lanes: &Lanes,
-        load: bool,
+        (load, look): (bool, Option<Option<HeldPlace>>),
         left: impl FnOnce() -> Left,
     ) {
         if self.poll_at <= now {
@@ -166,10 +189,16 @@ impl Books {
         }
         self.retry_at = None;
         let load = load && self.wants_load(lanes);
-        if self.unsettled() > 0 && !(self.load_next && load && self.settling.is_empty()) {
+        let look = look.filter(|_| self.decided.is_empty());
+        let other = load || look.is_some() || !self.decided.is_empty();
+        if self.unsettled() > 0 && !(self.load_next && other && self.settling.is_empty()) {
             self.settle(left);
+        } else if !self.decided.is_empty() {
+            self.write_decided();
         } else if load {
             self.load(lanes);
+        } else if let Some(after) = look {
+            self.look_at_held(after);
         }
     }
 
@@ -180,7 +209,7 @@ impl Books {
         lanes: &mut Lanes,
         now: Timestamp,
     ) -> Result<Vec<Outcome>, Error> {
-        let unreadable = !matches!(done, Done::Settled(_));
+        let unreadable = !matches!(done, Done::Settled(_) | Done::Decided(_));
         let result = match done {
             Done::Settled(result) => result.map(|()| {
                 self.load_next = true;
@@ -195,6 +224,15 @@ impl Books {
                 }
                 result.map(|rows| self.take_page(&rows, lanes))
             }
+            Done::Held(result) => result.map(|_| Vec::new()),
+            Done::Decided(result) => result.map(|()| {
+                let released = std::mem::take(&mut self.decided);
+                let released = released.iter().filter(|of| of.verdict == Verdict::Released);
+                if let Some(first) = released.map(|of| of.seq).min() {
+                    self.look_from(first);
+                }
+                Vec::new()
+            }),
             Done::Lane(lane, result) => result.map(|rows| {
                 lanes.reload(lane, &rows, rows.len() < self.page);
                 Vec::new()
@@ -245,6 +283,22 @@ impl Books {
         }));
     }
 
+    fn write_decided(&mut self) {
+        self.load_next = false;
+        let (store, part, decided) = (self.store.clone(), self.part, self.decided.clone());
+        self.running = Some(Box::pin(async move {
+            Done::Decided(store.settle_leaving(part, decided, None).await)
+        }));
+    }
+
+    fn look_at_held(&mut self, after: Option<HeldPlace>) {
+        self.load_next = false;
+        let (store, part, page) = (self.store.clone(), self.part, self.page);
+        self.running = Some(Box::pin(async move {
+            Done::Held(held_page(&*store, part, after, page).await)
+        }));
+    }
+
     fn load(&mut self, lanes: &Lanes) {
         self.load_next = false;
         let (store, part, page) = (self.store.clone(), self.part, self.page);
@@ -277,12 +331,44 @@ impl Books {
     }
 }
 
+async fn held_page(
+    store: &dyn Outbox,
+    part: Part,
+    after: Option<HeldPlace>,
+    limit: usize,
+) -> Result<HeldPage, Error> {
+    let held = store.held_of(part, after, limit).await?;
+    let is_full = held.len() >= limit;
+    let seqs: Vec<Seq> = held.iter().map(|held| held.seq).collect();
+    let alerts = if seqs.is_empty() {
+        Vec::new()
+    } else {
+        store.alerts_at(part.sink, seqs).await?
+    };
+    let mut alerts: HashMap<Seq, AlertToSend> = alerts
+        .into_iter()
+        .map(|alert| (alert.alert.seq, alert))
+        .collect();
+    let rows = held.into_iter().map(|held| {
+        let alert = alerts.remove(&held.seq);
+        (held, alert)
+    });
+    Ok(HeldPage {
+        rows: rows.collect(),
+        is_full,
+    })
+}
+
 impl Outcome {
     /// Updates the lane with this outcome. Only after its commit: if a follower were sent before the commit, a crash would
     /// send the head again after it, and a firing would come after its resolved.
     pub(super) fn apply(&self, lanes: &mut Lanes) {
         match self.settlement.verdict {
-            Verdict::Delivered | Verdict::Dead { .. } => lanes.done(&self.claim),
+            Verdict::Delivered
+            | Verdict::Dead { .. }
+            | Verdict::Held { .. }
+            | Verdict::Muted { .. }
+            | Verdict::Released => lanes.done(&self.claim),
             Verdict::Again { due_at, .. } => lanes.again(&self.claim, due_at, self.refusals),
         }
     }

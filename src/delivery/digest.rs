@@ -57,6 +57,7 @@ pub(super) fn message(sink: &str, parts: &[Message], at: Timestamp) -> Option<Me
         handle: None,
         attempt: parts.iter().map(|part| part.attempt).max()?,
         retried_by_operator: false,
+        quiet: parts.iter().all(|part| part.quiet),
         alerts: parts.iter().flat_map(|part| part.alerts.clone()).collect(),
         stored: parts.iter().flat_map(|part| part.stored.clone()).collect(),
         at,

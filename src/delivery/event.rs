@@ -101,6 +101,20 @@ pub enum What {
         /// What went wrong last.
         reason: String,
     },
+    /// The sink does not get it now, and the store has committed that.
+    Held {
+        /// The alert.
+        seq: Seq,
+        /// What holds it.
+        by: String,
+    },
+    /// The sink never gets it, and the store has committed that.
+    Muted {
+        /// The alert.
+        seq: Seq,
+        /// Why.
+        by: String,
+    },
     /// This many deliveries went out in one digest. Each of them is reported as delivered too.
     Digested {
         /// How many.

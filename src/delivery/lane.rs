@@ -225,6 +225,11 @@ impl Lanes {
         self.loaded < self.loaded_max || !self.crowded.is_empty()
     }
 
+    /// Whether something of this lane is pending, as far as it was loaded.
+    pub(super) fn has(&self, lane: Fingerprint) -> bool {
+        self.all.contains_key(&lane)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

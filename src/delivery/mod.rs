@@ -18,7 +18,9 @@ mod books;
 mod breaker;
 mod digest;
 mod event;
+pub mod gate;
 mod handover;
+mod holding;
 pub mod id;
 mod lane;
 mod limit;
@@ -45,6 +47,7 @@ use campanile_model::Clock;
 use campanile_sinks::Sink;
 use campanile_store::lease::Part;
 use campanile_store::{Seq, SinkId, Store};
+use gate::Gate;
 use mailbox::Mailbox;
 use worker::{Surroundings, Worker};
 
@@ -143,8 +146,9 @@ impl Delivery {
         sinks: Vec<BuiltSink>,
         clock: Clock,
         events: Arc<dyn Observer>,
+        gate: Arc<dyn Gate>,
     ) -> Self {
-        Self::start_tuned(store, sinks, clock, events, Tuning::default())
+        Self::start_tuned(store, sinks, clock, events, (gate, Tuning::default()))
     }
 
     /// [`Self::start`], but every sink is paused until an operator resumes it.
@@ -153,8 +157,10 @@ impl Delivery {
         sinks: Vec<BuiltSink>,
         clock: Clock,
         events: Arc<dyn Observer>,
+        gate: Arc<dyn Gate>,
     ) -> Self {
-        let delivery = Self::start_tuned(store, Vec::new(), clock, events, Tuning::default());
+        let tuned = (gate, Tuning::default());
+        let delivery = Self::start_tuned(store, Vec::new(), clock, events, tuned);
         delivery.hire_all(sinks, STOP_GRACE, true);
         delivery
     }
@@ -165,13 +171,14 @@ impl Delivery {
         sinks: Vec<BuiltSink>,
         clock: Clock,
         events: Arc<dyn Observer>,
-        tuning: Tuning,
+        (gate, tuning): (Arc<dyn Gate>, Tuning),
     ) -> Self {
         let trusted: Trusted = Arc::new(|| true);
         let delivery = Self::new(Surroundings {
             store,
             clock,
             events,
+            gate,
             tuning,
             trusted,
         });
@@ -185,12 +192,13 @@ impl Delivery {
         store: Arc<dyn Store>,
         clock: Clock,
         events: Arc<dyn Observer>,
-        trusted: Trusted,
+        (gate, trusted): (Arc<dyn Gate>, Trusted),
     ) -> Self {
         Self::new(Surroundings {
             store,
             clock,
             events,
+            gate,
             tuning: Tuning::default(),
             trusted,
         })
@@ -221,6 +229,13 @@ impl Delivery {
     pub fn poke_all(&self) {
         for running in &self.crew().running {
             running.mailbox.poke(1);
+        }
+    }
+
+    /// Reports that the gate has changed: what is held is asked about again.
+    pub fn gate_changed(&self) {
+        for running in &self.crew().running {
+            running.mailbox.wake.notify_one();
         }
     }
 

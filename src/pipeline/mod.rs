@@ -1,5 +1,8 @@
 //! What is decided about an alert before it is stored: which sinks get it, and why. Pure: equal input, equal output.
 
+pub mod gate;
+pub mod silence;
+
 use std::borrow::Cow;
 
 use campanile_model::{Alert, Severity, SinkId, Status};

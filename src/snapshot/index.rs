@@ -6,7 +6,7 @@ use campanile_language::Field;
 use campanile_model::Alert;
 
 /// The equalities of one route: each field with the values that it may have.
-pub(super) type Equalities = Vec<(Field, Vec<String>)>;
+pub(crate) type Equalities = Vec<(Field, Vec<String>)>;
 
 /// The routes of one level by one of their equalities. A route without any is in `open`.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Index {
 
 impl Index {
     /// Files each route under the equality that the fewest others share.
-    pub(super) fn of<'r>(routes: impl Iterator<Item = &'r Equalities> + Clone) -> Self {
+    pub(crate) fn of<'r>(routes: impl Iterator<Item = &'r Equalities> + Clone) -> Self {
         let mut shared: HashMap<(&Field, &str), usize> = HashMap::new();
         let all = routes.clone().flatten();
         for (field, value) in

@@ -1,6 +1,6 @@
 //! The configuration in force: immutable, and replaced as a whole on reload.
 
-mod index;
+pub mod index;
 pub mod matcher;
 pub(crate) mod routes;
 pub(crate) mod written;

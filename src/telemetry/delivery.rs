@@ -42,6 +42,8 @@ impl DeliveryLog {
                 meters.seconds.record(took.as_secs_f64());
             }
             What::Dead { .. } => self.meters(sink).dead.increment(1),
+            What::Held { .. } => self.meters(sink).held.increment(1),
+            What::Muted { .. } => self.meters(sink).muted.increment(1),
             _ => {}
         }
     }
@@ -60,6 +62,8 @@ fn log(Event { sink, what, trace }: Event) {
         What::Delivered { .. }
         | What::Failed { .. }
         | What::Dead { .. }
+        | What::Held { .. }
+        | What::Muted { .. }
         | What::Digested { .. } => {
             let trace = trace.map(|trace| trace.attempt.trace_id());
             log_delivery(&sink, what, trace.as_deref());
@@ -136,6 +140,12 @@ fn log_delivery(sink: &str, what: What, trace: Option<&str>) {
                 trace,
                 "the sink gave up the alert and keeps it as a dead letter; see `campanile dead list`"
             );
+        }
+        What::Held { seq, by } => {
+            tracing::debug!(sink, seq, by, trace, "the sink does not get the alert now");
+        }
+        What::Muted { seq, by } => {
+            tracing::debug!(sink, seq, by, trace, "the sink does not get the alert");
         }
         What::Digested { count } => {
             tracing::info!(

@@ -65,6 +65,9 @@ const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
 pub(super) const PENDING: &str = "campanile_pending";
 pub(super) const OLDEST_PENDING: &str = "campanile_oldest_pending_seconds";
 pub(super) const DEAD: &str = "campanile_dead";
+pub(super) const HELD: &str = "campanile_held";
+const HOLDINGS: &str = "campanile_held_total";
+const MUTED: &str = "campanile_muted_total";
 const SINK_STATE: &str = "campanile_sink_state";
 pub(super) const ALERTS: &str = "campanile_alerts";
 pub(super) const QUARANTINED: &str = "campanile_quarantined";
@@ -99,6 +102,9 @@ pub const ALL: &[Described] = &[
     metric(PENDING, Kind::Gauge, &["sink"], "Pending deliveries."),
     metric(OLDEST_PENDING, Kind::Gauge, &["sink"], "Age in seconds of the first pending delivery; 0 if none is pending."),
     metric(DEAD, Kind::Gauge, &["sink"], "Dead letters that wait for an operator."),
+    metric(HELD, Kind::Gauge, &["sink"], "Alerts that the sink does not get now, because a silence or a window mutes them."),
+    metric(HOLDINGS, Kind::Counter, &["sink"], "Deliveries that a silence or a window held back."),
+    metric(MUTED, Kind::Counter, &["sink"], "Deliveries that ended without being sent: muted until the problem was over, or for good."),
     metric(SINK_STATE, Kind::Gauge, &["sink", "state"], "1 for the current state of a sink, 0 for its earlier states."),
     metric(ALERTS, Kind::Gauge, &[], "Alerts in the store."),
     metric(QUARANTINED, Kind::Gauge, &[], "Quarantined callbacks that wait for an operator."),
@@ -228,6 +234,10 @@ pub struct SinkMeters {
     pub again: Counter,
     /// Attempts after which the delivery was given up.
     pub dead: Counter,
+    /// Deliveries that became held.
+    pub held: Counter,
+    /// Deliveries that ended because something muted them.
+    pub muted: Counter,
     /// How long attempts took.
     pub seconds: Histogram,
 }
@@ -319,6 +329,8 @@ impl Metrics {
             delivered: ended("delivered"),
             again: ended("again"),
             dead: ended("dead"),
+            held: self.counter(HOLDINGS, &[("sink", name)]),
+            muted: self.counter(MUTED, &[("sink", name)]),
             seconds: self.histogram(DELIVERY_SECONDS, &[("sink", name)]),
         }
     }

@@ -4,13 +4,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use campanile_model::Fingerprint;
+use campanile_store::lease::Part;
 use campanile_store::sqlite::Sqlite;
 use campanile_store::{
     Act, AlertFilter, AlertToSend, Answer, Appended, Archive, ArrivalRow, AttemptRow, AuditFilter,
     AuditRow, CallbackFilter, CallbackRow, DeadFilter, DeadRow, DeliveryFilter, DeliveryRow, Entry,
-    Error, Firing, FiringFilter, Following, Inbox, Listed, OpenEpisode, OpenPlace, Outbox,
-    Patience, Pending, Progress, QuarantineFilter, QuarantineRow, Seq, Settlement, SinkId,
-    SourceTally, Stats, StoredAlert, TallyFilter, TallyRow, Upkeep, Verdict,
+    Error, Firing, FiringFilter, Following, Held, HeldPlace, Inbox, Listed, OpenEpisode, OpenPlace,
+    Outbox, OutcomeRow, Patience, Pending, Progress, QuarantineFilter, QuarantineRow, Seq,
+    Settlement, Silence, SilenceFilter, SilenceRow, SinkId, SourceTally, Stats, StoredAlert,
+    TallyFilter, TallyRow, Upkeep, Verdict,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -220,6 +222,7 @@ impl Outbox for Moody {
     untouched! {
         sink_ids(names: Vec<String>) -> Vec<SinkId>;
         pending_in_lane(sink: SinkId, lane: Fingerprint, after: Seq, limit: usize) -> Vec<Pending>;
+        held_of(part: Part, after: Option<HeldPlace>, limit: usize) -> Vec<Held>;
         open_episodes(sink: SinkId, after: Option<OpenPlace>, limit: usize) -> Vec<OpenEpisode>;
     }
 }
@@ -271,6 +274,14 @@ impl Archive for Moody {
         deliveries(filter: DeliveryFilter) -> Vec<DeliveryRow>;
         deliveries_of(seq: Seq) -> Vec<DeliveryRow>;
         attempts_of(seq: Seq) -> Vec<AttemptRow>;
+        held_alert(seq: Seq) -> Vec<Held>;
+        held(sink: Option<SinkId>, limit: u32) -> Vec<Held>;
+        outcomes_of(seq: Seq) -> Vec<OutcomeRow>;
+        silences(filter: SilenceFilter) -> Vec<SilenceRow>;
+        make_silence(silence: Silence, act: Act) -> i64;
+        extend_silence(id: i64, until: Timestamp, act: Act) -> bool;
+        end_silence(id: i64, act: Act) -> bool;
+        misplaced(limit: u32) -> Vec<(Seq, SinkId)>;
         progress_of(seqs: Vec<Seq>) -> Vec<Progress>;
         retry(seq: Seq, sink: SinkId, act: Act) -> bool;
         dead(filter: DeadFilter) -> Vec<DeadRow>;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use campanile::config::Policy;
+use campanile::delivery::gate::Open;
 use campanile::delivery::{BuiltSink, Delivery, Event, Observer, Phase, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
@@ -147,7 +148,7 @@ async fn six_hours_down_with_fifty_thousand_owed_cost_only_probes_and_then_all_c
         vec![built],
         clock.clone(),
         Arc::new(Deaf),
-        tuning,
+        (Arc::new(Open), tuning),
     );
     assert!(sink.delivery.set(delivery.clone()).is_ok());
     idle(&delivery).await;

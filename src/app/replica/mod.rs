@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
 
+use crate::delivery::gate::Gate;
 use crate::delivery::{BuiltSink, Delivery, Observer, PausedBy};
 use campanile_model::Clock;
 use campanile_sinks::Sink;
@@ -105,11 +106,11 @@ pub(super) async fn start(
     membership: Arc<dyn Membership>,
     (sinks, config): (Vec<BuiltSink>, Digests),
     clock: &Clock,
-    events: Arc<dyn Observer>,
+    (events, gate): (Arc<dyn Observer>, Arc<dyn Gate>),
     hold: bool,
 ) -> Result<(Delivery, Replica), Error> {
     let term = Term::new(boot_clock());
-    let delivery = Delivery::shared(store, clock.clone(), events, term.trusted());
+    let delivery = Delivery::shared(store, clock.clone(), events, (gate, term.trusted()));
     if hold {
         for sink in &sinks {
             membership.pause(sink.part.sink, true).await?;

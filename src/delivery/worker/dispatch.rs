@@ -112,9 +112,12 @@ impl Dispatch {
                 self.singles(free.min(room), false)
             }
         };
-        let sends = if load.digest { 1 } else { load.claims.len() };
-        self.limits.take(now, sends);
         Some(load)
+    }
+
+    /// So many messages of the last load are sent. Those that the gate kept back do not count in the limits.
+    pub(super) fn sends(&mut self, now: Timestamp, count: usize) {
+        self.limits.take(now, count);
     }
 
     fn singles(&mut self, count: usize, probe: bool) -> Load {

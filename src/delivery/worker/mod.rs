@@ -11,11 +11,13 @@
 //! [`Trusted`], and the store's `settle` takes nothing from anyone else.
 
 mod dispatch;
+mod gating;
 mod report;
 mod settle;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -26,6 +28,8 @@ use super::attempt::{self, Attempted, Load};
 use super::books::{Books, Done, Outcome};
 use super::breaker::Admission;
 use super::event::{Observer, Traced, What};
+use super::gate::Gate;
+use super::holding::Holding;
 use super::lane::Claim;
 use super::mailbox::{Mailbox, Waiter};
 use super::state::{PausedBy, SinkState};
@@ -37,12 +41,16 @@ use dispatch::Dispatch;
 use report::Report;
 use settle::{Ended, Settle};
 
+/// A held alert whose lane was busy is looked at again after this time.
+pub(super) const RECHECK: Duration = Duration::from_secs(1);
+
 /// What every worker of a [`super::Delivery`] shares.
 #[derive(Clone)]
 pub(super) struct Surroundings {
     pub(super) store: Arc<dyn Outbox>,
     pub(super) clock: Clock,
     pub(super) events: Arc<dyn Observer>,
+    pub(super) gate: Arc<dyn Gate>,
     pub(super) tuning: Tuning,
     pub(super) trusted: Trusted,
 }
@@ -54,6 +62,7 @@ pub(super) struct Worker {
     mailbox: Arc<Mailbox>,
     books: Books,
     dispatch: Dispatch,
+    holding: Holding,
     settle: Settle,
     report: Report,
     /// Bodies that are being read for what was claimed.
@@ -100,6 +109,7 @@ impl Worker {
         Self {
             books: Books::new(around.store.clone(), built.part, page, now, handover),
             dispatch,
+            holding: Holding::new(),
             settle: Settle::new(built.part.sink, built.policy.clone(), report.clone(), seed),
             report,
             fetching: None,
@@ -120,10 +130,15 @@ impl Worker {
             self.read_mail(now);
             self.dispatch.wake(now);
             let load = self.stop_by.is_none();
+            self.holding.wake(&*self.around.gate, now);
+            let look = self
+                .holding
+                .look()
+                .filter(|_| load && (self.around.trusted)());
             let Self {
                 books, dispatch, ..
             } = &mut self;
-            books.begin(now, &dispatch.lanes, load, || dispatch.left(now));
+            books.begin(now, &dispatch.lanes, (load, look), || dispatch.left(now));
             self.claim(now);
             self.publish(now);
             if self.is_over(now) {
@@ -159,6 +174,7 @@ impl Worker {
                 self.books.failed(now, true);
                 self.store_failed(&error);
             }
+            Woken::Store(Done::Held(Ok(page))) => self.judge(page, now),
             Woken::Store(done) => match self.books.finish(done, &mut self.dispatch.lanes, now) {
                 Ok(outcomes) => self.settled(outcomes),
                 Err(error) => self.store_failed(&error),
@@ -256,6 +272,8 @@ impl Worker {
         }
         let (digest, admission) = (load.digest, load.admission);
         let ready = self.messages(load.claims, alerts, now);
+        let sends = if digest { 1 } else { ready.len() };
+        self.dispatch.sends(now, sends.min(ready.len()));
         if admission.probe && ready.is_empty() {
             self.dispatch.probe_again(now);
         }
@@ -270,34 +288,6 @@ impl Worker {
             };
             self.start(message, load);
         }
-    }
-
-    /// The message of each claim. One whose alert cannot be read is settled as lost.
-    fn messages(
-        &mut self,
-        claims: Vec<Claim>,
-        alerts: Vec<AlertToSend>,
-        now: Timestamp,
-    ) -> Vec<(Claim, Message)> {
-        let mut alerts = alerts.into_iter().peekable();
-        let mut ready = Vec::with_capacity(claims.len());
-        for mut claim in claims {
-            // They come in the order of the claims; what is missing is left out.
-            let stored = alerts.next_if(|found| found.alert.seq == claim.item.seq);
-            claim.trace = stored.as_ref().and_then(|stored| self.traced(stored, now));
-            let message = stored
-                .ok_or_else(|| "the alert is no longer in the store, or damaged there".to_owned())
-                .and_then(|a| attempt::message(a, &claim.item, &self.built.name, now));
-            match message {
-                Ok(mut message) => {
-                    let trace = claim.trace.as_ref();
-                    message.traceparent = trace.map(|trace| trace.attempt.header());
-                    ready.push((claim, message));
-                }
-                Err(error) => self.books.note(self.settle.lost(claim, error, now)),
-            }
-        }
-        ready
     }
 
     /// The place of this attempt in the trace of the callback.
@@ -391,7 +381,8 @@ impl Worker {
             state.retry_at = retry_at;
         });
         let still = self.sends.is_empty() && self.fetching.is_none();
-        if still && self.books.is_quiet(&self.dispatch.lanes) {
+        let look = self.holding.look().is_some() && store_at.is_none() && (self.around.trusted)();
+        if still && !look && self.books.is_quiet(&self.dispatch.lanes) {
             for waiter in self.idle.drain(..) {
                 // The one that asked may be gone.
                 let _gone = waiter.send(());
@@ -408,7 +399,11 @@ impl Worker {
 
     /// The next time at which something changes without an event. Always after `now`, or the worker would spin.
     fn wake_at(&mut self, now: Timestamp) -> Timestamp {
-        let others = [self.stop_by, Some(self.books.wake_at())];
+        let others = [
+            self.stop_by,
+            Some(self.books.wake_at()),
+            self.holding.next_at(),
+        ];
         let times = self.dispatch.times(now).into_iter().chain(others);
         let coming = times.flatten().filter(|at| *at > now);
         coming

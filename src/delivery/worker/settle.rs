@@ -13,7 +13,7 @@ use crate::delivery::books::Outcome;
 use crate::delivery::event::What;
 use crate::delivery::lane::Claim;
 use campanile_sinks::{Class, Delivered, Failure};
-use campanile_store::{Settlement, SinkId, Verdict};
+use campanile_store::{Held, Settlement, SinkId, Verdict};
 
 /// Turns results into settlements.
 pub(super) struct Settle {
@@ -58,6 +58,41 @@ impl Settle {
         };
         let verdict = Verdict::Dead { class, error };
         self.outcome(claim, ended, None, verdict, Some(what))
+    }
+
+    /// Something mutes it now.
+    pub(super) fn held(&self, claim: Claim, reason: String, at: Timestamp) -> Outcome {
+        let (seq, by) = (claim.item.seq, reason.clone());
+        let what = What::Held { seq, by };
+        self.unsent(claim, Verdict::Held { reason }, what, at)
+    }
+
+    /// The sink never gets it.
+    pub(super) fn muted(&self, claim: Claim, reason: String, at: Timestamp) -> Outcome {
+        let (seq, by) = (claim.item.seq, reason.clone());
+        let what = What::Muted { seq, by };
+        self.unsent(claim, Verdict::Muted { reason }, what, at)
+    }
+
+    fn unsent(&self, claim: Claim, verdict: Verdict, what: What, at: Timestamp) -> Outcome {
+        let took = Duration::ZERO;
+        self.outcome(claim, Ended { at, took }, None, verdict, Some(what))
+    }
+
+    /// What becomes of an alert that was held.
+    pub(super) fn decided(&self, held: &Held, verdict: Verdict, at: Timestamp) -> Settlement {
+        Settlement {
+            sink: self.sink,
+            seq: held.seq,
+            at,
+            took_ms: 0,
+            attempt: 0,
+            code: None,
+            verdict,
+            handle: None,
+            worth: None,
+            remark: None,
+        }
     }
 
     /// The receiver took the load.

@@ -11,6 +11,7 @@ mod rig;
 mod schedule;
 mod scripted;
 mod shared;
+mod silences;
 mod whims;
 
 use std::time::Duration;

@@ -1,12 +1,18 @@
 //! Delivery with a store, a clock that the test moves, and scripted sinks.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::config::Policy;
+use campanile::delivery::gate::{Answer, Asked, Gate};
 use campanile::delivery::{BuiltSink, Delivery, Event, Observer, SinkState, Tuning};
+use campanile::pipeline::gate;
+use campanile::pipeline::silence::{Silence, Silences};
 use campanile_model::Clock;
 use campanile_model::Status;
+use jiff::Timestamp;
+
 use campanile_store::{Appending, DeadFilter, DeadRow, Seq, SinkId, Store};
 
 use super::scripted::Scripted;
@@ -30,12 +36,42 @@ impl Observer for Notes {
     }
 }
 
+/// A gate that a test changes: silences of problems, each with its end.
+#[derive(Default)]
+pub(crate) struct Mutable {
+    silences: Mutex<Silences>,
+    version: AtomicU64,
+}
+
+impl Mutable {
+    /// These silences are in force from now on.
+    pub(crate) fn set(&self, silences: Vec<Silence>) {
+        *self.silences.lock().unwrap() = Silences::of(silences);
+        self.version.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Gate for Mutable {
+    fn ask(&self, asked: &Asked<'_>) -> Answer {
+        gate::answer(asked, [&*self.silences.lock().unwrap()])
+    }
+
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
+    }
+
+    fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        self.silences.lock().unwrap().next_change(after)
+    }
+}
+
 /// A delivery with its store, clock and sinks `test/0`, `test/1` ...
 pub(crate) struct Rig {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) notes: Arc<Notes>,
     pub(crate) sinks: Vec<BuiltSink>,
+    pub(crate) gate: Arc<Mutable>,
     pub(crate) tuning: Tuning,
     pub(crate) delivery: Delivery,
 }
@@ -63,18 +99,20 @@ impl Rig {
         };
         let sinks: Vec<_> = ids.into_iter().zip(names).zip(sinks).map(built).collect();
         let notes = Arc::new(Notes::default());
+        let gate = Arc::new(Mutable::default());
         let delivery = Delivery::start_tuned(
             store.clone(),
             sinks.clone(),
             clock.clone(),
             notes.clone(),
-            tuning,
+            (gate.clone(), tuning),
         );
         Self {
             store,
             clock,
             notes,
             sinks,
+            gate,
             tuning,
             delivery,
         }
@@ -117,7 +155,7 @@ impl Rig {
             self.sinks.clone(),
             self.clock.clone(),
             self.notes.clone(),
-            self.tuning,
+            (self.gate.clone(), self.tuning),
         );
     }
 

@@ -19,7 +19,7 @@ async fn nothing_is_sent_while_this_gateway_may_not_send() {
     let asked = Arc::clone(&may);
     let trusted = Arc::new(move || asked.load(Ordering::SeqCst));
     let (store, clock) = (rig.store.clone(), rig.clock.clone());
-    rig.delivery = Delivery::shared(store, clock, rig.notes.clone(), trusted);
+    rig.delivery = Delivery::shared(store, clock, rig.notes.clone(), (rig.gate.clone(), trusted));
     rig.delivery.replace(rig.sinks.clone());
     rig.accept("a", 1).await;
     idle(&rig.delivery).await;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use campanile::config::Policy;
+use campanile::delivery::gate::Open;
 use campanile::delivery::{BuiltSink, Delivery, Event, Observer, SinkState, Tuning};
 use campanile_model::Clock;
 use campanile_model::Status;
@@ -297,6 +298,6 @@ fn start(
         sinks.to_vec(),
         clock.clone(),
         Arc::new(Scribe(Arc::clone(log), clock.clone())),
-        tuning,
+        (Arc::new(Open), tuning),
     )
 }
