@@ -9,10 +9,12 @@ use uuid::Uuid;
 use super::actor::{Actor, in_vain};
 use super::error::ApiError;
 use super::query::{LABEL, Query, searched};
-use super::types::{AlertDetail, AlertItem, Attempt, Retried, Retry, RouteSaid, Searched};
+use super::types::{
+    AlertDetail, AlertItem, Attempt, HeldDelivery, Outcome, Retried, Retry, RouteSaid, Searched,
+};
 use super::{Failing, Named, Names, arrival, body, deliveries, fresh, resource};
 use crate::http::Gateway;
-use campanile_store::{Act, AlertFilter, AttemptRow, SinkId, StoredAlert};
+use campanile_store::{Act, AlertFilter, AttemptRow, Held, OutcomeRow, SinkId, StoredAlert};
 
 const FILTERS: &[&str] = &[
     "source",
@@ -116,17 +118,23 @@ pub(crate) async fn detail(gateway: &Gateway, id: &str) -> Failing<AlertDetail> 
         .iter()
         .map(|row| deliveries::shown(row, Some(&Named::of(&stored)), &names));
     let attempts = gateway.store.attempts_of(stored.seq).await?;
+    let held = gateway.store.held_alert(stored.seq).await?;
+    let ended = gateway.store.outcomes_of(stored.seq).await?;
     let callback = gateway.store.callback_of(stored.seq).await?;
     let arrived = gateway.store.arrival_of(stored.seq).await?;
     let arrived = arrived.as_ref();
     let routes = arrived.map(arrival::routes).unwrap_or_default();
     let sinks = pending.iter().map(|row| row.sink);
     let sinks = sinks.chain(attempts.iter().map(|row| row.sink));
+    let sinks = sinks.chain(held.iter().map(|row| row.sink));
+    let sinks = sinks.chain(ended.iter().map(|row| row.sink));
     Ok(AlertDetail {
         also: unrouted(sinks.map(|sink| names.of(sink)), &routes),
         alert: shown(&stored)?,
         episode: stored.episode,
         deliveries: deliveries.collect(),
+        held: held.iter().map(|row| holding(row, &names)).collect(),
+        outcomes: outcomes(gateway, &ended, &names).await?,
         attempts: attempts.iter().map(|row| attempt(row, &names)).collect(),
         callback: callback.map(|raw| String::from_utf8_lossy(&raw).into_owned()),
         arrival: arrived
@@ -148,6 +156,32 @@ fn unrouted<'n>(sinks: impl Iterator<Item = &'n str>, routes: &[RouteSaid]) -> V
         .collect();
     let other: BTreeSet<&str> = sinks.filter(|sink| !named.contains(sink)).collect();
     other.into_iter().map(str::to_owned).collect()
+}
+
+fn holding(row: &Held, names: &Names) -> HeldDelivery {
+    HeldDelivery {
+        sink: names.of(row.sink).to_owned(),
+        since: row.since,
+        reason: row.reason.clone(),
+    }
+}
+
+/// An alert that was folded names the later alert.
+async fn outcomes(gateway: &Gateway, rows: &[OutcomeRow], names: &Names) -> Failing<Vec<Outcome>> {
+    let places = rows.iter().filter_map(OutcomeRow::into_seq).collect();
+    let later = gateway.store.alerts_by_seq(places).await?;
+    let outcome = |row: &OutcomeRow| {
+        let into = row.into_seq();
+        let into = later.iter().find(|alert| Some(alert.seq) == into);
+        Outcome {
+            sink: names.of(row.sink).to_owned(),
+            at: row.at,
+            outcome: row.end.as_str().to_owned(),
+            reason: row.reason.clone(),
+            into: into.map(|alert| alert.id),
+        }
+    };
+    Ok(rows.iter().map(outcome).collect())
 }
 
 fn attempt(row: &AttemptRow, names: &Names) -> Attempt {

@@ -72,7 +72,7 @@ async fn metrics(gateway: web::Data<Gateway>) -> HttpResponse {
         for (id, name) in sinks {
             let of = |rows: &[(i64, u64)]| rows.iter().find(|r| r.0 == id).map_or(0, |r| r.1);
             let pending = of(&stats.pending);
-            metrics.waiting(&name, pending, of(&stats.dead));
+            metrics.waiting(&name, pending, of(&stats.held), of(&stats.dead));
             metrics.oldest_pending(&name, oldest(&gateway, id, pending).await);
         }
     }

@@ -35,6 +35,7 @@ mod roles;
 pub(crate) mod running;
 mod session;
 mod shaped;
+pub(crate) mod silences;
 pub(crate) mod simulate;
 pub(crate) mod sinks;
 pub(crate) mod sources;
@@ -93,6 +94,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(sinks::routes)
         .configure(checks::routes)
         .configure(sources::routes)
+        .configure(silences::routes)
         .configure(simulate::routes)
         .configure(stream::routes)
         .configure(tallies::routes)

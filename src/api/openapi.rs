@@ -12,8 +12,8 @@ use utoipa::{Modify, OpenApi};
 use super::query::LIMIT_MAX;
 use super::{
     alerts, audit, callbacks, checks, dead, deliveries, jobs, origin, problems, quarantine,
-    renormalize, resource, roles, running, simulate, sinks, sources, stream, tallies, trial, types,
-    vendors,
+    renormalize, resource, roles, running, silences, simulate, sinks, sources, stream, tallies,
+    trial, types, vendors,
 };
 
 #[derive(OpenApi)]
@@ -54,6 +54,12 @@ use super::{
         sources::key,
         sources::index,
         sources::show,
+        silences::index,
+        silences::add,
+        silences::preview,
+        silences::show,
+        silences::extend,
+        silences::end,
         simulate::simulate,
         stream::follow,
         tallies::index,

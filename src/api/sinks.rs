@@ -48,6 +48,7 @@ pub(crate) async fn list(gateway: &Gateway) -> Failing<Page<Sink>> {
 
 struct Counts {
     pending: u64,
+    held: u64,
     dead: u64,
 }
 
@@ -58,6 +59,7 @@ fn counts(kept: &Stats, id: Option<SinkId>) -> Counts {
     };
     Counts {
         pending: of(&kept.pending),
+        held: of(&kept.held),
         dead: of(&kept.dead),
     }
 }
@@ -74,6 +76,7 @@ fn shown(name: &str, state: Option<&SinkState>, counts: &Counts) -> Sink {
         state: word.to_owned(),
         paused_by: state.and_then(|state| by(state.paused_by)),
         pending: counts.pending,
+        held: counts.held,
         dead: counts.dead,
         in_flight: state.map_or(0, |state| number(state.in_flight)),
         loaded: state.map_or(0, |state| number(state.loaded)),

@@ -7,6 +7,8 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::delivery::Delivery;
+use crate::delivery::mutes::Mutes;
 use campanile_model::Clock;
 use campanile_store::{Store, Upkeep};
 
@@ -21,6 +23,30 @@ pub(super) fn start(
 ) -> JoinHandle<()> {
     let store: Arc<dyn Upkeep> = Arc::<dyn Store>::clone(store);
     tokio::spawn(prune(store, clock.clone(), retention_days))
+}
+
+/// Other gateways that share the store make silences too: they are in force here after this time.
+const SILENCES_EVERY: Duration = Duration::from_secs(1);
+
+/// Starts to follow the silences of the store. Aborting the task is safe at any moment.
+pub(super) fn follow_silences(
+    mutes: Arc<Mutes>,
+    delivery: Delivery,
+    clock: &Clock,
+) -> JoinHandle<()> {
+    let clock = clock.clone();
+    tokio::spawn(async move {
+        loop {
+            clock.sleep(SILENCES_EVERY).await;
+            match mutes.refresh().await {
+                Ok(true) => delivery.gate_changed(),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the silences cannot be read; those in force stay so");
+                }
+            }
+        }
+    })
 }
 
 async fn prune(store: Arc<dyn Upkeep>, clock: Clock, mut retention_days: watch::Receiver<u32>) {

@@ -25,6 +25,7 @@ use replica::Replica;
 use crate::admin;
 use crate::config::Config;
 use crate::delivery::gate::Gate;
+use crate::delivery::mutes::Mutes;
 use crate::delivery::{Delivery, Observer};
 use crate::http::news::News;
 use crate::http::{self, Gateway, Shown};
@@ -32,7 +33,7 @@ use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics, Traces};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
-use campanile_store::{self, Opened, Store};
+use campanile_store::{self, Archive, Opened, Store};
 
 /// The reasons that keep the gateway from starting, or from applying a new configuration.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,8 @@ pub struct App {
     retention_days: watch::Sender<u32>,
     troubles: Arc<Troubles>,
     looking: JoinHandle<()>,
+    /// Reads the silences that other gateways make.
+    muting: Option<JoinHandle<()>>,
     watched: watch::Sender<troubles::Settings>,
     config: Mutex<Config>,
     /// The certificates of the public and the admin listener; `None` for a listener without TLS.
@@ -146,7 +149,9 @@ impl App {
             news: Arc::clone(&news),
             traces: traces.clone(),
         });
-        let gate: Arc<dyn Gate> = Arc::new(crate::delivery::gate::Open);
+        let archive: Arc<dyn Archive> = Arc::<dyn Store>::clone(&store);
+        let mutes = Arc::new(Mutes::load(archive, clock.clone()).await?);
+        let gate: Arc<dyn Gate> = Arc::<Mutes>::clone(&mutes);
         let (delivery, replica) = match membership {
             Some(membership) => {
                 let store = Arc::clone(&store);
@@ -176,7 +181,11 @@ impl App {
             Arc::clone(&store),
             clock.clone(),
             Arc::clone(&metrics),
-            Arc::new(plan::Workers(delivery.clone(), replica.clone())),
+            Arc::new(plan::Workers {
+                delivery: delivery.clone(),
+                replica: replica.clone(),
+                mutes: Arc::clone(&mutes),
+            }),
             Arc::new(internet),
             (snapshot, config.admin.clone()),
         );
@@ -202,6 +211,8 @@ impl App {
         let looking = troubles.start();
         // Last: nothing after this can fail, so nothing is left running.
         let beating = replica.as_ref().map(Replica::beat_on);
+        let shares = replica.is_some();
+        let muting = shares.then(|| duties::follow_silences(mutes, delivery.clone(), &clock));
         Ok(Self {
             gateway,
             delivery,
@@ -214,6 +225,7 @@ impl App {
             retention_days,
             troubles,
             looking,
+            muting,
             watched,
             config: Mutex::new(config),
             shown,

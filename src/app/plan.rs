@@ -15,6 +15,7 @@ use super::certificates::Documents;
 use super::replica::Replica;
 use super::troubles;
 use crate::config::Config;
+use crate::delivery::mutes::Mutes;
 use crate::delivery::{BuiltSink, Delivery, Event, Observer, SinkState};
 use crate::http::news::News;
 use crate::http::{Outside, PeerState, SinkControl};
@@ -124,61 +125,74 @@ async fn carry_out(effect: Effect, clock: Clock) {
 }
 
 /// The workers as operators may steer them.
-pub(super) struct Workers(pub(super) Delivery, pub(super) Option<Replica>);
+pub(super) struct Workers {
+    pub(super) delivery: Delivery,
+    pub(super) replica: Option<Replica>,
+    pub(super) mutes: Arc<Mutes>,
+}
 
 impl SinkControl for Workers {
     fn states(&self) -> Vec<SinkState> {
-        match &self.1 {
+        match &self.replica {
             Some(replica) => replica.states(),
-            None => self.0.states(),
+            None => self.delivery.states(),
         }
     }
 
     fn poke(&self, sink: SinkId, seqs: &[Seq]) {
-        let here = self.0.poke(sink, seqs);
-        if let (false, Some(replica), Some(lowest)) = (here, &self.1, seqs.iter().min()) {
+        let here = self.delivery.poke(sink, seqs);
+        if let (false, Some(replica), Some(lowest)) = (here, &self.replica, seqs.iter().min()) {
             replica.hint(Hint::Pending(sink, *lowest));
         }
     }
 
     fn share_pause(&self, name: &str, paused: bool) -> BoxFuture<'_, Result<(), StoreError>> {
-        match &self.1 {
+        match &self.replica {
             Some(replica) => replica.share_pause(name.to_owned(), paused),
             None => Box::pin(async { Ok(()) }),
         }
     }
 
+    fn silences_changed(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            if self.mutes.refresh().await? {
+                self.delivery.gate_changed();
+            }
+            Ok(())
+        })
+    }
+
     fn dropped(&self, sink: SinkId, seqs: &[Seq]) {
-        self.0.dropped(sink, seqs);
-        if let Some(replica) = &self.1 {
+        self.delivery.dropped(sink, seqs);
+        if let Some(replica) = &self.replica {
             replica.hint_of(sink, seqs, Hint::Dropped);
         }
     }
 
     fn hurry(&self, sink: SinkId, seqs: &[Seq]) {
-        self.0.hurry(sink, seqs);
-        if let Some(replica) = &self.1 {
+        self.delivery.hurry(sink, seqs);
+        if let Some(replica) = &self.replica {
             replica.hint_of(sink, seqs, Hint::Hurry);
         }
     }
 
     fn pause(&self, name: &str) -> Option<SinkState> {
-        self.0.pause(name).or_else(|| self.state(name))
+        self.delivery.pause(name).or_else(|| self.state(name))
     }
 
     fn resume(&self, name: &str) -> Option<SinkState> {
-        self.0.resume(name).or_else(|| self.state(name))
+        self.delivery.resume(name).or_else(|| self.state(name))
     }
 
     fn gateways(&self) -> Vec<PeerState> {
-        let replica = self.1.as_ref();
+        let replica = self.replica.as_ref();
         replica.map_or_else(Vec::new, Replica::gateways)
     }
 
     fn sink(&self, name: &str) -> Option<Arc<dyn Sink>> {
-        match &self.1 {
+        match &self.replica {
             Some(replica) => replica.sink(name),
-            None => self.0.sink(name),
+            None => self.delivery.sink(name),
         }
     }
 }

@@ -28,6 +28,9 @@ impl App {
         self.gateway.stopping();
         self.pruning.abort();
         self.looking.abort();
+        if let Some(muting) = &self.muting {
+            muting.abort();
+        }
         if let (None, Some(replica)) = (&self.leaving, &self.replica) {
             self.leaving = Some(replica.stop());
         }

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// What must hold of an alert, all of it. Empty, every alert fits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Matching {
     /// The fields of the alert and the values that each may have.
+    #[serde(rename = "match", skip_serializing_if = "BTreeMap::is_empty")]
     pub matches: BTreeMap<String, Vec<String>>,
     /// The fields of the alert and the pattern of each whole value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub regex: BTreeMap<String, String>,
     /// A Jinja expression over the alert's fields (checked at load).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
 }
 

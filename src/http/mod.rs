@@ -135,6 +135,10 @@ pub trait SinkControl: Send + Sync {
     ) -> BoxFuture<'_, Result<(), campanile_store::Error>> {
         Box::pin(async { Ok(()) })
     }
+    /// Silences were made or ended: those of the store are in force here when this returns.
+    fn silences_changed(&self) -> BoxFuture<'_, Result<(), campanile_store::Error>> {
+        Box::pin(async { Ok(()) })
+    }
     /// Reports that an operator dropped these deliveries. Must not block.
     fn dropped(&self, sink: SinkId, seqs: &[Seq]);
     /// Reports that an operator wants these pending deliveries attempted now. Must not block.

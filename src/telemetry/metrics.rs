@@ -441,7 +441,7 @@ mod tests {
         sink.seconds.record(0.1);
         metrics.log_dropped().increment(1);
         metrics.spans_dropped().increment(1);
-        metrics.waiting("webhook/oncall", 3, 1);
+        metrics.waiting("webhook/oncall", 3, 2, 1);
         metrics.oldest_pending("webhook/oncall", Duration::from_secs(7));
         metrics.committed(Duration::from_millis(3));
         metrics.store_free(4096);

@@ -5,15 +5,16 @@ use std::time::Duration;
 use campanile_store::Replication;
 
 use super::metrics::{
-    ALERTS, APPEND_BATCHES, DEAD, GATEWAYS, GATEWAYS_DIFFERING, Metrics, OLDEST_PENDING, PENDING,
-    QUARANTINED, RING_SECONDS, SINKS_OWNED, STORE_BYTES, STORE_COPIES, STORE_FREE_BYTES,
+    ALERTS, APPEND_BATCHES, DEAD, GATEWAYS, GATEWAYS_DIFFERING, HELD, Metrics, OLDEST_PENDING,
+    PENDING, QUARANTINED, RING_SECONDS, SINKS_OWNED, STORE_BYTES, STORE_COPIES, STORE_FREE_BYTES,
     UNKNOWN_COMMITS, float,
 };
 
 impl Metrics {
     /// Sets the gauge of what is pending for one sink.
-    pub fn waiting(&self, sink: &str, pending: u64, dead: u64) {
+    pub fn waiting(&self, sink: &str, pending: u64, held: u64, dead: u64) {
         self.gauge(PENDING, &[("sink", sink)]).set(float(pending));
+        self.gauge(HELD, &[("sink", sink)]).set(float(held));
         self.gauge(DEAD, &[("sink", sink)]).set(float(dead));
     }
 

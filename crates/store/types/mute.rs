@@ -86,9 +86,19 @@ pub struct OutcomeRow {
     pub reason: String,
 }
 
+impl OutcomeRow {
+    /// The later alert, if it was folded into one.
+    pub fn into_seq(&self) -> Option<Seq> {
+        let place = self.reason.strip_prefix(FOLDED)?;
+        place.parse().ok().filter(|_| self.end == End::Folded)
+    }
+}
+
+const FOLDED: &str = "alert ";
+
 /// The reason of an outcome whose alert was folded into this one.
 pub(crate) fn into_seq(seq: Seq) -> String {
-    format!("alert {seq}")
+    format!("{FOLDED}{seq}")
 }
 
 /// A silence that an operator made.

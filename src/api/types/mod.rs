@@ -4,6 +4,7 @@
 mod bulk;
 mod check;
 mod refused;
+mod silence;
 
 use campanile_model::{Alert, Fault, Fingerprint};
 use jiff::Timestamp;
@@ -18,6 +19,10 @@ use crate::intake::drift::Seen;
 pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
 pub use check::{Addresses, AlertOrigin, ConfigRefused, Running, TestSink, Tested};
 pub use refused::{Mistake, Reason, Refused};
+pub use silence::{
+    Extended, HeldDelivery, OneOrMore, Outcome, SilenceHit, SilenceHits, SilenceItem, SilenceMade,
+    WantedSilence,
+};
 
 /// One page of a list, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -47,6 +52,12 @@ pub struct AlertDetail {
     pub episode: Uuid,
     /// Its pending deliveries.
     pub deliveries: Vec<Delivery>,
+    /// The sinks that do not get it now.
+    #[serde(default)]
+    pub held: Vec<HeldDelivery>,
+    /// What became of it for sinks that do not get it.
+    #[serde(default)]
+    pub outcomes: Vec<Outcome>,
     /// Its attempts, oldest first.
     pub attempts: Vec<Attempt>,
     /// The request of the vendor without secrets. Null if it is no longer stored.
@@ -250,6 +261,9 @@ pub struct Sink {
     pub paused_by: Option<String>,
     /// Pending deliveries.
     pub pending: u64,
+    /// Alerts that it does not get now, because something mutes them.
+    #[serde(default)]
+    pub held: u64,
     /// Dead letters.
     pub dead: u64,
     /// Attempts in progress.

@@ -1,0 +1,110 @@
+//! What is in force of what mutes alerts: the silences of operators, read from the store and compiled.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use campanile_model::Clock;
+use campanile_store::{Archive, Error, SilenceFilter, SilenceRow};
+use jiff::Timestamp;
+
+use super::gate::{Answer, Asked, Gate};
+use crate::config::Matching;
+use crate::pipeline::gate::answer;
+use crate::pipeline::silence::{After, Silence, Silences, Times};
+use crate::snapshot::matcher::Matcher;
+
+/// Silences that have not ended. No more can be made.
+pub const SILENCES_MAX: u32 = 10_000;
+
+/// The silences in force.
+pub struct Mutes {
+    store: Arc<dyn Archive>,
+    clock: Clock,
+    made: RwLock<Made>,
+    version: AtomicU64,
+}
+
+/// What operators made.
+#[derive(Default)]
+struct Made {
+    rows: Vec<SilenceRow>,
+    silences: Silences,
+}
+
+impl Mutes {
+    /// With the silences that are stored.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn load(store: Arc<dyn Archive>, clock: Clock) -> Result<Self, Error> {
+        let mutes = Self {
+            store,
+            clock,
+            made: RwLock::default(),
+            version: AtomicU64::new(0),
+        };
+        mutes.refresh().await?;
+        Ok(mutes)
+    }
+
+    /// Reads the silences again. True if others are in force now.
+    ///
+    /// # Errors
+    /// The store cannot be read. What was in force stays so.
+    pub async fn refresh(&self) -> Result<bool, Error> {
+        let filter = SilenceFilter {
+            not_ended_at: Some(self.clock.now()),
+            before: None,
+            limit: SILENCES_MAX,
+        };
+        let rows = self.store.silences(filter).await?;
+        let same = self
+            .made
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rows
+            == rows;
+        if same {
+            return Ok(false);
+        }
+        let silences = Silences::of(rows.iter().filter_map(compiled).collect());
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Made { rows, silences };
+        self.version.fetch_add(1, Ordering::SeqCst);
+        Ok(true)
+    }
+}
+
+/// None: it was made by a newer build, so it is not understood, and mutes nothing here.
+fn compiled(row: &SilenceRow) -> Option<Silence> {
+    let matching: Option<Matching> = serde_json::from_str(&row.silence.matching).ok();
+    let matcher = matching.and_then(|matching| Matcher::compile(&matching).ok());
+    let (Some(matcher), Some(after)) = (matcher, After::of(&row.silence.after)) else {
+        tracing::warn!(
+            silence = row.id,
+            "a silence cannot be read, so it mutes nothing; end it and make it again"
+        );
+        return None;
+    };
+    Some(Silence {
+        name: row.id.to_string().into(),
+        matcher,
+        times: Times::Span(row.silence.from, row.ends_at()),
+        after,
+    })
+}
+
+impl Gate for Mutes {
+    fn ask(&self, asked: &Asked<'_>) -> Answer {
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        answer(asked, [&made.silences])
+    }
+
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
+    }
+
+    fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
+        made.silences.next_change(after)
+    }
+}
