@@ -91,7 +91,7 @@ pub trait Outbox: Send + Sync {
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, ()>;
 
     /// What is held for the lanes of one part after this place, at most `limit`.
-    fn held_of(&self, part: Part, after: Option<HeldPlace>, limit: usize) -> Answer<'_, Vec<Held>>;
+    fn held_of(&self, part: Part, after: HeldPlace, limit: usize) -> Answer<'_, Vec<Held>>;
 
     /// The same, of the worker of this part. `handover` is kept for the next worker, in the same transaction, if there are leases. None
     /// keeps what is there.

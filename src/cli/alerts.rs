@@ -14,7 +14,8 @@ use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
 use super::wait;
 use crate::api::types::{
-    AlertDetail, AlertItem, Arrival, Attempt, Delivery, Retried, Retry, RouteSaid,
+    AlertDetail, AlertItem, Arrival, Attempt, Delivery, HeldDelivery, Outcome, Retried, Retry,
+    RouteSaid,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -137,6 +138,23 @@ const DELIVERIES: &[Column<Delivery>] = &[
     .squeeze(),
 ];
 
+const HELD: &[Column<HeldDelivery>] = &[
+    Column::new("HELD FOR", |held: &HeldDelivery| held.sink.clone()),
+    Column::age("SINCE", |held: &HeldDelivery| Some(held.since)),
+    Column::new("BY", |held: &HeldDelivery| held.reason.clone()).squeeze(),
+];
+
+const OUTCOMES: &[Column<Outcome>] = &[
+    Column::new("NOT SENT TO", |outcome: &Outcome| outcome.sink.clone()),
+    Column::age("DECIDED", |outcome: &Outcome| Some(outcome.at)),
+    Column::new("OUTCOME", |outcome: &Outcome| outcome.outcome.clone()),
+    Column::new("WHY", |outcome: &Outcome| {
+        let into = outcome.into.map(|id| format!("alert {id}"));
+        into.unwrap_or_else(|| outcome.reason.clone())
+    })
+    .squeeze(),
+];
+
 const ROUTES: &[Column<RouteSaid>] = &[
     Column::new("ROUTE APPLIES", |route: &RouteSaid| route.matches.clone()),
     Column::new("ROUTE", |route: &RouteSaid| route.name.clone()),
@@ -230,6 +248,8 @@ async fn show(
         ))?;
     }
     table::section(terminal, DELIVERIES, &shown.deliveries)?;
+    table::section(terminal, HELD, &shown.held)?;
+    table::section(terminal, OUTCOMES, &shown.outcomes)?;
     table::section(terminal, ATTEMPTS, &shown.attempts)?;
     if let Some(callback) = &shown.callback {
         terminal.line("")?;

@@ -52,6 +52,11 @@ pub(crate) fn callbacks() -> Candidates {
     })
 }
 
+/// Numbers of silences, with their comments.
+pub(crate) fn silences() -> Candidates {
+    newest("silences", |item| (&item["id"], &item["comment"]))
+}
+
 /// Names in the file of gateways.
 pub(crate) fn gateways() -> Candidates {
     let names = gateways::known();

@@ -28,6 +28,7 @@ mod receivers;
 mod renormalize;
 mod send;
 mod setup;
+mod silences;
 mod sinks;
 mod sources;
 mod store;
@@ -150,6 +151,9 @@ enum Command {
     /// List, retry or drop quarantined callbacks: callbacks that could not be read.
     #[command(after_help = quarantine::EXAMPLES)]
     Quarantine(quarantine::Quarantine),
+    /// List, make, extend or end silences: which alerts are not sent for a while.
+    #[command(after_help = silences::EXAMPLES)]
+    Silences(silences::Silences),
     /// Show how stored alerts would differ with the current mapping. Changes nothing.
     #[command(after_help = renormalize::EXAMPLES)]
     Renormalize(renormalize::Renormalize),
@@ -193,6 +197,7 @@ impl Command {
             Self::Deliveries(deliveries) => deliveries.run(terminal),
             Self::Dead(dead) => dead.run(terminal),
             Self::Quarantine(quarantine) => quarantine.run(terminal),
+            Self::Silences(silences) => silences.run(terminal),
             Self::Renormalize(renormalize) => renormalize.run(terminal),
             Self::Providers(providers) => providers.run(terminal),
             Self::Sinks(sinks) => sinks.run(terminal),

@@ -82,6 +82,7 @@ pub(super) const STATUS: &[Column<Sink>] = &[
     Column::new("SINK", |sink: &Sink| sink.name.clone()),
     Column::new("STATE", state),
     Column::new("PENDING", |sink: &Sink| sink.pending.to_string()),
+    Column::new("HELD", |sink: &Sink| sink.held.to_string()).optional(),
     Column::new("DEAD", |sink: &Sink| sink.dead.to_string()),
     Column::new("SENDING", |sink: &Sink| sink.in_flight.to_string()).optional(),
     Column::age("LAST SUCCESS", |sink: &Sink| sink.last_success_at)

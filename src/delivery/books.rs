@@ -173,7 +173,7 @@ impl Books {
         &mut self,
         now: Timestamp,
         lanes: &Lanes,
-        (load, look): (bool, Option<Option<HeldPlace>>),
+        (load, look): (bool, Option<HeldPlace>),
         left: impl FnOnce() -> Left,
     ) {
         if self.poll_at <= now {
@@ -291,7 +291,7 @@ impl Books {
         }));
     }
 
-    fn look_at_held(&mut self, after: Option<HeldPlace>) {
+    fn look_at_held(&mut self, after: HeldPlace) {
         self.load_next = false;
         let (store, part, page) = (self.store.clone(), self.part, self.page);
         self.running = Some(Box::pin(async move {
@@ -334,7 +334,7 @@ impl Books {
 async fn held_page(
     store: &dyn Outbox,
     part: Part,
-    after: Option<HeldPlace>,
+    after: HeldPlace,
     limit: usize,
 ) -> Result<HeldPage, Error> {
     let held = store.held_of(part, after, limit).await?;

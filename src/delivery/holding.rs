@@ -15,7 +15,7 @@ pub(super) struct Holding {
     /// When something can end to mute by itself.
     next_at: Option<Timestamp>,
     /// A look is going on: the place that it has reached.
-    look: Option<Option<HeldPlace>>,
+    look: Option<HeldPlace>,
     /// The look passed over a lane that was busy.
     passed_over: bool,
 }
@@ -38,19 +38,19 @@ impl Holding {
         if self.seen != Some(version) || due {
             self.seen = Some(version);
             self.next_at = gate.next_change(now);
-            self.look = Some(None);
+            self.look = Some(HeldPlace::START);
             self.passed_over = false;
         }
     }
 
     /// The place after which to look, while a look is going on.
-    pub(super) fn look(&self) -> Option<Option<HeldPlace>> {
+    pub(super) fn look(&self) -> Option<HeldPlace> {
         self.look
     }
 
     /// The look has reached this place. It ends there if there is nothing more.
     pub(super) fn reached(&mut self, place: Option<HeldPlace>, more: bool, now: Timestamp) {
-        self.look = more.then_some(place);
+        self.look = place.filter(|_| more);
         if !more && self.passed_over {
             let again = later(now, RECHECK);
             self.next_at = Some(self.next_at.map_or(again, |at| at.min(again)));

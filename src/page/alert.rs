@@ -11,10 +11,12 @@ use super::moment::Moment;
 use super::view::View;
 use super::{answer, row};
 use crate::api::types::{
-    AlertDetail, AlertOrigin, Arrival, Attempt, Delivery, Difference, Origin, Retry, RouteSaid,
+    AlertDetail, AlertOrigin, Arrival, Attempt, Delivery, Difference, HeldDelivery, Origin,
+    Outcome, Retry, RouteSaid,
 };
 use crate::api::{Actor, Failing, alerts, origin};
 use crate::http::Gateway;
+use crate::pipeline::gate::UNTOLD;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -44,6 +46,8 @@ struct Shown {
     also: Vec<String>,
     sent: Vec<Sent>,
     waiting: Vec<Waiting>,
+    held: Vec<Holding>,
+    outcomes: Vec<Ended>,
     fields: Vec<Field>,
     /// The vendor is read by code, so the origin of a field is not known.
     by_code: bool,
@@ -100,6 +104,24 @@ struct Waiting {
     delivery: Delivery,
 }
 
+/// A sink that does not get it now.
+#[derive(Serialize)]
+struct Holding {
+    since: Moment,
+    #[serde(flatten)]
+    held: HeldDelivery,
+}
+
+/// What became of it for a sink that does not get it.
+#[derive(Serialize)]
+struct Ended {
+    decided: Moment,
+    /// The word of the page for it.
+    word: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
 async fn show(
     request: HttpRequest,
     id: web::Path<String>,
@@ -135,6 +157,19 @@ impl Shown {
             due: delivery.due_at.map(|at| view.moment(at)),
             delivery,
         });
+        let held = detail.held.into_iter().map(|held| Holding {
+            since: view.moment(held.since),
+            held,
+        });
+        let outcomes = detail.outcomes.into_iter().map(|outcome| Ended {
+            decided: view.moment(outcome.at),
+            word: if outcome.reason == UNTOLD {
+                "untold".to_owned()
+            } else {
+                outcome.outcome.clone()
+            },
+            outcome,
+        });
         Self {
             title: row::title(&alert),
             status: alert.status.to_string(),
@@ -149,6 +184,8 @@ impl Shown {
             also: detail.also,
             sent: sent.collect(),
             waiting: waiting.collect(),
+            held: held.collect(),
+            outcomes: outcomes.collect(),
             fields: field::all(&alert, &origins),
             by_code,
             differs: origin.differs.into_iter().map(Differs::of).collect(),

@@ -43,6 +43,7 @@ mod same_id;
 mod secrets;
 mod seeds;
 mod senders;
+mod silences;
 mod standing;
 mod stop;
 mod templates;

@@ -349,8 +349,8 @@ impl Record {
             }
             | Self::Handle {
                 source, episode, ..
-            } => (Some(*source), crate::id::seq_of(*episode)),
-            Self::Untold {
+            }
+            | Self::Untold {
                 source, episode, ..
             } => (Some(*source), crate::id::seq_of(*episode)),
             Self::Held { source, seq, .. } => (Some(*source), *seq),

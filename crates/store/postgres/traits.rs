@@ -110,7 +110,7 @@ impl Outbox for Postgres {
         })
     }
 
-    fn held_of(&self, part: Part, after: Option<HeldPlace>, limit: usize) -> Answer<'_, Vec<Held>> {
+    fn held_of(&self, part: Part, after: HeldPlace, limit: usize) -> Answer<'_, Vec<Held>> {
         Box::pin(async move {
             let pool = &self.pool;
             call!(pool.reading(), s => mutes::held_of(s, part, after, limit).await)

@@ -90,7 +90,7 @@ impl Outbox for Sqlite {
         )
     }
 
-    fn held_of(&self, part: Part, after: Option<HeldPlace>, limit: usize) -> Answer<'_, Vec<Held>> {
+    fn held_of(&self, part: Part, after: HeldPlace, limit: usize) -> Answer<'_, Vec<Held>> {
         Box::pin(
             self.readers
                 .look(move |c| read::held_of(c, part.sink, after, limit)),

@@ -1,7 +1,7 @@
 //! What a sink does not get now is held, at most one alert for a problem. What it never gets has an outcome.
 
 use campanile_model::Status::{Firing, Resolved};
-use campanile_store::{End, Seq, Silence, SilenceFilter, SinkId, Store, Verdict};
+use campanile_store::{End, HeldPlace, Seq, Silence, SilenceFilter, SinkId, Store, Verdict};
 
 use super::{Place, accepted, act, alert, at, entry, firing, settlement};
 
@@ -38,7 +38,10 @@ pub(crate) async fn of_two_held_alerts_of_a_problem_the_newer_stays_also_after_a
     settle(&*store, sink, second, held()).await;
     let crashed = place.crashed();
     let store = crashed.open().await;
-    let rows = store.held_of(sink.into(), None, 10).await.unwrap();
+    let rows = store
+        .held_of(sink.into(), HeldPlace::START, 10)
+        .await
+        .unwrap();
     let places: Vec<Seq> = rows.iter().map(|held| held.seq).collect();
     assert_eq!(places, [second]);
     assert_eq!(rows[0].reason, "silence 1");

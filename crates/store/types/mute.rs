@@ -30,6 +30,11 @@ pub struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeldPlace(pub i64, pub i64);
 
+impl HeldPlace {
+    /// Before the first.
+    pub const START: Self = Self(i64::MIN, i64::MIN);
+}
+
 /// Why a sink never gets an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {

@@ -44,7 +44,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     get,
     path = "/api/v1/silences",
     params(
-        ("all" = Option<bool>, Query, description = "`true`: also those that have ended"),
+        ("state" = Option<String>, Query, description = "`open` (active or pending) or `all`. Default: `open`"),
         ("before" = Option<String>, Query, description = "The `next` of the previous page"),
         ("limit" = Option<u32>, Query, description = "Items per page, from 1 to 500"),
     ),
@@ -59,9 +59,16 @@ pub(super) async fn index(
 
 /// The silences that match a query, newest first.
 pub(crate) async fn list(gateway: &Gateway, query: &str) -> Failing<Page<SilenceItem>> {
-    let query = Query::of(query, &["all", "before", "limit"])?;
+    let query = Query::of(query, &["state", "before", "limit"])?;
     let (limit, now) = (query.limit()?, gateway.clock.now());
-    let all = query.text("all") == Some("true");
+    let all = match query.text("state") {
+        None | Some("open") => false,
+        Some("all") => true,
+        Some(other) => {
+            let message = format!("`state` is `{other:.40}`, but must be `open` or `all`");
+            return Err(ApiError::bad_request(message).at_parameter("state"));
+        }
+    };
     let filter = SilenceFilter {
         not_ended_at: (!all).then_some(now),
         before: query.cursor()?,
@@ -208,17 +215,14 @@ pub(crate) async fn change(
     let (id, now) = (number(id)?, gateway.clock.now());
     let row = find(gateway, id).await?;
     let target = format!("silence {id}");
-    let changed = match extended {
-        Some(Extended { until, lasts }) => {
-            let from = row.silence.from.max(now);
-            let until = wanted::end(*until, lasts.as_deref(), from, now)?;
-            let act = actor.does(gateway, "silences.extend", target);
-            gateway.store.extend_silence(id, until, act).await?
-        }
-        None => {
-            let act = actor.does(gateway, "silences.end", target);
-            gateway.store.end_silence(id, act).await?
-        }
+    let changed = if let Some(Extended { until, lasts }) = extended {
+        let from = row.silence.from.max(now);
+        let until = wanted::end(*until, lasts.as_deref(), from, now)?;
+        let act = actor.does(gateway, "silences.extend", target);
+        gateway.store.extend_silence(id, until, act).await?
+    } else {
+        let act = actor.does(gateway, "silences.end", target);
+        gateway.store.end_silence(id, act).await?
     };
     if !changed {
         let message = format!("silence {id} is over: it ended at {}", row.ends_at());
@@ -229,7 +233,9 @@ pub(crate) async fn change(
 }
 
 fn absent() -> ApiError {
-    ApiError::not_found("no silence has this number; `campanile silences list --all` lists them")
+    ApiError::not_found(
+        "no silence has this number; `campanile silences list --state all` lists them",
+    )
 }
 
 fn number(id: &str) -> Failing<i64> {

@@ -80,7 +80,7 @@ impl Worker {
     }
 
     /// Decides about a page of what is held.
-    pub(super) fn judge(&mut self, page: HeldPage, now: Timestamp) {
+    pub(super) fn judge(&mut self, page: &HeldPage, now: Timestamp) {
         let mut settlements = Vec::new();
         for (held, stored) in &page.rows {
             // An alert of the same problem is on its way: what becomes of it decides about this one too.

@@ -174,7 +174,7 @@ impl Worker {
                 self.books.failed(now, true);
                 self.store_failed(&error);
             }
-            Woken::Store(Done::Held(Ok(page))) => self.judge(page, now),
+            Woken::Store(Done::Held(Ok(page))) => self.judge(&page, now),
             Woken::Store(done) => match self.books.finish(done, &mut self.dispatch.lanes, now) {
                 Ok(outcomes) => self.settled(outcomes),
                 Err(error) => self.store_failed(&error),

@@ -33,7 +33,7 @@ fn held_row(row: &Row) -> Held {
 pub(crate) async fn held_of(
     session: &Session,
     part: Part,
-    after: Option<HeldPlace>,
+    after: HeldPlace,
     count: usize,
 ) -> Result<Vec<Held>, Fault> {
     let select = concat!(
@@ -41,7 +41,7 @@ pub(crate) async fn held_of(
         "WHERE sink = $1 AND (source, fingerprint) > ($2::bigint, $3) AND (fingerprint % $4 + $4) % $4 = $5
          ORDER BY source, fingerprint LIMIT $6"
     );
-    let HeldPlace(source, fingerprint) = after.unwrap_or(HeldPlace(i64::MIN, i64::MIN));
+    let HeldPlace(source, fingerprint) = after;
     let (sink, limit) = (sink_number(part.sink), limit(count));
     let (of, number) = (i64::from(part.of), i64::from(part.number));
     let parameters: [&(dyn ToSql + Sync); 6] = [&sink, &source, &fingerprint, &of, &number, &limit];

@@ -27,13 +27,13 @@ fn held_row(row: &Row<'_>) -> rusqlite::Result<Held> {
 pub(crate) fn held_of(
     connection: &Connection,
     sink: SinkId,
-    after: Option<HeldPlace>,
+    after: HeldPlace,
     limit: usize,
 ) -> rusqlite::Result<Vec<Held>> {
     let sql = format!(
         "{HELD} WHERE sink = ?1 AND (source, fingerprint) > (?2, ?3) ORDER BY source, fingerprint LIMIT ?4"
     );
-    let HeldPlace(source, fingerprint) = after.unwrap_or(HeldPlace(i64::MIN, i64::MIN));
+    let HeldPlace(source, fingerprint) = after;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(&sql)?

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use campanile_model::{Fingerprint, Severity};
 use campanile_store::{
     AlertFilter, AlertToSend, AttemptRow, AuditFilter, DeadFilter, DeliveryFilter, DeliveryRow,
-    FiringFilter, Pending, Progress, QuarantineFilter, Seq, SinkId, Stats, Store, StoredAlert,
+    FiringFilter, HeldPlace, Pending, Progress, QuarantineFilter, Seq, SinkId, Stats, Store,
+    StoredAlert,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -35,11 +36,11 @@ pub(super) async fn briefly(store: &dyn Store, memory: &Memory, sinks: &[SinkId]
 /// Compares what is held for a sink.
 async fn held(store: &dyn Store, memory: &Memory, sink: SinkId) {
     let mut shown = Vec::new();
-    let mut after = None;
+    let mut after = HeldPlace::START;
     loop {
         let page = store.held_of(sink.into(), after, 2).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last.place);
+        after = last.place;
         shown.extend(
             page.into_iter()
                 .map(|held| (held.seq, held.since, held.reason)),
