@@ -37,7 +37,7 @@ pub struct Message {
     pub attempt: u32,
     /// An operator retried this delivery.
     pub retried_by_operator: bool,
-    /// Something mutes the problem, and the receiver was told of it before: without mention and sound, where the sink can do that.
+    /// Something mutes the problem, and the receiver was informed of it before: without mention and sound, where the sink can do that.
     pub quiet: bool,
     /// The time of this attempt.
     pub at: Timestamp,

@@ -12,7 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("intake", &["snapshot"]),
     ("pipeline", &["snapshot"]),
     ("forecast", &["intake", "pipeline", "snapshot"]),
-    ("delivery", &["config"]),
+    // The gate before each send is a pure question.
+    ("delivery", &["config", "pipeline"]),
     ("telemetry", &["config", "delivery", "intake"]),
     (
         "http",
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "delivery",
             "http",
             "intake",
+            "pipeline",
             "snapshot",
             "telemetry",
         ],

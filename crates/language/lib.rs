@@ -33,6 +33,7 @@ pub mod resource;
 mod sample;
 pub mod scope;
 pub mod time;
+pub mod window;
 mod words;
 
 use std::io;

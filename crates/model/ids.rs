@@ -9,3 +9,6 @@ pub type SinkId = i64;
 
 /// Identifies a message: the first 128 bits of a SHA-256 over source and message id.
 pub type DedupKey = [u8; 16];
+
+/// Why a sink does not get the end of an episode: each firing of it was muted.
+pub const UNTOLD: &str = "the sink got no firing of it";

@@ -29,7 +29,7 @@ pub use callback::{Callback, Fetched, Malformed};
 pub use clock::Clock;
 pub use fault::Fault;
 pub use harmless::harmless;
-pub use ids::{DedupKey, Seq, SinkId};
+pub use ids::{DedupKey, Seq, SinkId, UNTOLD};
 pub use remark::Remark;
 pub use store_copies::StoreCopies;
 pub use store_url::StoreUrl;

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::mutes::Mutes;
 use crate::delivery::Delivery;
-use crate::delivery::mutes::Mutes;
 use campanile_model::Clock;
 use campanile_store::{Store, Upkeep};
 

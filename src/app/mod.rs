@@ -3,6 +3,7 @@
 pub mod certificates;
 mod descriptors;
 mod duties;
+mod mutes;
 mod plan;
 mod replica;
 mod run;
@@ -20,12 +21,12 @@ pub use run::run;
 use troubles::Troubles;
 
 use certificates::Documents;
+use mutes::Mutes;
 use replica::Replica;
 
 use crate::admin;
 use crate::config::Config;
 use crate::delivery::gate::Gate;
-use crate::delivery::mutes::Mutes;
 use crate::delivery::{Delivery, Observer};
 use crate::http::news::News;
 use crate::http::{self, Gateway, Shown};
@@ -33,7 +34,7 @@ use crate::snapshot::RouteMistake;
 use crate::telemetry::{DeliveryLog, Metrics, Traces};
 use campanile_model::Clock;
 use campanile_sinks::BuildError;
-use campanile_store::{self, Archive, Opened, Store};
+use campanile_store::{self, Opened, Store};
 
 /// The reasons that keep the gateway from starting, or from applying a new configuration.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,7 @@ pub struct App {
     retention_days: watch::Sender<u32>,
     troubles: Arc<Troubles>,
     looking: JoinHandle<()>,
+    mutes: Arc<Mutes>,
     /// Reads the silences that other gateways make.
     muting: Option<JoinHandle<()>>,
     watched: watch::Sender<troubles::Settings>,
@@ -149,8 +151,7 @@ impl App {
             news: Arc::clone(&news),
             traces: traces.clone(),
         });
-        let archive: Arc<dyn Archive> = Arc::<dyn Store>::clone(&store);
-        let mutes = Arc::new(Mutes::load(archive, clock.clone()).await?);
+        let mutes = Arc::new(Mutes::load(&store, &clock, &snapshot).await?);
         let gate: Arc<dyn Gate> = Arc::<Mutes>::clone(&mutes);
         let (delivery, replica) = match membership {
             Some(membership) => {
@@ -212,7 +213,8 @@ impl App {
         // Last: nothing after this can fail, so nothing is left running.
         let beating = replica.as_ref().map(Replica::beat_on);
         let shares = replica.is_some();
-        let muting = shares.then(|| duties::follow_silences(mutes, delivery.clone(), &clock));
+        let muting =
+            shares.then(|| duties::follow_silences(Arc::clone(&mutes), delivery.clone(), &clock));
         Ok(Self {
             gateway,
             delivery,
@@ -225,6 +227,7 @@ impl App {
             retention_days,
             troubles,
             looking,
+            mutes,
             muting,
             watched,
             config: Mutex::new(config),
@@ -274,6 +277,8 @@ impl App {
             Some(replica) => replica.replace(sinks, new.digests.clone()).await,
             None => self.delivery.replace(sinks),
         }
+        self.mutes.follow(&snapshot);
+        self.delivery.gate_changed();
         self.gateway.follow(snapshot, new.admin.clone());
         self.retention_days.send_replace(new.store.retention_days);
         self.watched.send_replace(plan::watched(&new));

@@ -12,10 +12,10 @@ use reqwest::header::HeaderMap;
 
 use super::Error;
 use super::certificates::Documents;
+use super::mutes::Mutes;
 use super::replica::Replica;
 use super::troubles;
 use crate::config::Config;
-use crate::delivery::mutes::Mutes;
 use crate::delivery::{BuiltSink, Delivery, Event, Observer, SinkState};
 use crate::http::news::News;
 use crate::http::{Outside, PeerState, SinkControl};

@@ -26,8 +26,8 @@ Examples:
   campanile silences extend 12 --for 1h
   campanile silences end 12
 
-What fires still when a silence ends is sent then. What begins and ends inside of it is not sent. Who was told of a firing
-before is told of its end.";
+What fires still when a silence ends is sent then. What begins and ends inside of it is not sent. Who was informed of a firing
+before is informed of its end.";
 
 /// The command line of `campanile silences`.
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use campanile_language::window::{self, Window};
 use campanile_model::{Callback, StoreCopies};
 use campanile_providers::{Never, Provider, Source};
 use campanile_settings::{Unset, Values};
@@ -10,9 +11,11 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Log, Matching, Orphans, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server,
+    Admin, Hours, Log, Matching, Orphans, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server,
     SinkSpec, SourceSpec, Store, Take, Tls, Token,
 };
+
+use super::windows::{self, After};
 
 type Built<T> = Result<T, Unset>;
 
@@ -184,6 +187,32 @@ pub(super) fn routing(values: &Values, sinks: &[String]) -> Built<Option<Routing
     }))
 }
 
+/// A window as it is written.
+pub(super) fn window(values: &Values) -> window::Spec {
+    let texts = |name: &str| values.texts(name).to_vec();
+    window::Spec {
+        times: texts("times"),
+        weekdays: texts("weekdays"),
+        days: texts("days"),
+        months: texts("months"),
+        years: texts("years"),
+        workdays: None,
+    }
+}
+
+pub(super) fn silence(
+    values: &Values,
+    name: String,
+    during: Vec<Arc<Window>>,
+) -> Built<windows::Silence> {
+    Ok(windows::Silence {
+        name,
+        matching: matching(values),
+        during,
+        after: After::of(&values.get::<String>("after")?).unwrap_or_default(),
+    })
+}
+
 /// `match`, `regex` and `when` of a table.
 pub(super) fn matching(values: &Values) -> Matching {
     Matching {
@@ -204,6 +233,8 @@ pub(super) fn route(values: &Values, sinks: &[String]) -> Built<Option<Route>> {
         matching: matching(values),
         share: values.maybe("share"),
         goes_on: values.get("continue")?,
+        hours: Hours::Always,
+        firing_only: !values.get::<bool>("resolved")?,
         sinks,
         routes: Vec::new(),
     }))

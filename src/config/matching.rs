@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use campanile_language::Pattern;
 use serde::{Deserialize, Serialize};
 
 /// What must hold of an alert, all of it. Empty, every alert fits.
@@ -28,6 +29,13 @@ impl Matching {
         };
         let same = |(field, pattern): (&String, &String)| later.regex.get(field) == Some(pattern);
         self.when.is_none() && self.matches.iter().all(narrower) && self.regex.iter().all(same)
+    }
+
+    /// Whether an alert without any field does not fit. As in Alertmanager, one question of that kind is enough.
+    pub fn is_narrow(&self) -> bool {
+        let asks = |pattern: &String| Pattern::compile(pattern).is_ok_and(|of| !of.holds(""));
+        let equal = |values: &Vec<String>| !values.iter().any(String::is_empty);
+        self.when.is_some() || self.regex.values().any(asks) || self.matches.values().any(equal)
     }
 
     /// Whether every alert fits.

@@ -20,6 +20,7 @@ mod settings;
 mod slots;
 mod tls;
 pub mod watch;
+pub mod windows;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, Sec
 pub use campanile_sinks::{Policy, SinkSpec};
 pub use matching::Matching;
 pub use otlp::Otlp;
-pub use routing::{Orphans, Route, Routing, Take};
+pub use routing::{Hours, Orphans, Route, Routing, Take};
 pub use slots::{SecretSlot, secret_slots};
 pub use tls::Tls;
 
@@ -199,6 +200,10 @@ pub struct Config {
     pub sinks: Vec<SinkSpec>,
     /// `[routing]`
     pub routing: Routing,
+    /// `[windows.NAME]`
+    pub windows: windows::Windows,
+    /// `[silences.NAME]`
+    pub silences: Vec<windows::Silence>,
     /// `[[routes]]`; none means that every alert goes to every sink.
     pub routes: Vec<Route>,
     /// What was read, as TOML, without secrets. Without mappings and recipes.

@@ -1,5 +1,10 @@
 //! `[routing]` and `[[routes]]`: which alerts go to which sinks.
 
+use std::sync::Arc;
+
+use campanile_language::window::Window;
+use jiff::Timestamp;
+
 use super::Matching;
 
 /// How deep routes may nest. A route of the file is at depth 1.
@@ -36,6 +41,70 @@ pub enum Take {
     First,
 }
 
+/// When the sinks of a route get alerts, by windows with their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hours {
+    /// At any time.
+    #[default]
+    Always,
+    /// While one of these is open.
+    Active(Vec<(String, Arc<Window>)>),
+    /// While none of these is open.
+    Muted(Vec<(String, Arc<Window>)>),
+}
+
+impl Hours {
+    /// Whether its sinks get alerts now.
+    pub fn hold(&self, at: Timestamp) -> bool {
+        let open = |windows: &[(String, Arc<Window>)]| {
+            let mut windows = windows.iter();
+            windows.any(|(_, window)| window.holds(at))
+        };
+        match self {
+            Self::Always => true,
+            Self::Active(windows) => open(windows),
+            Self::Muted(windows) => !open(windows),
+        }
+    }
+
+    /// The first time after this one at which that can change.
+    pub fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let windows = self.windows().iter();
+        windows
+            .filter_map(|(_, window)| window.next_change(after))
+            .min()
+    }
+
+    fn windows(&self) -> &[(String, Arc<Window>)] {
+        match self {
+            Self::Always => &[],
+            Self::Active(windows) | Self::Muted(windows) => windows,
+        }
+    }
+
+    /// The names of the windows outside of which its sinks get nothing.
+    pub fn active(&self) -> Vec<String> {
+        match self {
+            Self::Active(_) => self.names(),
+            Self::Always | Self::Muted(_) => Vec::new(),
+        }
+    }
+
+    /// The names of the windows in which its sinks get nothing.
+    pub fn muted(&self) -> Vec<String> {
+        match self {
+            Self::Muted(_) => self.names(),
+            Self::Always | Self::Active(_) => Vec::new(),
+        }
+    }
+
+    /// The names of its windows.
+    pub fn names(&self) -> Vec<String> {
+        let windows = self.windows().iter();
+        windows.map(|(name, _)| name.clone()).collect()
+    }
+}
+
 /// One `[[routes]]` table, or a `[[routes.routes]]` inside of one. `matching` and `share` must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
@@ -47,6 +116,10 @@ pub struct Route {
     pub share: Option<u64>,
     /// With [`Take::First`]: the following routes are asked too.
     pub goes_on: bool,
+    /// When its sinks get alerts.
+    pub hours: Hours,
+    /// Its sinks get no recoveries.
+    pub firing_only: bool,
     /// Indices into [`super::Config::sinks`]. For what no nested route took.
     pub sinks: Vec<usize>,
     /// The nested routes. They are asked only about alerts that this route matches.

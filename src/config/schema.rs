@@ -76,6 +76,9 @@ pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     }
     top.insert("recipes".to_owned(), recipes());
     top.insert("sinks".to_owned(), sinks);
+    for (name, doc, own) in settings::NAMED {
+        top.insert((*name).to_owned(), named(doc, &object(doc, own)));
+    }
     let level = json!({ "type": "array", "items": { "$ref": "#/definitions/route" } });
     let mut route = object(settings::ROUTES_DOC, settings::ROUTE);
     route["properties"]["routes"] = level.clone();
@@ -171,6 +174,10 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
         &[&nested],
         &["match"],
     );
+    let live: &[&[&str]] = &[&["times", "zone"], &["match"]];
+    for ((name, doc, own), live) in settings::NAMED.iter().zip(live) {
+        section(&mut text, doc, &format!("[{name}.night]"), &[own], live);
+    }
     text
 }
 

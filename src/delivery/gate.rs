@@ -14,7 +14,7 @@ pub trait Gate: Send + Sync {
     /// Grows with every change, so that what is held is asked about again.
     fn version(&self) -> u64;
 
-    /// The first time after this one at which something can begin or end to mute by itself.
+    /// The first time after this one at which a window or a silence begins or ends.
     fn next_change(&self, after: Timestamp) -> Option<Timestamp>;
 }
 
@@ -24,7 +24,7 @@ pub struct Open;
 
 impl Gate for Open {
     fn ask(&self, asked: &Asked<'_>) -> Answer {
-        answer(asked, [])
+        answer(asked, None, [])
     }
 
     fn version(&self) -> u64 {

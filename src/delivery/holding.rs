@@ -12,7 +12,7 @@ use campanile_store::HeldPlace;
 pub(super) struct Holding {
     /// The version of the gate that the last look began with. None: there was none.
     seen: Option<u64>,
-    /// When something can end to mute by itself.
+    /// When the next window or silence begins or ends.
     next_at: Option<Timestamp>,
     /// A look is going on: the place that it has reached.
     look: Option<HeldPlace>,

@@ -25,7 +25,6 @@ pub mod id;
 mod lane;
 mod limit;
 mod mailbox;
-pub mod mutes;
 mod refresh;
 mod state;
 mod worker;

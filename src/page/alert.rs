@@ -1,7 +1,7 @@
 //! `/alerts/{id}`: one alert, from the request of the vendor to the response of each receiver.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_model::{Alert, Link};
+use campanile_model::{Alert, Link, UNTOLD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,7 +16,6 @@ use crate::api::types::{
 };
 use crate::api::{Actor, Failing, alerts, origin};
 use crate::http::Gateway;
-use crate::pipeline::gate::UNTOLD;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

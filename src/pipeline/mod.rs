@@ -1,7 +1,6 @@
 //! What is decided about an alert before it is stored: which sinks get it, and why. Pure: equal input, equal output.
 
 pub mod gate;
-pub mod silence;
 
 use std::borrow::Cow;
 
@@ -50,6 +49,16 @@ pub fn decide<'s>(alert: &Alert, snapshot: &'s Snapshot) -> Decision<'s> {
         decision.sinks = Cow::Borrowed(&[]);
     }
     decision
+}
+
+/// The routes that give an alert to a sink now. Empty if every alert has the same sinks.
+pub fn givers<'r>(alert: &Alert, sink: SinkId, routes: &'r Routes) -> Vec<&'r Ruled> {
+    let because = asked(alert, routes).because;
+    let gives = |route: &&Ruled| {
+        let said = because.get(route.number);
+        matches!(said, Some(Match::Yes | Match::Failed)) && route.sinks.contains(&sink)
+    };
+    routes.level.all().filter(gives).collect()
 }
 
 /// A recovery with each severity that its firing can have had. Many vendors send none with a recovery, so a route for

@@ -3,6 +3,7 @@
 pub mod index;
 pub mod matcher;
 pub(crate) mod routes;
+pub mod silences;
 pub(crate) mod written;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use campanile_model::SinkId;
 use campanile_providers::{self as providers, Provider, Route};
 
 use crate::config::{Config, Server};
+use silences::{Silence, Silences, Times};
 
 pub use routes::{RouteMistake, Routes};
 
@@ -23,7 +25,9 @@ pub struct Snapshot {
     /// Paths that providers serve without the name of a source in them.
     pub paths: Vec<OwnPath>,
     /// Which alert goes to which sink.
-    pub routes: Routes,
+    pub routes: Arc<Routes>,
+    /// The silences of the configuration.
+    pub silences: Arc<Silences>,
     /// The sinks, in the order of the file: number in the store and full name.
     pub sinks: Vec<(SinkId, Arc<str>)>,
     /// The limits of the public listener, and the proxies that it trusts.
@@ -77,7 +81,12 @@ impl Snapshot {
         Ok(Self {
             by_name: names.zip(0..).collect(),
             paths: own_paths(&sources),
-            routes: Routes::compile((&config.routes, &config.routing), sinks, &sink_names)?,
+            routes: Arc::new(Routes::compile(
+                (&config.routes, &config.routing),
+                sinks,
+                &sink_names,
+            )?),
+            silences: Arc::new(silences(config)),
             sinks: sinks
                 .iter()
                 .copied()
@@ -128,6 +137,19 @@ impl std::fmt::Debug for Source {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+/// The silences of the configuration. All of them were compiled when it was checked.
+fn silences(config: &Config) -> Silences {
+    let compiled = config.silences.iter().filter_map(|silence| {
+        Some(Silence {
+            name: silence.name.as_str().into(),
+            matcher: matcher::Matcher::compile(&silence.matching).ok()?,
+            times: Times::Windows(silence.during.clone()),
+            after: silence.after,
+        })
+    });
+    Silences::of(compiled.collect())
 }
 
 /// The paths of all sources, each once.

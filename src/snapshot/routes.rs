@@ -8,7 +8,7 @@ use campanile_model::SinkId;
 use super::index::Index;
 use super::matcher::Matcher;
 use super::written::{self, Written};
-use crate::config::routing::{self, Route, Routing};
+use crate::config::routing::{self, Hours, Route, Routing};
 pub(crate) use crate::config::{Orphans, Take};
 
 /// Which alerts go to which sinks.
@@ -22,6 +22,10 @@ pub struct Routes {
     pub otherwise: Vec<SinkId>,
     /// What happens to a recovery whose firing is not known.
     pub orphans: Orphans,
+    /// What each route is called, by number.
+    pub titles: Vec<String>,
+    /// Any of them has windows, or sends no recoveries.
+    pub restricts: bool,
     /// Any of them asks for the severity.
     pub asks_severity: bool,
     /// The sinks of every alert, where every alert has the same: ascending, each once.
@@ -53,12 +57,24 @@ pub struct Ruled {
     pub matcher: Matcher,
     /// The percent of the problems that it takes.
     pub share: Option<u64>,
+    /// When its sinks get alerts.
+    pub hours: Hours,
+    /// Its sinks get no recoveries.
+    pub firing_only: bool,
     /// The following routes are asked too.
     pub goes_on: bool,
     /// Where the alerts go that no nested route took.
     pub sinks: Vec<SinkId>,
     /// The nested routes.
     pub nested: Level,
+}
+
+impl Level {
+    /// The routes of this level, and of all levels in them.
+    pub fn all(&self) -> Box<dyn Iterator<Item = &Ruled> + '_> {
+        let routes = self.routes.iter();
+        Box::new(routes.flat_map(|route| std::iter::once(route).chain(route.nested.all())))
+    }
 }
 
 /// A route that cannot be compiled.
@@ -97,11 +113,14 @@ impl Routes {
             written.retain(|route| !route.is_otherwise());
         }
         let text = serde_json::to_string(&written).ok();
+        let restricts = level.all().any(|route| !route.is_plain());
         Ok(Self {
             level,
             take: routing.take,
             otherwise,
             orphans: routing.orphans,
+            titles: written::titles(&written),
+            restricts,
             asks_severity: text.as_ref().is_some_and(|text| text.contains("severity")),
             always,
             text: text.filter(|_| !written.is_empty()).map(Into::into),
@@ -131,9 +150,17 @@ fn always(
 }
 
 impl Ruled {
+    /// Whether its sinks get alerts at any time, and recoveries.
+    fn is_plain(&self) -> bool {
+        matches!(self.hours, Hours::Always) && !self.firing_only
+    }
+
     /// Whether it takes every alert, and sends all of them to the same sinks.
     fn is_open(&self) -> bool {
-        self.matcher.is_open() && self.share.is_none() && self.nested.routes.is_empty()
+        self.is_plain()
+            && self.matcher.is_open()
+            && self.share.is_none()
+            && self.nested.routes.is_empty()
     }
 }
 
@@ -165,6 +192,8 @@ impl Compiler<'_> {
             number,
             matcher: self.matcher(route, at),
             share: route.share,
+            hours: route.hours.clone(),
+            firing_only: route.firing_only,
             goes_on: route.goes_on,
             sinks: self.numbers(&route.sinks),
             nested: self.level(&route.routes, at),

@@ -31,6 +31,15 @@ pub(crate) struct Written {
     /// The percent of the problems that it takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) share: Option<u64>,
+    /// The windows in which its sinks get alerts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) active: Vec<String>,
+    /// The windows in which its sinks get none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) muted: Vec<String>,
+    /// Its sinks get no recoveries.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) firing_only: bool,
     /// The names of its sinks.
     pub(crate) sinks: Vec<String>,
 }
@@ -87,6 +96,9 @@ fn level(routes: &[Route], names: &[&str], depth: usize, all: &mut Vec<Written>)
             regex: route.matching.regex.clone(),
             when: route.matching.when.clone(),
             share: route.share,
+            active: route.hours.active(),
+            muted: route.hours.muted(),
+            firing_only: route.firing_only,
             sinks: named(&route.sinks, names),
         });
         level(&route.routes, names, depth + 1, all);

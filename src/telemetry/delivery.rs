@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Metrics;
-use super::metrics::SinkMeters;
+use super::sinks::SinkMeters;
 use crate::delivery::{Event, Observer, PausedBy, What};
 
 /// Counts and logs every event of the workers.

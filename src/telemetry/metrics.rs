@@ -60,14 +60,14 @@ const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
 const DRIFT: &str = "campanile_drift_total";
 const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
 const COMMIT_SECONDS: &str = "campanile_commit_seconds";
-const DELIVERIES: &str = "campanile_deliveries_total";
-const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
+pub(super) const DELIVERIES: &str = "campanile_deliveries_total";
+pub(super) const DELIVERY_SECONDS: &str = "campanile_delivery_seconds";
 pub(super) const PENDING: &str = "campanile_pending";
 pub(super) const OLDEST_PENDING: &str = "campanile_oldest_pending_seconds";
 pub(super) const DEAD: &str = "campanile_dead";
 pub(super) const HELD: &str = "campanile_held";
-const HOLDINGS: &str = "campanile_held_total";
-const MUTED: &str = "campanile_muted_total";
+pub(super) const HOLDINGS: &str = "campanile_held_total";
+pub(super) const MUTED: &str = "campanile_muted_total";
 const SINK_STATE: &str = "campanile_sink_state";
 pub(super) const ALERTS: &str = "campanile_alerts";
 pub(super) const QUARANTINED: &str = "campanile_quarantined";
@@ -226,22 +226,6 @@ impl SourceMeters {
     }
 }
 
-/// The counters of one sink.
-pub struct SinkMeters {
-    /// Attempts that the receiver accepted.
-    pub delivered: Counter,
-    /// Attempts that failed and are retried.
-    pub again: Counter,
-    /// Attempts after which the delivery was given up.
-    pub dead: Counter,
-    /// Deliveries that became held.
-    pub held: Counter,
-    /// Deliveries that ended because something muted them.
-    pub muted: Counter,
-    /// How long attempts took.
-    pub seconds: Histogram,
-}
-
 /// All metrics of one gateway.
 pub struct Metrics {
     recorder: PrometheusRecorder,
@@ -322,19 +306,6 @@ impl Metrics {
             .increment(1);
     }
 
-    /// The counters of this sink.
-    pub fn sink(&self, name: &str) -> SinkMeters {
-        let ended = |verdict| self.counter(DELIVERIES, &[("sink", name), ("verdict", verdict)]);
-        SinkMeters {
-            delivered: ended("delivered"),
-            again: ended("again"),
-            dead: ended("dead"),
-            held: self.counter(HOLDINGS, &[("sink", name)]),
-            muted: self.counter(MUTED, &[("sink", name)]),
-            seconds: self.histogram(DELIVERY_SECONDS, &[("sink", name)]),
-        }
-    }
-
     /// Counts log lines that were dropped.
     pub fn log_dropped(&self) -> Counter {
         self.counter(LOG_DROPPED, &[])
@@ -388,7 +359,11 @@ impl Metrics {
         self.recorder.register_gauge(&key(name, labels), &METADATA)
     }
 
-    fn histogram(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Histogram {
+    pub(super) fn histogram(
+        &self,
+        name: &'static str,
+        labels: &[(&'static str, &str)],
+    ) -> Histogram {
         self.recorder
             .register_histogram(&key(name, labels), &METADATA)
     }

@@ -20,10 +20,14 @@ struct Silenced {
 
 impl Silenced {
     async fn start() -> Self {
+        Self::with("").await
+    }
+
+    async fn with(more: &str) -> Self {
         let chat = Receiver::start([Play::status(200)]).await;
         let settings = format!(
             "[mappings.acme]{ACME}\n[providers.acme.prod]\ntoken = \"the-token-of-acme\"\n\
-             [sinks.webhook.chat]\nurl = \"{}\"\n",
+             [sinks.webhook.chat]\nurl = \"{}\"\n{more}",
             chat.url("/")
         );
         let gateway = Gateway::start(&settings).await;
@@ -89,7 +93,7 @@ async fn a_silence_holds_until_it_ends_or_an_operator_ends_it() {
 
     of.send("2", "web-1", "DOWN").await;
     of.send("3", "db-1", "DOWN").await;
-    // The sink was told of this one.
+    // The sink was informed of this one.
     of.send("4", "web-0", "UP").await;
     assert_eq!(of.got(), ["1/DOWN", "3/DOWN", "4/UP"]);
     let id = silence["id"].as_i64().unwrap();
@@ -292,5 +296,85 @@ async fn the_command_line_makes_lists_and_ends_silences() {
         let (code, text) = run(wrong).await;
         assert!(code != Some(0) && text.contains(said), "{wrong:?}: {text}");
     }
+    of.gateway.stop().await;
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The clock of a test begins at midnight, UTC.
+const NIGHT: &str = "[routing]\nzone = \"UTC\"\n[windows.night]\ntimes = [\"22:00-06:00\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_of_the_configuration_holds_while_its_window_is_open() {
+    let more = format!(
+        "{NIGHT}[silences.backup]\nregex = {{ title = \"web-.*\" }}\nduring = [\"night\"]\n"
+    );
+    let of = Silenced::with(&more).await;
+    of.send("1", "web-0", "DOWN").await;
+    of.send("2", "db-0", "DOWN").await;
+    assert_eq!(of.got(), ["2/DOWN"]);
+    let held = &of.gateway.list("/api/v1/alerts").await[0];
+    let path = format!("/api/v1/alerts/{}", held["id"].as_str().unwrap());
+    assert_eq!(
+        of.gateway.ask(&path).await["held"][0]["reason"],
+        "silence backup"
+    );
+    of.gateway.advance(359 * MINUTE).await;
+    assert_eq!(of.got(), ["2/DOWN"]);
+    of.gateway.advance(MINUTE).await;
+    assert_eq!(of.got(), ["2/DOWN", "1/DOWN"]);
+    of.send("3", "web-1", "DOWN").await;
+    assert_eq!(of.got().len(), 3);
+    of.gateway.advance(17 * HOUR).await;
+    of.send("4", "web-2", "DOWN").await;
+    assert_eq!(of.got().len(), 3, "the next night");
+    of.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_is_muted_in_its_windows_and_sends_what_still_fires_afterwards() {
+    let more = format!(
+        "{NIGHT}[[routes]]\nname = \"chat\"\nmuted = [\"night\"]\nsinks = [\"webhook/chat\"]\n"
+    );
+    let of = Silenced::with(&more).await;
+    of.send("1", "web-0", "DOWN").await;
+    of.send("2", "web-1", "DOWN").await;
+    of.send("3", "web-1", "UP").await;
+    assert!(of.got().is_empty());
+    let name = "campanile_held{sink=\"webhook/chat\"}";
+    assert!((of.gateway.metric(name).await - 1.0).abs() < f64::EPSILON);
+    of.gateway.advance(6 * HOUR).await;
+    assert_eq!(of.got(), ["1/DOWN"]);
+    // By day, and the other way round.
+    let settings = format!(
+        "[mappings.acme]{ACME}\n[providers.acme.prod]\ntoken = \"the-token-of-acme\"\n\
+         [sinks.webhook.chat]\nurl = \"{}\"\n{}",
+        of.chat.url("/"),
+        more.replace("muted", "active")
+    );
+    of.gateway.write(&settings);
+    of.gateway.reload_with(|_| ()).await;
+    of.send("4", "web-2", "DOWN").await;
+    assert_eq!(of.got(), ["1/DOWN"]);
+    of.gateway.advance(16 * HOUR).await;
+    assert_eq!(of.got(), ["1/DOWN", "4/DOWN"]);
+    of.gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_without_recoveries_sends_none_unless_another_route_does() {
+    let more = "[[routes]]\nname = \"once\"\nresolved = false\nsinks = [\"webhook/chat\"]\n\
+                [[routes]]\nregex = { title = \"db-.*\" }\nsinks = [\"webhook/chat\"]\n";
+    let of = Silenced::with(more).await;
+    for (number, host) in ["web-0", "db-0"].into_iter().enumerate() {
+        of.send(&format!("{number}"), host, "DOWN").await;
+        of.send(&format!("{number}"), host, "UP").await;
+    }
+    assert_eq!(of.got(), ["0/DOWN", "1/DOWN", "1/UP"]);
+    let alerts = of.gateway.list("/api/v1/alerts").await;
+    let path = format!("/api/v1/alerts/{}", alerts[1]["id"].as_str().unwrap());
+    let outcome = &of.gateway.ask(&path).await["outcomes"][0];
+    assert_eq!(outcome["reason"], "route once: no recoveries");
+    assert!(of.gateway.store().misplaced(10).await.unwrap().is_empty());
     of.gateway.stop().await;
 }

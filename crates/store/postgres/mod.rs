@@ -16,6 +16,7 @@ mod gather;
 mod hints;
 mod history;
 mod members;
+mod membership;
 mod names;
 mod numbers;
 mod partition;

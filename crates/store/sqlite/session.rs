@@ -39,7 +39,7 @@ pub(super) struct Session {
     routes: Option<(Arc<str>, i64)>,
     /// The episode of a firing problem. None for a problem that is known not to fire.
     pub(super) problems: HashMap<Problem, Option<Episode>>,
-    /// Whether an alert can be held, or a sink not told of an episode. False: nothing of it has to be looked for.
+    /// Whether an alert can be held, or a sink not informed of an episode. False: nothing of it has to be looked for.
     pub(super) muting: bool,
     /// The plans of these episodes.
     pub(super) plans: Plans,

@@ -92,14 +92,14 @@ pub(crate) async fn the_end_of_an_episode_ends_what_is_held_of_it<P: Place>() {
         panic!("{appended:?}")
     };
     settle(&*store, sink, fired, held()).await;
-    let reason = "not told of its firing".to_owned();
+    let reason = "not informed of its firing".to_owned();
     settle(&*store, sink, resolved, Verdict::Muted { reason }).await;
     assert!(store.held(None, 10).await.unwrap().is_empty());
     let muted = |reason: &str| [(End::Muted, reason.to_owned())];
     assert_eq!(ends(&*store, fired).await, muted("silence 1"));
     assert_eq!(
         ends(&*store, resolved).await,
-        muted("not told of its firing")
+        muted("not informed of its firing")
     );
     assert!(!is_untold(&*store, sink, fired).await);
     // An operator can ask for it all the same.

@@ -9,6 +9,9 @@ pub const REASON_BYTES_MAX: usize = 300;
 /// In bytes. The store refuses nothing: who makes a silence checks its parts.
 pub const SILENCE_TEXT_BYTES_MAX: usize = 16 * 1024;
 
+/// Silences that have not ended. No more can be made.
+pub const SILENCES_MAX: u32 = 10_000;
+
 /// An alert that a sink does not get now. For each sink and problem there is at most one: the newest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -111,7 +114,7 @@ pub(crate) fn into_seq(seq: Seq) -> String {
 pub struct Silence {
     /// From then on.
     pub from: Timestamp,
-    /// It ends then by itself.
+    /// It ends then, also if nobody ends it.
     pub until: Timestamp,
     /// Which alerts, as text that the store does not read.
     pub matching: String,

@@ -14,10 +14,9 @@ use super::types::{
 };
 use super::{Failing, body, resource};
 use crate::config::Matching;
-use crate::delivery::mutes::SILENCES_MAX;
 use crate::http::Gateway;
 use crate::snapshot::matcher::{Asked, Matcher};
-use campanile_store::{Act, FiringFilter, SilenceFilter, SilenceRow};
+use campanile_store::{Act, FiringFilter, SILENCES_MAX, SilenceFilter, SilenceRow};
 
 /// Problems that a preview looks at.
 const LOOK_MAX: u64 = 20_000;

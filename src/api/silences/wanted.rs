@@ -1,6 +1,6 @@
 //! From what an operator asks for to a silence.
 
-use campanile_language::{Field, Pattern};
+use campanile_language::Field;
 use campanile_store::{SILENCE_TEXT_BYTES_MAX, Silence};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::api::Failing;
 use crate::api::error::ApiError;
 use crate::api::types::{OneOrMore, WantedSilence};
 use crate::config::Matching;
-use crate::pipeline::silence::After;
+use crate::config::windows::After;
 use crate::snapshot::matcher::Matcher;
 
 /// The longest silence of an operator. Longer ones are forgotten: write them into the configuration.
@@ -40,7 +40,7 @@ pub(super) fn matcher(wanted: &WantedSilence) -> Failing<(Matching, Matcher)> {
         ApiError::bad_request(format!("`{setting}` is not valid: {message}"))
             .at_pointer(&format!("/{setting}"))
     })?;
-    if !wanted.everything && !is_narrow(&matching) {
+    if !wanted.everything && !matching.is_narrow() {
         return Err(ApiError::bad_request(
             "the silence matches every alert, also one without these fields. Name a value that not every alert has, or say \
              `everything`",
@@ -62,17 +62,6 @@ fn known(matching: &Matching) -> Failing<()> {
         }
     }
     Ok(())
-}
-
-/// Whether an alert without any field does not match. As in Alertmanager, one question of that kind is enough.
-fn is_narrow(matching: &Matching) -> bool {
-    let asks = |pattern: &String| Pattern::compile(pattern).is_ok_and(|of| !of.holds(""));
-    matching.when.is_some()
-        || matching.regex.values().any(asks)
-        || matching
-            .matches
-            .values()
-            .any(|values| !values.iter().any(String::is_empty))
 }
 
 /// The silence.

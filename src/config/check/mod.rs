@@ -5,6 +5,7 @@ mod agreement;
 mod named;
 mod routes;
 mod telemetry;
+mod windows;
 
 use std::sync::Arc;
 
@@ -57,8 +58,12 @@ impl Check<'_> {
         let otlp = self.otlp(tree.get("telemetry"));
         let (sources, specs) = self.sources(tree);
         let (names, sinks) = self.sinks(tree);
+        let zone = routing.as_ref().and_then(|values| values.maybe("zone"));
         let routing = self.routing(tree.get("routing"), routing, &names);
-        let routes = self.routes(tree, &names);
+        let windows = self.windows(tree, zone.as_ref());
+        let known = windows.clone().unwrap_or_default();
+        let silences = self.silences(tree, &known);
+        let routes = self.routes(tree, &names, &known);
         let parts = Parts {
             server: server.and_then(|values| {
                 let tls = self.tls(&values, tree.get("server"));
@@ -82,6 +87,8 @@ impl Check<'_> {
             own: built(build::own(&own?))?,
             sources: parts.specs.into_iter().collect::<Option<_>>()?,
             sinks: parts.sinks.into_iter().collect::<Option<_>>()?,
+            windows: windows?,
+            silences: silences?,
             routing: routing?,
             routes: routes?,
             text: Arc::default(),

@@ -1,17 +1,21 @@
 //! `[routing]` and `[[routes]]`: the tables, and what their names lead to.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use campanile_language::nearest;
+use campanile_language::window::Window;
 use campanile_settings::{Node, Type, Value, Values, Written, is_name, names_expected, one_of};
 
 use super::{Check, built};
 use crate::config::routing::DEPTH_MAX;
-use crate::config::{Route, Routing, build, settings};
+use crate::config::windows::Windows;
+use crate::config::{Environment, Hours, Route, Routing, build, settings};
 
 /// What routes are checked against.
 struct Level<'a> {
     sinks: &'a [String],
+    windows: &'a Windows,
     /// The names of the routes so far.
     names: BTreeSet<String>,
 }
@@ -33,9 +37,19 @@ impl Check<'_> {
     }
 
     /// None if any of them has a mistake.
-    pub(super) fn routes(&mut self, tree: &Node, sinks: &[String]) -> Option<Vec<Route>> {
+    pub(super) fn routes(
+        &mut self,
+        tree: &Node,
+        sinks: &[String],
+        windows: &Windows,
+    ) -> Option<Vec<Route>> {
         let names = BTreeSet::new();
-        self.level(tree.get("routes"), &mut Level { sinks, names }, 1)
+        let mut level = Level {
+            sinks,
+            windows,
+            names,
+        };
+        self.level(tree.get("routes"), &mut level, 1)
     }
 
     fn level(
@@ -80,12 +94,36 @@ impl Check<'_> {
         );
         self.sinks_of(table, "sinks", level.sinks);
         self.route_name(table, level);
+        let hours = self.hours(table, level.windows);
         let nested = self.level(table.get("routes"), level, depth + 1);
         let route = built(build::route(&values?, level.sinks)).flatten();
         Some(Route {
+            hours: hours?,
             routes: nested?,
             ..route?
         })
+    }
+
+    /// The windows of a route.
+    fn hours(&mut self, table: &Node, windows: &Windows) -> Option<Hours> {
+        let named = |setting: &str| table.get(setting).map(|node| named(node, self.environment));
+        let (active, muted) = (named("active"), named("muted"));
+        if let (Some(_), Some(_), Some(node)) = (&active, &muted, table.get("muted")) {
+            let message = "both `active` and `muted` are set";
+            self.findings
+                .add(&node.place, true, message, "one of the two", None);
+            return None;
+        }
+        let of = |names: Vec<String>, found: Vec<Arc<Window>>| names.into_iter().zip(found);
+        if let Some(names) = active {
+            let found = self.windows_of(table, "active", windows)?;
+            return Some(Hours::Active(of(names, found).collect()));
+        }
+        if let Some(names) = muted {
+            let found = self.windows_of(table, "muted", windows)?;
+            return Some(Hours::Muted(of(names, found).collect()));
+        }
+        Some(Hours::Always)
     }
 
     fn route_name(&mut self, table: &Node, level: &mut Level<'_>) {
@@ -121,6 +159,14 @@ impl Check<'_> {
             let message = format!("there is no sink `{name}`");
             self.findings.item(list, name, message, expected, near);
         }
+    }
+}
+
+/// The names in a list. A list that is not valid is reported where its windows are looked up.
+fn named(node: &Node, environment: &Environment) -> Vec<String> {
+    match Type::Texts.read(node, environment) {
+        Ok(Value::Texts(names)) => names,
+        _ => Vec::new(),
     }
 }
 

@@ -6,12 +6,14 @@
 mod gateway;
 mod routes;
 mod source;
+mod windows;
 
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
 pub(super) use gateway::{ADMIN, LOG, OTLP, OWN, PROXY as PROXY_SETTINGS, SERVER, STORE, TOKEN};
 pub(super) use routes::{NESTED_DOC, ROUTE, ROUTES_DOC, ROUTING, ROUTING_DOC};
 pub(super) use source::{OTHER_NAMES, SOURCE};
+pub(super) use windows::{NAMED, SILENCE, WINDOW};
 
 /// The sections with one table each.
 pub(super) const SECTIONS: &[(&str, &str, &[Setting])] = &[
@@ -107,6 +109,8 @@ pub(super) const TOP: &[&str] = &[
     "providers",
     "sinks",
     "routes",
+    "windows",
+    "silences",
 ];
 
 /// Whether the value at this path may be shown: it is a known setting and not a secret.
@@ -125,6 +129,7 @@ pub(super) fn is_public(path: &[&str]) -> bool {
         }
         ["providers" | "sinks", _, _, name, ..]
         | ["admin", "tokens", _, name, ..]
+        | ["windows" | "silences", _, name, ..]
         | ["admin", "proxy", name, ..]
         | ["telemetry", "otlp", name, ..]
         | [
@@ -148,5 +153,6 @@ fn every() -> impl Iterator<Item = &'static Setting> {
     let kinds = campanile_sinks::kinds().iter();
     let kinds = kinds.flat_map(|kind| kind.settings());
     let common = SOURCE.iter().chain(POLICY).chain(ROUTE);
+    let common = common.chain(WINDOW).chain(SILENCE);
     sections.chain(inner).chain(kinds).chain(common)
 }

@@ -26,6 +26,12 @@ pub(in crate::config) const ROUTING: &[Setting] = &[
         r#"["webhook/example"]"#,
         "Where alerts go that no route took. Left out, such alerts are kept and counted, and sent nowhere.",
     ),
+    optional(
+        "zone",
+        Type::Zone,
+        "\"Asia/Shanghai\"",
+        "The time zone of `[windows.NAME]` that name none. UTC is never assumed.",
+    ),
     with(
         "orphans",
         Type::Word(&["route", "drop"]),
@@ -72,6 +78,24 @@ pub(in crate::config) const ROUTE: &[Setting] = &[
         Type::Flag,
         "false",
         "With `take = \"first\"`: the routes after this one are asked too.",
+    ),
+    optional(
+        "active",
+        Type::Texts,
+        r#"["worktime"]"#,
+        "Windows: outside of all of them, the sinks of this route get nothing, as in a silence.",
+    ),
+    optional(
+        "muted",
+        Type::Texts,
+        r#"["night"]"#,
+        "Windows: while any of them is open, the sinks of this route get nothing, as in a silence.",
+    ),
+    with(
+        "resolved",
+        Type::Flag,
+        "true",
+        "false: the sinks of this route get no recoveries. If another route gives a sink the alert, that route counts.",
     ),
     required(
         "sinks",

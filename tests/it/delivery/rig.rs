@@ -8,7 +8,7 @@ use campanile::config::Policy;
 use campanile::delivery::gate::{Answer, Asked, Gate};
 use campanile::delivery::{BuiltSink, Delivery, Event, Observer, SinkState, Tuning};
 use campanile::pipeline::gate;
-use campanile::pipeline::silence::{Silence, Silences};
+use campanile::snapshot::silences::{Silence, Silences};
 use campanile_model::Clock;
 use campanile_model::Status;
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ impl Mutable {
 
 impl Gate for Mutable {
     fn ask(&self, asked: &Asked<'_>) -> Answer {
-        gate::answer(asked, [&*self.silences.lock().unwrap()])
+        gate::answer(asked, None, [&*self.silences.lock().unwrap()])
     }
 
     fn version(&self) -> u64 {

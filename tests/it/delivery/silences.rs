@@ -1,13 +1,14 @@
-//! Who was told of a firing is told of its end. What begins and ends inside of a silence is not sent. What fires at the end of a
+//! Who was informed of a firing is informed of its end. What begins and ends inside of a silence is not sent. What fires at the end of a
 //! silence is sent then. The names of scenarios are those of the design (S1, S3, ...), without groups.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use campanile::config::windows::After;
 use campanile::config::{Matching, Policy};
 use campanile::delivery::What;
-use campanile::pipeline::silence::{After, Silence, Times};
 use campanile::snapshot::matcher::Matcher;
+use campanile::snapshot::silences::{Silence, Times};
 use campanile_sinks::Class;
 use campanile_store::{Act, End, Seq};
 use jiff::Timestamp;

@@ -3,6 +3,7 @@
 mod amtool;
 mod anchor;
 mod levels;
+mod windows;
 
 use campanile::config::{Matching, Orphans, Route};
 use campanile::delivery::id::delivery_id;

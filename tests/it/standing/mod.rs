@@ -173,6 +173,8 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
             ..config::Route::default()
         }],
         routing: config::Routing::default(),
+        windows: config::windows::Windows::new(),
+        silences: vec![],
         text: "[store]\nretention_days = 30\n".into(),
         digests: std::collections::BTreeMap::new(),
     }

@@ -122,7 +122,7 @@ impl Memory {
             self.mutes.held.remove(&key);
             self.mutes.end((sink, older), at, End::Muted, &reason);
         }
-        self.told(sink, &kept);
+        self.informed(sink, &kept);
     }
 
     /// Gives the fingerprint of what was held.
@@ -142,10 +142,10 @@ impl Memory {
             let reason = format!("alert {seq}");
             self.mutes.end((sink, older), at, End::Folded, &reason);
         }
-        self.told(sink, &kept);
+        self.informed(sink, &kept);
     }
 
-    fn told(&mut self, sink: SinkId, kept: &Kept) {
+    fn informed(&mut self, sink: SinkId, kept: &Kept) {
         if self.is_untold(sink, kept) {
             self.mutes.untold.remove(&key(sink, kept));
         }

@@ -4,24 +4,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use campanile_model::Clock;
-use campanile_store::{Archive, Error, SilenceFilter, SilenceRow};
+use campanile_store::{Archive, Error, SILENCES_MAX, SilenceFilter, SilenceRow, Store};
 use jiff::Timestamp;
 
-use super::gate::{Answer, Asked, Gate};
 use crate::config::Matching;
-use crate::pipeline::gate::answer;
-use crate::pipeline::silence::{After, Silence, Silences, Times};
+use crate::config::windows::After;
+use crate::delivery::gate::{Answer, Asked, Gate};
+use crate::pipeline::gate::{self, answer};
+use crate::snapshot::Snapshot;
 use crate::snapshot::matcher::Matcher;
-
-/// Silences that have not ended. No more can be made.
-pub const SILENCES_MAX: u32 = 10_000;
+use crate::snapshot::routes::Routes;
+use crate::snapshot::silences::{Silence, Silences, Times};
 
 /// The silences in force.
-pub struct Mutes {
+pub(super) struct Mutes {
     store: Arc<dyn Archive>,
     clock: Clock,
+    configured: RwLock<Configured>,
     made: RwLock<Made>,
     version: AtomicU64,
+}
+
+/// What the configuration says.
+struct Configured {
+    routes: Arc<Routes>,
+    silences: Arc<Silences>,
+}
+
+impl Configured {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            routes: Arc::clone(&snapshot.routes),
+            silences: Arc::clone(&snapshot.silences),
+        }
+    }
 }
 
 /// What operators made.
@@ -36,10 +52,15 @@ impl Mutes {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn load(store: Arc<dyn Archive>, clock: Clock) -> Result<Self, Error> {
+    pub(super) async fn load(
+        store: &Arc<dyn Store>,
+        clock: &Clock,
+        snapshot: &Snapshot,
+    ) -> Result<Self, Error> {
         let mutes = Self {
-            store,
-            clock,
+            store: Arc::<dyn Store>::clone(store),
+            clock: clock.clone(),
+            configured: RwLock::new(Configured::of(snapshot)),
             made: RwLock::default(),
             version: AtomicU64::new(0),
         };
@@ -47,11 +68,18 @@ impl Mutes {
         Ok(mutes)
     }
 
+    /// Follows another configuration from now on.
+    pub(super) fn follow(&self, snapshot: &Snapshot) {
+        let configured = self.configured.write();
+        *configured.unwrap_or_else(PoisonError::into_inner) = Configured::of(snapshot);
+        self.version.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Reads the silences again. True if others are in force now.
     ///
     /// # Errors
     /// The store cannot be read. What was in force stays so.
-    pub async fn refresh(&self) -> Result<bool, Error> {
+    pub(super) async fn refresh(&self) -> Result<bool, Error> {
         let filter = SilenceFilter {
             not_ended_at: Some(self.clock.now()),
             before: None,
@@ -95,8 +123,11 @@ fn compiled(row: &SilenceRow) -> Option<Silence> {
 
 impl Gate for Mutes {
     fn ask(&self, asked: &Asked<'_>) -> Answer {
+        let configured = self.configured.read();
+        let configured = configured.unwrap_or_else(PoisonError::into_inner);
         let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
-        answer(asked, [&made.silences])
+        let silences = [&*configured.silences, &made.silences];
+        answer(asked, Some(&configured.routes), silences)
     }
 
     fn version(&self) -> u64 {
@@ -104,7 +135,14 @@ impl Gate for Mutes {
     }
 
     fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let configured = self.configured.read();
+        let configured = configured.unwrap_or_else(PoisonError::into_inner);
         let made = self.made.read().unwrap_or_else(PoisonError::into_inner);
-        made.silences.next_change(after)
+        let changes = [
+            gate::next_change(&configured.routes, after),
+            configured.silences.next_change(after),
+            made.silences.next_change(after),
+        ];
+        changes.into_iter().flatten().min()
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::snapshot::index::Index;
-use crate::snapshot::matcher::{Asked, Matcher};
+use super::index::Index;
+use super::matcher::{Asked, Matcher};
+pub use crate::config::windows::After;
+use campanile_language::window::Window;
 
 /// A silence, compiled.
 #[derive(Debug)]
@@ -25,44 +27,15 @@ pub struct Silence {
 pub enum Times {
     /// From the first time up to the second, which is not in it.
     Span(Timestamp, Timestamp),
-}
-
-/// What happens to what still fires when a silence ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum After {
-    /// It is sent then.
-    #[default]
-    Tell,
-    /// It is not sent. The next firing alert is.
-    Forget,
-}
-
-impl After {
-    /// The words for it.
-    pub const WORDS: &'static [&'static str] = &["tell", "forget"];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tell => "tell",
-            Self::Forget => "forget",
-        }
-    }
-
-    /// From the word for it.
-    pub fn of(word: &str) -> Option<Self> {
-        match word {
-            "tell" => Some(Self::Tell),
-            "forget" => Some(Self::Forget),
-            _ => None,
-        }
-    }
+    /// While any of these is open.
+    Windows(Vec<Arc<Window>>),
 }
 
 impl Times {
     fn hold(&self, at: Timestamp) -> bool {
         match self {
             Self::Span(from, until) => (*from..*until).contains(&at),
+            Self::Windows(windows) => windows.iter().any(|window| window.holds(at)),
         }
     }
 
@@ -70,8 +43,15 @@ impl Times {
     fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Span(from, until) => [*from, *until].into_iter().filter(|at| *at > after).min(),
+            Self::Windows(windows) => next_change(windows, after),
         }
     }
+}
+
+/// The first time after this one at which any of these windows begins or ends.
+pub fn next_change(windows: &[Arc<Window>], after: Timestamp) -> Option<Timestamp> {
+    let changes = windows.iter();
+    changes.filter_map(|window| window.next_change(after)).min()
 }
 
 /// Silences, found through an index.
