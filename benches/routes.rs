@@ -1,7 +1,8 @@
 //! Measures how long it takes to choose the sinks of one alert, by the number of routes and the way in which they are written.
 //!
 //! `cargo bench --bench routes` builds configurations with 1, 10 and 100 routes, of which the alert matches one, and asks each of them
-//! about the same alert, as the gateway does before it stores one. Environment variables: `ROUNDS` (7).
+//! about the same alert, as the gateway does before it stores one. Then it asks 1,000 silences about an alert that none of them
+//! matches, as the gateway does before each send. Environment variables: `ROUNDS` (7).
 
 #[path = "support/words.rs"]
 mod words;
@@ -10,11 +11,15 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use campanile::config::{Environment, load};
+use campanile::config::{Environment, Matching, load};
 use campanile::pipeline::decide;
+use campanile::pipeline::gate::{Answer, Asked, answer};
 use campanile::snapshot::Snapshot;
+use campanile::snapshot::matcher::Matcher;
+use campanile::snapshot::silences::{After, Silence, Silences, Times};
 use campanile_language::sample_alerts;
 use campanile_model::Alert;
+use jiff::Timestamp;
 use words::{median, print};
 
 /// The duration of each measurement.
@@ -74,6 +79,54 @@ fn main() {
         });
         print(&format!("| {name} | {} |", cells.join(" | ")));
     }
+    let silences = silences(1_000);
+    let gate = (0..rounds).map(|_| round_of(&alert, &silences));
+    print(&format!(
+        "\n1,000 silences of two equalities: {:.2} microseconds for one send",
+        median(gate.collect())
+    ));
+}
+
+/// Silences of which none matches the alert, although each has its host.
+fn silences(count: usize) -> Silences {
+    let silence = |number: usize| {
+        let matching = Matching {
+            matches: [
+                ("labels.team".to_owned(), vec![format!("other{number}")]),
+                ("labels.host".to_owned(), vec!["db-12".to_owned()]),
+            ]
+            .into(),
+            ..Matching::default()
+        };
+        Silence {
+            name: number.to_string().into(),
+            matcher: Matcher::compile(&matching).expect("it compiles"),
+            times: Times::Span(Timestamp::MIN, Timestamp::MAX),
+            after: After::Tell,
+        }
+    };
+    Silences::of((0..count).map(silence).collect())
+}
+
+/// Microseconds for one send.
+fn round_of(alert: &Alert, silences: &Silences) -> f64 {
+    let asked = Asked {
+        sink: 1,
+        alert,
+        fires: true,
+        untold: false,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    assert_eq!(answer(&asked, None, [silences]), Answer::Send);
+    let begun = Instant::now();
+    let mut sends = 0_u32;
+    while begun.elapsed() < ROUND {
+        for _ in 0..100 {
+            black_box(answer(black_box(&asked), None, [silences]));
+        }
+        sends += 100;
+    }
+    begun.elapsed().as_secs_f64() * 1e6 / f64::from(sends)
 }
 
 /// An alert as vendors send them: ten labels.

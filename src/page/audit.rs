@@ -21,6 +21,7 @@ const NOUNS: &[&str] = &[
     "dead",
     "quarantine",
     "sinks",
+    "silences",
     "sources",
     "login",
 ];

@@ -33,6 +33,7 @@ pub(super) const MENU: &[Entry] = &[
     Entry::new("deliveries", "/deliveries", 'p'),
     Entry::new("dead", "/dead", 'd'),
     Entry::new("quarantine", "/quarantine", 'q'),
+    Entry::new("silences", "/silences", 'm'),
     Entry::new("try", "/try", 't'),
 ];
 

@@ -32,6 +32,7 @@ mod row;
 mod settings;
 mod setup;
 mod shared;
+mod silences;
 mod sinks;
 mod sources;
 mod span;
@@ -66,6 +67,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .configure(setup::routes)
         .configure(wizard::routes)
         .configure(sinks::routes)
+        .configure(silences::routes)
         .configure(trial::routes)
         .configure(deliveries::routes)
         .configure(audit::routes)

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &[
     ("quarantined.html", include_str!("html/quarantined.html")),
     ("settings.html", include_str!("html/settings.html")),
     ("setup.html", include_str!("html/setup.html")),
+    ("silences.html", include_str!("html/silences.html")),
     ("sinks.html", include_str!("html/sinks.html")),
     ("source.html", include_str!("html/source.html")),
     ("sources.html", include_str!("html/sources.html")),

@@ -18,6 +18,7 @@ const TABLE: &str = include_str!("../../../src/api/roles.rs");
 const LOOKS: &[&str] = &[
     "/api/v1/renormalize",
     "/api/v1/silences/preview",
+    "/silences/preview",
     "/api/v1/try",
     "/try",
     "/mcp",
@@ -72,6 +73,9 @@ const PLAYS: &[Play] = &[
     ("POST", "/sinks/{kind}/{name}/pause", "", ("sinks.pause", SINK, 1)),
     ("POST", "/sinks/{kind}/{name}/resume", "", ("sinks.resume", SINK, 1)),
     ("POST", "/sinks/{kind}/{name}/test", "", ("sinks.test", SINK, 1)),
+    ("POST", "/silences", "match=title%3Da&for=2h", ("silences.add", "", 1)),
+    ("POST", "/silences/{id}/extend", "for=2h", ("silences.extend", "silence 1", 1)),
+    ("POST", "/silences/{id}/end", "", ("silences.end", "silence 1", 1)),
     ("POST", "/quarantine/retry", "source=", ("quarantine.retry", "all", 0)),
     ("POST", "/quarantine/{id}/retry", "", ("quarantine.retry", "1", 0)),
     ("POST", "/quarantine/{id}/drop", "", ("quarantine.drop", "1", 1)),

@@ -118,6 +118,7 @@ async fn a_screen_reader_says_of_each_page_what_its_file_says() {
         ("source", "/sources/probe/c"),
         ("setup", "/sources/ucloud/prod/setup"),
         ("sinks", "/sinks"),
+        ("silences", "/silences"),
         ("deliveries", "/deliveries"),
         ("dead", "/dead"),
         ("alert", of("/alerts/")),

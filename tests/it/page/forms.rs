@@ -219,3 +219,59 @@ async fn language_and_theme_are_kept_in_cookies_and_lead_back() {
     .await;
     assert_eq!(reply.status, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_is_looked_at_before_it_is_made_and_ends_when_an_operator_says_so() {
+    let (gateway, id) = with_title("disk").await;
+    let form = "match=title%3Ddisk%0D%0Aseverity%3Dcritical&regex=&when=&for=2h&after=tell&comment=new%20disk";
+    let page = submit(&gateway, "/silences/preview", SAME, form).await.body;
+    assert!(page.contains("Matches 1 problem that fires."), "{page}");
+    assert!(page.contains(&format!("/alerts/{id}")), "{page}");
+    assert!(
+        page.contains("severity=critical</textarea>") && page.contains("new disk"),
+        "{page}"
+    );
+    assert!(
+        page.contains("No silence is active."),
+        "nothing is made: {page}"
+    );
+    for (wrong, said) in [
+        ("match=&regex=&when=&for=2h", "matches every alert"),
+        ("match=team&for=2h", "has no `=`"),
+        ("match=titel%3Da&for=2h", "is not a field"),
+    ] {
+        let page = submit(&gateway, "/silences", SAME, wrong).await;
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    let made = submit(&gateway, "/silences", SAME, form).await;
+    assert_eq!(
+        made.header("location"),
+        "/silences?done=made",
+        "{}",
+        made.body
+    );
+    let page = super::open(&gateway, "/silences?done=made", "").await.body;
+    for shown in [
+        "The silence is in force.",
+        "severity = critical, title = disk",
+        "new disk",
+        "End now",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let page = super::open(&gateway, &format!("/alerts/{id}"), "")
+        .await
+        .body;
+    assert!(page.contains("/silences?match=fingerprint%3D"), "{page}");
+    let ended = submit(&gateway, "/silences/1/end", SAME, "").await;
+    assert_eq!(
+        ended.header("location"),
+        "/silences?done=ended",
+        "{}",
+        ended.body
+    );
+    let page = super::open(&gateway, "/silences", "").await.body;
+    assert!(page.contains("No silence is active."), "{page}");
+    let page = super::open(&gateway, "/silences?state=all", "").await.body;
+    assert!(page.contains("severity = critical, title = disk"), "{page}");
+}

@@ -41,6 +41,8 @@ const PATHS: &[&str] = &[
     "/deliveries",
     "/dead",
     "/audit",
+    "/silences",
+    "/silences?state=all&match=labels.team%3Ddb",
     "/settings",
     "/setup",
     "/setup?q=cloud",
