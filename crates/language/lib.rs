@@ -21,6 +21,7 @@ mod engine;
 mod expression;
 mod field;
 pub mod filters;
+mod formula;
 pub mod guard;
 mod known;
 pub mod meter;
@@ -32,6 +33,7 @@ pub mod phone;
 pub mod resource;
 mod sample;
 pub mod scope;
+mod target;
 pub mod time;
 pub mod window;
 mod words;
@@ -47,10 +49,12 @@ use guard::Guarded;
 
 pub use expression::Expression;
 pub use field::{Field, NotAField};
+pub use formula::{Formula, Row};
 pub use nearest::nearest;
 pub use parameter::Parameter;
 pub use pattern::Pattern;
 pub use sample::alerts as sample_alerts;
+pub use target::{LABELS_MAX, Target, Unfit, VALUE_BYTES_MAX};
 
 /// Bytes of all values that one run may create: 64 times the longest output.
 pub const WORK_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -228,7 +228,7 @@ pub(super) fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone)
 }
 
 /// The byte of the text where the path is a whole word. The parser reports names without their places.
-fn place(text: &str, path: &str) -> usize {
+pub(super) fn place(text: &str, path: &str) -> usize {
     let name = path.split('.').next().unwrap_or(path);
     let whole = |needle: &str| {
         text.match_indices(needle)

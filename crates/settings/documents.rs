@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::findings::Findings;
 use super::layers::{Layers, Shape};
 use super::mistake::Location;
+use super::node::Place;
 use super::{is_name, names_expected, secret, text};
 
 /// Nothing is shown under these keys: an operator may have written a secret where it does not belong.
@@ -154,7 +155,7 @@ impl Layers {
     /// The files that documents name. What they hold counts as the configuration does.
     pub fn document_files(&self) -> Vec<PathBuf> {
         let named = self.documents.iter().filter_map(|own| match &own.content {
-            Content::In { path, .. } => Some(self.findings.next_to(own.file, path)),
+            Content::In { path, .. } => Some(self.findings.path_from(own.file, path)),
             Content::Here | Content::Nowhere => None,
         });
         named.collect()
@@ -185,8 +186,15 @@ impl Layers {
 }
 
 impl Findings {
-    /// A path that a config file names, from the folder of that file.
-    fn next_to(&self, file: usize, path: &str) -> PathBuf {
+    /// The path that a setting names, from the folder of the file that the setting is in.
+    pub fn next_to(&self, place: &Place, path: &Path) -> PathBuf {
+        match place {
+            Place::File { file, .. } => self.path_from(*file, path),
+            Place::Variable(_) | Place::Default => path.to_owned(),
+        }
+    }
+
+    fn path_from(&self, file: usize, path: impl AsRef<Path>) -> PathBuf {
         let (config, _) = self.texts.get(file);
         let folder = Path::new(config).parent().unwrap_or(Path::new(""));
         folder.join(path)
@@ -213,7 +221,7 @@ impl Findings {
                 name,
             });
         };
-        let path = self.next_to(document.file, path);
+        let path = self.path_from(document.file, path);
         match text::read(&path) {
             Ok(text) => {
                 let is_toml = text.parse::<toml::Table>().is_ok();

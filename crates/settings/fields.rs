@@ -1,11 +1,11 @@
-//! Tables whose keys are fields of an alert: `match` and `regex` of a route.
+//! Fields of an alert in settings: the keys of `match`, `regex` and `set`, and the items of `redact`.
 
 use std::collections::BTreeMap;
 
-use campanile_language::{Field, Pattern};
+use campanile_language::{Field, NotAField, Pattern, Target};
 
 use super::node::{Node, Written};
-use super::read::{Problem, Read, each, text};
+use super::read::{Problem, Read, each, filled, text};
 use super::secret::stray_key;
 
 /// Each field with the values that it may have: one, or a list.
@@ -42,6 +42,50 @@ pub(super) fn patterns(node: &Node) -> Read<BTreeMap<String, String>> {
     Ok(all)
 }
 
+/// The name of one field.
+pub(super) fn field(node: &Node) -> Read<String> {
+    let name = text(node)?;
+    Field::parse(name).map_err(|not| refused(name, &not))?;
+    Ok(name.to_owned())
+}
+
+/// Fields that may be set, each with its expression. The expressions are compiled where the table is known.
+pub(super) fn formulas(node: &Node) -> Read<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    for (name, item) in leaves(node)? {
+        Target::parse(&name).map_err(|not| refused(&name, &not).at(item))?;
+        all.insert(name, filled(item).map_err(|problem| problem.at(item))?);
+    }
+    if all.is_empty() {
+        return Err(Problem::new("is empty"));
+    }
+    Ok(all)
+}
+
+/// A list of fields that may be set. A severity is not a secret.
+pub(super) fn targets(node: &Node) -> Read<Vec<String>> {
+    let names = each(node, |item| {
+        let name = text(item)?;
+        let target = Target::parse(name).map_err(|not| refused(name, &not))?;
+        if target.is_severity() {
+            return Err(Problem::new("has `severity`, which is not a text"));
+        }
+        Ok(name.to_owned())
+    })?;
+    if names.is_empty() {
+        return Err(Problem::new("is empty"));
+    }
+    Ok(names)
+}
+
+/// The values inside of a table with the names of their fields. `labels.team = "db"` without quotes is a table in a table,
+/// and means the same.
+pub fn leaves(node: &Node) -> Read<Vec<(String, &Node)>> {
+    let mut leaves = Vec::new();
+    walk(node, "", &mut leaves)?;
+    Ok(leaves)
+}
+
 /// Whether this key can be shown: it is a field, or nearly one. Any other may be a secret in the wrong place.
 pub(super) fn is_shown(key: &str) -> bool {
     Field::parse(key).map_or_else(|not| not.nearest.is_some(), |_| true)
@@ -54,26 +98,24 @@ fn value_of(field: &Field, node: &Node) -> Read<String> {
     Ok(value.to_owned())
 }
 
-/// Each field with its value. `labels.team = "db"` without quotes is a table in a table, and means the same.
+/// Each field with its value.
 fn fields(node: &Node) -> Read<Vec<(String, Field, &Node)>> {
-    let mut leaves = Vec::new();
-    walk(node, "", &mut leaves)?;
+    let leaves = leaves(node)?;
     if leaves.is_empty() {
         return Err(Problem::new("is empty, so it would match every alert"));
     }
     let fields = leaves.into_iter().map(|(name, item)| {
-        let field = Field::parse(&name).map_err(|not| {
-            let stray = stray_key(&name).filter(|_| !is_shown(&name));
-            let what = format!(
-                "has `{}`, which {}",
-                stray.as_ref().unwrap_or(&name),
-                not.message
-            );
-            Problem::new(what).near(not.nearest.as_deref()).at(item)
-        })?;
+        let field = Field::parse(&name).map_err(|not| refused(&name, &not).at(item))?;
         Ok((name, field, item))
     });
     fields.collect()
+}
+
+fn refused(name: &str, not: &NotAField) -> Problem {
+    let stray = stray_key(name).filter(|_| !is_shown(name));
+    let shown = stray.as_deref().unwrap_or(name);
+    let what = format!("has `{shown}`, which {}", not.message);
+    Problem::new(what).near(not.nearest.as_deref())
 }
 
 fn walk<'n>(node: &'n Node, before: &str, leaves: &mut Vec<(String, &'n Node)>) -> Read<()> {

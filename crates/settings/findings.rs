@@ -6,7 +6,7 @@ use std::path::Path;
 use campanile_language as language;
 
 use super::Environment;
-use super::mistake::{Location, Mistake, Mistakes, one_of};
+use super::mistake::{Line, Location, Mistake, Mistakes, one_of};
 use super::node::{Node, Place, Written};
 use super::read::Problem;
 use super::secret::stray_key;
@@ -242,7 +242,10 @@ impl Findings {
     }
 
     fn problem(&mut self, setting: &Setting, node: &Node, problem: Problem) {
-        let fields = matches!(setting.takes, Type::Matches | Type::Patterns);
+        let fields = matches!(
+            setting.takes,
+            Type::Matches | Type::Patterns | Type::Formulas
+        );
         for (key, item) in node.entries() {
             let stray = stray_key(key).filter(|_| !(fields && super::fields::is_shown(key)));
             self.without_secret(&item.place, key, stray);
@@ -272,11 +275,36 @@ impl Findings {
         let Err(mistake) = checked else {
             return true;
         };
+        self.not_compiled(node, text, &setting.name, &mistake, &setting.takes);
+        false
+    }
+
+    /// Adds a mistake in the Jinja `text` of a value.
+    pub fn not_compiled(
+        &mut self,
+        node: &Node,
+        text: &str,
+        name: &str,
+        mistake: &language::Mistake,
+        takes: &Type,
+    ) {
         let (line, column) = (mistake.line, mistake.column);
         let place = self.texts.within(&node.place, text, line, column);
-        let message = format!("`{}` cannot be compiled: {}", setting.name, mistake.message);
-        self.wrong(&place, message, setting.takes.expected());
-        false
+        let message = format!("`{name}` cannot be compiled: {}", mistake.message);
+        self.wrong(&place, message, takes.expected());
+    }
+
+    /// Adds a mistake in a file that is not TOML, with the line as it is written there.
+    pub fn in_line(
+        &mut self,
+        (path, number, column): (&Path, usize, usize),
+        source: &str,
+        message: impl Into<String>,
+        expected: impl Into<String>,
+    ) {
+        let line = Line::alone(&path.display().to_string(), number, source, column);
+        let (message, expected) = (message.into(), expected.into());
+        self.push(Location::Line(line), message, expected, None);
     }
 
     /// The text of a header may be a secret, and so may be a part of its mistake: only its name is shown.

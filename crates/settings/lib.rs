@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 
 pub use digest::{Digests, digests};
 pub use documents::{Document, Opened};
+pub use fields::leaves;
 pub use findings::Findings;
 pub use layers::{Layers, Shape};
 pub use mistake::{Line, Location, Mistake, Mistakes, one_of};

@@ -154,6 +154,18 @@ impl Line {
         drawn
     }
 
+    /// One line of a file, with the caret at a column from 1. A long line is cut.
+    pub(super) fn alone(file: &str, number: usize, source: &str, column: usize) -> Self {
+        let shown: String = source.chars().take(SOURCE_CHARS_MAX).collect();
+        let before = shown.chars().take(column.saturating_sub(1));
+        let at: usize = before.map(char::len_utf8).sum();
+        Self {
+            line: number,
+            column,
+            ..Self::of(file, &shown, at..at + 1, &[])
+        }
+    }
+
     /// Adds one character: itself, three stars for the first of a hidden range, or nothing for the others.
     fn add(&mut self, at: usize, char: char, span: &Range<usize>, hidden: &[Range<usize>]) {
         let from = self.source.len();
@@ -197,6 +209,9 @@ pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
+
+/// The most characters of a line of a file that is not TOML.
+const SOURCE_CHARS_MAX: usize = 200;
 
 /// A longer list of words is not printed: nobody reads it.
 const WORDS_SHOWN_MAX: usize = 30;

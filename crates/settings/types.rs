@@ -51,6 +51,12 @@ pub enum Type {
     Matches,
     /// A table from the fields of an alert to a pattern for the whole value.
     Patterns,
+    /// The name of one field of an alert.
+    Field,
+    /// A table from fields that may be set to Jinja expressions.
+    Formulas,
+    /// A list of fields that may be set.
+    Targets,
     /// A table from the vendor's words to severities.
     Severities,
     /// A table of secret templates.
@@ -147,6 +153,11 @@ impl Type {
             Self::Patterns => {
                 "a table of fields and a regular expression for the whole value, such as { \"labels.host\" = \"db-[0-9]+\" }"
             }
+            Self::Field => "a field of the alert, such as \"resource.id\" or \"labels.host\"",
+            Self::Formulas => {
+                "a table of fields and Jinja expressions, such as { \"labels.team\" = \"table.team\", severity = \"'critical'\" }"
+            }
+            Self::Targets => "a list of fields, such as [\"labels.password\"]",
             Self::Severities => "a table of severities, such as { P0 = \"critical\" }",
             Self::Headers => "a table of headers, such as { X-Team = \"db\" }",
             Self::Template => "a Jinja template",
