@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench routes` builds configurations with 1, 10 and 100 routes, of which the alert matches one, and asks each of them
 //! about the same alert, as the gateway does before it stores one. Then it asks 1,000 silences about an alert that none of them
-//! matches, as the gateway does before each send. Environment variables: `ROUNDS` (7).
+//! matches, as the gateway does before each send. Then it applies rewrites to one alert: none, ten that it does not match, and one that
+//! looks it up in a table of 100,000 rows. Environment variables: `ROUNDS` (7).
 
 #[path = "support/words.rs"]
 mod words;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use campanile::config::{Environment, Matching, load};
 use campanile::pipeline::decide;
 use campanile::pipeline::gate::{Answer, Asked, answer};
+use campanile::pipeline::rewrite::rewrite;
 use campanile::snapshot::Snapshot;
 use campanile::snapshot::matcher::Matcher;
 use campanile::snapshot::silences::{After, Silence, Silences, Times};
@@ -85,6 +87,7 @@ fn main() {
         "\n1,000 silences of two equalities: {:.2} microseconds for one send",
         median(gate.collect())
     ));
+    rewrites(&alert, rounds);
 }
 
 /// Silences of which none matches the alert, although each has its host.
@@ -129,6 +132,55 @@ fn round_of(alert: &Alert, silences: &Silences) -> f64 {
     begun.elapsed().as_secs_f64() * 1e6 / f64::from(sends)
 }
 
+/// Prints what rewrites add to one alert.
+fn rewrites(alert: &Alert, rounds: usize) {
+    let unmatched = (1..=10)
+        .map(|n| {
+            format!("[[rewrites]]\nmatch = {{ 'labels.team' = 'team{n}' }}\nset = {{ 'labels.a' = 'title' }}\n")
+        })
+        .collect::<Vec<_>>()
+        .concat();
+    let table = "[tables.cmdb]\nfile = 'cmdb.csv'\nkey = 'labels.host'\n\
+        [[rewrites]]\ntable = 'cmdb'\nset = { 'labels.owner' = 'table.owner' }\n";
+    let rows = (0..100_000).map(|n| format!("db-{n},storage,owner {n},2\n"));
+    let csv = format!(
+        "host,team,owner,tier\n{}",
+        rows.collect::<Vec<_>>().concat()
+    );
+    print("\n| rewrites | microseconds for one alert |");
+    print("| --- | --- |");
+    for (name, text, fits) in [
+        ("none", "", false),
+        (
+            "ten with a `match` of a label, none fits",
+            &*unmatched,
+            false,
+        ),
+        (
+            "one that sets a label from a table of 100,000 rows",
+            table,
+            true,
+        ),
+    ] {
+        let snapshot = loaded(&format!("[sinks.stdout.a]\n{text}"), &csv);
+        let mut copy = alert.clone();
+        rewrite([&mut copy], &snapshot.rewrites);
+        assert_eq!(copy != *alert, fits, "{name}");
+        let rounds = (0..rounds).map(|_| {
+            let with = timed(|| {
+                // The owner is set again in each turn.
+                copy.labels.remove("owner");
+                black_box(rewrite([black_box(&mut copy)], &snapshot.rewrites));
+            });
+            let without = timed(|| {
+                black_box(copy.labels.remove(black_box("owner")));
+            });
+            with - without
+        });
+        print(&format!("| {name} | {:.2} |", median(rounds.collect())));
+    }
+}
+
 /// An alert as vendors send them: ten labels.
 fn alert() -> Alert {
     let [mut alert, _] = sample_alerts();
@@ -152,9 +204,15 @@ fn snapshot(count: usize, written: Written) -> Snapshot {
             written(number)
         );
     }
+    loaded(&text, "")
+}
+
+/// The snapshot of this configuration and of a table next to it.
+fn loaded(text: &str, csv: &str) -> Snapshot {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("campanile.toml");
     std::fs::write(&file, text).expect("a writable temporary folder");
+    std::fs::write(folder.path().join("cmdb.csv"), csv).expect("a writable temporary folder");
     let config = load(&[file], &Environment::new());
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
     Snapshot::new(&config, &[1]).expect("the routes compile")
@@ -162,13 +220,20 @@ fn snapshot(count: usize, written: Written) -> Snapshot {
 
 /// Microseconds for one alert.
 fn round(alert: &Alert, snapshot: &Snapshot) -> f64 {
+    timed(|| {
+        black_box(decide(black_box(alert), snapshot));
+    })
+}
+
+/// Microseconds for one call.
+fn timed(mut call: impl FnMut()) -> f64 {
     let begun = Instant::now();
-    let mut alerts = 0_u32;
+    let mut calls = 0_u32;
     while begun.elapsed() < ROUND {
         for _ in 0..100 {
-            black_box(decide(black_box(alert), snapshot));
+            call();
         }
-        alerts += 100;
+        calls += 100;
     }
-    begun.elapsed().as_secs_f64() * 1e6 / f64::from(alerts)
+    begun.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
-use campanile_model::Alert;
+use campanile_model::{Alert, Secret};
 use serde_json::json;
 
 use super::types::AlertOrigin;
@@ -11,6 +11,7 @@ use super::{Failing, alerts, renormalize, resource};
 use crate::forecast::{self, FieldOrigin, Origin};
 use crate::http::Gateway;
 use crate::intake::{self, Read, read};
+use crate::snapshot::Snapshot;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(resource("/alerts/{id}/origin").get(show));
@@ -69,8 +70,10 @@ fn read_again(gateway: &Gateway, alert: &Alert, raw: &[u8]) -> AlertOrigin {
     let Some(new) = renormalize::same(&reading, alert) else {
         return unknown(renormalize::absent(&reading).to_string());
     };
-    let differs = renormalize::differences(&json!(alert), &json!(new));
-    match own(forecast::origin(source, &call), &reading, new) {
+    let (rewritten, secrets) = rewritten(&reading, new, &current.snapshot);
+    let differs = renormalize::differences(&json!(alert), &json!(rewritten));
+    let origin = own(forecast::origin(source, &call), &reading, new);
+    match origin.map(|origin| forecast::hidden(origin, &secrets)) {
         Some(origin) => AlertOrigin {
             origin: Some(origin),
             differs,
@@ -81,6 +84,18 @@ fn read_again(gateway: &Gateway, alert: &Alert, raw: &[u8]) -> AlertOrigin {
             ..unknown("several items of the batch could be this alert")
         },
     }
+}
+
+/// One alert of the callback as the rewrites leave it, and the values that they redact.
+fn rewritten(read: &Read, new: &Alert, snapshot: &Snapshot) -> (Alert, Vec<Secret>) {
+    let alerts = || read.alerts.iter().map(|identified| &identified.alert);
+    let mut all: Vec<Alert> = alerts().cloned().collect();
+    let secrets = forecast::rewrite(&mut all, snapshot);
+    let at = alerts().position(|alert| std::ptr::eq(alert, new));
+    let found = at
+        .filter(|at| *at < all.len())
+        .map(|at| all.swap_remove(at));
+    (found.unwrap_or_else(|| new.clone()), secrets)
 }
 
 /// The origin of the fields of one alert of the callback. None if it is not certain which item of the batch it is.

@@ -149,7 +149,7 @@ pub(super) async fn release(
         return Ok(None);
     };
     let still = |id, faults| Ok(Some(Err(StillUnreadable { id, faults })));
-    let mut entry = match read_again(snapshot, &row) {
+    let mut entry = match read_again(gateway, snapshot, &row) {
         Ok(entry) => entry,
         Err(fault) => return still(id, vec![fault]),
     };
@@ -171,14 +171,19 @@ pub(super) async fn release(
     still(appended.quarantine.unwrap_or(id), faults)
 }
 
-fn read_again(snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> {
+fn read_again(gateway: &Gateway, snapshot: &Snapshot, row: &QuarantineRow) -> Result<Entry, Fault> {
     let source = snapshot.source(&row.source).ok_or_else(|| {
         let problem = format!("`{}` is no longer configured", row.source);
         Fault::new("source", problem)
     })?;
     let call = stored(source, &row.callback, row.received_at)?;
     let kept = keep_of(source, &call);
-    Ok(commit::entry(&source.name, kept, snapshot))
+    Ok(commit::entry(
+        &source.name,
+        kept,
+        snapshot,
+        &gateway.metrics,
+    ))
 }
 
 /// Drops quarantined callbacks permanently.

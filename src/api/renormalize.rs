@@ -10,9 +10,10 @@ use super::query::{LIMIT_MAX, page};
 use super::simulate::LABEL;
 use super::types::{Difference, Differing, Renormalize as Wanted, Renormalized};
 use super::{Failing, body, resource};
+use crate::forecast;
 use crate::http::Gateway;
 use crate::intake::{Read, read, stored};
-use crate::snapshot::Source;
+use crate::snapshot::{Snapshot, Source};
 use campanile_store::{AlertFilter, Fault, StoredAlert};
 
 /// The default number of alerts to compare.
@@ -94,7 +95,7 @@ pub(super) async fn compare(
             gone += 1;
             continue;
         };
-        items.extend(again.differs(source, alert, raw));
+        items.extend(again.differs((source, snapshot), alert, raw));
     }
     Ok(HttpResponse::Ok().json(Renormalized {
         items,
@@ -116,7 +117,7 @@ impl Again {
     /// The differences of one alert; none if it would be the same.
     fn differs(
         &mut self,
-        source: &Source,
+        (source, snapshot): (&Source, &Snapshot),
         stored: &StoredAlert,
         raw: Vec<u8>,
     ) -> Option<Differing> {
@@ -129,7 +130,7 @@ impl Again {
         let raw = &self.raw;
         let read = self
             .read
-            .get_or_insert_with(|| read_again(source, raw, received_at));
+            .get_or_insert_with(|| read_again((source, snapshot), raw, received_at));
         let differing = |fields: Vec<Difference>, fault: Option<Fault>| Differing {
             alert: old.id.clone(),
             received_at,
@@ -150,9 +151,16 @@ impl Again {
 }
 
 /// Reads a stored callback with the current provider and source. Its sender was verified when it arrived.
-fn read_again(source: &Source, raw: &[u8], received_at: Timestamp) -> Result<Read, Fault> {
+fn read_again(
+    (source, snapshot): (&Source, &Snapshot),
+    raw: &[u8],
+    received_at: Timestamp,
+) -> Result<Read, Fault> {
     let call = stored(source, raw, received_at)?;
     let mut read = read(source, &call, received_at);
+    let alerts = read.alerts.iter_mut();
+    let alerts = alerts.map(|identified| &mut identified.alert);
+    let _redacted = forecast::rewrite(alerts, snapshot);
     match read.faults.pop() {
         Some(fault) if read.alerts.is_empty() && read.faults.is_empty() => Err(fault),
         fault => {

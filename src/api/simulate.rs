@@ -101,7 +101,7 @@ pub(crate) async fn play(
     .await?;
     let call = message(source, &wanted.case, gateway.clock.now())?;
     let (kept, proven) = taken(source, call, snapshot)?;
-    let mut entry = entry(source, kept, snapshot)?;
+    let mut entry = entry(gateway, source, kept, snapshot)?;
     for alert in &mut entry.alerts {
         alert.sinks = sorted(sinks.iter().map(|(id, _)| *id).collect());
     }
@@ -154,7 +154,12 @@ fn taken(source: &Source, mut call: Callback, snapshot: &Snapshot) -> Failing<(K
 }
 
 /// What is stored. A message that cannot be read is refused here, so that no simulation goes to quarantine.
-fn entry(source: &Source, mut kept: Kept, snapshot: &Snapshot) -> Failing<Entry> {
+fn entry(
+    gateway: &Gateway,
+    source: &Source,
+    mut kept: Kept,
+    snapshot: &Snapshot,
+) -> Failing<Entry> {
     if let Some(fault) = kept.read.faults.first() {
         return Err(ApiError::bad_request(format!(
             "the built-in message cannot be read with the settings of this source: {fault}"
@@ -164,7 +169,12 @@ fn entry(source: &Source, mut kept: Kept, snapshot: &Snapshot) -> Failing<Entry>
         let labels = &mut identified.alert.labels;
         labels.insert(LABEL.to_owned(), "yes".to_owned());
     }
-    Ok(commit::entry(&source.name, kept, snapshot))
+    Ok(commit::entry(
+        &source.name,
+        kept,
+        snapshot,
+        &gateway.metrics,
+    ))
 }
 
 fn ids(appended: &Appended) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::receivers::{self, Probed};
 use super::setup::{self, Files, count};
 use super::table::{self, Column, or_empty};
 use super::terminal::Terminal;
-use crate::config::{self, Config, routing};
+use crate::config::{self, Config, rewriting, routing};
 use crate::snapshot::written::{self, Written};
 use campanile_model::Clock;
 use campanile_sinks::{self, BuildError};
@@ -115,7 +115,8 @@ fn warnings(config: &Config) -> Vec<String> {
         ))
     });
     let routes = routing::warnings(&config.routes, &config.routing);
-    expired.chain(routes).collect()
+    let rewrites = rewriting::warnings(config);
+    expired.chain(routes).chain(rewrites).collect()
 }
 
 fn show(terminal: &mut Terminal, summary: &Summary) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use super::setup::{self, count};
 use super::table::{self, Column};
 use super::terminal::{Terminal, harmless, style_of};
 use crate::config::Config;
-use crate::forecast::{self, Fate, FieldOrigin, Forecast, Origin, Question};
+use crate::forecast::{self, Fate, FieldOrigin, Forecast, Origin, Question, RewriteApplied};
 use crate::snapshot::Snapshot;
 use campanile_model::Clock;
 
@@ -230,9 +230,26 @@ fn show_origin(
     table::show(terminal, ORIGIN, fields)
 }
 
+fn show_rewrite(terminal: &mut Terminal, rewrite: &RewriteApplied) -> Result<(), Failure> {
+    let name = harmless(&rewrite.name);
+    for change in &rewrite.changes {
+        let (field, new) = (harmless(&change.field), harmless(&change.new));
+        let old = Some(harmless(&change.old)).filter(|old| !old.is_empty() && *old != new);
+        let old = old.map_or_else(String::new, |old| format!(", before: {old}"));
+        terminal.line(format_args!("rewrite {name} set {field} = {new}{old}"))?;
+    }
+    for problem in &rewrite.failed {
+        terminal.line(format_args!("rewrite {name} failed: {}", harmless(problem)))?;
+    }
+    Ok(())
+}
+
 fn show_fate(terminal: &mut Terminal, fate: &Fate) -> Result<(), Failure> {
     terminal.json(&fate.alert)?;
     terminal.line("")?;
+    for rewrite in &fate.rewrites {
+        show_rewrite(terminal, rewrite)?;
+    }
     if fate.alert.status == Status::Resolved {
         terminal.line("a recovery goes where its firing went; if its firing is not known, it")?;
     }

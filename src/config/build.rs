@@ -11,8 +11,8 @@ use campanile_sinks::Kind;
 
 use super::settings::SOURCE;
 use super::{
-    Admin, Hours, Log, Matching, Orphans, Otlp, Own, Policy, Proxy, Role, Route, Routing, Server,
-    SinkSpec, SourceSpec, Store, Take, Tls, Token,
+    Admin, Hours, Log, Matching, Orphans, Otlp, Own, Policy, Proxy, Rewrite, Role, Route, Routing,
+    Server, SinkSpec, SourceSpec, Store, Take, Tls, Token,
 };
 
 use super::windows::{self, After};
@@ -219,6 +219,17 @@ pub(super) fn matching(values: &Values) -> Matching {
         matches: values.maybe("match").unwrap_or_default(),
         regex: values.maybe("regex").unwrap_or_default(),
         when: values.maybe("when"),
+    }
+}
+
+/// A rewrite that sees the table at this place.
+pub(super) fn rewrite(values: &Values, table: Option<usize>) -> Rewrite {
+    Rewrite {
+        name: values.maybe("name"),
+        matching: matching(values),
+        table,
+        set: values.maybe("set").unwrap_or_default(),
+        redact: values.texts("redact").to_vec(),
     }
 }
 

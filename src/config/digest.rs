@@ -1,21 +1,25 @@
 //! Which parts of a configuration must be the same at all gateways that share a store, and a digest of each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use campanile_model::StoreUrl;
 use campanile_settings::{Digests, Environment, Node, digests};
 use secrecy::ExposeSecret;
 
-use super::{SHAPE, Store};
+use super::{SHAPE, Store, Table};
 
 /// The digests of what was read.
 pub(super) fn of(
     tree: &Node,
-    opened: &BTreeMap<String, String>,
+    (opened, tables): (&mut BTreeMap<String, String>, &[Arc<Table>]),
     environment: &Environment,
     store: &Store,
 ) -> Digests {
     let key = key(&store.url).to_owned();
+    for table in tables {
+        opened.insert(format!("tables.{}", table.name), table.content());
+    }
     digests(
         (tree, opened),
         environment,

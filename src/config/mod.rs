@@ -14,22 +14,24 @@ mod otlp;
 pub mod page;
 mod recipes;
 mod reload;
+pub mod rewriting;
 pub mod routing;
 pub mod schema;
 mod settings;
 mod slots;
+pub mod tables;
 mod tls;
 pub mod watch;
 pub mod windows;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use campanile_model::{Secret, StoreCopies, StoreUrl};
 use campanile_providers::{Provider, Source};
-use campanile_settings::{Digests, Layers, Shape};
+use campanile_settings::{Digests, Layers, Node, Shape, Written};
 use campanile_sinks::Kind;
 use ipnet::IpNet;
 use url::Url;
@@ -39,8 +41,10 @@ pub use campanile_settings::{Environment, Line, Location, Mistake, Mistakes, Sec
 pub use campanile_sinks::{Policy, SinkSpec};
 pub use matching::Matching;
 pub use otlp::Otlp;
+pub use rewriting::Rewrite;
 pub use routing::{Hours, Orphans, Route, Routing, Take};
 pub use slots::{SecretSlot, secret_slots};
+pub use tables::Table;
 pub use tls::Tls;
 
 /// How long a gateway that shares its store still accepts callbacks when it stops. A balancer that asks `/readyz` each second and
@@ -130,9 +134,19 @@ pub fn load(paths: &[PathBuf], environment: &Environment) -> Result<Config, Mist
     load_with(paths, environment, &Vocabulary::built_in())
 }
 
-/// The files with mappings and recipes that a configuration names: what they hold counts as the configuration does.
+/// The files with mappings, recipes and tables that a configuration names: what they hold counts as the configuration does.
 pub fn mapping_files(paths: &[PathBuf]) -> Vec<PathBuf> {
-    Layers::read(paths, &Environment::new(), &SHAPE).document_files()
+    let layers = Layers::read(paths, &Environment::new(), &SHAPE);
+    let tables = layers.tree.get("tables").into_iter();
+    let tables = tables.flat_map(Node::entries);
+    let files = tables.filter_map(|(_, table)| {
+        let node = table.get("file")?;
+        let Written::Text(file) = &node.value else {
+            return None;
+        };
+        Some(layers.findings.next_to(&node.place, Path::new(file)))
+    });
+    layers.document_files().into_iter().chain(files).collect()
 }
 
 /// The operator's own vendors, from `[mappings]` alone: a mistake or a missing secret elsewhere does not matter.
@@ -167,7 +181,8 @@ pub fn load_with(
     };
     let mut config = check.whole(&layers.tree);
     if let Some(config) = &mut config {
-        config.digests = digest::of(&layers.tree, &layers.opened, environment, &config.store);
+        let opened = (&mut layers.opened, &*config.tables);
+        config.digests = digest::of(&layers.tree, opened, environment, &config.store);
         let vocabulary = check.vocabulary;
         let is_public = |path: &[&str]| settings::is_public(path) && !vocabulary.has_secret(path);
         let shape = Shape {
@@ -206,6 +221,10 @@ pub struct Config {
     pub silences: Vec<windows::Silence>,
     /// `[[routes]]`; none means that every alert goes to every sink.
     pub routes: Vec<Route>,
+    /// `[tables.*]`, in the order of the file.
+    pub tables: Vec<Arc<Table>>,
+    /// `[[rewrites]]`, in the order of the file.
+    pub rewrites: Vec<Rewrite>,
     /// What was read, as TOML, without secrets. Without mappings and recipes.
     pub text: Arc<str>,
     /// A digest of each part that must be the same at all gateways that share a store.

@@ -48,6 +48,12 @@ pub fn page(vocabulary: &Vocabulary) -> String {
             "### `[sinks.{name}.<name>]`\n\n[{title}](sinks/{name}.md).{limits}\n\n{own}"
         ));
     }
+    let (own, doc) = (table(settings::TABLE), settings::TABLES_DOC);
+    parts.push(format!("## `[tables.<name>]`\n\n{doc}\n\n{own}"));
+    let (own, doc) = (table(settings::REWRITE), settings::REWRITES_DOC);
+    parts.push(format!(
+        "## `[[rewrites]]`\n\n{doc} [Routing](routing.md#how-do-i-add-a-team-to-alerts-that-lack-one) has examples.\n\n{own}"
+    ));
     let (routes, doc) = (table(settings::ROUTE), settings::ROUTES_DOC);
     parts.push(format!(
         "## `[[routes]]`\n\n{doc} [Routing](routing.md) explains them with examples.\n\n{routes}"

@@ -135,7 +135,12 @@ impl Route {
 
 /// The way to a route, from the numbers of its parents to its own, each from 0: `routes[1].routes[0]`.
 pub fn path(numbers: &[usize]) -> String {
-    let steps = numbers.iter().map(|number| format!("routes[{number}]"));
+    path_of("routes", numbers)
+}
+
+/// The same in another list than that of the routes.
+pub fn path_of(section: &str, numbers: &[usize]) -> String {
+    let steps = numbers.iter().map(|number| format!("{section}[{number}]"));
     steps.collect::<Vec<_>>().join(".")
 }
 

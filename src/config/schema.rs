@@ -79,6 +79,11 @@ pub fn json_schema(vocabulary: &Vocabulary) -> Value {
     for (name, doc, own) in settings::NAMED {
         top.insert((*name).to_owned(), named(doc, &object(doc, own)));
     }
+    let table = object("A table.", settings::TABLE);
+    top.insert("tables".to_owned(), named(settings::TABLES_DOC, &table));
+    let rewrite = object(settings::REWRITES_DOC, settings::REWRITE);
+    let rewrites = json!({ "type": "array", "items": rewrite });
+    top.insert("rewrites".to_owned(), rewrites);
     let level = json!({ "type": "array", "items": { "$ref": "#/definitions/route" } });
     let mut route = object(settings::ROUTES_DOC, settings::ROUTE);
     route["properties"]["routes"] = level.clone();
@@ -156,6 +161,10 @@ pub fn full_toml(vocabulary: &Vocabulary) -> String {
         section(&mut text, &doc, &header, &[&own, policy], &[]);
         common.get_or_insert("the first sink");
     }
+    let (doc, own) = (settings::TABLES_DOC, settings::TABLE);
+    section(&mut text, doc, "[tables.example]", &[own], &[]);
+    let (doc, own) = (settings::REWRITES_DOC, settings::REWRITE);
+    section(&mut text, doc, "[[rewrites]]", &[own], &["set"]);
     section(
         &mut text,
         settings::ROUTES_DOC,
@@ -417,7 +426,7 @@ fn of_type(takes: &Type) -> Value {
         Type::Choice(words) => json!({ "enum": words }),
         Type::Severity => json!({ "enum": SEVERITY }),
         Type::Networks => json!({ "type": "array", "items": { "type": "string" } }),
-        Type::Sinks | Type::Texts => {
+        Type::Sinks | Type::Texts | Type::Targets => {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 })
         }
         Type::StoreUrl => {
@@ -430,7 +439,7 @@ fn of_type(takes: &Type) -> Value {
         Type::Secrets | Type::SigningSecrets => {
             json!({ "anyOf": [secret(), { "type": "array", "items": secret(), "minItems": 1 }] })
         }
-        Type::Labels | Type::Patterns => of(json!({ "type": "string" })),
+        Type::Labels | Type::Patterns | Type::Formulas => of(json!({ "type": "string" })),
         Type::Matches => {
             let text = json!({ "type": "string" });
             of(json!({ "anyOf": [text, { "type": "array", "items": text, "minItems": 1 }] }))

@@ -1,24 +1,27 @@
 //! What the gateway would do with a request. Uses the same intake and pipeline functions; stores and sends nothing.
 
+pub(crate) mod rewritten;
 pub(crate) mod said;
 mod types;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use campanile_model::{Alert, Callback, Fingerprint, SinkId, Status};
+use campanile_model::{Alert, Callback, Fingerprint, Secret, SinkId, Status};
 use campanile_providers::{Effect, Refusal};
 use campanile_sinks::{Message, Sink};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use rewritten::{FieldChange, RewriteApplied};
 pub use said::RouteSaid;
 pub use types::{Fate, FieldOrigin, Forecast, Origin, Rendered, Reply};
 
 use crate::intake::target::{Target, normal};
 use crate::intake::verdict::answer;
 use crate::intake::{Kept, Taken, Trust, Turned, Verdict, take};
-use crate::pipeline;
+use crate::pipeline::redaction::hide;
+use crate::pipeline::{self, Decision};
 use crate::snapshot::{Snapshot, Source};
 
 /// The reason why there is no forecast.
@@ -101,9 +104,24 @@ impl<'a> Question<'a> {
         let new = read.alerts.iter().map(|_| Uuid::nil()).collect();
         let verdict = Verdict::of(new, !read.faults.is_empty(), read.alerts.len());
         let more_alerts = read.alerts.len().saturating_sub(self.alerts_max);
-        let alerts = read.alerts.into_iter().take(self.alerts_max);
+        let mut alerts: Vec<Alert> = read
+            .alerts
+            .into_iter()
+            .take(self.alerts_max)
+            .map(|identified| identified.alert)
+            .collect();
+        let mut each: Vec<&mut Alert> = alerts.iter_mut().collect();
+        let (decisions, rewritten) = pipeline::prepare(&mut each, self.snapshot);
+        let mut rewrites = rewritten.alerts.into_iter();
         let mut plans = Plans::new();
-        let fates = alerts.map(|identified| self.fate(identified.alert, &mut plans));
+        let fates = alerts.into_iter().zip(decisions).map(|(alert, decision)| {
+            let rewrites = rewrites.next().unwrap_or_default();
+            let rewrites = rewritten::all(rewrites, &self.snapshot.rewrites);
+            let fate = self.fate(alert, &decision, &mut plans);
+            Fate { rewrites, ..fate }
+        });
+        let fates: Vec<Fate> = fates.collect();
+        let secrets = rewritten.secrets;
         let forecast = bare(Some(source), &verdict, call);
         let reason = match verdict {
             Verdict::Quarantined => read.faults.first().map(ToString::to_string),
@@ -111,19 +129,18 @@ impl<'a> Question<'a> {
         };
         Forecast {
             reason,
-            alerts: fates.collect(),
+            alerts: fates,
             more_alerts,
             faults: read.faults,
             remarks: read.remarks.iter().map(ToString::to_string).collect(),
             confirms: read.effect.map(|Effect::Confirm { url }| url),
-            explained: self.explain.then(|| self.origin(source, call)),
+            explained: self.explain.then(|| self.origin(source, call, &secrets)),
             ..forecast
         }
     }
 
-    fn fate(&self, mut alert: Alert, plans: &mut Plans) -> Fate {
+    fn fate(&self, mut alert: Alert, decision: &Decision<'_>, plans: &mut Plans) -> Fate {
         alert.id = Uuid::nil().to_string();
-        let decision = pipeline::decide(&alert, self.snapshot);
         let routes = self.snapshot.routes.written.iter().cloned();
         let routes = said::all(routes.zip(decision.because.iter().copied()).collect());
         let sinks = planned(&alert, &decision.sinks, plans);
@@ -131,6 +148,7 @@ impl<'a> Question<'a> {
         let message = Message::of(Arc::clone(&alert), Uuid::nil().to_string(), self.now);
         let sinks = self.names(&sinks);
         Fate {
+            rewrites: Vec::new(),
             routes,
             sinks: sinks.map(|name| self.render(name, &message)).collect(),
             alert,
@@ -138,12 +156,12 @@ impl<'a> Question<'a> {
     }
 
     /// The origin of the fields. A callback that cannot be read has none; its fault gives the reason.
-    fn origin(&self, source: &Source, call: &Callback) -> Origin {
+    fn origin(&self, source: &Source, call: &Callback, secrets: &[Secret]) -> Origin {
         let mut origin = origin(source, call);
         if let Origin::Mapping { fields } = &mut origin {
             fields.retain(|field| field.item().unwrap_or_default() < self.alerts_max);
         }
-        origin
+        hidden(origin, secrets)
     }
 
     /// The names of these sinks, in the order of the file.
@@ -209,6 +227,24 @@ fn bare(source: Option<&Source>, verdict: &Verdict, call: &Callback) -> Forecast
         confirms: None,
         explained: None,
     }
+}
+
+/// Rewrites the alerts of a stored callback that was read again. Returns the values that the rewrites redacted.
+pub fn rewrite<'a>(
+    alerts: impl IntoIterator<Item = &'a mut Alert>,
+    snapshot: &Snapshot,
+) -> Vec<Secret> {
+    pipeline::rewrite::rewrite(alerts, &snapshot.rewrites).secrets
+}
+
+/// The same origin without these values.
+pub fn hidden(mut origin: Origin, secrets: &[Secret]) -> Origin {
+    if let Origin::Mapping { fields } = &mut origin {
+        for field in fields {
+            hide(&mut field.value, secrets);
+        }
+    }
+    origin
 }
 
 /// The origin of all fields of a callback.

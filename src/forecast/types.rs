@@ -7,7 +7,7 @@ use campanile_providers::Explained;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::RouteSaid;
+use super::{RewriteApplied, RouteSaid};
 
 /// What the gateway would do with a request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,6 +113,8 @@ pub struct Fate {
     /// The alert. Its id is zero, because it is not stored.
     #[schema(value_type = Alert)]
     pub alert: Arc<Alert>,
+    /// What each rewrite that matches changed, in the order of the file. The alert is what they left.
+    pub rewrites: Vec<RewriteApplied>,
     /// The result of each route, in the order of the file. Empty if every alert goes to the same sinks.
     pub routes: Vec<RouteSaid>,
     /// What each of its sinks would send.

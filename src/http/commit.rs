@@ -5,28 +5,62 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use campanile_model::{Alert, failpoint};
+use campanile_model::{Alert, Secret, failpoint};
 use campanile_store::{Answered, Appended, Arrival, Entry, Error, NewAlert, Seq, SinkId};
 
 use super::news::News;
-use super::{Gateway, SinkControl, arrival};
+use super::{Gateway, SinkControl, arrival, redacted};
 use crate::intake::{Identified, Kept, Reason};
-use crate::pipeline;
+use crate::pipeline::redaction::hide;
+use crate::pipeline::rewrite::Why;
+use crate::pipeline::{self, Decision, Rewritten};
 use crate::snapshot::Snapshot;
+use crate::telemetry::metrics::Metrics;
 
 /// The vendor gets an answer within this time. A commit that takes longer may still succeed: then the vendor's next
 /// attempt is a duplicate.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 /// The entry that the store commits for `source`.
-pub(crate) fn entry(source: &Arc<str>, kept: Kept, snapshot: &Snapshot) -> Entry {
-    let alerts = kept.read.alerts.into_iter();
-    Entry {
+pub(crate) fn entry(
+    source: &Arc<str>,
+    kept: Kept,
+    snapshot: &Snapshot,
+    metrics: &Metrics,
+) -> Entry {
+    entry_and_secrets(source, kept, snapshot, metrics).0
+}
+
+/// The same, and the values that rewrites redacted in it.
+pub(super) fn entry_and_secrets(
+    source: &Arc<str>,
+    mut kept: Kept,
+    snapshot: &Snapshot,
+    metrics: &Metrics,
+) -> (Entry, Vec<Secret>) {
+    let mut alerts: Vec<&mut Alert> = kept
+        .read
+        .alerts
+        .iter_mut()
+        .map(|identified| &mut identified.alert)
+        .collect();
+    let (decisions, rewritten) = pipeline::prepare(&mut alerts, snapshot);
+    count(source, &rewritten, snapshot, metrics);
+    let secrets = rewritten.secrets;
+    let received_at = kept.received_at;
+    let of = snapshot.source(source);
+    for fault in &mut kept.read.faults {
+        hide(&mut fault.problem, &secrets);
+    }
+    let alerts = kept.read.alerts.into_iter().zip(decisions);
+    let entry = Entry {
         source: Arc::clone(source),
-        received_at: kept.received_at,
-        callback: kept.raw,
+        received_at,
+        callback: redacted::without(of, kept.raw, received_at, &secrets),
         faults: kept.read.faults,
-        alerts: alerts.map(|alert| new_alert(alert, snapshot)).collect(),
+        alerts: alerts
+            .map(|(identified, decision)| new_alert(identified, decision))
+            .collect(),
         arrival: Arrival {
             routes: snapshot.routes.text.clone(),
             from: kept.from,
@@ -36,16 +70,47 @@ pub(crate) fn entry(source: &Arc<str>, kept: Kept, snapshot: &Snapshot) -> Entry
             }),
             trace: None,
         },
+    };
+    (entry, secrets)
+}
+
+/// Counts and logs what rewrites could not do. Data that is not there is usual; an expression that fails is a mistake.
+fn count(source: &str, rewritten: &Rewritten, snapshot: &Snapshot, metrics: &Metrics) {
+    let names: Vec<_> = snapshot.rewrites.names().collect();
+    for applied in rewritten.alerts.iter().flatten() {
+        let Some(rewrite) = names.get(applied.rewrite) else {
+            continue;
+        };
+        for failed in &applied.failed {
+            metrics.rewrite_failed(rewrite, failed.why.word());
+            let (field, words) = (&*failed.field, &*failed.words);
+            if matches!(failed.why, Why::Expression | Why::Value) {
+                tracing::warn!(
+                    source,
+                    rewrite = &***rewrite,
+                    field,
+                    reason = words,
+                    "a rewrite failed on an alert; the gateway kept the field as it was"
+                );
+            } else {
+                tracing::debug!(
+                    source,
+                    rewrite = &***rewrite,
+                    field,
+                    reason = words,
+                    "a rewrite has no value for an alert; the gateway kept the field as it was"
+                );
+            }
+        }
     }
 }
 
-fn new_alert(identified: Identified, snapshot: &Snapshot) -> NewAlert {
+fn new_alert(identified: Identified, decision: Decision<'_>) -> NewAlert {
     let Identified {
         key,
         content,
         alert,
     } = identified;
-    let decision = pipeline::decide(&alert, snapshot);
     let failed = decision.failed;
     if failed > 0 {
         tracing::warn!(failed, source = %alert.source, "route conditions failed on an alert; the gateway applied these routes");

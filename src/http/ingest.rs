@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
-use campanile_model::{Callback, Fetched, failpoint};
+use campanile_model::{Callback, Fetched, Secret, failpoint};
 use campanile_providers::Needed;
 use campanile_store::Appending;
 use tracing::Instrument;
@@ -17,9 +17,10 @@ use super::{Current, Gateway, body, callback, ending, list, traced};
 use crate::intake::target::{near_miss, normal};
 use crate::intake::verdict::answer;
 use crate::intake::{Kept, Reason, Taken, Target, Trust, Turned, Verdict, shown, take_in_steps};
+use crate::pipeline::redaction::hide;
 use crate::snapshot::Source;
 use crate::telemetry::metrics::NO_SOURCE;
-use crate::telemetry::traces::{Began, Ended, Step};
+use crate::telemetry::traces::{self, Began, Step};
 
 /// The most documents that are fetched for one request. Several sources may each need one.
 const FETCHES_MAX: usize = 4;
@@ -64,6 +65,15 @@ struct Visit<'v> {
     started: Instant,
     /// What its trace needs, if there are traces.
     began: Option<&'v Began>,
+}
+
+/// What became of a callback whose sender is verified.
+struct Ended {
+    verdict: Verdict,
+    /// Nothing is new, and a known message had other content.
+    conflict: bool,
+    /// The values that rewrites redacted in it.
+    secrets: Vec<Secret>,
 }
 
 impl<'v> Visit<'v> {
@@ -157,11 +167,19 @@ impl<'v> Visit<'v> {
         match taken {
             Taken::Kept(source, kept) => {
                 let span = tracing::info_span!("callback", source = &*source.name);
-                let (verdict, conflict) =
-                    self.keep(source, kept, call).instrument(span.clone()).await;
+                let ended = self.keep(source, kept, call).instrument(span.clone()).await;
+                let Ended {
+                    verdict,
+                    conflict,
+                    secrets,
+                } = ended;
                 span.in_scope(|| {
                     let word = if conflict { "conflict" } else { verdict.word() };
-                    let request = || shown::request(Some(source), call, &self.current.snapshot);
+                    let request = || {
+                        let mut text = shown::request(Some(source), call, &self.current.snapshot);
+                        hide(&mut text, &secrets);
+                        text
+                    };
                     self.finish(Some(source), &verdict, word, request, call)
                 })
             }
@@ -177,11 +195,12 @@ impl<'v> Visit<'v> {
         }
     }
 
-    /// Commits what intake kept. Also whether nothing is new and a known message had other content.
-    async fn keep(self, source: &Source, mut kept: Kept, call: &Callback) -> (Verdict, bool) {
+    /// Commits what intake kept.
+    async fn keep(self, source: &Source, mut kept: Kept, call: &Callback) -> Ended {
         let effect = kept.read.effect.take();
         let remarks = remarks::of(self.gateway, self.current, source, &kept, call);
-        let mut entry = commit::entry(&source.name, kept, &self.current.snapshot);
+        let (snapshot, metrics) = (&self.current.snapshot, &self.gateway.metrics);
+        let (mut entry, secrets) = commit::entry_and_secrets(&source.name, kept, snapshot, metrics);
         let alerts = !entry.alerts.is_empty();
         entry.arrival.trace = self.began.map(|began| began.stored(alerts));
         failpoint::point("after-parse");
@@ -189,7 +208,13 @@ impl<'v> Visit<'v> {
         self.ended(Step::Commit);
         let appended = match committed {
             Ok(committed) => committed,
-            Err(reason) => return (Verdict::Rejected(reason), false),
+            Err(reason) => {
+                return Ended {
+                    verdict: Verdict::Rejected(reason),
+                    conflict: false,
+                    secrets,
+                };
+            }
         };
         if let Some(effect) = effect {
             self.gateway.outside.carry_out(effect);
@@ -199,7 +224,11 @@ impl<'v> Visit<'v> {
         let verdict = outcome(&remarks, &appended);
         let conflict = Appending::Duplicate { conflict: true };
         let conflict = matches!(verdict, Verdict::Duplicate) && appended.alerts.contains(&conflict);
-        (verdict, conflict)
+        Ended {
+            verdict,
+            conflict,
+            secrets,
+        }
     }
 
     /// Answers a request to a path that is not served.
@@ -254,7 +283,7 @@ impl<'v> Visit<'v> {
         status: u16,
     ) -> Option<String> {
         let (traces, began) = self.gateway.traces.as_ref().zip(self.began)?;
-        let ended = Ended {
+        let ended = traces::Ended {
             source: source.map_or(NO_SOURCE, |source| &*source.name),
             method,
             verdict,

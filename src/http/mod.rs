@@ -16,6 +16,7 @@ mod list;
 pub mod news;
 mod peer;
 pub(crate) mod recent;
+mod redacted;
 mod remarks;
 mod tls;
 mod traced;
@@ -39,6 +40,7 @@ pub use tls::Shown;
 
 use crate::config;
 use crate::delivery::SinkState;
+use crate::pipeline::rewrite::Why;
 use crate::snapshot::{Snapshot, Source};
 use crate::telemetry::metrics::SourceMeters;
 use crate::telemetry::{Metrics, Traces};
@@ -108,6 +110,9 @@ pub(crate) struct Current {
 impl Current {
     fn new(snapshot: Snapshot, admin: config::Admin, metrics: &Metrics) -> Self {
         let sources = snapshot.sources.iter();
+        for rewrite in snapshot.rewrites.names() {
+            metrics.rewrite(rewrite, Why::ALL.map(Why::word));
+        }
         Self {
             meters: sources.map(|source| metrics.source(&source.name)).collect(),
             snapshot,

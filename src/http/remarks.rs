@@ -90,7 +90,12 @@ fn watch(
         "the vendor of a source changed its payload"
     );
     let alert = drift::alert(source, &looked.due, kept.received_at);
-    let entry = commit::entry(&drift::SOURCE.into(), alert, &current.snapshot);
+    let entry = commit::entry(
+        &drift::SOURCE.into(),
+        alert,
+        &current.snapshot,
+        &gateway.metrics,
+    );
     let (store, workers) = (Arc::clone(&gateway.store), Arc::clone(&gateway.sinks));
     let news = Arc::clone(&gateway.news);
     // The answer to the vendor does not wait for this commit.

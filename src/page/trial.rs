@@ -14,7 +14,7 @@ use super::row;
 use super::view::View;
 use crate::api::error::ApiError;
 use crate::api::trial::{self, Try};
-use crate::api::types::{FieldOrigin, Forecast, Origin, Rendered, RouteSaid};
+use crate::api::types::{FieldOrigin, Forecast, Origin, Rendered, RewriteApplied, RouteSaid};
 use crate::api::{Failing, alerts, callbacks, quarantine, simulate, sources};
 use crate::http::Gateway;
 
@@ -90,6 +90,7 @@ struct Fate {
     severity: String,
     value: String,
     fields: Vec<Field>,
+    rewrites: Vec<RewriteApplied>,
     routes: Vec<RouteSaid>,
     sinks: Vec<Rendered>,
 }
@@ -119,6 +120,7 @@ impl Shown {
             severity: fate.alert.severity.to_string(),
             value: row::value(&fate.alert.metric),
             fields: field::all(&fate.alert, &of_alert(number)),
+            rewrites: fate.rewrites,
             routes: fate.routes,
             sinks: fate.sinks,
         });

@@ -1,10 +1,16 @@
-//! What is decided about an alert before it is stored: which sinks get it, and why. Pure: equal input, equal output.
+//! What is decided about an alert before it is stored: what is changed in it, which sinks get it, and why. Pure: equal input,
+//! equal output.
+
+pub mod redaction;
+pub mod rewrite;
 
 pub mod gate;
 
 use std::borrow::Cow;
 
 use campanile_model::{Alert, Severity, SinkId, Status};
+
+pub use rewrite::Rewritten;
 
 use crate::snapshot::Snapshot;
 use crate::snapshot::matcher::Asked;
@@ -38,7 +44,20 @@ pub enum Match {
     Skipped,
 }
 
-/// Which sinks get `alert`.
+/// Rewrites the alerts of one callback, then decides the sinks of each. All that takes a callback asks here.
+pub fn prepare<'s>(
+    alerts: &mut [&mut Alert],
+    snapshot: &'s Snapshot,
+) -> (Vec<Decision<'s>>, Rewritten) {
+    let rewritten = rewrite::rewrite(
+        alerts.iter_mut().map(|alert| &mut **alert),
+        &snapshot.rewrites,
+    );
+    let decisions = alerts.iter().map(|alert| decide(alert, snapshot));
+    (decisions.collect(), rewritten)
+}
+
+/// Which sinks get `alert`, which is rewritten already.
 pub fn decide<'s>(alert: &Alert, snapshot: &'s Snapshot) -> Decision<'s> {
     let routes = &snapshot.routes;
     let mut decision = asked(alert, routes);

@@ -2,6 +2,7 @@
 
 pub mod index;
 pub mod matcher;
+pub mod rewrites;
 pub(crate) mod routes;
 pub mod silences;
 pub(crate) mod written;
@@ -15,6 +16,7 @@ use campanile_providers::{self as providers, Provider, Route};
 use crate::config::{Config, Server};
 use silences::{Silence, Silences, Times};
 
+pub use rewrites::Rewrites;
 pub use routes::{RouteMistake, Routes};
 
 /// What intake and pipeline ask.
@@ -24,6 +26,8 @@ pub struct Snapshot {
     pub sources: Vec<Source>,
     /// Paths that providers serve without the name of a source in them.
     pub paths: Vec<OwnPath>,
+    /// What is changed in alerts.
+    pub rewrites: Rewrites,
     /// Which alert goes to which sink.
     pub routes: Arc<Routes>,
     /// The silences of the configuration.
@@ -65,7 +69,7 @@ impl Snapshot {
     /// The configuration `config`, whose sinks have these numbers in the store.
     ///
     /// # Errors
-    /// Every condition of a route that cannot be compiled.
+    /// Every expression of a route or a rewrite that cannot be compiled.
     pub fn new(config: &Config, sinks: &[SinkId]) -> Result<Self, Vec<RouteMistake>> {
         let specs = config.sources.iter().enumerate();
         let sources: Vec<Source> = specs
@@ -81,6 +85,7 @@ impl Snapshot {
         Ok(Self {
             by_name: names.zip(0..).collect(),
             paths: own_paths(&sources),
+            rewrites: Rewrites::compile(&config.rewrites, &config.tables)?,
             routes: Arc::new(Routes::compile(
                 (&config.routes, &config.routing),
                 sinks,

@@ -77,10 +77,12 @@ impl Level {
     }
 }
 
-/// A route that cannot be compiled.
+/// A route or a rewrite that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}.{setting}: {mistake}", routing::path(.route))]
+#[error("{}.{setting}: {mistake}", routing::path_of(.section, .route))]
 pub struct RouteMistake {
+    /// The list that it is in: `routes` or `rewrites`.
+    pub section: &'static str,
     /// Which one, each number from 0: those of the routes that it is in, then its own.
     pub route: Vec<usize>,
     /// Which of its settings.
@@ -204,6 +206,7 @@ impl Compiler<'_> {
         let compiled = Matcher::compile(&route.matching);
         compiled.unwrap_or_else(|wrong| {
             let mistakes = wrong.into_iter().map(|(setting, mistake)| RouteMistake {
+                section: "routes",
                 route: at.to_vec(),
                 setting,
                 mistake,

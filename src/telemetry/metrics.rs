@@ -56,6 +56,7 @@ const QUARANTINES: &str = "campanile_quarantines_total";
 const REMARKS: &str = "campanile_remarks_total";
 const CONFLICTS: &str = "campanile_conflicts_total";
 const UNROUTED: &str = "campanile_unrouted_total";
+pub(super) const REWRITES_FAILED: &str = "campanile_rewrites_failed_total";
 const UNKNOWN_WORDS: &str = "campanile_unknown_severity_total";
 const DRIFT: &str = "campanile_drift_total";
 const CALLBACK_SECONDS: &str = "campanile_callback_seconds";
@@ -93,6 +94,7 @@ pub const ALL: &[Described] = &[
     metric(REMARKS, Kind::Counter, &["source", "kind"], "Faults in callbacks that were read nevertheless: lenient_json (invalid JSON was repaired), guessed_charset (no charset is declared) or left_out (an optional field cannot be read)."),
     metric(CONFLICTS, Kind::Counter, &["source"], "Duplicates whose content differs from the original."),
     metric(UNROUTED, Kind::Counter, &["source"], "Accepted alerts that go to no sink."),
+    metric(REWRITES_FAILED, Kind::Counter, &["rewrite", "reason"], "Fields that a rewrite did not set, by reason: expression (it failed), absent (it gave no value), value (the alert cannot take it) or key (no row of the table has the key; counted once for all fields)."),
     metric(UNKNOWN_WORDS, Kind::Counter, &["source"], "Alerts with a severity word that the mapping does not know."),
     metric(DRIFT, Kind::Counter, &["source", "kind"], "Changes of a vendor's payload after the first callbacks: keys that are new or gone, types that changed."),
     metric(CALLBACK_SECONDS, Kind::Histogram, &["source"], "Seconds from the head of a callback to its answer."),
@@ -404,6 +406,7 @@ mod tests {
         let metrics = Metrics::new();
         let source = metrics.source("ucloud/prod");
         source.accepted.add();
+        metrics.rewrite_failed("cmdb", "key");
         source.conflicts.add();
         source.unrouted.increment(1);
         source.unknown_words.increment(1);

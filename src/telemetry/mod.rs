@@ -3,6 +3,7 @@
 mod delivery;
 pub mod log;
 pub mod metrics;
+mod rewrites;
 mod sinks;
 mod store;
 pub mod traces;

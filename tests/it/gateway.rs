@@ -85,6 +85,11 @@ impl Gateway {
         self.app().refuse(reason.to_owned());
     }
 
+    /// The folder with its database and its settings.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.app().store()

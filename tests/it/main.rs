@@ -38,6 +38,7 @@ mod recoveries;
 mod renormalize;
 mod replicas;
 mod restarted;
+mod rewrites;
 mod routes;
 mod same_id;
 mod secrets;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use super::stream::types::{DeliveryEnded, End, Reset, SinkNow, StreamEvent, StreamLine};
-pub use crate::forecast::{FieldOrigin, Forecast, Origin, Rendered, RouteSaid};
+pub use crate::forecast::{FieldOrigin, Forecast, Origin, Rendered, RewriteApplied, RouteSaid};
 use crate::intake::drift::Seen;
 pub use bulk::{Counted, Group, Job, NotChanged, Released, Selection, StillUnreadable};
 pub use check::{Addresses, AlertOrigin, ConfigRefused, Running, TestSink, Tested};

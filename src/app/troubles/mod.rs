@@ -166,7 +166,12 @@ async fn raise(
     detail: &str,
 ) -> Result<(), Error> {
     let alert = trouble.alert(status, since, detail, gateway.clock.now());
-    let mut entry = entry(&SOURCE.into(), alert, &gateway.current().snapshot);
+    let mut entry = entry(
+        &SOURCE.into(),
+        alert,
+        &gateway.current().snapshot,
+        &gateway.metrics,
+    );
     if trouble.kind.is_of_sink() {
         let known = gateway.store.known_sinks().await?;
         let about = known.into_iter().find(|(_, name)| *name == trouble.about);

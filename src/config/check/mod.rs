@@ -3,6 +3,7 @@
 mod access;
 mod agreement;
 mod named;
+mod rewrites;
 mod routes;
 mod telemetry;
 mod windows;
@@ -64,6 +65,9 @@ impl Check<'_> {
         let known = windows.clone().unwrap_or_default();
         let silences = self.silences(tree, &known);
         let routes = self.routes(tree, &names, &known);
+        let tables = self.tables(tree);
+        let rewrites = self.rewrites(tree, &tables);
+        let tables = tables.into_iter().map(|(_, table)| table);
         let parts = Parts {
             server: server.and_then(|values| {
                 let tls = self.tls(&values, tree.get("server"));
@@ -91,6 +95,8 @@ impl Check<'_> {
             silences: silences?,
             routing: routing?,
             routes: routes?,
+            tables: tables.collect::<Option<_>>()?,
+            rewrites: rewrites?,
             text: Arc::default(),
             digests: Digests::new(),
         })

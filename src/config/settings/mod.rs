@@ -4,6 +4,7 @@
 //! come from it.
 
 mod gateway;
+mod rewrites;
 mod routes;
 mod source;
 mod windows;
@@ -11,6 +12,7 @@ mod windows;
 pub(super) use campanile_settings::{Setting, Type, optional, required, with};
 pub(super) use campanile_sinks::policy::SETTINGS as POLICY;
 pub(super) use gateway::{ADMIN, LOG, OTLP, OWN, PROXY as PROXY_SETTINGS, SERVER, STORE, TOKEN};
+pub(super) use rewrites::{REWRITE, REWRITES_DOC, TABLE, TABLES_DOC};
 pub(super) use routes::{NESTED_DOC, ROUTE, ROUTES_DOC, ROUTING, ROUTING_DOC};
 pub(super) use source::{OTHER_NAMES, SOURCE};
 pub(super) use windows::{NAMED, SILENCE, WINDOW};
@@ -108,6 +110,8 @@ pub(super) const TOP: &[&str] = &[
     "recipes",
     "providers",
     "sinks",
+    "tables",
+    "rewrites",
     "routes",
     "windows",
     "silences",
@@ -129,11 +133,11 @@ pub(super) fn is_public(path: &[&str]) -> bool {
         }
         ["providers" | "sinks", _, _, name, ..]
         | ["admin", "tokens", _, name, ..]
-        | ["windows" | "silences", _, name, ..]
+        | ["tables" | "windows" | "silences", _, name, ..]
         | ["admin", "proxy", name, ..]
         | ["telemetry", "otlp", name, ..]
         | [
-            "routes" | "routing" | "server" | "admin" | "store" | "log" | "self",
+            "routes" | "rewrites" | "routing" | "server" | "admin" | "store" | "log" | "self",
             name,
             ..,
         ] => *name,
@@ -154,5 +158,6 @@ fn every() -> impl Iterator<Item = &'static Setting> {
     let kinds = kinds.flat_map(|kind| kind.settings());
     let common = SOURCE.iter().chain(POLICY).chain(ROUTE);
     let common = common.chain(WINDOW).chain(SILENCE);
+    let common = common.chain(TABLE).chain(REWRITE);
     sections.chain(inner).chain(kinds).chain(common)
 }

@@ -79,6 +79,34 @@ fn check_shows_nested_routes_and_warns_of_one_that_gets_nothing() {
 }
 
 #[test]
+fn try_shows_what_rewrites_change_and_check_warns_of_a_table_that_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("cmdb.csv");
+    fs::write(&csv, "id,team\nu-1,db\n").unwrap();
+    let csv = csv.display();
+    let tables = format!(
+        "{CONFIG}\n[tables.cmdb]\nfile = \"{csv}\"\nkey = \"resource.id\"\n\
+         [tables.spare]\nfile = \"{csv}\"\nkey = \"title\"\n"
+    );
+    let rewrites = "[[rewrites]]\nname = \"team\"\ntable = \"cmdb\"\n\
+        set = { \"labels.team\" = \"table.team\", title = \"'on ' ~ title\", description = \"labels.none\" }\n";
+    let run = attempt_with(&format!("{tables}{rewrites}"), FIRING, &[]);
+    run.says("rewrite team set labels.team = db");
+    run.says("rewrite team set title = on load on uhost u-1, before: load on uhost u-1");
+    run.says("rewrite team failed: description: the expression gives no value");
+    let config = folder.path().join("c.toml");
+    fs::write(&config, format!("{tables}{rewrites}")).unwrap();
+    let run = Run::of(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+    run.says("[tables.spare] is not used: no rewrite has `table = \"spare\"`");
+    assert!(
+        !run.out.contains("[tables.cmdb] is not used"),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
 fn addresses_are_shown_whole_where_the_public_address_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("c.toml");

@@ -12,6 +12,7 @@ const SCHEMA: u64 = 39;
 
 /// Dead: nothing listens there.
 const WORK: &str = "[providers.ucloud.fixture]\nkey = \"campanile-fixture-key\"\n\
+     [[rewrites]]\nset = { \"labels.team\" = \"'db'\" }\n\
      [sinks.webhook.oncall]\nurl = \"http://127.0.0.1:1/\"\n";
 
 fn dashboard() -> Value {

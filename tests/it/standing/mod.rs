@@ -175,6 +175,8 @@ pub(crate) fn config(sources: Vec<Source>) -> config::Config {
         routing: config::Routing::default(),
         windows: config::windows::Windows::new(),
         silences: vec![],
+        tables: vec![],
+        rewrites: vec![],
         text: "[store]\nretention_days = 30\n".into(),
         digests: std::collections::BTreeMap::new(),
     }

@@ -1,6 +1,7 @@
 //! Every mistake: its place, the problem and the fix that is named.
 
 mod gateway;
+mod rewrites;
 mod routes;
 mod sinks;
 mod sources;
@@ -20,6 +21,7 @@ fn each_kind_of_mistake_is_one_mistake_in_its_place_with_its_mend() {
         sources::MISTAKES,
         sinks::MISTAKES,
         routes::MISTAKES,
+        rewrites::MISTAKES,
     ];
     for (text, at, words) in sections.into_iter().flatten() {
         match load(text) {
