@@ -71,7 +71,7 @@ pub fn answer<'s>(
         return Answer::Send;
     }
     if !asked.fires {
-        if failpoint::broken("broken-informed-forgotten") {
+        if failpoint::broken("broken-end-forgotten") {
             return Answer::Mute(UNTOLD.to_owned());
         }
         return Answer::Quiet;

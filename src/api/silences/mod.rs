@@ -228,7 +228,8 @@ pub(crate) async fn change(
         return Err(ApiError::bad_request(message));
     }
     gateway.sinks.silences_changed().await?;
-    Ok(shown(&find(gateway, id).await?, now))
+    // PostgreSQL rounds times to microseconds: the end can be after `now`.
+    Ok(shown(&find(gateway, id).await?, gateway.clock.now()))
 }
 
 fn absent() -> ApiError {

@@ -5,6 +5,7 @@ mod copies;
 mod newer;
 mod parts;
 mod rolling;
+mod silences;
 
 use std::net::SocketAddr;
 
