@@ -174,7 +174,9 @@ fn agrees(window: &Window, start: Timestamp, zone: &str) {
         if window.holds(now) != window.holds(next) {
             expected = Some(next);
         }
-        if let Some(expected) = expected {
+        // Each change, and some minutes of each hour: all of them would take 20 s.
+        let looks = number % 13 == 0 || expected == Some(next);
+        if let Some(expected) = expected.filter(|_| looks) {
             assert_eq!(window.next_change(now), Some(expected), "{zone} {now}");
         }
     }
