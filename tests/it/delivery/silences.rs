@@ -315,3 +315,24 @@ async fn a_thousand_held_alerts_are_let_go_page_by_page() {
     assert_eq!(sink.seen().len(), 200);
     is_accounted_for(&rig).await;
 }
+
+#[tokio::test]
+async fn what_is_over_is_not_sent_at_the_end_of_a_silence_although_its_recovery_was_dropped() {
+    let sink = Scripted::takes_all();
+    let rig = rig(&sink).await;
+    rig.gate.set(vec![of_a(0..40)]);
+    let fired = rig.accept("a", 1).await;
+    idle(&rig.delivery).await;
+    rig.delivery.pause("test/0").unwrap();
+    let resolved = rig.accept("resolved", 1).await;
+    let of = rig.sinks[0].part.sink;
+    let act = Act::new(rig.clock.now(), "deliveries.drop");
+    assert!(rig.store.drop_pending(resolved, of, act).await.unwrap());
+    rig.delivery.dropped(of, &[resolved]);
+    rig.delivery.resume("test/0").unwrap();
+    rig.pass(MINUTE, SECOND).await;
+    assert!(sink.messages().is_empty());
+    let muted = (End::Muted, "silence 7".to_owned());
+    assert_eq!(ends(&rig, fired).await, [muted]);
+    is_accounted_for(&rig).await;
+}
